@@ -1,0 +1,1 @@
+"""The kopf controller: DataJob in, RayJob out."""

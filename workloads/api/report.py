@@ -1,0 +1,79 @@
+"""What a run says of itself: the report beside the sink, and the part of it that goes into the status."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from workloads.parameters import Parameters
+
+
+class StepReport(Parameters):
+    """Counts of one step over all shards."""
+
+    name: str = Field(description="Key of the operator, with `-2`, `-3` for repeats; `read` and `write` are the ends.")
+    rows_in: int = Field(default=0, ge=0, description="Rows that reached the step.")
+    rows_out: int = Field(default=0, ge=0, description="Rows that left it.")
+    rejected: dict[str, int] = Field(default={}, description="Rows dropped, by reason.")
+    failed: int = Field(default=0, ge=0, description="Rows that made it fail.")
+    seconds: float = Field(default=0.0, ge=0, description="Processor-bound seconds, summed over workers.")
+
+
+class Progress(Parameters):
+    """How far a run is."""
+
+    rows_in: int = Field(default=0, ge=0, description="Rows read.")
+    rows_out: int = Field(default=0, ge=0, description="Rows written.")
+    rows_rejected: int = Field(default=0, ge=0, description="Rows dropped by steps.")
+    rows_failed: int = Field(default=0, ge=0, description="Rows that made a step fail.")
+    shards_done: int = Field(default=0, ge=0, description="Units of work committed.")
+    shards_total: int = Field(default=0, ge=0, description="Units of work of all phases known so far.")
+    percent: int = Field(default=0, ge=0, le=100, description="Share of the work done.")
+    eta_seconds: int | None = Field(default=None, ge=0, description="Estimated seconds to the end.")
+
+
+class Output(Parameters):
+    """What was written."""
+
+    manifest: str = Field(description="Path of the manifest: the list of the files that make up the result.")
+    files: int = Field(default=0, ge=0, description="Files of the result.")
+    bytes: int = Field(default=0, ge=0, description="Their size.")
+    rows: int = Field(default=0, ge=0, description="Their rows.")
+
+
+class Histogram(Parameters):
+    """How a length is distributed: counts per power of two."""
+
+    column: str = Field(description="Column of strings or binary.")
+    unit: Literal["characters", "bytes"] = Field(description="Unit of the length.")
+    read: tuple[int, ...] = Field(description="Rows read with a length in [2^i, 2^(i+1)); index 0 counts 0 and 1.")
+    written: tuple[int, ...] = Field(description="The same for rows written.")
+
+
+class Sample(Parameters):
+    """A row as an example, values shortened."""
+
+    step: str = Field(description="Step that dropped it, or `write`.")
+    reason: str | None = Field(default=None, description="Why; absent for kept rows.")
+    row: dict[str, str] = Field(description="Column values as text.")
+
+
+class Report(Parameters):
+    """`report.json`: everything a person may ask about a finished run."""
+
+    name: str = Field(description="Name of the job.")
+    state: Literal["running", "complete", "failed"] = Field(description="Where the run stands.")
+    message: str | None = Field(default=None, description="Why it failed.")
+    started: str = Field(description="RFC 3339 time of the first start.")
+    finished: str | None = Field(default=None, description="RFC 3339 time of the end.")
+    seconds: float = Field(default=0, ge=0, description="Wall-clock seconds of this attempt.")
+    startup_seconds: float = Field(default=0, ge=0, description="Of those, before the first shard began.")
+    attempt: int = Field(default=1, ge=1, description="How often the run was started.")
+    shards_kept: int = Field(default=0, ge=0, description="Units of work found done by an earlier attempt.")
+    version: str = Field(description="Version of the engine.")
+    input_bytes: int = Field(default=0, ge=0, description="Size of the input files.")
+    input_files: int = Field(default=0, ge=0, description="Number of input files.")
+    progress: Progress = Field(default=Progress(), description="Totals.")
+    steps: tuple[StepReport, ...] = Field(default=(), description="Counts per step, in order, from `read` to `write`.")
+    output: Output | None = Field(default=None, description="What was written.")
+    histograms: tuple[Histogram, ...] = Field(default=(), description="Length histograms before and after.")
+    samples: tuple[Sample, ...] = Field(default=(), description="Examples of dropped and kept rows.")

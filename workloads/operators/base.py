@@ -1,0 +1,229 @@
+"""What an operator is: frozen parameters plus one method on Arrow.
+
+An operator's class docstring is its documentation, its fields are its reference page, its module's folder is its
+modality. pyarrow, numpy and everything heavier are imported inside methods only, so that the controller and
+`datajob validate` can load every operator in milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from workloads.parameters import Parameters, Reads, Writes, marked_columns
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+Order = tuple[str, ...]
+
+
+class Batch:
+    """One Arrow table on its way through a fused segment, with what operators derived from its columns.
+
+    Adjacent operators that need the same derivation (words of a text column, say) share it by `derive`.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._derived: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def array(self, column: str) -> pa.Array:
+        """The column as one contiguous Arrow array (combined once, then shared)."""
+
+        def combine() -> pa.Array:
+            import pyarrow as pa
+
+            chunked = self.table.column(column)
+            if chunked.num_chunks == 1:
+                return chunked.chunk(0)
+            return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], type=chunked.type)
+
+        return self.derive(("array", column), combine)
+
+    def derive(self, key: Hashable, build: Callable[[], T]) -> T:
+        """`build()`, or what an earlier operator built under the same key for this very table."""
+        if key not in self._derived:
+            self._derived[key] = build()
+        value: T = self._derived[key]
+        return value
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a filter decided for each row of a batch.
+
+    `codes` has one int per row: 0 keeps the row, i > 0 drops it for `reasons[i - 1]` (the first rule that failed).
+    `columns` replaces or adds columns (same length as the batch): measures, or a text with lines removed.
+    """
+
+    codes: NDArray[np.integer[Any]]
+    reasons: tuple[str, ...]
+    columns: Mapping[str, pa.Array] = field(default_factory=dict)
+
+
+class Operator(Parameters):
+    """Base of all operators. Subclass one of the kinds below, not this."""
+
+    key: ClassVar[str] = ""
+    """The key in a step, camelCase; by default the class name with a small first letter."""
+    abstract: ClassVar[bool] = True
+    infallible: ClassVar[bool] = False
+    """True when no value of a row can make it raise: then it may see rows that an earlier filter of the same
+    batch already dropped (their verdict is ignored), which saves a copy of the batch."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.abstract = "abstract" in cls.__dict__ and cls.__dict__["abstract"] is True
+        if "key" not in cls.__dict__:
+            cls.key = cls.__name__[:1].lower() + cls.__name__[1:]
+
+    def inputs(self) -> Order:
+        """Columns that must exist before this step."""
+        return marked_columns(self, Reads)
+
+    def outputs(self, columns: Order) -> Order:
+        """Column names after this step, given those before it."""
+        return tuple(dict.fromkeys((*columns, *marked_columns(self, Writes))))
+
+
+class Filter(Operator):
+    """Keeps or drops rows, with a reason for every drop; may also write columns."""
+
+    abstract: ClassVar[bool] = True
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`."""
+        raise NotImplementedError
+
+
+class Map(Operator):
+    """Changes columns; the same rows in the same order."""
+
+    abstract: ClassVar[bool] = True
+
+    def apply(self, batch: Batch) -> pa.Table:
+        """The new table, with as many rows as `batch`."""
+        raise NotImplementedError
+
+
+class FlatMap(Operator):
+    """Makes none, one or several rows out of each row."""
+
+    abstract: ClassVar[bool] = True
+
+    def expand(self, batch: Batch) -> pa.Table:
+        """The new rows, in the order of the rows they come from."""
+        raise NotImplementedError
+
+
+class Model(Operator):
+    """Runs a model that is loaded once per actor (`setup`) and applied to batches; the same rows in the same order."""
+
+    abstract: ClassVar[bool] = True
+
+    def accelerated(self) -> bool:
+        """True when the step must run on the job's accelerator group (if the job has one)."""
+        return True
+
+    def rows_per_batch(self) -> int:
+        """How many rows one call of `infer` takes."""
+        return 32
+
+    def setup(self) -> Any:
+        """Load the model; called once in each actor."""
+        raise NotImplementedError
+
+    def infer(self, batch: Batch, model: Any) -> pa.Table:
+        """The table with the model's columns."""
+        raise NotImplementedError
+
+
+class Global(Operator):
+    """Needs to see all rows: cuts the plan in phases. Subclass one of the three families below."""
+
+    abstract: ClassVar[bool] = True
+
+
+class Deduplicate(Global):
+    """Drops rows that repeat others: only signatures move, then each shard is filtered on its own.
+
+    `signatures` runs on every batch. Its rows are exchanged so that equal `key` values meet in one table, ordered by
+    the position of their rows in the input; `resolve` then names the rows to drop.
+    """
+
+    abstract: ClassVar[bool] = True
+    reason: ClassVar[str] = "duplicate"
+
+    def signatures(self, batch: Batch) -> pa.Table:
+        """Columns `row` (uint32, position in the batch), `key` (uint64) and what `resolve` needs, any number per row."""
+        raise NotImplementedError
+
+    def resolve(self, signatures: pa.Table) -> pa.Table:
+        """From all signatures of a set of keys (`row` is now the int64 id of the row in the whole input, ascending):
+        rows `row` (int64, to drop) and `kept` (int64, what it repeats); when `links` is True, edges between similar rows."""
+        raise NotImplementedError
+
+    links: ClassVar[bool] = False
+    """True when `resolve` returns edges: connected components are then found over all of them, each keeps its first row."""
+
+
+class Repartition(Global):
+    """Moves rows so that those that belong together meet in one partition, then combines each partition.
+
+    `side_sources` are further inputs (the right side of a join); source 0 is the rows of the job.
+    """
+
+    abstract: ClassVar[bool] = True
+
+    def side_sources(self) -> tuple[Any, ...]:
+        """Readers of further inputs, routed and combined together with the rows of the job."""
+        return ()
+
+    def single_partition(self) -> bool:
+        """True when everything must meet in one partition."""
+        return False
+
+    def sample(self, batch: Batch) -> pa.Table | None:
+        """A small sample of each batch that `route` needs from all of them first (range partitioning), or None."""
+        return None
+
+    def prepare(self, batch: Batch, source: int) -> pa.Table:
+        """What of a batch has to move (fewer columns, partial aggregates); by default all of it."""
+        return batch.table
+
+    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+        """The partition of each row of a prepared table."""
+        raise NotImplementedError
+
+    def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
+        """The result rows of one partition; `inputs` has one table per source, its rows in the order of the input."""
+        raise NotImplementedError
+
+
+class Head(Global):
+    """Keeps the first `rows()` rows in the order of the input."""
+
+    abstract: ClassVar[bool] = True
+
+    def rows(self) -> int:
+        """How many rows to keep."""
+        raise NotImplementedError
+
+
+def modality(operator: type[Operator]) -> str:
+    """The folder an operator lives in: table, text, dedup, image, audio, video, inference."""
+    return operator.__module__.split(".")[2]
+
+
+def snake(name: str) -> str:
+    """`gopherQuality` -> `gopher_quality`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

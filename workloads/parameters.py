@@ -1,0 +1,61 @@
+"""The base of every model a person writes in YAML: frozen, camelCase, unknown keys refused.
+
+Only the idiom lives here; what the keys mean belongs to `formats`, `operators` and `api`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Parameters(BaseModel):
+    """A frozen block of YAML keys (camelCase outside, snake_case inside)."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        allow_inf_nan=False,
+        defer_build=True,
+    )
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a parameter that names columns which must exist before the step."""
+
+
+@dataclass(frozen=True)
+class Writes:
+    """Marks a parameter that names a column which the step makes."""
+
+
+Column = Annotated[str, Field(min_length=1), Reads()]
+Columns = Annotated[tuple[str, ...], Field(min_length=1), Reads()]
+NewColumn = Annotated[str, Field(min_length=1), Writes()]
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    yield from getattr(annotation, "__metadata__", ())
+    for part in get_args(annotation):
+        yield from _metadata(part)
+
+
+def marked_columns(parameters: Parameters, mark: type[Reads] | type[Writes]) -> tuple[str, ...]:
+    """The column names held by the fields of `parameters` that carry `mark`, in field order."""
+    found: list[str] = []
+    for name, field in type(parameters).model_fields.items():
+        marks = [*field.metadata, *_metadata(field.annotation)]
+        if any(isinstance(m, mark) for m in marks):
+            value = getattr(parameters, name)
+            if isinstance(value, str):
+                found.append(value)
+            elif value is not None:
+                found.extend(value)
+    return tuple(dict.fromkeys(found))

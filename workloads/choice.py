@@ -1,32 +1,68 @@
 """Models with one optional key per alternative, of which exactly one is set (the idiom of a Pod's volumes)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self, cast
 
-from pydantic import Field, create_model, model_serializer, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from workloads.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class _OnFirstUse:
+    """Builds the validator of an alternative when a job first uses it, not when a hundred of them are imported."""
+
+    model: type[Parameters]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        self.model.model_rebuild()
+        return handler(self.model.__pydantic_core_schema__)
+
+    def _validate(self, value: Any) -> Parameters:
+        return self.model.model_validate(value)
 
 
 class Choice(Parameters):
     """Exactly one of its keys is set."""
 
+    model_config = ConfigDict(alias_generator=None)
+
     what: ClassVar[str] = "key"
+    alternatives: ClassVar[Mapping[str, type[Parameters]]] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _exactly_one(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and (known := [k for k in value if k in cls.model_fields]) != list(value) and not known:
-            return value  # unknown keys only: their own error says more
-        if isinstance(value, Mapping) and len(value) != 1:
+        if not isinstance(value, Mapping):
+            return value
+        known = [key for key in value if key in cls.alternatives]
+        if len(value) > 1 and len(known) == 0:
+            return value  # unknown keys only: their own errors say more
+        if len(value) != 1:
             found = ", ".join(map(str, value)) or "none"
             raise ValueError(f"needs exactly one {cls.what} key, found {len(value)}: {found}")
+        if known and value[known[0]] is None:
+            raise ValueError(f"`{known[0]}` has no parameters: write `{known[0]}: {{}}` when none are needed")
         return value
 
     @property
     def key(self) -> str:
         """The key that is set."""
-        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+        return next(name for name in self.alternatives if getattr(self, name) is not None)
 
     @property
     def chosen(self) -> Any:
@@ -40,16 +76,17 @@ class Choice(Parameters):
     @classmethod
     def of(cls, parameters: Parameters) -> Self:
         """The choice that holds `parameters`."""
-        name = next(n for n, f in cls.model_fields.items() if type(parameters).__name__ in str(f.annotation))
-        return cls(**{name: parameters})
+        key = next(key for key, model in cls.alternatives.items() if isinstance(parameters, model))
+        return cls(**{key: parameters})
 
 
 def choice(name: str, what: str, alternatives: Mapping[str, type[Parameters]], doc: str) -> type[Choice]:
     """A `Choice` model with one optional field per alternative, described by its class docstring."""
     fields: dict[str, Any] = {
-        key: (model | None, Field(default=None, description=summary(model))) for key, model in alternatives.items()
+        key: (Annotated[model, _OnFirstUse(model)] | None, Field(default=None, description=summary(model)))
+        for key, model in alternatives.items()
     }
-    base = type(f"_{name}", (Choice,), {"what": what, "__module__": __name__})
+    base = type(f"_{name}", (Choice,), {"what": what, "alternatives": alternatives, "__module__": __name__})
     return cast(type[Choice], create_model(name, __base__=base, __doc__=doc, **fields))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 
 class Parameters(BaseModel):
@@ -24,6 +25,25 @@ class Parameters(BaseModel):
         allow_inf_nan=False,
         defer_build=True,
     )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _take_literally(schema)
+        return schema
+
+
+def _take_literally(schema: Any) -> None:
+    """Refuse `"3"` for a number and `1` for a boolean wherever `schema` has one, as the Kubernetes API server does."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("int", "float", "bool"):
+            schema["strict"] = True
+        for key, part in schema.items():
+            if key != "default":
+                _take_literally(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _take_literally(part)
 
 
 @dataclass(frozen=True)

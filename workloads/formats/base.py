@@ -70,7 +70,7 @@ class Reader(Parameters):
 
     def files(self) -> list[InputFile]:
         """The input, sorted by path. Raises InputError when a path does not exist, may not be read or holds no file."""
-        from workloads.formats.storage import list_inputs
+        from workloads.formats.listing import list_inputs
 
         return list_inputs(self.paths, self.suffixes)
 
@@ -132,9 +132,16 @@ class Writer(Parameters):
     extension: ClassVar[str] = ""
     """Of the files it writes, with the dot; `overwrite` replaces files of this ending."""
 
-    path: str = Field(min_length=1, description="Folder of the result; local, `s3://` or any fsspec URL. Bookkeeping lives below it in `_datajob/`.")
-    mode: Mode = Field(default="error", description="What to do when the folder already holds data: stop, add to it, or replace it.")
-    partition_by: Columns | None = Field(default=None, description="Columns whose values become folders (`lang=de/`), as in Hive.")
+    path: str = Field(
+        min_length=1,
+        description="Folder of the result; local, `s3://` or any fsspec URL. Bookkeeping lives below it in `_datajob/`.",
+    )
+    mode: Mode = Field(
+        default="error", description="What to do when the folder already holds data: stop, add to it, or replace it."
+    )
+    partition_by: Columns | None = Field(
+        default=None, description="Columns whose values become folders (`lang=de/`), as in Hive."
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

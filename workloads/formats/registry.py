@@ -16,7 +16,12 @@ def _classes(base: T) -> dict[str, T]:
     for info in iter_modules(formats.__path__):
         module = import_module(f"{formats.__name__}.{info.name}")
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, base) and not value.abstract and value.__module__ == module.__name__:
+            if (
+                isinstance(value, type)
+                and issubclass(value, base)
+                and not value.abstract
+                and value.__module__ == module.__name__
+            ):
                 found[value.key] = value
     return dict(sorted(found.items()))
 

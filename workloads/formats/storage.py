@@ -61,7 +61,7 @@ def resolve(path: str) -> tuple[FileSystem, str]:
 
 def join(path: str, *names: str) -> str:
     """`path` with `names` below it."""
-    return "/".join((path.rstrip("/") if path.strip("/") else path.rstrip("/"), *names))
+    return "/".join((path.rstrip("/"), *names))
 
 
 def _s3_environment() -> tuple[str | None, ...]:

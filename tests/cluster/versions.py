@@ -1,0 +1,100 @@
+"""The programs a test cluster is made of, each pinned to one version.
+
+Only data: how they are built is `build`, how they are run is `control_plane` and `node`.
+"""
+
+from dataclasses import dataclass, field
+
+KUBERNETES = "1.35.4"
+KUBERAY = "v1.6.1"
+ETCD = "v3.6.16"
+COREDNS = "v1.14.7"
+HELM = "v3.22.0"
+VERSITYGW = "v1.2.0"
+PAUSE = "v1"
+GO = "1.26"
+RAY = "2.60.0"
+
+KUBERNETES_MODULE = "k8s.io/kubernetes"
+KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
+
+# Kubernetes learns its version from the linker; without these flags it calls itself v0.0.0-master.
+_KUBERNETES_FLAGS = tuple(
+    f"-X {package}.{name}={value}"
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    for name, value in (
+        ("gitVersion", f"v{KUBERNETES}"),
+        ("gitMajor", KUBERNETES.split(".")[0]),
+        ("gitMinor", KUBERNETES.split(".")[1]),
+    )
+)
+
+# etcd's own main package stands in a module with `replace` directives, which Go refuses to build from outside.
+_ETCD_MAIN = """\
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }
+"""
+
+# What holds a pod's namespaces open: it reaps orphans and leaves when it is told to.
+_PAUSE_MAIN = """\
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
+	for s := range signals {
+		if s != syscall.SIGCHLD {
+			os.Exit(0)
+		}
+		for pid := 1; pid > 0; {
+			pid, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		}
+	}
+}
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One Go program: the package to build, or the text of a main package of our own, and the module it needs."""
+
+    name: str
+    version: str
+    module: str = ""
+    package: str = "."
+    main: str = ""
+    linker_flags: tuple[str, ...] = field(default=())
+
+
+def _kubernetes(name: str) -> Program:
+    package = f"{KUBERNETES_MODULE}/cmd/{name}"
+    return Program(name, f"v{KUBERNETES}", KUBERNETES_MODULE, package, linker_flags=_KUBERNETES_FLAGS)
+
+
+PROGRAMS = (
+    Program("pause", PAUSE, main=_PAUSE_MAIN),
+    Program("versitygw", VERSITYGW, "github.com/versity/versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+    Program("etcd", ETCD, "go.etcd.io/etcd/server/v3", main=_ETCD_MAIN),
+    _kubernetes("kube-apiserver"),
+    _kubernetes("kube-controller-manager"),
+    _kubernetes("kubectl"),
+    _kubernetes("kube-scheduler"),
+    _kubernetes("kubelet"),
+    _kubernetes("kube-proxy"),
+    Program("coredns", COREDNS, "github.com/coredns/coredns", "github.com/coredns/coredns"),
+    Program("kuberay-operator", KUBERAY, KUBERAY_MODULE, KUBERAY_MODULE),
+    Program("helm", HELM, "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
+)

@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidationInfo,
     create_model,
     model_serializer,
     model_validator,
@@ -26,14 +27,15 @@ class _OnFirstUse:
     model: type[Parameters]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._validate)
+        return core_schema.with_info_plain_validator_function(self._validate)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         self.model.model_rebuild()
         return handler(self.model.__pydantic_core_schema__)
 
-    def _validate(self, value: Any) -> Parameters:
-        return self.model.model_validate(value)
+    def _validate(self, value: Any, info: ValidationInfo) -> Parameters:
+        by_name = None if info.context is None else info.context.get("by_name")
+        return self.model.model_validate(value, by_alias=True, by_name=by_name, context=info.context)
 
 
 class Choice(Parameters):

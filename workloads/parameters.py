@@ -46,6 +46,11 @@ def _take_literally(schema: Any) -> None:
             _take_literally(part)
 
 
+def cel(rule: str, message: str) -> dict[str, Any]:
+    """For a model's `json_schema_extra`: a rule over several fields that the API server checks too, in CEL."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message}]}
+
+
 @dataclass(frozen=True)
 class Reads:
     """Marks a parameter that names columns which must exist before the step."""
@@ -67,15 +72,17 @@ def _metadata(annotation: Any) -> Iterator[Any]:
         yield from _metadata(part)
 
 
-def marked_columns(parameters: Parameters, mark: type[Reads] | type[Writes]) -> tuple[str, ...]:
-    """The column names held by the fields of `parameters` that carry `mark`, in field order."""
-    found: list[str] = []
+def columns_by_field(parameters: Parameters, mark: type[Reads] | type[Writes]) -> dict[str, tuple[str, ...]]:
+    """The column names held by each field of `parameters` that carries `mark`, by the field's YAML key."""
+    found: dict[str, tuple[str, ...]] = {}
     for name, field in type(parameters).model_fields.items():
         marks = [*field.metadata, *_metadata(field.annotation)]
-        if any(isinstance(m, mark) for m in marks):
-            value = getattr(parameters, name)
-            if isinstance(value, str):
-                found.append(value)
-            elif value is not None:
-                found.extend(value)
-    return tuple(dict.fromkeys(found))
+        value = getattr(parameters, name)
+        if value is not None and any(isinstance(m, mark) for m in marks):
+            found[field.alias or name] = (value,) if isinstance(value, str) else tuple(value)
+    return found
+
+
+def marked_columns(parameters: Parameters, mark: type[Reads] | type[Writes]) -> tuple[str, ...]:
+    """The column names held by the fields of `parameters` that carry `mark`, in field order."""
+    return tuple(dict.fromkeys(column for columns in columns_by_field(parameters, mark).values() for column in columns))

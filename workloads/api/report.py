@@ -63,6 +63,9 @@ class Report(Parameters):
     name: str = Field(description="Name of the job.")
     state: Literal["running", "complete", "failed"] = Field(description="Where the run stands.")
     message: str | None = Field(default=None, description="Why it failed.")
+    exit_code: int | None = Field(
+        default=None, ge=0, le=255, description="Exit code of a run that failed: 2 to 5 are errors in the job."
+    )
     started: str = Field(description="RFC 3339 time of the first start.")
     finished: str | None = Field(default=None, description="RFC 3339 time of the end.")
     seconds: float = Field(default=0, ge=0, description="Wall-clock seconds of this attempt.")

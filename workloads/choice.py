@@ -20,6 +20,10 @@ from pydantic_core import CoreSchema, core_schema
 from workloads.parameters import Parameters
 
 
+EXACTLY_ONE = "x-exactly-one"
+"""In JSON Schema, on a block of which exactly one key is set; its value is what such a key is called."""
+
+
 @dataclass(frozen=True)
 class _OnFirstUse:
     """Builds the validator of an alternative when a job first uses it, not when a hundred of them are imported."""
@@ -38,10 +42,17 @@ class _OnFirstUse:
         return self.model.model_validate(value, by_alias=True, by_name=by_name, context=info.context)
 
 
+def _describe(schema: dict[str, Any], model: type["Choice"]) -> None:
+    """The keys of a choice are no fields that may be null: one of them is there, the others are not."""
+    properties = schema["properties"]
+    schema["properties"] = {key: properties[key]["anyOf"][0] for key in properties}
+    schema[EXACTLY_ONE] = model.what
+
+
 class Choice(Parameters):
     """Exactly one of its keys is set."""
 
-    model_config = ConfigDict(alias_generator=None)
+    model_config = ConfigDict(alias_generator=None, json_schema_extra=_describe)
 
     what: ClassVar[str] = "key"
     alternatives: ClassVar[Mapping[str, type[Parameters]]] = {}

@@ -30,7 +30,7 @@ def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:
     for index, step in enumerate(spec.steps):
         operator, path = step.chosen, ("spec", "steps", index, step.key)
         yield from _missing(operator.inputs(), columns, path, operator)
-        columns = operator.outputs(columns)
+        columns = operator.outputs(columns) or (_ANY,)
     sink = spec.sink.chosen
     yield from _missing(marked_columns(sink, Reads), columns, ("spec", "sink", spec.sink.key), sink)
 

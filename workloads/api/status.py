@@ -9,6 +9,7 @@ from workloads.api.report import Output, Progress, StepReport
 from workloads.parameters import Parameters
 
 ConditionType = Literal["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled"]
+_BY_TYPE: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 _TIME: JsonDict = {"format": "date-time"}
 Phase = Literal["Pending", "Starting", "Running", "Suspended", "Retrying", "Complete", "Failed"]
 
@@ -40,7 +41,7 @@ class DataJobStatus(Parameters):
 
     observed_generation: int | None = Field(default=None, ge=0, description="Generation of the spec this status speaks of.")
     phase: Phase | None = Field(default=None, description="A summary for people; the truth is in the conditions.")
-    conditions: tuple[Condition, ...] = Field(default=(), description="What is true of the job.")
+    conditions: tuple[Condition, ...] = Field(default=(), description="What is true of the job.", json_schema_extra=_BY_TYPE)
     run_id: str | None = Field(
         default=None, description="Identity of the recipe this status speaks of; another recipe is another run."
     )

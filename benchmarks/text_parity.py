@@ -1,0 +1,148 @@
+"""How often the text rules decide as datatrove does: keep or drop, the first reason, and C4's text.
+
+    uv run --with datatrove==0.10.1 python -m benchmarks.text_parity CORPUS [--rows N] [--tokenizer whitespace|unicode]
+
+CORPUS holds Parquet files with a column `text`. With `whitespace` both sides split words as `str.split`; with
+`unicode` this project's default is compared with the tokenizer datatrove takes by itself (spaCy's English one).
+Prints one line of JSON per rule set, then each class of difference with how often it occurs and an example.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from workloads.operators.base import Batch, Filter
+from workloads.operators.text.c4_quality import C4Quality
+from workloads.operators.text.fineweb_quality import FinewebQuality
+from workloads.operators.text.gopher_quality import GopherQuality
+from workloads.operators.text.gopher_repetition import GopherRepetition
+
+Decision = tuple[str, str | None]
+"""The reason of the drop ("" keeps) and, for C4, the text that is left."""
+
+
+def whitespace_tokenizer() -> Any:
+    """datatrove's WhitespaceTokenizer with words as `str.split`."""
+    from datatrove.utils.word_tokenizers import WhitespaceTokenizer
+
+    class StrSplit(WhitespaceTokenizer):  # type: ignore[misc]
+        def word_tokenize(self, text: str) -> list[str]:
+            return text.split()
+
+    return StrSplit()
+
+
+def reference_rules(tokenizer: str) -> dict[str, Any]:
+    """datatrove's filters with their defaults."""
+    from datatrove.pipeline.filters.c4_filters import C4QualityFilter
+    from datatrove.pipeline.filters.fineweb_quality_filter import FineWebQualityFilter
+    from datatrove.pipeline.filters.gopher_quality_filter import GopherQualityFilter
+    from datatrove.pipeline.filters.gopher_repetition_filter import GopherRepetitionFilter
+
+    language = whitespace_tokenizer() if tokenizer == "whitespace" else "en"
+    return {
+        "gopherQuality": GopherQualityFilter(language=language),
+        "gopherRepetition": GopherRepetitionFilter(language=language),
+        "c4Quality": C4QualityFilter(language=language),
+        "c4Quality, any line end": C4QualityFilter(language=language, filter_no_terminal_punct=False),
+        "finewebQuality": FineWebQualityFilter(language=language),
+    }
+
+
+def our_rules(tokenizer: Any) -> dict[str, Filter]:
+    """The same filters of this project."""
+    return {
+        "gopherQuality": GopherQuality(tokenizer=tokenizer),
+        "gopherRepetition": GopherRepetition(tokenizer=tokenizer),
+        "c4Quality": C4Quality(tokenizer=tokenizer),
+        "c4Quality, any line end": C4Quality(tokenizer=tokenizer, require_line_end_mark=False),
+        "finewebQuality": FinewebQuality(tokenizer=tokenizer),
+    }
+
+
+def decide_here(rule: Filter, texts: pa.Array) -> list[Decision]:
+    """Our decisions on all texts at once."""
+    verdict = rule.keep(Batch(pa.table({"text": texts})))
+    left = verdict.columns["text"].to_pylist() if "text" in verdict.columns else [None] * len(texts)
+    names = ("", *verdict.reasons)
+    return [(names[code], text if code == 0 else None) for code, text in zip(verdict.codes.tolist(), left, strict=True)]
+
+
+def decide_there(rule: Any, text: str) -> Decision:
+    """datatrove's decision on one text; what it cannot decide is an error's name."""
+    from datatrove.data import Document
+
+    document = Document(text=text, id="")
+    try:
+        result = rule.filter(document)
+    except ZeroDivisionError as error:
+        return type(error).__name__, None
+    if isinstance(result, tuple):
+        return result[1], None
+    return "", document.text if rule.name.endswith("C4 Quality") else None
+
+
+def texts_of(corpus: str, rows: int) -> Iterator[pa.Array]:
+    """The column `text`, a batch at a time."""
+    left = rows
+    for batch in ds.dataset(corpus).to_batches(columns=["text"], batch_size=2000):
+        if left <= 0:
+            return
+        yield batch.column(0).slice(0, left)
+        left -= batch.num_rows
+
+
+def difference(here: Decision, there: Decision) -> str | None:
+    """The class of a difference, or None."""
+    if here == there:
+        return None
+    if here[0] == there[0]:
+        return "other text"
+    return f"{there[0] or 'keep'} -> {here[0] or 'keep'}"
+
+
+def compare(corpus: str, rows: int, tokenizer: str, show: Callable[[str], None]) -> bool:
+    """Compare all rules; True when each agrees on at least 99.95 % of the texts."""
+    here, there = our_rules(tokenizer), reference_rules(tokenizer)
+    total = 0
+    classes: dict[str, Counter[str]] = {name: Counter() for name in here}
+    examples: dict[tuple[str, str], str] = {}
+    for texts in texts_of(corpus, rows):
+        total += len(texts)
+        for name, rule in here.items():
+            for mine, text in zip(decide_here(rule, texts), texts.to_pylist(), strict=True):
+                if found := difference(mine, decide_there(there[name], text)):
+                    classes[name][found] += 1
+                    examples.setdefault((name, found), text)
+    for name, found_classes in classes.items():
+        share = 1 - sum(found_classes.values()) / max(total, 1)
+        show(
+            json.dumps(
+                {"figure": f"{name} agreement", "value": round(share, 6), "unit": "of rows", "rows": total, "goal": 0.9995}
+            )
+        )
+        for kind, count in found_classes.most_common():
+            show(f"    {count:6} datatrove {kind} here; e.g. {examples[name, kind][:160]!r}")
+    return all(sum(found.values()) <= 0.0005 * total for found in classes.values())
+
+
+def main() -> None:
+    """Compare on the corpus given on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus")
+    parser.add_argument("--rows", type=int, default=10**9)
+    parser.add_argument("--tokenizer", choices=("whitespace", "unicode"), default="whitespace")
+    options = parser.parse_args()
+    agreed = compare(options.corpus, options.rows, options.tokenizer, print)
+    raise SystemExit(options.tokenizer == "whitespace" and not agreed)
+
+
+if __name__ == "__main__":
+    main()

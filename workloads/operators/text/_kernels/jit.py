@@ -1,0 +1,140 @@
+"""`kernel`: numba with explicit signatures and a cache that survives containers.
+
+numba's own cache is keyed by the very processor that compiled it and is ignored when its folder is not writable, so an
+image built on one machine would compile again on every node. Here code is made for a processor *level* (AVX2 or the
+base line) and a read-only cache is still read; where nothing can be written, what is missing is compiled in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import config
+from numba.core.caching import CacheImpl, CompileResultCacheImpl, FunctionCache
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CACHE_FOLDER = "DATAJOB_KERNEL_CACHE"
+"""Environment variable that names another folder for the compiled kernels."""
+
+
+def _choose_processor() -> None:
+    if config.CPU_NAME is not None:
+        return  # the user asked for one by NUMBA_CPU_NAME
+    level = "generic"
+    if platform.machine() == "x86_64":
+        import llvmlite.binding as llvm
+
+        host = llvm.get_host_cpu_features()
+        level = "x86-64-v3" if all(host.get(f) for f in ("avx2", "bmi2", "fma")) else "x86-64"
+    config.CPU_NAME, config.CPU_FEATURES = level, ""
+
+
+_choose_processor()
+
+
+@cache
+def _stamp(source: str) -> str:
+    """A hash of a kernel's source and of the kernel modules it imports: a changed callee must not leave a stale caller."""
+    seen: dict[str, str] = {}
+    waiting = [Path(source)]
+    while waiting:
+        path = waiting.pop()
+        if str(path) not in seen:
+            seen[str(path)] = text = path.read_text(encoding="utf-8")
+            waiting += [path.with_name(f"{name}.py") for name in re.findall(rf"^from {__package__}\.(\w+) import", text, re.M)]
+            waiting += [path.parent.parent / "_unicode.py"] if "._unicode import" in text else []
+    return hashlib.sha256("".join(seen[name] for name in sorted(seen)).encode()).hexdigest()
+
+
+@cache
+def cache_folder() -> str:
+    """Where compiled kernels lie: the folder asked for, the one beside the sources when it can be written or is warm,
+    else one of this user in the temporary folder."""
+    if asked := os.environ.get(CACHE_FOLDER):
+        return asked
+    beside = os.path.join(os.path.dirname(__file__), "__pycache__")
+    warm = os.path.isdir(beside) and any(name.endswith(".nbi") for name in os.listdir(beside))
+    if warm or _can_write(beside):
+        return beside
+    return os.path.join(tempfile.gettempdir(), f"datajob-kernels-{os.getuid()}")
+
+
+def _can_write(folder: str) -> bool:
+    try:
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+class _Locator:
+    """What numba asks of a cache locator, without the demand that the folder be writable."""
+
+    def __init__(self, line: int, source: str) -> None:
+        self._line = line
+        self._py_file = source
+
+    def get_cache_path(self) -> str:
+        return cache_folder()
+
+    def get_source_stamp(self) -> str:
+        return _stamp(self._py_file)
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    def ensure_cache_path(self) -> None:
+        os.makedirs(cache_folder(), exist_ok=True)
+
+
+class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    """numba's way of writing compiled functions, with the locator above."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._lineno = function.__code__.co_firstlineno
+        source = function.__code__.co_filename
+        self._locator = _Locator(self._lineno, source)
+        name = f"{Path(source).stem}.{function.__qualname__}"
+        self._filename_base = CacheImpl.get_filename_base(self, name, getattr(sys, "abiflags", ""))
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """numba's function cache that shrugs when it cannot write."""
+
+    _impl_class = _CacheImpl
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            return
+
+
+def kernel(*signatures: Any) -> Callable[[F], F]:
+    """Compile the function for these signatures now, or load it from the cache; it runs without the GIL."""
+
+    def decorate(function: F) -> F:
+        dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+        dispatcher._cache = _Cache(function)
+        for signature in signatures:
+            dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return dispatcher  # type: ignore[no-any-return]
+
+    return decorate
+
+
+inline = numba.njit(nogil=True, inline="never", error_model="numpy")
+"""For the small functions that kernels call: compiled with their callers, never cached alone."""

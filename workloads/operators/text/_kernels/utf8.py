@@ -1,0 +1,88 @@
+"""Bytes: unaligned loads, decoding of UTF-8 that never leaves the row, hashing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from workloads.operators.text._kernels.jit import inline
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+SHIFT = np.uint64(32)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load64(_context: Any, array: Any, index: Any) -> Any:
+    """The 8 bytes of a uint8 array at `index` as one number; the caller keeps `index + 8` within the array."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(64).as_pointer())
+        return builder.load(address, align=1)
+
+    return types.uint64(array, types.intp), generate
+
+
+@inline
+def decode(data: Any, at: int, end: int) -> tuple[int, int]:
+    """The code point at `at` and its length in bytes; a broken sequence is U+FFFD of one byte."""
+    lead = np.int64(data[at])
+    if lead < 0x80:
+        return lead, 1
+    if 0xC2 <= lead < 0xE0:
+        if at + 1 < end:
+            return (lead & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F), 2
+    elif 0xE0 <= lead < 0xF0:
+        if at + 2 < end:
+            return (lead & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | (np.int64(data[at + 2]) & 0x3F), 3
+    elif 0xF0 <= lead < 0xF5 and at + 3 < end:
+        point = (
+            (lead & 0x07) << 18
+            | (np.int64(data[at + 1]) & 0x3F) << 12
+            | (np.int64(data[at + 2]) & 0x3F) << 6
+            | (np.int64(data[at + 3]) & 0x3F)
+        )
+        return min(point, 0x10FFFF), 4
+    return 0xFFFD, 1
+
+
+@inline
+def hash_bytes(data: Any, start: int, size: int) -> Any:
+    """A 64-bit hash of `size` bytes from `start`."""
+    h = MIX ^ np.uint64(size)
+    at, end = start, start + size
+    while at + 8 <= end:
+        h = (h ^ load64(data, at)) * MIX
+        h ^= h >> SHIFT
+        at += 8
+    if at < end:
+        rest = np.uint64(0)
+        if at + 8 <= data.size:
+            rest = load64(data, at) & ((np.uint64(1) << np.uint64(8 * (end - at))) - np.uint64(1))
+        else:
+            for i in range(end - at):
+                rest |= np.uint64(data[at + i]) << np.uint64(8 * i)
+        h = (h ^ rest) * MIX
+        h ^= h >> SHIFT
+    h *= MIX
+    return h ^ (h >> SHIFT)
+
+
+@inline
+def combine(left: Any, right: Any) -> Any:
+    """A 64-bit hash of an ordered pair of hashes."""
+    h = (left * MIX + right) * MIX
+    return h ^ (h >> SHIFT)
+
+
+@inline
+def count_points(data: Any, start: int, size: int) -> int:
+    """Code points in `size` bytes: those that are not continuation bytes."""
+    n = 0
+    for i in range(start, start + size):
+        n += (data[i] & 0xC0) != 0x80
+    return n

@@ -1,0 +1,64 @@
+"""FineWeb's own quality rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from workloads.operators.base import Filter, Verdict
+from workloads.operators.text._words import Tokenizer, words_of
+from workloads.parameters import Column
+
+if TYPE_CHECKING:
+    from workloads.operators.base import Batch
+
+
+class FinewebQuality(Filter):
+    """Drops documents that are lists, menus or repeated lines by FineWeb's rules.
+
+    The rules and defaults of Penedo et al. 2024 (arXiv:2406.17557) as datatrove applies them, in its order, with its
+    names. Lines are what lies between `\\n`, blank ones left out.
+    """
+
+    infallible: ClassVar[bool] = True
+
+    column: Column = Field(default="text", description="The text.")
+    tokenizer: Tokenizer = "unicode"
+    min_marked_lines: float = Field(default=0.12, ge=0, description="Smallest share of lines that end in an end mark.")
+    allow_no_marked_line: bool = Field(default=False, description="Keep documents in which no line ends in an end mark.")
+    line_end_marks: tuple[str, ...] = Field(
+        default=(), max_length=500, description="Characters that end a line well; by default the end marks of all scripts."
+    )
+    max_short_lines: float = Field(default=0.67, ge=0, description="Largest share of short lines.")
+    short_line_length: int = Field(default=30, ge=0, description="Longest short line, characters.")
+    max_duplicate_line_characters: float = Field(
+        default=0.01, ge=0, description="Largest share of characters in lines that repeat an earlier one."
+    )
+    max_newlines_per_word: float = Field(default=0.3, ge=0, description="Most newlines per word.")
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.fineweb import REASONS, fineweb_quality
+        from workloads.operators.text._text import frozen, text_of
+        from workloads.operators.text._unicode import classes, classes_with_terminals
+
+        codes = np.zeros(len(batch), dtype=np.int8)
+        limits = (
+            self.min_marked_lines,
+            self.max_short_lines,
+            self.max_duplicate_line_characters,
+            self.max_newlines_per_word,
+        )
+        fineweb_quality(
+            text_of(batch, self.column),
+            classes_with_terminals(self.line_end_marks) if self.line_end_marks else classes(),
+            words_of(batch, self.column, self.tokenizer),
+            frozen(limits, "f8"),
+            self.short_line_length,
+            self.allow_no_marked_line,
+            codes,
+        )
+        return Verdict(codes, REASONS)

@@ -1,0 +1,69 @@
+"""Gopher's quality rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from workloads.operators.base import Filter, Verdict
+from workloads.operators.text._words import Tokenizer, hashes_of, words_of
+from workloads.parameters import Column
+
+if TYPE_CHECKING:
+    from workloads.operators.base import Batch
+
+STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+
+
+class GopherQuality(Filter):
+    """Drops documents that do not look like prose by Gopher's rules: length, symbols, bullets, ellipses, stop words.
+
+    The rules and defaults of Rae et al. 2021 (arXiv:2112.11446) as datatrove applies them, in its order, with its
+    names: a row is dropped for the first rule that fails. A ratio with a maximum of 1000 or a minimum of 0 never drops.
+    Null is treated as an empty text.
+    """
+
+    infallible: ClassVar[bool] = True
+
+    column: Column = Field(default="text", description="The text.")
+    tokenizer: Tokenizer = "unicode"
+    min_words: int = Field(default=50, ge=0, description="Fewest words that are not symbols only.")
+    max_words: int = Field(default=100_000, ge=0, description="Most words that are not symbols only.")
+    min_average_word_length: float = Field(default=3, ge=0, description="Lowest mean length of these words, characters.")
+    max_average_word_length: float = Field(default=10, ge=0, description="Highest mean length of these words, characters.")
+    max_symbol_ratio: float = Field(default=0.1, ge=0, description="Most `#` per word, and most ellipses per word.")
+    max_bullet_lines: float = Field(default=0.9, ge=0, description="Largest share of lines that start with `•` or `-`.")
+    max_ellipsis_lines: float = Field(default=0.3, ge=0, description="Largest share of lines that end in an ellipsis.")
+    min_alphabetic_words: float = Field(default=0.8, ge=0, description="Smallest share of words with a letter.")
+    min_stop_words: int = Field(default=2, ge=0, description="Fewest different stop words.")
+    stop_words: tuple[str, ...] = Field(
+        default=STOP_WORDS, max_length=1000, description="Words any prose of the language has; compared as they are written."
+    )
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.gopher import REASONS, gopher_quality
+        from workloads.operators.text._text import frozen, text_of
+        from workloads.operators.text._unicode import classes
+
+        codes = np.zeros(len(batch), dtype=np.int8)
+        limits = (
+            self.min_words,
+            self.max_words,
+            self.min_average_word_length,
+            self.max_average_word_length,
+            self.max_symbol_ratio,
+            self.max_symbol_ratio,
+            self.max_bullet_lines,
+            self.max_ellipsis_lines,
+            self.min_alphabetic_words,
+        )
+        words = words_of(batch, self.column, self.tokenizer)
+        stop_words = hashes_of(self.stop_words)
+        gopher_quality(
+            text_of(batch, self.column), classes(), words, frozen(limits, "f8"), stop_words, self.min_stop_words, codes
+        )
+        return Verdict(codes, REASONS)

@@ -1,0 +1,96 @@
+"""Gopher's repetition rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from workloads.operators.base import Filter, Verdict
+from workloads.operators.text._words import Tokenizer, words_of
+from workloads.parameters import Column, Parameters
+
+if TYPE_CHECKING:
+    from workloads.operators.base import Batch
+
+
+class SequenceLimit(Parameters):
+    """How much of the text may be in sequences of so many words."""
+
+    words: int = Field(ge=1, le=100, description="Length of the sequence, words.")
+    max: float = Field(ge=0, description="Largest share of the text's characters.")
+
+
+def _ascending(limits: tuple[SequenceLimit, ...]) -> tuple[SequenceLimit, ...]:
+    sizes = [limit.words for limit in limits]
+    if sizes != sorted(set(sizes)):
+        raise ValueError(f"sequence lengths must be ascending and different, not {sizes}")
+    return limits
+
+
+SequenceLimits = Annotated[tuple[SequenceLimit, ...], Field(max_length=20), AfterValidator(_ascending)]
+
+
+def _limits(**shares: float) -> tuple[SequenceLimit, ...]:
+    return tuple(SequenceLimit(words=int(name[1:]), max=share) for name, share in shares.items())
+
+
+class GopherRepetition(Filter):
+    """Drops documents that repeat themselves by Gopher's rules: lines, paragraphs, sequences of words.
+
+    The rules and defaults of Rae et al. 2021 (arXiv:2112.11446) as datatrove applies them, in its order, with its
+    names: a row is dropped for the first rule that fails. Shares are of the text's characters (code points).
+    """
+
+    infallible: ClassVar[bool] = True
+
+    column: Column = Field(default="text", description="The text.")
+    tokenizer: Tokenizer = "unicode"
+    max_duplicate_lines: float = Field(default=0.3, ge=0, description="Largest share of lines that repeat an earlier one.")
+    max_duplicate_paragraphs: float = Field(
+        default=0.3, ge=0, description="Largest share of paragraphs (parts between empty lines) that repeat an earlier one."
+    )
+    max_duplicate_line_characters: float = Field(default=0.2, ge=0, description="Largest share of text in such lines.")
+    max_duplicate_paragraph_characters: float = Field(
+        default=0.2, ge=0, description="Largest share of text in such paragraphs."
+    )
+    top_sequences: SequenceLimits = Field(
+        default=_limits(n2=0.2, n3=0.18, n4=0.16), description="Limits for the most frequent sequence of so many words."
+    )
+    duplicate_sequences: SequenceLimits = Field(
+        default=_limits(n5=0.15, n6=0.14, n7=0.13, n8=0.12, n9=0.11, n10=0.10),
+        description="Limits for all sequences of so many words that occurred before.",
+    )
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.repetition import gopher_repetition
+        from workloads.operators.text._text import frozen, text_of
+
+        codes = np.zeros(len(batch), dtype=np.int8)
+        limits = (
+            self.max_duplicate_paragraphs,
+            self.max_duplicate_paragraph_characters,
+            self.max_duplicate_lines,
+            self.max_duplicate_line_characters,
+        )
+        gopher_repetition(
+            text_of(batch, self.column),
+            words_of(batch, self.column, self.tokenizer),
+            frozen(limits, "f8"),
+            frozen([limit.words for limit in self.top_sequences], "i8"),
+            frozen([limit.max for limit in self.top_sequences], "f8"),
+            frozen([limit.words for limit in self.duplicate_sequences], "i8"),
+            frozen([limit.max for limit in self.duplicate_sequences], "f8"),
+            codes,
+        )
+        return Verdict(codes, self.reasons())
+
+    def reasons(self) -> tuple[str, ...]:
+        """datatrove's names of the rules, in the order in which they are applied."""
+        lines = ("empty", "dup_para_frac", "dup_para_char_frac", "dup_line_frac", "dup_line_char_frac")
+        top = (f"top_{limit.words}_gram" for limit in self.top_sequences)
+        duplicate = (f"duplicated_{limit.words}_n_grams" for limit in self.duplicate_sequences)
+        return (*lines, *top, *duplicate)

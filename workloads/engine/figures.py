@@ -1,0 +1,48 @@
+"""Numbers as people read them, the same in the terminal and on the report's page."""
+
+
+def count(value: int) -> str:
+    """`1234567` -> `1,234,567`."""
+    return f"{value:,}"
+
+
+def size(value: float) -> str:
+    """Bytes: `12345678` -> `12.3 MB` (powers of ten)."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """`0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 12 min`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def share(part: float, whole: float) -> str:
+    """`12.3 %`; a dash when there is nothing to be a part of. What is not all or nothing never reads `100 %` or `0 %`."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %"
+
+
+def short(value: int) -> str:
+    """A count for an axis: `0`, `512`, `4k`, `2M` (powers of two)."""
+    for unit in ("", "k", "M", "G"):
+        if value < 1024 or unit == "G":
+            break
+        value //= 1024
+    return f"{value}{unit}"

@@ -1,0 +1,231 @@
+"""The report of a run as one HTML page that needs nothing but itself: no scripts, no requests, light and dark, printable.
+
+Rows of the data appear in it as samples: everything is escaped, and the page's own policy forbids scripts and requests.
+"""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib.resources import files
+
+from workloads.api.report import Histogram, Report, Sample, StepReport
+from workloads.engine.charts import bar, histogram
+from workloads.engine.figures import count, duration, share, size
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_STATES = {"running": "Running", "complete": "Complete", "failed": "Failed"}
+
+
+def render(report: Report) -> str:
+    """The whole page."""
+    style = files("workloads.engine").joinpath("report.css").read_text(encoding="utf-8")
+    sections = (_figures, _steps, _reasons, _lengths, _time, _samples, _facts)
+    lines = (
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<link rel="icon" href="data:,">',
+        f"<title>{escape(report.name)} – DataJob report</title>",
+        f"<style>{style}</style></head><body><main>",
+        *_header(report),
+        *(line for section in sections for line in section(report)),
+        f"<footer>Made by datajob {escape(report.version)}. The same figures for programs: report.json.</footer>",
+        "</main></body></html>",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def dropped(step: StepReport) -> int:
+    """Rows the step dropped, for whatever reason."""
+    return sum(step.rejected.values())
+
+
+def _header(report: Report) -> Iterator[str]:
+    yield '<header><p class="kicker">DataJob report</p>'
+    yield f'<div class="title"><h1>{escape(report.name)}</h1>'
+    yield f'<span class="badge {report.state}">{_STATES[report.state]}</span></div>'
+    ended = f" · finished {_moment(report.finished)}" if report.finished else ""
+    attempt = f" · attempt {report.attempt}" if report.attempt > 1 else ""
+    yield f'<p class="soft">Started {_moment(report.started)}{ended}{attempt}</p>'
+    if report.message:
+        yield f'<p class="message" role="alert">{escape(report.message)}</p>'
+    yield "</header>"
+
+
+def _figures(report: Report) -> Iterator[str]:
+    rows, output = report.progress, report.output
+    worked = max(0.0, report.seconds - report.startup_seconds)
+    speed = f"{size(report.input_bytes / worked)}/s" if worked else "–"
+    row_speed = f"{count(round(rows.rows_in / worked))} rows/s without start-up" if worked else "not measured"
+    files_read = f"{_number(report.input_files, 'file')}, {size(report.input_bytes)}"
+    units = f"{count(rows.shards_done)} / {count(rows.shards_total)}"
+    yield '<section class="figures" aria-label="Key figures">'
+    yield _figure("Rows read", count(rows.rows_in), files_read)
+    yield _figure("Rows written", count(rows.rows_out), f"{share(rows.rows_out, rows.rows_in)} of the rows read")
+    yield _figure("Rows dropped", count(rows.rows_rejected), f"{share(rows.rows_rejected, rows.rows_in)} of the rows read")
+    yield _figure("Rows failed", count(rows.rows_failed), f"{share(rows.rows_failed, rows.rows_in)} of the rows read")
+    yield _figure("Output", size(output.bytes) if output else "–", _number(output.files, "file") if output else "not yet")
+    yield _figure("Time", duration(report.seconds), f"{duration(report.startup_seconds)} of it start-up")
+    yield _figure("Throughput", speed, row_speed)
+    yield _figure("Work units", units, f"{count(report.shards_kept)} kept from earlier attempts")
+    yield "</section>"
+
+
+def _figure(name: str, value: str, beside: str) -> str:
+    return f'<dl class="figure"><dt>{name}</dt><dd class="value">{value}</dd><dd class="beside">{beside}</dd></dl>'
+
+
+def _steps(report: Report) -> Iterator[str]:
+    most = max([1, *(max(step.rows_in, step.rows_out) for step in report.steps)])
+    yield "<section><h2>Rows through the steps</h2>"
+    yield '<p class="note">How many rows reach each step, and what becomes of them.</p>'
+    yield _legend(("i-kept", "go on"), ("i-dropped", "dropped"), ("i-failed", "failed"))
+    heads = (
+        ("Step", ""),
+        ("", ""),
+        ("Rows in", "n o"),
+        ("Dropped", "n"),
+        ("Failed", "n o"),
+        ("Rows out", "n"),
+        ("Of all", "n o"),
+    )
+    yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
+    for step in report.steps:
+        gone = dropped(step)
+        said = f"{step.name}: {count(step.rows_in)} in, {count(step.rows_out)} out, {count(gone)} dropped, {count(step.failed)} failed"
+        parts = [("kept", step.rows_out / most), ("dropped", gone / most), ("failed-rows", step.failed / most)]
+        yield (
+            f'<tr><th scope="row"><code>{escape(step.name)}</code></th><td class="bar">{bar(parts, said)}</td>'
+            f'<td class="number optional">{count(step.rows_in)}</td><td class="number">{_or_none(gone)}</td>'
+            f'<td class="number optional">{_or_none(step.failed)}</td><td class="number">{count(step.rows_out)}</td>'
+            f'<td class="number optional">{share(step.rows_out, report.progress.rows_in)}</td></tr>'
+        )
+    yield "</tbody></table></section>"
+
+
+def _reasons(report: Report) -> Iterator[str]:
+    yield "<section><h2>Why rows were dropped</h2>"
+    steps = [step for step in report.steps if step.rejected]
+    if not steps:
+        yield '<p class="note">No row was dropped.</p></section>'
+        return
+    yield '<p class="note">A row is counted once, for the first rule that dropped it. Shares are of the rows that reached the step.</p>'
+    most = max(max(step.rejected.values()) for step in steps)
+    for step in steps:
+        yield f'<div class="reasons"><h3><code>{escape(step.name)}</code><span class="soft">'
+        yield f"{count(dropped(step))} dropped, {share(dropped(step), step.rows_in)}</span></h3><table>"
+        yield f"<thead>{_heads(('Reason', ''), ('', ''), ('Rows', 'n'), ('Share', 'n'))}</thead><tbody>"
+        for reason, rows in sorted(step.rejected.items(), key=lambda item: (-item[1], item[0])):
+            drawn = bar([("dropped", rows / max(1, most))], f"{reason}: {count(rows)}", height=10)
+            yield (
+                f'<tr><th scope="row"><code>{escape(reason)}</code></th><td class="bar">{drawn}</td>'
+                f'<td class="number">{count(rows)}</td><td class="number">{share(rows, step.rows_in)}</td></tr>'
+            )
+        yield "</tbody></table></div>"
+    yield "</section>"
+
+
+def _lengths(report: Report) -> Iterator[str]:
+    shown = [h for h in report.histograms if any(h.read) or any(h.written)]
+    if not shown:
+        return
+    yield "<section><h2>Lengths before and after</h2>"
+    yield '<p class="note">Rows by the length of each column; every column of the chart is twice as long as the one before.</p>'
+    yield _legend(("i-before", "rows read"), ("i-kept", "rows written"))
+    yield '<div class="charts">'
+    for each in shown:
+        yield _length_chart(each)
+    yield "</div></section>"
+
+
+def _length_chart(each: Histogram) -> str:
+    said = f"Length of {each.column} in {each.unit}: {count(sum(each.read))} values read, {count(sum(each.written))} written"
+    caption = f'<code>{escape(each.column)}</code> <span class="soft">in {each.unit}</span>'
+    return f"<figure><figcaption>{caption}</figcaption>{histogram(each.read, each.written, each.unit, said)}</figure>"
+
+
+def _time(report: Report) -> Iterator[str]:
+    total = sum(step.seconds for step in report.steps)
+    start = min(report.startup_seconds, report.seconds)
+    yield "<section><h2>Where the time went</h2>"
+    yield f'<p class="note">{duration(report.seconds)} by the clock: {duration(start)} to start, then work. Below, the processor '
+    yield "time of each step, summed over all workers.</p>"
+    if total:
+        most = max(step.seconds for step in report.steps)
+        heads = (("Step", ""), ("", ""), ("Time", "n"), ("Share", "n"), ("Rows/s", "n o"))
+        yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
+        for step in report.steps:
+            drawn = bar([("kept", step.seconds / most)], f"{step.name}: {duration(step.seconds)}", height=10)
+            speed = count(round(step.rows_in / step.seconds)) if step.seconds else "–"
+            yield (
+                f'<tr><th scope="row"><code>{escape(step.name)}</code></th><td class="bar">{drawn}</td>'
+                f'<td class="number">{duration(step.seconds)}</td><td class="number">{share(step.seconds, total)}</td>'
+                f'<td class="number optional">{speed}</td></tr>'
+            )
+        yield "</tbody></table>"
+    yield "</section>"
+
+
+def _samples(report: Report) -> Iterator[str]:
+    kept = [sample for sample in report.samples if sample.reason is None]
+    gone: dict[tuple[str, str], list[Sample]] = {}
+    for sample in report.samples:
+        if sample.reason is not None:
+            gone.setdefault((sample.step, sample.reason), []).append(sample)
+    if not report.samples:
+        return
+    yield "<section><h2>Rows as examples</h2>"
+    yield '<p class="note">The first few rows of each kind, values shortened. Judge by them whether the rules fit the data.</p>'
+    if kept:
+        yield from _group(f"Kept ({len(kept)})", kept, "is-kept", is_open=True)
+    for (step, reason), samples in gone.items():
+        label = f"Dropped by <code>{escape(step)}</code>: <code>{escape(reason)}</code> ({len(samples)})"
+        yield from _group(label, samples, "is-dropped", is_open=False)
+    yield "</section>"
+
+
+def _group(label: str, samples: Sequence[Sample], css: str, *, is_open: bool) -> Iterator[str]:
+    yield f"<details{' open' if is_open else ''}><summary>{label}</summary>"
+    for sample in samples:
+        cells = (f'<dt>{escape(name)}</dt><dd dir="auto">{escape(value)}</dd>' for name, value in sample.row.items())
+        yield f'<dl class="row {css}">{"".join(cells)}</dl>'
+    yield "</details>"
+
+
+def _facts(report: Report) -> Iterator[str]:
+    output = report.output
+    facts = [("Job", report.name), ("State", _STATES[report.state]), ("Started", report.started)]
+    facts += [("Finished", report.finished or "–"), ("Attempt", str(report.attempt)), ("Engine", f"datajob {report.version}")]
+    if output:
+        wrote = f"{_number(output.rows, 'row')} in {_number(output.files, 'file')}, {size(output.bytes)}"
+        facts += [("Result", wrote), ("Manifest", output.manifest)]
+    yield '<section><h2>Result and run</h2><dl class="facts">'
+    yield from (f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    yield "</dl></section>"
+
+
+def _legend(*entries: tuple[str, str]) -> str:
+    items = (f'<li><i class="{css}" aria-hidden="true"></i>{label}</li>' for css, label in entries)
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _heads(*heads: tuple[str, str]) -> str:
+    """Table heads as (name, kind): `n` is a column of numbers, `n o` one that narrow screens leave out."""
+    css = {"": "", "n": ' class="number"', "n o": ' class="number optional"'}
+    cells = (f'<th scope="col"{css[kind]}>{name}</th>' if name else "<td></td>" for name, kind in heads)
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _or_none(value: int) -> str:
+    return count(value) if value else '<span class="none">0</span>'
+
+
+def _number(value: int, noun: str) -> str:
+    return f"{count(value)} {noun}" + "s" * (value != 1)
+
+
+def _moment(time: str) -> str:
+    """`2026-01-02T03:04:05.678Z` -> `2026-01-02 03:04:05 UTC`."""
+    day, _, clock = time.partition("T")
+    zone = " UTC" if clock.endswith(("Z", "+00:00")) else ""
+    return f'<time datetime="{escape(time)}">{escape(day)} {escape(clock[:8])}{zone}</time>'

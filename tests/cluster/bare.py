@@ -116,8 +116,11 @@ def _start(kind: Kind, sandbox: Sandbox, *, tied: bool) -> None:
 
 def _finish(cluster: BareCluster) -> None:
     wait_for(lambda: node.containerd_socket(cluster.sandbox.folder).exists(), "containerd", 60)
-    for program, user in {"pause": 65535, "coredns": 0, "kuberay-operator": 65532}.items():
-        image = images.build_program(program, user)
+    for image in (
+        images.build_program("pause", 65535),
+        images.build_program("coredns"),
+        images.build_program("kuberay-operator", 65532, "/manager"),
+    ):
         if not cluster.has(image):
             cluster.load(image)
     coredns = Template((MANIFESTS / "coredns.yaml").read_text())

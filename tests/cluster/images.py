@@ -38,14 +38,15 @@ def build(image: str, context: Path, containerfile: Path, arguments: Mapping[str
     _buildah("bud", "--isolation=chroot", "--layers", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro", *options)
 
 
-def build_program(name: str, user: int = 0) -> str:
-    """An image that has nothing but one of the cluster's programs; give back its name."""
+def build_program(name: str, user: int = 0, path: str = "") -> str:
+    """An image that has nothing but one of the cluster's programs, at that path; give back its name."""
     image = program_image(name)
     if exists(image):
         return image
     folder = binary(name).parent
     containerfile = folder / "Containerfile"
-    containerfile.write_text(f'FROM scratch\nCOPY {name} /{name}\nUSER {user}:{user}\nENTRYPOINT ["/{name}"]\n')
+    path = path or f"/{name}"
+    containerfile.write_text(f'FROM scratch\nCOPY {name} {path}\nUSER {user}:{user}\nENTRYPOINT ["{path}"]\n')
     build(image, folder, containerfile)
     return image
 

@@ -109,6 +109,7 @@ def _proxy(folder: Path) -> dict[str, object]:
         "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": f"{folder}/proxy.kubeconfig"},
         "clusterCIDR": PODS,
+        "hostnameOverride": NODE_NAME,
         "mode": "iptables",
         "conntrack": {"maxPerCore": 0},
     }

@@ -1,0 +1,141 @@
+"""A sandbox leaves nothing behind, whoever is killed and whenever."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import packages
+from tests.cluster.leftovers import Traces
+from tests.cluster.sandbox import ROOT, Sandbox, remove_dead
+from tests.cluster.waiting import wait_for
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+# A process that leaves another one to init, as containerd does.
+SLEEPERS = {"sleepers": ["sh", "-c", "setsid sleep 1234 & exec sleep 1234"]}
+
+STARTER = """
+import sys, threading
+from tests.cluster.sandbox import Sandbox
+from tests.cluster.test_sandbox import start
+start(Sandbox("run"), tied=sys.argv[1] == "tied")
+print("started", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("namespaces and cgroups need Linux and root")
+    try:
+        packages.ensure(packages.SANDBOX)
+    except packages.MissingPackages as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    yield
+    Sandbox("run").remove()
+
+
+def start(sandbox: Sandbox, *, tied: bool) -> None:
+    with sandbox.claimed() as lock, socket.create_server(("127.0.0.1", 0)) as listener:
+        sandbox.make_cgroups()
+        sandbox.start(SLEEPERS, lock, listener, tied=tied)
+
+
+def start_elsewhere(how: str) -> subprocess.Popen[str]:
+    """A process that has started the sandbox, and waits to be killed."""
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, how], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert starter.stdout and starter.stdout.readline() == "started\n"
+    return starter
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_removing_a_live_run_leaves_nothing() -> None:
+    run = Sandbox("run")
+    start(run, tied=True)
+    traces = Traces.of(run)
+    assert any("sleep 1234" in line for line in traces.left())
+    run.remove()
+    assert traces.left() == []
+
+
+def test_a_tied_run_ends_when_its_starter_is_killed_and_the_next_start_clears_it_away() -> None:
+    starter = start_elsewhere("tied")
+    run = Sandbox("run")
+    traces = Traces.of(run)
+    assert remove_dead() == [], "a live run was taken for a dead one"
+    kill(starter)
+    wait_for(lambda: not run.alive(), "the end of the run", 10)
+    assert remove_dead() == ["run"]
+    assert traces.left() == []
+
+
+def test_a_run_that_is_not_tied_outlives_its_starter_and_can_be_removed_by_another_process() -> None:
+    starter = start_elsewhere("free")
+    run = Sandbox("run")
+    traces = Traces.of(run)
+    kill(starter)
+    assert run.alive()
+    assert remove_dead() == []
+    run.remove()
+    assert traces.left() == []
+
+
+def test_a_run_whose_first_process_is_killed_is_dead_and_is_cleared_away() -> None:
+    run = Sandbox("run")
+    start(run, tied=True)
+    traces = Traces.of(run)
+    os.kill(run.init(), signal.SIGKILL)
+    wait_for(lambda: not run.alive(), "the end of the run", 10)
+    assert remove_dead() == ["run"]
+    assert traces.left() == []
+
+
+def test_a_run_that_was_only_being_prepared_is_left_alone_while_its_starter_lives() -> None:
+    run = Sandbox("run")
+    with run.claimed():
+        assert remove_dead() == []
+    assert remove_dead() == ["run"]
+    assert not run.folder.exists()
+
+
+def test_a_later_process_with_the_same_id_is_not_taken_for_the_run() -> None:
+    run = Sandbox("run")
+    with run.claimed():
+        (run.folder / "init.json").write_text(f'{{"pid": {os.getpid()}, "started": 1}}')
+    assert not run.alive()
+    run.remove()
+    assert not run.folder.exists()
+
+
+def test_a_process_that_ends_is_started_again() -> None:
+    run = Sandbox("run")
+    start(run, tied=True)
+    sleeping = [*run.enter(), "pgrep", "--full", "^sleep 1234"]
+
+    def sleepers() -> list[str]:
+        return subprocess.run(sleeping, capture_output=True, text=True).stdout.split()
+
+    before = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers", 10)
+    subprocess.run([*run.enter(), "kill", "-KILL", *before], check=True)
+    after = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers again", 10)
+    assert not set(before) & set(after)
+
+
+def test_a_run_that_cannot_start_says_why() -> None:
+    run = Sandbox("run")
+    with run.claimed() as lock, socket.create_server(("127.0.0.1", 0)) as listener:
+        (run.folder / "var").write_text("in the way")
+        with pytest.raises(RuntimeError, match="NotADirectoryError"):
+            run.start(SLEEPERS, lock, listener, tied=True)

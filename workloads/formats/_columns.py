@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
 
 from workloads.errors import InputError
 from workloads.formats.base import Fragment, InputFile, Reader
@@ -16,26 +18,56 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 """The folder value that stands for null, as Hive writes it."""
 
 
+class ColumnsReader(Reader):
+    """Base of the readers of files that have columns of their own."""
+
+    abstract: ClassVar[bool] = True
+    columns: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Columns to read, in this order, hive partitions among them; all by default."
+    )
+
+    def known_columns(self) -> tuple[str, ...] | None:
+        """`columns` and `includePath`, when `columns` says what is read."""
+        return self._projection() if self.columns else None
+
+    def _projection(self) -> tuple[str, ...] | None:
+        return (*self.columns, *((self.include_path,) if self.include_path else ())) if self.columns else None
+
+    def _all_columns(self, of_files: pa.Schema, files: Sequence[InputFile]) -> pa.Schema:
+        """What `schema` returns, given the union of the files' columns."""
+        return project(with_file_columns(of_files, self, files), self._projection(), self.paths[0])
+
+
+def rebuilt(kind: Any, leaf: Callable[[Any], Any]) -> Any:
+    """`kind` with `leaf` applied to the types inside of lists, structs and maps; dictionaries are replaced by their values."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if t.is_dictionary(kind):
+        return rebuilt(kind.value_type, leaf)
+    if t.is_struct(kind):
+        return pa.struct([pa.field(f.name, rebuilt(f.type, leaf)) for f in kind])
+    if t.is_map(kind):
+        return pa.map_(rebuilt(kind.key_type, leaf), rebuilt(kind.item_type, leaf))
+    if t.is_fixed_size_list(kind):
+        return pa.list_(rebuilt(kind.value_type, leaf), kind.list_size)
+    if t.is_list(kind) or t.is_large_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
+        return pa.list_(rebuilt(kind.value_type, leaf))
+    return leaf(kind)
+
+
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type without encodings that no operator should have to know: dictionaries, views and 64-bit offsets."""
     import pyarrow as pa
     import pyarrow.types as t
 
-    if t.is_dictionary(kind):
-        return plain_type(kind.value_type)
-    if t.is_large_string(kind) or t.is_string_view(kind):
-        return pa.string()
-    if t.is_large_binary(kind) or t.is_binary_view(kind):
-        return pa.binary()
-    if t.is_struct(kind):
-        return pa.struct([pa.field(f.name, plain_type(f.type)) for f in kind])
-    if t.is_map(kind):
-        return pa.map_(plain_type(kind.key_type), plain_type(kind.item_type))
-    if t.is_fixed_size_list(kind):
-        return pa.list_(plain_type(kind.value_type), kind.list_size)
-    if t.is_list(kind) or t.is_large_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
-        return pa.list_(plain_type(kind.value_type))
-    return kind
+    def leaf(kind: Any) -> Any:
+        if t.is_large_string(kind) or t.is_string_view(kind):
+            return pa.string()
+        return pa.binary() if t.is_large_binary(kind) or t.is_binary_view(kind) else kind
+
+    plain: pa.DataType = rebuilt(kind, leaf)
+    return plain
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
@@ -104,7 +136,7 @@ def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Read
         if field.name in present:
             columns.append(_cast(table.column(field.name), field, fragment))
         else:
-            value = pa.scalar(constants.get(field.name), type=field.type)
+            value = pa.scalar(constants.get(field.name), pa.string()).cast(field.type)
             columns.append(pa.repeat(value, table.num_rows))
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -151,7 +151,6 @@ def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:
 def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
     """The table cut by its partition values, with the folder of each part; rows stay in order."""
     import numpy as np
-    import pyarrow as pa
     import pyarrow.compute
 
     pc: Any = pyarrow.compute
@@ -170,7 +169,7 @@ def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Tab
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     start = 0
     for name, end in zip(names, ends, strict=True):
-        yield f"{name}/", rest.take(pa.array(order[start:end]))
+        yield f"{name}/", rest.take(order[start:end])
         start = int(end)
 
 

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OnBadRecord = Callable[[str, str], None]
-"""Called with a record that cannot be read (as text, shortened to 64 KiB) and the reason; it raises under `errors.policy: fail`."""
+"""Called with a record that cannot be read (as text, shortened to 64 KiB) and the reason.
+
+It raises under `errors.policy: fail`."""
 
 Paths = Annotated[
     tuple[str, ...],
     Field(
         min_length=1,
-        description="Files, folders (read recursively; names that start with `_` or `.` are skipped) or globs; local, `s3://` or any fsspec URL.",
+        description="Files, folders (read recursively; names that start with `_` or `.` are skipped) or globs; "
+        "local, `s3://` or any fsspec URL.",
     ),
 ]
 
@@ -82,7 +85,7 @@ class Reader(Parameters):
         """Cut a file in pieces of about `target` bytes where the format allows it; deterministic."""
         return [Fragment(file, 0, -1, file.size)]
 
-    def schema(self, files: Sequence[InputFile]) -> pa.Schema:
+    def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """One schema for all files (union of columns, missing ones are null).
 
         Raises InputError naming two files, the column and both types when types cannot be united.
@@ -129,8 +132,8 @@ class Writer(Parameters):
 
     key: ClassVar[str] = ""
     abstract: ClassVar[bool] = True
-    extension: ClassVar[str] = ""
-    """Of the files it writes, with the dot; `overwrite` replaces files of this ending."""
+    extension: ClassVar[str | tuple[str, ...]] = ""
+    """Of the files it writes, with the dot (all, where there are several); `overwrite` replaces files of this ending."""
 
     path: str = Field(
         min_length=1,
@@ -154,7 +157,7 @@ class Writer(Parameters):
 
 def finish_class(cls: Any, ending: str) -> None:
     """Fill in `key` and `abstract` of a new reader or writer class: `ParquetReader` -> `parquet`."""
-    cls.abstract = False
+    cls.abstract = cls.__dict__.get("abstract") is True
     if "key" not in cls.__dict__:
         name = cls.__name__.removesuffix(ending)
         cls.key = name[:1].lower() + name[1:]

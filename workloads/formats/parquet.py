@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workloads.errors import InputError
-from workloads.formats._columns import conform, plain_schema, project, unite, with_file_columns
+from workloads.formats._columns import ColumnsReader, conform, plain_schema, unite
 from workloads.formats._shards import FilesWriter
-from workloads.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
+from workloads.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from workloads.formats.storage import explain, resolve, scheme_of
 
 if TYPE_CHECKING:
@@ -28,17 +28,10 @@ STREAM_BUFFER = 8 << 20
 DICTIONARY_SAMPLE = 4096
 
 
-class ParquetReader(Reader):
+class ParquetReader(ColumnsReader):
     """Parquet files."""
 
     suffixes = (".parquet", ".pq")
-    columns: tuple[str, ...] | None = Field(default=None, min_length=1, description="Columns to read; all by default.")
-
-    def known_columns(self) -> tuple[str, ...] | None:
-        """`columns` and `includePath`, when `columns` says what is read."""
-        if self.columns is None:
-            return None
-        return (*self.columns, *((self.include_path,) if self.include_path else ()))
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
         """Runs of row groups of about `target` compressed bytes; a file not much larger than that stays whole."""
@@ -55,7 +48,7 @@ class ParquetReader(Reader):
                 start, weight = i + 1, 0
         return pieces
 
-    def schema(self, files: Sequence[InputFile]) -> pa.Schema:
+    def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The union of the files' schemas, from their footers.
 
         Of more than MAX_FOOTERS files an even sample is read. A file outside of it that turns out to hold another
@@ -67,11 +60,7 @@ class ParquetReader(Reader):
             partitions = {key for file in files for key, _ in file.partition}
             if not set(self.columns) <= {*schema.names, *partitions}:
                 schema = _united(_footers(files))
-        schema = with_file_columns(schema, self, files)
-        if self.columns is None:
-            return schema
-        names = (*self.columns, self.include_path) if self.include_path else self.columns
-        return project(schema, names, self.paths[0])
+        return self._all_columns(schema, files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """Row group by row group: small ones together, large ones in slices. Every record is readable or the file is not."""
@@ -182,7 +171,7 @@ class ParquetWriter(Writer):
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.parquet`."""
-        return FilesWriter(root, prefix, self.extension, schema, self._encoder, self.file_bytes, self.partition_by)
+        return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema) -> _ParquetEncoder:
         return _ParquetEncoder(stream, schema, self)
@@ -224,7 +213,7 @@ class _ParquetEncoder:
         import pyarrow.parquet as pq
 
         p = self._parameters
-        repeating = [name for name in self._schema.names if _repeats(first.column(name))]
+        repeating: Any = [name for name in self._schema.names if _repeats(first.column(name))]
         level = p.compression_level or 1 if p.compression == "zstd" else None
         return pq.ParquetWriter(
             self._stream,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloads.errors import DataJobError, InputError, SinkError
 
@@ -72,29 +72,31 @@ def _s3_environment() -> tuple[str | None, ...]:
 @cache
 def _s3(bucket: str, environment: tuple[str | None, ...]) -> FileSystem:
     """One client per bucket (buckets live in different regions) and per set of AWS_* variables."""
-    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
+    import pyarrow.fs
 
+    fs: Any = pyarrow.fs
     endpoint = environment[0] or environment[1]
     region = environment[2] or environment[3]
     if not region and endpoint:
         region = "us-east-1"
     if not region:
         with suppress(OSError):
-            region = resolve_s3_region(bucket)
-    return S3FileSystem(
+            region = fs.resolve_s3_region(bucket)
+    client: FileSystem = fs.S3FileSystem(
         region=region,
         endpoint_override=endpoint or None,
         scheme="http" if (endpoint or "").startswith("http://") else "https",
         connect_timeout=5,
         request_timeout=60,
-        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=5),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=5),
         allow_delayed_open=True,  # a small object is then one PUT instead of a multipart upload of three requests
     )
+    return client
 
 
 def _fsspec(scheme: str, path: str) -> tuple[FileSystem, str]:
     import fsspec
-    from pyarrow.fs import FSSpecHandler, PyFileSystem
+    import pyarrow.fs
 
     try:
         filesystem, inner = fsspec.core.url_to_fs(path)
@@ -102,7 +104,8 @@ def _fsspec(scheme: str, path: str) -> tuple[FileSystem, str]:
         raise InputError(
             f"{path}: cannot use the scheme {scheme}:// ({error}); install its fsspec package in the image."
         ) from error
-    return PyFileSystem(FSSpecHandler(filesystem)), str(inner).rstrip("/")
+    fs: Any = pyarrow.fs
+    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), str(inner).rstrip("/")
 
 
 def explain(error: BaseException) -> str:

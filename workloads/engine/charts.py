@@ -5,7 +5,7 @@ from html import escape
 
 from workloads.engine.figures import count, short
 
-CHART_WIDTH, CHART_HEIGHT, AXIS_HEIGHT = 480, 170, 22
+CHART_WIDTH, CHART_HEIGHT, AXIS_HEIGHT, TOP = 480, 180, 22, 16
 
 
 def bar(parts: Sequence[tuple[str, float]], label: str, height: int = 14) -> str:
@@ -22,36 +22,31 @@ def bar(parts: Sequence[tuple[str, float]], label: str, height: int = 14) -> str
 
 def histogram(read: Sequence[int], written: Sequence[int], unit: str, label: str) -> str:
     """Rows per power of two of length: those read behind, those written in front."""
-    last = max((i for counts in (read, written) for i, n in enumerate(counts) if n), default=0)
-    first = min((i for counts in (read, written) for i, n in enumerate(counts) if n), default=0)
-    top = max([1, *read, *written])
-    slot = CHART_WIDTH / (last - first + 1)
-    drawn = []
-    for index in range(first, last + 1):
-        x = (index - first) * slot
-        lengths = f"{_lower(index)} to {2 ** (index + 1) - 1:,} {unit}"
+    filled = [index for counts in (read, written) for index, rows in enumerate(counts) if rows]
+    bins = range(min(filled, default=0), max(filled, default=0) + 1)
+    top, slot, every = max([1, *read, *written]), CHART_WIDTH / len(bins), -(-len(bins) // 12)
+    drawn = [_level(CHART_HEIGHT), _level(TOP), f'<text class="tick" y="{TOP - 5}">{count(top)} rows</text>']
+    for index in bins:
+        x = (index - bins.start) * slot
+        lengths = f"{2**index if index else 0:,} to {2 ** (index + 1) - 1:,} {unit}"
         for css, counts, inset in (("before", read, 0.08), ("kept", written, 0.26)):
             rows = counts[index] if index < len(counts) else 0
             drawn.append(_column(css, x + slot * inset, slot * (1 - 2 * inset), rows, top, f"{lengths}: {count(rows)} rows"))
-        every = max(1, -(-(last - first + 1) // 12))
-        if (index - first) % every == 0:
-            middle = x + slot / 2
-            drawn.append(
-                f'<text class="tick" x="{middle:.1f}" y="{CHART_HEIGHT + 15}" text-anchor="middle">{short(2**index)}</text>'
-            )
-    base = f'<line class="axis" x1="0" x2="{CHART_WIDTH}" y1="{CHART_HEIGHT}" y2="{CHART_HEIGHT}"/>'
+        if (index - bins.start) % every == 0:
+            place = f'x="{x + slot / 2:.1f}" y="{CHART_HEIGHT + 15}" text-anchor="middle"'
+            drawn.append(f'<text class="tick" {place}>{short(2**index)}</text>')
     box = f"0 0 {CHART_WIDTH} {CHART_HEIGHT + AXIS_HEIGHT}"
-    return f'<svg role="img" viewBox="{box}" width="100%" aria-label="{escape(label)}">{base}{"".join(drawn)}</svg>'
+    return f'<svg role="img" viewBox="{box}" width="100%" aria-label="{escape(label)}">{"".join(drawn)}</svg>'
 
 
-def _lower(index: int) -> str:
-    return f"{2**index:,}" if index else "0"
+def _level(y: float) -> str:
+    return f'<line class="axis" x1="0" x2="{CHART_WIDTH}" y1="{y}" y2="{y}"/>'
 
 
 def _column(css: str, x: float, width: float, rows: int, top: int, label: str) -> str:
     if not rows:
         return ""
-    height = max(1.5, rows / top * (CHART_HEIGHT - 6))
+    height = max(1.5, rows / top * (CHART_HEIGHT - TOP))
     y = CHART_HEIGHT - height
     place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
     return f'<rect class="{css}" {place} rx="2"><title>{escape(label)}</title></rect>'

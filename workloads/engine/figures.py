@@ -1,5 +1,7 @@
 """Numbers as people read them, the same in the terminal and on the report's page."""
 
+from workloads.api.report import Report
+
 
 def count(value: int) -> str:
     """`1234567` -> `1,234,567`."""
@@ -16,9 +18,9 @@ def size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 12 min`."""
+    """`0 s`, `0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 12 min`."""
     if seconds < 10:
-        return f"{seconds:.2f} s"
+        return f"{seconds:.2f} s" if seconds else "0 s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -46,3 +48,18 @@ def short(value: int) -> str:
             break
         value //= 1024
     return f"{value}{unit}"
+
+
+def counted(value: int, noun: str) -> str:
+    """`1 file`, `3 files`."""
+    return f"{count(value)} {noun}" + "s" * (value != 1)
+
+
+def speed(report: Report) -> tuple[float, float] | None:
+    """Bytes and rows read a second by this attempt, its start-up left out; None before anything is done."""
+    progress = report.progress
+    worked = report.seconds - report.startup_seconds
+    if worked <= 0 or not progress.shards_done:
+        return None
+    share_here = (progress.shards_done - report.shards_kept) / progress.shards_done
+    return report.input_bytes * progress.percent / 100 * share_here / worked, progress.rows_in * share_here / worked

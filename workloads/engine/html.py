@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from workloads.api.report import Histogram, Report, Sample, StepReport
 from workloads.engine.charts import bar, histogram
-from workloads.engine.figures import count, duration, share, size
+from workloads.engine.figures import count, counted, duration, share, size, speed
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STATES = {"running": "Running", "complete": "Complete", "failed": "Failed"}
@@ -53,22 +53,24 @@ def _header(report: Report) -> Iterator[str]:
 
 
 def _figures(report: Report) -> Iterator[str]:
-    rows, output = report.progress, report.output
-    worked = max(0.0, report.seconds - report.startup_seconds)
-    speed = f"{size(report.input_bytes / worked)}/s" if worked else "–"
-    row_speed = f"{count(round(rows.rows_in / worked))} rows/s without start-up" if worked else "not measured"
-    files_read = f"{_number(report.input_files, 'file')}, {size(report.input_bytes)}"
+    rows, output, rates = report.progress, report.output, speed(report)
+    files_read = f"{counted(report.input_files, 'file')}, {size(report.input_bytes)}"
+    row_speed = f"{count(round(rates[1]))} rows/s, without start-up" if rates else "not measured"
     units = f"{count(rows.shards_done)} / {count(rows.shards_total)}"
     yield '<section class="figures" aria-label="Key figures">'
     yield _figure("Rows read", count(rows.rows_in), files_read)
-    yield _figure("Rows written", count(rows.rows_out), f"{share(rows.rows_out, rows.rows_in)} of the rows read")
-    yield _figure("Rows dropped", count(rows.rows_rejected), f"{share(rows.rows_rejected, rows.rows_in)} of the rows read")
-    yield _figure("Rows failed", count(rows.rows_failed), f"{share(rows.rows_failed, rows.rows_in)} of the rows read")
-    yield _figure("Output", size(output.bytes) if output else "–", _number(output.files, "file") if output else "not yet")
+    yield _figure("Rows written", count(rows.rows_out), _of_read(rows.rows_out, rows.rows_in))
+    yield _figure("Rows dropped", count(rows.rows_rejected), _of_read(rows.rows_rejected, rows.rows_in))
+    yield _figure("Rows failed", count(rows.rows_failed), _of_read(rows.rows_failed, rows.rows_in))
+    yield _figure("Output", size(output.bytes) if output else "–", counted(output.files, "file") if output else "not yet")
     yield _figure("Time", duration(report.seconds), f"{duration(report.startup_seconds)} of it start-up")
-    yield _figure("Throughput", speed, row_speed)
+    yield _figure("Throughput", f"{size(rates[0])}/s" if rates else "–", row_speed)
     yield _figure("Work units", units, f"{count(report.shards_kept)} kept from earlier attempts")
     yield "</section>"
+
+
+def _of_read(part: int, rows_read: int) -> str:
+    return f"{share(part, rows_read)} of the rows read" if rows_read else "of none"
 
 
 def _figure(name: str, value: str, beside: str) -> str:
@@ -76,6 +78,8 @@ def _figure(name: str, value: str, beside: str) -> str:
 
 
 def _steps(report: Report) -> Iterator[str]:
+    if not report.steps:
+        return
     most = max([1, *(max(step.rows_in, step.rows_out) for step in report.steps)])
     yield "<section><h2>Rows through the steps</h2>"
     yield '<p class="note">How many rows reach each step, and what becomes of them.</p>'
@@ -85,17 +89,18 @@ def _steps(report: Report) -> Iterator[str]:
         ("", ""),
         ("Rows in", "n o"),
         ("Dropped", "n"),
-        ("Failed", "n o"),
+        ("Failed", "s o"),
         ("Rows out", "n"),
-        ("Of all", "n o"),
+        ("Of all", "s o"),
     )
     yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
     for step in report.steps:
         gone = dropped(step)
-        said = f"{step.name}: {count(step.rows_in)} in, {count(step.rows_out)} out, {count(gone)} dropped, {count(step.failed)} failed"
+        outcome = f"{count(step.rows_out)} out, {count(gone)} dropped, {count(step.failed)} failed"
         parts = [("kept", step.rows_out / most), ("dropped", gone / most), ("failed-rows", step.failed / most)]
         yield (
-            f'<tr><th scope="row"><code>{escape(step.name)}</code></th><td class="bar">{bar(parts, said)}</td>'
+            f'<tr><th scope="row"><code>{escape(step.name)}</code></th>'
+            f"<td>{bar(parts, f'{step.name}: {count(step.rows_in)} in, {outcome}')}</td>"
             f'<td class="number optional">{count(step.rows_in)}</td><td class="number">{_or_none(gone)}</td>'
             f'<td class="number optional">{_or_none(step.failed)}</td><td class="number">{count(step.rows_out)}</td>'
             f'<td class="number optional">{share(step.rows_out, report.progress.rows_in)}</td></tr>'
@@ -109,20 +114,22 @@ def _reasons(report: Report) -> Iterator[str]:
     if not steps:
         yield '<p class="note">No row was dropped.</p></section>'
         return
-    yield '<p class="note">A row is counted once, for the first rule that dropped it. Shares are of the rows that reached the step.</p>'
+    yield '<p class="note">A row counts once, for the first rule that dropped it. Shares are of the rows that reached the step.</p>'
+    yield f"<table><thead>{_heads(('Step and reason', ''), ('', ''), ('Rows', 'n'), ('Share', 's'))}</thead>"
     most = max(max(step.rejected.values()) for step in steps)
     for step in steps:
-        yield f'<div class="reasons"><h3><code>{escape(step.name)}</code><span class="soft">'
-        yield f"{count(dropped(step))} dropped, {share(dropped(step), step.rows_in)}</span></h3><table>"
-        yield f"<thead>{_heads(('Reason', ''), ('', ''), ('Rows', 'n'), ('Share', 'n'))}</thead><tbody>"
+        yield f'<tbody><tr class="group"><th scope="rowgroup" colspan="2"><code>{escape(step.name)}</code></th>'
+        yield _cells(dropped(step), step)
         for reason, rows in sorted(step.rejected.items(), key=lambda item: (-item[1], item[0])):
             drawn = bar([("dropped", rows / max(1, most))], f"{reason}: {count(rows)}", height=10)
-            yield (
-                f'<tr><th scope="row"><code>{escape(reason)}</code></th><td class="bar">{drawn}</td>'
-                f'<td class="number">{count(rows)}</td><td class="number">{share(rows, step.rows_in)}</td></tr>'
-            )
-        yield "</tbody></table></div>"
-    yield "</section>"
+            name = escape(reason).replace("_", "_<wbr>")
+            yield f'<tr><th scope="row" class="inner"><code>{name}</code></th><td>{drawn}</td>{_cells(rows, step)}'
+        yield "</tbody>"
+    yield "</table></section>"
+
+
+def _cells(rows: int, step: StepReport) -> str:
+    return f'<td class="number">{count(rows)}</td><td class="number">{share(rows, step.rows_in)}</td></tr>'
 
 
 def _lengths(report: Report) -> Iterator[str]:
@@ -146,24 +153,23 @@ def _length_chart(each: Histogram) -> str:
 
 def _time(report: Report) -> Iterator[str]:
     total = sum(step.seconds for step in report.steps)
-    start = min(report.startup_seconds, report.seconds)
+    if not total:
+        return
     yield "<section><h2>Where the time went</h2>"
-    yield f'<p class="note">{duration(report.seconds)} by the clock: {duration(start)} to start, then work. Below, the processor '
-    yield "time of each step, summed over all workers.</p>"
-    if total:
-        most = max(step.seconds for step in report.steps)
-        heads = (("Step", ""), ("", ""), ("Time", "n"), ("Share", "n"), ("Rows/s", "n o"))
-        yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
-        for step in report.steps:
-            drawn = bar([("kept", step.seconds / most)], f"{step.name}: {duration(step.seconds)}", height=10)
-            speed = count(round(step.rows_in / step.seconds)) if step.seconds else "–"
-            yield (
-                f'<tr><th scope="row"><code>{escape(step.name)}</code></th><td class="bar">{drawn}</td>'
-                f'<td class="number">{duration(step.seconds)}</td><td class="number">{share(step.seconds, total)}</td>'
-                f'<td class="number optional">{speed}</td></tr>'
-            )
-        yield "</tbody></table>"
-    yield "</section>"
+    yield f'<p class="note">By the clock: {duration(report.startup_seconds)} to start, {duration(report.seconds)} in all.'
+    yield "Below, the processor time of each step, summed over all workers.</p>"
+    heads = (("Step", ""), ("", ""), ("Time", "n"), ("Share", "s"), ("Rows/s", "n o"))
+    yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
+    most = max(step.seconds for step in report.steps)
+    for step in report.steps:
+        drawn = bar([("kept", step.seconds / most)], f"{step.name}: {duration(step.seconds)}", height=10)
+        rows = count(round(step.rows_in / step.seconds)) if step.seconds else "–"
+        yield (
+            f'<tr><th scope="row"><code>{escape(step.name)}</code></th><td>{drawn}</td>'
+            f'<td class="number">{duration(step.seconds)}</td><td class="number">{share(step.seconds, total)}</td>'
+            f'<td class="number optional">{rows}</td></tr>'
+        )
+    yield "</tbody></table></section>"
 
 
 def _samples(report: Report) -> Iterator[str]:
@@ -197,7 +203,7 @@ def _facts(report: Report) -> Iterator[str]:
     facts = [("Job", report.name), ("State", _STATES[report.state]), ("Started", report.started)]
     facts += [("Finished", report.finished or "–"), ("Attempt", str(report.attempt)), ("Engine", f"datajob {report.version}")]
     if output:
-        wrote = f"{_number(output.rows, 'row')} in {_number(output.files, 'file')}, {size(output.bytes)}"
+        wrote = f"{counted(output.rows, 'row')} in {counted(output.files, 'file')}, {size(output.bytes)}"
         facts += [("Result", wrote), ("Manifest", output.manifest)]
     yield '<section><h2>Result and run</h2><dl class="facts">'
     yield from (f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
@@ -210,18 +216,14 @@ def _legend(*entries: tuple[str, str]) -> str:
 
 
 def _heads(*heads: tuple[str, str]) -> str:
-    """Table heads as (name, kind): `n` is a column of numbers, `n o` one that narrow screens leave out."""
-    css = {"": "", "n": ' class="number"', "n o": ' class="number optional"'}
-    cells = (f'<th scope="col"{css[kind]}>{name}</th>' if name else "<td></td>" for name, kind in heads)
+    """Table heads as (name, kind): `n` is a column of numbers, `s` a slim one, `o` one that narrow screens leave out."""
+    css = {"": "", "n": "number", "n o": "number optional", "s": "number slim", "s o": "number slim optional"}
+    cells = (f'<th scope="col" class="{css[kind]}">{name}</th>' if name else "<td></td>" for name, kind in heads)
     return f"<tr>{''.join(cells)}</tr>"
 
 
 def _or_none(value: int) -> str:
     return count(value) if value else '<span class="none">0</span>'
-
-
-def _number(value: int, noun: str) -> str:
-    return f"{count(value)} {noun}" + "s" * (value != 1)
 
 
 def _moment(time: str) -> str:

@@ -29,8 +29,10 @@ class Batch:
     Adjacent operators that need the same derivation (words of a text column, say) share it by `derive`.
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, alive: NDArray[np.bool_] | None = None) -> None:
         self.table = table
+        self.alive = alive
+        """Rows that no earlier filter dropped (None: all). Infallible filters may skip the others: their verdict is ignored."""
         self._derived: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -86,12 +88,23 @@ class Operator(Parameters):
         if "key" not in cls.__dict__:
             cls.key = cls.__name__[:1].lower() + cls.__name__[1:]
 
+    def resolved(self) -> Operator:
+        """The operator that does the work: itself, once what it names outside the job (a user's function or class) is found.
+
+        Raises InvalidJob when that does not exist. Needs the user's modules, so it is not called by the controller.
+        """
+        return self
+
     def inputs(self) -> Order:
         """Columns that must exist before this step."""
         return marked_columns(self, Reads)
 
-    def outputs(self, columns: Order) -> Order:
-        """Column names after this step, given those before it."""
+    def identity(self) -> Any:
+        """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
+        return [self.key, self.model_dump(mode="json")]
+
+    def outputs(self, columns: Order) -> Order | None:
+        """Column names after this step, given those before it; None when only running it tells (a user's function)."""
         return tuple(dict.fromkeys((*columns, *marked_columns(self, Writes))))
 
 

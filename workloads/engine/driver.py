@@ -1,0 +1,239 @@
+"""Runs a job from its listing to its manifest: opens the run, lets each phase run, keeps what is done, reports."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from workloads import __version__, errors
+from workloads.api.checks import check_columns
+from workloads.api.datajob import DataJob
+from workloads.api.report import Output, Report
+from workloads.engine.chain import Step
+from workloads.engine.events import Finished, Note, Progressed, Started
+from workloads.engine.executors import Executor, LocalExecutor, RayExecutor
+from workloads.engine.finish import result_files, sweep, write_manifest
+from workloads.engine.flow import Context, Phase, Records, flow, phase_count
+from workloads.engine.html import render
+from workloads.engine.inputs import FragmentInput
+from workloads.engine.ledger import Ledger, Record
+from workloads.engine.listing import Listing, list_input
+from workloads.engine.options import RunOptions
+from workloads.engine.placement import place
+from workloads.engine.plan import Segment, job_steps, segments
+from workloads.engine.progress import Meter
+from workloads.engine.state import MANIFEST, Lock, RunState, open_run
+from workloads.engine.tasks import Failure
+from workloads.engine.units import digest
+from workloads.errors import DataJobError, InvalidJob, RowsFailed
+from workloads.formats.base import Writer
+from workloads.formats.storage import BOOKKEEPING, Folder
+from workloads.operators.base import Repartition
+
+LOCAL_BYTES = 32 << 20
+"""Input up to this size runs in one process: starting Ray would take longer than the work."""
+REPORT_SECONDS = 5.0
+FEW_ROWS = 100
+"""`errors.maxRatio` is not judged on fewer rows while the run goes on."""
+
+
+def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
+    """Run a job to its end and return its report. Raises DataJobError for everything a person has to mend."""
+    options = options or RunOptions()
+    steps = job_steps(job.spec)
+    parts = segments(steps)
+    ray = RayExecutor(options.ray_address) if _wants_ray(options) else None
+    try:
+        sink = Folder(job.spec.sink.chosen.path)
+        with Lock(sink, options.run_id):
+            state = open_run(sink, job.metadata.name, job.spec.sink.chosen, options.fresh, options.run_id)
+            if state.state == "complete":
+                options.on_event(Note("This run was completed before; there is nothing to do."))
+                return Report.model_validate_json(sink.read(f"{BOOKKEEPING}/report.json"))
+            readers = [source.chosen for source in job.spec.sources]
+            listing = list_input(readers, state.target, any(p.inference for p in parts))
+            _check_columns(job, listing)
+            executor = ray or _executor(options, listing, parts)
+            with closing(executor):
+                return _Run(job, options, sink, state, listing, parts, executor).execute()
+    finally:
+        if ray is not None:
+            ray.close()
+
+
+def _wants_ray(options: RunOptions) -> bool:
+    return options.executor == "ray" or options.ray_address is not None or "RAY_ADDRESS" in os.environ
+
+
+def _executor(options: RunOptions, listing: Listing, parts: Sequence[Segment]) -> Executor:
+    small = listing.size <= LOCAL_BYTES and not any(p.inference for p in parts)
+    return LocalExecutor() if options.executor == "local" or small else RayExecutor()
+
+
+def _check_columns(job: DataJob, listing: Listing) -> None:
+    """Follow the columns of the data through the steps. Raises InvalidJob for one that no step and no source makes."""
+    found = list(check_columns(job.spec, tuple(listing.source.schema.names)))
+    if found:
+        raise InvalidJob("\n".join(map(str, found)))
+
+
+class _Run:
+    """One attempt at a run."""
+
+    def __init__(
+        self,
+        job: DataJob,
+        options: RunOptions,
+        sink: Folder,
+        state: RunState,
+        listing: Listing,
+        parts: Sequence[Segment],
+        executor: Executor,
+    ) -> None:
+        self._job = job
+        self._options = options
+        self._sink = sink
+        self._state = state
+        self._listing = listing
+        self._parts = parts
+        self._executor = executor
+        self._writer: Writer = job.spec.sink.chosen
+        self._keys: dict[str, set[str]] = {}
+        self._saved = 0.0
+        phases = sum(map(phase_count, parts))
+        self._meter = Meter(state, job.spec.step_names(), phases, listing.files, listing.size)
+
+    def execute(self) -> Report:
+        """Run all phases and finish, or say why not."""
+        try:
+            records = self._phases()
+            return self._finish(records)
+        except DataJobError as error:
+            self._save(self._meter.report("failed", str(error)))
+            raise
+
+    def _phases(self) -> Records:
+        self._state = replace(self._state, target=self._listing.target)
+        self._state.save(self._sink)
+        phases = flow(self._context(), self._parts, self._listing.source)
+        phase = next(phases)
+        shards = len(phase.units)
+        self._options.on_event(Started(self._meter.phases, shards, self._listing.files, self._listing.size))
+        while True:
+            records = self._run_phase(phase)
+            try:
+                phase = phases.send(records)
+            except StopIteration as end:
+                found: Records = end.value
+                return found
+
+    def _context(self) -> Context:
+        spec = self._job.spec
+        salt = self._state.run_id if self._writer.mode == "append" else None
+        recipe = [__version__, os.environ.get("DATAJOB_IMAGE"), spec.errors.policy, spec.errors.path, _rejects(self._job), salt]
+        return Context(
+            sink=self._writer.path,
+            writer=self._writer,
+            recipe=digest(recipe),
+            policy=spec.errors.policy,
+            rejects=_rejects(self._job),
+            quarantine=spec.errors.path,
+            python_path=self._options.python_path,
+            input_bytes=self._listing.size,
+            side_inputs=self._side_inputs,
+        )
+
+    def _side_inputs(self, step: Step) -> list[FragmentInput]:
+        assert isinstance(step.operator, Repartition)
+        return [list_input([reader], self._listing.target, False).source for reader in step.operator.side_sources()]
+
+    def _run_phase(self, phase: Phase) -> Records:
+        ledger = Ledger(self._sink.path, phase.name)
+        self._keys[phase.name] = {u.key for u in phase.units}
+        self._meter.start_phase(u.weight for u in phase.units)
+        records = self._kept(phase, ledger)
+        for index, record in records.items():
+            self._meter.count(record, phase.units[index].weight, kept=True)
+        todo = [u for u in phase.units if u.index not in records]
+        placement = place(phase.segment, self._job.spec.resources, self._executor.available() if todo else {})
+        outcomes = self._executor.run(phase.task, todo, placement)
+        if phase.enough is None or not phase.enough(records):
+            for outcome in outcomes:
+                record = _record(outcome)
+                records[record.index] = record
+                self._meter.count(record, phase.units[record.index].weight)
+                self._after_unit()
+                if phase.enough is not None and phase.enough(records):
+                    break
+        outcomes.close()
+        self._meter.end_phase()
+        self._check_ratio(0)
+        return records
+
+    def _kept(self, phase: Phase, ledger: Ledger) -> Records:
+        """Records of earlier attempts whose files are all still there."""
+        records = ledger.load(list(phase.units))
+        if not any(r.files for r in records.values()):
+            return records
+        there = self._sink.list("", recursive=True)
+        whole = {i: r for i, r in records.items() if all(there.get(f.path) == f.size for f in r.files)}
+        ledger.forget([r.key for i, r in records.items() if i not in whole])
+        return whole
+
+    def _after_unit(self) -> None:
+        self._check_ratio(FEW_ROWS)
+        report = self._meter.report()
+        self._options.on_event(Progressed(report))
+        if time.monotonic() - self._saved > REPORT_SECONDS:
+            self._save(report)
+
+    def _check_ratio(self, least: int) -> None:
+        limit, share = self._job.spec.errors.max_ratio, self._meter.failed_share()
+        progress = self._meter.progress()
+        if progress.rows_failed and share > limit and progress.rows_in >= least:
+            raise RowsFailed(
+                f"{progress.rows_failed} of {progress.rows_in} rows failed ({share:.2%}), more than `errors.maxRatio` "
+                f"allows ({limit:.2%}). {_worst(self._meter)}Correct the step or the data, or raise `errors.maxRatio`."
+            )
+
+    def _finish(self, records: Records) -> Report:
+        files = result_files(self._state, records.values())
+        write_manifest(self._sink, self._state, files)
+        sweep(self._sink, self._writer, files, self._keys)
+        output = Output(
+            manifest=self._sink.join(MANIFEST),
+            files=len(files),
+            bytes=sum(f.size for f in files),
+            rows=sum(max(0, f.rows) for f in files),
+        )
+        report = self._meter.report("complete", output=output)
+        self._save(report)
+        replace(self._state, state="complete").save(self._sink)
+        self._options.on_event(Finished(report))
+        return report
+
+    def _save(self, report: Report) -> None:
+        self._saved = time.monotonic()
+        self._sink.write(f"{BOOKKEEPING}/report.json", report.model_dump_json(by_alias=True, indent=1).encode())
+        if report.state != "running":
+            self._sink.write(f"{BOOKKEEPING}/report.html", render(report).encode())
+
+
+def _rejects(job: DataJob) -> str | None:
+    return job.spec.rejects.path if job.spec.rejects else None
+
+
+def _worst(meter: Meter) -> str:
+    name, step = max(meter.tally.steps.items(), key=lambda item: item[1].failed)
+    return f"Most of them in step {name} ({step.failed}). "
+
+
+def _record(outcome: object) -> Record:
+    if isinstance(outcome, Failure):
+        kind = getattr(errors, outcome.kind, DataJobError)
+        raise kind(outcome.message) from RuntimeError(outcome.traceback)
+    assert isinstance(outcome, Record)
+    return outcome

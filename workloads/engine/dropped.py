@@ -1,0 +1,59 @@
+"""Where rows that leave the job on the way go: the rejects folder and the quarantine, one subfolder per step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from workloads.formats.base import ShardWriter
+from workloads.formats.parquet import ParquetWriter
+from workloads.formats.storage import join
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class DroppedRows:
+    """Writes one unit's dropped rows as Parquet, their reason or error in front. Either path may be None: only counted."""
+
+    def __init__(self, rejects: str | None, quarantine: str | None, prefix: str) -> None:
+        self._rejects = rejects
+        self._quarantine = quarantine
+        self._prefix = prefix
+        self._writers: dict[str, ShardWriter] = {}
+
+    def rejected(self, step: str, reasons: pa.Array, rows: pa.Table) -> None:
+        """Keep rows that a step dropped."""
+        if self._rejects is not None:
+            self._write(join(self._rejects, f"step={step}"), _marked(rows, step, "_reason", reasons))
+
+    def failed(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
+        """Keep rows that made a step fail."""
+        import pyarrow as pa
+
+        if self._quarantine is not None:
+            self._write(join(self._quarantine, f"step={step}"), _marked(rows, step, "_error", pa.array(errors, pa.string())))
+
+    def _write(self, root: str, rows: pa.Table) -> None:
+        from workloads.engine.blocks import typed
+
+        if root not in self._writers:
+            self._writers[root] = ParquetWriter(path=root).open(root, self._prefix, typed(rows.schema))
+        self._writers[root].write(rows)
+
+    def close(self) -> list[str]:
+        """Finish the files; their full paths."""
+        return [join(root, f.path) for root, writer in self._writers.items() for f in writer.close()]
+
+    def abort(self) -> None:
+        """Leave nothing; never raises."""
+        for writer in self._writers.values():
+            writer.abort()
+
+
+def _marked(rows: pa.Table, step: str, name: str, why: pa.Array) -> pa.Table:
+    import pyarrow as pa
+
+    steps = pa.repeat(pa.scalar(step), rows.num_rows)
+    keep = [c for c in rows.column_names if c not in ("_step", name)]
+    return pa.table([steps, why, *(rows.column(c) for c in keep)], names=["_step", name, *keep])

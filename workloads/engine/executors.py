@@ -1,0 +1,138 @@
+"""Who runs the units of a phase: this process, or Ray Data on a cluster. Only this file knows Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from workloads.engine.ledger import Record
+from workloads.engine.tasks import Failure, Task, attempt
+from workloads.engine.units import Unit
+
+OBJECT_STORE_BYTES = 256 << 20
+"""Of a Ray started on this machine: blocks between tasks are small, rows stay in files."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What a unit needs of the worker that runs it."""
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    resources: tuple[tuple[str, float], ...] = ()
+    actors: tuple[int, int] | None = None
+    """Fewest and most actors that keep their models loaded; None: stateless tasks."""
+
+
+Outcomes = Generator[Record | Failure, None, None]
+
+
+class Executor(Protocol):
+    """Runs units and gives their records as they finish, in any order."""
+
+    def run(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
+        """Each unit once. Closing the iterator early stops the rest."""
+
+    def available(self) -> dict[str, float]:
+        """Ray resources that are up."""
+
+    def close(self) -> None:
+        """Give back what was started."""
+
+
+class LocalExecutor:
+    """Runs units one after the other in this process: nothing to start, right for small inputs."""
+
+    def run(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
+        """Units in their order."""
+        for unit in units:
+            yield attempt(task, unit)
+
+    def available(self) -> dict[str, float]:
+        """One processor."""
+        return {"CPU": 1.0}
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+class RayExecutor:
+    """Runs units as tasks or actors of Ray Data.
+
+    Ray is started by the thread that makes this: a fork from another one, with Arrow's threads alive, kills the child.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+
+        warm = threading.Thread(target=_import_ray_data, name="import-ray-data", daemon=True)
+        warm.start()
+        self._ours = not ray.is_initialized()
+        if self._ours:
+            address = address or os.environ.get("RAY_ADDRESS")
+            own = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        warm.join()
+
+    def run(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
+        """Units as they finish; a unit whose worker died is run again by Ray."""
+        import ray.data
+
+        if not units:
+            return
+        compute: dict[str, Any] = {"num_cpus": placement.num_cpus}
+        if placement.num_gpus:
+            compute["num_gpus"] = placement.num_gpus
+        if placement.resources:
+            compute["resources"] = dict(placement.resources)
+        worker: Any = _Worker(task, tuple(units))
+        if placement.actors is not None:
+            low, high = placement.actors
+            compute["compute"] = ray.data.ActorPoolStrategy(min_size=low, max_size=high, max_tasks_in_flight_per_actor=2)
+            compute["fn_constructor_args"] = (task, tuple(units))
+            worker = _Worker
+        rows = ray.data.range(len(units), override_num_blocks=len(units)).map_batches(worker, batch_size=1, **compute)
+        for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
+            outcome: Record | Failure = pickle.loads(row["outcome"][0])  # noqa: S301 - written by our own worker
+            yield outcome
+
+    def available(self) -> dict[str, float]:
+        """What the cluster has now."""
+        import ray
+
+        return dict(ray.cluster_resources())
+
+    def close(self) -> None:
+        """Stop a Ray that was started here."""
+        import ray
+
+        if self._ours:
+            ray.shutdown()
+
+
+def _import_ray_data() -> None:
+    """Ray's processes take seconds to start; the import of Ray Data fits in between."""
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+
+
+class _Worker:
+    """Runs the units whose numbers arrive."""
+
+    def __init__(self, task: Task, units: tuple[Unit, ...]) -> None:
+        self._task = task
+        self._units = units
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        outcomes = [pickle.dumps(attempt(self._task, self._units[int(i)])) for i in batch["id"]]
+        return {"outcome": outcomes}

@@ -1,0 +1,75 @@
+"""Commit records: one small JSON file per finished unit, written once, atomically, after the unit's files are in place.
+
+A unit whose record is there is done; one without is done again, over files of the same names.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from workloads.engine.tally import Tally
+from workloads.engine.units import Unit
+from workloads.formats.base import OutputFile
+from workloads.formats.storage import BOOKKEEPING, Folder
+
+
+@dataclass
+class Record:
+    """What a finished unit leaves behind."""
+
+    index: int
+    key: str
+    tally: Tally
+    rows: int = 0
+    """Rows that the unit passed on."""
+    files: list[OutputFile] = field(default_factory=list)
+    """Files of the result, relative to the sink."""
+    side_files: list[str] = field(default_factory=list)
+    """Full paths of rejects and quarantine files."""
+    schema: str | None = None
+    """Columns and types of the rows it passed on."""
+
+    def to_json(self) -> bytes:
+        """As stored."""
+        data: dict[str, Any] = {**vars(self), "tally": self.tally.to_json(), "files": [asdict(f) for f in self.files]}
+        return json.dumps(data, ensure_ascii=False).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Record:
+        """The inverse of `to_json`."""
+        raw = json.loads(data)
+        raw["tally"] = Tally.from_json(raw["tally"])
+        raw["files"] = [OutputFile(**f) for f in raw["files"]]
+        return cls(**raw)
+
+
+class Ledger:
+    """The commit records of one phase below a sink."""
+
+    def __init__(self, sink: str, phase: str) -> None:
+        self._folder = Folder(sink)
+        self._sub = f"{BOOKKEEPING}/commits/{phase}"
+
+    def commit(self, record: Record) -> None:
+        """Declare a unit done."""
+        self._folder.write(f"{self._sub}/{record.key}.json", record.to_json())
+
+    def load(self, units: list[Unit]) -> dict[int, Record]:
+        """Records of those `units` that are done, by the unit's index now."""
+        names = self._folder.list(self._sub)
+        there = [u for u in units if f"{self._sub}/{u.key}.json" in names]
+        with ThreadPoolExecutor(16) as pool:
+            records = dict(pool.map(self._read, there))
+        return records
+
+    def _read(self, unit: Unit) -> tuple[int, Record]:
+        record = Record.from_json(self._folder.read(f"{self._sub}/{unit.key}.json"))
+        record.index = unit.index
+        return unit.index, record
+
+    def forget(self, keys: list[str]) -> None:
+        """Drop records, for instance of units whose files are gone."""
+        self._folder.delete(f"{self._sub}/{key}.json" for key in keys)

@@ -1,0 +1,79 @@
+"""The plan, pure: the steps of a job as segments of row-local steps, each ended by a global step or by the sink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from workloads.api.datajob import DataJob
+from workloads.api.spec import DataJobSpec
+from workloads.engine.chain import Step
+from workloads.operators.base import Deduplicate, Global, Head, Model, Repartition
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Row-local steps that run as one fused pass, and the global step they feed (None: the sink)."""
+
+    steps: tuple[Step, ...]
+    ends: Step | None
+
+    @property
+    def inference(self) -> bool:
+        """True when a model runs in it."""
+        return any(isinstance(s.operator, Model) for s in self.steps)
+
+    @property
+    def accelerated(self) -> bool:
+        """True when it needs the accelerator group."""
+        return any(isinstance(s.operator, Model) and s.operator.accelerated() for s in self.steps)
+
+
+def job_steps(spec: DataJobSpec) -> tuple[Step, ...]:
+    """The steps with their report names."""
+    return tuple(Step(name, operator) for name, operator in zip(spec.step_names(), spec.operators(), strict=True))
+
+
+def segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
+    """Cut `steps` behind each global step. There is always a last segment, which may be empty, that ends in the sink."""
+    found: list[Segment] = []
+    current: list[Step] = []
+    for step in steps:
+        if isinstance(step.operator, Global):
+            found.append(Segment(tuple(current), step))
+            current = []
+        else:
+            current.append(step)
+    return (*found, Segment(tuple(current), None))
+
+
+def describe(job: DataJob) -> str:
+    """The plan as text, for `datajob run --dry-run`."""
+    return "\n".join(_describe(job))
+
+
+def _describe(job: DataJob) -> Iterator[str]:
+    spec = job.spec
+    yield f"DataJob {job.metadata.name}"
+    for source in spec.sources:
+        yield f"  read   {source.key}: {', '.join(source.chosen.paths)}"
+    for number, segment in enumerate(segments(job_steps(spec)), start=1):
+        where = "accelerator workers" if segment.accelerated else "CPU workers"
+        names = " -> ".join(s.name for s in segment.steps) or "(rows as they are)"
+        yield f"  pass {number} on {where}, fused: {names}"
+        if segment.ends is not None:
+            yield f"  global {segment.ends.name}: {_how(segment.ends.operator)}"
+    yield f"  write  {spec.sink.key}: {spec.sink.chosen.path} (mode {spec.sink.chosen.mode})"
+    if spec.rejects:
+        yield f"  rejects to {spec.rejects.path}"
+    kept = f" to {spec.errors.path}" if spec.errors.path else ""
+    yield f"  rows that fail: {spec.errors.policy}{kept}, at most {spec.errors.max_ratio:.2%} of the rows"
+
+
+def _how(operator: object) -> str:
+    if isinstance(operator, Deduplicate):
+        return "signatures are exchanged by hash, then each shard is filtered"
+    if isinstance(operator, Repartition):
+        return "rows are exchanged into partitions on disk, then combined"
+    assert isinstance(operator, Head)
+    return f"the first {operator.rows()} rows in the order of the input"

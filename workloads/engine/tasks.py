@@ -1,0 +1,148 @@
+"""What a worker does with one unit: read, run the fused pass, put the rows away, commit. And the resolving of duplicates."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from workloads.engine.blocks import read_partition
+from workloads.engine.chain import Chain, Step
+from workloads.engine.dropped import DroppedRows
+from workloads.engine.inputs import Input
+from workloads.engine.ledger import Ledger, Record
+from workloads.engine.outputs import Output
+from workloads.engine.tally import Tally
+from workloads.engine.units import Unit
+from workloads.errors import DataJobError, SinkError
+from workloads.formats.storage import AtomicFile, storage_errors
+from workloads.operators.base import Deduplicate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Task(Protocol):
+    """Does units of a phase; picklable, sent to workers once."""
+
+    def run(self, unit: Unit) -> Record:
+        """Do the unit and commit it. Raises DataJobError for what a person has to mend."""
+
+
+@dataclass(frozen=True)
+class RowsTask:
+    """Moves a unit's rows from an input through a chain to an output."""
+
+    sink: str
+    phase: str
+    source: Input
+    steps: tuple[Step, ...]
+    output: Output
+    policy: str
+    rejects: str | None
+    quarantine: str | None
+    python_path: tuple[str, ...] = ()
+
+    def run(self, unit: Unit) -> Record:
+        """Do the unit and commit it."""
+        use_python_path(self.python_path)
+        dropped = DroppedRows(self.rejects, self.quarantine, f"{self.phase}-{unit.prefix}")
+        chain = Chain(self.steps, self.policy, dropped)
+        output = self.output.open(unit)
+        rows, schema = 0, None
+        try:
+            for table in self.source.tables(unit, chain):
+                result = chain.apply(table)
+                schema = schema or _describe(result.schema)
+                rows += result.num_rows
+                if result.num_rows:
+                    output.write(result, chain.tally)
+            side = dropped.close()
+            files = output.close()
+        except BaseException as error:
+            output.abort()
+            dropped.abort()
+            if isinstance(error, OSError):  # readers turn theirs into InputError
+                with storage_errors(self.sink, SinkError, "write the result"):
+                    raise
+            raise
+        record = Record(unit.index, unit.key, chain.tally, rows, files, side, schema)
+        Ledger(self.sink, self.phase).commit(record)
+        return record
+
+
+@dataclass(frozen=True)
+class ResolveTask:
+    """Resolves one partition of signatures: which rows repeat others, or which are alike."""
+
+    sink: str
+    phase: str
+    step: str
+    operator: Deduplicate
+    signatures: tuple[str, ...]
+    partitions: int
+    folder: str
+
+    def name(self, unit: Unit) -> str:
+        """Parquet file of the unit's rows to drop (or edges)."""
+        return f"{self.folder}/{unit.key}.parquet"
+
+    def run(self, unit: Unit) -> Record:
+        """Do the unit and commit it."""
+        tally = Tally()
+        found = read_partition(self.sink, self.signatures, unit.index, self.partitions)
+        rows = 0
+        if found is not None and found.num_rows:
+            result = self.operator.resolve(found.sort_by("row"))
+            rows = result.num_rows
+            write_rows(self.sink, self.name(unit), result)
+        record = Record(unit.index, unit.key, tally, rows)
+        Ledger(self.sink, self.phase).commit(record)
+        return record
+
+
+def write_rows(root: str, name: str, table: pa.Table) -> None:
+    """Write rows with a `row` column so that a range of it is read without the rest (sorted, small row groups)."""
+    import pyarrow.parquet as pq
+
+    file = AtomicFile(root, name)
+    try:
+        pq.write_table(table.sort_by("row"), file.stream, row_group_size=1 << 17, compression="zstd")
+    except BaseException:
+        file.abort()
+        raise
+    file.commit()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a unit could not be done, as plain data that crosses process borders."""
+
+    kind: str
+    """Name of the DataJobError class, or `Exception`."""
+    message: str
+    traceback: str
+
+
+def attempt(task: Task, unit: Unit) -> Record | Failure:
+    """Run a unit; errors come back as data, so that no executor wraps or retries them."""
+    try:
+        return task.run(unit)
+    except DataJobError as error:
+        return Failure(type(error).__name__, str(error), traceback.format_exc())
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the driver reports it
+        return Failure("Exception", f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def use_python_path(folders: tuple[str, ...]) -> None:
+    """Let this process find user functions in `folders`."""
+    for folder in reversed(folders):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+
+
+def _describe(schema: pa.Schema) -> str:
+    return ", ".join(f"{f.name}: {f.type}" for f in schema)

@@ -1,0 +1,100 @@
+"""Units of work: how the listed input is cut in shards, and the key by which a finished unit is recognised.
+
+Pure and deterministic. The cut depends on the listing alone (never on the size of the cluster), and a new file moves
+only the shards next to it, so that a run on changed input keeps what the change does not touch.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workloads.formats.base import Fragment
+
+MIB = 1 << 20
+TARGETS = ((1 << 30, 16 * MIB), (64 << 30, 64 * MIB))
+"""(input up to this many bytes, bytes of a shard); above the last, LARGEST."""
+LARGEST = 256 * MIB
+MAX_FRAGMENTS = 4096
+BOUNDARY = 8
+"""After its minimum size a shard ends at the first file whose name's hash is divisible by this."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Fragments of one source that are read, processed and committed together."""
+
+    source: int
+    fragments: tuple[Fragment, ...]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of input."""
+        return sum(f.weight for f in self.fragments)
+
+    def identity(self) -> list[Any]:
+        """What of the input makes this shard what it is."""
+        return [self.source, [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One committable piece of a phase."""
+
+    index: int
+    key: str
+    weight: int
+
+    @property
+    def prefix(self) -> str:
+        """Beginning of the names of its files; sorts in the order of the units."""
+        return f"part-{self.index:05}-{self.key[:10]}"
+
+
+def shard_target(total_bytes: int) -> int:
+    """Bytes of input of one shard, in coarse steps so that growing input rarely changes it."""
+    return next((target for limit, target in TARGETS if total_bytes <= limit), LARGEST)
+
+
+def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MAX_FRAGMENTS) -> list[Shard]:
+    """Group consecutive fragments into shards of `target`/2 to `target` bytes and at most `most` fragments.
+
+    Small files end a shard where the hash of a name says so (content-defined chunking, as in rsync and restic).
+    """
+    shards: list[Shard] = []
+    current: list[Fragment] = []
+    weight = 0
+
+    def cut() -> None:
+        nonlocal weight
+        if current:
+            shards.append(Shard(source, tuple(current)))
+            current.clear()
+            weight = 0
+
+    for fragment in fragments:
+        if current and weight + fragment.weight > target:
+            cut()
+        current.append(fragment)
+        weight += fragment.weight
+        full = weight >= target or len(current) >= most
+        if full or (weight * 2 >= target or len(current) * 2 >= most) and _boundary(fragment):
+            cut()
+    cut()
+    return shards
+
+
+def _boundary(fragment: Fragment) -> bool:
+    return int(digest(fragment.file.path), 16) % BOUNDARY == 0
+
+
+def digest(*parts: Any) -> str:
+    """A stable hash (hex) of JSON-like values."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def make_units(recipe: str, identities: Sequence[Any], weights: Sequence[int]) -> list[Unit]:
+    """One unit per identity; its key changes with the recipe or with what it reads."""
+    return [Unit(i, digest(recipe, what), max(1, weight)) for i, (what, weight) in enumerate(zip(identities, weights, strict=True))]

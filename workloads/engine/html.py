@@ -114,7 +114,7 @@ def _reasons(report: Report) -> Iterator[str]:
     if not steps:
         yield '<p class="note">No row was dropped.</p></section>'
         return
-    yield '<p class="note">A row counts once, for the first rule that dropped it. Shares are of the rows that reached the step.</p>'
+    yield '<p class="note">By the first rule that dropped them. Shares are of the rows that reached the step.</p>'
     yield f"<table><thead>{_heads(('Step and reason', ''), ('', ''), ('Rows', 'n'), ('Share', 's'))}</thead>"
     most = max(max(step.rejected.values()) for step in steps)
     for step in steps:

@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,6 +30,28 @@ DIGIT = 64
 """Category Nd."""
 ALNUM = 128
 """`str.isalnum`."""
+
+WORD_SHIFT = 8
+"""The bits from here on hold the word class, one of those below (after UAX #29, table 3)."""
+(OTHER, LETTER, NUMBER, KATAKANA, CONNECTOR, EXTENDER, JOINER, MID_LETTER, MID_NUMBER, MID_BOTH) = range(10)
+(IDEOGRAPH, REGIONAL, PICTURE, SYLLABLE, LEADING_VOWEL, STACKER) = range(10, 16)
+
+_MID = {
+    MID_LETTER: "\u00b7\u0387\u055f\u05f4\u2027\ufe13\ufe55\uff1a",
+    MID_NUMBER: ",;\u037e\u0589\u060c\u060d\u066c\u07f8\u2044\ufe10\ufe14\ufe50\ufe54\uff0c\uff1b",
+    MID_BOTH: ".'\u2018\u2019\u2024\ufe52\uff07\uff0e",
+}
+_IDEOGRAPHS = ((0x2E80, 0x2FE0), (0x3005, 0x3008), (0x3021, 0x302A), (0x3041, 0x3097), (0x309D, 0x30A0), (0x3400, 0x4DC0))
+_MORE_IDEOGRAPHS = ((0x4E00, 0xA000), (0xF900, 0xFB00), (0x1B001, 0x1B120), (0x1B150, 0x1B153), (0x20000, 0x32400))
+_KATAKANA = ((0x3031, 0x3036), (0x309B, 0x309D), (0x30A1, 0x30FB), (0x30FC, 0x3100), (0x31F0, 0x3200), (0xFF66, 0xFF9E))
+_PICTURES = ((0x2190, 0x2400), (0x25A0, 0x27C0), (0x2900, 0x2980), (0x2B00, 0x2BFF), (0x1F000, 0x1F1E6), (0x1F200, 0x1FB00))
+_NO_SPACES = ((0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800), (0x1950, 0x19E0), (0x1A20, 0x1AB0), (0xA9E0, 0xAA00))
+_MORE_NO_SPACES = ((0xAA60, 0xAAE0),)
+"""Thai, Lao, Burmese, Khmer, Tai scripts: written without spaces; their words here are written syllables."""
+_LEADING_VOWELS = (*range(0x0E40, 0x0E45), *range(0x0EC0, 0x0EC5))
+_FOLLOWING_VOWELS = (0x0E30, 0x0E32, 0x0E33, 0x0E45, 0x0E46, 0x0EB0, 0x0EB2, 0x0EB3, 0x0EC6)
+_STACKERS = (0x1039, 0x17D2, 0x1A60)
+"""Signs after which the next consonant belongs to the same syllable."""
 
 _RANGES = ((0, 0x32400), (0xE0000, 0xE01F0))
 """Everything assigned; the rest is unassigned or for private use and belongs to no class."""
@@ -64,6 +88,7 @@ def classes() -> NDArray[np.uint16]:
         block |= np.array([c.isalnum() for c in characters], dtype=np.uint16) * ALNUM
         block |= (kinds == "Lu").astype(np.uint16) * UPPER
         block |= (kinds == "Nd").astype(np.uint16) * DIGIT
+        block |= _word_classes(first, kinds) << WORD_SHIFT
     table |= MATTER
     for character in PUNCTUATION + TERMINALS:
         table[ord(character)] &= ~MATTER & 0xFFFF
@@ -73,6 +98,41 @@ def classes() -> NDArray[np.uint16]:
         table[ord(character)] |= BREAK
     table.flags.writeable = False
     return table
+
+
+def _word_classes(first: int, kinds: NDArray[np.str_]) -> NDArray[np.uint16]:
+    """The word class of the code points from `first` on, whose general categories are `kinds`."""
+    import numpy as np
+
+    block = np.zeros(len(kinds), dtype=np.uint16)
+    major = kinds.astype("U1")
+    block[(major == "L") | (kinds == "Nl")] = LETTER
+    block[kinds == "Nd"] = NUMBER
+    block[kinds == "Pc"] = CONNECTOR
+    block[(major == "M") | (kinds == "Cf")] = EXTENDER
+
+    def paint(ranges: Iterable[tuple[int, int]], kind: int, only: int | None = None) -> None:
+        for low, high in ranges:
+            part = block[max(low - first, 0) : max(high - first, 0)]
+            part[(part == only) if only is not None else (part != EXTENDER)] = kind
+
+    def points(those: Iterable[int]) -> Iterator[tuple[int, int]]:
+        return ((point, point + 1) for point in those)
+
+    paint((*_IDEOGRAPHS, *_MORE_IDEOGRAPHS), IDEOGRAPH)
+    paint(_KATAKANA, KATAKANA)
+    paint(_PICTURES, PICTURE, only=OTHER)
+    paint(((0x1F1E6, 0x1F200),), REGIONAL)
+    paint(((0x1F3FB, 0x1F400),), EXTENDER)
+    paint((*_NO_SPACES, *_MORE_NO_SPACES), SYLLABLE, only=LETTER)
+    paint(points(_LEADING_VOWELS), LEADING_VOWEL)
+    paint(points(_FOLLOWING_VOWELS), EXTENDER)
+    paint(points(_STACKERS), STACKER, only=EXTENDER)
+    paint(points((0x200B,)), OTHER, only=EXTENDER)
+    paint(points((0x200D,)), JOINER, only=EXTENDER)
+    for kind, characters in _MID.items():
+        paint(points(map(ord, characters)), kind)
+    return block
 
 
 @cache

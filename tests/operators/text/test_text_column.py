@@ -1,0 +1,89 @@
+"""What counts as a text column, and what becomes of bytes that are not UTF-8."""
+
+import pyarrow as pa
+import pytest
+
+from tests.operators.text.texts import batch_of
+from workloads.errors import InputError
+from workloads.operators.text._text import buffers_of, map_rows, text_array, text_from
+
+ROWS = ["plain", None, "", "中文 é"]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.array(ROWS, pa.string()),
+        pa.array(ROWS, pa.large_string()),
+        pa.array(ROWS, pa.string_view()),
+        pa.array([r and r.encode() for r in ROWS], pa.binary()),
+        pa.array([r and r.encode() for r in ROWS], pa.large_binary()),
+        pa.array([r and r.encode() for r in ROWS], pa.binary_view()),
+        pa.array(ROWS, pa.string()).dictionary_encode(),
+        pa.array(["sliced away", *ROWS, "too"], pa.string()).slice(1, 4),
+        pa.chunked_array([ROWS[:2], ROWS[2:]], pa.string()),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_all_kinds_of_text_are_text(array):
+    from workloads.operators.base import Batch
+
+    found = text_array(Batch(pa.table({"text": array})), "text")
+    assert found.to_pylist() == [None if r is None else r for r in ROWS]
+    data, offsets = buffers_of(found)
+    assert bytes(data[offsets[0] : offsets[-1]]).decode() == "".join(r or "" for r in ROWS)
+
+
+def test_a_column_of_nulls_is_text():
+    assert text_array(batch_of(None, None), "text").to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.string()], ids=str)
+@pytest.mark.parametrize(
+    ("broken", "repaired"),
+    [
+        (b"a\xffb", "a\ufffdb"),
+        (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
+        (b"caf\xc3", "caf\ufffd"),
+        (b"\xc0\x80", "\ufffd\ufffd"),
+    ],
+)
+def test_bytes_that_are_not_utf8_become_replacement_characters(kind, broken, repaired):
+    array = pa.array([b"fine", broken, None], pa.binary()).view(kind)
+    from workloads.operators.base import Batch
+
+    assert text_array(Batch(pa.table({"text": array})), "text").to_pylist() == ["fine", repaired, None]
+
+
+@pytest.mark.parametrize(
+    "array", [pa.array([1]), pa.array([["a"]]), pa.array([{"a": 1}]), pa.array([True])], ids=lambda a: str(a.type)
+)
+def test_another_type_is_a_clear_error(array):
+    from workloads.operators.base import Batch
+
+    with pytest.raises(InputError, match=r"column `text` holds .*, not text: .*cast"):
+        text_array(Batch(pa.table({"text": array})), "text")
+
+
+def test_nulls_with_bytes_beneath_are_empty():
+    hidden = pa.LargeStringArray.from_buffers(
+        2, pa.array([0, 3, 6], pa.int64()).buffers()[1], pa.py_buffer(b"abcdef"), pa.array([True, False]).buffers()[1]
+    )
+    null_second = pa.Array.from_buffers(pa.large_string(), 2, [pa.py_buffer(b"\x01"), *hidden.buffers()[1:]])
+    data, offsets = buffers_of(null_second)
+    assert [bytes(data[a:b]) for a, b in zip(offsets, offsets[1:], strict=False)] == [b"abc", b""]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+def test_text_goes_back_with_its_type_and_nulls(kind):
+    array = pa.array(ROWS, kind)
+    data, offsets = buffers_of(array.cast(pa.large_string()))
+    back = text_from(data, offsets, array)
+    assert back.type == kind
+    assert back.to_pylist() == ROWS
+
+
+def test_only_selected_rows_are_mapped():
+    text = pa.array(["a", "b", None], pa.large_string())
+    mapped = map_rows(text, str.upper, pa.array([True, False, None]))
+    assert mapped.to_pylist() == ["A", "b", None]

@@ -24,6 +24,7 @@ class Lease:
         self._settings = settings
         self._sleep = sleep
         self._seen: tuple[str, float] = ("", 0.0)
+        self._mine: Manifest | None = None
         self.reachable = False
         """Whether the last try reached the API server."""
 
@@ -39,7 +40,7 @@ class Lease:
         renewed = loop.time()
         while loop.time() - renewed < self._settings.lease_seconds * 2 / 3:
             await self._sleep(self._settings.lease_seconds / 4)
-            if await self._tried():
+            if await self._tried(self._mine):
                 renewed = loop.time()
             elif self.reachable:
                 break
@@ -54,10 +55,14 @@ class Lease:
         except _UNREACHABLE as error:
             logger.warning("the Lease stays until it expires: %s", error)
 
-    async def _tried(self) -> bool:
+    async def _tried(self, known: Manifest | None = None) -> bool:
+        """Take or renew the Lease; who holds it knows what stands in it and need not ask."""
         try:
-            led = await self._try()
+            led = await self._try(known)
         except ApiError as error:
+            self._mine = None
+            if error.code == 409 and known:
+                return await self._tried()
             self.reachable = error.code == 409
             logger.info("the Lease was not taken: %s", error)
             return False
@@ -68,9 +73,9 @@ class Lease:
         self.reachable = True
         return led
 
-    async def _try(self) -> bool:
+    async def _try(self, known: Manifest | None) -> bool:
         settings = self._settings
-        found = await self._kube.get("Lease", settings.pod_namespace, settings.lease_name)
+        found = known or await self._kube.get("Lease", settings.pod_namespace, settings.lease_name)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {
             "holderIdentity": settings.pod_name,
@@ -81,7 +86,8 @@ class Lease:
         }
         if found is None:
             meta = {"name": settings.lease_name, "namespace": settings.pod_namespace}
-            await self._kube.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec})
+            new = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
+            self._mine = await self._kube.create(new)
             return True
         held = found["spec"]
         if held.get("holderIdentity") == settings.pod_name:
@@ -90,7 +96,7 @@ class Lease:
             return False
         else:
             spec["leaseTransitions"] = held.get("leaseTransitions", 0) + 1
-        await self._kube.replace({**found, "kind": "Lease", "spec": spec})
+        self._mine = await self._kube.replace({**found, "kind": "Lease", "spec": spec})
         return True
 
     def _is_alive(self, found: Manifest) -> bool:

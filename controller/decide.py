@@ -7,12 +7,12 @@ without a RayJob, or living with one? `Story` writes the answer down.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.build.configmaps import job_configmap, report_configmap
-from controller.build.networkpolicy import network_policy
-from controller.build.rayjob import ray_job
-from controller.build.rbac import role, role_binding, service_account, service_account_name
 from controller.manifests import Manifest, moment
 from controller.names import job_config, report_config
+from controller.objects.configmaps import job_configmap, report_configmap
+from controller.objects.networkpolicy import network_policy
+from controller.objects.rayjob import ray_job
+from controller.objects.rbac import role, role_binding, service_account, service_account_name
 from controller.observed import Decision, Observed, Reference
 from controller.policy.deadline import deadline
 from controller.policy.failure import Failure, ray_job_failure

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.build.configmaps import REPORT_KEY
 from controller.manifests import Manifest, moment
+from controller.objects.configmaps import REPORT_KEY
 from workloads.api.report import Report
 
 

@@ -3,8 +3,8 @@
 Answers of the API server to our own writes are remembered too, so that a decision never rests on less than what was just done.
 """
 
-from controller.build.configmaps import REPORT_KEY
 from controller.manifests import LABEL_ATTEMPT, LABEL_UID, Manifest
+from controller.objects.configmaps import REPORT_KEY
 from controller.policy.pods import GONE, is_head
 
 Key = tuple[str, str]

@@ -30,7 +30,7 @@ _REASONS = (
     (r"No space left|Errno 28\b|disk quota|Errno 122\b", "the disk is full"),
     (r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found", "the bucket does not exist"),
     (r"ACCESS_DENIED|AccessDenied|Forbidden|FORBIDDEN|Permission denied|Errno 13\b|HTTP status 403", "permission denied"),
-    (r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT|InvalidAccessKey|UNRECOGNIZED_CLIENT|EXPIRED_TOKEN|ExpiredToken",
+    (r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT|InvalidAccessKey|UNRECOGNIZED_CLIENT|EXPIRED_TOKEN|ExpiredToken|UserNotFound",
      "the credentials are refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
     (r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection refused|curlCode|resolve host",
      "the store cannot be reached; check the network and AWS_ENDPOINT_URL"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self, cast
+from warnings import catch_warnings, filterwarnings
 
 from pydantic import (
     ConfigDict,
@@ -18,7 +19,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from workloads.parameters import Parameters
-
 
 EXACTLY_ONE = "x-exactly-one"
 """In JSON Schema, on a block of which exactly one key is set; its value is what such a key is called."""
@@ -100,7 +100,9 @@ def choice(name: str, what: str, alternatives: Mapping[str, type[Parameters]], d
         for key, model in alternatives.items()
     }
     base = type(f"_{name}", (Choice,), {"what": what, "alternatives": alternatives, "__module__": __name__})
-    return cast(type[Choice], create_model(name, __base__=base, __doc__=doc, **fields))
+    with catch_warnings():
+        filterwarnings("ignore", message="Field name .* shadows an attribute")  # `json` is no method of a choice
+        return cast(type[Choice], create_model(name, __base__=base, __doc__=doc, **fields))
 
 
 def summary(model: type[Any]) -> str:

@@ -1,6 +1,7 @@
 """What a schema cannot know of a job: columns that no step makes, folders in each other, missing accelerators.
 
-Pure: looks at the job alone, never at the data. What cannot be known without the data is not complained about.
+Looks at the job alone, never at the data, and is pure but for `check_imports`. What only the data can tell is not
+complained about.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from posixpath import normpath
 from workloads.api.datajob import DataJob
 from workloads.api.problems import Path, Problem, closest
 from workloads.api.spec import DataJobSpec
+from workloads.errors import InvalidJob
 from workloads.operators.base import Model, Operator, Repartition
 from workloads.parameters import Parameters, Reads, columns_by_field, marked_columns
 
@@ -23,6 +25,15 @@ def check(job: DataJob, *, on_cluster: bool = False) -> list[Problem]:
     """Problems of a job that fits the schema. A missing accelerator is an error on a cluster, here it is a warning."""
     spec = job.spec
     return [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster)]
+
+
+def check_imports(job: DataJob) -> Iterator[Problem]:
+    """Functions and classes that steps name and that cannot be imported here. Imports the user's modules."""
+    for index, step in enumerate(job.spec.steps):
+        try:
+            step.chosen.resolved()
+        except InvalidJob as error:
+            yield Problem(("spec", "steps", index, step.key), str(error))
 
 
 def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:

@@ -19,8 +19,10 @@ def size(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """`0 s`, `0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 12 min`."""
+    if seconds < 0.01:
+        return "< 0.01 s" if seconds else "0 s"
     if seconds < 10:
-        return f"{seconds:.2f} s" if seconds else "0 s"
+        return f"{seconds:.2f} s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

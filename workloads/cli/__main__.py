@@ -1,0 +1,5 @@
+"""`python -m workloads.cli`."""
+
+from workloads.cli import main
+
+main()

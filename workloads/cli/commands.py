@@ -1,0 +1,149 @@
+"""The commands with their options. What they do is in the modules beside this one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from workloads import __version__
+
+_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+_set = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Replace a value of the job, such as spec.steps[0].limit.rows=100. The value is YAML. May be repeated.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="datajob")
+@_debug
+def datajob() -> None:
+    """Clean and caption data as a DataJob says: read, steps, write.
+
+    \b
+    datajob validate job.yaml      check a job without running it
+    datajob run job.yaml           run it on this machine
+    datajob operators              what a step can be
+    datajob report out/clean       what a run did to the rows
+
+    Exit codes: 0 it went well, 1 unexpected error, 2 the job or the command line is wrong, 3 the input,
+    4 the sink, 5 rows failed, 130 interrupted.
+    """
+
+
+def _command(short_help: str) -> Callable[[Callable[..., Any]], click.Command]:
+    return lambda function: datajob.command(short_help=short_help)(_debug(function))
+
+
+@_command("Run a job on this machine or a Ray cluster.")
+@click.argument("file", type=click.Path())
+@click.option("--name", help="Which job to run when FILE holds several: its metadata.name.")
+@_set
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--resume/--fresh", default=True, help="Keep what an earlier run finished (default), or do all of it again.")
+@click.option(
+    "--executor",
+    type=click.Choice(["auto", "ray", "local"]),
+    default="auto",
+    show_default=True,
+    help="Ray, this one process, or whichever is quicker for the size of the input.",
+)
+@click.option(
+    "--ray-address", metavar="ADDRESS", help="Use this Ray cluster instead of starting one, such as auto or ray://host:10001."
+)
+@click.option(
+    "--python-path",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder with modules that the job's functions come from, besides the folder of FILE.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def run(**options: Any) -> None:
+    """Run the job in FILE (- for standard input) on this machine or a Ray cluster.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    from workloads.cli.running import run_file
+
+    run_file(**options)
+
+
+@_command("Check jobs without running them.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
+@_set
+@click.option("--import", "imports", is_flag=True, help="Import the functions and classes that steps name, too.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to say it."
+)
+def validate(files: tuple[str, ...], overrides: tuple[str, ...], imports: bool, form: str) -> int:
+    """Check the jobs in FILE... (- for standard input) without running them; exit code 2 when one is wrong."""
+    from workloads.cli.validating import validate_files
+
+    return validate_files(files, overrides, imports=imports, form=form)
+
+
+def _operator_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from workloads.choice import summary
+    from workloads.operators.registry import all_operators
+
+    return [CompletionItem(key, help=summary(o)) for key, o in all_operators().items() if key.startswith(incomplete)]
+
+
+@_command("List the operators, or describe one.")
+@click.argument("name", required=False, shell_complete=_operator_names)
+def operators(name: str | None) -> None:
+    """List the operators, or describe the one called NAME with its parameters."""
+    from workloads.cli.describing import describe_operator, list_operators
+
+    click.echo(describe_operator(name) if name else list_operators())
+
+
+@_command("Print the JSON Schema of a DataJob, or the CRD.")
+@click.option("--crd", is_flag=True, help="Print the CustomResourceDefinition for a cluster instead.")
+def schema(crd: bool) -> None:
+    """Print the JSON Schema of a DataJob, for editors.
+
+    In VS Code or any editor with a YAML language server, begin a job with the line
+    # yaml-language-server: $schema=datajob.schema.json
+    """
+    from workloads.cli.describing import schema_text
+
+    click.echo(schema_text(crd=crd), nl=False)
+
+
+@_command("Show what a run did to the rows.")
+@click.argument("path", type=click.Path())
+@click.option("--html", metavar="FILE", help="Write the report's page to FILE (- for standard output).")
+@click.option("--open", "in_browser", is_flag=True, help="Open the report's page in a browser.")
+def report(path: str, html: str | None, in_browser: bool) -> None:
+    """Print the report of a running or finished run; PATH is its sink, or a report.json."""
+    from workloads.cli.reporting import show_report
+
+    show_report(path, html, in_browser=in_browser)
+
+
+@_command("Print the versions of datajob and its packages.")
+def version() -> None:
+    """Print the version of datajob and of what it stands on."""
+    from workloads.cli.describing import versions
+
+    click.echo(versions())
+
+
+@_command("Print a shell's completion script.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of SHELL.
+
+    \b
+    bash: datajob completion bash > ~/.local/share/bash-completion/completions/datajob
+    zsh:  datajob completion zsh > "${fpath[1]}/_datajob"
+    fish: datajob completion fish > ~/.config/fish/completions/datajob.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(datajob, {}, "datajob", "_DATAJOB_COMPLETE").source())

@@ -1,0 +1,73 @@
+"""`datajob run`: load the job, run it, show how far it is, then what became of the rows."""
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from workloads.api.datajob import DataJob
+from workloads.api.loading import Document, raise_errors, read_file
+from workloads.api.overrides import parse_override
+from workloads.cli.modules import importing_from
+from workloads.errors import InvalidJob
+
+
+def run_file(
+    *,
+    file: str,
+    name: str | None,
+    overrides: Sequence[str],
+    dry_run: bool,
+    resume: bool,
+    executor: str,
+    ray_address: str | None,
+    python_path: Sequence[str],
+    quiet: bool,
+) -> None:
+    """Run one job of a file. Raises DataJobError for what a person has to mend."""
+    document = _chosen(read_file(file, [parse_override(text) for text in overrides]), file, name)
+    raise_errors([document])
+    for problem in document.problems:
+        click.echo(str(problem), err=True)
+    assert document.job is not None
+    if dry_run:
+        from workloads.engine.plan import describe
+
+        click.echo(describe(document.job))
+        return
+    beside = os.getcwd() if file == "-" else os.path.dirname(os.path.abspath(file))
+    folders = (beside, *map(os.path.abspath, python_path))
+    with importing_from(*folders):
+        _run(document.job, folders, resume=resume, executor=executor, ray_address=ray_address, quiet=quiet)
+
+
+def _run(job: DataJob, folders: tuple[str, ...], *, resume: bool, executor: str, ray_address: str | None, quiet: bool) -> None:
+    from workloads.cli.progress import watching
+    from workloads.cli.tables import report_text
+    from workloads.engine.driver import run_job
+    from workloads.engine.options import RunOptions
+
+    with watching(job.metadata.name, quiet=quiet) as on_event:
+        report = run_job(
+            job,
+            RunOptions(
+                fresh=not resume,
+                executor=executor,  # type: ignore[arg-type]  # click offers no other
+                ray_address=ray_address,
+                python_path=folders,
+                on_event=on_event,
+            ),
+        )
+    if not quiet:
+        click.echo(report_text(report))
+
+
+def _chosen(documents: Sequence[Document], file: str, name: str | None) -> Document:
+    """The one job to run."""
+    names = ", ".join(document.name or "?" for document in documents)
+    found = [document for document in documents if name in (None, document.name)]
+    if not found:
+        raise InvalidJob(f"{file} has no job called {name}; it has {names}")
+    if len(found) > 1:
+        raise InvalidJob(f"{file} holds {len(found)} jobs ({names}): choose one with --name")
+    return found[0]

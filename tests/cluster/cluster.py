@@ -6,8 +6,9 @@ the ones without Docker, `kind` the others.
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from tests.cluster.kinds import ACCELERATORS
 from tests.cluster.waiting import wait_for
@@ -53,6 +54,16 @@ class Cluster:
     def remove(self) -> None:
         """End the cluster and leave nothing of it."""
         raise NotImplementedError
+
+    def as_service_account(self, namespace: str, name: str) -> Self:
+        """The same cluster, seen with a service account's token: for what must do with the rights that a role gives."""
+        config = json.loads(self.kubectl("config", "view", "--raw", "--output=json"))
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
+        for entry in config["users"]:
+            entry["user"] = {"token": token}
+        kubeconfig = self.kubeconfig.with_name(f"{namespace}-{name}.kubeconfig")
+        kubeconfig.write_text(json.dumps(config, indent=1))
+        return replace(self, kubeconfig=kubeconfig)
 
     def install_kuberay_crds(self) -> None:
         """KubeRay's types without its operator, as a control plane without nodes needs them."""

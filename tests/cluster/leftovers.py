@@ -30,7 +30,8 @@ class Traces:
         folder = str(self.sandbox.folder)
         for pid in (name for name in os.listdir("/proc") if name.isdigit()):
             command = _read(f"/proc/{pid}/cmdline").replace("\0", " ")
-            if folder in command or self.namespaces.intersection(_namespaces(pid)):
+            inside = self.namespaces.intersection(_namespaces(pid)) or self.sandbox.cgroup in _read(f"/proc/{pid}/cgroup")
+            if folder in command or inside:
                 found.append(f"process {pid} {command}")
         found += [f"mount {line}" for line in _read("/proc/self/mountinfo").splitlines() if folder in line]
         found += [f"cgroup {group}" for group in CGROUPS.glob(f"**/{self.sandbox.cgroup}")]

@@ -21,12 +21,12 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 SLEEPERS = {"sleepers": ["sh", "-c", "setsid sleep 1234 & exec sleep 1234"]}
 
 STARTER = """
-import sys, threading
+import sys
 from tests.cluster.sandbox import Sandbox
 from tests.cluster.test_sandbox import start
 start(Sandbox("run"), tied=sys.argv[1] == "tied")
 print("started", flush=True)
-threading.Event().wait()
+sys.stdin.read()
 """
 
 
@@ -51,7 +51,8 @@ def start(sandbox: Sandbox, *, tied: bool) -> None:
 
 def start_elsewhere(how: str) -> subprocess.Popen[str]:
     """A process that has started the sandbox, and waits to be killed."""
-    starter = subprocess.Popen([sys.executable, "-c", STARTER, how], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", STARTER, how]
+    starter = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert starter.stdout and starter.stdout.readline() == "started\n"
     return starter
 

@@ -36,8 +36,6 @@ from workloads.operators.base import Repartition
 LOCAL_BYTES = 32 << 20
 """Input up to this size runs in one process: starting Ray would take longer than the work."""
 REPORT_SECONDS = 5.0
-FEW_ROWS = 100
-"""`errors.maxRatio` is not judged on fewer rows while the run goes on."""
 
 
 def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
@@ -50,11 +48,13 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
         sink = Folder(job.spec.sink.chosen.path)
         with Lock(sink, options.run_id):
             state = open_run(sink, job.metadata.name, job.spec.sink.chosen, options.fresh, options.run_id)
+            if options.attempt is not None:
+                state = replace(state, attempt=options.attempt)
             if state.state == "complete":
                 options.on_event(Note("This run was completed before; there is nothing to do."))
                 return Report.model_validate_json(sink.read(f"{BOOKKEEPING}/report.json"))
             readers = [source.chosen for source in job.spec.sources]
-            listing = list_input(readers, state.target, any(p.inference for p in parts))
+            listing = list_input(readers, state.target or options.shard_bytes, any(p.inference for p in parts))
             _check_columns(job, listing)
             executor = ray or _executor(options, listing, parts)
             with closing(executor):
@@ -170,7 +170,7 @@ class _Run:
                     break
         outcomes.close()
         self._meter.end_phase()
-        self._check_ratio(0)
+        self._check_ratio()
         return records
 
     def _kept(self, phase: Phase, ledger: Ledger) -> Records:
@@ -184,18 +184,18 @@ class _Run:
         return whole
 
     def _after_unit(self) -> None:
-        self._check_ratio(FEW_ROWS)
+        self._check_ratio()
         report = self._meter.report()
         self._options.on_event(Progressed(report))
         if time.monotonic() - self._saved > REPORT_SECONDS:
             self._save(report)
 
-    def _check_ratio(self, least: int) -> None:
+    def _check_ratio(self) -> None:
         limit, share = self._job.spec.errors.max_ratio, self._meter.failed_share()
         progress = self._meter.progress()
-        if progress.rows_failed and share > limit and progress.rows_in >= least:
+        if share > limit:
             raise RowsFailed(
-                f"{progress.rows_failed} of {progress.rows_in} rows failed ({share:.2%}), more than `errors.maxRatio` "
+                f"{progress.rows_failed} of {progress.rows_in} rows failed, {share:.2%} of the input: more than `errors.maxRatio` "
                 f"allows ({limit:.2%}). {_worst(self._meter)}Correct the step or the data, or raise `errors.maxRatio`."
             )
 

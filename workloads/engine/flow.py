@@ -21,7 +21,7 @@ from workloads.engine.tasks import ResolveTask, RowsTask, Task, write_rows
 from workloads.engine.units import MIB, Unit, digest, make_units
 from workloads.formats.base import Writer
 from workloads.formats.storage import BOOKKEEPING, Folder
-from workloads.operators.base import Deduplicate, Head, Repartition
+from workloads.operators.base import Batch, Deduplicate, Head, Repartition
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -240,17 +240,18 @@ def _repartition(
         yield context.rows(f"{name}-{number}" if number else name, side.source, where, exchange, units)
         exchanges.append(tuple(map(exchange.name, units)))
         keys += [u.key for u in units]
-    schemas = tuple(_schema_of(context.sink, names, side) for names, side in zip(exchanges, inputs, strict=True))
+    schemas = tuple(_prepared(context.sink, operator, n, names, inputs[n]) for n, names in enumerate(exchanges))
     source = PartitionInput(context.sink, step.name, operator, partitions, tuple(exchanges), schemas)
     weight = max(1, sum(upstream.weights) // partitions)
     return Upstream(source, tuple((digest(keys), p) for p in range(partitions)), (weight,) * partitions)
 
 
-def _schema_of(sink: str, names: Sequence[str], side: Upstream) -> pa.Schema:
-    """Columns of an exchange, from its first file; of a source that gave no rows, from its reader."""
+def _prepared(sink: str, operator: Repartition, source: int, names: Sequence[str], side: Upstream) -> pa.Schema:
+    """Columns of an exchange, from its first file; of a source that gave no rows, from those of its reader."""
     import pyarrow as pa
 
     for name in names:
         for table in read_blocks(sink, name):
             return table.schema
-    return side.source.schema if isinstance(side.source, FragmentInput) else pa.schema([])
+    schema = side.source.schema if isinstance(side.source, FragmentInput) else pa.schema([])
+    return operator.prepare(Batch(schema.empty_table()), source).schema if len(schema) else schema

@@ -26,6 +26,8 @@ class RunOptions:
     """Names the run across restarts of its driver: a completed run of the same id is not run again."""
     attempt: int | None = None
     """Counted by whoever restarts the driver; by default by the run's own bookkeeping."""
+    shard_bytes: int | None = None
+    """Bytes of input of a shard; by default it follows from the size of the input."""
     python_path: tuple[str, ...] = ()
     """Folders in which user functions are looked up, on every worker."""
     on_event: OnEvent = field(default=_silent)

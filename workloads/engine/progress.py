@@ -62,9 +62,10 @@ class Meter:
             self._kept_share += weight / self._phase_weight / max(1, self.phases)
 
     def failed_share(self) -> float:
-        """Failed rows per row read."""
+        """Failed rows per row read; while the input is being read, per row that it is expected to have."""
         failed = sum(s.failed for s in self.tally.steps.values())
-        return failed / max(1, self.tally.step(READ).rows_in)
+        done = self._phase_done / self._phase_weight if self.phases_done == 0 else 1.0
+        return failed * min(1.0, done) / max(1, self.tally.step(READ).rows_in)
 
     def progress(self) -> Progress:
         """Totals and the estimate of the end."""

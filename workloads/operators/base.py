@@ -218,7 +218,8 @@ class Repartition(Global):
         raise NotImplementedError
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
-        """The result rows of one partition; `inputs` has one table per source, its rows in the order of the input."""
+        """The result rows of one partition; `inputs` has one prepared table per source, possibly
+        without rows, its rows in the order of the input."""
         raise NotImplementedError
 
 

@@ -1,0 +1,54 @@
+# `make demo` cleans a real corpus; `make test` runs every test that this machine can run. Both set everything up first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/datajob
+UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
+EXTRAS := --extra controller --extra workload --extra text --extra image --extra dev
+RUN := .venv/bin
+UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e
+
+export UV_PYTHON_DOWNLOADS = never
+
+-include tests/cluster/cluster.mk
+
+.PHONY: help setup demo test test-unit test-rest lint format generate bench
+
+help: ## This list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18
+
+setup: .venv/.ready ## A locked environment in .venv
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -x "$(UV)" || (echo "fetching uv"; $(PYTHON) -m pip install --quiet --disable-pip-version-check --target "$(CACHE)/uv" uv)
+	"$(UV)" sync --frozen --quiet --python $(PYTHON) $(EXTRAS)
+	@touch $@
+
+demo: setup ## Clean a real multilingual corpus and leave a report in out/demo
+	$(RUN)/datajob run manifests/samples/clean-docs.yaml --fresh --set spec.sink.parquet.path=out/demo --set spec.sink.parquet.mode=overwrite --set spec.rejects.path=out/demo-rejects
+	@echo "The report is a page: out/demo/_datajob/report.html"
+
+test: test-unit test-rest ## Every test that this machine can run
+
+test-unit: setup ## The quick tests: no Ray, no servers
+	$(RUN)/python -m pytest -q -m "$(UNIT)"
+
+test-rest: setup ## The others; what is left out is said with its reason
+	$(RUN)/python -m pytest -q -m "not ($(UNIT))"
+
+lint: setup ## Style, types, direction of imports, generated files
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/python -m workloads.api.generate --check
+
+format: setup ## Rewrite the sources in the project's format
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+generate: setup ## CRD, editors' schema and reference pages from the models
+	$(RUN)/python -m workloads.api.generate
+
+bench: setup ## Every figure of the README, measured here and now
+	$(RUN)/python -m benchmarks

@@ -1,0 +1,13 @@
+"""A driver in a process of its own, to be killed: `python -m tests.engine.runner JOB.json OPTIONS.json`."""
+
+import json
+import sys
+from pathlib import Path
+
+from workloads.api.datajob import DataJob
+from workloads.engine.driver import run_job
+from workloads.engine.options import RunOptions
+
+if __name__ == "__main__":
+    job, options = (json.loads(Path(p).read_text()) for p in sys.argv[1:3])
+    run_job(DataJob.model_validate(job), RunOptions(**options))

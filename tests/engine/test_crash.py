@@ -1,0 +1,111 @@
+"""Drivers and workers killed with SIGKILL at random moments; the rows must be those of an undisturbed run."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
+
+ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9), "key": i % 450} for i in range(3000)]
+ROW_LOCAL = [{"compute": {"columns": {"size": "length(text)"}}}, {"filter": {"where": "size > 20"}}]
+WITH_GLOBALS = [*ROW_LOCAL, {"exactDedup": {"columns": ["key"]}}, {"sort": {"by": ["size", "id"]}}]
+DEADLINE = 120.0
+
+
+def start(job: Any, folder: Path, **options: Any) -> subprocess.Popen[bytes]:
+    (folder / "job.json").write_text(job.model_dump_json(by_alias=True, exclude_unset=True))
+    (folder / "options.json").write_text(json.dumps({"executor": "local", "shard_bytes": 500, **options}))
+    command = [sys.executable, "-m", "tests.engine.runner", str(folder / "job.json"), str(folder / "options.json")]
+    return subprocess.Popen(command, start_new_session=True, stderr=(folder / "log").open("ab"))
+
+
+def commits(sink: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(sink / "_datajob" / "commits"))
+
+
+def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
+    """SIGKILL the process group once `ready`; False when the process ended by itself before that."""
+    deadline = time.monotonic() + DEADLINE
+    while not ready():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, "the run made no progress"
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [ROW_LOCAL, WITH_GLOBALS], ids=["row-local", "with global steps"])
+def test_a_driver_killed_at_ten_random_moments_loses_no_row_and_writes_none_twice(steps: Rows, tmp_path: Path) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    write_parts(tmp_path / "in", ROWS, 200)
+    rejects = {"path": str(tmp_path / "rejects")}
+    run(make_job(tmp_path / "in", tmp_path / "calm", steps))
+    job = make_job(tmp_path / "in", tmp_path / "out", steps, rejects=rejects)
+    kills = 0
+    for _ in range(10):
+        target = commits(tmp_path / "out") + chance.randint(0, 10)
+        kills += kill_when(start(job, tmp_path), lambda target=target: commits(tmp_path / "out") >= target)
+        visible = read_glob(tmp_path / "out")  # no reader ever meets a file that it cannot read
+        assert len({r["id"] for r in visible}) == len(visible)
+    assert kills >= 5, f"the run was over after {kills} kills"
+    last = start(job, tmp_path)
+    assert last.wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
+    assert read_manifest(tmp_path / "out") == read_manifest(tmp_path / "calm")
+    assert read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
+    leftovers = {p.name for p in (tmp_path / "out" / "_datajob").iterdir()}
+    assert leftovers <= {"commits", "manifest.json", "report.json", "report.html", "run.json"}
+
+
+def test_only_units_in_flight_are_done_again(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", ROWS, 60)
+    job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
+    assert kill_when(start(job, tmp_path), lambda: commits(tmp_path / "out") >= 20)
+    done = commits(tmp_path / "out")
+    report = run(job, shard_bytes=500)
+    assert report.attempt == 2
+    assert report.shards_kept >= done - 1
+
+
+def test_a_result_file_that_vanished_is_made_again(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", ROWS, 10)
+    sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
+    job = make_job(tmp_path / "in", tmp_path / "out", sink=sink)
+    total = run(job).progress.shards_total
+    next((tmp_path / "out").glob("*.parquet")).unlink()
+    assert run(job).shards_kept == total - 1
+    assert read_manifest(tmp_path / "out") == ROWS
+
+
+def test_two_runs_at_once_on_one_sink_are_refused_but_not_after_a_crash(tmp_path: Path) -> None:
+    from workloads.errors import SinkError
+
+    write_parts(tmp_path / "in", ROWS, 60)
+    job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
+    process = start(job, tmp_path)
+    deadline = time.monotonic() + DEADLINE
+    while commits(tmp_path / "out") < 3:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGSTOP)
+    with pytest.raises(SinkError, match="Another run is writing"):
+        run(job)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    run(job)
+    assert read_manifest(tmp_path / "out") == [
+        {**r, "size": len(r["text"])} for r in ROWS if len(r["text"]) > 20
+    ]

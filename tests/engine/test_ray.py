@@ -1,0 +1,85 @@
+"""The same runs on Ray Data: many shards at once, workers that die, a driver that dies."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.engine.jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
+from tests.engine.test_crash import DEADLINE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
+from workloads.engine.executors import RayExecutor
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+SHARDS = 40
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """One local Ray for the tests of this module that do not kill their driver."""
+    executor = RayExecutor()
+    yield
+    executor.close()
+
+
+@pytest.mark.parametrize("steps", [ROW_LOCAL, WITH_GLOBALS], ids=["row-local", "with global steps"])
+def test_ray_data_gives_the_rows_of_one_process(steps: Rows, tmp_path: Path, ray_cluster: None) -> None:
+    write_parts(tmp_path / "in", ROWS, SHARDS)
+    here = run(make_job(tmp_path / "in", tmp_path / "here", steps))
+    there = run(make_job(tmp_path / "in", tmp_path / "there", steps), executor="ray")
+    assert read_manifest(tmp_path / "there") == read_manifest(tmp_path / "here")
+    for mine, other in zip(here.steps, there.steps, strict=True):
+        assert mine.model_copy(update={"seconds": 0}) == other.model_copy(update={"seconds": 0})
+
+
+def test_a_worker_that_dies_costs_no_row(tmp_path: Path, ray_cluster: None) -> None:
+    write_parts(tmp_path / "in", ROWS, SHARDS)
+    step = {"map": {"function": "tests.engine.functions:die_once", "params": {"marker": str(tmp_path / "died")}}}
+    report = run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray")
+    assert (tmp_path / "died").exists()
+    assert read_manifest(tmp_path / "out") == ROWS == read_glob(tmp_path / "out")
+    assert report.progress.rows_in == len(ROWS)
+
+
+def test_an_error_of_the_job_reaches_the_driver_as_its_own_class(tmp_path: Path, ray_cluster: None) -> None:
+    from workloads.errors import RowsFailed
+
+    write_parts(tmp_path / "in", ROWS, SHARDS)
+    step = {"map": {"function": "tests.engine.functions:refuse_thirteen"}}
+    with pytest.raises(RowsFailed, match="no row"):
+        run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray")
+
+
+def test_a_driver_on_ray_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", ROWS, 200)
+    run(make_job(tmp_path / "in", tmp_path / "calm", ROW_LOCAL))
+    job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
+    for _ in range(2):
+        target = commits(tmp_path / "out") + random.randint(5, 40)
+        process = start(job, tmp_path, executor="ray")
+        kill_when(process, lambda target=target: commits(tmp_path / "out") >= target)
+        _end_session(process)
+    assert start(job, tmp_path, executor="ray").wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
+    assert read_manifest(tmp_path / "out") == read_manifest(tmp_path / "calm") == read_glob(tmp_path / "out")
+
+
+def _end_session(process: subprocess.Popen[bytes]) -> None:
+    """Ray's processes have their own groups and end when they notice that their driver is gone; help them."""
+    deadline = time.monotonic() + 30
+    while mine := [p for p in psutil.process_iter() if _session_of(p) == process.pid]:
+        assert time.monotonic() < deadline
+        for p in mine:
+            os.kill(p.pid, signal.SIGKILL)
+        psutil.wait_procs(mine, timeout=1)
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return None

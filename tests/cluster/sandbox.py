@@ -86,6 +86,8 @@ class Sandbox:
     @contextmanager
     def claimed(self) -> Iterator[IO[str]]:
         """A fresh run folder, which nobody takes for a dead run's while the lock that this gives is open."""
+        if any(self.folder.resolve().is_relative_to(hidden) for hidden in ("/run", "/var")):
+            raise RuntimeError(f"a run cannot be in {self.folder}: /run and /var are others inside; set XDG_CACHE_HOME")
         with locked("runs"):
             self.folder.mkdir(parents=True)
             lock = (self.folder / "lock").open("w")
@@ -97,6 +99,7 @@ class Sandbox:
         """Start the processes in new namespaces; what connects to the listener reaches the API server inside.
 
         A tied sandbox dies with the process that started it, even when that one is killed; any other lives until `remove`.
+        (To the kernel it is the thread that starts it: let that be the main one.)
         """
         plan = {"processes": processes, "lock": lock.fileno(), "listener": listener.fileno()}
         (self.folder / "plan.json").write_text(json.dumps(plan, default=list))

@@ -40,8 +40,12 @@ def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:
     """Follow the columns that the sources give through the steps to the sink."""
     for index, step in enumerate(spec.steps):
         operator, path = step.chosen, ("spec", "steps", index, step.key)
-        yield from _missing(operator.inputs(), columns, path, operator)
-        columns = operator.outputs(columns) or (_ANY,)
+        try:
+            yield from _missing(operator.inputs(), columns, path, operator)
+            columns = operator.outputs(columns) or (_ANY,)
+        except InvalidJob as error:  # an expression that is no SQL, say
+            yield Problem(path, str(error))
+            columns = (_ANY,)
     sink = spec.sink.chosen
     yield from _missing(marked_columns(sink, Reads), columns, ("spec", "sink", spec.sink.key), sink)
 

@@ -101,7 +101,7 @@ def _attempt(datajob: Manifest, run: Run, story: Story, observed: Observed, now:
     story.starts(run)
     support = _support(datajob, run, observed, settings)
     new = ray_job(datajob, run.spec, settings, run.name, run.attempt)
-    return Decision(create=[*support, new], delete=_leftovers(datajob, run))
+    return Decision(create=[*support, new], delete=_leftovers(run, observed))
 
 
 def _live(run: Run, story: Story, observed: Observed, found: Manifest, now: datetime, settings: Settings) -> Decision:
@@ -178,17 +178,12 @@ def _config_maps(datajob: Manifest, run: Run, observed: Observed) -> list[Manife
     return [build(datajob, run.name) for name, build in made.items() if name not in observed.config_maps]
 
 
-def _leftovers(datajob: Manifest, run: Run) -> list[Reference]:
-    """What the attempt before this one leaves: its RayJob and, when the recipe was edited, everything else of its run."""
-    last = (datajob.get("status") or {}).get("rayJobName")
-    if not last:
-        return []
-    old = run_of(last)
-    if old == run.name:
-        return [Reference("RayJob", last)]
+def _leftovers(run: Run, observed: Observed) -> list[Reference]:
+    """What is of no use any more: RayJobs that ended and, when the recipe was edited, everything of the runs before."""
+    old = {name.rpartition("-")[0] for name in observed.config_maps} - {run.name}
     named = ("ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")
-    configs = [Reference("ConfigMap", name) for name in (job_config(old), report_config(old))]
-    return [Reference("RayJob", last), *(Reference(kind, old) for kind in named), *configs]
+    configs = [Reference("ConfigMap", name) for name in observed.config_maps if name.rpartition("-")[0] in old]
+    return [*_all_ray_jobs(observed), *(Reference(kind, name) for name in sorted(old) for kind in named), *configs]
 
 
 def _alive(observed: Observed) -> list[str]:

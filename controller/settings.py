@@ -20,7 +20,9 @@ class AcceleratorSettings(_Frozen):
     resource_by_product: dict[str, str] = Field(default={}, description="Extended resource where a product has another one.")
     product_label: str = Field(description="Node label that holds the product.")
     node_selector: dict[str, str] = Field(default={}, description="Labels that every node must have besides.")
-    tolerations: tuple[dict[str, Any], ...] = Field(default=(), description="Taints of such nodes that are tolerated.")
+    tolerations: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Taints that are tolerated besides one named like the resource."
+    )
     ray_resource: str = Field(description="Ray's name of the resource: `GPU`, or a custom one such as `NPU`.")
     env: dict[str, str] = Field(default={}, description="Environment of such workers.")
 
@@ -39,7 +41,6 @@ ASCEND = AcceleratorSettings(
         "huawei-Ascend910": "huawei.com/Ascend910",
     },
     product_label="accelerator",
-    tolerations=({"key": "huawei.com/Ascend910", "operator": "Exists", "effect": "NoSchedule"},),
     ray_resource="NPU",
 )
 

@@ -24,11 +24,13 @@ def placement(accelerator: Accelerator, settings: Settings) -> Placement:
     """The placement of a job's accelerator group."""
     names = settings.gpu if accelerator.type == "gpu" else settings.npu
     product = {names.product_label: accelerator.product} if accelerator.product else {}
+    resource = _resource(accelerator, names)
+    taint = {"key": resource, "operator": "Exists", "effect": "NoSchedule"}
     return Placement(
         image=settings.image_gpu if accelerator.type == "gpu" else settings.image_npu,
-        limits={_resource(accelerator, names): str(accelerator.per_worker)},
+        limits={resource: str(accelerator.per_worker)},
         node_selector={**names.node_selector, **product, **accelerator.node_selector},
-        tolerations=[*names.tolerations, *accelerator.tolerations],
+        tolerations=[taint, *(one for one in names.tolerations if one != taint), *accelerator.tolerations],
         ray_start_params=_ray_start_params(accelerator, names),
         env=[{"name": name, "value": value} for name, value in names.env.items()],
     )

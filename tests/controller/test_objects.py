@@ -1,0 +1,117 @@
+"""Whole manifests against golden files. `UPDATE_GOLDEN=1 pytest tests/controller/test_objects.py` writes them anew."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from controller.decide import decide
+from controller.objects.accelerators import placement
+from controller.objects.rayjob import autoscales
+from controller.observed import Observed
+from controller.run import open_run
+from controller.settings import Settings
+from tests.controller.jobs import NOW, datajob
+from workloads.api.resources import Accelerator
+
+GOLDEN = Path(__file__).parent / "golden"
+
+JOBS: dict[str, dict[str, Any]] = {
+    "smallest": {},
+    "autoscaled": {"resources": {"workers": {"min": 0, "max": 5, "cpu": "500m", "memory": "2Gi"}}},
+    "queued": {"queueName": "team-a", "resources": {"workers": {"min": 1, "max": 3}}},
+    "gpu": {
+        "resources": {
+            "workers": {"nodeSelector": {"pool": "cpu"}, "tolerations": [{"key": "batch", "operator": "Exists"}]},
+            "accelerator": {"type": "gpu", "product": "NVIDIA-H100-80GB-HBM3", "perWorker": 2, "min": 1, "max": 4},
+        }
+    },
+    "mig": {"resources": {"accelerator": {"type": "gpu", "resource": "nvidia.com/mig-1g.5gb"}}},
+    "npu": {
+        "resources": {
+            "accelerator": {
+                "type": "npu",
+                "product": "huawei-Ascend310P",
+                "perWorker": 8,
+                "nodeSelector": {"host-arch": "huawei-arm"},
+            }
+        }
+    },
+    "own-runtime": {
+        "runtime": {
+            "image": "registry/team-a:7",
+            "imagePullSecrets": ["registry"],
+            "serviceAccountName": "loader",
+            "env": [{"name": "AWS_REGION", "value": "eu-1"}, {"name": "DATAJOB_ATTEMPT", "value": "cheating"}],
+            "envFrom": [{"secretRef": {"name": "s3"}}],
+            "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+            "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_objects_of_a_job_are_these(name: str) -> None:
+    made = decide(datajob(name, **JOBS[name]), Observed(), NOW, Settings()).create
+    golden = GOLDEN / f"{name}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(yaml.dump_all(made, sort_keys=False, Dumper=_NoAliases))
+    assert list(made) == list(yaml.safe_load_all(golden.read_text()))
+
+
+def test_a_job_without_a_network_policy_has_none() -> None:
+    made = decide(datajob(), Observed(), NOW, Settings(network_policy=False)).create
+    assert [one["kind"] for one in made] == ["ConfigMap", "ConfigMap", "ServiceAccount", "Role", "RoleBinding", "RayJob"]
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "resource"),
+    [
+        ({"type": "gpu"}, "nvidia.com/gpu"),
+        ({"type": "gpu", "resource": "nvidia.com/mig-3g.40gb"}, "nvidia.com/mig-3g.40gb"),
+        ({"type": "npu"}, "huawei.com/Ascend910"),
+        ({"type": "npu", "product": "huawei-Ascend310"}, "huawei.com/Ascend310"),
+        ({"type": "npu", "product": "huawei-Ascend910", "resource": "huawei.com/Ascend910B3"}, "huawei.com/Ascend910B3"),
+    ],
+)
+def test_the_device_plugin_is_asked_for_the_right_resource(accelerator: dict[str, Any], resource: str) -> None:
+    assert placement(Accelerator.model_validate(accelerator), Settings()).limits == {resource: "1"}
+
+
+def test_names_of_resources_and_labels_are_settings() -> None:
+    names = {"resource": "example.com/npu", "product_label": "example.com/chip", "ray_resource": "NPU"}
+    settings = Settings.from_env({"DATAJOB_NPU": json.dumps(names)})
+    where = placement(Accelerator.model_validate({"type": "npu", "product": "910C"}), settings)
+    assert (where.limits, where.node_selector) == ({"example.com/npu": "1"}, {"example.com/chip": "910C"})
+
+
+def test_a_shell_and_rays_autoscaler_read_the_npu_resource_alike() -> None:
+    params = placement(Accelerator.model_validate({"type": "npu", "perWorker": 8}), Settings()).ray_start_params
+    (word,) = shlex.split(params["resources"])
+    assert json.loads(word) == {"NPU": 8}
+    autoscaling_config = pytest.importorskip("ray.autoscaler._private.kuberay.autoscaling_config")
+    assert autoscaling_config._get_custom_resources({}, params, "accelerator") == {"NPU": 8}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, False),
+        ({"resources": {"workers": {"min": 1, "max": 2}}}, True),
+        ({"resources": {"accelerator": {"type": "gpu", "min": 0, "max": 1}}}, True),
+        ({"resources": {"workers": {"min": 1, "max": 2}}, "queueName": "q"}, False),
+    ],
+)
+def test_the_autoscaler_runs_where_a_group_can_grow(spec: dict[str, Any], expected: bool) -> None:
+    run, _ = open_run(datajob(**spec))
+    assert run and autoscales(run.spec) is expected
+
+
+class _NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True

@@ -1,0 +1,109 @@
+"""The queue: one worker per key, nothing lost, and one bad key never holds up the others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from controller.workqueue import WorkQueue
+
+
+def run(handle: Callable[[str], Awaitable[None]], keys: list[str], until: Callable[[], bool]) -> WorkQueue[str]:
+    """Work through keys with four workers until a condition holds."""
+    queue: WorkQueue[str] = WorkQueue()
+
+    async def main() -> None:
+        workers = [asyncio.create_task(queue.work(handle, lambda _: None)) for _ in range(4)]
+        for key in keys:
+            queue.add(key)
+        async with asyncio.timeout(10):
+            while not until():
+                await asyncio.sleep(0)
+        for worker in workers:
+            worker.cancel()
+
+    asyncio.run(main())
+    return queue
+
+
+def test_a_key_that_is_added_twice_is_worked_on_once() -> None:
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    run(handle, ["a", "a", "b", "a"], lambda: len(seen) >= 2)
+    assert sorted(seen) == ["a", "b"]
+
+
+def test_a_key_that_is_added_while_it_is_worked_on_comes_again_and_never_twice_at_once() -> None:
+    at_work, most, seen = 0, 0, 0
+    queue: WorkQueue[str] = WorkQueue()
+
+    async def handle(key: str) -> None:
+        nonlocal at_work, most, seen
+        at_work += 1
+        most = max(most, at_work)
+        seen += 1
+        if seen < 5:
+            queue.add(key)
+        await asyncio.sleep(0)
+        at_work -= 1
+
+    async def main() -> None:
+        workers = [asyncio.create_task(queue.work(handle, lambda _: None)) for _ in range(4)]
+        queue.add("a")
+        async with asyncio.timeout(10):
+            while seen < 5 or at_work:
+                await asyncio.sleep(0)
+        for worker in workers:
+            worker.cancel()
+
+    asyncio.run(main())
+    assert (seen, most) == (5, 1)
+
+
+def test_one_poisonous_key_never_blocks_the_others() -> None:
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        if key == "poison":
+            raise RuntimeError("never")
+        seen.append(key)
+
+    queue = run(handle, ["poison", *map(str, range(50))], lambda: len(seen) == 50)
+    assert queue.longest_wait() == 0
+
+
+def test_a_key_that_failed_comes_again_by_itself() -> None:
+    tries = 0
+
+    async def handle(key: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise RuntimeError("once")
+
+    run(handle, ["a"], lambda: tries == 2)
+
+
+def test_of_two_wishes_for_later_the_earlier_one_stands() -> None:
+    seen: list[float] = []
+    queue: WorkQueue[str] = WorkQueue()
+
+    async def handle(key: str) -> None:
+        seen.append(asyncio.get_running_loop().time())
+
+    async def main() -> float:
+        worker = asyncio.create_task(queue.work(handle, lambda _: None))
+        began = asyncio.get_running_loop().time()
+        queue.add_after("a", 30)
+        queue.add_after("a", 0.05)
+        queue.add_after("a", 20)
+        async with asyncio.timeout(10):
+            while not seen:
+                await asyncio.sleep(0.01)
+        worker.cancel()
+        queue.forget_timer("a")
+        return began
+
+    began = asyncio.run(main())
+    assert 0.05 <= seen[0] - began < 5

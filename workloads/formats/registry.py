@@ -14,6 +14,8 @@ T = TypeVar("T", type[Reader], type[Writer])
 def _classes(base: T) -> dict[str, T]:
     found: dict[str, T] = {}
     for info in iter_modules(formats.__path__):
+        if info.name.startswith("_"):
+            continue
         module = import_module(f"{formats.__name__}.{info.name}")
         for value in vars(module).values():
             if (

@@ -30,8 +30,8 @@ class _Rows:
         self.table: pa.Table | None = table
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any:
-        assert self.table is not None
-        return self.table.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+        table: Any = self.table
+        return table.__arrow_c_stream__(requested_schema)
 
 
 class _Prepared:

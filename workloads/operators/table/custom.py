@@ -1,0 +1,55 @@
+"""custom: a user's own operator class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from workloads.errors import InvalidJob
+from workloads.operators import base
+from workloads.operators.table._functions import Arguments, Reference, find, source_digest
+
+
+class Custom(base.Operator):
+    """Run your own operator: a class like the built-in ones, with parameters and one method on Arrow.
+
+    The class subclasses one of the kinds in `workloads.operators.base`, such as `Filter` or `Map`.
+    """
+
+    operator: Reference = Field(description="Your class, `package.module:Class`; found in the job's folder or installed.")
+    params: Arguments = Field(default={}, description="Its parameters, written as for a built-in operator.")
+
+    def resolved(self) -> base.Operator:
+        """The operator itself. Raises InvalidJob when the class does not exist, is none, or refuses its parameters."""
+        found = find(self.operator)
+        if not (isinstance(found, type) and issubclass(found, base.Operator)) or found.abstract:
+            raise InvalidJob(
+                f"`{self.operator}` is no operator: it must be a class that subclasses Filter, Map, FlatMap, Model, "
+                "Deduplicate, Repartition or Head of `workloads.operators.base`."
+            )
+        try:
+            return found.model_validate(self.params)
+        except ValidationError as error:
+            problems = "; ".join(f"`{'.'.join(map(str, e['loc'])) or 'params'}`: {e['msg']}" for e in error.errors())
+            raise InvalidJob(f"the parameters of `{self.operator}` are not valid: {problems}.") from error
+
+    def identity(self) -> Any:
+        """The parameters and the source of the class's module."""
+        return [super().identity(), source_digest(self.operator)]
+
+    def inputs(self) -> base.Order:
+        """Those of the operator; none where it cannot be found."""
+        operator = self._found()
+        return () if operator is None else operator.inputs()
+
+    def outputs(self, columns: base.Order) -> base.Order | None:
+        """Those of the operator; None where it cannot be found."""
+        operator = self._found()
+        return None if operator is None else operator.outputs(columns)
+
+    def _found(self) -> base.Operator | None:
+        try:
+            return self.resolved()
+        except InvalidJob:
+            return None

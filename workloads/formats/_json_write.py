@@ -41,14 +41,14 @@ class JsonEncoder:
                 self._sink.write(_bytes_of(lines))
         except (duckdb.Error, _NestedOddityError):
             for row in table.to_pylist(maps_as_pydicts="lossy"):  # a key twice: the last one counts, as for readers of JSON
-                self._sink.write(json.dumps(_plain(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+                self._sink.write(json.dumps(plain(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
     def _lines(self, table: pa.Table) -> list[Any]:
         import pyarrow as pa
 
         names = [f"c{i}" for i in range(table.num_columns)]
         pairs = ("'" + name.replace("'", "''") + f"', c{i}" for i, name in enumerate(table.column_names))
-        ready = pa.table([_json_column(column) for column in table.columns], names=names)
+        ready = pa.table([json_column(column) for column in table.columns], names=names)
         self._connection.register("batch", ready)
         query = f"SELECT json_object({', '.join(pairs)})::VARCHAR || chr(10) AS line FROM batch"  # noqa: S608 (quoted above)
         found: list[Any] = self._connection.sql(query).to_arrow_table().column(0).chunks
@@ -80,7 +80,7 @@ def _bytes_of(texts: Any) -> pa.Buffer:
     return bytes_of
 
 
-def _json_column(column: Any) -> Any:
+def json_column(column: Any) -> Any:
     """A column with values that DuckDB writes as JSON. Raises _NestedOddityError."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -88,14 +88,14 @@ def _json_column(column: Any) -> Any:
 
     kind = column.type
     if t.is_nested(kind):
-        if any(_json_column(leaf) is not leaf for chunk in column.chunks for leaf in _leaves(chunk)):
+        if any(json_column(leaf) is not leaf for chunk in column.chunks for leaf in _leaves(chunk)):
             raise _NestedOddityError
         return column
     if t.is_timestamp(kind) or t.is_date64(kind):
         utc = column.cast(pa.timestamp(kind.unit, "UTC")) if t.is_timestamp(kind) and kind.tz else column
         return pc.replace_substring(utc.cast(pa.string()), " ", "T")
     if t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind):
-        return pa.chunked_array([pa.array(map(_plain, column.to_pylist()), pa.string())])
+        return pa.chunked_array([pa.array(map(plain, column.to_pylist()), pa.string())])
     if t.is_float16(kind):
         column = column.cast(pa.float32())
     if t.is_floating(kind):
@@ -121,12 +121,12 @@ def _leaves(array: Any) -> Iterator[Any]:
         yield from _leaves(part)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A Python value as one that JSON has."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, float):

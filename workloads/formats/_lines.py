@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
-from workloads.errors import InputError
 from workloads.formats.base import Fragment, InputFile
-from workloads.formats.storage import explain, resolve
+from workloads.formats.storage import readable, resolve
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CODECS: dict[str, Any] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+CODECS: dict[str, Any] = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 """Endings of compressed files, which are streamed from their start."""
 MAX_LINE = 1 << 30
 """A longer line is not kept in memory but reported as one bad record."""
@@ -60,7 +59,7 @@ def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
     """
     import pyarrow as pa
 
-    try:
+    with readable(path):
         filesystem, inner = resolve(path)
         with filesystem.open_input_file(inner) as file:
             if codec := codec_of(path):
@@ -69,10 +68,6 @@ def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
             else:
                 file.seek(start)
                 yield file
-    except MemoryError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read: {explain(error)}.") from error
 
 
 def line_blocks(path: str, start: int, end: int, block_bytes: int) -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -38,17 +39,18 @@ class Encoder(Protocol):
         """Write what is held back and what ends a file; the stream stays open."""
 
 
-NewEncoder = Callable[["pa.NativeFile", "pa.Schema"], Encoder]
+NewEncoder = Callable[["pa.NativeFile", "pa.Schema", str], Encoder]
+"""Makes the encoder of a file: its stream, the columns, and its name without folder and extension."""
 
 
 class _File:
     """One file while it is written."""
 
-    def __init__(self, root: str, name: str, schema: pa.Schema, new_encoder: NewEncoder) -> None:
-        self.name = name
+    def __init__(self, root: str, folder: str, stem: str, extension: str, schema: pa.Schema, new_encoder: NewEncoder) -> None:
+        self.name = f"{folder}{stem}{extension}"
         self.rows = 0
-        self.atomic = AtomicFile(root, name)
-        self.encoder = new_encoder(self.atomic.stream, schema)
+        self.atomic = AtomicFile(root, self.name)
+        self.encoder = new_encoder(self.atomic.stream, schema, stem)
 
     def write(self, table: pa.Table) -> None:
         self.encoder.write(table)
@@ -63,8 +65,9 @@ class _File:
 
 
 class FilesWriter:
-    """A `ShardWriter`: rows go to `<partition>/<prefix>-<n><extension>`, n counting up whenever a file has `file_bytes`.
+    """A `ShardWriter`: rows go to `<partition>/<prefix>-<n><extension>`.
 
+    n counts up whenever a file has `file_bytes` bytes or `file_rows` rows.
     Names come into being in `close`. Partition columns are left out of the files, as Hive does.
     """
 
@@ -77,9 +80,10 @@ class FilesWriter:
         new_encoder: NewEncoder,
         file_bytes: int,
         partition_by: tuple[str, ...] | None,
+        file_rows: int = sys.maxsize,
     ) -> None:
         self._root, self._prefix, self._extension = root, prefix, extension
-        self._new_encoder, self._file_bytes = new_encoder, file_bytes
+        self._new_encoder, self._file_bytes, self._file_rows = new_encoder, file_bytes, file_rows
         self._keys = partition_by or ()
         self._schema = _without(schema, self._keys)
         self._open: dict[str, _File] = {}
@@ -94,11 +98,14 @@ class FilesWriter:
 
     def _write(self, folder: str, table: pa.Table) -> None:
         rows = max(1, table.num_rows * min(SLICE_BYTES, self._file_bytes) // max(1, table.nbytes))
-        for start in range(0, table.num_rows, rows):
+        start = 0
+        while start < table.num_rows:
             file = self._open.pop(folder, None) or self._new_file(folder)
             self._open[folder] = file  # last in the order of use
-            file.write(table.slice(start, rows))
-            if file.size() >= self._file_bytes:
+            part = table.slice(start, min(rows, self._file_rows - file.rows))
+            file.write(part)
+            start += part.num_rows
+            if file.size() >= self._file_bytes or file.rows >= self._file_rows:
                 self._finish(folder)
         encoders = [file.encoder for file in self._open.values()]
         if sum(encoder.held for encoder in encoders) > MAX_HELD:
@@ -109,7 +116,8 @@ class FilesWriter:
             self._finish(next(iter(self._open)))
         number = self._counts.get(folder, 0)
         self._counts[folder] = number + 1
-        return _File(self._root, f"{folder}{self._prefix}-{number:03}{self._extension}", self._schema, self._new_encoder)
+        stem = f"{self._prefix}-{number:03}"
+        return _File(self._root, folder, stem, self._extension, self._schema, self._new_encoder)
 
     def _finish(self, folder: str) -> None:
         file = self._open[folder]

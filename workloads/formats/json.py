@@ -96,5 +96,5 @@ class JsonWriter(Writer):
         extension = ".jsonl" + ENDINGS[self.compression]
         return FilesWriter(root, prefix, extension, schema, self._encoder, self.file_bytes, self.partition_by)
 
-    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema) -> JsonEncoder:
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> JsonEncoder:
         return JsonEncoder(stream, self.compression)

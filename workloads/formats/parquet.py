@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from workloads.errors import InputError
 from workloads.formats._columns import ColumnsReader, conform, plain_schema, unite
 from workloads.formats._shards import FilesWriter
 from workloads.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
-from workloads.formats.storage import explain, resolve, scheme_of
+from workloads.formats.storage import readable, resolve, scheme_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +36,7 @@ class ParquetReader(ColumnsReader):
         """Runs of row groups of about `target` compressed bytes; a file not much larger than that stays whole."""
         if file.size <= target * 3 // 2:
             return [Fragment(file, 0, -1, file.size)]
-        with _readable(file.path):
+        with readable(file.path, "as Parquet"):
             footer = _open(file.path).metadata
         pieces: list[Fragment] = []
         start = weight = 0
@@ -65,7 +64,7 @@ class ParquetReader(ColumnsReader):
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """Row group by row group: small ones together, large ones in slices. Every record is readable or the file is not."""
         path = fragment.file.path
-        with _readable(path):
+        with readable(path, "as Parquet"):
             file = _open(path)
             here = plain_schema(file.schema_arrow).names
             names = [name for name in here if name in schema.names]
@@ -77,18 +76,6 @@ class ParquetReader(ColumnsReader):
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
             for table in _tables(file, path, groups, names, batch_bytes):
                 yield conform(table, schema, fragment, self)
-
-
-@contextmanager
-def _readable(path: str) -> Iterator[None]:
-    import pyarrow as pa
-
-    try:
-        yield
-    except MemoryError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {explain(error)}.") from error
 
 
 def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False) -> pq.ParquetFile:
@@ -138,7 +125,7 @@ def _sample(files: Sequence[InputFile]) -> list[InputFile]:
 
 def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
     def one(file: InputFile) -> pa.Schema:
-        with _readable(file.path):
+        with readable(file.path, "as Parquet"):
             return _open(file.path).schema_arrow
 
     with ThreadPoolExecutor(FOOTER_THREADS) as pool:
@@ -173,7 +160,7 @@ class ParquetWriter(Writer):
         """Files named `<prefix>-<n>.parquet`."""
         return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
 
-    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema) -> _ParquetEncoder:
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> _ParquetEncoder:
         return _ParquetEncoder(stream, schema, self)
 
 

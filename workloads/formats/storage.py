@@ -124,6 +124,19 @@ def storage_errors(path: str, kind: type[DataJobError], doing: str) -> Iterator[
         raise kind(f"{path}: cannot {doing}: {explain(error)}.") from error
 
 
+@contextmanager
+def readable(path: str, what: str = "") -> Iterator[None]:
+    """Turn whatever goes wrong while the content of `path` is read (`as Parquet`, say) into InputError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
+        raise InputError(f"{path}: cannot be read{' ' if what else ''}{what}: {explain(error)}.") from error
+
+
 class Folder:
     """A folder for bookkeeping: small files, each written atomically. Names are relative, with `/` between."""
 

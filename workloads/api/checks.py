@@ -12,7 +12,7 @@ from workloads.api.datajob import DataJob
 from workloads.api.problems import Path, Problem, closest
 from workloads.api.spec import DataJobSpec
 from workloads.errors import InvalidJob
-from workloads.operators.base import Model, Operator, Repartition
+from workloads.operators.base import Global, Model, Operator
 from workloads.parameters import Parameters, Reads, columns_by_field, marked_columns
 
 Columns = tuple[str, ...]
@@ -99,7 +99,7 @@ def _read_paths(spec: DataJobSpec) -> Iterator[str]:
     for source in spec.sources:
         yield from source.chosen.paths
     for operator in spec.operators():
-        if isinstance(operator, Repartition):
+        if isinstance(operator, Global):
             for reader in operator.side_sources():
                 yield from reader.paths
 

@@ -13,8 +13,11 @@ from workloads.api import API_GROUP, API_VERSION
 from workloads.api.jsonschema import Schema, datajob_tree
 from workloads.choice import EXACTLY_ONE
 
+EXACT = 2**53
+"""Whole numbers up to here have a 64-bit float of their own."""
+
 _KEPT = {
-    "type", "description", "required", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern",
+    "type", "description", "required", "enum", "minLength", "maxLength", "pattern",
     "minItems", "maxItems", "minProperties", "maxProperties", "multipleOf", "format",
 }  # fmt: skip
 _CEL_WORDS = {
@@ -128,12 +131,18 @@ def structural(node: Schema) -> Schema:
 
 
 def _bounds(node: Schema) -> Schema:
-    """`exclusiveMinimum: 0` is written `minimum: 0, exclusiveMinimum: true` in OpenAPI 3.0."""
+    """`exclusiveMinimum: 0` is written `minimum: 0, exclusiveMinimum: true` in OpenAPI 3.0.
+
+    Bounds are compared as 64-bit floats there: those that no float holds are what `format: int64` says.
+    """
     found: Schema = {}
     for side in ("Minimum", "Maximum"):
         if f"exclusive{side}" in node:
             found |= {side.lower(): node[f"exclusive{side}"], f"exclusive{side}": True}
-    return found
+        elif side.lower() in node:
+            found[side.lower()] = node[side.lower()]
+    exact = {key: bound for key, bound in found.items() if abs(bound) <= EXACT}
+    return exact if exact == found else exact | {"format": "int64"}
 
 
 def _union(branches: list[Schema]) -> Schema:
@@ -158,20 +167,18 @@ def _cel_name(key: str) -> str:
 
 
 def _default(node: Schema) -> Schema:
-    """The default, less what the fields of the block fill in by themselves; an empty list or map is none."""
-    default = node.get("default")
-    if isinstance(default, dict) and "properties" in node:
-        return {"default": _beyond_fields(default, node)}
+    """The default, written out: the rules of a block are checked against it as it stands. An empty list or map is none."""
+    default = _said(node.get("default"))
+    if "properties" in node and "default" in node:
+        return {"default": default}
     return {"default": default} if default not in (None, [], {}) else {}
 
 
-def _beyond_fields(default: Schema, node: Schema) -> Schema:
-    fields = node["properties"]
-    return {
-        key: value
-        for key, value in default.items()
-        if value is not None and not (key in fields and value == fields[key].get("default"))
-    }
+def _said(value: Any) -> Any:
+    """A default without what is null or empty in it."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _said(part) for key, part in value.items() if part not in (None, [], {})}
 
 
 def _without_defaults(node: Any) -> Any:

@@ -26,7 +26,7 @@ def parse_override(text: str) -> Override:
     """`spec.steps[0].filter.where=n > 3` -> path and value (read as YAML). Raises InvalidJob."""
     name, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(name.strip()):
-        raise InvalidJob(f"--set {text}: write it as path=value, such as spec.steps[0].limit.rows=100")
+        raise InvalidJob(f"--set {text}: write it as path=value, such as spec.steps[0].limit.count=100")
     path = tuple(int(m["index"]) if m["index"] else m["key"] for m in _PART.finditer(name.strip()))
     try:
         return Override(path, scalar_or_block(value))

@@ -16,7 +16,7 @@ MAX_VALUES = 100_000
 """Of one document; aliases of aliases multiply."""
 MAX_DEPTH = 64
 
-_TIMESTAMP, _FLOAT, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "float", "merge"))
+_TIMESTAMP, _FLOAT, _MERGE, _MAP, _SEQ = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "float", "merge", "map", "seq"))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -46,13 +46,15 @@ class YamlDocument:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def add_syntax(self, error: yaml.YAMLError) -> None:
-        """Note that the text is no YAML; the document then stands where it went wrong."""
+    def add_syntax(self, error: yaml.YAMLError, text: str) -> None:
+        """Note that `text` is no YAML; the document then stands where it went wrong."""
         said = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
-        hint = "indent with spaces, YAML allows no tabs" if "\\t" in said or "'\t'" in said else None
-        self.problems.append(Problem((), f"is not YAML: {said or error}", hint))
+        hint = None
         if mark := getattr(error, "problem_mark", None):
             self.lines[()] = mark.line + 1
+            line = "".join(text.splitlines()[mark.line : mark.line + 1])
+            hint = "indent with spaces, YAML takes no tabs" if "\t" in line else None
+        self.problems.append(Problem((), f"is not YAML: {said or error}", hint))
 
 
 def parse(text: str) -> Iterator[YamlDocument]:
@@ -65,12 +67,12 @@ def parse(text: str) -> Iterator[YamlDocument]:
             try:
                 document.value = _Builder(document).build(node, (), 0)
             except yaml.YAMLError as error:
-                document.add_syntax(error)
+                document.add_syntax(error, text)
             if document.value is not None or document.problems:
                 yield document
     except yaml.YAMLError as error:
         broken = YamlDocument()
-        broken.add_syntax(error)
+        broken.add_syntax(error, text)
         yield broken
     finally:
         loader.dispose()
@@ -97,6 +99,8 @@ class _Builder:
         if self.values > MAX_VALUES or depth > MAX_DEPTH:
             raise yaml.YAMLError(f"more than {MAX_VALUES} values or {MAX_DEPTH} levels")
         self.document.lines.setdefault(path, node.start_mark.line + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in (_MAP, _SEQ):
+            raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} means nothing here", problem_mark=node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):

@@ -14,7 +14,7 @@ _set = click.option(
     "overrides",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Replace a value of the job, such as spec.steps[0].limit.rows=100. The value is YAML. May be repeated.",
+    help="Replace a value of the job, such as spec.steps[0].limit.count=100. The value is YAML. May be repeated.",
 )
 
 

@@ -1,0 +1,150 @@
+"""What a schema cannot know of a job."""
+
+from typing import Any
+
+import pytest
+
+from workloads.api.checks import check, check_columns, check_imports
+from workloads.api.datajob import DataJob
+from workloads.api.loading import parse_object
+
+
+def job(
+    steps: list[dict[str, Any]] | None = None,
+    sources: list[dict[str, Any]] | None = None,
+    sink: dict[str, Any] | None = None,
+    **spec: Any,
+) -> DataJob:
+    value = {
+        "apiVersion": "datajob.io/v1alpha1",
+        "kind": "DataJob",
+        "metadata": {"name": "a"},
+        "spec": {
+            "sources": sources or [{"parquet": {"paths": ["in"], "columns": ["id", "text"]}}],
+            "steps": steps or [],
+            "sink": sink or {"parquet": {"path": "out"}},
+            **spec,
+        },
+    }
+    return DataJob.model_validate(value)
+
+
+def said(job: DataJob) -> list[str]:
+    return [str(problem) for problem in check(job)]
+
+
+COLUMNS = {
+    "a column that no step makes": (
+        [{"gopherQuality": {"column": "txt"}}],
+        "spec.steps[0].gopherQuality.column: no column `txt` reaches this place (columns: id, text); did you mean `text`?",
+    ),
+    "a column that an expression reads": (
+        [{"filter": {"where": "length(body) > 3"}}],
+        "spec.steps[0].filter: no column `body` reaches this place (columns: id, text)",
+    ),
+    "a column that was dropped": (
+        [{"drop": {"columns": ["text"]}}, {"gopherQuality": {}}],
+        "spec.steps[1].gopherQuality.column: no column `text` reaches this place (columns: id)",
+    ),
+    "a column that was renamed": (
+        [{"rename": {"columns": {"text": "body"}}}, {"select": {"columns": ["text"]}}],
+        "spec.steps[1].select.columns: no column `text` reaches this place (columns: id, body)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "problem"), COLUMNS.values(), ids=list(COLUMNS))
+def test_a_column_that_does_not_reach_a_step_is_named(steps: list[dict[str, Any]], problem: str) -> None:
+    assert said(job(steps)) == [problem]
+
+
+def test_a_column_made_by_an_earlier_step_is_there() -> None:
+    assert said(job([{"compute": {"columns": {"n": "length(text)"}}}, {"filter": {"where": "n > 3"}}])) == []
+
+
+def test_columns_that_nobody_knows_are_not_complained_about() -> None:
+    unknown = [{"parquet": {"paths": ["in"]}}]
+    assert said(job([{"gopherQuality": {"column": "x"}}], unknown)) == []
+
+
+def test_columns_are_known_again_behind_a_select() -> None:
+    unknown = [{"parquet": {"paths": ["in"]}}]
+    steps = [{"select": {"columns": ["id"]}}, {"gopherQuality": {}}]
+    assert said(job(steps, unknown)) == [
+        "spec.steps[1].gopherQuality.column: no column `text` reaches this place (columns: id)"
+    ]
+
+
+def test_the_columns_of_all_sources_and_their_path_column_are_known() -> None:
+    sources = [
+        {"parquet": {"paths": ["a"], "columns": ["id"]}},
+        {"parquet": {"paths": ["b"], "columns": ["text"], "includePath": "file"}},
+    ]
+    assert said(job([{"select": {"columns": ["id", "text", "file"]}}], sources)) == []
+
+
+def test_the_sink_partitions_by_columns_that_are_there() -> None:
+    (problem,) = said(job(sink={"parquet": {"path": "out", "partitionBy": ["lang"]}}))
+    assert problem.startswith("spec.sink.parquet.partitionBy: no column `lang`")
+
+
+def test_columns_can_be_followed_from_those_of_the_data() -> None:
+    unknown = job([{"gopherQuality": {}}], [{"parquet": {"paths": ["in"]}}])
+    assert [str(p) for p in check_columns(unknown.spec, ("id", "body"))] == [
+        "spec.steps[0].gopherQuality.column: no column `text` reaches this place (columns: id, body)"
+    ]
+
+
+FOLDERS = {
+    "the source itself": ("data", "data", True),
+    "a folder in the source": ("data", "./data/clean/", True),
+    "another spelling of it": ("file:///data", "/data//x/../clean", True),
+    "a bucket": ("s3://lake/", "s3://lake/clean", True),
+    "where a glob looks": ("data/*.parquet", "data", True),
+    "where a deep glob looks": ("data/**/*.parquet", "data/a/b", True),
+    "a folder that a glob names": ("data/*", "data/clean", True),
+    "beside the source": ("data/raw", "data/clean", False),
+    "a name that begins alike": ("data", "data-clean", False),
+    "a folder that readers skip": ("data", "data/_clean", False),
+    "below where a glob looks": ("data/*.parquet", "data/clean", False),
+    "files of another ending": ("data/*.json", "data", False),
+    "another bucket": ("s3://lake/raw", "s3://pond/raw", False),
+    "another store": ("/lake/raw", "s3://lake/raw", False),
+}
+
+
+@pytest.mark.parametrize(("source", "sink", "wrong"), FOLDERS.values(), ids=list(FOLDERS))
+def test_a_sink_inside_a_source_is_wrong(source: str, sink: str, wrong: bool) -> None:
+    found = said(job(sources=[{"parquet": {"paths": [source]}}], sink={"parquet": {"path": sink}}))
+    assert [line.split(":")[0] for line in found] == ["spec.sink.parquet.path"] * wrong
+
+
+def test_a_sink_that_is_overwritten_must_not_hold_the_source() -> None:
+    (problem,) = said(job(sources=[{"parquet": {"paths": ["a/b"]}}], sink={"parquet": {"path": "a", "mode": "overwrite"}}))
+    assert problem == "spec.sink.parquet.path: holds what the job reads (a/b), and `mode: overwrite` would delete it"
+
+
+def test_rejects_and_quarantine_lie_outside_of_what_is_read() -> None:
+    wrong = job(rejects={"path": "in/rejected"}, errors={"policy": "quarantine", "path": "out"})
+    assert [line.split(":")[0] for line in said(wrong)] == ["spec.rejects.path", "spec.errors.path"]
+    hidden = job(rejects={"path": "out/_rejected"}, errors={"policy": "quarantine", "path": "bad"})
+    assert said(hidden) == []
+
+
+def test_the_right_side_of_a_join_is_read_too() -> None:
+    steps = [{"join": {"right": {"parquet": {"paths": ["names"]}}, "on": ["id"]}}]
+    (problem,) = said(job(steps, sink={"parquet": {"path": "names/out"}}))
+    assert problem.startswith("spec.sink.parquet.path: lies inside what the job reads (names)")
+
+
+def test_a_function_that_does_not_exist_is_found_by_importing() -> None:
+    missing = job([{"map": {"function": "no_such_module_here:f"}}])
+    assert said(missing) == []
+    (problem,) = check_imports(missing)
+    assert problem.path == ("spec", "steps", 0, "map") and "no_such_module_here" in problem.message
+
+
+def test_problems_of_an_object_come_with_the_job() -> None:
+    value = job([{"drop": {"columns": ["x"]}}]).model_dump(mode="json", by_alias=True, exclude_none=True)
+    parsed, problems = parse_object(value)
+    assert parsed is not None and "no column `x`" in problems[0].message

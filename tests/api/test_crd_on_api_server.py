@@ -1,0 +1,106 @@
+"""The generated CRD on a real API server: accepted, within its cost budget, and of one mind with the models."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import Cluster, KubectlFailed
+from workloads.api.crd import crd_yaml
+from workloads.api.loading import parse_object
+from workloads.api.spec import MAX_STEPS
+
+pytestmark = pytest.mark.control_plane
+
+
+@pytest.fixture(scope="module")
+def cluster(control_plane: Cluster) -> Iterator[Cluster]:
+    control_plane.apply(crd_yaml())
+    control_plane.kubectl("wait", "--for=condition=Established", "crd/datajobs.datajob.io", "--timeout=60s")
+    yield control_plane
+
+
+def job(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "datajob.io/v1alpha1",
+        "kind": "DataJob",
+        "metadata": {"name": "a-job", "namespace": "default"},
+        "spec": {"sources": [{"parquet": {"paths": ["in"]}}], "sink": {"parquet": {"path": "out"}}} | spec,
+    }
+
+
+def create(cluster: Cluster, value: dict[str, Any]) -> dict[str, Any]:
+    """What the API server makes of the object, without keeping it; unknown fields are refused as by `kubectl apply`."""
+    answer = cluster.kubectl(
+        "create", "--dry-run=server", "--validate=strict", "--output=json", "-f", "-", stdin=yaml.safe_dump(value)
+    )
+    stored: dict[str, Any] = json.loads(answer)
+    return stored
+
+
+REFUSED = {
+    "two operators in a step": ({"steps": [{"limit": {"count": 1}, "sample": {"fraction": 0.5}}]}, "exactly one operator key"),
+    "no operator in a step": ({"steps": [{}]}, "exactly one operator key"),
+    "an operator without its block": ({"steps": [{"limit": None}]}, "exactly one operator key"),
+    "an unknown operator": ({"steps": [{"limmit": {"rows": 1}}]}, "limmit"),
+    "an unknown parameter": ({"steps": [{"limit": {"count": 1, "of": 2}}]}, "of"),
+    "no sources": ({"sources": []}, "sources"),
+    "two writers": ({"sink": {"parquet": {"path": "a"}, "json": {"path": "b"}}}, "exactly one writer key"),
+    "a number as text": ({"steps": [{"limit": {"count": "7"}}]}, "count"),
+    "a wrong enum": ({"errors": {"policy": "ignore"}}, "policy"),
+    "quarantine without a path": ({"errors": {"policy": "quarantine"}}, "belong together"),
+    "a path without quarantine": ({"errors": {"path": "x"}}, "belong together"),
+    "fewer workers at most than at least": ({"resources": {"workers": {"min": 5, "max": 2}}}, "min is above max"),
+    "a share above one": ({"errors": {"maxRatio": 1.5}}, "maxRatio"),
+    "a memory that is no quantity": ({"resources": {"head": {"memory": "much"}}}, "memory"),
+    "too many steps": ({"steps": [{"limit": {"count": 1}}] * (MAX_STEPS + 1)}, "steps"),
+}
+
+
+@pytest.mark.parametrize(("spec", "named"), REFUSED.values(), ids=list(REFUSED))
+def test_the_api_server_refuses_what_the_models_refuse_and_names_it(cluster: Cluster, spec: dict[str, Any], named: str) -> None:
+    with pytest.raises(KubectlFailed, match=named):
+        create(cluster, job(**spec))
+    assert parse_object(job(**spec))[0] is None
+
+
+ACCEPTED = {
+    "the smallest job": {},
+    "null for an absent field": {"queueName": None, "errors": {"policy": "fail", "path": None}},
+    "numbers as quantities": {"resources": {"head": {"cpu": 2, "memory": "4Gi"}}},
+    "a whole number for a number": {"errors": {"maxRatio": 1}},
+    "open blocks": {"runtime": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}},
+    "as many steps as there may be": {"steps": [{"limit": {"count": 1}}] * MAX_STEPS},
+}
+
+
+@pytest.mark.parametrize("spec", ACCEPTED.values(), ids=list(ACCEPTED))
+def test_the_api_server_accepts_what_the_models_accept_and_fills_in_their_defaults(
+    cluster: Cluster, spec: dict[str, Any]
+) -> None:
+    stored = create(cluster, job(**spec))
+    mine, problems = parse_object(job(**spec))
+    theirs, _ = parse_object(stored)
+    assert mine is not None and theirs is not None, problems
+    assert theirs.spec == mine.spec
+    assert stored["spec"]["retry"] == {"limit": 3, "backoffSeconds": 10}
+
+
+def test_kubectl_explains_an_operator(cluster: Cluster) -> None:
+    said = cluster.kubectl("explain", "datajob.spec.steps.gopherQuality")
+    assert "minWords" in said and "stop words" in said
+
+
+def test_the_short_name_lists_phase_and_progress(cluster: Cluster) -> None:
+    cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(job()))
+    try:
+        status = {"status": {"phase": "Running", "progress": {"percent": 42, "rowsOut": 1000}}}
+        cluster.kubectl("patch", "dj", "a-job", "--subresource=status", "--type=merge", "--patch", json.dumps(status))
+        heads, row = cluster.kubectl("get", "dj").splitlines()
+        assert heads.split() == ["NAME", "PHASE", "PROGRESS", "ROWS", "AGE"]
+        assert row.split()[:4] == ["a-job", "Running", "42", "1000"]
+        assert "a-job" in cluster.kubectl("get", "datajob", "--output=name")
+    finally:
+        cluster.kubectl("delete", "dj", "a-job")

@@ -10,6 +10,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ BOOKKEEPING = "_datajob"
 """Folder below a sink that holds commits, statistics and files on their way."""
 ATOMIC_UPLOADS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory")
 """Schemes whose objects appear whole when their upload ends; elsewhere a temporary name and a rename do it."""
+DELETE_THREADS = 16
 
 _REASONS = (
     (r"No space left|Errno 28\b|disk quota|Errno 122\b", "the disk is full"),
@@ -112,6 +114,8 @@ def explain(error: BaseException) -> str:
     """Why a storage operation failed, in words of a person, with the original message behind."""
     text = " ".join(str(error).split())
     reason = next((words for pattern, words in _REASONS if re.search(pattern, text)), None)
+    if isinstance(error, FileNotFoundError):
+        reason = reason or "it does not exist"
     return f"{reason} ({text[:500]})" if reason else text[:1000]
 
 
@@ -197,9 +201,13 @@ class Folder:
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete files; one that is not there is no error."""
-        for name in names:
+
+        def one(name: str) -> None:
             with storage_errors(self.join(name), SinkError, "delete it"), suppress(FileNotFoundError):
                 self._filesystem.delete_file(self._at(name))
+
+        with ThreadPoolExecutor(1 if self._local else DELETE_THREADS) as pool:
+            list(pool.map(one, names))
 
     def delete_tree(self, sub: str = "") -> None:
         """Delete a folder and all below it; not there is no error."""

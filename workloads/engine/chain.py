@@ -93,26 +93,30 @@ class Chain:
         return infer
 
     def _filter(self, step: Step, operator: Filter, batch: Batch) -> Batch:
-        import numpy as np
-
         if operator.infallible:
             verdict, ok = operator.keep(batch), batch
         else:
             pieces, bad = isolate(lambda t: operator.keep(Batch(t)), batch.table)
             ok = self._without(step, batch, bad)
             verdict = _join_verdicts(pieces)
-        before = ok.alive if ok.alive is not None else np.ones(len(ok), dtype=bool)
+        return self.decide(step, ok, verdict)
+
+    def decide(self, step: Step, batch: Batch, verdict: Verdict) -> Batch:
+        """The batch after `verdict`, with its dropped rows counted, handed on and marked."""
+        import numpy as np
+
+        before = batch.alive if batch.alive is not None else np.ones(len(batch), dtype=bool)
         codes = np.asarray(verdict.codes)
         hit = before & (codes > 0)
         if hit.any():
-            self._reject(step, ok, hit, codes, verdict.reasons)
+            self._reject(step, batch, hit, codes, verdict.reasons)
         keep = before & ~hit
         after = None if keep.all() else keep
-        changed = {n: c for n, c in verdict.columns.items() if n not in ok.table.column_names or c is not ok.array(n)}
+        changed = {n: c for n, c in verdict.columns.items() if n not in batch.table.column_names or c is not batch.array(n)}
         if not changed:
-            ok.alive = after
-            return ok
-        table = ok.table
+            batch.alive = after
+            return batch
+        table = batch.table
         for name, column in changed.items():
             table = _set_column(table, name, column)
         return Batch(table, after)
@@ -160,9 +164,7 @@ class Chain:
         return Batch(batch.table.filter(pa.array(good)))
 
 
-def fail_rows(
-    policy: str, step: str, errors: Sequence[str], rows: pa.Table, tally: Tally, dropped: Dropped | None
-) -> None:
+def fail_rows(policy: str, step: str, errors: Sequence[str], rows: pa.Table, tally: Tally, dropped: Dropped | None) -> None:
     """Count failed rows and hand them on. Raises RowsFailed under policy `fail`."""
     if policy == "fail":
         from workloads.engine.tally import shorten

@@ -31,7 +31,7 @@ from workloads.engine.units import digest
 from workloads.errors import DataJobError, InvalidJob, RowsFailed
 from workloads.formats.base import Writer
 from workloads.formats.storage import BOOKKEEPING, Folder
-from workloads.operators.base import Repartition
+from workloads.operators.base import Global
 
 LOCAL_BYTES = 32 << 20
 """Input up to this size runs in one process: starting Ray would take longer than the work."""
@@ -147,7 +147,7 @@ class _Run:
         )
 
     def _side_inputs(self, step: Step) -> list[FragmentInput]:
-        assert isinstance(step.operator, Repartition)
+        assert isinstance(step.operator, Global)
         return [list_input([reader], self._listing.target, False).source for reader in step.operator.side_sources()]
 
     def _run_phase(self, phase: Phase) -> Records:

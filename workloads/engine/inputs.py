@@ -8,23 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from workloads.engine.blocks import conform, read_blocks, read_partition
-from workloads.engine.chain import Chain, fail_rows
+from workloads.engine.chain import Chain, Step, compact, fail_rows
+from workloads.engine.rows import OF_THE_JOB
 from workloads.engine.units import Shard, Unit
 from workloads.errors import InputError
 from workloads.formats.base import Reader
-from workloads.formats.storage import Folder
-from workloads.operators.base import Repartition
+from workloads.operators.base import Batch, Deduplicate, Repartition, Verdict
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 BATCH_BYTES = 16 << 20
 """Arrow bytes of one table on its way through a pass; a worker holds a few of them."""
 READ = "read"
-ROW_BITS = 36
-"""A row's id in a phase is its unit's index, shifted by this, plus its position in the unit."""
 
 
 class Input(Protocol):
@@ -75,69 +71,53 @@ class FragmentInput:
 
 @dataclass(frozen=True)
 class StageInput:
-    """Rows that the phase before staged, one file per unit; without those that a global step found to drop."""
+    """Rows that the phase before staged, one file per unit; changed as a global step decided."""
 
     root: str
     names: tuple[str, ...]
     """Block file of each unit."""
-    step: str | None = None
-    """Global step that drops rows here, if any."""
-    reason: str = ""
-    drops: tuple[str, ...] = ()
-    """Parquet files of row ids to drop (column `row`, ascending), of a de-duplication."""
+    step: Step | None = None
+    """Global step whose decision is applied here, if any."""
+    repeats: tuple[str, ...] = ()
+    """Parquet files of what repeats something (column `row`, ascending), of a de-duplication."""
     take: tuple[int, ...] | None = None
     """How many rows to take from each unit, of a limit."""
 
     def tables(self, unit: Unit, chain: Chain) -> Iterator[pa.Table]:
         """Read the staged rows and apply the global step's decision."""
-        import pyarrow as pa
-
-        dropped = self._dropped(unit.index)
+        repeats = OF_THE_JOB.read(self.root, self.repeats, unit.index)
         position = 0
         for table in read_blocks(self.root, self.names[unit.index]):
-            started = time.perf_counter()
-            keep = self._keep(table.num_rows, position, dropped, unit.index)
-            position += table.num_rows
             if self.step is not None:
-                counts = chain.tally.step(self.step)
-                kept = table if keep is None else table.filter(pa.array(keep))
+                started = time.perf_counter()
+                counts = chain.tally.step(self.step.name)
                 counts.rows_in += table.num_rows
-                counts.rows_out += kept.num_rows
-                if gone := table.num_rows - kept.num_rows:
-                    counts.rejected[self.reason] = counts.rejected.get(self.reason, 0) + gone
-                    rows = table.filter(pa.array(~keep))  # type: ignore[operator]
-                    chain.tally.sample(self.step, self.reason, rows)
-                    if chain.dropped is not None:
-                        chain.dropped.rejected(self.step, pa.array([self.reason] * gone), rows)
+                batch = Batch(table)
+                verdict = self._verdict(self.step, batch, position, repeats, unit.index)
+                position += table.num_rows
+                if verdict is not None:
+                    table = compact(chain.decide(self.step, batch, verdict)).table
+                counts.rows_out += table.num_rows
                 counts.seconds += time.perf_counter() - started
-                table = kept
             if table.num_rows:
                 yield table
 
-    def _dropped(self, index: int) -> NDArray[np.int64]:
+    def _verdict(self, step: Step, batch: Batch, position: int, repeats: pa.Table, index: int) -> Verdict | None:
+        """What becomes of the rows from `position` on; None: they stay as they are."""
         import numpy as np
-        import pyarrow.parquet as pq
-
-        first, end = index << ROW_BITS, (index + 1) << ROW_BITS
-        found = []
-        for name in self.drops:
-            with Folder(self.root).open_input(name) as source:
-                rows = pq.read_table(source, columns=["row"], filters=[("row", ">=", first), ("row", "<", end)])
-            found.append(rows.column("row").to_numpy())
-        return np.unique(np.concatenate(found)) - first if found else np.zeros(0, dtype=np.int64)
-
-    def _keep(self, rows: int, position: int, dropped: NDArray[np.int64], index: int) -> NDArray[np.bool_] | None:
-        import numpy as np
+        import pyarrow as pa
 
         if self.take is not None:
             wanted = self.take[index] - position
-            return None if wanted >= rows else np.arange(rows) < wanted
-        low, high = np.searchsorted(dropped, [position, position + rows])
+            codes = (np.arange(len(batch)) >= wanted).astype(np.int8)
+            return None if wanted >= len(batch) else Verdict(codes, (step.operator.key,))
+        rows = repeats.column("row").to_numpy()
+        low, high = np.searchsorted(rows, [position, position + len(batch)])
         if low == high:
             return None
-        keep = np.ones(rows, dtype=bool)
-        keep[dropped[low:high] - position] = False
-        return keep
+        assert isinstance(step.operator, Deduplicate)
+        here = repeats.slice(low, high - low)
+        return step.operator.remove(batch, here.set_column(0, "row", pa.array(rows[low:high] - position)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from workloads.engine.blocks import BlockWriter, conform, typed
-from workloads.engine.inputs import ROW_BITS
+from workloads.engine.rows import OF_THE_JOB, RowNumbers
 from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.formats.base import OutputFile, ShardWriter, Writer
@@ -91,6 +91,9 @@ class StageOutput:
     deduplicate: Deduplicate | None = None
     sampled: Repartition | None = None
     partitions: int = 1
+    numbers: RowNumbers = OF_THE_JOB
+    staged: bool = True
+    """False where only what lies beside the rows is needed."""
 
     def rows_name(self, unit: Unit) -> str:
         """Block file of the unit's rows."""
@@ -110,10 +113,11 @@ class _OpenStage:
         self._stage = stage
         self._rows = BlockWriter(stage.root, stage.rows_name(unit))
         self._side = BlockWriter(stage.root, stage.side_name(unit))
-        self._next = unit.index << ROW_BITS
+        self._next = stage.numbers.first(unit.index)
 
     def write(self, table: pa.Table, tally: Tally) -> None:
-        self._rows.write(table)
+        if self._stage.staged:
+            self._rows.write(table)
         started = time.perf_counter()
         if self._stage.deduplicate is not None:
             self._signatures(self._stage.deduplicate, table)

@@ -85,7 +85,10 @@ class Meter:
         )
 
     def report(
-        self, state: Literal["running", "complete", "failed"] = "running", message: str | None = None, output: Output | None = None
+        self,
+        state: Literal["running", "complete", "failed"] = "running",
+        message: str | None = None,
+        output: Output | None = None,
     ) -> Report:
         """The report as of now."""
         progress = self.progress()

@@ -143,7 +143,13 @@ class Lock:
         )
 
     def _write(self) -> None:
-        held = {"run_id": self._run_id, "owner": self._owner, "pid": os.getpid(), "host": socket.gethostname(), "time": time.time()}
+        held = {
+            "run_id": self._run_id,
+            "owner": self._owner,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.time(),
+        }
         self._sink.write(LOCK, json.dumps(held).encode())
 
     def _refresh(self) -> None:

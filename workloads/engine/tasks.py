@@ -7,17 +7,18 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from workloads.engine.blocks import read_partition
+from workloads.engine.blocks import BlockWriter, read_partition
 from workloads.engine.chain import Chain, Step
 from workloads.engine.dropped import DroppedRows
 from workloads.engine.inputs import Input
 from workloads.engine.ledger import Ledger, Record
 from workloads.engine.outputs import Output
+from workloads.engine.rows import RowNumbers
 from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.errors import DataJobError, SinkError
 from workloads.formats.storage import AtomicFile, storage_errors
-from workloads.operators.base import Deduplicate
+from workloads.operators.base import Batch, Deduplicate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ class RowsTask:
 
 @dataclass(frozen=True)
 class ResolveTask:
-    """Resolves one partition of signatures: which rows repeat others, or which are alike."""
+    """Resolves one partition of signatures: which rows repeat others, or which are alike. Or confirms one of evidence."""
 
     sink: str
     phase: str
@@ -83,6 +84,7 @@ class ResolveTask:
     signatures: tuple[str, ...]
     partitions: int
     folder: str
+    confirm: bool = False
 
     def name(self, unit: Unit) -> str:
         """Parquet file of the unit's rows to drop (or edges)."""
@@ -94,12 +96,68 @@ class ResolveTask:
         found = read_partition(self.sink, self.signatures, unit.index, self.partitions)
         rows = 0
         if found is not None and found.num_rows:
-            result = self.operator.resolve(found.sort_by("row"))
+            decide = self.operator.confirm if self.confirm else self.operator.resolve
+            result = decide(found.sort_by("row"))
             rows = result.num_rows
             write_rows(self.sink, self.name(unit), result)
         record = Record(unit.index, unit.key, tally, rows)
         Ledger(self.sink, self.phase).commit(record)
         return record
+
+
+@dataclass(frozen=True)
+class EvidenceTask:
+    """Gathers what is needed to confirm that the rows of a group are alike, from those rows of a unit that are in one."""
+
+    sink: str
+    phase: str
+    step: str
+    operator: Deduplicate
+    source: Input
+    numbers: RowNumbers
+    groups: tuple[str, ...]
+    """Parquet files of the rows in groups (`row`) and the groups (`kept`)."""
+    partitions: int
+    folder: str
+    policy: str
+
+    def name(self, unit: Unit) -> str:
+        """Block file of the unit's evidence, an exchange."""
+        return f"{self.folder}/{unit.key}.evidence.arrow"
+
+    def run(self, unit: Unit) -> Record:
+        """Do the unit and commit it."""
+        chain = Chain((), self.policy)
+        members = self.numbers.read(self.sink, self.groups, unit.index)
+        file = BlockWriter(self.sink, self.name(unit))
+        rows = 0
+        try:
+            if members.num_rows:
+                for table in self.source.tables(unit, chain):
+                    self._gather(table, rows, members, unit, file)
+                    rows += table.num_rows
+            file.close()
+        except BaseException:
+            file.abort()
+            raise
+        record = Record(unit.index, unit.key, Tally(), members.num_rows)
+        Ledger(self.sink, self.phase).commit(record)
+        return record
+
+    def _gather(self, table: pa.Table, position: int, members: pa.Table, unit: Unit, file: BlockWriter) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        at = members.column("row").to_numpy()
+        low, high = np.searchsorted(at, [position, position + table.num_rows])
+        if low == high:
+            return
+        found = self.operator.evidence(Batch(table.take(pa.array(at[low:high] - position))))
+        keys = members.column("kept").to_numpy()[low:high]
+        found = found.append_column("row", pa.array(at[low:high] + self.numbers.first(unit.index))).append_column(
+            "key", pa.array(keys)
+        )
+        file.write_partitions(found, keys % self.partitions, self.partitions)
 
 
 def write_rows(root: str, name: str, table: pa.Table) -> None:

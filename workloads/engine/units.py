@@ -97,4 +97,6 @@ def digest(*parts: Any) -> str:
 
 def make_units(recipe: str, identities: Sequence[Any], weights: Sequence[int]) -> list[Unit]:
     """One unit per identity; its key changes with the recipe or with what it reads."""
-    return [Unit(i, digest(recipe, what), max(1, weight)) for i, (what, weight) in enumerate(zip(identities, weights, strict=True))]
+    return [
+        Unit(i, digest(recipe, what), max(1, weight)) for i, (what, weight) in enumerate(zip(identities, weights, strict=True))
+    ]

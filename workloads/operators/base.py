@@ -165,12 +165,17 @@ class Global(Operator):
 
     abstract: ClassVar[bool] = True
 
+    def side_sources(self) -> tuple[Any, ...]:
+        """Readers of further inputs: the right side of a join, an older corpus that duplicates are looked for in."""
+        return ()
+
 
 class Deduplicate(Global):
-    """Drops rows that repeat others: only signatures move, then each shard is filtered on its own.
+    """Removes what repeats something: only signatures move, then each shard is filtered on its own.
 
     `signatures` runs on every batch. Its rows are exchanged so that equal `key` values meet in one table, ordered by
-    the position of their rows in the input; `resolve` then names the rows to drop.
+    the position of their rows in the input; `resolve` then names what repeats something earlier. Rows of
+    `side_sources` come before all rows of the job and are never part of the result.
     """
 
     abstract: ClassVar[bool] = True
@@ -182,24 +187,42 @@ class Deduplicate(Global):
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
         """From all signatures of a set of keys (`row` is now the int64 id of the row in the whole input, ascending):
-        rows `row` (int64, to drop) and `kept` (int64, what it repeats); when `links` is True, edges between similar rows."""
+        rows `row` (int64, to drop) and `kept` (int64, what it repeats), with what else `remove` needs. When `links` is
+        True, edges between similar rows."""
         raise NotImplementedError
 
     links: ClassVar[bool] = False
     """True when `resolve` returns edges: connected components are then found over all of them, each keeps its first row."""
 
+    def confirms(self) -> bool:
+        """True when linked rows are only candidates: each component then meets in `confirm`, which decides."""
+        return False
+
+    def evidence(self, batch: Batch) -> pa.Table:
+        """What `confirm` needs of each row of `batch`, in order. Called on candidates only."""
+        raise NotImplementedError
+
+    def confirm(self, evidence: pa.Table) -> pa.Table:
+        """As `resolve`, from the evidence of whole components (`key` is the component, `row` ascending)."""
+        raise NotImplementedError
+
+    def remove(self, batch: Batch, repeats: pa.Table) -> Verdict:
+        """What becomes of the rows of a batch, given those rows of `resolve` that are about it (`row`: position in the
+        batch, ascending). By default rows that repeat others are dropped."""
+        import numpy as np
+
+        codes = np.zeros(len(batch), dtype=np.int8)
+        codes[repeats.column("row").to_numpy()] = 1
+        return Verdict(codes, (self.reason,))
+
 
 class Repartition(Global):
     """Moves rows so that those that belong together meet in one partition, then combines each partition.
 
-    `side_sources` are further inputs (the right side of a join); source 0 is the rows of the job.
+    `side_sources` are routed and combined together with the rows of the job, which are source 0.
     """
 
     abstract: ClassVar[bool] = True
-
-    def side_sources(self) -> tuple[Any, ...]:
-        """Readers of further inputs, routed and combined together with the rows of the job."""
-        return ()
 
     def single_partition(self) -> bool:
         """True when everything must meet in one partition."""

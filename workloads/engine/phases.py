@@ -1,0 +1,98 @@
+"""What phases of a run are made of, and what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workloads.engine.inputs import FragmentInput, Input
+from workloads.engine.ledger import Record
+from workloads.engine.tasks import RowsTask, Task
+from workloads.engine.units import MIB, Unit, make_units
+from workloads.formats.base import Writer
+from workloads.formats.storage import BOOKKEEPING
+from workloads.operators.base import Deduplicate, Repartition
+
+if TYPE_CHECKING:
+    from workloads.engine.chain import Step
+    from workloads.engine.outputs import Output
+    from workloads.engine.plan import Segment
+
+PARTITION_BYTES = 64 * MIB
+"""Input bytes per partition of an exchange; Arrow rows are a few times that."""
+MOST_PARTITIONS = 512
+
+Records = dict[int, Record]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Units that may run in any order, and what runs them."""
+
+    name: str
+    task: Task
+    units: tuple[Unit, ...]
+    segment: Segment | None = None
+    """The row-local steps in it, which decide where it runs."""
+    enough: Callable[[Records], bool] | None = None
+    """True once the remaining units are not needed."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The rows as they stand before a segment: where they are, and what identifies each unit of them."""
+
+    source: Input
+    identities: tuple[object, ...]
+    weights: tuple[int, ...]
+
+    def units(self, recipe: str) -> list[Unit]:
+        """The units of a phase that reads these rows."""
+        return make_units(recipe, self.identities, self.weights)
+
+
+Phases = Generator[Phase, Records, Records]
+"""Yields phases, is sent their records, returns the records of the last: the files of the result."""
+Moved = Generator[Phase, Records, Upstream]
+"""Phases of a global step; returns where its rows are then."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all phases of a run share."""
+
+    sink: str
+    writer: Writer
+    recipe: str
+    """Digest of what is common to all units: engine, image, error policy."""
+    policy: str
+    rejects: str | None
+    quarantine: str | None
+    python_path: tuple[str, ...]
+    input_bytes: int
+    side_inputs: Callable[[Step], Sequence[FragmentInput]]
+    """Lists the further sources of a step."""
+
+    def partitions(self, operator: Deduplicate | Repartition) -> int:
+        """How many partitions an exchange has: from the size of the input alone."""
+        if isinstance(operator, Repartition) and operator.single_partition():
+            return 1
+        return max(1, min(MOST_PARTITIONS, -(-self.input_bytes // PARTITION_BYTES)))
+
+    def rows(self, name: str, source: Input, segment: Segment, output: Output, units: Sequence[Unit]) -> Phase:
+        """A phase that moves rows."""
+        task = RowsTask(
+            self.sink, name, source, segment.steps, output, self.policy, self.rejects, self.quarantine, self.python_path
+        )
+        return Phase(name, task, tuple(units), segment)
+
+
+def from_fragments(source: FragmentInput) -> Upstream:
+    """Rows as they are in files."""
+    return Upstream(source, tuple(s.identity() for s in source.shards), tuple(s.weight for s in source.shards))
+
+
+def stage_folder(name: str) -> str:
+    """Where a phase keeps what the next one needs."""
+    return f"{BOOKKEEPING}/stages/{name}"

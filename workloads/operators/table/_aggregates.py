@@ -67,6 +67,11 @@ def partial(table: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggrega
     return _typed(result, wanted, types)
 
 
+def is_partial(table: pa.Table, by: Sequence[str]) -> bool:
+    """True for a table that `partial` made."""
+    return list(table.column_names[: len(by) + 1]) == [*by, "0.0"]
+
+
 def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate]) -> pa.Table:
     """The aggregates of each group from all its parts, sorted by group (nulls last)."""
     keys = [f"k{i}" for i in range(len(by))]

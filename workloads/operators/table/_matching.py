@@ -59,10 +59,11 @@ def match(left: pa.Table, left_keys: Sequence[str], right: pa.Table, right_keys:
 
     for left_key, right_key in zip(left_keys, right_keys, strict=True):
         _refuse_unlike(left.field(left_key), right.field(right_key))
-    wanted = "l.place AS l, NULL::BIGINT AS r" if how in ("semi", "anti") else "l.place AS l, r.place AS r"
+    one_sided = how in ("semi", "anti")
+    wanted = "l.place AS l, NULL::BIGINT AS r" if one_sided else "l.place AS l, r.place AS r"
     found: Any = query(
         f"SELECT {wanted} FROM lefts AS l {_JOINS[how]} rights AS r "  # noqa: S608 (no word of a user in it)
-        "ON l.high = r.high AND l.low = r.low ORDER BY l.place NULLS LAST, r.place",
+        f"ON l.high = r.high AND l.low = r.low ORDER BY l.place NULLS LAST{'' if one_sided else ', r.place'}",
         lefts=_hashed(left, left_keys),
         rights=_hashed(right, right_keys),
     )
@@ -106,14 +107,15 @@ def _take(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
 
 
 def _hashed(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """Hashes and places of the rows that can match."""
+    """Hash and place of each row; the hash is null, which equals nothing, where a key is."""
     import numpy as np
     import pyarrow as pa
 
     from workloads.operators._hashing import hash_rows
 
-    hashes, rows = hash_rows(table, keys), np.flatnonzero(complete(table, keys))
-    columns: dict[str, Any] = {"high": hashes.high[rows], "low": hashes.low[rows], "place": rows}
+    hashes, incomplete = hash_rows(table, keys), ~complete(table, keys)
+    high, low = (pa.array(lane, mask=incomplete) for lane in hashes)
+    columns: dict[str, Any] = {"high": high, "low": low, "place": np.arange(len(table))}
     return pa.table(columns)
 
 

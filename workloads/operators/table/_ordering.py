@@ -26,10 +26,6 @@ def sort_keys(table: pa.Table, by: Sequence[str]) -> pa.Table:
         kind = column.type
         if pa.types.is_dictionary(kind):
             column = column.cast(kind.value_type)
-        elif pa.types.is_string_view(kind):
-            column = column.cast(pa.large_string())
-        elif pa.types.is_binary_view(kind):
-            column = column.cast(pa.large_binary())
         elif pa.types.is_float16(kind):
             column = column.cast(pa.float32())
         elif pa.types.is_nested(kind) or pa.types.is_interval(kind) or isinstance(kind, pa.BaseExtensionType):

@@ -88,7 +88,7 @@ def _table(result: Any) -> pa.Table:
 def _from_numpy(values: Any) -> Any:
     import pyarrow as pa
 
-    return pa.array(list(values) if getattr(values, "ndim", 1) > 1 else values)
+    return pa.array(list(values) if getattr(values, "ndim", 1) > 1 else values, from_pandas=True)
 
 
 def _typed(table: pa.Table, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
@@ -109,7 +109,7 @@ def _typed(table: pa.Table, before: pa.Schema, types: Mapping[str, TypeName]) ->
 
 
 def _same_but_for_the_way(now: pa.DataType, then: pa.DataType) -> bool:
-    """True when a format has only one type for several of Arrow's, or none for nulls in whole numbers."""
+    """True when a format has one type for several of Arrow's, or none for nulls in whole numbers."""
     import pyarrow as pa
 
     t = pa.types
@@ -119,10 +119,12 @@ def _same_but_for_the_way(now: pa.DataType, then: pa.DataType) -> bool:
         return True
     if t.is_floating(now) or t.is_boolean(now):
         return _is_one_of(then, (t.is_integer, t.is_boolean))
+    if t.is_struct(now) and t.is_struct(then):
+        return [field.name for field in now.fields] == [field.name for field in then.fields]
     texts = (t.is_string, t.is_large_string, t.is_string_view, t.is_dictionary)
     binaries = (t.is_binary, t.is_large_binary, t.is_binary_view, t.is_fixed_size_binary)
     lists = (t.is_list, t.is_large_list, t.is_fixed_size_list)
-    alike = (texts, binaries, lists, (t.is_timestamp, t.is_date), (t.is_duration,))
+    alike = (texts, binaries, lists, (t.is_timestamp, t.is_date), (t.is_duration,), (t.is_decimal,))
     return any(_is_one_of(now, kinds) and _is_one_of(then, kinds) for kinds in alike)
 
 

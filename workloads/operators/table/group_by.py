@@ -89,6 +89,10 @@ class GroupBy(base.Repartition):
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The groups of the partition in order."""
-        from workloads.operators.table._aggregates import whole
+        from workloads.operators.table._aggregates import is_partial, whole
 
-        yield whole(inputs[0], self.by, self.aggregates)
+        parts = inputs[0]
+        if parts.num_columns and not is_partial(parts, self.by):  # there was no row, so nothing was prepared
+            parts = self.prepare(base.Batch(parts), 0)
+        if parts.num_columns:
+            yield whole(parts, self.by, self.aggregates)

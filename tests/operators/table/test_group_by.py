@@ -1,0 +1,185 @@
+from datetime import datetime
+from decimal import Decimal
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tests.operators.exchange import repartitioned, rows_of
+from workloads.errors import InvalidJob
+from workloads.operators.table.group_by import GroupBy
+
+ALL = {
+    "rows": {"function": "count"},
+    "values": {"function": "count", "column": "x"},
+    "total": {"function": "sum", "column": "x"},
+    "least": {"function": "min", "column": "x"},
+    "most": {"function": "max", "column": "x"},
+    "average": {"function": "mean", "column": "x"},
+    "spread": {"function": "std", "column": "x"},
+    "median": {"function": "quantile", "column": "x", "q": 0.5},
+    "upper": {"function": "quantile", "column": "x", "q": 0.9},
+    "head": {"function": "first", "column": "x"},
+    "every": {"function": "collect", "column": "x"},
+}
+
+
+def group(table, by, aggregates, **how):
+    return rows_of(repartitioned(GroupBy(by=by, aggregates=aggregates), table, **how))
+
+
+def expected(table, by):
+    """What pandas says."""
+    frame = pd.DataFrame({n: pd.Series(table.column(n).to_pylist(), dtype=object) for n in table.column_names})
+    groups = [((), frame)] if not by else frame.groupby(by, dropna=False, sort=False)
+    rows = []
+    for key, part in groups:
+        x = part["x"].dropna().astype(float)
+        values = [None if pd.isna(v) else v for v in part["x"]]
+        row = {n: None if pd.isna(k) else k for n, k in zip(by, key, strict=True)}
+        numbers = {
+            "total": x.sum() if len(x) else None,
+            "least": x.min(),
+            "most": x.max(),
+            "average": x.mean(),
+            "spread": x.std(),
+            "median": x.quantile(0.5),
+            "upper": x.quantile(0.9),
+        }
+        row |= {"rows": len(part), "values": len(x)} | {n: None if pd.isna(v) else v for n, v in numbers.items()}
+        rows.append(row | {"head": values[0] if values else None, "every": values})
+    return rows
+
+
+def rounded(rows):
+    return [{k: pytest.approx(v, rel=1e-9, abs=1e-9) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+
+
+def by_key(rows, by):
+    return sorted(rows, key=lambda r: [(r[n] is None, r[n] if r[n] is not None else 0) for n in by])
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.sampled_from(["", "a", "b"]), st.none() | st.integers(0, 1), st.none() | st.integers(-9, 9)),
+        min_size=1,
+    ),
+    st.sampled_from([("k",), ("k", "j"), ()]),
+    st.integers(1, 4),
+    st.integers(1, 20),
+)
+@settings(max_examples=60, deadline=None)
+def test_groups_are_those_of_pandas_whatever_the_partitions(rows, by, partitions, size):
+    kinds = {"k": pa.string(), "j": pa.int32(), "x": pa.int64()}
+    table = pa.table({name: pa.array([r[i] for r in rows], kind) for i, (name, kind) in enumerate(kinds.items())})
+    found = group(table, by, ALL, partitions=partitions, size=size)
+    assert by_key(found, by) == rounded(by_key(expected(table, list(by)), by))
+
+
+def test_a_partition_is_sorted_by_group_with_nulls_last():
+    table = pa.table({"k": ["b", None, "a", "b"], "x": [1, 2, 3, 4]})
+    assert group(table, ["k"], {"n": {"function": "count"}}, size=2) == [
+        {"k": "a", "n": 1},
+        {"k": "b", "n": 2},
+        {"k": None, "n": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "functions", "expected_values"),
+    [
+        (pa.array(["b", "a", None]), ["min", "max", "first", "count"], ["a", "b", "b", 2]),
+        (pa.array(["b", "a", None], pa.large_string()), ["min", "first", "collect"], ["a", "b", ["b", "a", None]]),
+        (pa.array([b"b", b"\xff", None]), ["max", "first"], [b"\xff", b"b"]),
+        (pa.array([True, False, None]), ["sum", "min", "max"], [1, False, True]),
+        (pa.array([1.5, 2.5, None], pa.float32()), ["sum", "mean", "min"], [4.0, 2.0, 1.5]),
+        (pa.array([Decimal("1.25"), Decimal("2.50"), None]), ["sum", "max"], [Decimal("3.75"), Decimal("2.50")]),
+        (
+            pa.array([datetime(2020, 1, 1), datetime(2021, 1, 1), None], pa.timestamp("ms")),
+            ["min", "first"],
+            [datetime(2020, 1, 1)] * 2,
+        ),
+        (pa.array([[1], [2, 3], None]), ["first", "collect"], [[1], [[1], [2, 3], None]]),
+        (pa.array([{"a": 1}, None, None]), ["first"], [{"a": 1}]),
+        (pa.array(["b", "a", None]).dictionary_encode(), ["min", "first"], ["a", "b"]),
+    ],
+    ids=lambda v: str(v.type) if isinstance(v, pa.Array) else "",
+)
+def test_types_are_aggregated(column, functions, expected_values):
+    table = pa.table({"x": column})
+    aggregates = {f"f{i}": {"function": f, "column": "x"} for i, f in enumerate(functions)}
+    (result,) = repartitioned(GroupBy(by=[], aggregates=aggregates), table, size=1)
+    assert list(result.to_pylist()[0].values()) == expected_values
+    for i, function in enumerate(functions):
+        if function in ("min", "max", "first") and not pa.types.is_dictionary(column.type):
+            assert result.schema.field(f"f{i}").type == column.type
+
+
+def test_groups_of_any_type_are_found():
+    table = pa.table({"k": [[1], [1], None, []], "s": [{"a": 1}, {"a": 1}, None, None], "x": [1, 2, 3, 4]})
+    found = group(table, ["k", "s"], {"total": {"function": "sum", "column": "x"}}, partitions=3, size=1)
+    assert sorted(r["total"] for r in found) == [3, 3, 4]
+
+
+def test_the_standard_deviation_of_large_close_numbers_is_exact():
+    values = [1e9 + i % 3 for i in range(300)]
+    table = pa.table({"x": values})
+    (row,) = group(table, [], {"s": {"function": "std", "column": "x"}}, size=7)
+    assert row["s"] == pytest.approx(pd.Series(values).std(), rel=1e-6)
+
+
+def test_a_sum_beyond_64_bits_fails_instead_of_wrapping():
+    with pytest.raises(pa.ArrowInvalid):
+        group(pa.table({"x": [2**62, 2**62]}), [], {"s": {"function": "sum", "column": "x"}})
+
+
+def test_names_that_differ_by_case_are_kept_apart():
+    table = pa.table({"k": [1, 1], "K": [1, 2], "x": [1, 2]})
+    found = group(table, ["k", "K"], {"n": {"function": "count"}, "N": {"function": "sum", "column": "x"}})
+    assert found == [{"k": 1, "K": 1, "n": 1, "N": 1}, {"k": 1, "K": 2, "n": 1, "N": 2}]
+
+
+def test_no_rows_give_no_group_or_the_one_of_nothing():
+    empty = pa.table({"k": pa.array([], pa.string()), "x": pa.array([], pa.int64())})
+    assert group(empty, ["k"], ALL, partitions=2) == []
+    (row,) = group(empty, [], ALL)
+    assert (row["rows"], row["total"], row["every"]) == (0, None, [])
+    assert list(GroupBy(by=["k"], aggregates=ALL).combine([pa.table({})], 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"by": ["k"], "aggregates": {"n": {"function": "sum"}}}, "`sum` needs a `column`"),
+        ({"by": ["k"], "aggregates": {"n": {"function": "quantile", "column": "x"}}}, "belong together"),
+        ({"by": ["k"], "aggregates": {"n": {"function": "sum", "column": "x", "q": 0.5}}}, "belong together"),
+        ({"by": ["k"], "aggregates": {"k": {"function": "count"}}}, "give the aggregate another name"),
+        ({"by": ["k"], "aggregates": {}}, "at least 1"),
+        ({"by": ["k"], "aggregates": {"n": {"function": "median", "column": "x"}}}, "quantile"),
+    ],
+)
+def test_what_is_written_wrong_is_refused(parameters, message):
+    with pytest.raises(ValidationError, match=message):
+        GroupBy(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("by", "column", "function", "message"),
+    [
+        ("K", "x", "sum", "did you mean `k`"),
+        ("k", "X", "sum", "did you mean `x`"),
+        ("k", "k", "mean", "cannot compute its aggregates"),
+    ],
+)
+def test_an_aggregate_that_does_not_fit_the_columns_is_the_jobs_fault(by, column, function, message):
+    with pytest.raises(InvalidJob, match=message):
+        group(pa.table({"k": ["a"], "x": [1]}), [by], {"n": {"function": function, "column": column}})
+
+
+def test_it_knows_the_columns_before_and_after():
+    step = GroupBy(by=["k"], aggregates={"n": {"function": "count"}, "s": {"function": "sum", "column": "x"}})
+    assert step.inputs() == ("k", "x")
+    assert step.outputs(("k", "x", "y")) == ("k", "n", "s")

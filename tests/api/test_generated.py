@@ -1,0 +1,161 @@
+"""What is generated from the models: the CRD, the editors' schema, the reference pages."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from workloads.api.crd import crd, structural
+from workloads.api.generate import ROOT, drift, generated, write
+from workloads.api.jsonschema import editor_schema, resolved
+from workloads.api.loading import parse_object
+from workloads.api.reference import operators_page, parameters, section
+from workloads.errors import DataJobError
+from workloads.formats.registry import all_readers, all_writers
+from workloads.operators.registry import all_operators
+
+FORBIDDEN = {"$ref", "anyOf", "oneOf", "title", "const", "prefixItems", "nullable", "uniqueItems", "x-exactly-one"}
+
+
+def schema() -> dict[str, Any]:
+    version: dict[str, Any] = crd()["spec"]["versions"][0]
+    root: dict[str, Any] = version["schema"]["openAPIV3Schema"]
+    return root
+
+
+def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of a structural schema with its path."""
+    yield path, node
+    for name, field in node.get("properties", {}).items():
+        yield from nodes(field, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield from nodes(node[key], f"{path}[{key}]")
+
+
+def test_the_files_of_the_repository_are_what_the_models_say() -> None:
+    differences = drift(ROOT)
+    assert not differences, f"run `python -m workloads.api.generate`:\n{differences[:3000]}"
+
+
+def test_drift_is_shown_as_a_difference_and_fails_the_check(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert drift(tmp_path) == ""
+    page = tmp_path / "docs/reference/exit-codes.md"
+    page.write_text(page.read_text().replace("| 0 |", "| 7 |"))
+    check = [sys.executable, "-m", "workloads.api.generate", "--check", "--root", str(tmp_path)]
+    failed = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "-| 7 | It went well. |\n+| 0 | It went well. |" in failed.stderr
+
+
+def test_every_field_of_the_crd_has_one_type_and_only_keys_that_kubernetes_knows() -> None:
+    for path, node in nodes(schema()):
+        assert not FORBIDDEN & node.keys(), path
+        assert "type" in node or "x-kubernetes-int-or-string" in node or "x-kubernetes-preserve-unknown-fields" in node, path
+
+
+def test_every_field_of_a_job_is_described() -> None:
+    silent = [
+        path for path, node in nodes(schema()["properties"]["spec"]) if not path.endswith("]") and not node.get("description")
+    ]
+    assert silent == []
+
+
+def test_patterns_are_ones_that_go_understands() -> None:
+    for path, node in nodes(schema()):
+        assert "(?=" not in node.get("pattern", "") and "(?!" not in node.get("pattern", ""), path
+
+
+def test_the_crd_stays_far_below_what_etcd_and_kubectl_take() -> None:
+    assert len(generated()["manifests/crd/datajobs.datajob.io.yaml"]) < 512 * 1024
+
+
+def test_exactly_one_is_a_rule_for_steps_sources_sink_and_the_right_side_of_a_join() -> None:
+    ruled = {
+        path: node["x-kubernetes-validations"][0]["message"]
+        for path, node in nodes(schema()["properties"]["spec"])
+        if "exists_one" in str(node.get("x-kubernetes-validations"))
+    }
+    expected = {
+        ".sources[items]": "needs exactly one reader key",
+        ".steps[items]": "needs exactly one operator key",
+        ".sink": "needs exactly one writer key",
+        ".steps[items].join.right": "needs exactly one reader key",
+    }
+    assert ruled.items() >= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("node", "found"),
+    [
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 0, "exclusiveMinimum": True}),
+        ({"type": "integer", "minimum": -(2**63), "maximum": 9}, {"type": "integer", "maximum": 9, "format": "int64"}),
+        ({"anyOf": [{"type": "integer"}, {"type": "number"}]}, {"type": "number"}),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, {"x-kubernetes-int-or-string": True}),
+        ({"anyOf": [{"type": "object"}, {"type": "string"}]}, {"x-kubernetes-preserve-unknown-fields": True}),
+        ({"const": "x", "type": "string"}, {"enum": ["x"], "type": "string"}),
+        ({"type": "object", "additionalProperties": True}, {"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+        ({"type": "array", "items": {"type": "string"}, "default": []}, {"type": "array", "items": {"type": "string"}}),
+    ],
+)
+def test_json_schema_becomes_structural(node: dict[str, Any], found: dict[str, Any]) -> None:
+    assert structural(node) == found
+
+
+def job(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "datajob.io/v1alpha1",
+        "kind": "DataJob",
+        "metadata": {"name": "a"},
+        "spec": {"sources": [{"parquet": {"paths": ["in"]}}], "sink": {"parquet": {"path": "out"}}} | spec,
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "valid"),
+    [
+        ({}, True),
+        ({"steps": [{"gopherQuality": {"minWords": 10}}, {"exactDedup": {}}]}, True),
+        ({"rejects": None, "queueName": None}, True),
+        ({"resources": {"head": {"cpu": 2, "memory": "8Gi"}}}, True),
+        ({"steps": [{"gopherQuality": {"minWord": 10}}]}, False),
+        ({"steps": [{"limit": {"count": 1}, "exactDedup": {}}]}, False),
+        ({"steps": [{}]}, False),
+        ({"steps": [{"exactDedup": None}]}, False),
+        ({"errors": {"policy": "ignore"}}, False),
+        ({"retry": {"limit": "3"}}, False),
+    ],
+)
+def test_editors_accept_and_refuse_what_the_models_do(spec: dict[str, Any], valid: bool) -> None:
+    validator = Draft202012Validator(editor_schema())
+    assert validator.is_valid(job(**spec)) == valid
+    assert (parse_object(job(**spec))[0] is not None) == valid
+
+
+def test_the_editors_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(editor_schema())
+
+
+def test_every_operator_and_format_has_a_section_with_all_its_parameters() -> None:
+    pages = generated()
+    for page, models in (("operators", all_operators()), ("formats", all_readers() | all_writers())):
+        for key, model in models.items():
+            text = section(key, model, 3)
+            assert text.strip() in pages[f"docs/reference/{page}.md"], key
+            for name, kind, _, said in parameters(resolved(model)):
+                assert f"| `{name}` | {kind} |" in text and said, f"{key}.{name}"
+
+
+def test_the_list_of_operators_links_to_their_sections() -> None:
+    assert "[`gopherQuality`](#gopherquality)" in operators_page()
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = generated()["docs/reference/exit-codes.md"]
+    for error in DataJobError.__subclasses__():
+        assert f"| {error.exit_code} |" in page

@@ -67,7 +67,7 @@ def our_rules(tokenizer: Any) -> dict[str, Filter]:
     }
 
 
-def decide_here(rule: Filter, texts: pa.Array) -> list[Decision]:
+def decide_here(rule: Filter, texts: pa.Array[Any]) -> list[Decision]:
     """Our decisions on all texts at once."""
     verdict = rule.keep(Batch(pa.table({"text": texts})))
     left = verdict.columns["text"].to_pylist() if "text" in verdict.columns else [None] * len(texts)
@@ -89,7 +89,7 @@ def decide_there(rule: Any, text: str) -> Decision:
     return "", document.text if rule.name.endswith("C4 Quality") else None
 
 
-def texts_of(corpus: str, rows: int) -> Iterator[pa.Array]:
+def texts_of(corpus: str, rows: int) -> Iterator[pa.Array[Any]]:
     """The column `text`, a batch at a time."""
     left = rows
     for batch in ds.dataset(corpus).to_batches(columns=["text"], batch_size=2000):
@@ -117,7 +117,7 @@ def compare(corpus: str, rows: int, tokenizer: str, show: Callable[[str], None])
     for texts in texts_of(corpus, rows):
         total += len(texts)
         for name, rule in here.items():
-            for mine, text in zip(decide_here(rule, texts), texts.to_pylist(), strict=True):
+            for mine, text in zip(decide_here(rule, texts), map(str, texts.to_pylist()), strict=True):
                 if found := difference(mine, decide_there(there[name], text)):
                     classes[name][found] += 1
                     examples.setdefault((name, found), text)

@@ -6,7 +6,7 @@ column of nulls only. A null is an empty text. Bytes that are not UTF-8 become U
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from workloads.errors import InputError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from workloads.operators.base import Batch
 
+    TextArray: TypeAlias = pa.Array[Any]
+
 
 class Text(NamedTuple):
     """Row i is `data[offsets[i]:offsets[i + 1]]`, valid UTF-8. Rows that are not alive need not be looked at."""
@@ -28,7 +30,7 @@ class Text(NamedTuple):
     alive: NDArray[np.bool_]
 
 
-def text_array(batch: Batch, column: str) -> pa.LargeStringArray:
+def text_array(batch: Batch, column: str) -> TextArray:
     """The column as large_string, of valid UTF-8. Raises InputError when its type is not text."""
     return batch.derive(("text array", column), lambda: _as_text(batch.array(column), column))
 
@@ -52,6 +54,13 @@ def frozen(values: Sequence[float], kind: str) -> NDArray[Any]:
     return array
 
 
+def longest(offsets: NDArray[np.int64]) -> int:
+    """The largest distance between neighbours; 0 when there are none."""
+    import numpy as np
+
+    return int(np.diff(offsets).max(initial=0))
+
+
 def alive_of(batch: Batch) -> NDArray[np.bool_]:
     """The rows that matter; all when the batch does not say."""
     import numpy as np
@@ -61,11 +70,12 @@ def alive_of(batch: Batch) -> NDArray[np.bool_]:
     return alive
 
 
-def buffers_of(array: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def buffers_of(array: TextArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Bytes and offsets (length n + 1) of a large_string array, read-only; nulls are empty."""
     import numpy as np
 
-    _, offsets_buffer, data_buffer = array.buffers()
+    buffers: list[Any] = array.buffers()
+    _, offsets_buffer, data_buffer = buffers
     offsets = (
         np.frombuffer(offsets_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1] if len(array) else None
     )
@@ -80,11 +90,11 @@ def buffers_of(array: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[n
     return data, offsets
 
 
-def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: pa.Array) -> pa.Array:
+def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: TextArray) -> Any:
     """An Arrow array of the bytes, null where `like` is null; large_string only where `like` is or the bytes need it."""
     import pyarrow as pa
 
-    array = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+    array: Any = pa.LargeStringArray.from_buffers(len(offsets) - 1, _buffer(offsets), _buffer(data))
     if like.null_count:
         import pyarrow.compute as pc
 
@@ -94,7 +104,7 @@ def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: pa.Arra
     return array.cast(pa.string())
 
 
-def replaced(batch: Batch, column: str, text: pa.Array) -> pa.Table:
+def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
     """The batch's table with another text in the column, in the column's own string type where it has one."""
     import pyarrow as pa
 
@@ -103,17 +113,24 @@ def replaced(batch: Batch, column: str, text: pa.Array) -> pa.Table:
     return batch.table.set_column(index, column, text.cast(wanted))
 
 
-def map_rows(text: pa.LargeStringArray, function: Callable[[str], str], where: pa.BooleanArray) -> pa.LargeStringArray:
+def map_rows(text: TextArray, function: Callable[[str], str], where: Any) -> Any:
     """`function` of the rows that `where` selects (null selects none), the other rows as they are."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     where = where.fill_null(False)
-    changed = [function(row) for row in text.filter(where).to_pylist()]
-    return pc.replace_with_mask(text, where, pa.array(changed, pa.large_string()))
+    rows: list[Any] = text.filter(where).to_pylist()
+    replace: Any = pc.replace_with_mask
+    return replace(text, where, pa.array(map(function, rows), pa.large_string()))
 
 
-def _as_text(array: pa.Array, column: str) -> pa.LargeStringArray:
+def _buffer(values: Any) -> pa.Buffer:
+    import pyarrow as pa
+
+    return pa.py_buffer(values)
+
+
+def _as_text(array: pa.Array[Any], column: str) -> TextArray:
     import pyarrow as pa
 
     kind = array.type
@@ -136,7 +153,7 @@ def _as_text(array: pa.Array, column: str) -> pa.LargeStringArray:
     )
 
 
-def _valid(array: pa.LargeStringArray) -> pa.LargeStringArray:
+def _valid(array: TextArray) -> TextArray:
     """The array itself when it is UTF-8 throughout, else with the broken rows repaired."""
     import pyarrow as pa
 

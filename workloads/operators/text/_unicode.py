@@ -138,7 +138,9 @@ def _word_classes(first: int, kinds: NDArray[np.str_]) -> NDArray[np.uint16]:
 @cache
 def classes_with_terminals(terminals: tuple[str, ...]) -> NDArray[np.uint16]:
     """The same table with other ends of sentences."""
-    table = classes() & (~TERMINAL & 0xFFFF)
+    import numpy as np
+
+    table = classes() & np.uint16(~TERMINAL & 0xFFFF)
     for character in terminals:
         table[ord(character)] |= TERMINAL
     table.flags.writeable = False

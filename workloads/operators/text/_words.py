@@ -55,10 +55,13 @@ def words_of(batch: Batch, column: str, tokenizer: str) -> Words:
         text = text_of(batch, column)
         rows, size = len(batch), int(text.offsets[-1] - text.offsets[0])
         most = size if tokenizer == "unicode" else (size + rows) // 2 + 1
-        kinds = (np.int32, np.int32, np.int32, np.uint8, np.uint64)
         words = Words(
             np.empty(rows + 1, np.int64),
-            *(np.empty(most, kind) for kind in kinds),  # type: ignore[arg-type]
+            np.empty(most, np.int32),
+            np.empty(most, np.int32),
+            np.empty(most, np.int32),
+            np.empty(most, np.uint8),
+            np.empty(most, np.uint64),
             np.empty(rows + 1, np.int64),
             np.empty(size, np.int32),
             np.zeros((rows, 3), np.int64),
@@ -71,7 +74,14 @@ def words_of(batch: Batch, column: str, tokenizer: str) -> Words:
 
 
 def _cut(words: Words, found: int, lines: int) -> Words:
-    cut = Words(words.rows, *(array[:found] for array in words[1:6]), words.break_rows, words.breaks[:lines], words.counts)
+    cut = words._replace(
+        starts=words.starts[:found],
+        sizes=words.sizes[:found],
+        points=words.points[:found],
+        flags=words.flags[:found],
+        hashes=words.hashes[:found],
+        breaks=words.breaks[:lines],
+    )
     for array in cut:
         array.flags.writeable = False
     return cut

@@ -42,7 +42,8 @@ class FinewebQuality(Filter):
         import numpy as np
 
         from workloads.operators.text._kernels.fineweb import REASONS, fineweb_quality
-        from workloads.operators.text._text import frozen, text_of
+        from workloads.operators.text._kernels.hashtable import capacity_for
+        from workloads.operators.text._text import frozen, longest, text_of
         from workloads.operators.text._unicode import classes, classes_with_terminals
 
         codes = np.zeros(len(batch), dtype=np.int8)
@@ -52,13 +53,15 @@ class FinewebQuality(Filter):
             self.max_duplicate_line_characters,
             self.max_newlines_per_word,
         )
+        words = words_of(batch, self.column, self.tokenizer)
         fineweb_quality(
             text_of(batch, self.column),
             classes_with_terminals(self.line_end_marks) if self.line_end_marks else classes(),
-            words_of(batch, self.column, self.tokenizer),
+            words,
             frozen(limits, "f8"),
             self.short_line_length,
             self.allow_no_marked_line,
+            np.empty(capacity_for(longest(words.break_rows) + 1), np.uint64),
             codes,
         )
         return Verdict(codes, REASONS)

@@ -64,6 +64,13 @@ class GopherQuality(Filter):
         words = words_of(batch, self.column, self.tokenizer)
         stop_words = hashes_of(self.stop_words)
         gopher_quality(
-            text_of(batch, self.column), classes(), words, frozen(limits, "f8"), stop_words, self.min_stop_words, codes
+            text_of(batch, self.column),
+            classes(),
+            words,
+            frozen(limits, "f8"),
+            stop_words,
+            self.min_stop_words,
+            np.empty(len(stop_words), np.bool_),
+            codes,
         )
         return Verdict(codes, REASONS)

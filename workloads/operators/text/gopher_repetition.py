@@ -66,8 +66,8 @@ class GopherRepetition(Filter):
         """Decide each row of `batch`."""
         import numpy as np
 
-        from workloads.operators.text._kernels.repetition import gopher_repetition
-        from workloads.operators.text._text import frozen, text_of
+        from workloads.operators.text._kernels.repetition import gopher_repetition, scratch_for
+        from workloads.operators.text._text import frozen, longest, text_of
 
         codes = np.zeros(len(batch), dtype=np.int8)
         limits = (
@@ -76,14 +76,17 @@ class GopherRepetition(Filter):
             self.max_duplicate_lines,
             self.max_duplicate_line_characters,
         )
+        text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)
+        scratch = scratch_for(longest(words.rows), longest(words.break_rows) + 1, longest(text.offsets))
         gopher_repetition(
-            text_of(batch, self.column),
-            words_of(batch, self.column, self.tokenizer),
+            text,
+            words,
             frozen(limits, "f8"),
             frozen([limit.words for limit in self.top_sequences], "i8"),
             frozen([limit.max for limit in self.top_sequences], "f8"),
             frozen([limit.words for limit in self.duplicate_sequences], "i8"),
             frozen([limit.max for limit in self.duplicate_sequences], "f8"),
+            scratch,
             codes,
         )
         return Verdict(codes, self.reasons())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,6 @@ class TextLength(Filter):
 
         from workloads.operators.text._text import text_array
 
-        length = pc.utf8_length if self.unit == "characters" else pc.binary_length
+        length: Any = pc.utf8_length if self.unit == "characters" else pc.binary_length
         lengths = length(text_array(batch, self.column).fill_null("")).to_numpy(zero_copy_only=False).astype(np.int64)
         return measured(lengths, self.min, self.max, ("text_too_short", "text_too_long"), self.output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -53,7 +53,7 @@ class UnicodeNormalize(Map):
         )
         return lambda text: ftfy.fix_text(text, config)
 
-    def _may_change(self, text: pa.LargeStringArray) -> pa.BooleanArray:
+    def _may_change(self, text: pa.Array[Any]) -> pa.Array[Any]:
         """ASCII rows without control characters or entities are normal already."""
         import pyarrow.compute as pc
 

@@ -113,7 +113,7 @@ def _strip(out: Any, start: int, stop: int, table: Any) -> int:
 
 
 @inline
-def _next_line(text: Any, words: Any, row: int, line: int) -> tuple[int, int]:
+def _next_line(text: Any, words: Any, row: int, line: int) -> Any:
     """The next line break (its index) that ends a line as `str.splitlines` has it, and where it is in the row."""
     base, last = text.offsets[row], words.break_rows[row + 1]
     while line < last:

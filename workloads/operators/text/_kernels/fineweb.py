@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from workloads.operators.text._kernels.hashtable import capacity_for, find_or_add
 from workloads.operators.text._kernels.jit import inline, kernel
-from workloads.operators.text._kernels.types import CODES, TABLE, TEXT, WORDS, boolean, f64, i64, read, void
+from workloads.operators.text._kernels.types import CODES, TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
 from workloads.operators.text._kernels.utf8 import count_points, decode, hash_bytes
 from workloads.operators.text._unicode import TERMINAL
 
@@ -17,7 +15,7 @@ NEWLINE = 10
 
 
 @inline
-def _ends_in_mark(data: Any, start: int, stop: int, table: Any) -> bool:
+def _ends_in_mark(data: Any, start: int, stop: int, table: Any) -> Any:
     at = stop - 1
     while at > start and (data[at] & 0xC0) == 0x80:
         at -= 1
@@ -26,7 +24,7 @@ def _ends_in_mark(data: Any, start: int, stop: int, table: Any) -> bool:
 
 
 @inline
-def _is_short(data: Any, start: int, stop: int, length: int) -> bool:
+def _is_short(data: Any, start: int, stop: int, length: int) -> Any:
     size = stop - start
     if size <= length:
         return True
@@ -75,13 +73,12 @@ def _first_failure(text: Any, table: Any, words: Any, limits: Any, short: int, e
     return 0
 
 
-@kernel(void(TEXT, TABLE, WORDS, read(f64), i64, boolean, CODES))
-def fineweb_quality(text: Any, table: Any, words: Any, limits: Any, short: int, exclude_zero: bool, codes: Any) -> None:
-    """The first rule that fails, from 1 in the order of REASONS, or 0. `limits` are those of the last four rules."""
-    most = 0
-    for row in range(text.offsets.size - 1):
-        most = max(most, words.break_rows[row + 1] - words.break_rows[row])
-    keys = np.empty(capacity_for(most + 1), np.uint64)
+@kernel(void(TEXT, TABLE, WORDS, read(f64), i64, boolean, write(u64), CODES))
+def fineweb_quality(
+    text: Any, table: Any, words: Any, limits: Any, short: int, exclude_zero: bool, keys: Any, codes: Any
+) -> None:
+    """The first rule that fails, from 1 in the order of REASONS, or 0. `limits` are those of the last four rules;
+    `keys` is scratch with room for the lines of any row (`capacity_for`)."""
     for row in range(text.offsets.size - 1):
         if text.alive[row]:
             codes[row] = _first_failure(text, table, words, limits, short, exclude_zero, row, keys)

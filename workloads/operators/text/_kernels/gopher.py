@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from workloads.operators.text._kernels.jit import inline, kernel
-from workloads.operators.text._kernels.types import CODES, TABLE, TEXT, WORDS, f64, i64, read, u64, void
+from workloads.operators.text._kernels.types import CODES, TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
 from workloads.operators.text._kernels.utf8 import decode
 from workloads.operators.text._unicode import ALPHA, MATTER, SPACE
 
@@ -27,7 +25,7 @@ HYPHEN, BULLET, DOT, ELLIPSIS = ord("-"), 0x2022, ord("."), 0x2026
 
 
 @inline
-def _starts_with_bullet(data: Any, start: int, stop: int, table: Any) -> bool:
+def _starts_with_bullet(data: Any, start: int, stop: int, table: Any) -> Any:
     while start < stop:
         point, size = decode(data, start, stop)
         if not table[point] & SPACE:
@@ -37,7 +35,7 @@ def _starts_with_bullet(data: Any, start: int, stop: int, table: Any) -> bool:
 
 
 @inline
-def _ends_in_ellipsis(data: Any, start: int, stop: int, table: Any) -> bool:
+def _ends_in_ellipsis(data: Any, start: int, stop: int, table: Any) -> Any:
     while stop > start:
         at = stop - 1
         while at > start and (data[at] & 0xC0) == 0x80:
@@ -125,10 +123,12 @@ def _first_failure(
     return 0
 
 
-@kernel(void(TEXT, TABLE, WORDS, read(f64), read(u64), i64, CODES))
-def gopher_quality(text: Any, table: Any, words: Any, limits: Any, stop_words: Any, min_stop_words: int, codes: Any) -> None:
-    """The first rule that fails, from 1 in the order of REASONS, or 0. `limits` are those of the first nine rules."""
-    found = np.zeros(stop_words.size, dtype=np.bool_)
+@kernel(void(TEXT, TABLE, WORDS, read(f64), read(u64), i64, write(boolean), CODES))
+def gopher_quality(
+    text: Any, table: Any, words: Any, limits: Any, stop_words: Any, min_stop_words: int, found: Any, codes: Any
+) -> None:
+    """The first rule that fails, from 1 in the order of REASONS, or 0. `limits` are those of the first nine
+    rules, `found` is scratch as long as `stop_words`."""
     for row in range(text.offsets.size - 1):
         if text.alive[row]:
             codes[row] = _first_failure(text, table, words, limits, stop_words, min_stop_words, row, found)

@@ -19,7 +19,7 @@ def capacity_for(entries: int) -> int:
 
 
 @inline
-def find_or_add(keys: Any, capacity: int, key: Any) -> tuple[int, bool]:
+def find_or_add(keys: Any, capacity: int, key: Any) -> Any:
     """The slot of `key` among the first `capacity` slots, and whether it was new."""
     if key == np.uint64(0):
         key = np.uint64(1)

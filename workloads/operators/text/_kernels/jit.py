@@ -16,28 +16,31 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
-from numba.core import config
 from numba.core.caching import CacheImpl, CompileResultCacheImpl, FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# numba's inline types know less than its documentation.
+_njit: Any = numba.njit
+_config: Any = numba.core.config
+_filename_base: Any = CacheImpl.get_filename_base
 
 CACHE_FOLDER = "DATAJOB_KERNEL_CACHE"
 """Environment variable that names another folder for the compiled kernels."""
 
 
 def _choose_processor() -> None:
-    if config.CPU_NAME is not None:
+    if _config.CPU_NAME is not None:
         return  # the user asked for one by NUMBA_CPU_NAME
     level = "generic"
     if platform.machine() == "x86_64":
-        import llvmlite.binding as llvm
-
         host = llvm.get_host_cpu_features()
         level = "x86-64-v3" if all(host.get(f) for f in ("avx2", "bmi2", "fma")) else "x86-64"
-    config.CPU_NAME, config.CPU_FEATURES = level, ""
+    _config.CPU_NAME, _config.CPU_FEATURES = level, ""
 
 
 _choose_processor()
@@ -99,7 +102,7 @@ class _Locator:
         os.makedirs(cache_folder(), exist_ok=True)
 
 
-class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+class _CacheImpl(CompileResultCacheImpl):
     """numba's way of writing compiled functions, with the locator above."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -107,34 +110,44 @@ class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
         source = function.__code__.co_filename
         self._locator = _Locator(self._lineno, source)
         name = f"{Path(source).stem}.{function.__qualname__}"
-        self._filename_base = CacheImpl.get_filename_base(self, name, getattr(sys, "abiflags", ""))
+        self._filename_base = _filename_base(self, name, getattr(sys, "abiflags", ""))
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """numba's function cache that shrugs when it cannot write."""
 
     _impl_class = _CacheImpl
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
-            super().save_overload(sig, data)
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
         except OSError:
             return
 
 
-def kernel(*signatures: Any) -> Callable[[F], F]:
-    """Compile the function for these signatures now, or load it from the cache; it runs without the GIL."""
+def kernel(*signatures: Any, allocates: bool = False) -> Callable[[F], F]:
+    """Compile the function for these signatures now, or load it from the cache; it runs without the GIL.
+
+    Kernels borrow their arrays: without reference counting numba's code is several times faster (atomic operations at
+    every use of an array). So scratch arrays come from the caller; `allocates=True` permits `np.empty` in the kernel.
+    """
 
     def decorate(function: F) -> F:
-        dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
-        dispatcher._cache = _Cache(function)
+        dispatcher = _njit(nogil=True, error_model="numpy", _nrt=allocates)(function)
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
         for signature in signatures:
             dispatcher.compile(signature)
         dispatcher.disable_compile()
-        return dispatcher  # type: ignore[no-any-return]
+        return cast(F, dispatcher)
 
     return decorate
 
 
-inline = numba.njit(nogil=True, inline="never", error_model="numpy")
-"""For the small functions that kernels call: compiled with their callers, never cached alone."""
+def inline(function: F) -> F:
+    """For the small functions that kernels call: part of their callers' code, never cached alone."""
+    return cast(F, _njit(nogil=True, forceinline=True, error_model="numpy", _nrt=False)(function))
+
+
+def helper(function: F) -> F:
+    """For the larger functions that kernels call."""
+    return cast(F, _njit(nogil=True, error_model="numpy", _nrt=False)(function))

@@ -7,18 +7,44 @@ without the white space between) are looked for only where the next 16 bytes rep
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workloads.operators.text._kernels.hashtable import capacity_for, find_or_add
 from workloads.operators.text._kernels.jit import inline, kernel
-from workloads.operators.text._kernels.types import CODES, TEXT, WORDS, f64, i64, read, void
-from workloads.operators.text._kernels.utf8 import MIX, SHIFT, combine, count_points, hash_bytes, load64
+from workloads.operators.text._kernels.types import CODES, TEXT, WORDS, f64, i32, i64, read, types, u64, void, write
+from workloads.operators.text._kernels.utf8 import MIX, SHIFT, combine, copy_bytes, count_points, hash_bytes, load64
 
 NEWLINE = 10
 PREFIX = 16
 """Bytes that must repeat before a sequence of words is looked up."""
+
+
+class Scratch(NamedTuple):
+    """Room for the longest row: `keys`, `counts` and `firsts` are a hash table, the others have a place per word."""
+
+    keys: NDArray[np.uint64]
+    counts: NDArray[np.int32]
+    firsts: NDArray[np.int32]
+    places: NDArray[np.int32]
+    slots: NDArray[np.int32]
+    ends: NDArray[np.int64]
+    joined: NDArray[np.uint8]
+
+
+SCRATCH = types.NamedTuple(tuple(write(kind) for kind in (u64, i32, i32, i32, i32, i64, types.uint8)), Scratch)
+
+
+def scratch_for(words: int, parts: int, size: int) -> Scratch:
+    """Scratch for rows of at most so many words, lines or paragraphs, and bytes."""
+    capacity = 1 << max(2 * max(words, parts) - 1, 7).bit_length()
+    table = (np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.empty(capacity, np.int32))
+    places = (np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words + 1, np.int64))
+    return Scratch(*table, *places, np.empty(size + 16, np.uint8))
+
+
 FIRST_TOP, EMPTY, DUP_PARAGRAPHS, DUP_PARAGRAPH_CHARS, DUP_LINES, DUP_LINE_CHARS = 6, 1, 2, 3, 4, 5
 
 
@@ -79,9 +105,8 @@ def _repeated_lines(text: Any, words: Any, row: int, limits: Any, keys: Any) -> 
 
 
 @inline
-def _top_sequences(
-    words: Any, row: int, sizes: Any, limits: Any, keys: Any, counts: Any, firsts: Any, places: Any, slots: Any
-) -> int:
+def _top_sequences(words: Any, row: int, sizes: Any, limits: Any, scratch: Any) -> int:
+    keys, counts, firsts, places, slots = scratch.keys, scratch.counts, scratch.firsts, scratch.places, scratch.slots
     first, last = words.rows[row], words.rows[row + 1]
     candidates = last - first
     for i in range(candidates):
@@ -109,7 +134,7 @@ def _top_sequences(
                 continue
             counts[slot] += 1
             if counts[slot] > top_count or (counts[slot] == top_count and firsts[slot] < top_place):
-                top_count, top_place = np.int64(counts[slot]), np.int64(firsts[slot])
+                top_count, top_place = counts[slot], firsts[slot]
         length = size - 1
         for k in range(size):
             length += words.points[first + top_place + k]
@@ -132,8 +157,7 @@ def _join(text: Any, words: Any, row: int, joined: Any, ends: Any) -> None:
     for word in range(first, last):
         ends[word - first] = out
         start = base + words.starts[word]
-        for i in range(words.sizes[word]):
-            joined[out + i] = data[start + i]
+        copy_bytes(data, start, words.sizes[word], joined, out)
         out += words.sizes[word]
     ends[last - first] = out
 
@@ -159,19 +183,8 @@ def _mark_repeated_prefixes(total: int, joined: Any, ends: Any, keys: Any, count
 
 
 @inline
-def _duplicate_sequences(
-    text: Any,
-    words: Any,
-    row: int,
-    rules_before: int,
-    sizes: Any,
-    limits: Any,
-    keys: Any,
-    counts: Any,
-    slots: Any,
-    joined: Any,
-    ends: Any,
-) -> int:
+def _duplicate_sequences(text: Any, words: Any, row: int, rules_before: int, sizes: Any, limits: Any, scratch: Any) -> int:
+    keys, counts, slots, joined, ends = scratch.keys, scratch.counts, scratch.slots, scratch.joined, scratch.ends
     first, total = words.rows[row], words.rows[row + 1] - words.rows[row]
     _join(text, words, row, joined, ends)
     candidates = _mark_repeated_prefixes(total, joined, ends, keys, counts, slots)
@@ -198,33 +211,25 @@ def _duplicate_sequences(
     return 0
 
 
-@kernel(void(TEXT, WORDS, read(f64), read(i64), read(f64), read(i64), read(f64), CODES))
+@kernel(void(TEXT, WORDS, read(f64), read(i64), read(f64), read(i64), read(f64), SCRATCH, CODES))
 def gopher_repetition(
-    text: Any, words: Any, limits: Any, top_sizes: Any, top_limits: Any, dup_sizes: Any, dup_limits: Any, codes: Any
+    text: Any,
+    words: Any,
+    limits: Any,
+    top_sizes: Any,
+    top_limits: Any,
+    dup_sizes: Any,
+    dup_limits: Any,
+    scratch: Any,
+    codes: Any,
 ) -> None:
     """The first rule that fails: 1 empty, 2-5 paragraphs and lines, then the top and the duplicate sequences in order."""
-    most_words = most_breaks = most_bytes = 0
-    for row in range(text.offsets.size - 1):
-        if text.alive[row]:
-            most_words = max(most_words, words.rows[row + 1] - words.rows[row])
-            most_breaks = max(most_breaks, words.break_rows[row + 1] - words.break_rows[row])
-            most_bytes = max(most_bytes, text.offsets[row + 1] - text.offsets[row])
-    capacity = capacity_for(max(most_words, most_breaks + 1))
-    keys = np.empty(capacity, np.uint64)
-    counts = np.empty(capacity, np.int32)
-    firsts = np.empty(capacity, np.int32)
-    places = np.empty(most_words, np.int32)
-    slots = np.empty(most_words, np.int32)
-    joined = np.empty(most_bytes + 16, np.uint8)
-    ends = np.empty(most_words + 1, np.int64)
     for row in range(text.offsets.size - 1):
         if not text.alive[row]:
             continue
-        code = _repeated_lines(text, words, row, limits, keys)
+        code = _repeated_lines(text, words, row, limits, scratch.keys)
         if code == 0:
-            code = _top_sequences(words, row, top_sizes, top_limits, keys, counts, firsts, places, slots)
+            code = _top_sequences(words, row, top_sizes, top_limits, scratch)
         if code == 0 and words.rows[row + 1] > words.rows[row]:
-            code = _duplicate_sequences(
-                text, words, row, top_sizes.size, dup_sizes, dup_limits, keys, counts, slots, joined, ends
-            )
+            code = _duplicate_sequences(text, words, row, top_sizes.size, dup_sizes, dup_limits, scratch)
         codes[row] = code

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
+from numba.core import types as numba_types
 
 from workloads.operators.text._text import Text
 from workloads.operators.text._words import Words
 
+types: Any = numba_types
 i8, i32, i64, u64, f64 = types.int8, types.int32, types.int64, types.uint64, types.float64
 boolean, void = types.boolean, types.void
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 from workloads.operators.text._kernels.jit import inline
 
@@ -15,36 +16,79 @@ MIX = np.uint64(0x9E3779B97F4A7C15)
 SHIFT = np.uint64(32)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """numba's decorator; the function gets the types of the arguments."""
+    return numba_intrinsic(function)
+
+
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+    return builder.gep(data, [arguments[1]])
+
+
+@intrinsic
+def peek(_context: Any, array: Any, index: Any) -> Any:
+    """`array[index]` for an index that is known not to be negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_address(context, builder, signature, arguments))
+
+    return array.dtype(array, types.intp), generate
+
+
+@intrinsic
 def load64(_context: Any, array: Any, index: Any) -> Any:
     """The 8 bytes of a uint8 array at `index` as one number; the caller keeps `index + 8` within the array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(64).as_pointer())
+        address = builder.bitcast(_address(context, builder, signature, arguments), ir.IntType(64).as_pointer())
         return builder.load(address, align=1)
 
     return types.uint64(array, types.intp), generate
 
 
+@intrinsic
+def store64(_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write 8 bytes of a uint8 array at `index`; the caller keeps `index + 8` within the array."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = builder.bitcast(_address(context, builder, signature, arguments), ir.IntType(64).as_pointer())
+        builder.store(arguments[2], address, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.uint64), generate
+
+
 @inline
-def decode(data: Any, at: int, end: int) -> tuple[int, int]:
+def copy_bytes(data: Any, start: int, size: int, out: Any, at: int) -> None:
+    """Copy `size` bytes, up to 7 more where there is room; for short pieces."""
+    copied = 0
+    while copied < size and start + copied + 8 <= data.size and at + copied + 8 <= out.size:
+        store64(out, at + copied, load64(data, start + copied))
+        copied += 8
+    while copied < size:
+        out[at + copied] = data[start + copied]
+        copied += 1
+
+
+@inline
+def decode(data: Any, at: int, end: int) -> Any:
     """The code point at `at` and its length in bytes; a broken sequence is U+FFFD of one byte."""
-    lead = np.int64(data[at])
+    lead = np.int64(peek(data, at))
     if lead < 0x80:
         return lead, 1
     if 0xC2 <= lead < 0xE0:
         if at + 1 < end:
-            return (lead & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F), 2
+            return (lead & 0x1F) << 6 | (np.int64(peek(data, at + 1)) & 0x3F), 2
     elif 0xE0 <= lead < 0xF0:
         if at + 2 < end:
-            return (lead & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | (np.int64(data[at + 2]) & 0x3F), 3
+            return (lead & 0x0F) << 12 | (np.int64(peek(data, at + 1)) & 0x3F) << 6 | (np.int64(peek(data, at + 2)) & 0x3F), 3
     elif 0xF0 <= lead < 0xF5 and at + 3 < end:
         point = (
             (lead & 0x07) << 18
-            | (np.int64(data[at + 1]) & 0x3F) << 12
-            | (np.int64(data[at + 2]) & 0x3F) << 6
-            | (np.int64(data[at + 3]) & 0x3F)
+            | (np.int64(peek(data, at + 1)) & 0x3F) << 12
+            | (np.int64(peek(data, at + 2)) & 0x3F) << 6
+            | (np.int64(peek(data, at + 3)) & 0x3F)
         )
         return min(point, 0x10FFFF), 4
     return 0xFFFD, 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from workloads.operators.text._kernels.jit import inline, kernel
 from workloads.operators.text._kernels.types import NEW_WORDS, TABLE, TEXT, i64, read, types, u64, void, write
-from workloads.operators.text._kernels.utf8 import decode, hash_bytes
+from workloads.operators.text._kernels.utf8 import decode, hash_bytes, peek
 from workloads.operators.text._unicode import (
     ALPHA,
     BREAK,
@@ -39,6 +39,24 @@ from workloads.operators.text._unicode import (
 HASH_MARK, DOT, ELLIPSIS = ord("#"), ord("."), 0x2026
 
 
+@inline
+def _character(data: Any, at: int, end: int) -> Any:
+    """The code point at `at` and its size; a space of no size at the end."""
+    if at >= end:
+        return 32, 0
+    point = np.int64(peek(data, at))
+    if point < 0x80:
+        return point, 1
+    return decode(data, at, end)
+
+
+@inline
+def _add_word(words: Any, data: Any, word: int, base: int, at: int, stop: int, length: int, seen: int) -> None:
+    words.starts[word], words.sizes[word], words.points[word] = at - base, stop - at, length
+    words.flags[word] = seen & (ALPHA | MATTER)
+    words.hashes[word] = hash_bytes(data, at, stop - at)
+
+
 @kernel(types.UniTuple(i64, 2)(TEXT, TABLE, NEW_WORDS))
 def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
     """Words as `str.split`, line breaks as `str.splitlines`. Returns the numbers of words and of breaks."""
@@ -50,30 +68,24 @@ def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
         at = base if text.alive[row] else end
         characters = number_signs = ellipses = 0
         while at < end:
-            point, size = np.int64(data[at]), 1
-            if point >= 0x80:
-                point, size = decode(data, at, end)
-            if table[point] & SPACE:
-                if table[point] & BREAK:
+            point, size = _character(data, at, end)
+            kind = peek(table, point)
+            if kind & SPACE:
+                if kind & BREAK:
                     words.breaks[line] = at - base
                     line += 1
                 at += size
                 characters += 1
                 continue
             first, length, seen = at, 0, 0
-            while at < end:
-                point, size = np.int64(data[at]), 1
+            while not kind & SPACE:
                 if point >= 0x80:
-                    point, size = decode(data, at, end)
                     ellipses += point == ELLIPSIS
-                kind = table[point]
-                if kind & SPACE:
-                    break
-                if point == HASH_MARK:
+                elif point == HASH_MARK:
                     number_signs += 1
                 elif point == DOT:
                     dots = 1
-                    while at + 1 < end and data[at + 1] == DOT:
+                    while at + 1 < end and peek(data, at + 1) == DOT:
                         at += 1
                         dots += 1
                     ellipses += dots // 3
@@ -81,9 +93,9 @@ def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 seen |= kind
                 at += size
                 length += 1
-            words.starts[word], words.sizes[word], words.points[word] = first - base, at - first, length
-            words.flags[word] = seen & (ALPHA | MATTER)
-            words.hashes[word] = hash_bytes(data, first, at - first)
+                point, size = _character(data, at, end)
+                kind = peek(table, point)
+            _add_word(words, data, word, base, first, at, length, seen)
             word += 1
             characters += length
         words.counts[row, 0], words.counts[row, 1], words.counts[row, 2] = characters, number_signs, ellipses
@@ -99,7 +111,7 @@ def hash_rows(data: Any, offsets: Any, hashes: Any) -> None:
 
 
 @inline
-def _is_next(data: Any, at: int, end: int, table: Any, wanted: int) -> bool:
+def _is_next(data: Any, at: int, end: int, table: Any, wanted: int) -> Any:
     """The next character that is no extender is of class `wanted`."""
     while at < end:
         point, size = decode(data, at, end)
@@ -111,7 +123,7 @@ def _is_next(data: Any, at: int, end: int, table: Any, wanted: int) -> bool:
 
 
 @inline
-def _belongs(before: int, kind: int) -> bool:
+def _belongs(before: int, kind: int) -> Any:
     """Whether a character of class `kind` goes on a word whose last one is of class `before` (WB5, WB8-10, WB13)."""
     if kind in (LETTER, NUMBER):
         return before in (LETTER, NUMBER, CONNECTOR)
@@ -121,45 +133,22 @@ def _belongs(before: int, kind: int) -> bool:
 
 
 @inline
-def _unicode_word(data: Any, at: int, end: int, table: Any) -> tuple[int, int, int]:
-    """The end of the word that begins at `at`, its code points and the classes of its characters."""
-    begun, size = decode(data, at, end)
-    seen = table[begun]
-    before = kind = seen >> WORD_SHIFT
-    at, length, last = at + size, 1, kind
-    while at < end:
-        point, size = np.int64(data[at]), 1
-        if point >= 0x80:
-            point, size = decode(data, at, end)
-        flags = table[point]
-        if flags & SPACE:
-            break
-        kind = flags >> WORD_SHIFT
-        if kind not in (EXTENDER, JOINER, STACKER):
-            if before in (LETTER, NUMBER, KATAKANA, CONNECTOR):
-                middle = (before == LETTER and kind in (MID_LETTER, MID_BOTH)) or (
-                    before == NUMBER and kind in (MID_NUMBER, MID_BOTH)
-                )
-                if middle and _is_next(data, at + size, end, table, before):
-                    kind = before
-                elif not _belongs(before, kind):
-                    break
-                before = kind
-            elif before == REGIONAL and kind == REGIONAL:
-                before = EXTENDER
-            elif before == LEADING_VOWEL and kind == SYLLABLE:
-                before = SYLLABLE
-            elif not (
-                (before == PICTURE and kind == PICTURE and last == JOINER)
-                or (before == SYLLABLE and kind == SYLLABLE and last == STACKER)
-                or (before in (OTHER, MID_LETTER, MID_NUMBER, MID_BOTH) and point == begun)
-            ):
-                break
-        last = kind
-        seen |= flags
-        at += size
-        length += 1
-    return at, length, seen
+def _goes_on(data: Any, at: int, end: int, table: Any, before: int, last: int, kind: int) -> Any:
+    """Whether the character of class `kind` that ends at `at` belongs to a word that is no run of marks.
+
+    `before` is the class of the word's last character but for extenders, `last` that of the very last.
+    """
+    if before in (LETTER, NUMBER, KATAKANA, CONNECTOR):
+        if _belongs(before, kind):
+            return True
+        if (before == LETTER and kind in (MID_LETTER, MID_BOTH)) or (before == NUMBER and kind in (MID_NUMBER, MID_BOTH)):
+            return _is_next(data, at, end, table, before)
+        return False
+    if before == SYLLABLE:
+        return kind == SYLLABLE and last == STACKER
+    if before == LEADING_VOWEL:
+        return kind == SYLLABLE
+    return before == PICTURE and kind == PICTURE and last == JOINER
 
 
 @kernel(types.UniTuple(i64, 2)(TEXT, TABLE, NEW_WORDS))
@@ -172,30 +161,55 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
         base, end = text.offsets[row], text.offsets[row + 1]
         at = base if text.alive[row] else end
         characters = number_signs = ellipses = 0
+        point, size = _character(data, at, end)
         while at < end:
-            point, size = np.int64(data[at]), 1
-            if point >= 0x80:
-                point, size = decode(data, at, end)
-            if table[point] & SPACE:
-                if table[point] & BREAK:
+            flags = peek(table, point)
+            if flags & SPACE:
+                if flags & BREAK:
                     words.breaks[line] = at - base
                     line += 1
                 at += size
                 characters += 1
+                point, size = _character(data, at, end)
                 continue
-            stop, length, seen = _unicode_word(data, at, end, table)
-            if point == HASH_MARK:
+            first, begun, length, seen = at, point, 0, 0
+            before: Any = np.int64(flags >> WORD_SHIFT)
+            last: Any = before
+            is_mark = before in (OTHER, MID_LETTER, MID_NUMBER, MID_BOTH)
+            while True:
+                seen |= flags
+                at += size
+                length += 1
+                point, size = _character(data, at, end)
+                flags = peek(table, point)
+                kind: Any = np.int64(flags >> WORD_SHIFT)
+                if kind == before == LETTER:
+                    continue
+                if flags & SPACE:
+                    break
+                if kind in (EXTENDER, JOINER, STACKER):
+                    last = kind
+                    continue
+                if is_mark:
+                    if point != begun:
+                        break
+                elif before == REGIONAL and kind == REGIONAL:
+                    before = EXTENDER
+                    continue
+                elif not _goes_on(data, at + size, end, table, before, last, kind):
+                    break
+                elif kind in (LETTER, NUMBER, KATAKANA, CONNECTOR, SYLLABLE):
+                    before = kind
+                last = kind
+            if begun == HASH_MARK:
                 number_signs += length
-            elif point == DOT:
+            elif begun == DOT:
                 ellipses += length // 3
-            elif point == ELLIPSIS:
+            elif begun == ELLIPSIS:
                 ellipses += length
-            words.starts[word], words.sizes[word], words.points[word] = at - base, stop - at, length
-            words.flags[word] = seen & (ALPHA | MATTER)
-            words.hashes[word] = hash_bytes(data, at, stop - at)
+            _add_word(words, data, word, base, first, at, length, seen)
             word += 1
             characters += length
-            at = stop
         words.counts[row, 0], words.counts[row, 1], words.counts[row, 2] = characters, number_signs, ellipses
     words.rows[text.offsets.size - 1], words.break_rows[text.offsets.size - 1] = word, line
     return word, line

@@ -21,7 +21,7 @@ setup: .venv/.ready ## A locked environment in .venv
 
 .venv/.ready: pyproject.toml uv.lock
 	@test -x "$(UV)" || (echo "fetching uv"; $(PYTHON) -m pip install --quiet --disable-pip-version-check --target "$(CACHE)/uv" uv)
-	"$(UV)" sync --frozen --quiet --python $(PYTHON) $(EXTRAS)
+	"$(UV)" sync --frozen --quiet --compile-bytecode --python $(PYTHON) $(EXTRAS)
 	@touch $@
 
 demo: setup ## Clean a real multilingual corpus and leave a report in out/demo

@@ -24,6 +24,10 @@ COMPACT_BELOW = 0.5
 """Copy the table once fewer than this share of its rows are left."""
 
 
+RUN = 100
+"""Mean length of runs of kept rows from which slicing beats copying."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A step with the name it has in reports."""
@@ -188,9 +192,19 @@ def compact(batch: Batch) -> Batch:
     """The batch with only its rows that are still in the job."""
     if batch.alive is None:
         return batch
+    return Batch(_kept(batch.table, batch.alive))
+
+
+def _kept(table: pa.Table, alive: NDArray[np.bool_]) -> pa.Table:
+    """The rows that are alive: as slices of the table where they come in long runs, else copied."""
+    import numpy as np
     import pyarrow as pa
 
-    return Batch(batch.table.filter(pa.array(batch.alive)))
+    edges = np.flatnonzero(np.diff(alive, prepend=False, append=False))
+    starts, stops = edges[::2], edges[1::2]
+    if not len(starts) or len(starts) * RUN > table.num_rows:
+        return table.filter(pa.array(alive))
+    return pa.concat_tables([table.slice(a, b - a) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
 
 
 def _mostly_gone(batch: Batch) -> bool:

@@ -25,7 +25,7 @@ class OpenOutput(Protocol):
     def write(self, table: pa.Table, tally: Tally) -> None:
         """Append rows."""
 
-    def close(self) -> list[OutputFile]:
+    def close(self, tally: Tally) -> list[OutputFile]:
         """Put everything in place; the files of the result among it."""
 
     def abort(self) -> None:
@@ -70,8 +70,13 @@ class _OpenSink:
         tally.sample(WRITE, None, table)
         counts.seconds += time.perf_counter() - started
 
-    def close(self) -> list[OutputFile]:
-        return self._open.close() if self._open is not None else []
+    def close(self, tally: Tally) -> list[OutputFile]:
+        if self._open is None:
+            return []
+        started = time.perf_counter()
+        files = self._open.close()
+        tally.step(WRITE).seconds += time.perf_counter() - started
+        return files
 
     def abort(self) -> None:
         if self._open is not None:
@@ -139,7 +144,7 @@ class _OpenStage:
         keys = found.column("key").to_numpy()
         self._side.write_partitions(found, (keys % np.uint64(self._stage.partitions)).astype(np.int64), self._stage.partitions)
 
-    def close(self) -> list[OutputFile]:
+    def close(self, tally: Tally) -> list[OutputFile]:
         self._side.close()
         self._rows.close()
         return []
@@ -184,7 +189,7 @@ class _OpenExchange:
         counts.rows_in += table.num_rows if e.source == 0 else 0
         counts.seconds += time.perf_counter() - started
 
-    def close(self) -> list[OutputFile]:
+    def close(self, tally: Tally) -> list[OutputFile]:
         self._file.close()
         return []
 

@@ -60,7 +60,7 @@ class RowsTask:
                 if result.num_rows:
                     output.write(result, chain.tally)
             side = dropped.close()
-            files = output.close()
+            files = output.close(chain.tally)
         except BaseException as error:
             output.abort()
             dropped.abort()

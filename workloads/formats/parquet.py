@@ -223,7 +223,7 @@ def _repeats(column: pa.ChunkedArray[Any]) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type):
+    if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or _long(column):
         return False
     head = column.slice(0, DICTIONARY_SAMPLE)
     return bool(len(head) and pc.count_distinct(head, mode="all").as_py() * 2 <= len(head))

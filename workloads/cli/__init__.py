@@ -16,6 +16,8 @@ from workloads.errors import DataJobError
 
 INTERRUPTED = 130
 USAGE = 2
+OF_A_RUN = ("duckdb", "fsspec", "numba", "numpy", "pandas", "pyarrow", "ray", "rich")
+"""Packages that reading and running need and that a plain `pip install datajob` does not bring."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -30,8 +32,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted. The next run of the same command goes on from what was finished.", err=True)
+    except (KeyboardInterrupt, click.Abort):  # click has ended the line that ^C stands in
+        click.echo("Interrupted. The next run of the same command goes on from what was finished.", err=True)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,9 +41,10 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except DataJobError as error:
         return _said(str(error), error.exit_code, debug)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("workloads", "controller", ""):
-            return _said(f"Something is missing in this installation: {error}", 1, debug)
-        return _said(f"This command needs the package {error.name}: pip install 'datajob[workload]'", 1, debug)
+        package = (error.name or "").split(".")[0]
+        if package not in OF_A_RUN:
+            return _said(f"Unexpected error: {error}", 1, debug)
+        return _said(f"This command needs the package {package}: pip install 'datajob[workload]'", 1, debug)
     except Exception as error:  # noqa: BLE001 - the last place to say it readably
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _said(f"Unexpected error: {what}\n--debug shows where it happened.", 1, debug)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 from rich.console import Console, Group
@@ -31,7 +32,7 @@ def watching(name: str, *, quiet: bool) -> Iterator[Callable[[Event], None]]:
     else:
         view = _LiveView(name)
         with Live(get_renderable=view.render, console=console, refresh_per_second=5, transient=True) as live:
-            view.above = live.console.print
+            view.above = partial(live.console.print, highlight=False)
             yield view
 
 
@@ -81,6 +82,7 @@ class _LiveView:
         self.name = name
         self.above: Callable[[str], None] = print
         self.began = time.monotonic()
+        self.stage = "starting"
         self.report: Report | None = None
         self.reported = self.began
         self.spinner = Spinner("dots")
@@ -88,6 +90,7 @@ class _LiveView:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
             self.above(f"{self.name}: {_started(event)}")
+            self.stage = "the first unit of work is on its way"
         elif isinstance(event, Note):
             self.above(event.message)
         elif isinstance(event, Progressed | Finished):
@@ -97,7 +100,7 @@ class _LiveView:
         now = time.monotonic()
         line = Table.grid(padding=(0, 1))
         if self.report is None:
-            line.add_row(self.spinner, Text(f"{self.name}: starting, {now - self.began:.0f} s"))
+            line.add_row(self.spinner, Text(f"{self.name}: {self.stage}, {duration(int(now - self.began))}"))
             return line
         progress = self.report.progress
         left = progress.eta_seconds

@@ -18,7 +18,9 @@ def size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0 s`, `0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 12 min`."""
+    """`0 s`, `0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 12 min`; whole seconds for an int."""
+    if isinstance(seconds, int) and seconds < 60:
+        return f"{seconds} s"
     if seconds < 0.01:
         return "< 0.01 s" if seconds else "0 s"
     if seconds < 10:

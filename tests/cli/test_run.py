@@ -1,0 +1,119 @@
+"""`datajob run` and `datajob report` on real rows, in this process's executor."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.console import DataJobCommand
+from workloads.cli import running
+from workloads.errors import RowsFailed
+
+
+def run(datajob: DataJobCommand, job: Path, *more: str):
+    return datajob("run", "--executor", "local", str(job), *more)
+
+
+def test_a_run_ends_with_a_table_per_step_and_the_place_of_the_result(datajob: DataJobCommand, job: Path) -> None:
+    ended = run(datajob, job)
+    assert ended.code == 0, ended.err
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert ["filter", "6", "5", "1", "0"] in [line[:5] for line in lines]
+    assert ["duplicate", "(20.0", "%)", "1"] in [line[:4] for line in lines]
+    assert f"Result  {job.parent}/out (4 rows, 1 file," in ended.out
+    assert pq.read_table(job.parent / "out").num_rows == 4
+    assert "tidy: 1 file, " in ended.err
+
+
+def test_quiet_prints_nothing(datajob: DataJobCommand, job: Path) -> None:
+    ended = run(datajob, job, "--quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(datajob: DataJobCommand, job: Path) -> None:
+    ended = run(datajob, job, "--dry-run", "--set", "spec.steps[2].limit.count=2")
+    assert ended.code == 0 and "filter" in ended.out and "limit" in ended.out
+    assert not (job.parent / "out").exists()
+
+
+def test_set_values_are_those_that_run(datajob: DataJobCommand, job: Path) -> None:
+    assert run(datajob, job, "--set", f"spec.sink.parquet.path={job.parent}/elsewhere").code == 0
+    assert (job.parent / "elsewhere").exists() and not (job.parent / "out").exists()
+
+
+def test_functions_beside_the_job_are_found(datajob: DataJobCommand, job: Path) -> None:
+    (job.parent / "shouting.py").write_text("def shout(row):\n    return row | {'text': row['text'].upper()}\n")
+    ended = run(datajob, job, "--set", "spec.steps[2]={map: {function: 'shouting:shout'}}")
+    assert ended.code == 0, ended.err
+    assert "TWO ROSES" in pq.read_table(job.parent / "out")["text"].to_pylist()
+
+
+ERRORS = {
+    "an invalid job": (("--set", "spec.steps[0]=1"), 2, "spec.steps[0]: must be a block of keys"),
+    "a column that is not in the data": (("--set", "spec.steps[1].exactDedup.columns=[body]"), 2, "`body`"),
+    "an input that is not there": (("--set", "spec.sources[0].parquet.paths=[/no/where]"), 3, "/no/where"),
+    "a sink that cannot be": (("--set", "spec.sink.parquet.path=/proc/nothing/here"), 4, "/proc/nothing/here"),
+}
+
+
+@pytest.mark.parametrize(("more", "code", "named"), ERRORS.values(), ids=list(ERRORS))
+def test_an_error_is_one_paragraph_with_its_exit_code(
+    datajob: DataJobCommand, job: Path, more: tuple[str, ...], code: int, named: str
+) -> None:
+    ended = run(datajob, job, *more)
+    assert (ended.code, ended.out) == (code, "")
+    assert "Error: " in ended.err and named in ended.err and "Traceback" not in ended.err
+
+
+def test_debug_shows_the_traceback(datajob: DataJobCommand, job: Path) -> None:
+    ended = run(datajob, job, "--debug", "--set", "spec.sources[0].parquet.paths=[/no/where]")
+    assert ended.code == 3 and "Traceback" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (RowsFailed("3 rows failed"), 5, "Error: 3 rows failed\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted. The next run of the same command goes on from what was finished.\n"),
+        (ValueError("odd"), 1, "Error: Unexpected error: ValueError: odd\n--debug shows where it happened.\n"),
+        (
+            ModuleNotFoundError("No module named 'ray'", name="ray.data"),
+            1,
+            "Error: This command needs the package ray: pip install 'datajob[workload]'\n",
+        ),
+    ],
+)
+def test_every_end_has_its_exit_code(
+    datajob: DataJobCommand, job: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(running, "_run", fail)
+    ended = run(datajob, job)
+    assert (ended.code, ended.err) == (code, said)
+
+
+def test_one_of_several_jobs_is_chosen_by_name(datajob: DataJobCommand, job: Path) -> None:
+    job.write_text(f"{job.read_text()}---\n{job.read_text().replace('name: tidy', 'name: other')}")
+    assert "choose one with --name" in run(datajob, job).err
+    assert "no job called third; it has tidy, other" in run(datajob, job, "--name", "third").err
+    assert run(datajob, job, "--name", "other", "--dry-run").out.startswith("DataJob other")
+
+
+def test_the_report_is_printed_written_and_found(datajob: DataJobCommand, job: Path) -> None:
+    printed = run(datajob, job).out
+    for path in ("out", "out/", "out/_datajob", "out/_datajob/report.json"):
+        assert datajob("report", f"{job.parent}/{path}").out == printed
+    page = job.parent / "page.html"
+    assert datajob("report", f"{job.parent}/out", "--html", str(page)).code == 0
+    assert "&lt;b&gt;one&lt;/b&gt;" in page.read_text()
+    assert datajob("report", f"{job.parent}/out", "--html", "-").out == page.read_text()
+
+
+def test_no_report_is_an_error_of_the_input(datajob: DataJobCommand, tmp_path: Path) -> None:
+    ended = datajob("report", str(tmp_path))
+    assert ended.code == 3 and "report.json cannot be read" in ended.err
+    (tmp_path / "x.json").write_text(json.dumps({"a": 1}))
+    assert datajob("report", str(tmp_path / "x.json")).code == 3

@@ -1,0 +1,178 @@
+"""The report of a run as a page."""
+
+import re
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engine.browser import show
+from workloads.api.report import Histogram, Output, Progress, Report, Sample, StepReport
+from workloads.engine.html import render
+
+HOSTILE = "<script>document.title='taken'</script><img src=https://example.com/x.png onerror=alert(1)>\"'&"
+
+
+def report(**changes: Any) -> Report:
+    """A finished run with something in every section."""
+    steps = (
+        StepReport(name="read", rows_in=100_000, rows_out=100_000, seconds=1.5),
+        StepReport(
+            name="gopherQuality",
+            rows_in=100_000,
+            rows_out=79_990,
+            rejected={"gopher_short_doc": 15_000, "gopher_below_alpha_threshold": 5_000},
+            failed=10,
+            seconds=20.25,
+        ),
+        StepReport(name="exactDedup", rows_in=79_990, rows_out=70_000, rejected={"duplicate": 9_990}, seconds=3),
+        StepReport(name="write", rows_in=70_000, rows_out=70_000, seconds=2),
+    )
+    values: dict[str, Any] = {
+        "name": "clean-web",
+        "state": "complete",
+        "started": "2026-03-04T10:11:12.345Z",
+        "finished": "2026-03-04T10:14:02Z",
+        "seconds": 60.0,
+        "startup_seconds": 10.0,
+        "version": "1.2.3",
+        "input_bytes": 500_000_000,
+        "input_files": 64,
+        "progress": Progress(
+            rows_in=100_000, rows_out=70_000, rows_rejected=29_990, rows_failed=10, shards_done=40, shards_total=40, percent=100
+        ),
+        "steps": steps,
+        "output": Output(manifest="s3://lake/clean/_datajob/manifest.json", files=40, bytes=300_000_000, rows=70_000),
+        "histograms": (Histogram(column="text", unit="bytes", read=(1, 0, 50, 900), written=(0, 0, 10, 800)),),
+        "samples": (
+            Sample(step="write", row={"text": "描述这张图片的内容。"}),
+            Sample(step="gopherQuality", reason="gopher_short_doc", row={"text": HOSTILE}),
+        ),
+    }
+    return Report(**(values | changes))
+
+
+def bare(state: str = "running") -> Report:
+    return Report(name="empty", state=state, started="2026-03-04T10:11:12Z", version="1.2.3")  # type: ignore[arg-type]
+
+
+class _Balanced(HTMLParser):
+    """Fails on a tag that is not closed in its turn."""
+
+    alone = frozenset({"meta", "link", "wbr", "rect", "line"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.seen.add(tag)
+        if tag not in self.alone:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.alone:
+            assert self.open.pop() == tag, tag
+
+
+def tags(page: str) -> set[str]:
+    """The tags of a page, which must be balanced."""
+    parser = _Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    return parser.seen
+
+
+def text_of(page: str) -> str:
+    """What a person reads, on one line."""
+    without_style = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<wbr>", "", without_style).translate({60: " <", 62: "> "}).split())
+
+
+SIZES = {
+    "a finished run": report(),
+    "a run without a row": bare(),
+    "a failed run": report(state="failed", message="the disk is full", output=None),
+    "sixty steps": report(steps=tuple(StepReport(name=f"step-{i}", rows_in=60 - i, rows_out=59 - i) for i in range(60))),
+    "a step that makes rows": report(steps=(StepReport(name="explode", rows_in=10, rows_out=1000),)),
+    "a billion rows": report(steps=(StepReport(name="read", rows_in=10**10, rows_out=10**10, seconds=1e6),)),
+}
+
+
+@pytest.mark.parametrize("run", SIZES.values(), ids=list(SIZES))
+def test_a_page_is_whole_and_has_neither_scripts_nor_addresses(run: Report) -> None:
+    page = render(run)
+    assert not tags(page) & {"script", "img", "iframe", "object", "form"}
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "url(" not in page and "@import" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_figures_of_a_run_are_on_its_page() -> None:
+    page = text_of(render(report()))
+    for figure in (
+        "100,000",
+        "70,000",
+        "29,990",
+        "30.0 %",
+        "10.0 MB/s",
+        "2,000 rows/s",
+        "64 files, 500 MB",
+        "300 MB",
+        "40 files",
+    ):
+        assert figure in page, figure
+
+
+def test_reasons_stand_by_their_step_the_most_frequent_first() -> None:
+    page = render(report()).replace("<wbr>", "")
+    places = [page.index(f"<code>{name}</code>", page.index("Why rows")) for name in
+              ("gopherQuality", "gopher_short_doc", "gopher_below_alpha_threshold", "exactDedup", "duplicate")]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_why_a_run_failed_is_said_at_the_top() -> None:
+    page = render(report(state="failed", message="the <disk> is full"))
+    assert page.index("the &lt;disk&gt; is full") < page.index("Rows read")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=20))
+def test_no_text_of_the_data_becomes_markup(value: str, name: str, reason: str) -> None:
+    run = bare().model_copy(
+        update={
+            "name": name,
+            "steps": (StepReport(name=name, rows_in=2, rejected={reason: 1}),),
+            "samples": (Sample(step=name, reason=reason, row={name: value}),),
+        }
+    )
+    assert tags(render(run)) <= tags(render(report()))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("run", SIZES.values(), ids=list(SIZES))
+def test_a_browser_shows_the_page_asks_for_nothing_and_complains_of_nothing(run: Report, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render(run), encoding="utf-8")
+    shown = show(page)
+    assert shown.console == ""
+    assert shown.requests in ((), (page.as_uri(),))
+    assert f"<title>{run.name} – DataJob report</title>" in shown.dom
+    for figure in (run.progress.rows_in, run.progress.rows_out, run.progress.rows_rejected):
+        assert f'<dd class="value">{figure:,}</dd>' in shown.dom
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 760, 1200])
+def test_a_page_is_no_wider_than_its_window(width: int, tmp_path: Path) -> None:
+    inner = escape(render(SIZES["a billion rows"]))
+    measure = "document.title = frame.contentDocument.documentElement.scrollWidth"
+    page = tmp_path / "frame.html"
+    page.write_text(f'<iframe id="frame" width="{width}" frameborder="0" onload="{measure}" srcdoc="{inner}"></iframe>')
+    found = re.search(r"<title>(\d+)</title>", show(page).dom)
+    assert found and int(found[1]) <= width

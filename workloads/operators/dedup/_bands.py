@@ -1,0 +1,47 @@
+"""How MinHash permutations are divided in bands, and what is found then."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FOUND_AT_THRESHOLD = 0.9
+
+
+def chance(similarity: float, bands: int, rows: int) -> float:
+    """The probability that two texts of this Jaccard similarity share a band (Leskovec et al., ch. 3.4)."""
+    return 1.0 - (1.0 - similarity**rows) ** bands
+
+
+def divide(permutations: int, threshold: float) -> tuple[int, int]:
+    """Bands and rows: the most rows (fewest false candidates) with which 90 % of pairs right at the threshold are found.
+
+    Pairs above it are found more often; spread evenly between 0.8 and 1, 99 % of them. 112 permutations at 0.8 give
+    FineWeb's 14 bands of 8 rows.
+    """
+    possible = [(permutations // rows, rows) for rows in range(permutations, 0, -1)]
+    return next((p for p in possible if chance(threshold, *p) >= FOUND_AT_THRESHOLD), (permutations, 1))
+
+
+@cache
+def permutations(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Masks and odd multipliers of `count` permutations of 32-bit numbers, drawn by SplitMix64; read-only."""
+    import numpy as np
+
+    drawn = np.array([_splitmix(seed + i) for i in range(2 * count)], np.uint64) >> np.uint64(32)
+    masks, multipliers = drawn[:count].astype(np.uint32), drawn[count:].astype(np.uint32) | np.uint32(1)
+    masks.flags.writeable = multipliers.flags.writeable = False
+    return masks, multipliers
+
+
+def _splitmix(index: int) -> int:
+    """The number of this index in the sequence of SplitMix64 (Steele et al. 2014)."""
+    mask = 2**64 - 1
+    z = (index + 1) * 0x9E3779B97F4A7C15 & mask
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & mask
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & mask
+    return z ^ (z >> 31)

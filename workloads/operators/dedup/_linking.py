@@ -1,0 +1,51 @@
+"""From keys that similar rows share to edges between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+def key_table(keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> pa.Table:
+    """Signatures with the keys `keys[i, :]` for each of the positions `rows`."""
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "row": pa.array(np.repeat(rows.astype(np.uint32), keys.shape[1])),
+            "key": pa.array(np.ascontiguousarray(keys).reshape(-1)),
+        }
+    )
+
+
+def link_equal_keys(signatures: pa.Table) -> pa.Table:
+    """Edges from each row to the first row with the same key: a star per key, not all pairs."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows, keys = signatures.column("row").to_numpy(), signatures.column("key").to_numpy()
+    order = np.argsort(keys, kind="stable")
+    rows, keys = rows[order], keys[order]
+    new = np.ones(len(keys), bool)
+    new[1:] = keys[1:] != keys[:-1]
+    first = rows[np.flatnonzero(new)[np.cumsum(new) - 1]] if len(rows) else rows
+    edge = rows != first
+    pairs = np.unique(np.stack([rows[edge], first[edge]], axis=1), axis=0)
+    return pa.table({"row": pa.array(pairs[:, 0]), "kept": pa.array(pairs[:, 1])})
+
+
+def groups_of(evidence: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The evidence group by group (`key`), rows of each in their order, and where groups begin (and the last ends)."""
+    import numpy as np
+    import pyarrow as pa
+
+    keys = evidence.column("key").to_numpy()
+    order: Any = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1], [True]])) if len(keys) else np.zeros(1, np.int64)
+    return evidence.take(pa.array(order)), starts.astype(np.int64)

@@ -31,7 +31,7 @@ class Segment:
 
 def job_steps(spec: DataJobSpec) -> tuple[Step, ...]:
     """The steps with their report names."""
-    return tuple(Step(name, operator) for name, operator in zip(spec.step_names(), spec.operators(), strict=True))
+    return tuple(Step(name, operator.resolved()) for name, operator in zip(spec.step_names(), spec.operators(), strict=True))
 
 
 def segments(steps: Sequence[Step]) -> tuple[Segment, ...]:

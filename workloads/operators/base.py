@@ -101,7 +101,12 @@ class Operator(Parameters):
 
     def identity(self) -> Any:
         """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
-        return [self.key, self.model_dump(mode="json")]
+        identity = [self.key, self.model_dump(mode="json")]
+        if type(self).__module__.split(".")[0] != __name__.split(".")[0]:  # a user's own class
+            from workloads.operators._source import source_digest
+
+            identity.append(source_digest(type(self).__module__))
+        return identity
 
     def outputs(self, columns: Order) -> Order | None:
         """Column names after this step, given those before it; None when only running it tells (a user's function)."""

@@ -192,6 +192,17 @@ def test_a_change_of_the_code_makes_it_other_work(tmp_path, monkeypatch):
     assert len({repr(before), repr(between), repr(step.identity())}) == 3
 
 
+def test_a_change_of_a_users_operator_makes_it_other_work(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = "from workloads.operators.base import Map\nclass Same(Map):\n    def apply(self, batch): return batch.table\n"
+    (tmp_path / "job_operators.py").write_text(source)
+    operator = Custom(operator="job_operators:Same").resolved()
+    before = operator.identity()
+    (tmp_path / "job_operators.py").write_text(f"{source}# changed\n")
+    assert before[:2] == ["same", {}]
+    assert operator.identity() != before
+
+
 @pytest.mark.parametrize("reference", ["words", "a.b", "a:b:c", "a:", "a b:c", "a:b.c"])
 def test_a_reference_names_a_module_and_a_function(reference):
     with pytest.raises(ValidationError, match="pattern"):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Any, ClassVar, Self
 
@@ -18,6 +14,7 @@ from pydantic import Field, WithJsonSchema
 from workloads.errors import InvalidJob
 from workloads.formats.types import TypeName
 from workloads.operators import base
+from workloads.operators._source import source_digest
 from workloads.operators.table._columns import did_you_mean
 
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
@@ -49,7 +46,7 @@ class CallsFunction(base.Operator):
 
     def identity(self) -> Any:
         """The parameters and the source of the function's module."""
-        return [super().identity(), source_digest(self.function)]
+        return [super().identity(), source_digest(self.function.split(":")[0])]
 
     def outputs(self, columns: base.Order) -> base.Order | None:
         """Unknown: only the function tells."""
@@ -88,17 +85,6 @@ def _function(reference: str, arguments: Mapping[str, Any]) -> Callable[[Any], A
 @cache
 def _instance(reference: str, arguments: str) -> Any:
     return find(reference)(**json.loads(arguments))
-
-
-def source_digest(reference: str) -> str | None:
-    """A digest of the file that `reference` is in, by which a change of the code is noticed; None when there is none."""
-    try:
-        spec = find_spec(reference.split(":")[0])
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None or not os.path.isfile(spec.origin):
-        return None
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
 
 def _not_importable(module_name: str, missing: str) -> str:

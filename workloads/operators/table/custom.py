@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field, ValidationError
 
 from workloads.errors import InvalidJob
 from workloads.operators import base
-from workloads.operators.table._functions import Arguments, Reference, find, source_digest
+from workloads.operators.table._functions import Arguments, Reference, find
 
 
 class Custom(base.Operator):
@@ -33,10 +31,6 @@ class Custom(base.Operator):
         except ValidationError as error:
             problems = "; ".join(f"`{'.'.join(map(str, e['loc'])) or 'params'}`: {e['msg']}" for e in error.errors())
             raise InvalidJob(f"the parameters of `{self.operator}` are not valid: {problems}.") from error
-
-    def identity(self) -> Any:
-        """The parameters and the source of the class's module."""
-        return [super().identity(), source_digest(self.operator)]
 
     def inputs(self) -> base.Order:
         """Those of the operator; none where it cannot be found."""

@@ -6,6 +6,7 @@ import base64
 import datetime
 import json
 import math
+import warnings
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +22,8 @@ ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 class JsonEncoder:
     """Writes tables as JSON lines to a stream, compressed as one of ENDINGS says.
 
-    What JSON lacks becomes what it has: times ISO 8601 (UTC where they have a zone), bytes base64, NaN and infinity null.
+    What JSON lacks becomes what it has: times ISO 8601 (UTC where they have a zone), durations seconds, bytes
+    base64, NaN and infinity null.
     """
 
     held = 0
@@ -40,7 +42,7 @@ class JsonEncoder:
             for lines in self._lines(table):
                 self._sink.write(_bytes_of(lines))
         except (duckdb.Error, _NestedOddityError):
-            for row in table.to_pylist(maps_as_pydicts="lossy"):  # a key twice: the last one counts, as for readers of JSON
+            for row in _rows(table):
                 self._sink.write(json.dumps(plain(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
     def _lines(self, table: pa.Table) -> list[Any]:
@@ -62,6 +64,15 @@ class JsonEncoder:
         """End the compression."""
         self._sink.close()
         self._connection.close()
+
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as dictionaries; of a key that is twice in a map the last one counts, as for readers of JSON."""
+    with warnings.catch_warnings(action="ignore"):
+        return table.to_pylist(maps_as_pydicts="lossy")
 
 
 class _NestedOddityError(Exception):
@@ -96,6 +107,8 @@ def json_column(column: Any) -> Any:
         return pc.replace_substring(utc.cast(pa.string()), " ", "T")
     if t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind):
         return pa.chunked_array([pa.array(map(plain, column.to_pylist()), pa.string())])
+    if t.is_duration(kind):
+        return pc.divide(column.cast(pa.int64()).cast(pa.float64()), _PER_SECOND[kind.unit])
     if t.is_float16(kind):
         column = column.cast(pa.float32())
     if t.is_floating(kind):
@@ -131,6 +144,8 @@ def plain(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
     if isinstance(value, datetime.datetime):
         naive = value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
         return naive.isoformat(timespec="microseconds") + ("Z" if value.tzinfo else "")

@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -33,13 +34,22 @@ CACHE_FOLDER = "DATAJOB_KERNEL_CACHE"
 """Environment variable that names another folder for the compiled kernels."""
 
 
+PROCESSOR = "DATAJOB_KERNEL_PROCESSOR"
+"""Environment variable that names the level of processor to compile for, one of `levels()`."""
+
+
+def levels() -> tuple[str, ...]:
+    """The levels of this machine's kind of processor, best first (LLVM's names)."""
+    return ("x86-64-v3", "x86-64") if platform.machine() == "x86_64" else ("generic",)
+
+
 def _choose_processor() -> None:
     if _config.CPU_NAME is not None:
         return  # the user asked for one by NUMBA_CPU_NAME
-    level = "generic"
-    if platform.machine() == "x86_64":
+    level = os.environ.get(PROCESSOR, levels()[0])
+    if PROCESSOR not in os.environ and level == "x86-64-v3":
         host = llvm.get_host_cpu_features()
-        level = "x86-64-v3" if all(host.get(f) for f in ("avx2", "bmi2", "fma")) else "x86-64"
+        level = level if all(host.get(feature) for feature in ("avx2", "bmi2", "fma")) else levels()[-1]
     _config.CPU_NAME, _config.CPU_FEATURES = level, ""
 
 
@@ -114,15 +124,17 @@ class _CacheImpl(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """numba's function cache that shrugs when it cannot write."""
+    """numba's function cache that shrugs when it cannot read or write."""
 
     _impl_class = _CacheImpl
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with suppress(OSError):
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
     def save_overload(self, sig: Any, data: Any) -> None:
-        try:
+        with suppress(OSError):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
-        except OSError:
-            return
 
 
 def kernel(*signatures: Any, allocates: bool = False) -> Callable[[F], F]:

@@ -101,7 +101,7 @@ class Operator(Parameters):
 
     def identity(self) -> Any:
         """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
-        identity = [self.key, self.model_dump(mode="json")]
+        identity: list[Any] = [self.key, self.model_dump(mode="json")]
         if type(self).__module__.split(".")[0] != __name__.split(".")[0]:  # a user's own class
             from workloads.operators._source import source_digest
 

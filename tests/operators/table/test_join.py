@@ -14,7 +14,7 @@ HOW = ["inner", "left", "right", "full", "semi", "anti"]
 
 
 def step(**parameters):
-    return Join(right=RIGHT, **({"on": ["k"]} | parameters))
+    return Join(right=RIGHT, **({"by": ["k"]} | parameters))
 
 
 def expected(left, right, how):
@@ -90,12 +90,12 @@ def test_keys_that_are_never_equal_are_refused(left, right):
 def test_several_keys_under_different_names():
     left = pa.table({"a": [1, 1, 2], "b": ["x", "y", "x"], "v": [1, 2, 3]})
     right = pa.table({"c": [1, 2, 9], "d": ["y", "x", "z"], "w": [10, 20, 30]})
-    on = {"on": None, "left_on": ["a", "b"], "right_on": ["c", "d"]}
-    assert rows_of(repartitioned(step(**on), left, right)) == [
+    by = {"by": None, "left_by": ["a", "b"], "right_by": ["c", "d"]}
+    assert rows_of(repartitioned(step(**by), left, right)) == [
         {"a": 1, "b": "y", "v": 2, "w": 10},
         {"a": 2, "b": "x", "v": 3, "w": 20},
     ]
-    assert rows_of(repartitioned(step(**on, how="full"), left, right))[-1] == {"a": 9, "b": "z", "v": None, "w": 30}
+    assert rows_of(repartitioned(step(**by, how="full"), left, right))[-1] == {"a": 9, "b": "z", "v": None, "w": 30}
 
 
 def test_matches_follow_the_order_of_the_left_then_of_the_right():
@@ -139,10 +139,10 @@ def test_only_keys_of_the_right_side_move_when_nothing_else_is_wanted():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"on": None}, "needs either `on`"),
-        ({"left_on": ["k"], "right_on": ["k"]}, "needs either `on`"),
-        ({"on": None, "left_on": ["a", "b"], "right_on": ["c"]}, "names 2 columns"),
-        ({"on": None, "left_on": ["a"]}, "names 1 columns"),
+        ({"by": None}, "needs either `by`"),
+        ({"left_by": ["k"], "right_by": ["k"]}, "needs either `by`"),
+        ({"by": None, "left_by": ["a", "b"], "right_by": ["c"]}, "names 2 columns"),
+        ({"by": None, "left_by": ["a"]}, "names 1 columns"),
         ({"how": "cross"}, "inner"),
     ],
 )
@@ -166,7 +166,7 @@ def test_columns_that_would_clash_are_refused():
 def test_it_knows_the_columns_before_and_after(tmp_path):
     pq.write_table(pa.table({"k": [1], "x": [1]}), tmp_path / "right.parquet")
     known = {"parquet": {"paths": [str(tmp_path)], "columns": ["k", "x"]}}
-    join = Join(right=known, on=["k"])
+    join = Join(right=known, by=["k"])
     assert join.inputs() == ("k",)
     assert join.outputs(("k", "x")) == ("k", "x", "x_right")
     assert step().outputs(("k", "x")) is None

@@ -27,11 +27,12 @@ class Join(base.Repartition):
     """
 
     right: Source = Field(description="Where the other rows come from: exactly one reader key.")
-    on: Columns | None = Field(default=None, description="Columns that must agree, where both sides call them the same.")
-    left_on: Columns | None = Field(
-        default=None, description="Columns of the left side that must agree with those of `rightOn`, in order."
+    # not `on`, which YAML reads as true
+    by: Columns | None = Field(default=None, description="Columns that must agree, where both sides call them the same.")
+    left_by: Columns | None = Field(
+        default=None, description="Columns of the left side that must agree with those of `rightBy`, in order."
     )
-    right_on: Columns | None = Field(default=None, description="Columns of the right side.")
+    right_by: Columns | None = Field(default=None, description="Columns of the right side.")
     how: Literal["inner", "left", "right", "full", "semi", "anti"] = Field(
         default="inner",
         description="Rows to keep: `inner`: those that agree; `left`, `right`, `full`: also those of that side, or of both, "
@@ -44,15 +45,15 @@ class Join(base.Repartition):
 
     @model_validator(mode="after")
     def _keys_of_both_sides(self) -> Self:
-        if (self.on is None) == (self.left_on is None and self.right_on is None):
-            raise ValueError("needs either `on` or both `leftOn` and `rightOn`")
+        if (self.by is None) == (self.left_by is None and self.right_by is None):
+            raise ValueError("needs either `by` or both `leftBy` and `rightBy`")
         if len(self.keys(0)) != len(self.keys(1)):
-            raise ValueError(f"`leftOn` names {len(self.keys(0))} columns, `rightOn` {len(self.keys(1))}")
+            raise ValueError(f"`leftBy` names {len(self.keys(0))} columns, `rightBy` {len(self.keys(1))}")
         return self
 
     def keys(self, source: int) -> base.Order:
         """The columns that must agree, of the left side (0) or the right (1)."""
-        return self.on or (self.right_on if source else self.left_on) or ()
+        return self.by or (self.right_by if source else self.left_by) or ()
 
     def inputs(self) -> base.Order:
         """The key columns of the left side."""

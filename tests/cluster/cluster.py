@@ -68,7 +68,17 @@ class Cluster:
     def install_kuberay_crds(self) -> None:
         """KubeRay's types without its operator, as a control plane without nodes needs them."""
         self.apply_kustomization(self.kuberay("crd"))
-        self.kubectl("wait", "--for=condition=Established", "crd/rayjobs.ray.io", "crd/rayclusters.ray.io", "--timeout=60s")
+        for crd in ("rayjobs.ray.io", "rayclusters.ray.io"):
+            self.wait_until_established(crd)
+
+    def wait_until_established(self, crd: str) -> None:
+        """Wait until the API server serves a type; `kubectl wait` gives up on one that has no status yet."""
+
+        def established() -> bool:
+            status = json.loads(self.kubectl("get", "crd", crd, "--output=json")).get("status", {})
+            return any(c["type"] == "Established" and c["status"] == "True" for c in status.get("conditions") or ())
+
+        wait_for(established, f"the type {crd}", 60)
 
     def answers(self) -> bool:
         """Whether the API server is ready for requests."""

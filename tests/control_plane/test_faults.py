@@ -1,0 +1,237 @@
+"""What goes wrong in a cluster, and that DataJobs get over it."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import TooLate, wait_for
+from tests.control_plane.conftest import Start
+from tests.control_plane.gate import Gate
+from tests.control_plane.jobs import PHASES, Jobs
+
+
+def stays(condition: Any, seconds: float) -> None:
+    """A condition holds for some time."""
+    with pytest.raises(TooLate):
+        wait_for(lambda: not condition(), "the opposite", seconds)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_controller_that_is_killed_in_any_phase_changes_nothing(jobs: Jobs, start: Start, phase: str) -> None:
+    first = start()
+    jobs.bring_to(phase)
+    before, things = jobs.status(), jobs.owned()
+    first.kill()
+    other = start()
+    wait_for(other.leads, "another controller to lead", 60)
+    jobs.edit(ttlSecondsAfterFinished=9999)
+    wait_for(lambda: jobs.status()["observedGeneration"] == before["observedGeneration"] + 1, "an edit to be seen", 30)
+    assert _without_generation(jobs.status()) == _without_generation(before)
+    assert jobs.owned() == things
+
+
+def test_what_happened_while_no_controller_ran_is_made_up_for(jobs: Jobs, start: Start) -> None:
+    first = start()
+    jobs.apply()
+    found = jobs.runs()
+    first.kill()
+    jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.apply("second")
+    start()
+    jobs.wait_phase("Complete", seconds=60)
+    jobs.ray_job(name="second")
+
+
+def test_a_rayjob_deleted_by_hand_costs_an_attempt(jobs: Jobs, start: Start) -> None:
+    start()
+    jobs.apply()
+    found = jobs.runs()
+    jobs.api.delete("rayjobs", jobs.namespace, found["metadata"]["name"])
+    jobs.ray_job(attempt=2)
+    assert jobs.status()["attempts"][0]["reason"] == "RayJobDeleted"
+
+
+def test_a_configmap_deleted_by_hand_comes_back(jobs: Jobs, start: Start) -> None:
+    start()
+    jobs.apply()
+    run = jobs.runs()["metadata"]["name"].rpartition("-")[0]
+    for suffix in ("job", "report"):
+        name = f"{run}-{suffix}"
+        uid = jobs.api.get("configmaps", jobs.namespace, name)["metadata"]["uid"]
+        jobs.api.delete("configmaps", jobs.namespace, name)
+        wait_for(lambda n=name, u=uid: _uid(jobs, n) not in (None, u), f"{name} to come back", 30)
+    assert jobs.status()["phase"] == "Running"
+
+
+def test_a_foreign_object_of_the_same_name_is_never_touched(jobs: Jobs, start: Start) -> None:
+    # The name holds a digest of the DataJob's UID, so it is known only after the DataJob is there: nobody runs meanwhile.
+    job = jobs.apply(suspend=True)
+    controller = start()
+    jobs.wait_phase("Suspended", seconds=60)
+    name = _first_name(job)
+    foreign = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {"name": name, "namespace": jobs.namespace},
+        "spec": {"entrypoint": "sleep 1"},
+    }
+    jobs.api.create("rayjobs", foreign)
+    jobs.edit(suspend=False)
+    stalled = jobs.wait_condition("Stalled", "NameTaken")
+    assert name in stalled["message"]
+    assert jobs.api.get("rayjobs", jobs.namespace, name)["spec"]["entrypoint"] == "sleep 1"
+    jobs.api.delete("rayjobs", jobs.namespace, name)
+    jobs.edit(retry={"limit": 1})  # or thirty seconds later by itself
+    assert jobs.ray_job()["spec"]["entrypoint"].startswith("python -m workloads.run")
+    assert controller.live()
+
+
+def test_without_kuberay_a_job_stalls_and_goes_on_when_it_comes(
+    jobs: Jobs, start: Start, control_plane: Cluster, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(control_plane.install_kuberay_crds)
+    for crd in ("rayjobs.ray.io", "rayclusters.ray.io"):
+        control_plane.kubectl("delete", f"crd/{crd}", "--wait=true")
+    start()
+    jobs.apply()
+    jobs.wait_condition("Stalled", "KubeRayMissing", seconds=60)
+    control_plane.install_kuberay_crds()
+    jobs.ray_job(seconds=60)
+    jobs.succeeds()
+    assert jobs.status()["failures"] == 0
+
+
+def test_an_api_server_that_is_away_for_a_minute_loses_nothing(jobs: Jobs, gate: Gate, start: Start) -> None:
+    controller = start()
+    wait_for(controller.leads, "the controller to lead", 60)
+    jobs.apply()
+    found = jobs.runs()
+    gate.shut()
+    jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.apply("second")
+    away = time.monotonic()
+    stays(lambda: time.monotonic() - away < 60 and jobs.status()["phase"] == "Running", 58)
+    gate.open()
+    if not controller.live():  # it gave up the Lease; Kubernetes starts it again
+        controller.start()
+    jobs.wait_phase("Complete", seconds=60)
+    jobs.ray_job(name="second", seconds=60)
+
+
+def test_a_watch_that_falls_silent_is_noticed(jobs: Jobs, gate: Gate, start: Start) -> None:
+    controller = start(DATAJOB_LEASE_SECONDS="200")
+    wait_for(controller.leads, "the controller to lead", 60)
+    jobs.apply()
+    found = jobs.runs()
+    gate.swallow()
+    jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.wait_phase("Complete", seconds=150)
+
+
+def test_a_namespace_that_is_deleted_goes_with_everything_in_it(jobs: Jobs, start: Start) -> None:
+    controller = start()
+    jobs.apply()
+    jobs.runs()
+    jobs.api.delete("namespaces", "", jobs.namespace)
+    wait_for(lambda: jobs.api.get("namespaces", "", jobs.namespace) is None, "the namespace to go", 60)
+    assert controller.metric("datajob_reconcile_errors_total") == 0
+
+
+def test_a_status_that_conflicts_is_written_again(jobs: Jobs, start: Start) -> None:
+    controller = start()
+    jobs.apply()
+    found = jobs.runs()
+    for number in range(20):  # every edit makes the resource version that the controller knows an old one
+        jobs.api.patch("datajobs", jobs.namespace, "clean", {"metadata": {"annotations": {"edit": str(number)}}})
+        if number == 10:
+            jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.wait_phase("Complete")
+    assert jobs.get()["metadata"]["annotations"]["edit"] == "19"
+    assert controller.metric("datajob_reconcile_errors_total") == 0
+
+
+def test_one_poisonous_object_never_blocks_the_others(jobs: Jobs, start: Start) -> None:
+    controller = start()
+    jobs.apply("poison")
+    jobs.ray_job(name="poison")
+    poisonous = {"attempts": [{"number": 1, "rayJobName": "x", "reason": "X", "finished": "not a time"}], "attempt": 1}
+    jobs.api.request("PATCH", *_raw_status(jobs, "poison", poisonous))
+    for number in range(5):
+        jobs.apply(f"good-{number}")
+    for number in range(5):
+        jobs.ray_job(name=f"good-{number}")
+    assert controller.live()
+
+
+def test_an_object_that_kuberay_refuses_is_told_and_not_retried_for_ever(jobs: Jobs, start: Start) -> None:
+    start()
+    jobs.apply(runtime={"volumes": [{"name": "x", "emptyDir": {"sizeLimit": {"not": "a quantity"}}}]})
+    refused = jobs.wait_condition("Stalled", "RayJobRefused")
+    assert "sizeLimit" in refused["message"]
+
+
+def test_another_replica_takes_over_from_a_leader_that_dies(jobs: Jobs, start: Start) -> None:
+    first, second = start(), start()
+    wait_for(lambda: first.ready() and second.ready(), "both replicas to be ready", 60)
+    wait_for(first.leads, "the first to lead", 30)
+    assert second.metric("datajob_leader") == 0
+    first.kill()
+    jobs.apply()
+    jobs.ray_job(seconds=60)
+    assert second.leads()
+
+
+def test_a_leader_that_ends_in_order_hands_over_at_once(start: Start) -> None:
+    first = start(DATAJOB_LEASE_SECONDS="60")
+    wait_for(first.leads, "the first to lead", 60)
+    second = start(DATAJOB_LEASE_SECONDS="60")
+    assert second.metric("datajob_leader") == 0
+    first.stop()
+    wait_for(second.leads, "the second to lead", 30)
+
+
+def test_a_controller_waits_for_the_type_of_datajobs(
+    jobs: Jobs, start: Start, control_plane: Cluster, request: pytest.FixtureRequest
+) -> None:
+    crd = json.loads(control_plane.kubectl("get", "crd/datajobs.datajob.io", "--output=json"))
+    bare = {k: crd[k] for k in ("apiVersion", "kind", "spec")} | {"metadata": {"name": crd["metadata"]["name"]}}
+
+    def restore() -> None:
+        control_plane.apply(json.dumps(bare))
+        control_plane.wait_until_established("datajobs.datajob.io")
+
+    request.addfinalizer(restore)
+    control_plane.kubectl("delete", "crd/datajobs.datajob.io", "--wait=true")
+    controller = start()
+    assert controller.live()
+    restore()
+    wait_for(controller.leads, "the controller to watch", 60)
+    jobs.apply()
+    jobs.ray_job()
+
+
+def _without_generation(status: dict[str, Any]) -> dict[str, Any]:
+    conditions = [{k: v for k, v in c.items() if k != "observedGeneration"} for c in status["conditions"]]
+    return {**status, "conditions": conditions, "observedGeneration": 0}
+
+
+def _uid(jobs: Jobs, config_map: str) -> str | None:
+    found = jobs.api.get("configmaps", jobs.namespace, config_map)
+    return found["metadata"]["uid"] if found else None
+
+
+def _first_name(job: dict[str, Any]) -> str:
+    from controller.names import rayjob, run_name
+    from controller.run import open_run
+
+    run, problems = open_run(job)
+    assert run, problems
+    return rayjob(run_name(job["metadata"]["name"], job["metadata"]["uid"], run.spec), 1)
+
+
+def _raw_status(jobs: Jobs, name: str, status: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
+    path = f"apis/datajob.io/v1alpha1/namespaces/{jobs.namespace}/datajobs/{name}/status"
+    return path, {"status": status}, "application/merge-patch+json"

@@ -1,0 +1,119 @@
+"""The life of a DataJob on a real API server: the controller as shipped, KubeRay's status written by the test."""
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import wait_for
+from tests.control_plane.jobs import PHASES, Jobs
+from tests.controller.reports import report
+
+pytestmark = pytest.mark.usefixtures("controller")
+
+
+def test_a_job_goes_from_its_manifest_to_its_result(jobs: Jobs, control_plane: Cluster) -> None:
+    jobs.apply()
+    found = jobs.runs()
+    name = f"{found['metadata']['name'].rpartition('-')[0]}-report"
+    jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report()}})
+    wait_for(lambda: jobs.status().get("progress", {}).get("percent") == 30, "progress in the status", 30)
+    output = {"manifest": "/data/out/_datajob/manifest.json", "files": 1, "bytes": 10, "rows": 90}
+    jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report("complete", output=output)}})
+    jobs.succeeds()
+    wait_for(lambda: jobs.status().get("output") == output, "the output in the status", 30)
+    wait = ("wait", "--for=condition=Complete", "dj/clean", "-n", jobs.namespace, "--timeout=10s")
+    assert "condition met" in control_plane.kubectl(*wait)
+    columns = control_plane.kubectl("get", "dj", "-n", jobs.namespace)
+    assert "PHASE" in columns and "Complete" in columns and "90" in columns
+    assert sorted(jobs.events()) == ["ClusterStarting", "Completed"]
+
+
+def test_deleting_a_job_in_any_phase_leaves_nothing(jobs: Jobs) -> None:
+    for phase in PHASES:
+        jobs.bring_to(phase)
+        jobs.api.delete("datajobs", jobs.namespace, "clean")
+        wait_for(lambda: not jobs.owned() and not jobs.get(), f"everything to go after {phase}: {jobs.owned()}", 60)
+
+
+def test_nothing_of_ours_has_a_finalizer(jobs: Jobs) -> None:
+    jobs.apply()
+    found = jobs.ray_job()
+    assert "finalizers" not in jobs.get()["metadata"]
+    assert "finalizers" not in found["metadata"]
+
+
+def test_applying_the_same_job_twice_changes_nothing(jobs: Jobs) -> None:
+    jobs.apply()
+    jobs.runs()
+    before, things = jobs.get(), jobs.owned()
+    after = jobs.apply()
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    assert after["status"] == before["status"]
+    assert jobs.owned() == things
+
+
+def test_a_failed_attempt_is_tried_again_and_its_words_stay(jobs: Jobs) -> None:
+    jobs.apply()
+    jobs.runs()
+    jobs.fails("Job entrypoint command failed with exit code 1, last available logs:\nboom")
+    jobs.ray_job(attempt=2)
+    attempt = jobs.status()["attempts"][0]
+    assert attempt["reason"] == "DriverFailed"
+    assert "boom" in attempt["message"]
+    jobs.succeeds(attempt=2)
+    assert "DriverFailed" in jobs.events()
+
+
+def test_an_error_in_the_job_fails_it_at_once(jobs: Jobs) -> None:
+    jobs.apply()
+    jobs.fails("Job entrypoint command failed with exit code 3, last available logs:\nno such bucket")
+    failed = jobs.wait_condition("Failed", "InputError")
+    assert "no such bucket" in failed["message"]
+    assert jobs.condition("Stalled")["status"] == "True"
+
+
+def test_a_suspended_job_goes_on_when_it_is_resumed(jobs: Jobs) -> None:
+    jobs.apply()
+    first = jobs.runs()
+    jobs.edit(suspend=True)
+    jobs.wait_phase("Suspended")
+    wait_for(lambda: not jobs.api.get("rayjobs", jobs.namespace, first["metadata"]["name"]), "the RayJob to go", 30)
+    jobs.edit(suspend=False)
+    jobs.ray_job(attempt=2)
+    assert jobs.status()["failures"] == 0
+
+
+def test_an_edited_recipe_runs_anew_and_the_old_objects_go(jobs: Jobs) -> None:
+    jobs.apply()
+    first = jobs.runs()["metadata"]["name"]
+    jobs.edit(sink={"parquet": {"path": "/data/other"}})
+    wait_for(lambda: jobs.status().get("rayJobName") not in (None, first), "another RayJob", 30)
+    jobs.succeeds()
+    run = jobs.status()["rayJobName"].rpartition("-")[0]
+    wait_for(lambda: all(run in one for one in jobs.owned()), f"the old objects to go: {jobs.owned()}", 30)
+
+
+def test_a_deadline_ends_a_job(jobs: Jobs) -> None:
+    jobs.apply(deadlineSeconds=3)
+    jobs.runs()
+    jobs.wait_condition("Failed", "DeadlineExceeded")
+    wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
+
+
+def test_a_finished_job_goes_after_its_time(jobs: Jobs) -> None:
+    jobs.apply(ttlSecondsAfterFinished=2)
+    jobs.kuberay_says(jobs.ray_job(), "SUCCEEDED", "Complete")
+    wait_for(lambda: not jobs.get(), "the DataJob to go", 30)
+
+
+def test_what_kueue_writes_into_a_rayjob_stays(jobs: Jobs) -> None:
+    jobs.apply(queueName="team-a")
+    found = jobs.ray_job()
+    assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    name = found["metadata"]["name"]
+    jobs.api.patch("rayjobs", jobs.namespace, name, {"spec": {"suspend": True}})
+    jobs.wait_condition("Reconciling", "Queued")
+    jobs.edit(retry={"limit": 9})
+    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen", 30)
+    assert jobs.api.get("rayjobs", jobs.namespace, name)["spec"]["suspend"] is True
+    jobs.api.patch("rayjobs", jobs.namespace, name, {"spec": {"suspend": False}})
+    jobs.wait_phase("Starting")

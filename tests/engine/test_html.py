@@ -47,7 +47,7 @@ def report(**changes: Any) -> Report:
         ),
         "steps": steps,
         "output": Output(manifest="s3://lake/clean/_datajob/manifest.json", files=40, bytes=300_000_000, rows=70_000),
-        "histograms": (Histogram(column="text", unit="bytes", read=(1, 0, 50, 900), written=(0, 0, 10, 800)),),
+        "histograms": (Histogram(column="text", unit="bytes", read=(1, 7, 50, 900), written=(0, 0, 10, 800)),),
         "samples": (
             Sample(step="write", row={"text": "描述这张图片的内容。"}),
             Sample(step="gopherQuality", reason="gopher_short_doc", row={"text": HOSTILE}),

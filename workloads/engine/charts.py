@@ -5,7 +5,7 @@ from html import escape
 
 from workloads.engine.figures import count, short
 
-CHART_WIDTH, CHART_HEIGHT, AXIS_HEIGHT, TOP = 480, 180, 22, 16
+CHART_WIDTH, CHART_HEIGHT, AXIS_HEIGHT, TOP, WIDEST = 480, 180, 22, 16, 56
 
 
 def bar(parts: Sequence[tuple[str, float]], label: str, height: int = 14) -> str:
@@ -24,7 +24,7 @@ def histogram(read: Sequence[int], written: Sequence[int], unit: str, label: str
     """Rows per power of two of length: those read behind, those written in front."""
     filled = [index for counts in (read, written) for index, rows in enumerate(counts) if rows]
     bins = range(min(filled, default=0), max(filled, default=0) + 1)
-    top, slot, every = max([1, *read, *written]), CHART_WIDTH / len(bins), -(-len(bins) // 12)
+    top, slot, every = max([1, *read, *written]), min(CHART_WIDTH / len(bins), WIDEST), -(-len(bins) // 12)
     drawn = [_level(CHART_HEIGHT), _level(TOP), f'<text class="tick" y="{TOP - 5}">{count(top)} rows</text>']
     for index in bins:
         x = (index - bins.start) * slot

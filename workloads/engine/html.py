@@ -14,6 +14,9 @@ from workloads.engine.figures import count, counted, duration, share, size, spee
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STATES = {"running": "Running", "complete": "Complete", "failed": "Failed"}
 
+TELLING_BINS = 3
+"""Columns whose values are all about as long (ids, language codes) are left out of the charts."""
+
 
 def render(report: Report) -> str:
     """The whole page."""
@@ -133,7 +136,7 @@ def _cells(rows: int, step: StepReport) -> str:
 
 
 def _lengths(report: Report) -> Iterator[str]:
-    shown = [h for h in report.histograms if any(h.read) or any(h.written)]
+    shown = [each for each in report.histograms if sum(map(bool, each.read)) >= TELLING_BINS]
     if not shown:
         return
     yield "<section><h2>Lengths before and after</h2>"
@@ -202,6 +205,8 @@ def _facts(report: Report) -> Iterator[str]:
     output = report.output
     facts = [("Job", report.name), ("State", _STATES[report.state]), ("Started", report.started)]
     facts += [("Finished", report.finished or "–"), ("Attempt", str(report.attempt)), ("Engine", f"datajob {report.version}")]
+    if report.exit_code is not None:
+        facts.append(("Exit code", str(report.exit_code)))
     if output:
         wrote = f"{counted(output.rows, 'row')} in {counted(output.files, 'file')}, {size(output.bytes)}"
         facts += [("Result", wrote), ("Manifest", output.manifest)]

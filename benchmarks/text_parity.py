@@ -45,8 +45,9 @@ def reference_rules(tokenizer: str) -> dict[str, Any]:
     from datatrove.pipeline.filters.fineweb_quality_filter import FineWebQualityFilter
     from datatrove.pipeline.filters.gopher_quality_filter import GopherQualityFilter
     from datatrove.pipeline.filters.gopher_repetition_filter import GopherRepetitionFilter
+    from datatrove.utils.typeshelper import Languages
 
-    language = whitespace_tokenizer() if tokenizer == "whitespace" else "en"
+    language = whitespace_tokenizer() if tokenizer == "whitespace" else Languages.english
     return {
         "gopherQuality": GopherQualityFilter(language=language),
         "gopherRepetition": GopherRepetitionFilter(language=language),

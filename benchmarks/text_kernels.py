@@ -1,0 +1,122 @@
+"""The speed of the text rules alone, on one core: no reading, no Ray, text already in Arrow.
+
+    python -m benchmarks.text_kernels CORPUS [--megabytes 100]
+
+CORPUS holds Parquet files with a column `text`. Speeds are MB of text per second of processor time, so that other
+work on the machine changes them little. Prints one line of JSON per figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+os.environ["POLARS_MAX_THREADS"] = "1"  # before polars is imported: it is compared on one core
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from workloads.operators.base import Batch, Filter
+from workloads.operators.text.c4_quality import C4Quality
+from workloads.operators.text.fineweb_quality import FinewebQuality
+from workloads.operators.text.gopher_quality import STOP_WORDS, GopherQuality
+from workloads.operators.text.gopher_repetition import GopherRepetition
+
+BATCH_MB = 24
+
+
+def batches_of(corpus: str, megabytes: int) -> list[pa.Table]:
+    """The column `text` in tables of about BATCH_MB, up to so many megabytes."""
+    tables: list[pa.Table] = []
+    waiting: list[pa.RecordBatch] = []
+    for batch in ds.dataset(corpus).to_batches(columns=["text"]):
+        waiting.append(batch)
+        if sum(b.nbytes for b in waiting) >= BATCH_MB * 1e6:
+            tables.append(pa.Table.from_batches(waiting).combine_chunks())
+            waiting = []
+        if sum(t.nbytes for t in tables) >= megabytes * 1e6:
+            break
+    return tables or [pa.Table.from_batches(waiting).combine_chunks()]
+
+
+def rate(work: Callable[[pa.Table], object], tables: Sequence[pa.Table]) -> float:
+    """MB of text per processor second, after one table to warm up."""
+    work(tables[0])
+    start = time.process_time()
+    for table in tables:
+        work(table)
+    return sum(table.nbytes for table in tables) / 1e6 / (time.process_time() - start)
+
+
+def pass_of(filters: Iterable[Filter]) -> Callable[[pa.Table], object]:
+    """The filters as the engine applies them: one batch, shared words, rows already dropped skipped."""
+
+    def run(table: pa.Table) -> Batch:
+        batch = Batch(table, np.ones(len(table), dtype=np.bool_))
+        for rule in filters:
+            verdict = rule.keep(batch)
+            alive = verdict.codes == 0 if batch.alive is None else batch.alive & (verdict.codes == 0)
+            if verdict.columns:
+                table = batch.table
+                for name, column in verdict.columns.items():
+                    table = table.set_column(table.schema.get_field_index(name), name, column)
+                batch = Batch(table.filter(pa.array(alive)))
+            else:
+                batch.alive = alive
+        return batch
+
+    return run
+
+
+def gopher_in_polars(table: pa.Table) -> object:
+    """Gopher's quality rules as expressions over a lazy frame."""
+    text, words = pl.col("text"), pl.col("words")
+    total, lines = words.list.len(), (pl.col("text").str.count_matches("\n") + 1)
+    lengths = words.list.eval(pl.element().str.len_chars()).list.mean()
+    ellipses = text.str.count_matches(r"\.\.\.|…")
+    rules = (
+        total.is_between(50, 100_000)
+        & lengths.is_between(3, 10)
+        & (text.str.count_matches("#", literal=True) / total <= 0.1)
+        & (ellipses / total <= 0.1)
+        & (text.str.count_matches(r"(?m)^\s*[•-]") / lines <= 0.9)
+        & (text.str.count_matches(r"(?m)(?:\.\.\.|…)\s*$") / lines <= 0.3)
+        & (text.str.count_matches(r"\S*\p{L}\S*") / total >= 0.8)
+        & (words.list.set_intersection(list(STOP_WORDS)).list.len() >= 2)
+    )
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.lazy().with_columns(words=text.str.extract_all(r"\S+")).select(keep=rules).collect()
+
+
+def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float | None, float | None]]:
+    """Name, value, what it is compared with, that value, and the goal."""
+    for tokenizer in ("whitespace", "unicode"):
+        rules = [kind(tokenizer=tokenizer) for kind in (GopherQuality, GopherRepetition, C4Quality, FinewebQuality)]
+        yield f"R1, {tokenizer} words", rate(pass_of(rules), tables), "", None, 40
+        yield f"R1, {tokenizer} words, repetition first", rate(pass_of([rules[1], rules[0], *rules[2:]]), tables), "", None, 40
+        for rule in rules:
+            yield f"{rule.key}, {tokenizer} words", rate(pass_of([rule]), tables), "", None, None
+    gopher = rate(pass_of([GopherQuality(tokenizer="whitespace")]), tables)
+    yield "gopherQuality", gopher, "polars, the same rules", rate(gopher_in_polars, tables), 3
+
+
+def main() -> None:
+    """Print all figures for the corpus given on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus")
+    parser.add_argument("--megabytes", type=int, default=100)
+    options = parser.parse_args()
+    for name, value, against, other, goal in figures(batches_of(options.corpus, options.megabytes)):
+        ratio = round(value / other, 1) if other else None
+        line = {"figure": name, "value": round(value, 1), "unit": "MB/s per core", "against": against or None, "ratio": ratio}
+        print(json.dumps({**line, "goal": goal}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""A real S3 server (versitygw) for a test session: `s3_server` starts it, `bucket` gives a test a fresh bucket and its environment."""
+"""A real S3 server (versitygw): `s3_server` starts it for the session, `bucket` gives a test an empty bucket."""
 
 import os
 import shutil

@@ -60,10 +60,8 @@ def test_json_is_read(tmp_path: Path, text: str, rows: list[object], block: int)
 @pytest.mark.parametrize("name", ["x.jsonl", "x.ndjson", "x.json", "x.jsonl.gz", "x.json.gz", "x.jsonl.zst"])
 def test_files_are_known_by_their_ending(tmp_path: Path, name: str) -> None:
     plain = b'{"a":1}\n{"a":2}\n'
-    data = (
-        gzip.compress(plain) if name.endswith(".gz") else pa.compress(plain, "zstd", True) if name.endswith(".zst") else plain
-    )
-    put(tmp_path / "in" / name, data)
+    packed = {"gz": gzip.compress(plain), "zst": pa.compress(plain, "zstd", True)}
+    put(tmp_path / "in" / name, packed.get(name.rsplit(".", 1)[1], plain))
     put(tmp_path / "in" / "README.md", "x")
     assert read(reader(tmp_path / "in")).to_pydict() == {"a": [1, 2]}
 

@@ -1,6 +1,7 @@
 """Byte ranges of files of lines: every line is in exactly one of them."""
 
 import gzip
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_whatever_the_cut_every_line_is_read_once(
     data = (BOM if bom else b"") + text
     path.write_bytes(data)
     edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-    ranges = [list(line_blocks(str(path), start, end, block)) for start, end in zip(edges, edges[1:], strict=False)]
+    ranges = [list(line_blocks(str(path), start, end, block)) for start, end in pairwise(edges)]
     found = [b for blocks in ranges for b in blocks]
     assert b"".join(b.data for b in found) == text
     assert all(data[b.offset : b.offset + len(b.data)] == b.data for b in found)

@@ -81,7 +81,7 @@ def test_paths_name_files_folders_or_globs(tree: Path, paths: tuple[str, ...], e
 
 @pytest.mark.parametrize("path", ["nope", "nope/*.parquet", "*.csv", "lang=de/*.csv", "deep/_er/nope.parquet"])
 def test_a_path_without_a_file_is_an_error_that_names_it(tree: Path, path: str) -> None:
-    with pytest.raises(InputError, match="no (such )?file") as error:
+    with pytest.raises(InputError, match=r"no (such )?file") as error:
         listed(tree, path)
     assert f"{tree}/{path}" in str(error.value)
 

@@ -71,7 +71,7 @@ def learnt_types(path: str, dialect: Dialect, files: int) -> pa.Schema:
     parser = CsvParser(path, dialect, names, as_text, lambda text, row, reason: None)
     for size in (max(LEAST_SAMPLE, SAMPLE_BYTES // files), BLOCK_BYTES, LARGEST_BLOCK):
         try:
-            table = next(parser.tables(0, -1, size), as_text.empty_table())
+            table = next(filter(len, parser.tables(0, -1, size)), as_text.empty_table())
             break
         except InputError:  # a row is larger than the block
             if size == LARGEST_BLOCK:
@@ -137,7 +137,6 @@ class CsvParser:
                 use_threads=False,
                 block_size=min(block_bytes, LARGEST_BLOCK),
                 column_names=list(self._names),
-                skip_rows_after_names=int(skip_header),
                 encoding=dialect.encoding,
             ),
             parse_options=pyarrow.csv.ParseOptions(
@@ -157,11 +156,12 @@ class CsvParser:
                 quoted_strings_can_be_null=False,
             ),
         )
-        passed = first_row + skip_header
+        row = first_row
         for batch in reader:
             table = pa.Table.from_batches([batch])
-            yield self._typed(table, passed, wrong)
-            passed += table.num_rows
+            header = int(skip_header and row == first_row and table.num_rows > 0)
+            yield self._typed(table.slice(header), row + header, wrong)
+            row += table.num_rows
 
     def _typed(self, table: pa.Table, first_row: int, wrong: list[int]) -> pa.Table:
         """`table` of bytes with the types of the schema, without the rows that do not fit."""

@@ -25,6 +25,9 @@ PREBUFFER_BYTES = 256 << 20
 """A row group up to this size (compressed) is fetched in few large requests; a larger one is streamed."""
 STREAM_BUFFER = 8 << 20
 DICTIONARY_SAMPLE = 4096
+PROBED_ROWS = 8192
+"""A smaller row group is decoded whole whatever its dictionaries hide."""
+PROBE = 256
 
 
 class ParquetReader(ColumnsReader):
@@ -103,19 +106,30 @@ def _tables(file: pq.ParquetFile, path: str, groups: range, names: list[str], ba
     size = 0
     for i in groups:
         group = file.metadata.row_group(i)
-        if together and size + group.total_byte_size > batch_bytes:
+        decoded = max(group.total_byte_size, _decoded(file, path, i, names))
+        if together and size + decoded > batch_bytes:
             yield file.read_row_groups(together, columns=names)
             together, size = [], 0
-        if group.total_byte_size <= batch_bytes:
+        if decoded <= batch_bytes:
             together.append(i)
-            size += group.total_byte_size
+            size += decoded
             continue
-        rows = max(1, group.num_rows * batch_bytes // group.total_byte_size)
+        rows = max(1, group.num_rows * batch_bytes // decoded)
         source = file if _compressed(group) <= PREBUFFER_BYTES else _open(path, file.metadata, stream=True)
         for batch in source.iter_batches(rows, row_groups=[i], columns=names):
             yield pa.Table.from_batches([batch])
     if together:
         yield file.read_row_groups(together, columns=names)
+
+
+def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> int:
+    """Bytes of a row group once decoded, estimated from its first rows where a dictionary hides them from the footer."""
+    group = file.metadata.row_group(index)
+    if group.num_rows < PROBED_ROWS or not any(group.column(i).has_dictionary_page for i in range(group.num_columns)):
+        return 0
+    probe = _open(path, file.metadata, stream=True)
+    head = next(probe.iter_batches(PROBE, row_groups=[index], columns=names), None)
+    return 0 if head is None or not head.num_rows else head.nbytes * group.num_rows // head.num_rows
 
 
 def _sample(files: Sequence[InputFile]) -> list[InputFile]:

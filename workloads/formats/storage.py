@@ -67,8 +67,9 @@ def join(path: str, *names: str) -> str:
 
 
 def _s3_environment() -> tuple[str | None, ...]:
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_PROFILE")
-    return tuple(os.environ.get(name) for name in names)
+    where = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+    who = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+    return tuple(os.environ.get(name) for name in (*where, *who))
 
 
 @cache

@@ -1,0 +1,115 @@
+"""The same over S3: a real server, multipart uploads, and errors that come soon and say what to do."""
+
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.formats.rows import read, write
+from tests.s3 import S3Server
+from workloads.errors import InputError, SinkError
+from workloads.formats.base import Reader, Writer
+from workloads.formats.csv import CsvReader, CsvWriter
+from workloads.formats.json import JsonReader, JsonWriter
+from workloads.formats.listing import list_inputs
+from workloads.formats.parquet import ParquetReader, ParquetWriter
+from workloads.formats.storage import AtomicFile, Folder
+from workloads.formats.webdataset import WebdatasetReader, WebdatasetWriter
+
+pytestmark = pytest.mark.s3
+
+TABLE = pa.table({"id": range(2000), "txt": [f"text {i} é " * 50 for i in range(2000)]})
+
+
+@pytest.mark.parametrize(
+    ("writer", "reader"),
+    [
+        (ParquetWriter, ParquetReader),
+        (JsonWriter, JsonReader),
+        (CsvWriter, CsvReader),
+    ],
+)
+def test_what_was_written_is_read(bucket: str, writer: type[Writer], reader: type[Reader]) -> None:
+    files = write(writer(path=f"{bucket}/out", file_bytes=1 << 17), TABLE)
+    source = reader(paths=(f"{bucket}/out/",))
+    assert [file.path for file in source.files()] == [f"{bucket}/out/{file.path}" for file in files]
+    assert [file.size for file in source.files()] == [file.size for file in files]
+    assert read(source, target=100_000, batch_bytes=50_000).equals(TABLE)
+
+
+def test_samples_are_written_and_read(bucket: str) -> None:
+    write(WebdatasetWriter(path=bucket), TABLE.slice(0, 10))
+    assert read(WebdatasetReader(paths=(bucket,))).column("txt").to_pylist() == TABLE.column("txt").to_pylist()[:10]
+
+
+def test_partitions_become_prefixes(bucket: str) -> None:
+    write(ParquetWriter(path=bucket, partition_by=("k",)), pa.table({"k": ["a b", "ü", None], "n": [1, 2, 3]}))
+    table = read(ParquetReader(paths=(f"{bucket}/k=*/",)))
+    assert dict(zip(table.column("n").to_pylist(), table.column("k").to_pylist(), strict=True)) == {1: "a b", 2: "ü", 3: None}
+
+
+def test_a_large_file_goes_up_in_parts_and_whole(bucket: str) -> None:
+    file = AtomicFile(bucket, "a/big.bin")
+    data = bytes(range(256)) * (100 << 10)
+    file.stream.write(data)
+    assert Folder(bucket).list(recursive=True) == {}
+    file.commit()
+    assert Folder(bucket).list(recursive=True) == {"a/big.bin": len(data)}
+    assert Folder(bucket).read("a/big.bin") == data
+    assert file.size == len(data)
+
+
+def test_an_aborted_upload_leaves_nothing(bucket: str, s3_server: S3Server) -> None:
+    file = AtomicFile(bucket, "big.bin")
+    file.stream.write(bytes(20 << 20))
+    file.abort()
+    assert Folder(bucket).list(recursive=True) == {}
+    assert [path for path in Path(s3_server.folder / bucket[5:]).rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_keeps_its_books(bucket: str) -> None:
+    folder = Folder(f"{bucket}/job")
+    for i in range(30):
+        folder.write(f"commits/{i:02}.json", b"x" * i)
+    folder.write("commits/00.json", b"again")
+    assert folder.read("commits/00.json") == b"again"
+    assert folder.list("commits")["commits/29.json"] == 29
+    assert folder.exists("commits/00.json") and folder.exists("commits") and not folder.exists("x")
+    folder.delete([f"commits/{i:02}.json" for i in range(29)])
+    assert list(folder.list(recursive=True)) == ["commits/29.json"]
+    folder.delete_tree()
+    assert folder.list(recursive=True) == {}
+
+
+def test_globs_and_hidden_names(bucket: str) -> None:
+    folder = Folder(bucket)
+    for name in ("a/1.jsonl", "a/b/2.jsonl", "a/_x/3.jsonl", "c/4.jsonl"):
+        folder.write(name, b"{}")
+    for path, expected in {"": [1, 2, 4], "a": [1, 2], "*/*.jsonl": [1, 4], "a/**/*.jsonl": [1, 2]}.items():
+        found = list_inputs([f"{bucket}/{path}"], [".jsonl"])
+        assert [int(file.path[-7]) for file in found] == expected
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
+    with pytest.raises(SinkError, match="the bucket does not exist"):
+        Folder("s3://no-such-bucket/x").write("a", b"1")
+    with pytest.raises(InputError, match="no such file or folder"):
+        list_inputs(["s3://no-such-bucket/x"], [])
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_credentials_that_are_refused_are_named(bucket: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "wrong")
+    with pytest.raises(SinkError, match="the credentials are refused"):
+        Folder(bucket).write("a", b"1")
+    with pytest.raises(InputError, match="the credentials are refused"):
+        Folder(bucket).list()
+
+
+def test_an_endpoint_that_does_not_answer_is_an_error_within_seconds(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with pytest.raises(InputError, match="the store cannot be reached; check the network and AWS_ENDPOINT_URL"):
+        list_inputs([f"{bucket}/x"], [])
+    assert time.monotonic() - started < 60

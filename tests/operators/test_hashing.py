@@ -105,7 +105,7 @@ ROWS = st.lists(st.tuples(st.none() | st.text(max_size=3), st.none() | st.intege
 
 
 @given(ROWS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_rows_of_several_columns_are_told_apart(rows):
     kinds = [pa.string(), pa.int64(), pa.list_(pa.bool_())]
     table = pa.table({name: pa.array([r[i] for r in rows], kinds[i]) for i, name in enumerate("abc")})

@@ -7,7 +7,7 @@ from threading import Thread
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloads.errors import InvalidJob
@@ -56,6 +56,7 @@ def test_an_expression_gives_one_value_per_row(expression, expected):
 
 
 @given(st.lists(st.none() | st.text()))
+@settings(deadline=None)
 def test_length_counts_characters_as_python_does(texts):
     table = pa.table({"text": pa.array(texts, pa.string())})
     assert compute(table, n="length(text)").column("n").to_pylist() == [None if t is None else len(t) for t in texts]

@@ -35,7 +35,7 @@ def expected(rows, by, descending):
     st.integers(1, 5),
     st.integers(3, 20),
 )
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 def test_rows_come_out_in_order_whatever_the_partitions(values, order, partitions, size):
     descending, by = order
     table = pa.table(

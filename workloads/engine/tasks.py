@@ -152,7 +152,9 @@ class EvidenceTask:
         low, high = np.searchsorted(at, [position, position + table.num_rows])
         if low == high:
             return
-        found = self.operator.evidence(Batch(table.take(pa.array(at[low:high] - position))))
+        found = self.operator.evidence(
+            Batch(table.select(list(self.operator.inputs())).take(pa.array(at[low:high] - position)))
+        )
         keys = members.column("kept").to_numpy()[low:high]
         found = found.append_column("row", pa.array(at[low:high] + self.numbers.first(unit.index))).append_column(
             "key", pa.array(keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from workloads.operators.dedup._bands import chance, divide
 from workloads.operators.dedup.minhash_dedup import MinhashDedup
 
 
-def as_rows(texts: list[str | None]) -> Rows:
+def as_rows(texts: Sequence[str | None]) -> Rows:
     return [{"id": i, "text": text} for i, text in enumerate(texts)]
 
 

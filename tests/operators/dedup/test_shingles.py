@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +18,7 @@ from workloads.operators.base import Batch
 from workloads.operators.dedup.minhash_dedup import MinhashDedup
 
 
-def evidence(operator: MinhashDedup, rows: list[str | None]) -> list[list[int]]:
+def evidence(operator: MinhashDedup, rows: Sequence[str | None]) -> Any:
     """The n-gram hashes of texts."""
     found = operator.evidence(Batch(pa.table({"text": pa.array(rows, pa.string())})))
     return found.column("ngrams").to_pylist()

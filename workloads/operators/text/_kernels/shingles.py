@@ -84,22 +84,45 @@ def longest(offsets: Any) -> int:
     return most
 
 
+@inline
+def sort_numbers(numbers: Any, count: int, spare: Any, starts: Any) -> None:
+    """Sort the first `count` 32-bit numbers: four passes by a byte each, by way of `spare`; `starts` has 257 places."""
+    for shift in (0, 16):
+        _sort_by_byte(numbers, spare, count, shift, starts)
+        _sort_by_byte(spare, numbers, count, shift + 8, starts)
+
+
+@inline
+def _sort_by_byte(source: Any, target: Any, count: int, shift: int, starts: Any) -> None:
+    for i in range(257):
+        starts[i] = 0
+    for i in range(count):
+        starts[((np.int64(source[i]) >> shift) & 0xFF) + 1] += 1
+    for i in range(256):
+        starts[i + 1] += starts[i]
+    for i in range(count):
+        byte = (np.int64(source[i]) >> shift) & 0xFF
+        target[starts[byte]] = source[i]
+        starts[byte] += 1
+
+
 @kernel(i64(TEXT, FOLDING, i64, types.boolean, write(i64), write(u32)), allocates=True)
 def shingle_sets(text: Any, folding: Any, size: int, by_character: bool, bounds: Any, sets: Any) -> int:
     """The distinct n-grams of row i, ascending, into `sets[bounds[i]:bounds[i + 1]]`; returns `bounds[-1]`.
 
     `sets` must be as long as the text has bytes.
     """
-    words = np.empty(longest(text.offsets) + 1, np.uint64)
+    most = longest(text.offsets) + 1
+    words, found, spare = np.empty(most, np.uint64), np.empty(most, np.uint32), np.empty(most, np.uint32)
+    starts = np.empty(257, np.int64)
     filled = np.int64(0)
     bounds[0] = 0
     for row in range(text.offsets.size - 1):
         count = word_hashes(text.data, text.offsets[row], text.offsets[row + 1], folding, by_character, words)
-        found = sets[filled : filled + count]
         count = shingle_hashes(words, count, size, found)
-        found[:count].sort()
+        sort_numbers(found, count, spare, starts)
         for i in range(count):
-            if i == 0 or found[i] != sets[filled - 1]:
+            if i == 0 or found[i] != found[i - 1]:
                 sets[filled] = found[i]
                 filled += 1
         bounds[row + 1] = filled

@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from workloads.api.checks import check, check_columns, check_imports
 from workloads.api.datajob import DataJob
 from workloads.api.loading import parse_object
+from workloads.choice import choice
+from workloads.operators.base import Model
+from workloads.parameters import Column
 
 
 def job(
@@ -132,7 +136,7 @@ def test_rejects_and_quarantine_lie_outside_of_what_is_read() -> None:
 
 
 def test_the_right_side_of_a_join_is_read_too() -> None:
-    steps = [{"join": {"right": {"parquet": {"paths": ["names"]}}, "on": ["id"]}}]
+    steps = [{"join": {"right": {"parquet": {"paths": ["names"]}}, "by": ["id"]}}]
     (problem,) = said(job(steps, sink={"parquet": {"path": "names/out"}}))
     assert problem.startswith("spec.sink.parquet.path: lies inside what the job reads (names)")
 
@@ -148,3 +152,21 @@ def test_problems_of_an_object_come_with_the_job() -> None:
     value = job([{"drop": {"columns": ["x"]}}]).model_dump(mode="json", by_alias=True, exclude_none=True)
     parsed, problems = parse_object(value)
     assert parsed is not None and "no column `x`" in problems[0].message
+
+
+class Caption(Model):
+    """Describes an image."""
+
+    image: Column = Field(description="The image.")
+
+
+@pytest.mark.parametrize("on_cluster", [False, True])
+def test_a_model_without_an_accelerator_is_slow_here_and_refused_on_a_cluster(on_cluster: bool) -> None:
+    step = choice("Step", "operator", {"caption": Caption}, "One step.")(caption=Caption(image="image"))
+    without = job(sources=[{"parquet": {"paths": ["in"]}}])
+    spec = without.spec.model_copy(update={"steps": (step,)})
+    (problem,) = check(without.model_copy(update={"spec": spec}), on_cluster=on_cluster)
+    assert problem.path == ("spec", "steps", 0, "caption") and problem.warning is not on_cluster
+    assert "spec.resources.accelerator" in str(problem)
+    resources = job(resources={"accelerator": {"type": "gpu"}}).spec.resources
+    assert check(without.model_copy(update={"spec": spec.model_copy(update={"resources": resources})})) == []

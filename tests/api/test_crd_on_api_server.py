@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests.cluster.cluster import Cluster, KubectlFailed
-from workloads.api.crd import crd_yaml
+from tests.cluster.waiting import wait_for
+from workloads.api.crd import crd, crd_yaml
 from workloads.api.loading import parse_object
 from workloads.api.spec import MAX_STEPS
 
@@ -18,8 +19,16 @@ pytestmark = pytest.mark.control_plane
 @pytest.fixture(scope="module")
 def cluster(control_plane: Cluster) -> Iterator[Cluster]:
     control_plane.apply(crd_yaml())
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/datajobs.datajob.io", "--timeout=60s")
+    wait_for(lambda: _is_served(control_plane), "the API server to serve DataJobs", 60)
     yield control_plane
+
+
+def _is_served(cluster: Cluster) -> bool:
+    try:
+        cluster.kubectl("get", "datajobs")
+        return "v1alpha1" in cluster.kubectl("get", "--raw", "/openapi/v3/apis/datajob.io/v1alpha1")
+    except KubectlFailed:
+        return False
 
 
 def job(**spec: Any) -> dict[str, Any]:
@@ -104,3 +113,16 @@ def test_the_short_name_lists_phase_and_progress(cluster: Cluster) -> None:
         assert "a-job" in cluster.kubectl("get", "datajob", "--output=name")
     finally:
         cluster.kubectl("delete", "dj", "a-job")
+
+
+def test_there_is_room_for_three_times_as_many_operators(cluster: Cluster) -> None:
+    """The rules of all steps together must stay within what one CRD may cost."""
+    roomy = crd()
+    roomy["metadata"]["name"], roomy["spec"]["group"] = "datajobs.room.datajob.io", "room.datajob.io"
+    step = roomy["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["steps"]["items"]
+    operators = dict(step["properties"])
+    for copy in ("Again", "Anew"):
+        step["properties"] |= {f"{name}{copy}": schema for name, schema in operators.items()}
+    present = ", ".join(f"has(self.{name})" for name in step["properties"])
+    step["x-kubernetes-validations"][0]["rule"] = f"[{present}].exists_one(x, x)"
+    cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(roomy))

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workloads.api.loading import load, parse_object, read_file, read_text
 from workloads.errors import InvalidJob
@@ -211,3 +214,20 @@ def test_a_file_that_holds_no_job_is_said_to_hold_none(tmp_path: Path, content: 
         file.write_bytes(content)
     with pytest.raises(InvalidJob, match=said):
         read_file(str(file))
+
+
+KEYS = st.sampled_from(["sources", "steps", "sink", "parquet", "paths", "filter", "where", "retry", "limit", "x"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(KEYS, VALUES))
+def test_whatever_a_spec_holds_ends_in_a_job_or_in_problems_that_name_a_field_of_it(spec: dict[str, object]) -> None:
+    value = {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "a"}, "spec": spec}
+    (document,) = read_text(yaml.safe_dump(value), "f")
+    assert (document.job is None) == bool(document.problems)
+    assert all(str(problem).startswith("f:") and problem.path[0] == "spec" for problem in document.problems)

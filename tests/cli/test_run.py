@@ -1,6 +1,9 @@
 """`datajob run` and `datajob report` on real rows, in this process's executor."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -117,3 +120,16 @@ def test_no_report_is_an_error_of_the_input(datajob: DataJobCommand, tmp_path: P
     assert ended.code == 3 and "report.json cannot be read" in ended.err
     (tmp_path / "x.json").write_text(json.dumps({"a": 1}))
     assert datajob("report", str(tmp_path / "x.json")).code == 3
+
+
+def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
+    (job.parent / "sleeping.py").write_text("import time\n\ndef nap(row):\n    time.sleep(60)\n    return row\n")
+    command = [sys.executable, "-m", "workloads.cli", "run", "--executor", "local", str(job)]
+    command += ["--set", "spec.steps[2]={map: {function: 'sleeping:nap'}}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        assert "1 unit of work" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Interrupted." in err and "Traceback" not in err

@@ -70,7 +70,7 @@ def test_a_join_with_a_second_source_matches_rows_on_keys(tmp_path: Path) -> Non
     write_parts(tmp_path / "in", ROWS, 12)
     write_parts(tmp_path / "names", [{"group": f"g{g}", "name": f"name {g}"} for g in range(3)], 2)
     right = {"parquet": {"paths": [str(tmp_path / "names")]}}
-    run(make_job(tmp_path / "in", tmp_path / "out", [{"join": {"right": right, "on": ["group"], "how": "inner"}}]))
+    run(make_job(tmp_path / "in", tmp_path / "out", [{"join": {"right": right, "by": ["group"], "how": "inner"}}]))
     expected = [{**r, "name": f"name {r['group'][1:]}"} for r in ROWS if r["group"] in ("g0", "g1", "g2")]
     assert sorted(map(str, read_manifest(tmp_path / "out"))) == sorted(map(str, expected))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
 from workloads import __version__, errors
-from workloads.api.checks import check_columns
+from workloads.api.checks import check, check_columns
 from workloads.api.datajob import DataJob
+from workloads.api.problems import Problem
 from workloads.api.report import Output, Report
 from workloads.engine.chain import Step
 from workloads.engine.events import Finished, Note, Progressed, Started
@@ -41,6 +42,7 @@ REPORT_SECONDS = 5.0
 def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     """Run a job to its end and return its report. Raises DataJobError for everything a person has to mend."""
     options = options or RunOptions()
+    _refuse(check(job))
     steps = job_steps(job.spec)
     parts = segments(steps)
     ray = RayExecutor(options.ray_address) if _wants_ray(options) else None
@@ -54,8 +56,8 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
                 options.on_event(Note("This run was completed before; there is nothing to do."))
                 return Report.model_validate_json(sink.read(f"{BOOKKEEPING}/report.json"))
             readers = [source.chosen for source in job.spec.sources]
-            listing = list_input(readers, state.target or options.shard_bytes, any(p.inference for p in parts))
-            _check_columns(job, listing)
+            listing = list_input(readers, state.target or options.shard_bytes, any(p.inference for p in parts), job.spec.errors.policy != "fail")
+            _refuse(check_columns(job.spec, tuple(listing.source.schema.names)))
             executor = ray or _executor(options, listing, parts)
             with closing(executor):
                 return _Run(job, options, sink, state, listing, parts, executor).execute()
@@ -73,11 +75,11 @@ def _executor(options: RunOptions, listing: Listing, parts: Sequence[Segment]) -
     return LocalExecutor() if options.executor == "local" or small else RayExecutor()
 
 
-def _check_columns(job: DataJob, listing: Listing) -> None:
-    """Follow the columns of the data through the steps. Raises InvalidJob for one that no step and no source makes."""
-    found = list(check_columns(job.spec, tuple(listing.source.schema.names)))
+def _refuse(problems: Iterable[Problem]) -> None:
+    """Raises InvalidJob when there are problems that are more than warnings."""
+    found = [str(p) for p in problems if not p.warning]
     if found:
-        raise InvalidJob("\n".join(map(str, found)))
+        raise InvalidJob("\n".join(found))
 
 
 class _Run:

@@ -16,6 +16,7 @@ from workloads.formats.base import Fragment, InputFile, Reader
 if TYPE_CHECKING:
     import pyarrow as pa
 
+THREADS = 16
 MODEL_FRAGMENTS = 64
 """Files per shard when a model runs: what an interrupted inference job repeats at most."""
 
@@ -32,28 +33,62 @@ class Listing:
     """Bytes of a shard."""
 
 
-def list_input(readers: Sequence[Reader], target: int | None, inference: bool) -> Listing:
+def list_input(readers: Sequence[Reader], target: int | None, inference: bool, lenient: bool = False) -> Listing:
     """List the files of all readers, unite their columns and cut shards.
+
+    When `lenient`, files that cannot be read do not count here; they are met again, and counted, when they are read.
 
     Raises InputError when something is missing or unreadable, or when a column has types that do not unite.
     """
     files = [reader.files() for reader in readers]
     size = sum(f.size for some in files for f in some)
     target = target or shard_target(size)
-    schemas = [reader.schema(some) for reader, some in zip(readers, files, strict=True)]
+    learn = _schema_of_readable if lenient else _schema
+    schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
     most = MODEL_FRAGMENTS if inference else MAX_FRAGMENTS
     shards = [
         shard
         for number, (reader, some) in enumerate(zip(readers, files, strict=True))
-        for shard in pack(number, _fragments(reader, some, target), target, most)
+        for shard in pack(number, _fragments(reader, some, target, lenient), target, most)
     ]
     source = FragmentInput(tuple(shards), tuple(readers), unite(schemas), tuple(schemas))
     return Listing(source, sum(map(len, files)), size, target)
 
 
-def _fragments(reader: Reader, files: Sequence[InputFile], target: int) -> list[Fragment]:
-    with ThreadPoolExecutor(16) as pool:
-        return list(itertools.chain.from_iterable(pool.map(lambda f: reader.fragments(f, target), files)))
+def _schema(reader: Reader, files: Sequence[InputFile]) -> pa.Schema:
+    return reader.schema(files)
+
+
+def _schema_of_readable(reader: Reader, files: Sequence[InputFile]) -> pa.Schema:
+    try:
+        return reader.schema(files)
+    except InputError:
+        with ThreadPoolExecutor(THREADS) as pool:
+            readable = list(itertools.compress(files, pool.map(lambda f: _is_readable(reader, f), files)))
+        if not readable:
+            raise
+        return reader.schema(readable)
+
+
+def _is_readable(reader: Reader, file: InputFile) -> bool:
+    try:
+        reader.schema([file])
+    except InputError:
+        return False
+    return True
+
+
+def _fragments(reader: Reader, files: Sequence[InputFile], target: int, lenient: bool) -> list[Fragment]:
+    def cut(file: InputFile) -> list[Fragment]:
+        try:
+            return reader.fragments(file, target)
+        except InputError:
+            if lenient:
+                return [Fragment(file, 0, -1, file.size)]
+            raise
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(itertools.chain.from_iterable(pool.map(cut, files)))
 
 
 def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:

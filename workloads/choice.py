@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, cast
 from warnings import catch_warnings, filterwarnings
 
 from pydantic import (
     ConfigDict,
-    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
@@ -24,22 +23,24 @@ EXACTLY_ONE = "x-exactly-one"
 """In JSON Schema, on a block of which exactly one key is set; its value is what such a key is called."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _OnFirstUse:
-    """Builds the validator of an alternative when a job first uses it, not when a hundred of them are imported."""
+    """Imports an alternative and builds its validator when a job first uses it: there are more than a hundred."""
 
-    model: type[Parameters]
+    alternatives: Mapping[str, type[Parameters]]
+    key: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self._validate)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        self.model.model_rebuild()
-        return handler(self.model.__pydantic_core_schema__)
+        model = self.alternatives[self.key]
+        model.model_rebuild()
+        return handler(model.__pydantic_core_schema__)
 
     def _validate(self, value: Any, info: ValidationInfo) -> Parameters:
         by_name = None if info.context is None else info.context.get("by_name")
-        return self.model.model_validate(value, by_alias=True, by_name=by_name, context=info.context)
+        return self.alternatives[self.key].model_validate(value, by_alias=True, by_name=by_name, context=info.context)
 
 
 def _describe(schema: dict[str, Any], model: type["Choice"]) -> None:
@@ -86,19 +87,10 @@ class Choice(Parameters):
     def _only_the_chosen(self, handler: Any) -> dict[str, Any]:
         return {k: v for k, v in handler(self).items() if v is not None}
 
-    @classmethod
-    def of(cls, parameters: Parameters) -> Self:
-        """The choice that holds `parameters`."""
-        key = next(key for key, model in cls.alternatives.items() if isinstance(parameters, model))
-        return cls(**{key: parameters})
-
 
 def choice(name: str, what: str, alternatives: Mapping[str, type[Parameters]], doc: str) -> type[Choice]:
-    """A `Choice` model with one optional field per alternative, described by its class docstring."""
-    fields: dict[str, Any] = {
-        key: (Annotated[model, _OnFirstUse(model)] | None, Field(default=None, description=summary(model)))
-        for key, model in alternatives.items()
-    }
+    """A `Choice` model with one optional field per alternative."""
+    fields: dict[str, Any] = {key: (Annotated[Any, _OnFirstUse(alternatives, key)] | None, None) for key in alternatives}
     base = type(f"_{name}", (Choice,), {"what": what, "alternatives": alternatives, "__module__": __name__})
     with catch_warnings():
         filterwarnings("ignore", message="Field name .* shadows an attribute")  # `json` is no method of a choice

@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def mixed(keys: NDArray[np.uint64], salt: int) -> NDArray[np.uint64]:
+    """A bijection of 64-bit numbers for each `salt`, after which they spread over any number of partitions."""
+    import numpy as np
+
+    shift, factor = np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
+    x = (keys ^ np.uint64((salt + 1) * 0xD6E8FEB86659FD93 & (2**64 - 1))) * factor
+    x = (x ^ (x >> shift)) * factor
+    return x ^ (x >> shift)
+
+
 def key_table(keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> pa.Table:
     """Signatures with the keys `keys[i, :]` for each of the positions `rows`."""
     import numpy as np

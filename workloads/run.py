@@ -34,7 +34,14 @@ def main(path: str) -> int:
             if status is not None:
                 status.offer(event.report)
             p = event.report.progress
-            log.info("%d%%: %d rows read, %d written, %d rejected, %d failed", p.percent, p.rows_in, p.rows_out, p.rows_rejected, p.rows_failed)
+            log.info(
+                "%d%%: %d rows read, %d written, %d rejected, %d failed",
+                p.percent,
+                p.rows_in,
+                p.rows_out,
+                p.rows_rejected,
+                p.rows_failed,
+            )
         elif isinstance(event, Note):
             log.info(event.message)
 

@@ -106,6 +106,4 @@ def test_two_runs_at_once_on_one_sink_are_refused_but_not_after_a_crash(tmp_path
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     run(job)
-    assert read_manifest(tmp_path / "out") == [
-        {**r, "size": len(r["text"])} for r in ROWS if len(r["text"]) > 20
-    ]
+    assert read_manifest(tmp_path / "out") == [{**r, "size": len(r["text"])} for r in ROWS if len(r["text"]) > 20]

@@ -24,7 +24,12 @@ CASES: dict[str, tuple[dict[str, Any], Rows, bool]] = {
     "limit above the input": ({"limit": {"count": 10_000}}, ROWS, True),
     "sort": ({"sort": {"by": ["score"]}}, sorted(ROWS, key=lambda r: r["score"]), True),
     "groupBy": (
-        {"groupBy": {"by": ["group"], "aggregates": {"n": {"function": "count"}, "most": {"function": "max", "column": "score"}}}},
+        {
+            "groupBy": {
+                "by": ["group"],
+                "aggregates": {"n": {"function": "count"}, "most": {"function": "max", "column": "score"}},
+            }
+        },
         [{"group": f"g{g}", "n": 120, "most": max(r["score"] for r in ROWS if r["group"] == f"g{g}")} for g in range(5)],
         False,
     ),

@@ -42,7 +42,7 @@ def test_rejected_rows_are_kept_with_step_and_reason(source: Path, tmp_path: Pat
 
 def test_a_second_run_into_the_same_sink_is_refused(source: Path, tmp_path: Path) -> None:
     run(make_job(source, tmp_path / "out"))
-    with pytest.raises(SinkError, match="already holds data.*overwrite"):
+    with pytest.raises(SinkError, match=r"already holds data.*overwrite"):
         run(make_job(source, tmp_path / "out"))
     assert read_manifest(tmp_path / "out") == ROWS
 
@@ -89,7 +89,7 @@ def test_a_completed_run_of_the_same_id_is_not_run_again(source: Path, tmp_path:
 
 
 def test_a_missing_column_is_named_before_anything_runs(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidJob, match="tex.*text"):
+    with pytest.raises(InvalidJob, match=r"tex.*text"):
         run(make_job(source, tmp_path / "out", [{"select": {"columns": ["id", "tex"]}}]))
     assert not list((tmp_path / "out").glob("*.parquet"))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from workloads.engine import models
 from workloads.engine.isolate import BadRow, Piece, isolate
 from workloads.engine.tally import Tally
 from workloads.errors import RowsFailed
@@ -54,7 +55,6 @@ class Chain:
     policy: str
     dropped: Dropped | None = None
     tally: Tally = field(default_factory=Tally)
-    _models: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows of `table` that come out of the last step."""
@@ -79,22 +79,18 @@ class Chain:
         if isinstance(operator, FlatMap):
             return Batch(self._tables(step, batch, operator.expand))
         if isinstance(operator, Model):
-            return Batch(self._tables(step, batch, self._inference(step.name, operator)))
+            return self._infer(step, operator, batch)
         raise TypeError(f"{operator.key} is no row-local operator")
 
-    def _inference(self, name: str, operator: Model) -> Callable[[Batch], pa.Table]:
-        import pyarrow as pa
-
-        if name not in self._models:
-            self._models[name] = operator.setup()
-        model, rows = self._models[name], operator.rows_per_batch()
-
-        def infer(batch: Batch) -> pa.Table:
-            table = batch.table
-            parts = [operator.infer(Batch(table.slice(i, rows)), model) for i in range(0, table.num_rows, rows)]
-            return pa.concat_tables(parts) if parts else operator.infer(batch, model)
-
-        return infer
+    def _infer(self, step: Step, operator: Model, batch: Batch) -> Batch:
+        with models.aside():
+            inferred = models.run(operator, batch, self.tally)
+        table = batch.table
+        for name, column in inferred.columns.items():
+            table = _set_column(table, name, column)
+        bad = [BadRow(row, reason) for row, reason in sorted(inferred.failed.items())]
+        good = self._without(step, batch, bad)
+        return Batch(table) if good is batch else Batch(_rows_but(table, bad))
 
     def _filter(self, step: Step, operator: Filter, batch: Batch) -> Batch:
         if operator.infallible:
@@ -158,14 +154,20 @@ class Chain:
         """`batch` without its bad rows, which are counted and handed on as the policy says."""
         if not bad:
             return batch
-        import numpy as np
         import pyarrow as pa
 
         rows = batch.table.take(pa.array([b.row for b in bad]))
         fail_rows(self.policy, step.name, [b.error for b in bad], rows, self.tally, self.dropped)
-        good = np.ones(len(batch), dtype=bool)
-        good[[b.row for b in bad]] = False
-        return Batch(batch.table.filter(pa.array(good)))
+        return Batch(_rows_but(batch.table, bad))
+
+
+def _rows_but(table: pa.Table, bad: Sequence[BadRow]) -> pa.Table:
+    import numpy as np
+    import pyarrow as pa
+
+    good = np.ones(table.num_rows, dtype=bool)
+    good[[b.row for b in bad]] = False
+    return table.filter(pa.array(good))
 
 
 def fail_rows(policy: str, step: str, errors: Sequence[str], rows: pa.Table, tally: Tally, dropped: Dropped | None) -> None:

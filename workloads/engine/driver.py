@@ -56,7 +56,9 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
                 options.on_event(Note("This run was completed before; there is nothing to do."))
                 return Report.model_validate_json(sink.read(f"{BOOKKEEPING}/report.json"))
             readers = [source.chosen for source in job.spec.sources]
-            listing = list_input(readers, state.target or options.shard_bytes, any(p.inference for p in parts), job.spec.errors.policy != "fail")
+            lenient = job.spec.errors.policy != "fail"
+            target = state.target or options.shard_bytes
+            listing = list_input(readers, target, any(p.inference for p in parts), lenient)
             _refuse(check_columns(job.spec, tuple(listing.source.schema.names)))
             executor = ray or _executor(options, listing, parts)
             with closing(executor):
@@ -197,8 +199,8 @@ class _Run:
         progress = self._meter.progress()
         if share > limit:
             raise RowsFailed(
-                f"{progress.rows_failed} of {progress.rows_in} rows failed, {share:.2%} of the input: more than `errors.maxRatio` "
-                f"allows ({limit:.2%}). {_worst(self._meter)}Correct the step or the data, or raise `errors.maxRatio`."
+                f"{progress.rows_failed} of {progress.rows_in} rows failed, {share:.2%} of the input: "
+                f"more than `errors.maxRatio` allows ({limit:.2%}). {_worst(self._meter)}Correct the step or the data, or raise `errors.maxRatio`."
             )
 
     def _finish(self, records: Records) -> Report:

@@ -76,7 +76,7 @@ class RayExecutor:
         self._ours = not ray.is_initialized()
         if self._ours:
             address = address or os.environ.get("RAY_ADDRESS")
-            own = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+            own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         warm.join()
 
@@ -106,7 +106,7 @@ class RayExecutor:
         """What the cluster has now."""
         import ray
 
-        return dict(ray.cluster_resources())
+        return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Stop a Ray that was started here."""

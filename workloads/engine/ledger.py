@@ -62,8 +62,7 @@ class Ledger:
         names = self._folder.list(self._sub)
         there = [u for u in units if f"{self._sub}/{u.key}.json" in names]
         with ThreadPoolExecutor(16) as pool:
-            records = dict(pool.map(self._read, there))
-        return records
+            return dict(pool.map(self._read, there))
 
     def _read(self, unit: Unit) -> tuple[int, Record]:
         record = Record.from_json(self._folder.read(f"{self._sub}/{unit.key}.json"))

@@ -112,4 +112,5 @@ class Meter:
             output=output,
             histograms=self.tally.histogram_reports(),
             samples=self.tally.sample_reports(),
+            workers=self.tally.worker_reports(),
         )

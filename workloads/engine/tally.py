@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from workloads.api.report import Histogram, Sample, StepReport
+from workloads.api.report import Histogram, Sample, StepReport, WorkerReport
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,26 @@ class StepTally:
 
 
 @dataclass
+class WorkerTally:
+    """What one process did with its models."""
+
+    device: str = "cpu"
+    calls: int = 0
+    rows: int = 0
+    first: float = 0.0
+    """Start of its first call, in seconds of the epoch."""
+    last: float = 0.0
+    """End of its last call."""
+
+    def add(self, calls: int, rows: int, first: float, last: float) -> None:
+        """Count calls that took place between two moments."""
+        self.first = first if not self.calls else min(self.first, first)
+        self.last = max(self.last, last)
+        self.calls += calls
+        self.rows += rows
+
+
+@dataclass
 class Tally:
     """Counts, length histograms and example rows of a unit, or of a run."""
 
@@ -47,6 +68,12 @@ class Tally:
     histograms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """Column -> `read` | `written` -> rows per power of two of bytes."""
     samples: list[dict[str, Any]] = field(default_factory=list)
+    workers: dict[str, WorkerTally] = field(default_factory=dict)
+    """Host and process id -> what its models did."""
+
+    def worker(self, name: str, device: str) -> WorkerTally:
+        """What a process did with its models, made when it is new."""
+        return self.workers.setdefault(name, WorkerTally(device))
 
     def step(self, name: str) -> StepTally:
         """The counts of a step, made when it is new."""
@@ -60,6 +87,8 @@ class Tally:
             for side, counts in sides.items():
                 mine = self.histograms.setdefault(column, {}).setdefault(side, [0] * BINS)
                 self.histograms[column][side] = [a + b for a, b in zip(mine, counts, strict=True)]
+        for name, worker in other.workers.items():
+            self.worker(name, worker.device).add(worker.calls, worker.rows, worker.first, worker.last)
         for sample in other.samples:
             if self.wants_sample(sample["step"], sample["reason"]):
                 self.samples.append(sample)
@@ -93,12 +122,18 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {"steps": {k: vars(v) for k, v in self.steps.items()}, "histograms": self.histograms, "samples": self.samples}
+        return {
+            "steps": {k: vars(v) for k, v in self.steps.items()},
+            "histograms": self.histograms,
+            "samples": self.samples,
+            "workers": {k: vars(v) for k, v in self.workers.items()},
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Tally:
         """The inverse of `to_json`."""
-        return cls({k: StepTally(**v) for k, v in data["steps"].items()}, data["histograms"], data["samples"])
+        workers = {k: WorkerTally(**v) for k, v in data.get("workers", {}).items()}
+        return cls({k: StepTally(**v) for k, v in data["steps"].items()}, data["histograms"], data["samples"], workers)
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
         """The report's steps, in order; steps that saw no row yet have zeros."""
@@ -122,9 +157,20 @@ class Tally:
             for column, sides in self.histograms.items()
         )
 
+    def worker_reports(self) -> tuple[WorkerReport, ...]:
+        """The report's processes that ran models, in the order of their names."""
+        return tuple(
+            WorkerReport(name=name, device=w.device, rows=w.rows, first=_moment(w.first), last=_moment(w.last))
+            for name, w in sorted(self.workers.items())
+        )
+
     def sample_reports(self) -> tuple[Sample, ...]:
         """The report's examples."""
         return tuple(Sample(**sample) for sample in self.samples)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _trim(counts: list[int]) -> tuple[int, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from workloads.engine import models
 from workloads.engine.blocks import BlockWriter, read_partition
 from workloads.engine.chain import Chain, Step
 from workloads.engine.dropped import DroppedRows
-from workloads.engine.inputs import Input
+from workloads.engine.inputs import BATCH_BYTES, Input
 from workloads.engine.ledger import Ledger, Record
 from workloads.engine.outputs import Output
 from workloads.engine.rows import RowNumbers
@@ -18,10 +20,14 @@ from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.errors import DataJobError, SinkError
 from workloads.formats.storage import AtomicFile, storage_errors
-from workloads.operators.base import Batch, Deduplicate
+from workloads.operators.base import Batch, Deduplicate, Model
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+MODEL_BYTES = 64 << 20
+"""Arrow bytes of one table on its way through a model: enough rows to choose batches of like ones from."""
 
 
 class Task(Protocol):
@@ -48,12 +54,16 @@ class RowsTask:
     def run(self, unit: Unit) -> Record:
         """Do the unit and commit it."""
         use_python_path(self.python_path)
+        with models.turn():
+            return self._run(unit)
+
+    def _run(self, unit: Unit) -> Record:
         dropped = DroppedRows(self.rejects, self.quarantine, f"{self.phase}-{unit.prefix}")
         chain = Chain(self.steps, self.policy, dropped)
         output = self.output.open(unit)
         rows, schema = 0, None
         try:
-            for table in self.source.tables(unit, chain):
+            for table in gathered(self.source.tables(unit, chain), self._together()):
                 result = chain.apply(table)
                 schema = schema or _describe(result.schema)
                 rows += result.num_rows
@@ -71,6 +81,25 @@ class RowsTask:
         record = Record(unit.index, unit.key, chain.tally, rows, files, side, schema)
         Ledger(self.sink, self.phase).commit(record)
         return record
+
+    def _together(self) -> int:
+        return MODEL_BYTES if any(isinstance(s.operator, Model) for s in self.steps) else BATCH_BYTES
+
+
+def gathered(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Neighbouring small tables as one of up to about `size` bytes: readers of whole files give a row at a time."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    held = 0
+    for table in tables:
+        waiting.append(table)
+        held += table.nbytes
+        if held >= size // 2:
+            yield pa.concat_tables(waiting) if len(waiting) > 1 else table
+            waiting, held = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]
 
 
 @dataclass(frozen=True)

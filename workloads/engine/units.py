@@ -79,7 +79,7 @@ def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MA
         current.append(fragment)
         weight += fragment.weight
         full = weight >= target or len(current) >= most
-        if full or (weight * 2 >= target or len(current) * 2 >= most) and _boundary(fragment):
+        if full or ((weight * 2 >= target or len(current) * 2 >= most) and _boundary(fragment)):
             cut()
     cut()
     return shards

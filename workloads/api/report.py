@@ -49,6 +49,16 @@ class Histogram(Parameters):
     written: tuple[int, ...] = Field(description="The same for rows written.")
 
 
+class WorkerReport(Parameters):
+    """A process that ran models."""
+
+    name: str = Field(description="Host and process id.")
+    device: str = Field(description="`cpu`, `gpu` or `npu`; `any` where the process chose itself.")
+    rows: int = Field(ge=0, description="Rows that went through its models.")
+    first: str = Field(description="RFC 3339 time at which its first rows went in.")
+    last: str = Field(description="RFC 3339 time at which its last rows came out.")
+
+
 class Sample(Parameters):
     """A row as an example, values shortened."""
 
@@ -80,3 +90,4 @@ class Report(Parameters):
     output: Output | None = Field(default=None, description="What was written.")
     histograms: tuple[Histogram, ...] = Field(default=(), description="Length histograms before and after.")
     samples: tuple[Sample, ...] = Field(default=(), description="Examples of dropped and kept rows.")
+    workers: tuple[WorkerReport, ...] = Field(default=(), description="Processes that ran models; empty when no step has one.")

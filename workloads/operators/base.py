@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from workloads.parameters import Parameters, Reads, Writes, marked_columns
 
@@ -143,8 +143,43 @@ class FlatMap(Operator):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Device:
+    """What a process was given to run models on."""
+
+    kind: Literal["any", "cpu", "gpu", "npu"] = "any"
+    """`any`: the best that is there."""
+    count: float = 1.0
+    """Accelerators (less than one: a share of one); of a CPU, cores."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one copy of a model wants, and how many copies there should be."""
+
+    accelerators: float = 1.0
+    cpus: float = 1.0
+    least: int | None = None
+    """Fewest actors; None: as many as the accelerator group has at its smallest."""
+    most: int | None = None
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What a model made of the rows of a batch."""
+
+    columns: Mapping[str, pa.Array]
+    """New or replaced columns, one value per row; those of failed rows do not matter."""
+    failed: Mapping[int, str] = field(default_factory=dict)
+    """Position and reason of each row that the model could not take."""
+
+
 class Model(Operator):
-    """Runs a model that is loaded once per actor (`setup`) and applied to batches; the same rows in the same order."""
+    """Runs a model that is loaded once per process (`setup`) and applied to tables; the same rows in the same order.
+
+    `infer` is called by several threads at once with the same model: one table is read and prepared while another's
+    answers are made.
+    """
 
     abstract: ClassVar[bool] = True
 
@@ -152,16 +187,20 @@ class Model(Operator):
         """True when the step must run on the job's accelerator group (if the job has one)."""
         return True
 
-    def rows_per_batch(self) -> int:
-        """How many rows one call of `infer` takes."""
-        return 32
+    def needs(self) -> Needs:
+        """What each actor needs, and how many there may be."""
+        return Needs()
 
-    def setup(self) -> Any:
-        """Load the model; called once in each actor."""
+    def loads(self) -> str:
+        """Names what `setup` loads: steps that load the same share one copy."""
+        return repr(self.identity())
+
+    def setup(self, device: Device) -> Any:
+        """Load the model; called once in each process. Raises InvalidJob when it is not there or does not fit the step."""
         raise NotImplementedError
 
-    def infer(self, batch: Batch, model: Any) -> pa.Table:
-        """The table with the model's columns."""
+    def infer(self, batch: Batch, model: Any) -> Inferred:
+        """The model's columns for all rows of a batch (possibly none); rows that it cannot take fail alone."""
         raise NotImplementedError
 
 

@@ -1,0 +1,90 @@
+"""The models of this process: each loaded once, whatever thread asks, and used by several units at a time.
+
+While one unit waits for its model, another one reads, decodes and writes; only one of them does that at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from workloads.engine.tally import Tally
+from workloads.operators.base import Batch, Device, Inferred, Model
+
+_lock = threading.Lock()
+_loaded: dict[str, Future[Any]] = {}
+_device = Device()
+_turn = threading.Lock()
+_mine = threading.local()
+
+
+def use_device(device: Device) -> None:
+    """Say what this process was given, before its first model is loaded."""
+    global _device
+    _device = device
+
+
+def load_early(operators: Sequence[Model]) -> None:
+    """Load models in the background. What goes wrong is raised to the first unit that needs them."""
+    for operator in operators:
+        threading.Thread(target=_quietly, args=(operator,), name=f"load {operator.key}", daemon=True).start()
+
+
+def _quietly(operator: Model) -> None:
+    with suppress(BaseException):  # raised again to whoever asks for the model
+        loaded(operator)
+
+
+def loaded(operator: Model) -> Any:
+    """The step's model; loaded by the first thread that asks, waited for by the others."""
+    key = operator.loads()
+    with _lock:
+        future = _loaded.get(key)
+        mine = future is None
+        if future is None:
+            future = _loaded[key] = Future()
+    if mine:
+        try:
+            future.set_result(operator.setup(_device))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(error)
+    return future.result()
+
+
+def run(operator: Model, batch: Batch, tally: Tally) -> Inferred:
+    """Apply a step's model to a batch, and note which process did it, when."""
+    model = loaded(operator)
+    started = time.time()
+    inferred = operator.infer(batch, model)
+    tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).add(1, len(batch), started, time.time())
+    return inferred
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """A unit's own work: reading, the steps that are no models, writing."""
+    with _turn:
+        _mine.turn = True
+        try:
+            yield
+        finally:
+            _mine.turn = False
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Let other units have the turn for as long as this one waits for its model."""
+    held = getattr(_mine, "turn", False)
+    if held:
+        _turn.release()
+    try:
+        yield
+    finally:
+        if held:
+            _turn.acquire()

@@ -3,6 +3,7 @@
 Every write names the controller as field manager and its content type, which the client would otherwise guess.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from controller.manifests import FIELD_MANAGER, Manifest
 from workloads.api import API_GROUP, API_VERSION
 
 REQUEST_SECONDS = 30
+FIRST_WAIT = 0.01
 _JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 
@@ -78,11 +80,17 @@ class Kube:
                 return None
             raise
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        """Create an object; it is an error (409) when something has its name."""
-        meta = manifest["metadata"]
-        path = _path(manifest["kind"], meta["namespace"])
-        return await self._request("POST", manifest["kind"], path, manifest, query={"fieldManager": FIELD_MANAGER})
+    async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
+        """Create an object; it is an error (409) when something has its name. Where something is missing (404), try again."""
+        path, query = _path(manifest["kind"], manifest["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
+        for wait in range(tries - 1):
+            try:
+                return await self._request("POST", manifest["kind"], path, manifest, query=query)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+            await asyncio.sleep(FIRST_WAIT * 2**wait)
+        return await self._request("POST", manifest["kind"], path, manifest, query=query)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object; it is an error (409) when it changed since it was read."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import kopf
+from kopf._core.engines.peering import Identity
 
 from controller.handlers import OWNED, operator_settings, registry
 from controller.kube import ApiError, Kube, load_configuration
@@ -44,9 +45,11 @@ class Operator:
         self.port = 0
         self._leads_and_watches = False
         self._stands_by = False
+        self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Live until `stop` is set or the leadership is lost."""
+        self._stop = stop
         configuration = await load_configuration()
         async with Kube(configuration, self.metrics.observe_request) as kube:
             runner, self.port = await serve(self.health, self.metrics, self.settings.http_port)
@@ -132,10 +135,12 @@ class Operator:
                     stop_flag=changed,
                     ready_flag=ready,
                     standalone=True,
+                    identity=Identity(self.settings.pod_name),  # kopf would look for a user name, which a container may lack
                 )
             self._leads_and_watches = False
-            if not changed.is_set():
-                raise RuntimeError("kopf ended without being asked to")
+            if not changed.is_set():  # kopf takes the process's signals for its own
+                self._stop.set()
+                return
 
     async def _ready(self, ready: asyncio.Event) -> None:
         await ready.wait()

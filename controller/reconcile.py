@@ -20,6 +20,10 @@ from workloads.api import API_GROUP, API_VERSION
 
 logger = logging.getLogger(__name__)
 
+_ORDER = ({"ConfigMap", "ServiceAccount", "Role", "NetworkPolicy"}, {"RoleBinding"}, {"RayJob"})
+_TRIES = 8
+"""A RoleBinding is refused until every part of the API server knows its Role, which takes some milliseconds."""
+
 
 class StatusConflictError(Exception):
     """The DataJob changed while it was worked on; the newer one is known now."""
@@ -109,19 +113,17 @@ class Reconciler:
                 self._store.put(found)
 
     async def _create(self, datajob: Manifest, manifests: Sequence[Manifest]) -> None:
-        """Create what is missing, RayJobs last: their pods need the rest."""
-        first = [manifest for manifest in manifests if manifest["kind"] != "RayJob"]
-        await asyncio.gather(*(self._create_one(datajob, manifest) for manifest in first))
-        for manifest in manifests:
-            if manifest["kind"] == "RayJob":
-                await self._create_one(datajob, manifest)
-                if manifest["metadata"]["labels"][LABEL_ATTEMPT] == "1":
-                    self._observe_start(datajob)
+        """Create what is missing, in the order in which one needs the other."""
+        for kinds in _ORDER:
+            wanted = [manifest for manifest in manifests if manifest["kind"] in kinds]
+            await asyncio.gather(*(self._create_one(datajob, manifest) for manifest in wanted))
+        if any(one["kind"] == "RayJob" and one["metadata"]["labels"][LABEL_ATTEMPT] == "1" for one in manifests):
+            self._observe_start(datajob)
 
     async def _create_one(self, datajob: Manifest, manifest: Manifest) -> None:
         kind, meta = manifest["kind"], manifest["metadata"]
         try:
-            created = await self._kube.create(manifest)
+            created = await self._kube.create(manifest, tries=_TRIES if kind == "RoleBinding" else 1)
         except ApiError as error:
             if error.code == 409:
                 created = await self._existing(datajob, manifest)

@@ -61,6 +61,10 @@ class ControllerProcess:
         lines = [line for line in self.get("metrics").splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
+    def errors(self) -> list[str]:
+        """The faults that were logged while it worked on DataJobs."""
+        return [line for line in self.log.read_text().splitlines() if "failed" in line and "controller.workqueue" in line]
+
     def memory(self) -> int:
         """Resident bytes."""
         assert self._process

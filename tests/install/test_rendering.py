@@ -46,3 +46,11 @@ def test_wrong_values_are_refused_by_the_schema(values: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         templated("--set", values)
     assert "values don't meet the specifications" in refused.value.stderr
+
+
+def test_both_ways_bring_the_same_monitoring() -> None:
+    wanted = ("podMonitor", "rules", "dashboard")
+    values = [part for name in wanted for part in ("--set", f"monitoring.{name}=true")]
+    with_monitoring = without_bookkeeping(templated(*values))
+    for key, found in without_bookkeeping(kustomized("manifests/monitoring")).items():
+        assert with_monitoring[key] == found, key

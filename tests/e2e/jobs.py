@@ -1,0 +1,64 @@
+"""DataJobs on a node, where KubeRay and Ray do the work."""
+
+from typing import Any
+
+import yaml
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import TooLate, wait_for
+from tests.control_plane.api import Api
+from tests.control_plane.jobs import Jobs
+from tests.control_plane.process import ROOT
+
+MINUTES = 60.0
+
+
+class NodeJobs(Jobs):
+    """The DataJobs of one namespace of a node."""
+
+    def __init__(self, api: Api, namespace: str, cluster: Cluster) -> None:
+        super().__init__(api, namespace)
+        self.cluster = cluster
+
+    def sample(self, file: str, **spec: Any) -> dict[str, Any]:
+        """Apply a sample, with parts of its spec replaced; gives the DataJob."""
+        job = yaml.safe_load((ROOT / "manifests" / "samples" / file).read_text())
+        job["metadata"]["namespace"] = self.namespace
+        job["spec"] |= spec
+        return dict(self.api.apply("datajobs", job))
+
+    def pods(self, **labels: str) -> list[dict[str, Any]]:
+        """The pods of the namespace with these labels."""
+        selector = ",".join(f"{name}%3D{value}" for name, value in labels.items())
+        return self.api.list("pods", self.namespace, selector)
+
+    def heads(self) -> list[dict[str, Any]]:
+        """The head pods that run."""
+        found = self.pods(**{"ray.io/node-type": "head"})
+        return [pod for pod in found if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
+
+    def wait_end(self, name: str, minutes: float = 8) -> dict[str, Any]:
+        """Wait until a DataJob is complete or failed; gives its status, and says what happened when it takes too long."""
+
+        def ended() -> bool:
+            return self.status(name).get("phase") in ("Complete", "Failed")
+
+        try:
+            wait_for(ended, f"the end of {name}", minutes * MINUTES, every=1)
+        except TooLate as late:
+            late.add_note(self.describe())
+            raise
+        return self.status(name)
+
+    def describe(self) -> str:
+        """What a person would look at."""
+        parts = [("get", "dj,rayjobs,rayclusters,pods", "-o", "wide"), ("get", "dj", "-o", "yaml")]
+        parts += [("get", "events", "--sort-by=.lastTimestamp")]
+        shown = [self.cluster.kubectl("-n", self.namespace, *part)[-6000:] for part in parts]
+        for pod in self.pods():
+            log = ("-n", self.namespace, "logs", pod["metadata"]["name"], "--tail=30", "--all-containers")
+            try:
+                shown.append(self.cluster.kubectl(*log))
+            except Exception as error:  # noqa: BLE001 (this is only to explain another failure)
+                shown.append(str(error))
+        return "\n".join(shown)

@@ -15,8 +15,8 @@ LEAST = 1 << 20
 """Edges that wait before they are merged into the forest, or as many as the forest has if that is more."""
 
 
-def repeated(left: NDArray[np.int64], right: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Members of components that are not their smallest one, ascending, and the smallest one of each."""
+def components(left: NDArray[np.int64], right: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All rows that have an edge (perhaps to themselves), ascending, and the smallest row of each one's component."""
     import numpy as np
 
     nodes, flat = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -30,9 +30,7 @@ def repeated(left: NDArray[np.int64], right: NDArray[np.int64]) -> tuple[NDArray
         while not np.array_equal(label, halved := label[label]):
             label = halved
         if np.array_equal(before, label):
-            break
-    others = np.flatnonzero(label != np.arange(len(nodes)))
-    return nodes[others], nodes[label[others]]
+            return nodes, nodes[label]
 
 
 class Forest:
@@ -57,7 +55,7 @@ class Forest:
             self._merge()
 
     def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """As `repeated`, over all edges so far."""
+        """As `components`, over all edges so far."""
         self._merge()
         return self._rows, self._first
 
@@ -65,5 +63,5 @@ class Forest:
         import numpy as np
 
         pieces = [(self._rows, self._first), *self._waiting]
-        self._rows, self._first = repeated(*(np.concatenate(side) for side in zip(*pieces, strict=True)))
+        self._rows, self._first = components(*(np.concatenate(side) for side in zip(*pieces, strict=True)))
         self._waiting, self._edges = [], 0

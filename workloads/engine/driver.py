@@ -41,6 +41,7 @@ REPORT_SECONDS = 5.0
 
 def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     """Run a job to its end and return its report. Raises DataJobError for everything a person has to mend."""
+    began = time.time()
     options = options or RunOptions()
     _refuse(check(job))
     steps = job_steps(job.spec)
@@ -62,14 +63,16 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
             _refuse(check_columns(job.spec, tuple(listing.source.schema.names)))
             executor = ray or _executor(options, listing, parts)
             with closing(executor):
-                return _Run(job, options, sink, state, listing, parts, executor).execute()
+                return _Run(job, options, sink, state, listing, parts, executor, began).execute()
     finally:
         if ray is not None:
             ray.close()
 
 
 def _wants_ray(options: RunOptions) -> bool:
-    return options.executor == "ray" or options.ray_address is not None or "RAY_ADDRESS" in os.environ
+    if options.executor == "auto":
+        return options.ray_address is not None or "RAY_ADDRESS" in os.environ
+    return options.executor == "ray"
 
 
 def _executor(options: RunOptions, listing: Listing, parts: Sequence[Segment]) -> Executor:
@@ -96,6 +99,7 @@ class _Run:
         listing: Listing,
         parts: Sequence[Segment],
         executor: Executor,
+        began: float,
     ) -> None:
         self._job = job
         self._options = options
@@ -108,7 +112,7 @@ class _Run:
         self._keys: dict[str, set[str]] = {}
         self._saved = 0.0
         phases = sum(map(phase_count, parts))
-        self._meter = Meter(state, job.spec.step_names(), phases, listing.files, listing.size)
+        self._meter = Meter(state, job.spec.step_names(), phases, listing.files, listing.size, began=began)
 
     def execute(self) -> Report:
         """Run all phases and finish, or say why not."""
@@ -199,8 +203,9 @@ class _Run:
         progress = self._meter.progress()
         if share > limit:
             raise RowsFailed(
-                f"{progress.rows_failed} of {progress.rows_in} rows failed, {share:.2%} of the input: "
-                f"more than `errors.maxRatio` allows ({limit:.2%}). {_worst(self._meter)}Correct the step or the data, or raise `errors.maxRatio`."
+                f"{progress.rows_failed} of {progress.rows_in} rows failed, {share:.2%} of the input: more than "
+                f"`errors.maxRatio` allows ({limit:.2%}). {_worst(self._meter)}"
+                "Correct the step or the data, or raise `errors.maxRatio`."
             )
 
     def _finish(self, records: Records) -> Report:

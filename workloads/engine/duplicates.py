@@ -105,7 +105,6 @@ def _resolve(
 
 def _components(sink: str, files: Sequence[str], folder: str, with_first: bool) -> str:
     """The file of the members of all components, each with the component's first; without the first ones themselves."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -115,9 +114,8 @@ def _components(sink: str, files: Sequence[str], folder: str, with_first: bool) 
             edges = pq.read_table(file, columns=["row", "kept"])
         forest.add(edges.column("row").to_numpy(), edges.column("kept").to_numpy())
     rows, first = forest.members()
-    if with_first:
-        roots = np.unique(first)
-        rows, first = np.concatenate([rows, roots]), np.concatenate([first, roots])
+    if not with_first:
+        rows, first = rows[rows != first], first[rows != first]
     name = f"{folder}/components.parquet"
     write_rows(sink, name, pa.table({"row": pa.array(rows), "kept": pa.array(first)}))
     return name

@@ -31,6 +31,8 @@ class Record:
     """Full paths of rejects and quarantine files."""
     schema: str | None = None
     """Columns and types of the rows it passed on."""
+    began: float = 0.0
+    """Unix time at which a worker of this attempt began with it."""
 
     def to_json(self) -> bytes:
         """As stored."""

@@ -28,8 +28,10 @@ class Meter:
     input_files: int = 0
     input_bytes: int = 0
     tally: Tally = field(default_factory=Tally)
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.time)
+    """Unix time at which the driver began."""
     first_unit: float | None = None
+    """Unix time at which a worker began with the first unit."""
     units_done: int = 0
     units_total: int = 0
     kept: int = 0
@@ -44,8 +46,6 @@ class Meter:
         self.units_total += len(weights)
         self._phase_weight = max(1, sum(weights))
         self._phase_done = 0
-        if self.first_unit is None:
-            self.first_unit = time.monotonic()
 
     def end_phase(self) -> None:
         """All units of the phase that are needed are done."""
@@ -58,6 +58,8 @@ class Meter:
         self.units_done += 1
         self.kept += kept
         self._phase_done += weight
+        if not kept:
+            self.first_unit = min(self.first_unit or record.began, record.began)
         if kept:
             self._kept_share += weight / self._phase_weight / max(1, self.phases)
 
@@ -72,7 +74,7 @@ class Meter:
         steps = self.tally.steps.values()
         share = min(1.0, (self.phases_done + self._phase_done / self._phase_weight) / max(1, self.phases))
         worked = share - self._kept_share
-        elapsed = time.monotonic() - (self.first_unit or self.began)
+        elapsed = time.time() - (self.first_unit or self.began)
         return Progress(
             rows_in=self.tally.step(READ).rows_in,
             rows_out=self.tally.step(WRITE).rows_out,
@@ -100,8 +102,8 @@ class Meter:
             message=message,
             started=self.state.started,
             finished=None if state == "running" else now(),
-            seconds=round(time.monotonic() - self.began, 3),
-            startup_seconds=round((self.first_unit or time.monotonic()) - self.began, 3),
+            seconds=round(time.time() - self.began, 3),
+            startup_seconds=round((self.first_unit or time.time()) - self.began, 3),
             attempt=self.state.attempt,
             shards_kept=self.kept,
             version=__version__,

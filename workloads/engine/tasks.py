@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -216,8 +217,11 @@ class Failure:
 
 def attempt(task: Task, unit: Unit) -> Record | Failure:
     """Run a unit; errors come back as data, so that no executor wraps or retries them."""
+    began = time.time()
     try:
-        return task.run(unit)
+        record = task.run(unit)
+        record.began = began
+        return record
     except DataJobError as error:
         return Failure(type(error).__name__, str(error), traceback.format_exc())
     except MemoryError:

@@ -1,0 +1,35 @@
+"""`make bench`: every figure of the README, each measured in one run beside what it is compared with."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+DEFAULT = ("engine", "text_kernels", "dedup_minhash")
+"""Benchmarks that need neither root, a cluster nor torch. The others are named on the command line."""
+
+
+def main() -> int:
+    """Run benchmarks one after the other; print what they say, and all JSON lines once more at the end."""
+    available = sorted(
+        p.stem for p in Path(__file__).parent.glob("*.py") if "def main" in p.read_text() and p.stem != "__main__"
+    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*available, []], default=[], help="benchmarks to run")
+    names = parser.parse_args().names or [n for n in DEFAULT if n in available]
+    lines: list[str] = []
+    failed: list[str] = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, check=False)
+        lines += [line for line in done.stdout.splitlines() if line.startswith("{")]
+        print("\n".join(line for line in done.stdout.splitlines() if not line.startswith("{")), flush=True)
+        failed += [name] * (done.returncode != 0)
+    print("\n".join(lines))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,5 +1,6 @@
 """The same over S3: a real server, multipart uploads, and errors that come soon and say what to do."""
 
+import gc
 import time
 from pathlib import Path
 
@@ -101,10 +102,30 @@ def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
 def test_credentials_that_are_refused_are_named(bucket: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "wrong")
-    with pytest.raises(SinkError, match="the credentials are refused"):
-        Folder(bucket).write("a", b"1")
     with pytest.raises(InputError, match="the credentials are refused"):
         Folder(bucket).list()
+
+
+@pytest.mark.timeout(60)
+def test_an_upload_that_cannot_begin_ends_and_leaves_nothing(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        file = AtomicFile(bucket, "big.bin")
+        file.stream.write(bytes(25 << 20))
+        with pytest.raises(SinkError, match=r"big\.bin: cannot write it: the credentials are refused"):
+            file.commit()
+        del file
+        gc.collect()
+    assert Folder(bucket).list(recursive=True) == {}
+
+
+@pytest.mark.parametrize("size", [1, 25 << 20])
+def test_an_upload_to_nowhere_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    file = AtomicFile(bucket, "a.bin")
+    file.stream.write(bytes(size))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(SinkError, match=r"a\.bin: cannot write it: the store cannot be reached"):
+        file.commit()
 
 
 def test_an_endpoint_that_does_not_answer_is_an_error_within_seconds(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,8 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def _rows(table: pa.Table) -> list[dict[str, Any]]:
     """Rows as dictionaries; of a key that is twice in a map the last one counts, as for readers of JSON."""
     with warnings.catch_warnings(action="ignore"):
-        return table.to_pylist(maps_as_pydicts="lossy")
+        rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="lossy")
+        return rows
 
 
 class _NestedOddityError(Exception):

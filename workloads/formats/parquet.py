@@ -248,4 +248,4 @@ def _long(column: pa.ChunkedArray[Any]) -> bool:
     import pyarrow as pa
 
     variable = pa.types.is_string(column.type) or pa.types.is_binary(column.type)
-    return variable and column.nbytes > 64 * max(1, len(column))
+    return bool(variable and column.nbytes > 64 * max(1, len(column)))

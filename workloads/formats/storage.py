@@ -26,6 +26,8 @@ BOOKKEEPING = "_datajob"
 """Folder below a sink that holds commits, statistics and files on their way."""
 ATOMIC_UPLOADS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory")
 """Schemes whose objects appear whole when their upload ends; elsewhere a temporary name and a rename do it."""
+ONE_REQUEST_BYTES = 4 << 20
+"""Up to this size an object of S3 is written by one PUT (below the size of a part, 10 MB in pyarrow)."""
 DELETE_THREADS = 16
 
 _REASONS = (
@@ -73,8 +75,12 @@ def _s3_environment() -> tuple[str | None, ...]:
 
 
 @cache
-def _s3(bucket: str, environment: tuple[str | None, ...]) -> FileSystem:
-    """One client per bucket (buckets live in different regions) and per set of AWS_* variables."""
+def _s3(bucket: str, environment: tuple[str | None, ...], in_one_request: bool = False) -> FileSystem:
+    """One client per bucket (buckets live in different regions) and per set of AWS_* variables.
+
+    `in_one_request`: an upload is one PUT instead of the three requests of a multipart upload. Only for what fits in one:
+    of a larger one that fails at its start pyarrow 26 uploads the rest as if it were the whole, or waits forever.
+    """
     import pyarrow.fs
 
     fs: Any = pyarrow.fs
@@ -92,7 +98,7 @@ def _s3(bucket: str, environment: tuple[str | None, ...]) -> FileSystem:
         connect_timeout=5,
         request_timeout=60,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=5),
-        allow_delayed_open=True,  # a small object is then one PUT instead of a multipart upload of three requests
+        allow_delayed_open=in_one_request,
     )
     return client
 
@@ -278,6 +284,8 @@ def _upload(root: str, path: str, waiting: Path) -> None:
 def _put(root: str, path: str, data: pa.Buffer | bytes) -> None:
     """Put a whole object below `root`: one write call, so that no exception of Python can come between two halves."""
     filesystem, final = resolve(path)
+    if scheme_of(path) in ("s3", "s3a") and len(data) <= ONE_REQUEST_BYTES:
+        filesystem = _s3(final.split("/", 1)[0], _s3_environment(), in_one_request=True)
     if scheme_of(path) in ATOMIC_UPLOADS:
         with filesystem.open_output_stream(final) as upload:
             upload.write(data)

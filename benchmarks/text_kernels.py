@@ -50,7 +50,7 @@ def rate(work: Callable[[pa.Table], object], tables: Sequence[pa.Table]) -> floa
     start = time.process_time()
     for table in tables:
         work(table)
-    return sum(table.nbytes for table in tables) / 1e6 / (time.process_time() - start)
+    return float(sum(table.nbytes for table in tables)) / 1e6 / (time.process_time() - start)
 
 
 def pass_of(filters: Iterable[Filter]) -> Callable[[pa.Table], object]:

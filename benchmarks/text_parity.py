@@ -1,6 +1,6 @@
 """How often the text rules decide as datatrove does: keep or drop, the first reason, and C4's text.
 
-    uv run --with datatrove==0.10.1 python -m benchmarks.text_parity CORPUS [--rows N] [--tokenizer whitespace|unicode]
+    uv run --with datatrove==0.10.1 python -m benchmarks.text_parity CORPUS [--rows N] [--language en] [--tokenizer unicode]
 
 CORPUS holds Parquet files with a column `text`. With `whitespace` both sides split words as `str.split`; with
 `unicode` this project's default is compared with the tokenizer datatrove takes by itself (spaCy's English one).
@@ -90,10 +90,10 @@ def decide_there(rule: Any, text: str) -> Decision:
     return "", document.text if rule.name.endswith("C4 Quality") else None
 
 
-def texts_of(corpus: str, rows: int) -> Iterator[pa.Array[Any]]:
-    """The column `text`, a batch at a time."""
-    left = rows
-    for batch in ds.dataset(corpus).to_batches(columns=["text"], batch_size=2000):
+def texts_of(corpus: str, rows: int, language: str | None) -> Iterator[pa.Array[Any]]:
+    """The column `text`, a batch at a time; of one language by the column `lang` if wanted."""
+    left, chosen = rows, None if language is None else ds.field("lang") == language
+    for batch in ds.dataset(corpus).to_batches(columns=["text"], filter=chosen, batch_size=2000):
         if left <= 0:
             return
         yield batch.column(0).slice(0, left)
@@ -109,13 +109,13 @@ def difference(here: Decision, there: Decision) -> str | None:
     return f"{there[0] or 'keep'} -> {here[0] or 'keep'}"
 
 
-def compare(corpus: str, rows: int, tokenizer: str, show: Callable[[str], None]) -> bool:
+def compare(corpus: str, rows: int, language: str | None, tokenizer: str, show: Callable[[str], None]) -> bool:
     """Compare all rules; True when each agrees on at least 99.95 % of the texts."""
     here, there = our_rules(tokenizer), reference_rules(tokenizer)
     total = 0
     classes: dict[str, Counter[str]] = {name: Counter() for name in here}
     examples: dict[tuple[str, str], str] = {}
-    for texts in texts_of(corpus, rows):
+    for texts in texts_of(corpus, rows, language):
         total += len(texts)
         for name, rule in here.items():
             for mine, text in zip(decide_here(rule, texts), map(str, texts.to_pylist()), strict=True):
@@ -139,9 +139,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus")
     parser.add_argument("--rows", type=int, default=10**9)
+    parser.add_argument("--language", help="only rows with this value in the column `lang`")
     parser.add_argument("--tokenizer", choices=("whitespace", "unicode"), default="whitespace")
     options = parser.parse_args()
-    agreed = compare(options.corpus, options.rows, options.tokenizer, print)
+    agreed = compare(options.corpus, options.rows, options.language, options.tokenizer, print)
     raise SystemExit(options.tokenizer == "whitespace" and not agreed)
 
 

@@ -61,12 +61,12 @@ def test_the_cache_beside_the_sources_is_used_when_it_is_warm_even_if_it_cannot_
     assert jit.cache_folder.__wrapped__() == str(package / "__pycache__")
 
 
-def test_a_changed_callee_makes_the_caller_stale(tmp_path):
+def test_a_changed_callee_makes_the_caller_stale(monkeypatch, tmp_path):
     from workloads.operators.text._kernels import jit
 
-    package = tmp_path / "_kernels"
-    shutil.copytree(KERNELS, package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(KERNELS.parent / "_unicode.py", tmp_path)
+    shutil.copytree(KERNELS.parent, tmp_path / "text", ignore=shutil.ignore_patterns("__pycache__"))
+    package = tmp_path / "text" / "_kernels"
+    monkeypatch.setattr(jit, "__file__", str(package / "jit.py"))
     before = {name: jit._stamp.__wrapped__(str(package / name)) for name in ("gopher.py", "hashtable.py")}
     with (package / "utf8.py").open("a") as file:
         file.write("# changed\n")

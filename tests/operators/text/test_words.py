@@ -26,7 +26,7 @@ WORD = re.compile(
 
 def slow_unicode_words(text: str) -> list[str]:
     """Words by a regular expression over the word classes of the characters."""
-    kinds = "".join(" " if c.isspace() else NAMES[u.classes()[ord(c)] >> u.WORD_SHIFT] for c in text)
+    kinds = "".join(" " if c.isspace() else NAMES[u.classes()[ord(c)] >> u.WORD_SHIFT & u.WORD_CLASS] for c in text)
     spans = [match.span() for match in WORD.finditer(kinds)]
     runs: list[list[int]] = []
     for start, end in spans:

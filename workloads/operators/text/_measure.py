@@ -1,21 +1,51 @@
-"""Filters by one measure: bounds, a reason for each side, and the measure as a column if wanted."""
+"""Filters by one measure of a text: bounds, a reason for each side, the measure as a column if wanted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from workloads.operators.base import Verdict
+from pydantic import Field
+
+from workloads.operators.base import Filter, Verdict, snake
+from workloads.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workloads.operators.base import Batch
 
-def measured(values: NDArray[Any], low: float, high: float, reasons: tuple[str, str], output: str | None) -> Verdict:
-    """Keep the rows with `low <= value <= high`; `reasons` are those for below and above."""
+
+class Measure(Filter):
+    """Keeps rows whose measure lies within bounds. A text without anything to measure (null, empty) measures 0."""
+
+    abstract: ClassVar[bool] = True
+    infallible: ClassVar[bool] = True
+
+    column: Column = Field(default="text", description="The text.")
+    min: float = Field(default=0, ge=0, description="Smallest measure kept.")
+    max: float = Field(default=1, ge=0, description="Largest measure kept.")
+    output: NewColumn | None = Field(default=None, description="Column that gets the measure.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The measure of each row, int64 or float64."""
+        raise NotImplementedError
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`; the reasons are `<operator>_too_low` and `<operator>_too_high`."""
+        import numpy as np
+        import pyarrow as pa
+
+        values = self.measure(batch)
+        codes = np.zeros(len(values), dtype=np.int8)
+        codes[values < self.min] = 1
+        codes[values > self.max] = 2
+        name = snake(self.key)
+        columns = {self.output: pa.array(values)} if self.output else {}
+        return Verdict(codes, (f"{name}_too_low", f"{name}_too_high"), columns)
+
+
+def share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
+    """`part / whole`, 0 where there is nothing."""
     import numpy as np
-    import pyarrow as pa
 
-    codes = np.zeros(len(values), dtype=np.int8)
-    codes[values < low] = 1
-    codes[values > high] = 2
-    return Verdict(codes, reasons, {output: pa.array(values)} if output else {})
+    return np.asarray(part / np.maximum(whole, 1))

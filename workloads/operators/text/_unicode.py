@@ -29,10 +29,13 @@ UPPER = 32
 DIGIT = 64
 """Category Nd."""
 ALNUM = 128
-"""`str.isalnum`."""
+"""`str.isalnum`, or a mark that belongs to such a character (vowel signs, accents)."""
+BRACKET = 1 << 12
+"""Categories Ps and Pe: opening and closing brackets of any kind."""
 
 WORD_SHIFT = 8
-"""The bits from here on hold the word class, one of those below (after UAX #29, table 3)."""
+"""The four bits from here on hold the word class, one of those below (after UAX #29, table 3)."""
+WORD_CLASS = 15
 (OTHER, LETTER, NUMBER, KATAKANA, CONNECTOR, EXTENDER, JOINER, MID_LETTER, MID_NUMBER, MID_BOTH) = range(10)
 (IDEOGRAPH, REGIONAL, PICTURE, SYLLABLE, LEADING_VOWEL, STACKER) = range(10, 16)
 
@@ -85,7 +88,9 @@ def classes() -> NDArray[np.uint16]:
         block = table[first:last]
         block |= np.array([c.isspace() for c in characters], dtype=np.uint16) * SPACE
         block |= np.array([c.isalpha() for c in characters], dtype=np.uint16) * ALPHA
-        block |= np.array([c.isalnum() for c in characters], dtype=np.uint16) * ALNUM
+        alphanumeric = np.array([c.isalnum() for c in characters]) | (kinds.astype("U1") == "M")
+        block |= alphanumeric.astype(np.uint16) * ALNUM
+        block |= ((kinds == "Ps") | (kinds == "Pe")).astype(np.uint16) * BRACKET
         block |= (kinds == "Lu").astype(np.uint16) * UPPER
         block |= (kinds == "Nd").astype(np.uint16) * DIGIT
         block |= _word_classes(first, kinds) << WORD_SHIFT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -25,11 +25,15 @@ Tokenizer = Annotated[
 ]
 
 
+UNIT = 16
+"""Flag of a word that begins what white space separates, or that is or follows a Chinese character or the like."""
+
+
 class Words(NamedTuple):
     """Words `rows[i]:rows[i + 1]` and line breaks `break_rows[i]:break_rows[i + 1]` belong to row i.
 
-    `starts` and `breaks` are bytes from the start of the row, `sizes` bytes, `points` code points, `flags` the classes
-    ALPHA and MATTER any of the word's characters has. `counts[i]` holds the row's code points, `#` and ellipses.
+    `starts` and `breaks` are bytes from the start of the row, `sizes` bytes, `points` code points, `flags` UNIT and the
+    classes ALPHA and MATTER that any of the word's characters has. `counts[i]`: the row's code points, `#`, ellipses.
     """
 
     rows: NDArray[np.int64]
@@ -98,3 +102,12 @@ def hashes_of(words: Sequence[str]) -> NDArray[np.uint64]:
     hash_rows(*buffers_of(pa.array(words, pa.large_string())), hashes)
     hashes.flags.writeable = False
     return hashes
+
+
+def sums(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sum of `values[rows[i]:rows[i + 1]]` for each i."""
+    import numpy as np
+
+    totals = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=totals[1:])
+    return totals[rows[1:]] - totals[rows[:-1]]

@@ -23,6 +23,7 @@ class C4Quality(Filter):
     The rules and defaults of Raffel et al. 2020 (arXiv:1910.10683) as datatrove applies them: lines (as
     `str.splitlines`) go that have a word that is too long, do not end in an end mark, have too few words, mention
     javascript or a policy; documents go with "lorem ipsum", `{` or too few sentences in the lines that are left.
+    Words of lines are what white space separates; with `unicode` Chinese characters and the like are words, too.
     Kept lines are stripped and joined by newlines. For other languages than English set `lineEndMarks` and
     `policyPhrases` (`["。", "！", "？", "”"]`, `["隐私政策"]`).
     """
@@ -66,7 +67,7 @@ class C4Quality(Filter):
             classes(),
             words_of(batch, self.column, self.tokenizer),
             frozen((self.min_words_per_line, self.max_word_length, self.min_sentences), "i8"),
-            frozen((self.remove_citations, self.require_line_end_mark, self.tokenizer == "unicode"), "?"),
+            frozen((self.remove_citations, self.require_line_end_mark), "?"),
             frozen([ord(mark) for mark in self.line_end_marks], "i8"),
             _phrases(self.lorem_ipsum, self.javascript, self.curly_bracket, self.policy_phrases if self.policy else ()),
             codes,

@@ -11,7 +11,8 @@ from workloads.operators.text._kernels.phrases import PHRASES, find_phrases
 from workloads.operators.text._kernels.sentences import count_sentences
 from workloads.operators.text._kernels.types import CODES, TABLE, TEXT, WORDS, boolean, i64, read, types, void, write
 from workloads.operators.text._kernels.utf8 import decode
-from workloads.operators.text._unicode import DIGIT, MATTER, SPACE
+from workloads.operators.text._unicode import DIGIT, SPACE
+from workloads.operators.text._words import UNIT
 
 REASONS = ("lorem_ipsum", "curly_bracket", "too_few_sentences")
 LOREM_IPSUM, JAVASCRIPT, CURLY_BRACKET, POLICY = 1, 2, 4, 8
@@ -80,12 +81,15 @@ def _ends_well(data: Any, start: int, stop: int, marks: Any) -> bool:
 
 
 @inline
-def _words_are_fine(words: Any, first: int, last: int, min_words: int, max_length: int, matter_only: bool) -> bool:
-    count = 0
+def _words_are_fine(words: Any, first: int, last: int, min_words: int, max_length: int) -> bool:
+    count = length = 0
     for word in range(first, last):
-        if max_length >= 0 and words.points[word] > max_length:
+        if words.flags[word] & UNIT:
+            count += 1
+            length = 0
+        length += words.points[word]
+        if length > max_length:
             return False
-        count += not matter_only or (words.flags[word] & MATTER) != 0
     return count >= min_words
 
 
@@ -143,8 +147,9 @@ def _clean_row(
         line_start = size
         if line < last_line:
             line_start = limit + decode(text.data, base + limit, base + size)[1]
+            line_start += text.data[base + limit] == 13 and line_start < size and text.data[base + line_start] == 10
             line += 1
-        if not _words_are_fine(words, first, word, limits[0], limits[1], switches[2]):
+        if not _words_are_fine(words, first, word, limits[0], limits[1]):
             continue
         begin = end = at + (kept > 0)
         if first < word:
@@ -179,8 +184,8 @@ def c4_quality(
 ) -> None:
     """Rows that stay get their good lines, the others (and those not alive) keep their text.
 
-    `limits`: words a line, longest word, sentences. `switches`: remove citations, lines must end in one of `marks`,
-    symbols are not words. Row i of the result is `out[ends[i]:ends[i + 1]]`.
+    `limits`: words a line, longest word, sentences. `switches`: remove citations, lines must end in one of `marks`.
+    Row i of the result is `out[ends[i]:ends[i + 1]]`.
     """
     at = 0
     for row in range(text.offsets.size - 1):

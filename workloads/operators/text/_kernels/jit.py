@@ -58,16 +58,19 @@ _choose_processor()
 
 @cache
 def _stamp(source: str) -> str:
-    """A hash of a kernel's source and of the kernel modules it imports: a changed callee must not leave a stale caller."""
-    seen: dict[str, str] = {}
+    """A hash of a kernel's source and of what it imports from the text operators: functions and constants that are
+    compiled into it must not leave a stale kernel when they change."""
+    package = __package__.rpartition(".")[0]
+    folder = Path(__file__).parent.parent
+    seen: dict[Path, str] = {}
     waiting = [Path(source)]
     while waiting:
         path = waiting.pop()
-        if str(path) not in seen:
-            seen[str(path)] = text = path.read_text(encoding="utf-8")
-            waiting += [path.with_name(f"{name}.py") for name in re.findall(rf"^from {__package__}\.(\w+) import", text, re.M)]
-            waiting += [path.parent.parent / "_unicode.py"] if "._unicode import" in text else []
-    return hashlib.sha256("".join(seen[name] for name in sorted(seen)).encode()).hexdigest()
+        if path not in seen:
+            seen[path] = path.read_text(encoding="utf-8")
+            imported = re.findall(rf"^from {package}\.([\w.]+) import", seen[path], re.MULTILINE)
+            waiting += [folder.joinpath(*name.split(".")).with_suffix(".py") for name in imported]
+    return hashlib.sha256("".join(seen[path] for path in sorted(seen)).encode()).hexdigest()
 
 
 @cache

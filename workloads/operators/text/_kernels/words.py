@@ -18,6 +18,7 @@ from workloads.operators.text._unicode import (
     BREAK,
     CONNECTOR,
     EXTENDER,
+    IDEOGRAPH,
     JOINER,
     KATAKANA,
     LEADING_VOWEL,
@@ -33,8 +34,10 @@ from workloads.operators.text._unicode import (
     SPACE,
     STACKER,
     SYLLABLE,
+    WORD_CLASS,
     WORD_SHIFT,
 )
+from workloads.operators.text._words import UNIT
 
 HASH_MARK, DOT, ELLIPSIS = ord("#"), ord("."), 0x2026
 
@@ -51,9 +54,9 @@ def _character(data: Any, at: int, end: int) -> Any:
 
 
 @inline
-def _add_word(words: Any, data: Any, word: int, base: int, at: int, stop: int, length: int, seen: int) -> None:
+def _add_word(words: Any, data: Any, word: int, base: int, at: int, stop: int, length: int, seen: int, unit: int) -> None:
     words.starts[word], words.sizes[word], words.points[word] = at - base, stop - at, length
-    words.flags[word] = seen & (ALPHA | MATTER)
+    words.flags[word] = seen & (ALPHA | MATTER) | unit
     words.hashes[word] = hash_bytes(data, at, stop - at)
 
 
@@ -95,7 +98,7 @@ def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 length += 1
                 point, size = _character(data, at, end)
                 kind = peek(table, point)
-            _add_word(words, data, word, base, first, at, length, seen)
+            _add_word(words, data, word, base, first, at, length, seen, UNIT)
             word += 1
             characters += length
         words.counts[row, 0], words.counts[row, 1], words.counts[row, 2] = characters, number_signs, ellipses
@@ -115,7 +118,7 @@ def _is_next(data: Any, at: int, end: int, table: Any, wanted: int) -> Any:
     """The next character that is no extender is of class `wanted`."""
     while at < end:
         point, size = decode(data, at, end)
-        kind = table[point] >> WORD_SHIFT
+        kind = table[point] >> WORD_SHIFT & WORD_CLASS
         if kind not in (EXTENDER, JOINER):
             return kind == wanted
         at += size
@@ -162,6 +165,7 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
         at = base if text.alive[row] else end
         characters = number_signs = ellipses = 0
         point, size = _character(data, at, end)
+        after_space, after_alone = True, False
         while at < end:
             flags = peek(table, point)
             if flags & SPACE:
@@ -171,10 +175,12 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 at += size
                 characters += 1
                 point, size = _character(data, at, end)
+                after_space = True
                 continue
             first, begun, length, seen = at, point, 0, 0
-            before: Any = np.int64(flags >> WORD_SHIFT)
+            before: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)
             last: Any = before
+            alone = before in (IDEOGRAPH, SYLLABLE, LEADING_VOWEL)
             is_mark = before in (OTHER, MID_LETTER, MID_NUMBER, MID_BOTH)
             while True:
                 seen |= flags
@@ -182,7 +188,7 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 length += 1
                 point, size = _character(data, at, end)
                 flags = peek(table, point)
-                kind: Any = np.int64(flags >> WORD_SHIFT)
+                kind: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)
                 if kind == before == LETTER:
                     continue
                 if flags & SPACE:
@@ -207,7 +213,9 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 ellipses += length // 3
             elif begun == ELLIPSIS:
                 ellipses += length
-            _add_word(words, data, word, base, first, at, length, seen)
+            unit = UNIT if alone or after_space or (after_alone and seen & MATTER) else 0
+            _add_word(words, data, word, base, first, at, length, seen, unit)
+            after_space, after_alone = False, alone
             word += 1
             characters += length
         words.counts[row, 0], words.counts[row, 1], words.counts[row, 2] = characters, number_signs, ellipses

@@ -1,0 +1,97 @@
+"""What is found as e-mail, URL, IP address, phone, card or identity number, and what is not."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.operators.text.texts import batch_of, texts
+from workloads.operators.text._patterns import CARD, EMAIL, IP, NATIONAL_ID, PATTERNS, PHONE, URL
+from workloads.operators.text._spans import spans_of
+from workloads.operators.text.pii_redact import PiiRedact
+from workloads.operators.text.remove_emails import RemoveEmails
+from workloads.operators.text.remove_ips import RemoveIps
+from workloads.operators.text.remove_phones import RemovePhones
+from workloads.operators.text.remove_urls import RemoveUrls
+
+EXAMPLES = [
+    (EMAIL, "write to john.doe+x@mail.example.com, please", ["john.doe+x@mail.example.com"]),
+    (EMAIL, "写信给jane@a.co.uk。", ["jane@a.co.uk"]),
+    (EMAIL, "(o'neil@b.org) 13812345678@qq.com", ["o'neil@b.org", "13812345678@qq.com"]),
+    (EMAIL, "a@b @home user@localhost @ 5@", []),
+    (URL, "see https://example.com/a?b=c, or http://x.org.", ["https://example.com/a?b=c", "http://x.org"]),
+    (URL, "见https://example.com/页面 WWW.Foo.com/Bär!", ["https://example.com/", "WWW.Foo.com/Bär"]),
+    (URL, "http:// :// www. www.", []),
+    (IP, "8.8.8.8, then 2001:4860:4860::8888.", ["8.8.8.8", "2001:4860:4860::8888"]),
+    (IP, "10.0.0.1 127.0.0.1 192.168.1.1 256.1.1.1 1.2.3.4.5 fe80::1 12:30:45 ::1", []),
+    (CARD, "4111 1111 1111 1111 or 378282246310005", ["4111 1111 1111 1111", "378282246310005"]),
+    (CARD, "4111111111111112 1234567812345670 41111111111111111111", []),
+    (NATIONAL_ID, "身份证11010519491231002X。ssn 123-45-6789", ["11010519491231002X", "123-45-6789"]),
+    (NATIONAL_ID, "DNI 12345678Z", ["12345678Z"]),
+    (NATIONAL_ID, "110105194912310021 000-45-6789 12345678A 1123-45-67890", []),
+    (PHONE, "+49 (0)30 123456-78, (415) 555-2671", ["+49 (0)30 123456-78", "(415) 555-2671"]),
+    (PHONE, "电话13812345678号 138 1234 5678", ["13812345678", "138 1234 5678"]),
+    (PHONE, "030/1234567 and 555.123.4567", ["030/1234567", "555.123.4567"]),
+    (PHONE, "2024-01-15 10:20 1234567890 100,000,000 3.14159265 v1.2.3", []),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text", "wanted"), EXAMPLES, ids=lambda v: getattr(v, "name", None))
+def test_examples(pattern, text, wanted):
+    spans = spans_of(batch_of("before", text, "after"), "text", (pattern,))
+    assert list(spans.matches) == wanted
+    assert spans.rows.tolist() == [0, 0, len(wanted), len(wanted)]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.one_of(texts, st.sampled_from([text for _, text, _ in EXAMPLES])), max_size=5), st.sampled_from(list(PATTERNS))
+)
+def test_the_scan_hides_nothing_from_the_patterns(rows, kind):
+    pattern = PATTERNS[kind]
+    spans = spans_of(batch_of(*rows, kind=pa.string()), "text", (pattern,))
+    wanted = [m.group() for text in rows for m in pattern.regex.finditer(text) if pattern.valid(m.group())]
+    assert list(spans.matches) == wanted
+
+
+def redacted(text, **parameters):
+    return PiiRedact(**parameters).apply(batch_of(text, None)).column("text").to_pylist()[0]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        ({}, "é <EMAIL> at <IP> or <PHONE>"),
+        ({"replacement": "[x]"}, "é [x] at [x] or [x]"),
+        ({"mode": "mask"}, "é *@*.** at *.*.*.* or ***********"),
+        ({"kinds": ("email",)}, "é <EMAIL> at 8.8.8.8 or 13812345678"),
+    ],
+)
+def test_modes_of_redaction(parameters, wanted):
+    assert redacted("é a@b.io at 8.8.8.8 or 13812345678", **parameters) == wanted
+
+
+def test_hashes_are_stable_and_keyed():
+    one, two = redacted("a@b.io", mode="hash"), redacted("a@b.io", mode="hash", hash_key="secret")
+    assert one == redacted("a@b.io", mode="hash") != two
+    assert one.startswith("<EMAIL:")
+
+
+def test_redactions_are_counted_and_types_kept():
+    table = PiiRedact(output="found").apply(batch_of("a@b.io c@d.io", None, "", kind=pa.large_string()))
+    assert table.to_pylist() == [{"text": "<EMAIL> <EMAIL>", "found": 2}, {"text": None, "found": 0}, {"text": "", "found": 0}]
+    assert table.schema.field("text").type == pa.large_string()
+
+
+@pytest.mark.parametrize(
+    ("operator", "text", "wanted"),
+    [
+        (RemoveEmails(), "mail a@b.io now", "mail  now"),
+        (RemoveUrls(replacement="<URL>"), "see https://a.io/b.", "see <URL>."),
+        (RemoveIps(), "at 8.8.8.8!", "at !"),
+        (RemovePhones(), "call +1 415 555 2671.", "call ."),
+    ],
+)
+def test_removal(operator, text, wanted):
+    table = operator.apply(batch_of(text, None, "nothing here"))
+    assert table.column("text").to_pylist() == [wanted, None, "nothing here"]

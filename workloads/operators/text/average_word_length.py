@@ -1,0 +1,35 @@
+"""The mean length of words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from workloads.operators.text._measure import Measure, share
+from workloads.operators.text._words import Tokenizer, words_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloads.operators.base import Batch
+
+
+class AverageWordLength(Measure):
+    """Keeps texts by the mean length of their words, in characters; symbols are not words.
+
+    With `unicode` words, Chinese and Japanese characters are words of length 1: set `min` to 1 for them.
+    """
+
+    tokenizer: Tokenizer = "unicode"
+    min: float = Field(default=3, ge=0, description="Smallest mean length kept, characters.")
+    max: float = Field(default=10, ge=0, description="Largest mean length kept, characters.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The mean length of each row's words."""
+        from workloads.operators.text._unicode import MATTER
+        from workloads.operators.text._words import sums
+
+        words = words_of(batch, self.column, self.tokenizer)
+        meaningful = (words.flags & MATTER) > 0
+        return share(sums(words.points * meaningful, words.rows), sums(meaningful, words.rows))

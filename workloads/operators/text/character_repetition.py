@@ -1,0 +1,42 @@
+"""Repetition of character sequences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from workloads.operators.text._measure import Measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloads.operators.base import Batch
+
+
+class CharacterRepetition(Measure):
+    """Keeps texts by how much of them their most frequent character n-grams are.
+
+    The measure of Data-Juicer: of all n-grams, the share of the sqrt(number of different ones) most frequent, those
+    that occur only once left out.
+    """
+
+    size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, characters.")
+    max: float = Field(default=0.5, ge=0, description="Largest share kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.hashtable import capacity_for
+        from workloads.operators.text._kernels.ngrams import character_repetition
+        from workloads.operators.text._text import longest, text_of
+
+        text = text_of(batch, self.column)
+        most = longest(text.offsets)
+        capacity = capacity_for(most)
+        shares = np.zeros(len(batch))
+        character_repetition(
+            text, self.size, np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.zeros(most + 2, np.int32), shares
+        )
+        return shares

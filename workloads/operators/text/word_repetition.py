@@ -1,0 +1,37 @@
+"""Repetition of word sequences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from workloads.operators.text._measure import Measure
+from workloads.operators.text._words import Tokenizer, words_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloads.operators.base import Batch
+
+
+class WordRepetition(Measure):
+    """Keeps texts by the share of word n-grams that occur more than once. The measure and defaults of Data-Juicer."""
+
+    tokenizer: Tokenizer = "unicode"
+    size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, words.")
+    max: float = Field(default=0.5, ge=0, description="Largest share kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.hashtable import capacity_for
+        from workloads.operators.text._kernels.ngrams import word_repetition
+        from workloads.operators.text._text import longest
+
+        words = words_of(batch, self.column, self.tokenizer)
+        capacity = capacity_for(longest(words.rows))
+        shares = np.zeros(len(batch))
+        word_repetition(words, self.size, np.empty(capacity, np.uint64), np.empty(capacity, np.int32), shares)
+        return shares

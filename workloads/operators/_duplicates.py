@@ -28,13 +28,17 @@ def hash_signatures(hashes: Hashes, rows: NDArray[Any] | None = None, score: pa.
 
 
 def drop_equal(signatures: pa.Table) -> pa.Table:
-    """Of the rows with one hash keep that with the highest `score` (nulls lowest), else the first; name the others."""
+    """Of the rows with one hash keep that with the highest `score` (nulls lowest), else the first; name the others.
+
+    A row from before the input (a negative id) goes before all others.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    signatures = signatures.append_column("ours", pa.array(signatures.column("row").to_numpy() >= 0))
     score = ["score"] if "score" in signatures.column_names else []
-    keys: Any = [(n, "descending" if n in score else "ascending", "at_end") for n in ("key", "check", *score, "row")]
+    keys: Any = [(n, "descending" if n in score else "ascending", "at_end") for n in ("key", "check", "ours", *score, "row")]
     order = pc.sort_indices(signatures, sort_keys=keys)
     row, key, check = (np.asarray(signatures.column(name).take(order)) for name in ("row", "key", "check"))
     first = np.ones(len(row), bool)

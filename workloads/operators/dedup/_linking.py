@@ -34,7 +34,10 @@ def key_table(keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> pa.Table:
 
 
 def link_equal_keys(signatures: pa.Table) -> pa.Table:
-    """Edges from each row to the first row with the same key: a star per key, not all pairs."""
+    """Edges from each row to the first row with the same key: a star per key, not all pairs.
+
+    A row that has one key twice has an edge to itself.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -44,8 +47,7 @@ def link_equal_keys(signatures: pa.Table) -> pa.Table:
     new = np.ones(len(keys), bool)
     new[1:] = keys[1:] != keys[:-1]
     first = rows[np.flatnonzero(new)[np.cumsum(new) - 1]] if len(rows) else rows
-    edge = rows != first
-    pairs = np.unique(np.stack([rows[edge], first[edge]], axis=1), axis=0)
+    pairs = np.unique(np.stack([rows[~new], first[~new]], axis=1), axis=0)
     return pa.table({"row": pa.array(pairs[:, 0]), "kept": pa.array(pairs[:, 1])})
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from workloads.operators import base
+from workloads.operators.dedup._against import Against, older_corpus
 from workloads.operators.table._columns import require
 from workloads.parameters import Column, Columns
 
@@ -39,11 +40,17 @@ class ExactDedup(base.Deduplicate):
         default=None, description="Column of `keep: best`, such as a quality score; null is the lowest value."
     )
 
+    against: Against = None
+
     @model_validator(mode="after")
     def _by_with_best(self) -> Self:
         if (self.keep == "best") != (self.by is not None):
             raise ValueError("`by` and `keep: best` belong together: set both or neither")
         return self
+
+    def side_sources(self) -> tuple[Any, ...]:
+        """The older corpus."""
+        return older_corpus(self.against, self.inputs())
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """The hash of each row that is not null throughout, with its score."""
@@ -60,7 +67,7 @@ class ExactDedup(base.Deduplicate):
         return hash_signatures(hash_rows(table), np.flatnonzero(~null), self._score(batch, compared))
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """All but the row to keep of each hash."""
+        """All but the row to keep of each hash: one of the older corpus if there is any."""
         from workloads.operators._duplicates import drop_equal
 
         return drop_equal(signatures)

@@ -160,7 +160,7 @@ class _Run:
 
     def _run_phase(self, phase: Phase) -> Records:
         ledger = Ledger(self._sink.path, phase.name)
-        self._keys[phase.name] = {u.key for u in phase.units}
+        self._keys = {phase.name: {u.key for u in phase.units}}
         self._meter.start_phase(u.weight for u in phase.units)
         records = self._kept(phase, ledger)
         for index, record in records.items():

@@ -41,7 +41,7 @@ def sweep(sink: Folder, writer: Writer, files: list[OutputFile], keys: dict[str,
     """Delete what does not belong to the result: replaced files, leftovers of crashes, old commit records, stages.
 
     Under `overwrite` the folder is the result's alone; otherwise only files with names that ours have are touched.
-    `keys` are the commit records to keep, by phase.
+    `keys` are the commit records to keep, by phase: those of the last, for what earlier ones left is gone with the stages.
     """
     listed = {f.path for f in files}
     found = (f.path for f in data_files(sink, writer))

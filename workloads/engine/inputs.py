@@ -60,7 +60,6 @@ class FragmentInput:
                     if table.num_rows:
                         counts.rows_in += table.num_rows
                         counts.rows_out += table.num_rows
-                        chain.tally.measure("read", table)
                         yield conform(table, self.schema)
                     started = time.perf_counter()
             except InputError as error:

@@ -87,8 +87,10 @@ def _fragments(reader: Reader, files: Sequence[InputFile], target: int, lenient:
                 return [Fragment(file, 0, -1, file.size)]
             raise
 
+    large = [f for f in files if f.size > target]  # only these have to be opened to be cut
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(itertools.chain.from_iterable(pool.map(cut, files)))
+        pieces = dict(zip(large, pool.map(cut, large), strict=True))
+    return list(itertools.chain.from_iterable(pieces[f] if f.size > target else cut(f) for f in files))
 
 
 def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:

@@ -13,7 +13,7 @@ from workloads.engine import models
 from workloads.engine.blocks import BlockWriter, read_partition
 from workloads.engine.chain import Chain, Step
 from workloads.engine.dropped import DroppedRows
-from workloads.engine.inputs import BATCH_BYTES, Input
+from workloads.engine.inputs import FragmentInput, BATCH_BYTES, Input
 from workloads.engine.ledger import Ledger, Record
 from workloads.engine.outputs import Output
 from workloads.engine.rows import RowNumbers
@@ -65,6 +65,8 @@ class RowsTask:
         rows, schema = 0, None
         try:
             for table in gathered(self.source.tables(unit, chain), self._together()):
+                if isinstance(self.source, FragmentInput):
+                    chain.tally.measure("read", table)
                 result = chain.apply(table)
                 schema = schema or _describe(result.schema)
                 rows += result.num_rows

@@ -24,6 +24,8 @@ FOOTER_THREADS = 32
 PREBUFFER_BYTES = 256 << 20
 """A row group up to this size (compressed) is fetched in few large requests; a larger one is streamed."""
 STREAM_BUFFER = 8 << 20
+SMALL_FILE = 1 << 20
+"""A file up to this size is read in one request and decoded by one thread."""
 DICTIONARY_SAMPLE = 4096
 PROBED_ROWS = 8192
 """A smaller row group is decoded whole whatever its dictionaries hide."""
@@ -68,7 +70,7 @@ class ParquetReader(ColumnsReader):
         """Row group by row group: small ones together, large ones in slices. Every record is readable or the file is not."""
         path = fragment.file.path
         with readable(path, "as Parquet"):
-            file = _open(path)
+            file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
             here = plain_schema(file.schema_arrow).names
             names = [name for name in here if name in schema.names]
             if self.columns is None and (extra := [name for name in here if name not in schema.names]):
@@ -77,7 +79,8 @@ class ParquetReader(ColumnsReader):
                     "name the columns to read in `columns`."
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
-            for table in _tables(file, path, groups, names, batch_bytes):
+            threads = fragment.file.size > SMALL_FILE
+            for table in _tables(file, path, groups, names, batch_bytes, threads):
                 yield conform(table, schema, fragment, self)
 
 
@@ -94,11 +97,23 @@ def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = Fal
     )
 
 
+def _open_small(path: str) -> pq.ParquetFile:
+    """A file read at once: of thousands of small files, most of the time goes into single reads and changes of thread."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    filesystem, inner = resolve(path)
+    with filesystem.open_input_file(inner) as file:
+        return pq.ParquetFile(pa.BufferReader(file.read_buffer()))
+
+
 def _compressed(group: pq.RowGroupMetaData) -> int:
     return sum(group.column(i).total_compressed_size for i in range(group.num_columns))
 
 
-def _tables(file: pq.ParquetFile, path: str, groups: range, names: list[str], batch_bytes: int) -> Iterator[pa.Table]:
+def _tables(
+    file: pq.ParquetFile, path: str, groups: range, names: list[str], batch_bytes: int, threads: bool
+) -> Iterator[pa.Table]:
     """The rows of `groups`: neighbours read together up to `batch_bytes` (decoded size as the footer tells)."""
     import pyarrow as pa
 
@@ -108,7 +123,7 @@ def _tables(file: pq.ParquetFile, path: str, groups: range, names: list[str], ba
         group = file.metadata.row_group(i)
         decoded = max(group.total_byte_size, _decoded(file, path, i, names))
         if together and size + decoded > batch_bytes:
-            yield file.read_row_groups(together, columns=names)
+            yield file.read_row_groups(together, columns=names, use_threads=threads)
             together, size = [], 0
         if decoded <= batch_bytes:
             together.append(i)
@@ -119,7 +134,7 @@ def _tables(file: pq.ParquetFile, path: str, groups: range, names: list[str], ba
         for batch in source.iter_batches(rows, row_groups=[i], columns=names):
             yield pa.Table.from_batches([batch])
     if together:
-        yield file.read_row_groups(together, columns=names)
+        yield file.read_row_groups(together, columns=names, use_threads=threads)
 
 
 def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> int:

@@ -1,0 +1,24 @@
+"""A run over what an earlier, completed one left: stages are gone, so phases before a global step are done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.jobs import make_job, read_manifest, run, write_parts
+
+
+@pytest.mark.parametrize(
+    "step", [{"exactDedup": {}}, {"minhashDedup": {}}, {"limit": {"count": 7}}, {"sort": {"by": ["id"]}}], ids=str
+)
+@pytest.mark.parametrize("more", [[], [{"filter": {"where": "id > 3"}}]])
+def test_a_step_can_be_added_after_a_global_one(step: dict[str, Any], more: list[dict[str, Any]], tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"id": i, "text": f"text number {i % 7}"} for i in range(20)], 5)
+    sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
+    run(make_job(tmp_path / "in", tmp_path / "out", [step], sink=sink), shard_bytes=1)
+    before = read_manifest(tmp_path / "out")
+    run(make_job(tmp_path / "in", tmp_path / "out", [step, *more], sink=sink), shard_bytes=1)
+    assert before
+    assert read_manifest(tmp_path / "out") == [row for row in before if not more or row["id"] > 3]

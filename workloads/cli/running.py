@@ -30,14 +30,14 @@ def run_file(
     for problem in document.problems:
         click.echo(str(problem), err=True)
     assert document.job is not None
-    if dry_run:
-        from workloads.engine.plan import describe
-
-        click.echo(describe(document.job))
-        return
     beside = os.getcwd() if file == "-" else os.path.dirname(os.path.abspath(file))
     folders = (beside, *map(os.path.abspath, python_path))
     with importing_from(*folders):
+        if dry_run:
+            from workloads.engine.plan import describe
+
+            click.echo(describe(document.job))
+            return
         _run(document.job, folders, resume=resume, executor=executor, ray_address=ray_address, quiet=quiet)
 
 

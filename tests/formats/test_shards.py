@@ -1,5 +1,6 @@
 """The shard writer that all formats share."""
 
+import gc
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from tests.formats.rows import read, write
 from workloads.errors import InvalidJob, SinkError
 from workloads.formats import _shards
+from workloads.formats.csv import CsvWriter
 from workloads.formats.json import JsonReader, JsonWriter
 from workloads.formats.parquet import ParquetReader, ParquetWriter
+from workloads.formats.webdataset import WebdatasetWriter
 
 
 def files_below(folder: Path) -> list[str]:
@@ -71,14 +74,29 @@ def test_what_is_held_back_is_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert read(ParquetReader(paths=(str(tmp_path),))).num_rows == 1000
 
 
-@pytest.mark.parametrize("writer", [ParquetWriter, JsonWriter])
-def test_no_file_has_its_name_before_the_close_and_an_abort_leaves_none(tmp_path: Path, writer: type) -> None:
-    table = pa.table({"a": ["x" * 100] * 2000})
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("writer", "parameters"),
+    [
+        (ParquetWriter, {"row_group_bytes": 1 << 16}),
+        (JsonWriter, {}),
+        (JsonWriter, {"compression": "gzip"}),
+        (JsonWriter, {"compression": "zstd"}),
+        (CsvWriter, {}),
+        (WebdatasetWriter, {}),
+    ],
+)
+def test_no_file_has_its_name_before_the_close_and_an_abort_leaves_none(
+    tmp_path: Path, writer: type, parameters: dict[str, object]
+) -> None:
+    table = pa.table({"a": [f"{i} " * 50 for i in range(2000)]})
     for finish in ("abort", "close"):
-        shard = writer(path=str(tmp_path), file_bytes=1 << 16).open(str(tmp_path), "0", table.schema)
+        shard = writer(path=str(tmp_path), file_bytes=1 << 16, **parameters).open(str(tmp_path), "0", table.schema)
         shard.write(table)
         assert [name for name in files_below(tmp_path) if not name.startswith("_datajob/tmp/")] == []
         files = getattr(shard, finish)()
+        del shard
+        gc.collect()
         assert files_below(tmp_path) == [file.path for file in files or []]
 
 

@@ -127,6 +127,8 @@ def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Read
     """
     import pyarrow as pa
 
+    if table.schema.equals(schema):
+        return table.replace_schema_metadata(None)
     constants = {key: None if value == HIVE_NULL else value for key, value in fragment.file.partition}
     if reader.include_path:
         constants[reader.include_path] = fragment.file.path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLE_BYTES = 32 << 20
 """Bytes read to learn the columns, over all files."""
-SAMPLE_FILES = 1000
+SAMPLE_FILES = 2000
 """Files they are taken from, evenly spread; of fewer but larger files more is read of each."""
 PIECE_BYTES = 64 << 10
 """Least read at one place."""

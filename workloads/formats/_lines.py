@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
@@ -120,7 +120,7 @@ def _blocks(chunks: Iterator[bytes], offset: int, end: int) -> Iterator[Block]:
         if size > MAX_LINE or not cut:
             cut = (chunk.find(b"\n") if size > MAX_LINE else chunk.rfind(b"\n")) + 1
         if cut:
-            yield _block(offset, [*held, chunk[:cut]], size)
+            yield _block(offset, [*held, memoryview(chunk)[:cut]], size)
             offset, held, size, rest = offset + size + cut, [], 0, chunk[cut:]
             continue
         if size <= MAX_LINE:
@@ -130,7 +130,7 @@ def _blocks(chunks: Iterator[bytes], offset: int, end: int) -> Iterator[Block]:
         yield _block(offset, held, size)
 
 
-def _block(offset: int, pieces: list[bytes], size: int) -> Block:
+def _block(offset: int, pieces: Sequence[bytes | memoryview], size: int) -> Block:
     if size > MAX_LINE:
-        return Block(offset, pieces[0][:BAD_TEXT], too_long=True)
+        return Block(offset, bytes(pieces[0][:BAD_TEXT]), too_long=True)
     return Block(offset, b"".join(pieces))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -140,6 +141,9 @@ class FilesWriter:
 
     def abort(self) -> None:
         """Leave nothing behind; never raises."""
+        for file in self._open.values():
+            with suppress(Exception):  # while the stream is open: destructors of pyarrow's writers complain about a closed one
+                file.encoder.finish()
         for file in (*self._open.values(), *self._finished):
             file.atomic.abort()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -71,7 +72,7 @@ class ParquetReader(ColumnsReader):
         path = fragment.file.path
         with readable(path, "as Parquet"):
             file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
-            here = plain_schema(file.schema_arrow).names
+            here = file.schema_arrow.names
             names = [name for name in here if name in schema.names]
             if self.columns is None and (extra := [name for name in here if name not in schema.names]):
                 raise InputError(
@@ -102,9 +103,11 @@ def _open_small(path: str) -> pq.ParquetFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not scheme_of(path):
+        return pq.ParquetFile(pa.py_buffer(Path(path.removeprefix("file://")).read_bytes()))
     filesystem, inner = resolve(path)
     with filesystem.open_input_file(inner) as file:
-        return pq.ParquetFile(pa.BufferReader(file.read_buffer()))
+        return pq.ParquetFile(file.read_buffer())
 
 
 def _compressed(group: pq.RowGroupMetaData) -> int:

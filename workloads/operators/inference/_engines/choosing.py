@@ -1,0 +1,45 @@
+"""Starts the engine that a step asks for, or the best one there is."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from workloads.errors import InvalidJob
+from workloads.operators.base import Device
+from workloads.operators.inference._engines.base import Engine, Settings
+from workloads.operators.inference._engines.batching import Batcher
+
+
+def start_engine(settings: Settings, device: Device) -> Engine:
+    """The engine with its model loaded. Raises InvalidJob when it, the model or the device is not there."""
+    name = settings.engine if settings.engine != "auto" else _best(settings, device)
+    if name == "fake":
+        from workloads.operators.inference._engines.fake import Fake
+
+        return Batcher(Fake(settings))
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise InvalidJob(
+            "This step needs torch and transformers: pip install 'datajob[llava]', or use a workload image with them."
+        )
+    if name == "vllm":
+        from workloads.operators.inference._engines.vllm import Vllm
+
+        return Vllm(settings, device)
+    if name == "ascend" and device.kind not in ("npu", "any"):
+        raise InvalidJob("`engine: ascend` needs `spec.resources.accelerator` of type npu.")
+    if settings.task == "embed":
+        from workloads.operators.inference._engines.embedding import Embedder
+
+        return Batcher(Embedder(settings, device))
+    from workloads.operators.inference._engines.generating import Generator
+
+    return Batcher(Generator(settings, Device("npu", device.count) if name == "ascend" else device))
+
+
+def _best(settings: Settings, device: Device) -> str:
+    """vLLM where it is installed and there is an accelerator for it; on NPUs torch_npu; otherwise transformers."""
+    if settings.task != "embed" and device.kind in ("gpu", "npu") and find_spec("vllm") is not None:
+        ready = device.kind == "gpu" or find_spec("vllm_ascend") is not None
+        if ready and settings.quantization == "none":
+            return "vllm"
+    return "ascend" if device.kind == "npu" else "transformers"

@@ -1,0 +1,162 @@
+"""What all steps that run a model share: which model, which engine, where, and how rows become requests and answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from workloads.operators.base import Batch, Device, Inferred, Model, Needs
+from workloads.operators.inference._engines.base import Answer, Engine, Request, RequestError, Settings
+from workloads.parameters import NewColumn, Parameters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIGEST_HEAD = 1 << 16
+
+
+class Actors(Parameters):
+    """The processes that hold the model, each with one copy of it."""
+
+    min: int | None = Field(
+        default=None, ge=1, le=10_000, description="Fewest actors; by default what the hardware's minimum holds."
+    )
+    max: int | None = Field(
+        default=None, ge=1, le=10_000, description="Most actors; by default what the hardware's maximum holds."
+    )
+    accelerators: float = Field(
+        default=1.0,
+        gt=0,
+        le=64,
+        description="Accelerators of each: a share such as 0.5 puts two on one, 2 spreads each over two (tensor parallel).",
+    )
+    cpus: float = Field(default=1.0, gt=0, le=256, description="Cores of each; without accelerators also its threads.")
+
+    @model_validator(mode="after")
+    def _whole_above_one(self) -> Actors:
+        if self.accelerators > 1 and self.accelerators != int(self.accelerators):
+            raise ValueError("`accelerators` above 1 is a whole number")
+        if self.min and self.max and self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        return self
+
+
+class InferenceStep(Model):
+    """Base of the steps that send rows to an engine."""
+
+    abstract: ClassVar[bool] = True
+
+    model: str = Field(
+        min_length=1,
+        description="Name on the Hugging Face hub, or a folder that every worker sees; a folder begins with `/`, `./` or `~`.",
+    )
+    revision: str | None = Field(
+        default=None, min_length=1, description="Commit, tag or branch of the hub; the commit that was used is in the report."
+    )
+    engine: Literal["auto", "transformers", "vllm", "ascend", "fake"] = Field(
+        default="auto",
+        description="`auto`: vLLM where it is installed and there is an accelerator, else transformers; the report names it. "
+        "`fake` answers with digests, for tests.",
+    )
+    dtype: Literal["float16", "bfloat16", "float32"] | None = Field(
+        default=None, description="Type of the weights; by default float16 on accelerators and float32 on the CPU."
+    )
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
+        default="auto", description="Kernel of the attention, for the engine transformers."
+    )
+    quantization: Literal["none", "int8", "int4"] = Field(
+        default="none", description="Quantise the weights while loading (bitsandbytes, on GPUs)."
+    )
+    batch_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000_000,
+        description="Most tokens of a batch, padding and answers included; by default 65,536 on accelerators, else 8,192.",
+    )
+    batch_rows: int | None = Field(
+        default=None, ge=1, le=65_536, description="Most rows of a batch; by default 64 on accelerators, 8 on the CPU."
+    )
+    actors: Actors = Field(default=Actors(), description="How many copies of the model there are, and what each is given.")
+    tokens_column: NewColumn | None = Field(default=None, description="Column for the number of tokens.")
+    seconds_column: NewColumn | None = Field(
+        default=None, description="Column for the row's share of its batch's time, in seconds."
+    )
+
+    def accelerated(self) -> bool:
+        """Every model runs on the accelerators, but the fake one."""
+        return self.engine != "fake"
+
+    def needs(self) -> Needs:
+        """As `actors` says."""
+        a = self.actors
+        return Needs(a.accelerators, a.cpus, a.min, a.max)
+
+    def settings(self) -> Settings:
+        """What decides what is loaded."""
+        raise NotImplementedError
+
+    def loads(self) -> str:
+        """Steps with the same settings share one copy of the model."""
+        return repr(self.settings())
+
+    def setup(self, device: Device) -> Engine:
+        """Start the engine."""
+        from workloads.operators.inference._engines.choosing import start_engine
+
+        return start_engine(self.settings(), device)
+
+    def requests(self, batch: Batch) -> list[Request | RequestError]:
+        """What each row asks, or why it cannot."""
+        raise NotImplementedError
+
+    def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
+        """The columns of the answers, one per row (of failed rows an empty one)."""
+        raise NotImplementedError
+
+    def infer(self, batch: Batch, model: Engine) -> Inferred:
+        """Send all rows to the engine and gather the answers."""
+        asked = self.requests(batch)
+        futures = iter(model.submit([a for a in asked if isinstance(a, Request)]))
+        answers: list[Answer] = []
+        failed: dict[int, str] = {}
+        for row, question in enumerate(asked):
+            try:
+                answers.append(next(futures).result() if isinstance(question, Request) else _raised(question))
+            except RequestError as error:
+                failed[row] = str(error)
+                answers.append(Answer())
+        return Inferred({**self.answered(answers), **self._measures(answers)}, failed)
+
+    def _measures(self, answers: list[Answer]) -> dict[str, pa.Array]:
+        import pyarrow as pa
+
+        columns: dict[str, pa.Array] = {}
+        if self.tokens_column:
+            columns[self.tokens_column] = pa.array([a.tokens for a in answers], pa.int32())
+        if self.seconds_column:
+            columns[self.seconds_column] = pa.array([a.seconds for a in answers], pa.float32())
+        return columns
+
+
+def _raised(error: RequestError) -> Answer:
+    raise error
+
+
+def rows_of(batch: Batch, columns: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """The rows of a batch as mappings of the columns named."""
+    if not columns:
+        return [{}] * len(batch)
+    rows: list[Mapping[str, Any]] = batch.table.select(list(columns)).to_pylist()
+    return rows
+
+
+def seed_of(seed: int, prompt: str, images: tuple[Any, ...]) -> int:
+    """The seed of a row, from its content: the same wherever it stands."""
+    digest = hashlib.blake2b(f"{seed}\0{prompt}".encode(), digest_size=7)
+    for image in images:
+        head = image[:DIGEST_HEAD] if isinstance(image, bytes) else repr(image)[:DIGEST_HEAD].encode()
+        digest.update(head)
+    return int.from_bytes(digest.digest(), "big")

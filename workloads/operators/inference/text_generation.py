@@ -1,0 +1,26 @@
+"""textGeneration: a language model that answers a prompt made of the row."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from workloads.operators.inference._engines.base import Settings
+from workloads.operators.inference._generation import Generation
+from workloads.parameters import NewColumn
+
+
+class TextGeneration(Generation):
+    """Ask a language model something about each row: to rewrite, to classify, to translate, to grade."""
+
+    output: NewColumn = Field(default="answer", description="Column for the answer.")
+
+    def text_column(self) -> str:
+        """The answers."""
+        return self.output
+
+    def settings(self) -> Settings:
+        """What is loaded."""
+        return Settings(
+            "text", self.model, self.revision, self.engine, self.dtype, self.attention, self.quantization,
+            self.batch_tokens, self.batch_rows,
+        )  # fmt: skip

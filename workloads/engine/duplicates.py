@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from workloads.engine.components import Forest
 from workloads.engine.inputs import Input, StageInput
+from workloads.engine.linking import link
 from workloads.engine.outputs import StageOutput
 from workloads.engine.phases import Context, Moved, Phase, Records, Upstream, from_fragments, stage_folder
 from workloads.engine.plan import Segment
-from workloads.engine.rows import RowNumbers
+from workloads.engine.rows import Ranges, RowFiles, RowNumbers
 from workloads.engine.tasks import EvidenceTask, ResolveTask, write_rows
 from workloads.engine.units import Unit, digest, make_units
 from workloads.formats.storage import Folder
@@ -20,8 +21,11 @@ from workloads.operators.base import Deduplicate
 if TYPE_CHECKING:
     from workloads.engine.chain import Step
 
-Files = Generator[Phase, Records, list[str]]
-"""Phases; returns the names of the files they leave."""
+MOST_EDGES = 1 << 24
+"""Edges whose components the driver finds by itself, in less than 2 GiB; of more, the workers do."""
+
+Files = Generator[Phase, Records, RowFiles]
+"""Phases; returns the files they leave."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,16 @@ def deduplicate(
 
     everything = digest([u.key for side in sides for u in side.units])
     recipe = digest(recipe, everything)
-    repeats = yield from _resolve(
-        context, f"{name}-resolve", recipe, step, operator, [n for s in sides for n in s.signatures()]
-    )
-    if operator.links and repeats:
-        repeats = [_components(context.sink, repeats, stage_folder(f"{name}-resolve"), operator.confirms())]
-    if operator.confirms() and repeats:
+    signatures = [n for s in sides for n in s.signatures()]
+    repeats, found = yield from _resolve(context, f"{name}-resolve", recipe, step, operator, signatures)
+    if operator.links and found > MOST_EDGES:
+        ranges = Ranges(sides[-1].numbers.start, len(units), partitions)
+        repeats = yield from link(context, f"{name}-link", recipe, repeats.names, ranges, operator.confirms())
+    elif operator.links and found:
+        repeats = _components(repeats, f"{stage_folder(f'{name}-resolve')}/components.parquet", operator.confirms())
+    if operator.confirms() and found:
         repeats = yield from _confirm(context, name, recipe, step, operator, sides, repeats)
-    source = StageInput(context.sink, staged, step, tuple(repeats))
+    source = StageInput(context.sink, staged, step, repeats)
     return Upstream(source, tuple((u.key, everything) for u in units), tuple(u.weight for u in units))
 
 
@@ -95,34 +101,35 @@ def _older(
 
 def _resolve(
     context: Context, name: str, recipe: str, step: Step, operator: Deduplicate, exchange: Sequence[str], confirm: bool = False
-) -> Files:
+) -> Generator[Phase, Records, tuple[RowFiles, int]]:
+    """Resolve the partitions of an exchange: the files of what was found, and how many rows that are."""
     partitions = context.partitions(operator)
     task = ResolveTask(context.sink, name, step.name, operator, tuple(exchange), partitions, stage_folder(name), confirm)
     units = make_units(digest(recipe, name), list(range(partitions)), [1] * partitions)
     records = yield Phase(name, task, tuple(units))
-    return [task.name(u) for u in units if records[u.index].rows]
+    names = tuple(task.name(u) for u in units if records[u.index].rows)
+    return RowFiles(context.sink, names), sum(records[u.index].rows for u in units)
 
 
-def _components(sink: str, files: Sequence[str], folder: str, with_first: bool) -> str:
-    """The file of the members of all components, each with the component's first; without the first ones themselves."""
+def _components(edges: RowFiles, name: str, with_first: bool) -> RowFiles:
+    """The members of all components, each with the component's first; without the first ones themselves."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     forest = Forest()
-    for name in files:
-        with Folder(sink).open_input(name) as file:
-            edges = pq.read_table(file, columns=["row", "kept"])
-        forest.add(edges.column("row").to_numpy(), edges.column("kept").to_numpy())
+    for source in edges.names:
+        with Folder(edges.root).open_input(source) as file:
+            table = pq.read_table(file, columns=["row", "kept"])
+        forest.add(table.column("row").to_numpy(), table.column("kept").to_numpy())
     rows, first = forest.members()
     if not with_first:
         rows, first = rows[rows != first], first[rows != first]
-    name = f"{folder}/components.parquet"
-    write_rows(sink, name, pa.table({"row": pa.array(rows), "kept": pa.array(first)}))
-    return name
+    write_rows(edges.root, name, pa.table({"row": pa.array(rows), "kept": pa.array(first)}))
+    return RowFiles(edges.root, (name,))
 
 
 def _confirm(
-    context: Context, name: str, recipe: str, step: Step, operator: Deduplicate, sides: Sequence[_Side], groups: Sequence[str]
+    context: Context, name: str, recipe: str, step: Step, operator: Deduplicate, sides: Sequence[_Side], groups: RowFiles
 ) -> Files:
     """Bring the evidence of each candidate component together and have it decided."""
     evidence: list[str] = []
@@ -130,10 +137,11 @@ def _confirm(
         phase = f"{name}-evidence{side.suffix}"
         partitions = context.partitions(operator)
         task = EvidenceTask(
-            context.sink, phase, step.name, operator, side.source, side.numbers, tuple(groups), partitions, stage_folder(phase),
+            context.sink, phase, step.name, operator, side.source, side.numbers, groups, partitions, stage_folder(phase),
             context.policy,
         )  # fmt: skip
         units = make_units(digest(recipe, phase), [u.key for u in side.units], [u.weight for u in side.units])
         records = yield Phase(phase, task, tuple(units))
         evidence += [task.name(u) for u in units if records[u.index].rows]
-    return (yield from _resolve(context, f"{name}-confirm", recipe, step, operator, evidence, confirm=True))
+    confirmed, _ = yield from _resolve(context, f"{name}-confirm", recipe, step, operator, evidence, confirm=True)
+    return confirmed

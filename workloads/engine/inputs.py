@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from workloads.engine.blocks import conform, read_blocks, read_partition
 from workloads.engine.chain import Chain, Step, compact, fail_rows
-from workloads.engine.rows import OF_THE_JOB
+from workloads.engine.rows import OF_THE_JOB, RowFiles
 from workloads.engine.units import Shard, Unit
 from workloads.errors import InputError
 from workloads.formats.base import Reader
@@ -77,14 +77,14 @@ class StageInput:
     """Block file of each unit."""
     step: Step | None = None
     """Global step whose decision is applied here, if any."""
-    repeats: tuple[str, ...] = ()
-    """Parquet files of what repeats something (column `row`, ascending), of a de-duplication."""
+    repeats: RowFiles | None = None
+    """What repeats something, of a de-duplication."""
     take: tuple[int, ...] | None = None
     """How many rows to take from each unit, of a limit."""
 
     def tables(self, unit: Unit, chain: Chain) -> Iterator[pa.Table]:
         """Read the staged rows and apply the global step's decision."""
-        repeats = OF_THE_JOB.read(self.root, self.repeats, unit.index)
+        repeats = (self.repeats or RowFiles(self.root)).read(OF_THE_JOB, unit.index)
         position = 0
         for table in read_blocks(self.root, self.names[unit.index]):
             if self.step is not None:

@@ -1,15 +1,16 @@
-"""Ids of rows within a phase: the same whatever the cluster, and in the order of the input."""
+"""Ids of rows within a phase: the same whatever the cluster, and in the order of the input. And files about rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloads.formats.storage import Folder
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 ROW_BITS = 36
 """A row's id is its unit's number, shifted by this, plus its position in the unit."""
@@ -25,24 +26,50 @@ class RowNumbers:
         """The id of the first row of the unit with this index."""
         return (self.start + unit) << ROW_BITS
 
-    def read(self, root: str, names: Sequence[str], unit: int) -> pa.Table:
-        """Those rows of some Parquet files (column `row`: ids, ascending in each) that are about the unit.
 
-        `row` becomes the position in the unit; ascending.
-        """
+OF_THE_JOB = RowNumbers()
+"""The rows of the job itself."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Cuts the units numbered `start` to `end` in `parts` consecutive groups."""
+
+    start: int
+    end: int
+    parts: int
+
+    def part_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The group of each row's unit."""
+        found: NDArray[np.int64] = ((rows >> ROW_BITS) - self.start) * self.parts // (self.end - self.start)
+        return found
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """Parquet files about rows (column `row`: ids, ascending in each)."""
+
+    root: str
+    names: tuple[str, ...] = ()
+    ranges: Ranges | None = None
+    """If set, file i is about the rows of group i, and no other."""
+
+    def read(self, numbers: RowNumbers, unit: int) -> pa.Table:
+        """What they say about the rows of a unit. `row` becomes the position in the unit; ascending."""
+        import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        first, end = self.first(unit), self.first(unit + 1)
+        first, end = numbers.first(unit), numbers.first(unit + 1)
+        names = self.names
+        if self.ranges is not None:
+            part = int(self.ranges.part_of(np.array([first]))[0])
+            names = names[part : part + 1]
         found = []
         for name in names:
-            with Folder(root).open_input(name) as file:
+            with Folder(self.root).open_input(name) as file:
                 found.append(pq.read_table(file, filters=[("row", ">=", first), ("row", "<", end)]))
         if not found:
             return pa.table({"row": pa.array([], pa.int64())})
         rows = pa.concat_tables(found).sort_by("row")
         return rows.set_column(0, "row", pa.array(rows.column("row").to_numpy() - first))
-
-
-OF_THE_JOB = RowNumbers()
-"""The rows of the job itself."""

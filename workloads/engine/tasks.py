@@ -13,10 +13,10 @@ from workloads.engine import models
 from workloads.engine.blocks import BlockWriter, read_partition
 from workloads.engine.chain import Chain, Step
 from workloads.engine.dropped import DroppedRows
-from workloads.engine.inputs import FragmentInput, BATCH_BYTES, Input
+from workloads.engine.inputs import BATCH_BYTES, FragmentInput, Input
 from workloads.engine.ledger import Ledger, Record
 from workloads.engine.outputs import Output
-from workloads.engine.rows import RowNumbers
+from workloads.engine.rows import RowFiles, RowNumbers
 from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.errors import DataJobError, SinkError
@@ -147,8 +147,8 @@ class EvidenceTask:
     operator: Deduplicate
     source: Input
     numbers: RowNumbers
-    groups: tuple[str, ...]
-    """Parquet files of the rows in groups (`row`) and the groups (`kept`)."""
+    groups: RowFiles
+    """The rows in groups (`row`) and the groups (`kept`)."""
     partitions: int
     folder: str
     policy: str
@@ -160,7 +160,7 @@ class EvidenceTask:
     def run(self, unit: Unit) -> Record:
         """Do the unit and commit it."""
         chain = Chain((), self.policy)
-        members = self.numbers.read(self.sink, self.groups, unit.index)
+        members = self.groups.read(self.numbers, unit.index)
         file = BlockWriter(self.sink, self.name(unit))
         rows = 0
         try:

@@ -1,0 +1,69 @@
+"""Components over partitions against those in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from benchmarks.planted import planted_documents
+from tests.engine.jobs import make_job, read_manifest, run, write_parts
+from tests.engine.test_components import Edges, edge_lists, slow
+from workloads.engine import duplicates
+from workloads.engine.linking import finish, large_star, small_star
+
+
+def sorted_edges(edges: Edges) -> Any:
+    both = sorted({(a, b) for a, b in edges} | {(b, a) for a, b in edges})
+    return np.array(both, np.int64).reshape(-1, 2).T
+
+
+@settings(deadline=None)
+@given(edges=edge_lists)
+def test_alternating_steps_end_in_stars_around_the_smallest(edges: Edges) -> None:
+    row, other = sorted_edges(edges)
+    rounds, changes = 0, 1
+    while changes:
+        row, other, large = large_star(row, other)
+        row, other, small = small_star(row, other)
+        changes, rounds = large + small, rounds + 1
+        assert rounds < 20
+    row, first, _ = finish(row, other)
+    assert dict(zip(row.tolist(), first.tolist(), strict=True)) == slow(edges)
+
+
+def test_steps_grow_with_the_logarithm_of_a_chain() -> None:
+    numbers = np.random.default_rng(0).permutation(20_000).tolist()
+    row, other = sorted_edges(list(zip(numbers[1:], numbers[:-1], strict=True)))
+    for rounds in range(1, 30):  # noqa: B007 - read below
+        row, other, large = large_star(row, other)
+        row, other, small = small_star(row, other)
+        if large + small == 0:
+            break
+    assert set(finish(row, other)[1].tolist()) == {0}
+    assert rounds <= 15
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+@pytest.mark.parametrize(
+    "step", [{"minhashDedup": {}}, {"minhashDedup": {"verify": False}}, {"substringDedup": {"words": 9}}], ids=str
+)
+def test_more_edges_than_fit_give_the_same_rows(
+    step: dict[str, Any], partitions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = planted_documents(300, seed=11)
+    write_parts(tmp_path / "in", [{"id": i, "text": text} for i, text in enumerate(texts[100:])], 7)
+    write_parts(tmp_path / "old", [{"text": text} for text in texts[:100]], 3)
+    [[key, parameters]] = step.items()
+    step = {key: {**parameters, "against": str(tmp_path / "old")}}
+    monkeypatch.setattr("workloads.engine.flow.Context.partitions", lambda self, operator: partitions)
+    found = []
+    for most in (duplicates.MOST_EDGES, 0):
+        monkeypatch.setattr(duplicates, "MOST_EDGES", most)
+        run(make_job(tmp_path / "in", tmp_path / f"out{most}", [step]), shard_bytes=1)
+        found.append(read_manifest(tmp_path / f"out{most}"))
+    assert found[0] == found[1]
+    assert len(found[0]) < len(texts)

@@ -45,7 +45,7 @@ def text_of(batch: Batch, column: str) -> Text:
     return batch.derive(("text", column), build)
 
 
-def frozen(values: Sequence[float], kind: str) -> NDArray[Any]:
+def frozen(values: Sequence[float] | NDArray[Any], kind: str) -> NDArray[Any]:
     """Parameters as the read-only array that kernels take; `kind` is a numpy type string."""
     import numpy as np
 
@@ -104,13 +104,36 @@ def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: TextArr
     return array.cast(pa.string())
 
 
-def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
-    """The batch's table with another text in the column, in the column's own string type where it has one."""
+def pieces(text: Text, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
+    """The pieces `text.data[starts[i]:stops[i]]` as a string array (large_string where they need it)."""
+    import numpy as np
     import pyarrow as pa
 
-    index, kind = batch.table.schema.get_field_index(column), batch.table.schema.field(column).type
-    wanted = kind if pa.types.is_large_string(kind) or text.nbytes >= 2**31 else pa.string()
-    return batch.table.set_column(index, column, text.cast(wanted))
+    from workloads.operators.text._kernels.rewrite import gather
+
+    starts, stops = frozen(starts, "i8"), frozen(stops, "i8")
+    out, ends = np.empty(int((stops - starts).sum()), np.uint8), np.empty(len(starts) + 1, np.int64)
+    gather(text.data, starts, stops, out, ends)
+    return text_from(out, ends, pa.nulls(0, pa.string()))
+
+
+def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    """The table with the column added, or in the place of the one of that name."""
+    at = table.schema.get_field_index(name)
+    return table.append_column(name, values) if at < 0 else table.set_column(at, name, values)
+
+
+def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
+    """The batch's table with another text in the column, which is a string column then."""
+    return replaced_in(batch.table, column, text)
+
+
+def replaced_in(table: pa.Table, column: str, text: pa.Array[Any]) -> pa.Table:
+    """The table with another text in the column: large_string where it was or where it must be, else string."""
+    import pyarrow as pa
+
+    large = pa.types.is_large_string(table.schema.field(column).type) or text.nbytes >= 2**31
+    return with_column(table, column, text.cast(pa.large_string() if large else pa.string()))
 
 
 def map_rows(text: TextArray, function: Callable[[str], str], where: Any) -> Any:

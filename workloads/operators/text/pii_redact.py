@@ -47,14 +47,13 @@ class PiiRedact(Map):
 
         from workloads.operators.text._patterns import PATTERNS
         from workloads.operators.text._spans import replace_spans, spans_of
+        from workloads.operators.text._text import with_column
 
         spans = spans_of(batch, self.column, [PATTERNS[kind] for kind in self.kinds])
         table = replace_spans(batch, self.column, spans, self._redacted)
         if self.output is None:
             return table
-        counts = pa.array(np.diff(spans.rows).astype(np.int32))
-        at = table.schema.get_field_index(self.output)
-        return table.append_column(self.output, counts) if at < 0 else table.set_column(at, self.output, counts)
+        return with_column(table, self.output, pa.array(np.diff(spans.rows).astype(np.int32)))
 
     def _redacted(self, pattern: Pattern, match: str) -> str:
         from workloads.operators.base import snake

@@ -1,0 +1,91 @@
+"""Chunks by characters, words and tokens; counts of tokens."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.operators.text.texts import batch_of, decide, texts
+from workloads.errors import InputError
+from workloads.operators.base import Batch
+from workloads.operators.text.chunk_text import ChunkText
+from workloads.operators.text.token_count import TokenCount
+
+
+@pytest.fixture(scope="module")
+def tokenizer_path(tmp_path_factory):
+    """A byte-pair tokenizer trained on two sentences."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["?"], show_progress=False)
+    tokenizer.train_from_iterator(["the cat sat on the mat", "the dog sat on the log"], trainer)
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    tokenizer.save(str(path))
+    return str(path)
+
+
+def chunks(text, **parameters):
+    table = ChunkText(output="n", **parameters).expand(batch_of(text, None))
+    assert table.column("text").to_pylist()[-1] is None or table.column("text").to_pylist()[-1] == ""
+    return table.slice(0, len(table) - 1).column("text").to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text", "wanted"),
+    [
+        ({"unit": "characters", "size": 2}, "äbc d", ["äb", "c ", "d"]),
+        ({"unit": "characters", "size": 3, "overlap": 1}, "abcde", ["abc", "cde"]),
+        ({"size": 2, "tokenizer": "whitespace"}, " one  two three ", ["one  two", "three"]),
+        ({"size": 3, "overlap": 2, "tokenizer": "whitespace"}, "a b c d", ["a b c", "b c d"]),
+        ({"size": 3}, "我喜欢北京。", ["我喜欢", "北京。"]),
+        ({"size": 10}, "short text", ["short text"]),
+        ({"size": 10}, "", [""]),
+    ],
+)
+def test_examples(parameters, text, wanted):
+    assert chunks(text, **parameters) == wanted
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(texts, min_size=1, max_size=4), st.integers(1, 5), st.integers(0, 4))
+def test_word_chunks_are_slices_of_the_words(rows, size, overlap):
+    overlap = min(overlap, size - 1)
+    operator = ChunkText(size=size, overlap=overlap, tokenizer="whitespace", output="n")
+    table = operator.expand(Batch(pa.table({"text": pa.array(rows, pa.string()), "id": range(len(rows))})))
+    for i, text in enumerate(rows):
+        words, step = text.split(), size - overlap
+        starts = range(0, max(len(words) - overlap, 1), step)
+        found = [row for row in table.to_pylist() if row["id"] == i]
+        assert [row["text"].split() for row in found] == [words[start : start + size] for start in starts]
+        assert [row["n"] for row in found] == list(range(len(starts)))
+
+
+def test_token_chunks_cut_at_tokens(tokenizer_path):
+    found = chunks("the cat sat é on the mat", unit="tokens", size=3, model_tokenizer=tokenizer_path)
+    assert "".join("".join(found).split()) == "thecatsatéonthemat"
+    assert decide(TokenCount(tokenizer=tokenizer_path, max=3), *found) == [""] * len(found)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"size": 2, "overlap": 2}, "must be smaller"), ({"unit": "tokens"}, "needs `modelTokenizer`")],
+)
+def test_parameters_must_fit(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        ChunkText(**parameters)
+
+
+def test_tokens_are_counted(tokenizer_path):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(tokenizer_path)
+    rows = ["the cat sat", "", None, "the dog and the log"]
+    verdict = TokenCount(tokenizer=tokenizer_path, output="n").keep(batch_of(*rows))
+    assert verdict.columns["n"].to_pylist() == [len(tokenizer.encode(row or "").ids) for row in rows]
+
+
+def test_a_missing_tokenizer_is_a_clear_error(tmp_path):
+    with pytest.raises(InputError, match=r"`tokenCount`: `.*/tokenizer.json` is no Hugging Face tokenizer"):
+        decide(TokenCount(tokenizer=str(tmp_path)), "text")

@@ -1,0 +1,49 @@
+"""Classification by a fastText model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from workloads.operators.base import Filter, Verdict
+from workloads.parameters import Column, NewColumn
+
+if TYPE_CHECKING:
+    from workloads.operators.base import Batch
+
+
+class FasttextClassifier(Filter):
+    """Keeps texts by the probability that a fastText model gives one label (quality, toxicity, domain).
+
+    A text without a word has probability 0.
+    """
+
+    column: Column = Field(default="text", description="The text.")
+    model: str = Field(min_length=1, description="Path of a supervised fastText model (.bin or .ftz); local or any fsspec URL.")
+    label: str = Field(min_length=1, description="The label, without `__label__`.")
+    min: float = Field(default=0, ge=0, le=1, description="Smallest probability kept.")
+    max: float = Field(default=1, ge=0, le=1, description="Largest probability kept.")
+    characters: int = Field(
+        default=10_000, ge=10, le=10_000_000, description="How much of the text is looked at, from its start."
+    )
+    output: NewColumn | None = Field(default=None, description="Column (float64) that gets the probability.")
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`. Raises InputError when the model does not know the label."""
+        import numpy as np
+        import pyarrow as pa
+
+        from workloads.errors import InputError
+        from workloads.operators.text._fasttext import labels_of, load, predict, samples
+
+        known = labels_of(self.model, self.key)
+        if self.label not in known:
+            raise InputError(
+                f"`{self.key}`: the model `{self.model}` has no label `{self.label}`; it has {', '.join(known[:20])}."
+            )
+        found = predict(load(self.model, self.key), samples(batch, self.column, self.characters), -1)
+        scores = np.array([labels.get(self.label, 0.0) for labels in found], dtype=np.float64)
+        codes = np.where(scores < self.min, 1, np.where(scores > self.max, 2, 0)).astype(np.int8)
+        columns = {self.output: pa.array(scores)} if self.output else {}
+        return Verdict(codes, ("probability_too_low", "probability_too_high"), columns)

@@ -27,6 +27,11 @@ class ControllerProcess:
         self._env = env | {"DATAJOB_POD_NAME": name, "DATAJOB_HTTP_PORT": str(_free_port())}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def address(self) -> str:
+        """Host and port of its metrics and probes."""
+        return f"127.0.0.1:{self._env['DATAJOB_HTTP_PORT']}"
+
     def start(self) -> "ControllerProcess":
         """Start it, and wait until it answers probes."""
         with self.log.open("ab") as log:
@@ -72,7 +77,7 @@ class ControllerProcess:
 
     def get(self, path: str) -> str:
         """What it serves."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._env['DATAJOB_HTTP_PORT']}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=5) as answer:
             return str(answer.read().decode())
 
     def _ok(self, path: str) -> bool:

@@ -11,6 +11,12 @@ from tests.control_plane.jobs import Jobs
 from tests.control_plane.process import ROOT
 
 MINUTES = 60.0
+DOCUMENTS = 3036
+SMALL = {
+    "head": {"cpu": "700m", "memory": "2Gi"},
+    "workers": {"min": 1, "max": 1, "cpu": "600m", "memory": "2Gi"},
+}
+"""What fits on two cores beside everything else."""
 
 
 class NodeJobs(Jobs):
@@ -62,3 +68,34 @@ class NodeJobs(Jobs):
             except Exception as error:  # noqa: BLE001 (this is only to explain another failure)
                 shown.append(str(error))
         return "\n".join(shown)
+
+    def slow(self, name: str = "slow", seconds_per_batch: float = 1.0, **spec: Any) -> dict[str, Any]:
+        """Apply a DataJob that takes its time: 61 batches of 50 documents, and as long as wanted for each."""
+        code = f"import time\n\n\ndef keep(rows):\n    time.sleep({seconds_per_batch})\n    return rows\n"
+        meta = {"name": "code", "namespace": self.namespace}
+        self.api.apply("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"slow.py": code}})
+        runtime = {
+            "env": [{"name": "PYTHONPATH", "value": "/opt/code"}],
+            "envFrom": [{"secretRef": {"name": "s3"}}],
+            "volumes": [{"name": "code", "configMap": {"name": "code"}}],
+            "volumeMounts": [{"name": "code", "mountPath": "/opt/code"}],
+        }
+        made = self.manifest(
+            name,
+            sources=[{"json": {"paths": ["s3://datasets/docs/"]}}],
+            steps=[{"mapBatches": {"function": "slow:keep", "batchSize": 50}}],
+            sink={"parquet": {"path": f"s3://datasets/{self.namespace}/", "mode": "overwrite"}},
+            runtime=runtime,
+            resources=SMALL,
+            retry={"limit": 3, "backoffSeconds": 1},
+        )
+        made["spec"] |= spec
+        return dict(self.api.apply("datajobs", made))
+
+    def wait_running(self, name: str = "slow", seconds: float = 240) -> dict[str, Any]:
+        """Wait until the driver of a DataJob runs."""
+        try:
+            return self.wait_phase("Running", name, seconds)
+        except TooLate as late:
+            late.add_note(self.describe())
+            raise

@@ -1,0 +1,198 @@
+"""The controller on a real control plane: from DataJob to RayJob, 500 at once, writes per job, idle requests, memory.
+
+Compared with the bare async client creating the very same objects in the same run. No nodes, no KubeRay: only the machinery.
+"""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import load_kube_config
+
+from benchmarks.figures import Figure, publish
+from controller.decide import decide
+from controller.kube import Kube
+from controller.manifests import Manifest
+from controller.observed import Observed
+from controller.settings import Settings
+from tests.cluster import bare
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import TooLate, wait_for
+from tests.control_plane.api import Api, connect
+from tests.control_plane.jobs import SPEC
+from tests.control_plane.process import ROOT, ControllerProcess, account_kubeconfig
+
+JOBS = 500
+SINGLE = 40
+IDLE_SECONDS = 60.0
+KINDS = ("configmaps", "serviceaccounts", "roles", "rolebindings", "networkpolicies", "rayjobs")
+OWNED = "app.kubernetes.io/managed-by%3Ddatajob-controller"
+
+
+def main() -> int:
+    """Measure and print one line per figure."""
+    cluster = bare.up("control-plane", tied=True)
+    try:
+        api = _install(cluster)
+        client = asyncio.run(_bare_client(cluster, api))
+        with _controller(cluster, api) as controller:
+            publish([*_latency(api), *_many(cluster, api, controller, client), _idle(controller)])
+    finally:
+        cluster.remove()
+    return 0
+
+
+def _install(cluster: Cluster) -> Api:
+    cluster.install_kuberay_crds()
+    cluster.apply_kustomization(str(ROOT / "manifests"))
+    cluster.wait_until_established("datajobs.datajob.io")
+    cluster.kubectl("-n", "datajob-system", "delete", "deployment/datajob-controller")
+    api = connect(cluster.kubeconfig)
+    for name in ("bare", "single", "many"):
+        api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return api
+
+
+@contextmanager
+def _controller(cluster: Cluster, api: Api) -> Iterator[ControllerProcess]:
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"KUBECONFIG": str(account_kubeconfig(api, cluster.kubeconfig, Path(folder)))}
+        controller = ControllerProcess(Path(folder), "controller", env).start()
+        try:
+            wait_for(controller.leads, "the controller to lead", 60)
+            yield controller
+        finally:
+            controller.stop()
+
+
+def _datajob(namespace: str, name: str) -> Manifest:
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": meta, "spec": SPEC}
+
+
+@asynccontextmanager
+async def _client(cluster: Cluster) -> AsyncIterator[Kube]:
+    configuration = Configuration()
+    await load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
+    async with Kube(configuration) as kube:
+        yield kube
+
+
+async def _bare_client(cluster: Cluster, api: Api) -> float:
+    """Seconds in which the client alone creates what 500 DataJobs own, as fast as the controller may: 16 at a time."""
+    wanted = []
+    for number in range(JOBS):
+        owner = _datajob("bare", f"job-{number}")
+        owner["metadata"] |= {"uid": f"00000000-0000-4000-8000-{number:012d}", "generation": 1}
+        wanted.append(decide(owner, Observed(), datetime.now(UTC), Settings()).create)
+    async with _client(cluster) as kube:
+
+        async def create(objects: Sequence[Manifest]) -> None:
+            for one in objects:
+                one["metadata"].pop("ownerReferences")  # nobody owns them: the garbage collector must not interfere
+                await kube.create(one, tries=8)
+
+        began = time.monotonic()
+        await _sixteen_at_a_time([create(objects) for objects in wanted])
+        seconds = time.monotonic() - began
+    api.delete("namespaces", "", "bare")
+    wait_for(lambda: api.get("namespaces", "", "bare") is None, "the bare objects to go", 300)
+    return seconds
+
+
+async def _sixteen_at_a_time(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> None:
+    limit = asyncio.Semaphore(16)
+
+    async def limited(coroutine: Coroutine[Any, Any, Any]) -> None:
+        async with limit:
+            await coroutine
+
+    await asyncio.gather(*map(limited, coroutines))
+
+
+def _latency(api: Api) -> list[Figure]:
+    """From the answer to `apply` to the RayJob, one job at a time."""
+    seconds = []
+    for number in range(SINGLE):
+        name = f"job-{number}"
+        began = time.monotonic()
+        api.apply("datajobs", _datajob("single", name))
+        selector = f"datajob.io/name%3D{name}"
+        while not api.list("rayjobs", "single", selector):
+            pass
+        seconds.append(time.monotonic() - began)
+    p99 = statistics.quantiles(seconds, n=100, method="inclusive")[98]
+    return [
+        Figure("apply to RayJob, one job, median", statistics.median(seconds), "s", goal="<= 0.5"),
+        Figure("apply to RayJob, one job, p99", p99, "s", goal="<= 0.5"),
+    ]
+
+
+def _many(cluster: Cluster, api: Api, controller: ControllerProcess, client: float) -> list[Figure]:
+    """500 DataJobs at once: the time until everything they own is there, what that wrote, and what it keeps in memory."""
+    before, began = _writes(controller), time.monotonic()
+    asyncio.run(_apply_many(cluster))
+    for kind in KINDS:
+        wait_for(partial(_complete, api, kind), f"all {kind}", 300, every=0.5)
+    seconds = time.monotonic() - began
+    _finish(api)
+    writes = (_writes(controller) - before) / JOBS
+    errors, memory = controller.metric("datajob_reconcile_errors_total"), controller.memory() / 1e6
+    against = f"bare client: {client:.1f} s"
+    return [
+        Figure(f"{JOBS} DataJobs, all they own exists", seconds, "s", against, seconds / client, "ratio <= 3"),
+        Figure("API writes over a job's life", writes, "writes", goal="<= 12"),
+        Figure("faults while doing that", errors, "faults", goal="0"),
+        Figure(f"resident memory, {JOBS} jobs", memory, "MB", goal="<= 200"),
+    ]
+
+
+async def _apply_many(cluster: Cluster) -> None:
+    async with _client(cluster) as kube:
+        await _sixteen_at_a_time([kube.create(_datajob("many", f"job-{number}")) for number in range(JOBS)])
+
+
+def _complete(api: Api, kind: str) -> bool:
+    return len(api.list(kind, "many", OWNED)) >= (2 * JOBS if kind == "configmaps" else JOBS)
+
+
+def _finish(api: Api) -> None:
+    """Let all drivers run and succeed, as KubeRay would write it."""
+    for job, deployment, phase in (("RUNNING", "Running", "Running"), ("SUCCEEDED", "Complete", "Complete")):
+        for found in api.list("rayjobs", "many", OWNED):
+            status = {"jobStatus": job, "jobDeploymentStatus": deployment}
+            api.patch("rayjobs", "many", found["metadata"]["name"], {"status": status}, "status")
+        wait_for(partial(_all_in, api, phase), f"all jobs to be {phase}", 120)
+
+
+def _all_in(api: Api, phase: str) -> bool:
+    return all((found.get("status") or {}).get("phase") == phase for found in api.list("datajobs", "many"))
+
+
+def _idle(controller: ControllerProcess) -> Figure:
+    """Requests of a controller to whose jobs nothing happens."""
+    wait_for(lambda: controller.metric("datajob_queue_depth") == 0, "the queue to be empty", 60)
+    before, began = controller.metric("datajob_api_request_seconds_count"), time.monotonic()
+    with suppress(TooLate):
+        wait_for(lambda: False, "time", IDLE_SECONDS, every=1)
+    rate = (controller.metric("datajob_api_request_seconds_count") - before) / (time.monotonic() - began)
+    return Figure("requests of an idle controller, watches aside", rate, "1/s", goal="<= 0.5")
+
+
+def _writes(controller: ControllerProcess) -> float:
+    lines = [line for line in controller.get("metrics").splitlines() if line.startswith("datajob_api_request_seconds_count{")]
+    written = [line for line in lines if 'code="2' in line and 'verb="GET"' not in line and 'kind="Lease"' not in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in written)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

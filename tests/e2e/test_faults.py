@@ -1,0 +1,90 @@
+"""Pods, nodes and controllers that go away, and the author's change of mind, while a job really runs."""
+
+import time
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import wait_for
+from tests.e2e.conftest import SYSTEM
+from tests.e2e.images import CONTROLLER
+from tests.e2e.jobs import DOCUMENTS, NodeJobs
+from tests.e2e.s3 import ClusterS3
+
+
+def rows(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> int:
+    """The rows of the slow job's result."""
+    import pyarrow.parquet as pq
+
+    with s3_in_cluster.files() as files:
+        return int(pq.read_table(f"datasets/{jobs.namespace}/", filesystem=files).num_rows)
+
+
+def test_a_head_that_is_killed_costs_an_attempt_and_no_row(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
+    jobs.slow(seconds_per_batch=0.3)
+    jobs.wait_running()
+    (head,) = jobs.heads()
+    jobs.api.delete("pods", jobs.namespace, head["metadata"]["name"])
+    status = jobs.wait_end("slow")
+    assert status["phase"] == "Complete", jobs.describe()
+    assert [attempt["reason"] for attempt in status["attempts"]] == ["HeadLost"] or status["attempts"][0][
+        "reason"
+    ] == "HeadFailed"
+    assert rows(jobs, s3_in_cluster) == DOCUMENTS
+
+
+def test_a_worker_that_is_killed_costs_no_attempt_and_no_row(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
+    jobs.slow(seconds_per_batch=0.5)
+    jobs.wait_running()
+    (worker,) = jobs.pods(**{"ray.io/node-type": "worker"})
+    jobs.api.delete("pods", jobs.namespace, worker["metadata"]["name"])
+    status = jobs.wait_end("slow")
+    assert status["phase"] == "Complete", jobs.describe()
+    assert status["failures"] == 0, jobs.describe()
+    assert rows(jobs, s3_in_cluster) == DOCUMENTS
+
+
+def test_a_controller_that_is_killed_is_not_missed(jobs: NodeJobs, installed: Cluster) -> None:
+    jobs.slow(seconds_per_batch=0.3)
+    jobs.wait_running()
+    installed.kubectl("-n", SYSTEM, "delete", "pods", "--all", "--grace-period=0", "--force")
+    status = jobs.wait_end("slow")
+    assert (status["phase"], status["attempt"], status["failures"]) == ("Complete", 1, 0)
+
+
+def test_a_suspended_job_frees_its_pods_and_goes_on_later(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
+    jobs.slow(seconds_per_batch=0.3)
+    jobs.wait_running()
+    jobs.edit("slow", suspend=True)
+    wait_for(lambda: not jobs.pods(), "the pods to go", 60)
+    assert jobs.status("slow")["phase"] == "Suspended"
+    jobs.edit("slow", suspend=False)
+    status = jobs.wait_end("slow")
+    assert (status["phase"], status["attempt"], status["failures"]) == ("Complete", 2, 0)
+    assert rows(jobs, s3_in_cluster) == DOCUMENTS
+
+
+def test_a_job_that_is_deleted_while_it_runs_leaves_nothing_after_a_minute(jobs: NodeJobs) -> None:
+    jobs.slow()
+    jobs.wait_running()
+    jobs.api.delete("datajobs", jobs.namespace, "slow")
+    began = time.monotonic()
+    wait_for(lambda: not jobs.owned() and not jobs.pods(), f"everything to go: {jobs.owned()}", 60)
+    assert jobs.api.list("rayclusters", jobs.namespace) == []
+    assert time.monotonic() - began < 60
+
+
+def test_an_image_that_does_not_exist_fails_the_job_with_its_name(jobs: NodeJobs) -> None:
+    jobs.slow(runtime={"image": "localhost/no-such-image:1"}, retry={"limit": 0})
+    status = jobs.wait_end("slow", minutes=3)
+    assert status["phase"] == "Failed"
+    assert jobs.condition("Failed", "slow")["reason"] == "ImagePullFailed"
+    assert "localhost/no-such-image:1" in jobs.condition("Failed", "slow")["message"]
+    assert "ImagePullFailed" in jobs.events("slow")
+
+
+def test_a_crash_looping_entrypoint_fails_the_job_with_its_last_words(jobs: NodeJobs) -> None:
+    jobs.slow(runtime={"image": CONTROLLER}, retry={"limit": 1, "backoffSeconds": 1})  # it has no Ray
+    status = jobs.wait_end("slow", minutes=4)
+    assert status["phase"] == "Failed"
+    assert [attempt["reason"] for attempt in status["attempts"]] == ["HeadFailed", "HeadFailed"]
+    assert "ray: command not found" in status["attempts"][0]["message"]
+    wait_for(lambda: not jobs.pods(), "the pods to go", 60)

@@ -28,6 +28,12 @@ class SinkError(DataJobError):
     exit_code = 4
 
 
+class StorageUnavailable(DataJobError):
+    """The store does not answer or is overloaded: trying again may help, and goes on where the run was."""
+
+    exit_code = 6
+
+
 class RowsFailed(DataJobError):
     """Rows failed and `errors` says that the job must stop."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.formats.rows import read, write
 from tests.s3 import S3Server
-from workloads.errors import InputError, SinkError
+from workloads.errors import InputError, SinkError, StorageUnavailable
 from workloads.formats.base import Reader, Writer
 from workloads.formats.csv import CsvReader, CsvWriter
 from workloads.formats.json import JsonReader, JsonWriter
@@ -124,13 +124,13 @@ def test_an_upload_to_nowhere_is_an_error(bucket: str, monkeypatch: pytest.Monke
     file = AtomicFile(bucket, "a.bin")
     file.stream.write(bytes(size))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(SinkError, match=r"a\.bin: cannot write it: the store cannot be reached"):
+    with pytest.raises(StorageUnavailable, match=r"a\.bin: cannot write it: the store cannot be reached"):
         file.commit()
 
 
 def test_an_endpoint_that_does_not_answer_is_an_error_within_seconds(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     started = time.monotonic()
-    with pytest.raises(InputError, match="the store cannot be reached; check the network and AWS_ENDPOINT_URL"):
+    with pytest.raises(StorageUnavailable, match="the store cannot be reached; check the network and AWS_ENDPOINT_URL"):
         list_inputs([f"{bucket}/x"], [])
     assert time.monotonic() - started < 60

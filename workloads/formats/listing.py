@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from workloads.errors import InputError
 from workloads.formats.base import InputFile
-from workloads.formats.storage import explain, resolve, scheme_of, storage_errors
+from workloads.formats.storage import resolve, scheme_of, storage_errors
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -71,10 +71,8 @@ def _walk(filesystem: FileSystem, folder: str, path: str) -> Iterator[FileInfo]:
     """All files below `folder`, at any depth; none when it is not there."""
     from pyarrow.fs import FileSelector, FileType
 
-    try:
+    with storage_errors(path, InputError, "list it"):
         found = filesystem.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
-    except OSError as error:
-        raise InputError(f"{path}: cannot list it: {explain(error)}.") from error
     return (info for info in found if info.type == FileType.File)
 
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloads.errors import DataJobError, InputError, SinkError
+from workloads.errors import DataJobError, InputError, SinkError, StorageUnavailable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,14 +30,17 @@ ONE_REQUEST_BYTES = 4 << 20
 """Up to this size an object of S3 is written by one PUT (below the size of a part, 10 MB in pyarrow)."""
 DELETE_THREADS = 16
 
+_UNAVAILABLE = (
+    r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection (refused|reset)|curlCode|resolve host|timed out"
+    r"|SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|HTTP status 50\d"
+)
 _REASONS = (
     (r"No space left|Errno 28\b|disk quota|Errno 122\b", "the disk is full"),
     (r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found", "the bucket does not exist"),
     (r"ACCESS_DENIED|AccessDenied|Forbidden|FORBIDDEN|Permission denied|Errno 13\b|HTTP status 403", "permission denied"),
     (r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT|InvalidAccessKey|UNRECOGNIZED_CLIENT|EXPIRED_TOKEN|ExpiredToken|UserNotFound",
      "the credentials are refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
-    (r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection refused|curlCode|resolve host",
-     "the store cannot be reached; check the network and AWS_ENDPOINT_URL"),
+    (_UNAVAILABLE, "the store cannot be reached; check the network and AWS_ENDPOINT_URL"),
     (r"Read-only file system|Errno 30\b", "the file system is read-only"),
     (r"not found|does not exist|No such file|NO_SUCH_KEY|RESOURCE_NOT_FOUND|HTTP status 404", "it does not exist"),
 )  # fmt: skip
@@ -128,11 +131,16 @@ def explain(error: BaseException) -> str:
 
 @contextmanager
 def storage_errors(path: str, kind: type[DataJobError], doing: str) -> Iterator[None]:
-    """Turn an OSError into `kind` that says which path, while `doing` what, and why."""
+    """Turn an OSError into `kind`, or StorageUnavailable, that says which path, while `doing` what, and why."""
     try:
         yield
     except OSError as error:
-        raise kind(f"{path}: cannot {doing}: {explain(error)}.") from error
+        raise _kind(error, kind)(f"{path}: cannot {doing}: {explain(error)}.") from error
+
+
+def _kind(error: BaseException, kind: type[DataJobError]) -> type[DataJobError]:
+    """StorageUnavailable where another try may help, else `kind`."""
+    return StorageUnavailable if re.search(_UNAVAILABLE, str(error)) else kind
 
 
 @contextmanager
@@ -145,7 +153,7 @@ def readable(path: str, what: str = "") -> Iterator[None]:
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
-        raise InputError(f"{path}: cannot be read{' ' if what else ''}{what}: {explain(error)}.") from error
+        raise _kind(error, InputError)(f"{path}: cannot be read{' ' if what else ''}{what}: {explain(error)}.") from error
 
 
 class Folder:

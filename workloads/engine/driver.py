@@ -46,7 +46,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     _refuse(check(job))
     steps = job_steps(job.spec)
     parts = segments(steps)
-    ray = RayExecutor(options.ray_address) if _wants_ray(options) else None
+    ray = _ray(job, options, parts) if _wants_ray(options, parts) else None
     try:
         sink = Folder(job.spec.sink.chosen.path)
         with Lock(sink, options.run_id):
@@ -69,14 +69,24 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
             ray.close()
 
 
-def _wants_ray(options: RunOptions) -> bool:
+def _ray(job: DataJob, options: RunOptions, parts: Sequence[Segment]) -> RayExecutor:
+    """Ray, with the models of the first phase on their way: they load while the input is listed."""
+    first = parts[0]
+    executor = RayExecutor(options.ray_address, tables=not first.inference)
+    if first.inference:
+        placement = place(first, job.spec.resources, executor.available(), executor.promised)
+        executor.warm(placement, options.python_path)
+    return executor
+
+
+def _wants_ray(options: RunOptions, parts: Sequence[Segment]) -> bool:
     if options.executor == "auto":
-        return options.ray_address is not None or "RAY_ADDRESS" in os.environ
+        return any(p.inference for p in parts) or options.ray_address is not None or "RAY_ADDRESS" in os.environ
     return options.executor == "ray"
 
 
 def _executor(options: RunOptions, listing: Listing, parts: Sequence[Segment]) -> Executor:
-    small = listing.size <= LOCAL_BYTES and not any(p.inference for p in parts)
+    small = listing.size <= LOCAL_BYTES
     return LocalExecutor() if options.executor == "local" or small else RayExecutor()
 
 
@@ -166,7 +176,8 @@ class _Run:
         for index, record in records.items():
             self._meter.count(record, phase.units[index].weight, kept=True)
         todo = [u for u in phase.units if u.index not in records]
-        placement = place(phase.segment, self._job.spec.resources, self._executor.available() if todo else {})
+        available = self._executor.available() if todo else {}
+        placement = place(phase.segment, self._job.spec.resources, available, self._executor.promised)
         outcomes = self._executor.run(phase.task, todo, placement)
         if phase.enough is None or not phase.enough(records):
             for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Who runs the units of a phase: this process, or Ray Data on a cluster. Only this file knows Ray."""
+"""Who runs the units of a phase: this process, or Ray Data on a cluster. Only this file and the pool know Ray."""
 
 from __future__ import annotations
 
@@ -7,26 +7,16 @@ import os
 import pickle
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workloads.engine.ledger import Record
-from workloads.engine.tasks import Failure, Task, attempt
+from workloads.engine.placement import Placement
+from workloads.engine.pool import ActorPool
+from workloads.engine.tasks import Failure, RowsTask, Task, attempt
 from workloads.engine.units import Unit
 
 OBJECT_STORE_BYTES = 256 << 20
 """Of a Ray started on this machine: blocks between tasks are small, rows stay in files."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """What a unit needs of the worker that runs it."""
-
-    num_cpus: float = 1.0
-    num_gpus: float = 0.0
-    resources: tuple[tuple[str, float], ...] = ()
-    actors: tuple[int, int] | None = None
-    """Fewest and most actors that keep their models loaded; None: stateless tasks."""
 
 
 Outcomes = Generator[Record | Failure, None, None]
@@ -37,6 +27,10 @@ class Executor(Protocol):
 
     def run(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
         """Each unit once. Closing the iterator early stops the rest."""
+
+    @property
+    def promised(self) -> bool:
+        """True when resources that are not up yet will come."""
 
     def available(self) -> dict[str, float]:
         """Ray resources that are up."""
@@ -53,6 +47,8 @@ class LocalExecutor:
         for unit in units:
             yield attempt(task, unit)
 
+    promised = False
+
     def available(self) -> dict[str, float]:
         """One processor."""
         return {"CPU": 1.0}
@@ -62,45 +58,62 @@ class LocalExecutor:
 
 
 class RayExecutor:
-    """Runs units as tasks or actors of Ray Data.
+    """Runs units as tasks of Ray Data, or on actors where they keep models.
 
     Ray is started by the thread that makes this: a fork from another one, with Arrow's threads alive, kills the child.
     """
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(self, address: str | None = None, tables: bool = True) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 
+        self._pool: ActorPool | None = None
         warm = threading.Thread(target=_import_ray_data, name="import-ray-data", daemon=True)
-        warm.start()
+        if tables:
+            warm.start()
         self._ours = not ray.is_initialized()
         if self._ours:
             address = address or os.environ.get("RAY_ADDRESS")
             own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        warm.join()
+        if tables:
+            warm.join()
+
+    @property
+    def promised(self) -> bool:
+        """True on a cluster made for the job, where what it asks for will be there."""
+        return not self._ours
+
+    def warm(self, placement: Placement, python_path: tuple[str, ...]) -> None:
+        """Start the actors of the first phase before its units are known."""
+        if placement.actors is not None and self._pool is None:
+            self._pool = ActorPool(placement, python_path)
 
     def run(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
         """Units as they finish; a unit whose worker died is run again by Ray."""
-        import ray.data
-
         if not units:
             return
-        compute: dict[str, Any] = {"num_cpus": placement.num_cpus}
-        if placement.num_gpus:
-            compute["num_gpus"] = placement.num_gpus
-        if placement.resources:
-            compute["resources"] = dict(placement.resources)
-        worker: Any = _Worker(task, tuple(units))
         if placement.actors is not None:
-            low, high = placement.actors
-            compute["compute"] = ray.data.ActorPoolStrategy(min_size=low, max_size=high, max_tasks_in_flight_per_actor=2)
-            compute["fn_constructor_args"] = (task, tuple(units))
-            worker = _Worker
+            yield from self._on_actors(task, units, placement)
+            return
+        _import_ray_data()
+        import ray.data
+
+        worker: Any = _Worker(task, tuple(units))
+        compute: dict[str, Any] = {"num_cpus": placement.num_cpus}
         rows = ray.data.range(len(units), override_num_blocks=len(units)).map_batches(worker, batch_size=1, **compute)
         for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
             outcome: Record | Failure = pickle.loads(row["outcome"][0])  # noqa: S301 - written by our own worker
             yield outcome
+
+    def _on_actors(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
+        assert isinstance(task, RowsTask)
+        pool = self._pool or ActorPool(placement, task.python_path)
+        self._pool = None
+        try:
+            yield from pool.run(task, units)
+        finally:
+            pool.close()
 
     def available(self) -> dict[str, float]:
         """What the cluster has now."""
@@ -112,6 +125,8 @@ class RayExecutor:
         """Stop a Ray that was started here."""
         import ray
 
+        if self._pool is not None:
+            self._pool.close()
         if self._ours:
             ray.shutdown()
 

@@ -162,6 +162,8 @@ class Needs:
     least: int | None = None
     """Fewest actors; None: as many as the accelerator group has at its smallest."""
     most: int | None = None
+    memory: int | None = None
+    """Bytes of a process that holds a copy in host memory; None: unknown."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DIGEST_HEAD = 1 << 16
+BARE_PROCESS = 1 << 30
+"""Bytes of a process with torch and transformers, before it loads a model."""
 
 
 class Actors(Parameters):
@@ -92,7 +95,12 @@ class InferenceStep(Model):
     def needs(self) -> Needs:
         """As `actors` says."""
         a = self.actors
-        return Needs(a.accelerators, a.cpus, a.min, a.max)
+        return Needs(a.accelerators, a.cpus, a.min, a.max, BARE_PROCESS if self.engine == "fake" else self._memory())
+
+    def _memory(self) -> int | None:
+        """Bytes of a process with a copy on the CPU, from the files of a model that is a folder here."""
+        files = list(Path(self.model).expanduser().glob("*.safetensors"))
+        return BARE_PROCESS + 2 * sum(f.stat().st_size for f in files) if files else None
 
     def settings(self) -> Settings:
         """What decides what is loaded."""

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS = 15
 DISCOVERY_SECONDS = 60
 MISSING_SECONDS = 5
+_UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
 BEAT: Key = ("", "")
 """A key that is no DataJob: it goes through the queue to prove that the queue moves."""
 
@@ -46,6 +47,7 @@ class Operator:
         self._leads_and_watches = False
         self._stands_by = False
         self._stop = asyncio.Event()
+        self._faulty: set[Key] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Live until `stop` is set or the leadership is lost."""
@@ -93,16 +95,18 @@ class Operator:
             with self.metrics.reconcile_seconds.time():
                 try:
                     await reconciler.reconcile(key)
+                    self._faulty.discard(key)
                 except Exception as error:
                     self.metrics.reconcile_errors.labels(type(error).__name__).inc()
-                    if not isinstance(error, ApiError | aiohttp.ClientError | TimeoutError | OSError):
+                    if key not in self._faulty and not isinstance(error, _UNREACHABLE):
+                        self._faulty.add(key)
                         await self._tell_fault(reconciler, key, error)
                     raise
 
         return handle
 
     async def _tell_fault(self, reconciler: Reconciler, key: Key, error: Exception) -> None:
-        """A fault of ours with one object: say so where its author looks."""
+        """A fault of ours with one object: say so, once, where its author looks."""
         datajob: Manifest | None = self.store.datajobs.get(key)
         if datajob:
             said = f"The controller failed on this object and tries again: {type(error).__name__}: {error}"
@@ -150,7 +154,7 @@ class Operator:
         while True:
             missing = "RayJob" not in served or not reconciler.kuberay
             await asyncio.sleep(MISSING_SECONDS if missing else DISCOVERY_SECONDS)
-            with suppress(ApiError, aiohttp.ClientError, TimeoutError, OSError):
+            with suppress(*_UNREACHABLE):
                 if await self._served(kube) != served:
                     changed.set()
                     return

@@ -1,22 +1,17 @@
 """The whole thing on a node: the shipped images and chart, KubeRay's operator, S3 in the cluster."""
 
 import secrets
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import binary
 from tests.cluster.cluster import Cluster
 from tests.cluster.waiting import wait_for
 from tests.control_plane.api import Api, connect
-from tests.e2e import images, s3
+from tests.e2e import install
 from tests.e2e.jobs import NodeJobs
 from tests.e2e.s3 import ClusterS3
-
-ROOT = Path(__file__).parents[2]
-SYSTEM = "datajob-system"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,45 +24,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def installed(node: Cluster) -> Cluster:
-    """A node with the chart installed as a person would, except for where the images come from."""
-    for image in (images.build_controller(), images.build_workload()):
-        node.load(image)
-    repository, tag = images.CONTROLLER.rsplit(":", 1)
-    values = {
-        "image.repository": repository,
-        "image.tag": tag,
-        "image.pullPolicy": "Never",
-        "workload.cpu": images.WORKLOAD,
-        "workload.gpu": images.WORKLOAD,
-        "workload.npu": images.WORKLOAD,
-        "workload.pullPolicy": "Never",
-        "settings.image_pull_seconds": "30",
-        "settings.autoscaler_idle_seconds": "10",
-        "resources.requests.cpu": "20m",
-    }
-    sets = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
-    helm(node, "upgrade", "--install", "datajob", str(ROOT / "helm" / "datajob-operator"), "--create-namespace", *sets)
-    node.wait_until_established("datajobs.datajob.io")
-    node.kubectl("-n", SYSTEM, "rollout", "restart", "deployment/datajob-controller")
-    node.kubectl("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=180s")
+    """A node with the chart installed."""
+    install.install(node)
     return node
-
-
-def helm(cluster: Cluster, *arguments: str) -> str:
-    """Run helm on a cluster."""
-    command = [str(binary("helm")), *arguments, "--namespace", SYSTEM, "--kubeconfig", str(cluster.kubeconfig)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="session")
 def s3_in_cluster(installed: Cluster) -> ClusterS3:
     """S3 in the cluster, with the sample's documents in it."""
-    server = s3.deploy(installed)
-    with server.files() as files, files.open_output_stream(f"{s3.BUCKET}/docs/docs.jsonl.gz", compression=None) as out:
-        out.write((ROOT / "manifests" / "samples" / "data" / "docs.jsonl.gz").read_bytes())
-    return server
+    return install.s3_with_documents(installed)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import time
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.waiting import wait_for
-from tests.e2e.conftest import SYSTEM
 from tests.e2e.images import CONTROLLER
+from tests.e2e.install import SYSTEM
 from tests.e2e.jobs import DOCUMENTS, NodeJobs
 from tests.e2e.s3 import ClusterS3
 

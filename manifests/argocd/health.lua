@@ -1,0 +1,18 @@
+-- Argo CD's health of a DataJob: resource.customizations.health.datajob.io_DataJob in argocd-cm.
+local health = {status = "Progressing", message = "Waits for the controller."}
+if obj.status == nil or obj.status.conditions == nil then
+  return health
+end
+if obj.status.observedGeneration ~= obj.metadata.generation then
+  health.message = "The controller has not seen the last edit yet."
+  return health
+end
+local states = {Complete = "Healthy", Failed = "Degraded", Stalled = "Degraded", Suspended = "Suspended", Reconciling = "Progressing"}
+for _, kind in ipairs({"Complete", "Failed", "Stalled", "Suspended", "Reconciling"}) do
+  for _, condition in ipairs(obj.status.conditions) do
+    if condition.type == kind and condition.status == "True" then
+      return {status = states[kind], message = condition.message}
+    end
+  end
+end
+return health

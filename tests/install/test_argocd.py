@@ -1,0 +1,75 @@
+"""Argo CD's view of a DataJob, by the shipped Lua script, for every state that the controller writes."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import packages
+from tests.controller.jobs import World, datajob
+
+SCRIPT = Path(__file__).parents[2] / "manifests" / "argocd" / "health.lua"
+
+
+def lua(value: Any) -> str:
+    """A value as a Lua literal."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"[{json.dumps(key)}]={lua(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "{" + ",".join(map(lua, value)) + "}"
+    return "nil" if value is None else json.dumps(value)
+
+
+def health(job: dict[str, Any]) -> str:
+    """What Argo CD would show."""
+    try:
+        packages.ensure({"lua5.4": "lua5.4"})
+    except packages.MissingPackages as missing:
+        pytest.skip(str(missing))
+    program = f"obj = {lua(job)}\nlocal f = assert(loadfile({json.dumps(str(SCRIPT))}))\nprint(f().status)"
+    done = subprocess.run([shutil.which("lua5.4") or "lua5.4", "-"], input=program, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _runs(world: World) -> None:
+    world.ray_job["status"] |= {"jobStatus": "RUNNING", "jobDeploymentStatus": "Running"}
+
+
+def _succeeds(world: World) -> None:
+    world.ray_job["status"] |= {"jobStatus": "SUCCEEDED", "jobDeploymentStatus": "Complete"}
+
+
+def _fails(world: World) -> None:
+    world.ray_job["status"] |= {"jobStatus": "FAILED", "jobDeploymentStatus": "Failed", "message": "exit code 2"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda world: None, "Progressing"),
+        (_runs, "Progressing"),
+        (_succeeds, "Healthy"),
+        (_fails, "Degraded"),
+        (lambda world: world.edit(suspend=True), "Suspended"),
+        (lambda world: world.edit(resources={"workers": {"min": 2, "max": 1}}), "Degraded"),
+    ],
+    ids=["starting", "running", "complete", "failed", "suspended", "invalid"],
+)
+def test_argo_cd_shows_the_state_of_a_job(change: Callable[[World], None], expected: str) -> None:
+    world = World(datajob())
+    world.settle()
+    change(world)
+    world.settle()
+    assert health(world.job) == expected
+
+
+def test_a_job_that_nobody_has_seen_yet_is_on_its_way() -> None:
+    assert health(datajob()) == "Progressing"
+    world = World(datajob())
+    world.settle()
+    world.edit(suspend=True)
+    assert health(world.job) == "Progressing"

@@ -22,10 +22,19 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from workloads.operators.base import Batch, Filter
+from workloads.operators.text._text import with_column
 from workloads.operators.text.c4_quality import C4Quality
+from workloads.operators.text.character_repetition import CharacterRepetition
+from workloads.operators.text.digit_ratio import DigitRatio
 from workloads.operators.text.fineweb_quality import FinewebQuality
 from workloads.operators.text.gopher_quality import STOP_WORDS, GopherQuality
 from workloads.operators.text.gopher_repetition import GopherRepetition
+from workloads.operators.text.language_id import LanguageId
+from workloads.operators.text.pii_redact import PiiRedact
+from workloads.operators.text.stop_word_ratio import StopWordRatio
+from workloads.operators.text.url_ratio import UrlRatio
+from workloads.operators.text.word_count import WordCount
+from workloads.operators.text.word_repetition import WordRepetition
 
 BATCH_MB = 24
 
@@ -64,8 +73,8 @@ def pass_of(filters: Iterable[Filter]) -> Callable[[pa.Table], object]:
             if verdict.columns:
                 table = batch.table
                 for name, column in verdict.columns.items():
-                    table = table.set_column(table.schema.get_field_index(name), name, column)
-                batch = Batch(table.filter(pa.array(alive)))
+                    table = with_column(table, name, column)
+                batch = Batch(table, alive)
             else:
                 batch.alive = alive
         return batch
@@ -102,6 +111,10 @@ def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float
         yield f"R1, {tokenizer} words, repetition first", rate(pass_of([rules[1], rules[0], *rules[2:]]), tables), "", None, 40
         for rule in rules:
             yield f"{rule.key}, {tokenizer} words", rate(pass_of([rule]), tables), "", None, None
+    for measure in (WordCount(), DigitRatio(), CharacterRepetition(), WordRepetition(), StopWordRatio(), UrlRatio()):
+        yield measure.key, rate(pass_of([measure]), tables), "", None, None
+    yield "languageId", rate(pass_of([LanguageId()]), tables), "", None, 30
+    yield "piiRedact", rate(lambda table: PiiRedact().apply(Batch(table)), tables), "", None, 50
     gopher = rate(pass_of([GopherQuality(tokenizer="whitespace")]), tables)
     yield "gopherQuality", gopher, "polars, the same rules", rate(gopher_in_polars, tables), 3
 

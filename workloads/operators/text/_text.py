@@ -6,7 +6,9 @@ column of nulls only. A null is an empty text. Bytes that are not UTF-8 become U
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+
+from pydantic import Field
 
 from workloads.errors import InputError
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from workloads.operators.base import Batch
 
     TextArray: TypeAlias = pa.Array[Any]
+
+
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class Text(NamedTuple):
@@ -36,13 +41,9 @@ def text_array(batch: Batch, column: str) -> TextArray:
 
 
 def text_of(batch: Batch, column: str) -> Text:
-    """The column's bytes for kernels; arrays are read-only."""
-
-    def build() -> Text:
-        array = text_array(batch, column)
-        return Text(*buffers_of(array), alive_of(batch))
-
-    return batch.derive(("text", column), build)
+    """The column's bytes for kernels, with the rows that are alive now; arrays are read-only."""
+    data, offsets = batch.derive(("text", column), lambda: buffers_of(text_array(batch, column)))
+    return Text(data, offsets, alive_of(batch))
 
 
 def frozen(values: Sequence[float] | NDArray[Any], kind: str) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workloads.operators.base import Filter, Verdict
+from workloads.operators.text._text import Character
 from workloads.operators.text._words import Tokenizer, words_of
 from workloads.parameters import Column
 
@@ -27,7 +28,7 @@ class FinewebQuality(Filter):
     tokenizer: Tokenizer = "unicode"
     min_marked_lines: float = Field(default=0.12, ge=0, description="Smallest share of lines that end in an end mark.")
     allow_no_marked_line: bool = Field(default=False, description="Keep documents in which no line ends in an end mark.")
-    line_end_marks: tuple[str, ...] = Field(
+    line_end_marks: tuple[Character, ...] = Field(
         default=(), max_length=500, description="Characters that end a line well; by default the end marks of all scripts."
     )
     max_short_lines: float = Field(default=0.67, ge=0, description="Largest share of short lines.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workloads.operators.base import Map
+from workloads.operators.text._text import Character
 from workloads.operators.text._words import Tokenizer
 from workloads.operators.text.c4_quality import POLICY_PHRASES, C4Quality
 from workloads.parameters import Column
@@ -34,7 +35,7 @@ class RemoveLines(Map):
     require_line_end_mark: bool = Field(
         default=True, description="Remove lines that end in no mark of `lineEndMarks` or in `...`."
     )
-    line_end_marks: tuple[str, ...] = Field(
+    line_end_marks: tuple[Character, ...] = Field(
         default=(".", "?", "!", '"', "'"), max_length=100, description="Characters a line may end in."
     )
     min_words_per_line: int = Field(default=3, ge=0, description="Remove lines with fewer words; 0 keeps empty lines too.")

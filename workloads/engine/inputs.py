@@ -55,7 +55,7 @@ class FragmentInput:
         for fragment in shard.fragments:
             started = time.perf_counter()
             try:
-                for table in reader.read(fragment, schema, BATCH_BYTES, on_bad):
+                for table in rows_between(reader.read(fragment, schema, BATCH_BYTES, on_bad), shard.rows):
                     counts.seconds += time.perf_counter() - started
                     if table.num_rows:
                         counts.rows_in += table.num_rows
@@ -66,6 +66,21 @@ class FragmentInput:
                 if chain.policy == "fail":
                     raise
                 on_bad(fragment.file.path, str(error))
+
+
+def rows_between(tables: Iterator[pa.Table], rows: tuple[int, int] | None) -> Iterator[pa.Table]:
+    """The rows of a half-open range (None: all); nothing is read behind it."""
+    if rows is None:
+        yield from tables
+        return
+    position, (start, stop) = 0, rows
+    for table in tables:
+        low, high = max(0, start - position), min(table.num_rows, stop - position)
+        if low < high:
+            yield table.slice(low, high - low)
+        position += table.num_rows
+        if position >= stop:
+            return
 
 
 @dataclass(frozen=True)

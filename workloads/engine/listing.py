@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloads.engine.inputs import FragmentInput
-from workloads.engine.units import MAX_FRAGMENTS, pack, shard_target
+from workloads.engine.units import (
+    MAX_FRAGMENTS,
+    MODEL_PARTS,
+    MODEL_ROWS,
+    Shard,
+    model_fragments,
+    model_target,
+    pack,
+    shard_target,
+)
 from workloads.errors import InputError
 from workloads.formats.base import Fragment, InputFile, Reader
 
@@ -17,8 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 THREADS = 16
-MODEL_FRAGMENTS = 64
-"""Files per shard when a model runs: what an interrupted inference job repeats at most."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +49,35 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
     """
     files = [reader.files() for reader in readers]
     size = sum(f.size for some in files for f in some)
-    target = target or shard_target(size)
+    target = target or (model_target if inference else shard_target)(size)
     learn = _schema_of_readable if lenient else _schema
     schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
-    most = MODEL_FRAGMENTS if inference else MAX_FRAGMENTS
+    most = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
     shards = [
         shard
         for number, (reader, some) in enumerate(zip(readers, files, strict=True))
         for shard in pack(number, _fragments(reader, some, target, lenient), target, most)
     ]
+    if inference:
+        shards = _divided(shards, readers, lenient)
     source = FragmentInput(tuple(shards), tuple(readers), unite(schemas), tuple(schemas))
     return Listing(source, sum(map(len, files)), size, target)
+
+
+def _divided(shards: Sequence[Shard], readers: Sequence[Reader], lenient: bool) -> list[Shard]:
+    """Shards of few rows out of those of one fragment whose format tells how many rows it has."""
+
+    def one(shard: Shard) -> list[Shard]:
+        try:
+            rows = readers[shard.source].count(shard.fragments[0]) if len(shard.fragments) == 1 else None
+        except InputError:
+            if not lenient:
+                raise
+            rows = None
+        return [shard] if rows is None or rows <= MODEL_ROWS else shard.divided(rows, min(MODEL_PARTS, -(-rows // MODEL_ROWS)))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(itertools.chain.from_iterable(pool.map(one, shards)))
 
 
 def _schema(reader: Reader, files: Sequence[InputFile]) -> pa.Schema:

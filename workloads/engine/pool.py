@@ -75,7 +75,7 @@ class ActorPool:
 
     def _resize(self, units: int) -> None:
         """As many actors as these units keep busy, within the limits; those with nothing to do go first."""
-        wanted = max(1, min(self._most, max(self._least, math.ceil(units / IN_FLIGHT)), units))
+        wanted = max(1, min(units, max(self._least, min(self._most, math.ceil(units / IN_FLIGHT)))))
         while len(self._members) < wanted:
             self._members.append(self._start())
         idle = [m for m in self._members if not m.running]
@@ -99,7 +99,8 @@ class ActorPool:
     def _hand_out(self, task: Any, todo: deque[Unit]) -> None:
         """Give waiting units to the actors that have the fewest; none to those that are still starting."""
         while todo:
-            free = [m for m in self._members if m.starting is None and len(m.running) < IN_FLIGHT]
+            fair = math.ceil((len(todo) + self._busy()) / len(self._members))
+            free = [m for m in self._members if m.starting is None and len(m.running) < min(IN_FLIGHT, fair)]
             if not free:
                 return
             member = min(free, key=lambda m: len(m.running))
@@ -134,8 +135,8 @@ class ActorPool:
                 where = "at its start" if index is None else f"at shard {index}"
                 said = " ".join(str(error).split())[:600]
                 raise DataJobError(
-                    f"A process that runs a model died {MOST_DEATHS} times {where}: {said}. Most often its memory was too small "
-                    "for the model: raise `memory` of its workers, or use fewer `actors` on each."
+                    f"A process that runs a model died {MOST_DEATHS} times {where}: {said}. Most often its memory was too "
+                    "small for the model: raise `memory` of its workers, or use fewer `actors` on each."
                 ) from error
 
 

@@ -4,10 +4,13 @@ Pure and deterministic. The cut depends on the listing alone (never on the size 
 only the shards next to it, so that a run on changed input keeps what the change does not touch.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from workloads.formats.base import Fragment
@@ -17,6 +20,15 @@ TARGETS = ((1 << 30, 16 * MIB), (64 << 30, 64 * MIB))
 """(input up to this many bytes, bytes of a shard); above the last, LARGEST."""
 LARGEST = 256 * MIB
 MAX_FRAGMENTS = 4096
+MODEL_SHARDS = 8
+MODEL_SMALLEST, MODEL_LARGEST = 4 << 10, 128 * MIB
+MODEL_FILES = ((1 << 10, 8), (100_000, 32))
+MODEL_MOST_FILES = 128
+"""As TARGETS, for shards that a model works on: (files up to this many, files of a shard)."""
+MODEL_ROWS = 16
+"""Rows of a shard cut out of a fragment whose rows are counted; more where it has more than this times MODEL_PARTS."""
+MODEL_PARTS = 16
+"""Shards that one fragment is divided among at most: each of them reads it up to its own rows."""
 BOUNDARY = 8
 """After its minimum size a shard ends at the first file whose name's hash is divisible by this."""
 
@@ -27,15 +39,26 @@ class Shard:
 
     source: int
     fragments: tuple[Fragment, ...]
+    rows: tuple[int, int] | None = None
+    """Half-open range of the rows of its only fragment; None: all rows."""
+    share: int = 1
+    """How many shards its fragments are divided among."""
 
     @property
     def weight(self) -> int:
         """Bytes of input."""
-        return sum(f.weight for f in self.fragments)
+        return sum(f.weight for f in self.fragments) // self.share
 
     def identity(self) -> list[Any]:
         """What of the input makes this shard what it is."""
-        return [self.source, [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]]
+        files = [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]
+        return [self.source, files] if self.rows is None else [self.source, files, self.rows]
+
+    def divided(self, rows: int, most: int) -> list[Shard]:
+        """At most `most` shards of consecutive rows of this one, whose only fragment has `rows` rows."""
+        parts = max(1, min(most, rows))
+        edges = [rows * part // parts for part in range(parts + 1)]
+        return [Shard(self.source, self.fragments, edge, parts) for edge in pairwise(edges)]
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,17 @@ class Unit:
     def prefix(self) -> str:
         """Beginning of the names of its files; sorts in the order of the units."""
         return f"part-{self.index:05}-{self.key[:10]}"
+
+
+def model_target(total_bytes: int) -> int:
+    """Bytes of input of one shard that a model works on: small ones, since a row costs so much more than its bytes."""
+    wanted = max(MODEL_SMALLEST, total_bytes // MODEL_SHARDS)
+    return int(min(MODEL_LARGEST, 1 << (wanted - 1).bit_length()))
+
+
+def model_fragments(files: int) -> int:
+    """Files of one shard that a model works on: what an interrupted job repeats at most, times the units in flight."""
+    return next((most for limit, most in MODEL_FILES if files <= limit), MODEL_MOST_FILES)
 
 
 def shard_target(total_bytes: int) -> int:

@@ -85,6 +85,10 @@ class Reader(Parameters):
         """Cut a file in pieces of about `target` bytes where the format allows it; deterministic."""
         return [Fragment(file, 0, -1, file.size)]
 
+    def count(self, fragment: Fragment) -> int | None:
+        """How many rows a fragment has, where the format tells without reading them. Raises InputError."""
+        return None
+
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """One schema for all files (union of columns, missing ones are null).
 

@@ -53,6 +53,13 @@ class ParquetReader(ColumnsReader):
                 start, weight = i + 1, 0
         return pieces
 
+    def count(self, fragment: Fragment) -> int:
+        """The rows of its row groups, from the footer."""
+        with readable(fragment.file.path, "as Parquet"):
+            footer = _open(fragment.file.path).metadata
+        groups = range(fragment.start, footer.num_row_groups if fragment.end < 0 else fragment.end)
+        return sum(footer.row_group(i).num_rows for i in groups)
+
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The union of the files' schemas, from their footers.
 

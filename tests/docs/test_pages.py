@@ -1,0 +1,50 @@
+"""What the pages say is so: YAML is valid, links lead somewhere, names and messages exist."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.docs.pages import PAGES, ROOT, Block, blocks, read
+from workloads.api.loading import parse_object
+from workloads.operators.registry import all_operators
+
+YAML = [block for page in PAGES for block in blocks(page, "yaml")]
+REFERENCE = re.compile(r"\]\((?!https?://)([^)#]+)(#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("block", YAML, ids=[f"{block.page}:{block.line}" for block in YAML])
+def test_yaml_on_a_page_is_a_valid_job_or_part_of_one(block: Block) -> None:
+    for document in yaml.safe_load_all(block.text):
+        job, problems = parse_object(document if "kind" in document else around(document))
+        assert job is not None and not [p for p in problems if not p.warning], problems
+
+
+def around(part: dict[str, Any]) -> dict[str, Any]:
+    """The smallest job with this part of a spec."""
+    spec = {"sources": [{"json": {"paths": ["in/"]}}], "sink": {"parquet": {"path": "out/result"}}} | part
+    return {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "part"}, "spec": spec}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/adr/*.md"))])
+def test_a_link_leads_to_something(page: str) -> None:
+    for target, _ in REFERENCE.findall(read(page)):
+        assert (ROOT / Path(page).parent / target).exists(), f"{page} links to {target}"
+
+
+def test_operators_named_in_the_readme_exist() -> None:
+    section = read("README.md").split("## Operators")[1].split("All of them with every parameter")[0]
+    named = set(re.findall(r"`(\w+)`", section))
+    assert len(named) > 20
+    assert not named - all_operators().keys()
+
+
+def test_samples_are_all_named_in_the_readme() -> None:
+    for sample in ROOT.glob("manifests/samples/*.yaml"):
+        assert f"manifests/samples/{sample.name}" in read("README.md"), f"add {sample.name} to the table of samples"
+
+
+def test_the_screenshot_is_small() -> None:
+    assert (ROOT / "docs/images/report.png").stat().st_size < 200_000

@@ -86,6 +86,11 @@ def whole_jobs(corpus: Path, folder: Path) -> None:
     show("read and write", size / plain, "MB/s per core")
     for name, steps, goal in (
         ("minhashDedup", [{"minhashDedup": {}}], ""),
+        ("exactDedup", [{"exactDedup": {}}], ">= 100"),
+        ("simhashDedup", [{"simhashDedup": {}}], ""),
+        ("lineDedup", [{"lineDedup": {}}], ""),
+        ("paragraphDedup", [{"paragraphDedup": {}}], ""),
+        ("substringDedup", [{"substringDedup": {}}], ""),
         ("R1", R1, ""),
         ("R1 + minhashDedup", [*R1, {"minhashDedup": {}}], ">= 40 on two cores"),
     ):
@@ -102,7 +107,7 @@ def growth(corpus: Path, folder: Path) -> None:
         source = folder / f"x{times}"
         source.mkdir()
         for copy in range(times):
-            changed = [" ".join(f"{word}{copy}" for word in text.split()[:400]) for text in texts]
+            changed = [" ".join(f"{word}{copy:02}" for word in text.split()[:400]) for text in texts]
             pq.write_table(pa.table({"text": changed}), source / f"{copy:02}.parquet")
         run(source, folder / "out", [{"minhashDedup": {}}])
         cost[times] = min(run(source, folder / "out", [{"minhashDedup": {}}]) for _ in range(2))

@@ -1,0 +1,202 @@
+"""The llava step on a tiny LLaVA-NeXT, by exactly the code that loads the real one; against the plain script."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from tests.models.photos import jpeg, photo
+from tests.operators.inference.conftest import Ask
+from workloads.errors import InvalidJob
+from workloads.operators.inference.llava import Llava
+from workloads.operators.inference.vision_language import VisionLanguage
+
+QUESTION = "描述这张图片的内容"
+COUNT = 24
+TOKENS = 12
+Script = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def script(tiny: Path) -> Script:
+    """One call of generate per image, as in the documentation of the model."""
+    import torch
+    from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
+
+    processor = LlavaNextProcessor.from_pretrained(tiny)
+    model = LlavaNextForConditionalGeneration.from_pretrained(tiny, dtype=torch.float32).eval()
+
+    def answer(*images: Image.Image, question: str = QUESTION, system: str | None = None) -> str:
+        content = [{"type": "image"}] * len(images) + [{"type": "text", "text": question}]
+        chat: list[Any] = [{"role": "user", "content": content}]
+        if system:
+            chat.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+        text = processor.apply_chat_template(chat, add_generation_prompt=True)
+        inputs = processor(images=list(images), text=text, return_tensors="pt")
+        with torch.inference_mode():
+            made = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)
+        return str(processor.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+
+    return answer
+
+
+def step(tiny: Path, **more: Any) -> Llava:
+    return Llava(model=str(tiny), max_new_tokens=TOKENS, **more)
+
+
+def texts(rows: list[dict[str, Any]], column: str = "caption") -> list[str]:
+    return [row[column] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def alone(script: Script) -> list[str]:
+    """What the script says of each photo."""
+    return [script(Image.open(io.BytesIO(jpeg(i)))) for i in range(COUNT)]
+
+
+@pytest.mark.parametrize("rows", [1, 4, 8, 24])
+def test_a_batch_of_mixed_sizes_gives_the_texts_of_one_by_one(tiny: Path, ask: Ask, alone: list[str], rows: int) -> None:
+    found, failed = ask(step(tiny, batch_rows=rows), [{"image": jpeg(i)} for i in range(COUNT)])
+    assert not failed
+    assert texts(found) == alone
+    assert len(set(alone)) > COUNT // 2, "the model should say something else of most photos"
+
+
+def test_a_small_budget_of_tokens_changes_no_text(tiny: Path, ask: Ask, alone: list[str]) -> None:
+    found, _ = ask(step(tiny, batch_tokens=300), [{"image": jpeg(i)} for i in range(COUNT)])
+    assert texts(found) == alone
+
+
+def test_a_row_whose_image_is_broken_fails_alone(tiny: Path, ask: Ask, alone: list[str]) -> None:
+    rows = [{"image": jpeg(i)} for i in range(8)]
+    rows[2] = {"image": jpeg(2)[:200]}
+    rows[3] = {"image": None}
+    rows[5] = {"image": b"<html>not found</html>"}
+    found, failed = ask(step(tiny), rows)
+    assert sorted(failed) == [2, 3, 5]
+    assert "cannot be decoded" in failed[2] and "no image" in failed[3] and "cannot identify image file" in failed[5]
+    good = [i for i in range(8) if i not in failed]
+    assert [texts(found)[i] for i in good] == [alone[i] for i in good]
+
+
+def test_several_images_system_prompt_and_template_are_those_of_the_script(tiny: Path, ask: Ask, script: Script) -> None:
+    rows = [{"images": [jpeg(i), jpeg(i + 1)], "what": f"thing {i}"} for i in range(4)]
+    model = VisionLanguage(
+        model=str(tiny), image="images", prompt="find {what} in both", system="Be brief.", max_new_tokens=TOKENS
+    )
+    found, failed = ask(model, rows)
+    assert not failed
+    opened = [Image.open(io.BytesIO(jpeg(i))) for i in range(5)]
+    assert texts(found, "answer") == [
+        script(opened[i], opened[i + 1], question=f"find thing {i} in both", system="Be brief.") for i in range(4)
+    ]
+
+
+def test_a_system_prompt_does_not_drop_the_image(tiny: Path, ask: Ask) -> None:
+    found, _ = ask(step(tiny, system="You see pictures."), [{"image": jpeg(i)} for i in range(6)])
+    assert len(set(texts(found))) > 3
+
+
+def test_images_of_every_kind_of_column_say_the_same(tiny: Path, ask: Ask, tmp_path: Path, alone: list[str]) -> None:
+    import numpy as np
+
+    (tmp_path / "a.jpg").write_bytes(jpeg(0))
+    pixels = np.asarray(Image.open(io.BytesIO(jpeg(0))))
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.stack([pixels, pixels])).slice(1)
+    columns = [
+        pa.array([jpeg(0)]),
+        pa.array([str(tmp_path / "a.jpg")]),
+        pa.array(["a.jpg"]),
+        pa.array([{"bytes": jpeg(0), "path": "gone.jpg"}]),
+        pa.array([[jpeg(0)]]),
+        pa.array([pixels.tolist()], pa.list_(pa.list_(pa.list_(pa.uint8())))),
+        tensor,
+    ]
+    for column in columns:
+        found, failed = ask(step(tiny, image_folder=str(tmp_path)), pa.table({"image": column}))
+        assert (failed, texts(found)) == ({}, alone[:1]), column.type
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (2000, 10)])
+def test_pictures_of_any_shape_are_answered(tiny: Path, ask: Ask, script: Script, size: tuple[int, int]) -> None:
+    stream = io.BytesIO()
+    photo(1, size).save(stream, "PNG")
+    found, failed = ask(step(tiny), [{"image": stream.getvalue()}])
+    assert not failed
+    assert texts(found) == [script(photo(1, size))]
+
+
+def test_an_answer_that_was_cut_says_so(tiny: Path, ask: Ask) -> None:
+    model = step(tiny, finish_reason_column="why", tokens_column="tokens", seconds_column="seconds")
+    found, _ = ask(model, [{"image": jpeg(0)}])
+    assert found[0]["why"] == "length"
+    assert found[0]["tokens"] == TOKENS
+    assert found[0]["seconds"] > 0
+
+
+def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(tiny: Path, ask: Ask) -> None:
+    rows = [{"image": jpeg(i)} for i in range(8)]
+    sampled = {"temperature": 1.5, "top_p": 0.9, "top_k": 100}
+    together, _ = ask(step(tiny, seed=1, **sampled), rows)
+    single, _ = ask(step(tiny, seed=1, batch_rows=1, **sampled), rows[::-1])
+    other, _ = ask(step(tiny, seed=2, **sampled), rows)
+    assert texts(together) == texts(single)[::-1]
+    assert texts(together) != texts(other)
+
+
+ROWS_AT_FAULT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "no prompt": ({"prompt": "{ask}"}, {"ask": " "}, "the prompt is empty"),
+    "a placeholder too many": ({"prompt": "{ask}"}, {"ask": "what is <image>?"}, "2 places for images .* 1 image"),
+    "no placeholder": ({"prompt": "what is it?", "chat_template": False}, {}, "no place for its image: write <image>"),
+    "too many pixels": ({"max_pixels": 100}, {}, "640 x 480 pixels; `maxPixels` allows 100"),
+    "too long": ({"prompt": "{ask}"}, {"ask": "word " * 9000}, "and the model takes 8192"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS_AT_FAULT)
+def test_a_row_that_cannot_be_asked_has_one_clear_reason(tiny: Path, ask: Ask, case: str) -> None:
+    import re
+
+    parameters, more, reason = ROWS_AT_FAULT[case]
+    _, failed = ask(step(tiny, **parameters), [{"image": jpeg(0), **more}])
+    assert re.search(reason, failed[0])
+
+
+def test_a_model_that_is_not_there_or_of_another_kind_is_said_before_any_row(tiny: Path, llama: Path, tmp_path: Path) -> None:
+    from workloads.operators.base import Device
+
+    cases = {
+        str(tmp_path / "nowhere"): "does not exist.*a folder that every worker sees",
+        str(tmp_path): "holds no model .no config.json",
+        str(llama): "is a llama model, and this step needs llava_next .*`textGeneration`",
+    }
+    for model, reason in cases.items():
+        with pytest.raises(InvalidJob, match=reason):
+            Llava(model=model).setup(Device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("gpu", "placed on a GPU.*sees none.*CUDA_VISIBLE_DEVICES"), ("npu", "Ascend NPU.*torch_npu is not installed")],
+)
+def test_a_device_that_was_promised_and_is_not_there_is_said_clearly(tiny: Path, kind: Any, reason: str) -> None:
+    import torch
+
+    from workloads.operators.base import Device
+
+    if kind == "gpu" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InvalidJob, match=reason):
+        step(tiny).setup(Device(kind, 1))
+
+
+def test_the_engine_names_itself_model_type_and_device(tiny: Path) -> None:
+    from workloads.operators.base import Device
+
+    engine = step(tiny).setup(Device("cpu", 1))
+    assert f"transformers {__import__('transformers').__version__}: {tiny} at local, float32 on cpu" in engine.description
+    engine.close()

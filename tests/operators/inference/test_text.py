@@ -1,0 +1,48 @@
+"""textGeneration and embed on a tiny language model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.operators.inference.conftest import Ask
+from workloads.operators.inference.embed import Embed
+from workloads.operators.inference.text_generation import TextGeneration
+
+TEXTS = ["a", "the quick brown fox", "statements and expressions " * 20, "for in range", "x"] * 3
+
+
+def test_texts_of_mixed_length_are_answered_as_one_by_one(llama: Path, ask: Ask) -> None:
+    rows = [{"text": t} for t in TEXTS]
+    answers = []
+    for size in (1, 8):
+        found, failed = ask(TextGeneration(model=str(llama), prompt="go on: {text}", max_new_tokens=10, batch_rows=size), rows)
+        assert not failed
+        answers.append([row["answer"] for row in found])
+    assert answers[0] == answers[1]
+    assert len(set(answers[0])) == len(set(TEXTS))
+
+
+def test_answers_are_those_of_the_plain_script(llama: Path, ask: Ask) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(llama), AutoModelForCausalLM.from_pretrained(llama)
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "go on: a"}]
+    inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    with torch.inference_mode():
+        made = model.generate(**inputs, max_new_tokens=10, do_sample=False)
+    expected = tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    step = TextGeneration(model=str(llama), prompt="go on: {text}", system="Be brief.", max_new_tokens=10)
+    found, _ = ask(step, [{"text": "a"}])
+    assert found[0]["answer"] == expected
+
+
+def test_embeddings_have_length_one_and_do_not_depend_on_the_batch(llama: Path, ask: Ask) -> None:
+    rows = [{"text": t} for t in TEXTS] + [{"text": None}, {"text": " "}]
+    for pooling in ("mean", "last", "first"):
+        found, failed = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=8), rows)  # type: ignore[arg-type]
+        single, _ = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=1), rows)  # type: ignore[arg-type]
+        assert failed == {15: "there is no text in this row", 16: "the text is empty"}
+        vectors = np.array([row["embedding"] for row in found[:15]], np.float32)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(vectors, np.array([row["embedding"] for row in single[:15]]), atol=1e-5)

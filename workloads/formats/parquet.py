@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-MAX_FOOTERS = 2000
+MAX_FOOTERS = 1000
 """Files whose footer is read to learn the schema; of more files, this many evenly spread ones."""
 FOOTER_THREADS = 32
 PREBUFFER_BYTES = 256 << 20
@@ -111,7 +110,8 @@ def _open_small(path: str) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     if not scheme_of(path):
-        return pq.ParquetFile(pa.py_buffer(Path(path.removeprefix("file://")).read_bytes()))
+        with open(path.removeprefix("file://"), "rb", buffering=0) as local:
+            return pq.ParquetFile(pa.py_buffer(local.read()))
     filesystem, inner = resolve(path)
     with filesystem.open_input_file(inner) as file:
         return pq.ParquetFile(file.read_buffer())

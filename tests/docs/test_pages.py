@@ -1,5 +1,6 @@
 """What the pages say is so: YAML is valid, links lead somewhere, names and messages exist."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, read
 from workloads.api.loading import parse_object
+from workloads.operators.base import Operator
 from workloads.operators.registry import all_operators
 
 YAML = [block for page in PAGES for block in blocks(page, "yaml")]
@@ -32,6 +34,20 @@ def around(part: dict[str, Any]) -> dict[str, Any]:
 def test_a_link_leads_to_something(page: str) -> None:
     for target, _ in REFERENCE.findall(read(page)):
         assert (ROOT / Path(page).parent / target).exists(), f"{page} links to {target}"
+
+
+def example(operator: type[Operator]) -> str:
+    """The YAML at the end of an operator's docstring; empty when it has none."""
+    documentation = inspect.cleandoc(operator.__doc__ or "")
+    return documentation.partition("Example:\n")[2]
+
+
+@pytest.mark.parametrize("key", [key for key, operator in all_operators().items() if example(operator)])
+def test_the_example_of_an_operator_is_made_of_valid_steps(key: str) -> None:
+    steps = yaml.safe_load(example(all_operators()[key]))
+    job, problems = parse_object(around({"steps": steps}))
+    assert job is not None and not [p for p in problems if not p.warning], problems
+    assert key in {step.key for step in job.spec.steps}
 
 
 def test_operators_named_in_the_readme_exist() -> None:

@@ -22,6 +22,10 @@ class ExactDedup(base.Deduplicate):
     """Drop documents that repeat another one, compared by a 128-bit hash of their content.
 
     A row that is null in all compared columns repeats nothing and is kept.
+
+    Example:
+
+        - exactDedup: {columns: [text], normalize: letters, keep: longest}
     """
 
     columns: Columns = Field(default=("text",), description="Columns that are compared, of any type; texts after `normalize`.")

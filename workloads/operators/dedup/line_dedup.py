@@ -10,6 +10,10 @@ class LineDedup(PieceDedup):
 
     Lines end with a newline; white space around them does not count, and blank ones are kept unless a line before them
     goes: a line goes with the blank ones that follow it. Texts of which nothing is left are dropped (`dropEmpty`).
+
+    Example:
+
+        - lineDedup: {minCharacters: 20}
     """
 
     paragraphs: ClassVar[bool] = False

@@ -28,6 +28,11 @@ class MinhashDedup(base.Deduplicate):
     in FineWeb, which also drops many pairs well below the threshold). Texts of fewer words than an n-gram has are dropped
     only when an earlier one has the same words; a text without a word (null, empty, only marks) is kept. Of documents
     that hang together by candidate pairs each is compared with at most 4096 others.
+
+    Example:
+
+        - minhashDedup: {threshold: 0.8, against: s3://lake/published/}
+        - minhashDedup: {bands: 14, rows: 8, verify: false}      # as FineWeb
     """
 
     links: ClassVar[bool] = True

@@ -10,6 +10,10 @@ class ParagraphDedup(PieceDedup):
 
     Paragraphs are runs of lines between blank ones. One goes with the blank lines that follow it; texts of which nothing
     is left are dropped (`dropEmpty`).
+
+    Example:
+
+        - paragraphDedup: {minCharacters: 40, normalize: whitespace}
     """
 
     paragraphs: ClassVar[bool] = True

@@ -28,6 +28,11 @@ class SemanticDedup(base.Deduplicate):
     takes to find 98 % of pairs right at the threshold, and more of those above); their embeddings are then compared. Work
     grows with the square of the rows that share a bucket: with more rows take more `bits`. A row without an embedding
     (null, empty, all zeros, not finite) is kept.
+
+    Example:
+
+        - embed: {model: intfloat/multilingual-e5-small, column: text}
+        - semanticDedup: {column: embedding, threshold: 0.95}
     """
 
     column: Column = Field(default="embedding", description="The embedding: a list of numbers, as many in every row.")

@@ -27,6 +27,10 @@ class SimhashDedup(base.Deduplicate):
     All such documents are found: when 64 bits are cut in `blocks`, two hashes within the distance agree in
     `blocks - distance` of them, by whatever choice of which they are exchanged (Manku et al. 2007). Cheaper and coarser
     than minhashDedup. A text without a word (null, empty, only marks) is kept; short texts that differ may be near.
+
+    Example:
+
+        - simhashDedup: {distance: 3}
     """
 
     column: Column = Field(default="text", description="The text.")

@@ -24,6 +24,10 @@ class SubstringDedup(base.Deduplicate):
     al. 2022 do with a suffix array); white space between words does not count. Texts that may have a passage in common
     are found by winnowed hashes, and meet in one worker: its memory must hold 12 bytes per word of all texts that hang
     together by common passages. Texts of which nothing is left are dropped (`dropEmpty`).
+
+    Example:
+
+        - substringDedup: {words: 50}
     """
 
     links: ClassVar[bool] = True

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class Embed(InferenceStep):
-    """Turn each text into a vector of length one, for search and for grouping by meaning."""
+    """Turn each text into a vector of length one, for search and for grouping by meaning.
+
+    Example:
+
+        - embed: {model: intfloat/multilingual-e5-small, column: text, prefix: "query: "}
+    """
 
     column: Column = Field(description="Column of the texts.")
     output: NewColumn = Field(default="embedding", description="Column for the vectors (lists of float32).")

@@ -15,6 +15,10 @@ class Llava(VisionLanguage):
     """Describe images with LLaVA-NeXT.
 
     `visionLanguage` with the model llava-hf/llama3-llava-next-8b-hf (or another one of its family) and its own question.
+
+    Example:
+
+        - llava: {image: image, prompt: "描述这张图片的内容", output: caption, maxNewTokens: 200}
     """
 
     model: str = Field(

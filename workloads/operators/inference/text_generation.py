@@ -10,7 +10,15 @@ from workloads.parameters import NewColumn
 
 
 class TextGeneration(Generation):
-    """Ask a language model something about each row: to rewrite, to classify, to translate, to grade."""
+    """Ask a language model something about each row: to rewrite, to classify, to translate, to grade.
+
+    Example:
+
+        - textGeneration:
+            model: Qwen/Qwen3-4B-Instruct-2507
+            prompt: "Is this text about medicine? Answer yes or no: {text}"
+            maxNewTokens: 3
+    """
 
     output: NewColumn = Field(default="answer", description="Column for the answer.")
 

@@ -22,6 +22,10 @@ class VisionLanguage(Generation):
     list of these for several images. EXIF orientation, transparency, palettes, CMYK and 16 bits are taken care of. A row
     whose image cannot be decoded fails alone. Greedy answers do not depend on which rows share a batch, but for ties in
     16 bit arithmetic.
+
+    Example:
+
+        - visionLanguage: {model: Qwen/Qwen2.5-VL-7B-Instruct, prompt: "What is written on the sign?", output: sign}
     """
 
     image: Column = Field(default="image", description="Column with the image, or with a list of images.")

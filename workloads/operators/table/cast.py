@@ -18,6 +18,10 @@ class Cast(base.Map):
     """Change the types of columns without losing anything: a value that does not fit the type fails its row.
 
     Use `compute` with `try_cast(a AS BIGINT)` to get null instead.
+
+    Example:
+
+        - cast: {columns: {id: int64, score: float32, day: date}}
     """
 
     columns: dict[str, TypeName] = Field(

@@ -20,6 +20,13 @@ class Compute(base.Map):
     from the next step on. `length(text)` counts characters as Python's `len` does (code points), `length_grapheme(text)`
     what a reader sees as one character, `strlen(text)` bytes. `/` divides as floats (by zero: inf or nan), `//` as
     integers (by zero: the row fails). `try_cast(a AS BIGINT)` and `try(...)` give null where the plain form fails the row.
+
+    Example:
+
+        - compute:
+            columns:
+              characters: "length(text)"
+              host: "regexp_extract(url, 'https?://([^/]+)', 1)"
     """
 
     columns: dict[str, str] = Field(min_length=1, description="SQL expression of each column, by the name of the column.")

@@ -13,6 +13,10 @@ class Custom(base.Operator):
     """Run your own operator: a class like the built-in ones, with parameters and one method on Arrow.
 
     The class subclasses one of the kinds in `workloads.operators.base`, such as `Filter` or `Map`.
+
+    Example:
+
+        - custom: {operator: "my_operators:NoShouting", params: {maxRatio: 0.3}}
     """
 
     operator: Reference = Field(description="Your class, `package.module:Class`; found in the job's folder or installed.")

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class Distinct(base.Deduplicate):
-    """Keep the first of the rows that are equal, in some columns or in all; null equals null."""
+    """Keep the first of the rows that are equal, in some columns or in all; null equals null.
+
+    Example:
+
+        - distinct: {columns: [url]}
+    """
 
     columns: Columns | None = Field(default=None, description="Columns that are compared; all by default.")
 

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class Drop(base.Map):
-    """Remove the named columns."""
+    """Remove the named columns.
+
+    Example:
+
+        - drop: {columns: [html, headers]}
+    """
 
     infallible: ClassVar[bool] = True
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class Explode(base.FlatMap):
-    """Make one row of each value of a list column; the other columns are repeated."""
+    """Make one row of each value of a list column; the other columns are repeated.
+
+    Example:
+
+        - explode: {column: sentences}
+    """
 
     column: Column = Field(description="List column; afterwards it holds one value of the list.")
     keep_empty: bool = Field(default=False, description="Keep a row whose list is empty or null, with null as its value.")

@@ -12,7 +12,12 @@ from workloads.operators.table._expression import columns_of
 
 
 class Filter(base.Filter):
-    """Keep the rows for which an SQL expression is true; false and null drop the row."""
+    """Keep the rows for which an SQL expression is true; false and null drop the row.
+
+    Example:
+
+        - filter: {where: "length(text) > 50 AND lang IN ('en', 'de')"}
+    """
 
     where: str = Field(
         min_length=1, description="SQL expression over the row that is true for the rows to keep, such as `length(text) > 50`."

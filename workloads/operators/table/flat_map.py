@@ -16,6 +16,10 @@ class FlatMap(CallsFunction, base.FlatMap):
 
     A class is instantiated with `params`, once in each process, and the object is called. A row for which the function
     raises fails alone (see `errors`).
+
+    Example:
+
+        - flatMap: {function: "my_functions:paragraphs"}
     """
 
     def expand(self, batch: base.Batch) -> pa.Table:

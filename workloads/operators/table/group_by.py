@@ -44,7 +44,16 @@ class Aggregate(Parameters):
 
 
 class GroupBy(base.Repartition):
-    """Make one row of all rows that agree in some columns, with aggregates over them; null is a group of its own."""
+    """Make one row of all rows that agree in some columns, with aggregates over them; null is a group of its own.
+
+    Example:
+
+        - groupBy:
+            by: [lang]
+            aggregates:
+              documents: {function: count}
+              median: {function: quantile, column: characters, q: 0.5}
+    """
 
     by: Annotated[tuple[str, ...], Reads()] = Field(
         description="Columns whose values make a group; empty: all rows are one group."

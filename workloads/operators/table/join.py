@@ -24,6 +24,14 @@ class Join(base.Repartition):
 
     Null agrees with nothing. A row that agrees with several on the other side appears with each of them. The key
     columns of the right side are not repeated in the result.
+
+    Example:
+
+        - join:
+            right: {csv: {paths: [languages.csv]}}
+            leftBy: [lang]
+            rightBy: [code]
+            how: left
     """
 
     right: Source = Field(description="Where the other rows come from: exactly one reader key.")

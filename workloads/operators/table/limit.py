@@ -8,7 +8,12 @@ from workloads.operators import base
 
 
 class Limit(base.Head):
-    """Keep the first rows, in the order of the input."""
+    """Keep the first rows, in the order of the input.
+
+    Example:
+
+        - limit: {count: 1000}
+    """
 
     count: int = Field(ge=0, description="How many rows to keep.")
 

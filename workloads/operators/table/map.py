@@ -16,6 +16,10 @@ class Map(CallsFunction, base.Map):
 
     A class is instantiated with `params`, once in each process, and the object is called. A row for which the function
     raises fails alone (see `errors`).
+
+    Example:
+
+        - map: {function: "my_functions:tidy", params: {longest: 800}}
     """
 
     def apply(self, batch: base.Batch) -> pa.Table:

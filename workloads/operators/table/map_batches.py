@@ -19,6 +19,10 @@ class MapBatches(CallsFunction, base.FlatMap):
 
     It may answer in any of the formats. A class is instantiated with `params`, once in each process, and the object is
     called. When the function raises, it is called again with fewer rows until those that make it raise are found.
+
+    Example:
+
+        - mapBatches: {function: "my_functions:score", batchFormat: polars, types: {score: float32}}
     """
 
     batch_format: BatchFormat = Field(

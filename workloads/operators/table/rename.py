@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class Rename(base.Map):
-    """Give columns other names; their place and content stay."""
+    """Give columns other names; their place and content stay.
+
+    Example:
+
+        - rename: {columns: {content: text, uri: url}}
+    """
 
     infallible: ClassVar[bool] = True
 

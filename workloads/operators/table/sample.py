@@ -16,6 +16,10 @@ class Sample(base.Filter):
 
     A row's own content decides, with the seed: the same rows are kept whatever the order, the files or the number of
     workers, and rows that are equal share their fate. The share is exact only on average.
+
+    Example:
+
+        - sample: {fraction: 0.01, by: [url]}
     """
 
     fraction: float = Field(ge=0, le=1, description="Share of the rows to keep.")

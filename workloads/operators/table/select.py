@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class Select(base.Map):
-    """Keep only the named columns, in the order they are named."""
+    """Keep only the named columns, in the order they are named.
+
+    Example:
+
+        - select: {columns: [id, text]}
+    """
 
     infallible: ClassVar[bool] = True
 

@@ -21,6 +21,10 @@ class Shuffle(base.Repartition):
     """Put all rows in a random order that their content and the seed fix, whatever the files or the number of workers.
 
     Rows that are equal stay together; `distinct` or `exactDedup` before it removes them.
+
+    Example:
+
+        - shuffle: {seed: 7, by: [id]}
     """
 
     seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed gives another order.")

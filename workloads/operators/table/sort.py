@@ -23,6 +23,10 @@ class Sort(base.Repartition):
     """Sort all rows by some columns; nulls come last, rows that are equal keep their order.
 
     The files of the result, by name, hold the rows in order. Text is ordered by code points.
+
+    Example:
+
+        - sort: {by: [score, id], descending: [score]}
     """
 
     by: Columns = Field(description="Columns to sort by, the most important first.")

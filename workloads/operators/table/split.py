@@ -19,6 +19,10 @@ class Split(base.Map):
     """Assign each row to one of several parts, such as train and validation, by a hash of its content.
 
     A row stays in its part when rows are added or removed, and rows that are equal fall in the same part.
+
+    Example:
+
+        - split: {parts: {train: 0.98, validation: 0.01, test: 0.01}, by: [id]}
     """
 
     infallible: ClassVar[bool] = True

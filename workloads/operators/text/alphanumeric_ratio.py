@@ -19,6 +19,10 @@ class AlphanumericRatio(Measure):
     """Keeps texts by the share of letters, digits and their marks among the characters that are not white space.
 
     NeMo Curator allows 0.25 of other characters.
+
+    Example:
+
+        - alphanumericRatio: {min: 0.25}
     """
 
     min: float = Field(default=0.75, ge=0, description="Smallest share kept.")

@@ -19,6 +19,10 @@ class AverageWordLength(Measure):
     """Keeps texts by the mean length of their words, in characters; symbols are not words.
 
     With `unicode` words, Chinese and Japanese characters are words of length 1: set `min` to 1 for them.
+
+    Example:
+
+        - averageWordLength: {min: 3, max: 10}
     """
 
     tokenizer: Tokenizer = "unicode"

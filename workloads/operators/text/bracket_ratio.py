@@ -19,6 +19,10 @@ class BracketRatio(Measure):
     """Keeps texts by the share of brackets of any kind among all characters.
 
     The default is that of NeMo Curator for parentheses.
+
+    Example:
+
+        - bracketRatio: {max: 0.05}
     """
 
     max: float = Field(default=0.1, ge=0, description="Largest share kept.")

@@ -27,6 +27,10 @@ class C4Quality(Filter):
     Words of lines are what white space separates; with `unicode` Chinese characters and the like are words, too.
     Kept lines are stripped and joined by newlines. For other languages than English set `lineEndMarks` and
     `policyPhrases` (`["。", "！", "？", "”"]`, `["隐私政策"]`).
+
+    Example:
+
+        - c4Quality: {minSentences: 3, curlyBracket: false}
     """
 
     infallible: ClassVar[bool] = True

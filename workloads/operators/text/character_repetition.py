@@ -19,6 +19,10 @@ class CharacterRepetition(Measure):
 
     The measure of Data-Juicer: of all n-grams, the share of the sqrt(number of different ones) most frequent, those
     that occur only once left out.
+
+    Example:
+
+        - characterRepetition: {size: 10, max: 0.3}
     """
 
     size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, characters.")

@@ -24,6 +24,10 @@ class ChineseConvert(Map):
 
     `t2s` makes traditional characters simplified, `s2twp` also uses the words of Taiwan. Only rows with Chinese
     characters are looked at. Needs the package `opencc`.
+
+    Example:
+
+        - chineseConvert: {variant: t2s}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

@@ -25,6 +25,10 @@ class ChunkText(FlatMap):
 
     The other columns are repeated. Chunks are the text as it is, from the first to the last of their words or tokens.
     A row without any (null, empty) stays one row.
+
+    Example:
+
+        - chunkText: {unit: words, size: 400, overlap: 40}
     """
 
     column: Column = Field(default="text", description="The text; replaced by the chunk.")

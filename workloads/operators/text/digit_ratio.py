@@ -19,6 +19,10 @@ class DigitRatio(Measure):
     """Keeps texts by the share of decimal digits (of all scripts) among all characters.
 
     The default is that of NeMo Curator.
+
+    Example:
+
+        - digitRatio: {max: 0.1}
     """
 
     max: float = Field(default=0.15, ge=0, description="Largest share kept.")

@@ -21,6 +21,10 @@ class ExtractHtml(Map):
 
     FineWeb uses trafilatura; resiliparse is several times faster. A page without main text gives an empty text, null
     stays null. Needs the package of the engine chosen.
+
+    Example:
+
+        - extractHtml: {column: html, output: text, format: markdown}
     """
 
     column: Column = Field(default="html", description="The page: text, or bytes in UTF-8.")

@@ -17,6 +17,10 @@ class FasttextClassifier(Filter):
     """Keeps texts by the probability that a fastText model gives one label (quality, toxicity, domain).
 
     A text without a word has probability 0.
+
+    Example:
+
+        - fasttextClassifier: {model: s3://models/quality.bin, label: __label__good, min: 0.5}
     """
 
     column: Column = Field(default="text", description="The text.")

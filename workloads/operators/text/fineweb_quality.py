@@ -20,6 +20,10 @@ class FinewebQuality(Filter):
 
     The rules and defaults of Penedo et al. 2024 (arXiv:2406.17557) as datatrove applies them, in its order, with its
     names. Lines are what lies between `\\n`, blank ones left out.
+
+    Example:
+
+        - finewebQuality: {}
     """
 
     infallible: ClassVar[bool] = True

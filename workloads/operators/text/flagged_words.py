@@ -22,6 +22,10 @@ class FlaggedWords(Measure):
     The shipped lists (de, en, es, fr, ru, zh) are short and meant against adult and gambling spam; bring your own for
     more. An entry of several words, or of several Chinese characters, counts with all of them. The default maximum is
     that of Data-Juicer.
+
+    Example:
+
+        - flaggedWords: {languages: [en, zh], max: 0}
     """
 
     tokenizer: Tokenizer = "unicode"

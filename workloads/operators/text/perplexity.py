@@ -21,6 +21,10 @@ class Perplexity(Measure):
 
     Lines are scored as sentences, as CCNet does. A text without words has perplexity 0. Needs the package `kenlm`, and
     `tokenizers` when a tokenizer cuts the words.
+
+    Example:
+
+        - perplexity: {model: s3://models/en.arpa.bin, max: 1000, output: perplexity}
     """
 
     infallible: ClassVar[bool] = False

@@ -23,6 +23,10 @@ class PiiRedact(Map):
 
     A compiled scan finds the few places where one may be; patterns and checks (Luhn for cards, the check characters of
     Chinese and Spanish numbers, reachability of addresses) decide there. Identity numbers: China, Spain, United States.
+
+    Example:
+
+        - piiRedact: {kinds: [email, phone, card], mode: mask}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

@@ -24,7 +24,12 @@ FULL_WIDTH = {
 
 
 class PunctuationNormalize(Map):
-    """Makes punctuation plain ASCII: curly quotation marks, dashes, ellipses and, if wanted, Chinese and Japanese marks."""
+    """Makes punctuation plain ASCII: curly quotation marks, dashes, ellipses and, if wanted, Chinese and Japanese marks.
+
+    Example:
+
+        - punctuationNormalize: {dashes: false}
+    """
 
     column: Column = Field(default="text", description="The text; null stays null.")
     quotes: bool = Field(default=True, description="Quotation marks and apostrophes.")

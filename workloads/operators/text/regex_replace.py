@@ -20,6 +20,10 @@ class RegexReplace(Map):
     """Replaces every match of a regular expression (RE2 syntax, linear time) in a text column.
 
     RE2 has no look-around and no back-references within the pattern; `\\\\1` in the replacement is the first group.
+
+    Example:
+
+        - regexReplace: {pattern: '\\[(\\d+)\\]', replacement: ''}      # citations such as [12]
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

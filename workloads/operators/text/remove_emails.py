@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class RemoveEmails(Map):
-    """Removes e-mail addresses from a text, or puts something in their place."""
+    """Removes e-mail addresses from a text, or puts something in their place.
+
+    Example:
+
+        - removeEmails: {replacement: someone@example.org}
+    """
 
     column: Column = Field(default="text", description="The text; null stays null.")
     replacement: str = Field(default="", description="What takes the place of each.")

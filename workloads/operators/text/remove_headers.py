@@ -25,7 +25,12 @@ _PATTERNS: dict[Kind, str] = {
 
 
 class RemoveHeaders(Map):
-    """Removes the header before the text proper: front matter of Markdown, headers of e-mails, preambles of LaTeX."""
+    """Removes the header before the text proper: front matter of Markdown, headers of e-mails, preambles of LaTeX.
+
+    Example:
+
+        - removeHeaders: {kinds: [frontMatter]}
+    """
 
     column: Column = Field(default="text", description="The text; null stays null.")
     kinds: tuple[Kind, ...] = Field(

@@ -19,6 +19,10 @@ class RemoveIps(Map):
     """Removes public IP addresses from a text, or puts something in their place.
 
     Versions 4 and 6. Private, local and documentation addresses stay, as do version numbers that are no address.
+
+    Example:
+
+        - removeIps: {replacement: 192.0.2.1}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

@@ -27,6 +27,10 @@ class RemoveLicences(Map):
     """Removes the comment at the start of a source file when it is about copyright or a licence.
 
     Comments of C, shell, SQL, Lisp, TeX, HTML and Python kinds. A `#!` line before it goes with it.
+
+    Example:
+
+        - removeLicences: {column: code}
     """
 
     column: Column = Field(default="text", description="The source code; null stays null.")

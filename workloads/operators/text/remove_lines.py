@@ -22,6 +22,10 @@ class RemoveLines(Map):
     """Removes lines by the line rules of C4 and keeps every document, however little is left of it.
 
     Kept lines are stripped and joined by newlines. `c4Quality` does the same and drops documents.
+
+    Example:
+
+        - removeLines: {minWordsPerLine: 5}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

@@ -19,6 +19,10 @@ class RemovePhones(Map):
     """Removes phone numbers from a text, or puts something in their place.
 
     International numbers with `+`, Chinese mobile and North American numbers, and numbers with a trunk prefix 0.
+
+    Example:
+
+        - removePhones: {replacement: "<PHONE>"}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

@@ -19,6 +19,10 @@ class RemoveUrls(Map):
     """Removes URLs from a text, or puts something in their place.
 
     `https://...`, `ftp://...` and `www...`, up to white space; marks at the end are not part of them.
+
+    Example:
+
+        - removeUrls: {replacement: "<URL>"}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

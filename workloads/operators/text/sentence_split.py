@@ -20,6 +20,11 @@ class SentenceSplit(Map):
 
     A sentence ends after the end marks of any script, with a closing quotation mark if there is one, or at a newline;
     initials such as `J.` end none. White space around sentences goes. Null stays null.
+
+    Example:
+
+        - sentenceSplit: {output: sentence}
+        - explode: {column: sentence}
     """
 
     column: Column = Field(default="text", description="The text.")

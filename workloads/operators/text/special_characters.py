@@ -19,6 +19,10 @@ class SpecialCharacters(Measure):
     """Keeps texts by the share of characters that are neither letters, digits, marks nor white space.
 
     Punctuation, symbols, emoji, control characters. The default is that of Data-Juicer.
+
+    Example:
+
+        - specialCharacters: {max: 0.2}
     """
 
     max: float = Field(default=0.25, ge=0, description="Largest share kept.")

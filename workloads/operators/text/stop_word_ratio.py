@@ -20,6 +20,10 @@ class StopWordRatio(Measure):
     """Keeps texts by the share of stop words: prose has many, lists and keyword spam have few.
 
     The default minimum is that of Data-Juicer; languages that inflect need a smaller one.
+
+    Example:
+
+        - stopWordRatio: {languages: [de], min: 0.2}
     """
 
     tokenizer: Tokenizer = "unicode"

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class TextLength(Measure):
-    """Keeps texts of a length between two bounds, in characters or bytes. Null is an empty text."""
+    """Keeps texts of a length between two bounds, in characters or bytes. Null is an empty text.
+
+    Example:
+
+        - textLength: {min: 200, max: 100000, output: characters}
+    """
 
     min: int = Field(default=1, ge=0, description="Shortest text kept, in `unit`.")
     max: int = Field(default=1_000_000, ge=0, description="Longest text kept, in `unit`.")

@@ -18,6 +18,10 @@ class TokenCount(Measure):
     """Keeps texts by their number of tokens for a language model.
 
     Needs the package `tokenizers`. Special tokens are not counted.
+
+    Example:
+
+        - tokenCount: {tokenizer: s3://models/tokenizer.json, max: 8192, output: tokens}
     """
 
     infallible: ClassVar[bool] = False

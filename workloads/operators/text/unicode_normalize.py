@@ -23,6 +23,10 @@ class UnicodeNormalize(Map):
     `cafÃ©` becomes `café`, HTML entities outside of HTML, control characters and terminal escapes go, newlines become
     `\\n`, ligatures and full-width forms become plain letters unless `keepWidths`. Plain ASCII rows are looked at by a
     compiled scan only.
+
+    Example:
+
+        - unicodeNormalize: {form: NFKC}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

@@ -18,6 +18,10 @@ class UrlRatio(Measure):
     """Keeps texts by the share of their bytes that belong to URLs (`https://...` or `www...`, up to white space).
 
     The default is that of NeMo Curator.
+
+    Example:
+
+        - urlRatio: {max: 0.1}
     """
 
     max: float = Field(default=0.2, ge=0, description="Largest share kept.")

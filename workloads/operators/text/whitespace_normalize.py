@@ -19,6 +19,10 @@ class WhitespaceNormalize(Map):
     """Makes white space plain: spaces of all kinds become one space, line breaks of all kinds newlines; ends are cut.
 
     Runs of white space that hold line breaks become as many newlines, at most `maxNewlines`.
+
+    Example:
+
+        - whitespaceNormalize: {maxNewlines: 1}
     """
 
     column: Column = Field(default="text", description="The text; null stays null.")

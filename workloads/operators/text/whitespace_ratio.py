@@ -19,6 +19,10 @@ class WhitespaceRatio(Measure):
     """Keeps texts by the share of white space among all characters.
 
     The default is that of NeMo Curator.
+
+    Example:
+
+        - whitespaceRatio: {max: 0.3}
     """
 
     max: float = Field(default=0.25, ge=0, description="Largest share kept.")

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class WordCount(Measure):
-    """Keeps texts whose number of words lies between two bounds."""
+    """Keeps texts whose number of words lies between two bounds.
+
+    Example:
+
+        - wordCount: {min: 50, output: words}
+    """
 
     tokenizer: Tokenizer = "unicode"
     min: int = Field(default=1, ge=0, description="Fewest words kept.")

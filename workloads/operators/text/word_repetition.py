@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class WordRepetition(Measure):
-    """Keeps texts by the share of word n-grams that occur more than once. The measure and defaults of Data-Juicer."""
+    """Keeps texts by the share of word n-grams that occur more than once. The measure and defaults of Data-Juicer.
+
+    Example:
+
+        - wordRepetition: {size: 5, max: 0.3}
+    """
 
     tokenizer: Tokenizer = "unicode"
     size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, words.")

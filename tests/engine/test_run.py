@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.engine.jobs import make_job, read_glob, read_manifest, run, write_parts
+from workloads.api.datajob import DataJob
 from workloads.errors import InputError, InvalidJob, SinkError
 
 ROWS = [{"id": i, "text": "word " * (i % 40), "group": i % 7} for i in range(1000)]
@@ -38,6 +39,23 @@ def test_rejected_rows_are_kept_with_step_and_reason(source: Path, tmp_path: Pat
     kept = pq.read_table(tmp_path / "rejects" / "step=filter").to_pylist()
     assert {(r["_step"], r["_reason"]) for r in kept} == {("filter", "where")}
     assert sorted(r["id"] for r in kept) == [r["id"] for r in ROWS if len(r["text"]) <= 50]
+
+
+def test_rejects_of_an_earlier_recipe_go_away_and_those_of_other_jobs_stay(source: Path, tmp_path: Path) -> None:
+    def job(out: str, limit: int) -> DataJob:
+        return make_job(
+            source,
+            tmp_path / out,
+            [{"filter": {"where": f"id < {limit}"}}],
+            sink={"parquet": {"path": str(tmp_path / out), "mode": "overwrite"}},
+            rejects={"path": str(tmp_path / "rejects")},
+        )
+
+    run(job("a", 900))
+    run(job("b", 990))
+    run(job("a", 950))
+    kept = pq.read_table(tmp_path / "rejects" / "step=filter").to_pylist()
+    assert sorted(r["id"] for r in kept) == sorted([*range(950, 1000), *range(990, 1000)])
 
 
 def test_a_second_run_into_the_same_sink_is_refused(source: Path, tmp_path: Path) -> None:

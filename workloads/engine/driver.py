@@ -14,6 +14,7 @@ from workloads.api.datajob import DataJob
 from workloads.api.problems import Problem
 from workloads.api.report import Output, Report
 from workloads.engine.chain import Step
+from workloads.engine.dropped import SideFolders
 from workloads.engine.events import Finished, Note, Progressed, Started
 from workloads.engine.executors import Executor, LocalExecutor, RayExecutor
 from workloads.engine.finish import result_files, sweep, write_manifest
@@ -119,6 +120,8 @@ class _Run:
         self._parts = parts
         self._executor = executor
         self._writer: Writer = job.spec.sink.chosen
+        self._side = _side_folders(job, state)
+        self._side_files: set[str] = set()
         self._keys: dict[str, set[str]] = {}
         self._saved = 0.0
         phases = sum(map(phase_count, parts))
@@ -151,14 +154,14 @@ class _Run:
     def _context(self) -> Context:
         spec = self._job.spec
         salt = self._state.run_id if self._writer.mode == "append" else None
-        recipe = [__version__, os.environ.get("DATAJOB_IMAGE"), spec.errors.policy, spec.errors.path, _rejects(self._job), salt]
+        side = [self._side.rejects, self._side.quarantine]
+        recipe = [__version__, os.environ.get("DATAJOB_IMAGE"), spec.errors.policy, side, salt]
         return Context(
             sink=self._writer.path,
             writer=self._writer,
             recipe=digest(recipe),
             policy=spec.errors.policy,
-            rejects=_rejects(self._job),
-            quarantine=spec.errors.path,
+            side=self._side,
             python_path=self._options.python_path,
             input_bytes=self._listing.size,
             side_inputs=self._side_inputs,
@@ -188,6 +191,7 @@ class _Run:
                 if phase.enough is not None and phase.enough(records):
                     break
         outcomes.close()
+        self._side_files.update(path for record in records.values() for path in record.side_files)
         self._meter.end_phase()
         self._check_ratio()
         return records
@@ -223,6 +227,7 @@ class _Run:
         files = result_files(self._state, records.values())
         write_manifest(self._sink, self._state, files)
         sweep(self._sink, self._writer, files, self._keys)
+        self._side.sweep(self._side_files)
         output = Output(
             manifest=self._sink.join(MANIFEST),
             files=len(files),
@@ -242,8 +247,11 @@ class _Run:
             self._sink.write(f"{BOOKKEEPING}/report.html", render(report).encode())
 
 
-def _rejects(job: DataJob) -> str | None:
-    return job.spec.rejects.path if job.spec.rejects else None
+def _side_folders(job: DataJob, state: RunState) -> SideFolders:
+    """Under `append` every run has files of its own."""
+    sink = job.spec.sink.chosen
+    owner = digest(sink.path, state.run_id if sink.mode == "append" else None)[:8]
+    return SideFolders(job.spec.rejects.path if job.spec.rejects else None, job.spec.errors.path, owner)
 
 
 def _worst(meter: Meter) -> str:

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloads.formats.base import ShardWriter
 from workloads.formats.parquet import ParquetWriter
-from workloads.formats.storage import join
+from workloads.formats.storage import Folder, join
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
+@dataclass(frozen=True)
+class SideFolders:
+    """Where a job keeps dropped rows. Either path may be None: such rows are only counted."""
+
+    rejects: str | None
+    quarantine: str | None
+    owner: str
+    """Names of files begin with this, so that several jobs may share a folder and each knows its own."""
+
+    def open(self, prefix: str) -> DroppedRows:
+        """Takes the dropped rows of one unit."""
+        return DroppedRows(self.rejects, self.quarantine, f"{self.owner}-{prefix}")
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """Delete the job's own files but those to `keep` (full paths): what an earlier recipe or a crash left."""
+        for path in {self.rejects, self.quarantine} - {None}:
+            folder = Folder(str(path))
+            folder.delete(
+                name
+                for name in folder.list("", recursive=True)
+                if name.rsplit("/", 1)[-1].startswith(f"{self.owner}-") and folder.join(name) not in keep
+            )
+
+
 class DroppedRows:
-    """Writes one unit's dropped rows as Parquet, their reason or error in front. Either path may be None: only counted."""
+    """Writes one unit's dropped rows as Parquet, their reason or error in front."""
 
     def __init__(self, rejects: str | None, quarantine: str | None, prefix: str) -> None:
         self._rejects = rejects

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloads.engine.dropped import SideFolders
 from workloads.engine.inputs import FragmentInput, Input
 from workloads.engine.ledger import Record
 from workloads.engine.tasks import RowsTask, Task
@@ -67,8 +68,7 @@ class Context:
     recipe: str
     """Digest of what is common to all units: engine, image, error policy."""
     policy: str
-    rejects: str | None
-    quarantine: str | None
+    side: SideFolders
     python_path: tuple[str, ...]
     input_bytes: int
     side_inputs: Callable[[Step], Sequence[FragmentInput]]
@@ -82,9 +82,7 @@ class Context:
 
     def rows(self, name: str, source: Input, segment: Segment, output: Output, units: Sequence[Unit]) -> Phase:
         """A phase that moves rows."""
-        task = RowsTask(
-            self.sink, name, source, segment.steps, output, self.policy, self.rejects, self.quarantine, self.python_path
-        )
+        task = RowsTask(self.sink, name, source, segment.steps, output, self.policy, self.side, self.python_path)
         return Phase(name, task, tuple(units), segment)
 
 

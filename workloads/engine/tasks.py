@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from workloads.engine import models
 from workloads.engine.blocks import BlockWriter, read_partition
 from workloads.engine.chain import Chain, Step
-from workloads.engine.dropped import DroppedRows
+from workloads.engine.dropped import SideFolders
 from workloads.engine.inputs import BATCH_BYTES, FragmentInput, Input
 from workloads.engine.ledger import Ledger, Record
 from workloads.engine.outputs import Output
@@ -48,8 +48,7 @@ class RowsTask:
     steps: tuple[Step, ...]
     output: Output
     policy: str
-    rejects: str | None
-    quarantine: str | None
+    side: SideFolders
     python_path: tuple[str, ...] = ()
 
     def run(self, unit: Unit) -> Record:
@@ -59,7 +58,7 @@ class RowsTask:
             return self._run(unit)
 
     def _run(self, unit: Unit) -> Record:
-        dropped = DroppedRows(self.rejects, self.quarantine, f"{self.phase}-{unit.prefix}")
+        dropped = self.side.open(f"{self.phase}-{unit.prefix}")
         chain = Chain(self.steps, self.policy, dropped)
         output = self.output.open(unit)
         rows, schema = 0, None

@@ -148,7 +148,8 @@ def _is_alone(row: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bo
     import numpy as np
 
     new = np.append(_starts(row), True)
-    return new[:-1] & new[1:]
+    alone: NDArray[np.bool_] = new[:-1] & new[1:]
+    return alone
 
 
 def _both(left: NDArray[np.int64], right: NDArray[np.int64]) -> Edges:

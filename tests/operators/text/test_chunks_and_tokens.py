@@ -89,3 +89,9 @@ def test_tokens_are_counted(tokenizer_path):
 def test_a_missing_tokenizer_is_a_clear_error(tmp_path):
     with pytest.raises(InputError, match=r"`tokenCount`: `.*/tokenizer.json` is no Hugging Face tokenizer"):
         decide(TokenCount(tokenizer=str(tmp_path)), "text")
+
+
+def test_a_long_text_in_many_chunks_does_not_overflow():
+    table = ChunkText(size=1, tokenizer="whitespace").expand(batch_of("word " * 20_000 + "x" * 200_000))
+    assert len(table) == 20_001
+    assert table.column_names == ["text"]

@@ -125,16 +125,11 @@ def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
 
 
 def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
-    """The batch's table with another text in the column, which is a string column then."""
-    return replaced_in(batch.table, column, text)
-
-
-def replaced_in(table: pa.Table, column: str, text: pa.Array[Any]) -> pa.Table:
-    """The table with another text in the column: large_string where it was or where it must be, else string."""
+    """The batch's table with another text in the column: large_string where it was or where it must be, else string."""
     import pyarrow as pa
 
-    large = pa.types.is_large_string(table.schema.field(column).type) or text.nbytes >= 2**31
-    return with_column(table, column, text.cast(pa.large_string() if large else pa.string()))
+    large = pa.types.is_large_string(batch.table.schema.field(column).type) or text.nbytes >= 2**31
+    return with_column(batch.table, column, text.cast(pa.large_string() if large else pa.string()))
 
 
 def map_rows(text: TextArray, function: Callable[[str], str], where: Any) -> Any:

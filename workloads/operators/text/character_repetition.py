@@ -27,6 +27,12 @@ class CharacterRepetition(Measure):
 
     size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, characters.")
     max: float = Field(default=0.5, ge=0, description="Largest share kept.")
+    characters: int = Field(
+        default=1_000_000,
+        ge=100,
+        le=100_000_000,
+        description="How much of the text is looked at, from its start; 28 bytes each.",
+    )
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The share of each row."""
@@ -37,10 +43,16 @@ class CharacterRepetition(Measure):
         from workloads.operators.text._text import longest, text_of
 
         text = text_of(batch, self.column)
-        most = longest(text.offsets)
+        most = min(longest(text.offsets), self.characters)
         capacity = capacity_for(most)
         shares = np.zeros(len(batch))
         character_repetition(
-            text, self.size, np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.zeros(most + 2, np.int32), shares
+            text,
+            self.size,
+            self.characters,
+            np.empty(capacity, np.uint64),
+            np.empty(capacity, np.int32),
+            np.zeros(most + 2, np.int32),
+            shares,
         )
         return shares

@@ -56,7 +56,7 @@ class ChunkText(FlatMap):
         import numpy as np
         import pyarrow as pa
 
-        from workloads.operators.text._text import pieces, replaced_in, text_of, with_column
+        from workloads.operators.text._text import pieces, text_of, with_column
 
         rows, starts, stops = self._units(batch)
         units, step = np.diff(rows), self.size - self.overlap
@@ -69,8 +69,9 @@ class ChunkText(FlatMap):
         text = text_of(batch, self.column)
         begin = np.where(empty, text.offsets[source], np.append(starts, 0)[np.where(empty, -1, first)])
         end = np.where(empty, text.offsets[source], np.append(stops, 0)[np.where(empty, -1, last)])
-        table = batch.table.take(pa.array(source))
-        table = replaced_in(table, self.column, pieces(text, begin, end))
+        taken, names = pa.array(source), batch.table.column_names
+        columns = [pieces(text, begin, end) if name == self.column else batch.table.column(name).take(taken) for name in names]
+        table = pa.table(columns, names=names, metadata=batch.table.schema.metadata)
         return table if self.output is None else with_column(table, self.output, pa.array(number.astype(np.int32)))
 
     def _units(self, batch: Batch) -> Bounds:

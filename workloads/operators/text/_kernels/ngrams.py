@@ -20,22 +20,22 @@ def _count(keys: Any, counts: Any, capacity: int, key: Any) -> Any:
     return np.int64(counts[slot])
 
 
-@kernel(void(TEXT, i64, write(u64), write(i32), write(i32), write(f64)))
-def character_repetition(text: Any, size: int, keys: Any, counts: Any, histogram: Any, shares: Any) -> None:
+@kernel(void(TEXT, i64, i64, write(u64), write(i32), write(i32), write(f64)))
+def character_repetition(text: Any, size: int, most_points: int, keys: Any, counts: Any, histogram: Any, shares: Any) -> None:
     """The share of the `sqrt(distinct)` most frequent n-grams of `size` characters, of those that occur twice or more.
 
-    `histogram[c]` counts the n-grams that occur c times; it must be zero and is left zero.
+    Looks at `most_points` characters of a row. `histogram[c]` counts the n-grams that occur c times; it must be zero and is left zero.
     """
     data = text.data
     for row in range(text.offsets.size - 1):
         at, end = text.offsets[row], text.offsets[row + 1]
         if not text.alive[row] or at == end:
             continue
-        capacity = capacity_for(end - at)
+        capacity = capacity_for(min(end - at, most_points))
         keys[:capacity] = 0
         stop, points = at, 0
         total = distinct = most = 0
-        while stop < end:
+        while stop < end and points < most_points:
             stop += 1
             while stop < end and (data[stop] & 0xC0) == 0x80:
                 stop += 1

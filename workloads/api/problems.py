@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from workloads.choice import Choice
 from workloads.parameters import Parameters
+from workloads.wording import nearest
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the top of a document: `("spec", "steps", 2, "filter")`."""
@@ -40,9 +40,8 @@ def dotted(path: Path) -> str:
 
 def closest(word: str, words: Iterable[str]) -> str | None:
     """`did you mean ...?` with the nearest of `words`, or None when none is near."""
-    by_lower = {w.lower().replace("_", ""): w for w in words}
-    near = get_close_matches(word.lower().replace("_", ""), by_lower, n=1, cutoff=0.6)
-    return f"did you mean `{by_lower[near[0]]}`?" if near else None
+    near = nearest(word, words)
+    return f"did you mean `{near}`?" if near else None
 
 
 def explain(error: ValidationError, model: type[Parameters], document: Any) -> list[Problem]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from workloads.errors import InputError
 from workloads.formats.base import Fragment, InputFile, Reader
+from workloads.wording import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,5 +170,5 @@ def project(schema: pa.Schema, columns: Sequence[str] | None, where: str) -> pa.
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A hint to put behind the name of a column that is not there."""
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; it has {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}"
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else f"; it has {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}"

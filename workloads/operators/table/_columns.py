@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from workloads.errors import InvalidJob
+from workloads.wording import nearest
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` when one of `known` is close to `name`, else nothing."""
-    names = {k.casefold(): k for k in known}
-    close = get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
-    return f"; did you mean `{names[close[0]]}`?" if close else ""
+    near = nearest(name, known)
+    return f"; did you mean `{near}`?" if near else ""
 
 
 def require(wanted: Iterable[str], have: Sequence[str], where: str) -> None:

@@ -44,6 +44,7 @@ def main() -> int:
             for mode in MODES:
                 seconds[mode].append(_bare_ray_job(api, mode))
             seconds["sample"].append(_sample(api, server))
+            print({name: [round(value, 1) for value in values] for name, values in seconds.items()}, flush=True)
         publish(_figures({name: statistics.median(values) for name, values in seconds.items()}))
     finally:
         if not ran_before:

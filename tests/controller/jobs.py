@@ -114,6 +114,22 @@ class World:
         made["data"] = {"report.json": report}
         self.config_maps[made["metadata"]["name"]] = made
 
+    def runs(self) -> None:
+        """The driver runs."""
+        self._kuberay_says(jobStatus="RUNNING", jobDeploymentStatus="Running")
+
+    def succeeds(self) -> None:
+        """The driver succeeds."""
+        self._kuberay_says(jobStatus="SUCCEEDED", jobDeploymentStatus="Complete")
+
+    def fails(self, message: str = "ended with exit code 1") -> None:
+        """The driver fails."""
+        self._kuberay_says(jobStatus="FAILED", jobDeploymentStatus="Failed", reason="AppFailed", message=message)
+
+    def _kuberay_says(self, **status: Any) -> None:
+        self.ray_job["status"] |= status
+        self.settle()
+
     @property
     def status(self) -> Manifest:
         return dict(self.job["status"])

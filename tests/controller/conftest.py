@@ -1,0 +1,13 @@
+"""Fixtures of the tests of the controller's decisions."""
+
+import pytest
+
+from tests.controller.jobs import World, datajob
+
+
+@pytest.fixture
+def world() -> World:
+    """A DataJob that was just applied."""
+    made = World(datajob())
+    made.settle()
+    return made

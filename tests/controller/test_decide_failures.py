@@ -1,0 +1,215 @@
+"""Attempts that fail, are lost or never start, and what follows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.manifests import rfc3339
+from controller.policy.pods import GONE
+from tests.controller.jobs import NOW, World, pod, run_name
+from tests.controller.reports import report
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Job entrypoint command failed with exit code 2, last available logs", "InvalidJob"),
+        ("Job entrypoint command failed with exit code 3, last available logs", "InputError"),
+        ("Job entrypoint command failed with exit code 4, last available logs", "SinkError"),
+        ("Job entrypoint command failed with exit code 5, last available logs", "RowsFailed"),
+    ],
+)
+def test_an_error_in_the_job_is_never_retried(world: World, message: str, reason: str) -> None:
+    world.runs()
+    world.fails(message)
+    assert world.true() == {"Accepted", "Failed", "Stalled"}
+    assert world.condition("Failed")["reason"] == reason
+    assert world.status["attempts"][0]["reason"] == reason
+    assert world.told[-1] == reason
+
+
+def test_a_sink_that_worked_before_is_tried_again(world: World) -> None:
+    world.runs()
+    world.reports(report("failed", message="503 Slow Down", exitCode=4, finished=rfc3339(NOW + timedelta(seconds=5))))
+    world.fails("")
+    assert world.status["phase"] == "Retrying"
+    assert world.status["attempts"][0] | {} == {
+        "number": 1,
+        "rayJobName": f"{run_name(world.job)}-1",
+        "reason": "SinkError",
+        "message": "503 Slow Down",
+        "started": rfc3339(NOW),
+        "finished": rfc3339(NOW),
+    }
+
+
+def test_retries_wait_longer_each_time_and_end(world: World) -> None:
+    waits = []
+    for attempt in range(1, 4):
+        assert world.status["attempt"] == attempt
+        world.fails()
+        assert world.status["phase"] == "Retrying"
+        due = world.decide().requeue_at
+        assert due
+        waits.append((due - world.now).total_seconds())
+        world.now = due - timedelta(seconds=1)
+        world.settle()
+        assert world.status["attempt"] == attempt
+        world.now = due
+        world.settle()
+    assert waits == [10, 20, 40]
+    world.fails()
+    assert world.true() == {"Accepted", "Failed", "Stalled"}
+    assert world.status["failures"] == 4
+    assert [a["number"] for a in world.status["attempts"]] == [1, 2, 3, 4]
+    assert "exit code 1" in world.condition("Failed")["message"]
+
+
+def test_the_failed_rayjob_of_an_attempt_goes_when_the_next_one_comes(world: World) -> None:
+    first = world.status["rayJobName"]
+    world.fails()
+    assert first in world.ray_jobs
+    world.later(10)
+    world.settle()
+    assert list(world.ray_jobs) == [world.status["rayJobName"]] != [first]
+
+
+def test_progress_stays_while_the_next_attempt_starts(world: World) -> None:
+    world.runs()
+    world.reports(report())
+    world.settle()
+    world.fails()
+    world.later(10)
+    world.settle()
+    assert world.status["attempt"] == 2
+    assert world.status["progress"]["shardsDone"] == 3
+
+
+def test_the_message_of_an_earlier_attempt_is_not_told_of_a_later_one(world: World) -> None:
+    world.reports(report("failed", message="old", exitCode=1, finished=rfc3339(NOW)))
+    world.fails("")
+    world.later(10)
+    world.settle()
+    world.fails("killed by SIGKILL")
+    assert world.status["attempts"][-1]["reason"] == "OutOfMemory"
+    assert "old" not in world.status["attempts"][-1]["message"]
+
+
+def test_a_rayjob_that_someone_deletes_costs_an_attempt(world: World) -> None:
+    world.runs()
+    world.ray_jobs.clear()
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "RayJobDeleted"
+    world.later(10)
+    world.settle()
+    assert world.status["attempt"] == 2
+    assert len(world.ray_jobs) == 1
+
+
+def test_a_configmap_that_someone_deletes_comes_back(world: World) -> None:
+    world.runs()
+    world.config_maps.clear()
+    assert {one["metadata"]["name"].rpartition("-")[2] for one in world.decide().create} == {"job", "report"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (
+            {
+                "phase": "Failed",
+                "containerStatuses": [{"name": "ray-head", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}],
+            },
+            "OutOfMemory",
+        ),
+        ({"phase": "Failed", "reason": "Evicted", "message": "low on disk"}, "HeadFailed"),
+        ({"phase": "Running", "annotations": {GONE: "true"}}, "HeadLost"),
+    ],
+)
+def test_a_lost_head_ends_the_attempt(world: World, status: dict[str, Any], reason: str) -> None:
+    world.runs()
+    world.pods = [pod(world.status["rayJobName"], **status)]
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == reason
+    assert world.ray_jobs == {}
+
+
+def test_a_next_attempt_waits_until_the_old_head_is_gone(world: World) -> None:
+    world.runs()
+    name = world.status["rayJobName"]
+    world.fails()
+    world.pods = [pod(name, phase="Running")]
+    world.later(10)
+    world.settle()
+    assert world.condition("Reconciling")["reason"] == "PreviousEnding"
+    world.pods = []
+    world.settle()
+    assert world.status["attempt"] == 2
+
+
+def test_a_pod_that_cannot_be_scheduled_names_what_it_needs(world: World) -> None:
+    stuck = pod(world.status["rayJobName"], head=False, phase="Pending", conditions=[unschedulable()])
+    stuck["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = "2"
+    stuck["spec"]["nodeSelector"] = {"nvidia.com/gpu.product": "H100"}
+    world.pods = [stuck]
+    world.settle()
+    said = world.condition("Reconciling")
+    assert said["reason"] == "Unschedulable"
+    for part in ("2 nvidia.com/gpu", "nvidia.com/gpu.product=H100", "0/3 nodes are available"):
+        assert part in said["message"]
+    assert world.told[-1] == "Unschedulable"
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "reason"),
+    [
+        (
+            {"conditions": [{"type": "PodScheduled", "status": "False", "lastTransitionTime": rfc3339(NOW)}]},
+            3600,
+            "Unschedulable",
+        ),
+        (
+            {
+                "startTime": rfc3339(NOW),
+                "containerStatuses": [{"name": "ray-head", "image": "x", "state": {"waiting": {"reason": "ImagePullBackOff"}}}],
+            },
+            300,
+            "ImagePullFailed",
+        ),
+    ],
+)
+def test_a_pod_that_never_starts_ends_the_attempt(world: World, status: dict[str, Any], seconds: int, reason: str) -> None:
+    world.pods = [pod(world.status["rayJobName"], phase="Pending", **status)]
+    due = world.settle().requeue_at
+    assert due == NOW + timedelta(seconds=seconds)
+    assert world.status["phase"] == "Starting"
+    world.now = due
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == reason
+
+
+def test_workers_that_end_again_and_again_end_the_attempt(world: World) -> None:
+    ended = {"terminated": {"exitCode": 1, "message": "no such device"}}
+    world.pods = [
+        pod(
+            world.status["rayJobName"],
+            head=False,
+            name=f"w{i}",
+            phase="Failed",
+            containerStatuses=[{"name": "ray-worker", "state": ended}],
+        )
+        for i in range(3)
+    ]
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "WorkersFail"
+    assert "no such device" in world.status["attempts"][0]["message"]
+
+
+def unschedulable() -> dict[str, Any]:
+    return {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+        "lastTransitionTime": rfc3339(NOW),
+    }

@@ -1,0 +1,71 @@
+"""The undisturbed life of a DataJob, decided again and again."""
+
+from datetime import timedelta
+
+import pytest
+
+from controller.decide import decide
+from controller.manifests import rfc3339
+from controller.observed import Observed
+from tests.controller.jobs import NOW, SETTINGS, World, datajob, run_name
+from tests.controller.reports import report
+
+ALL_CONDITIONS = ["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled"]
+
+
+def test_a_new_job_gets_its_rayjob_last_and_everything_else_before(world: World) -> None:
+    kinds = [one["kind"] for one in decide(datajob(), Observed(), NOW, SETTINGS).create]
+    assert kinds == ["ConfigMap", "ConfigMap", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "RayJob"]
+    assert world.status["phase"] == "Starting"
+    assert world.status["rayJobName"] == f"{run_name(world.job)}-1"
+    assert world.true() == {"Accepted", "Reconciling"}
+
+
+def test_a_whole_life_takes_few_writes(world: World) -> None:
+    world.runs()
+    world.succeeds()
+    assert world.true() == {"Accepted", "Complete"}
+    assert world.status["phase"] == "Complete"
+    assert world.told == ["ClusterStarting", "Completed"]
+    assert world.writes <= 12
+
+
+def test_all_conditions_are_there_from_the_first_status_on(world: World) -> None:
+    assert [c["type"] for c in world.status["conditions"]] == ALL_CONDITIONS
+    assert all(c["reason"] and c["observedGeneration"] == 1 for c in world.status["conditions"])
+
+
+def test_a_transition_time_moves_only_with_the_status_of_its_condition(world: World) -> None:
+    world.later(60)
+    world.runs()
+    assert world.condition("Running")["lastTransitionTime"] == rfc3339(NOW + timedelta(seconds=60))
+    assert world.condition("Accepted")["lastTransitionTime"] == rfc3339(NOW)
+
+
+def test_the_status_shows_what_the_driver_reports(world: World) -> None:
+    world.runs()
+    world.reports(report())
+    world.settle()
+    assert world.status["progress"]["percent"] == 30
+    assert world.status["steps"][0]["rejected"] == {"short": 10}
+    world.reports(report("complete", output={"manifest": "s3://m.json", "files": 2, "bytes": 9, "rows": 90}))
+    world.succeeds()
+    assert world.status["output"] == {"manifest": "s3://m.json", "files": 2, "bytes": 9, "rows": 90}
+    assert world.condition("Complete")["message"] == "The job is complete: 90 rows written."
+
+
+def test_a_last_report_that_comes_after_the_end_still_counts(world: World) -> None:
+    world.succeeds()
+    world.reports(report("complete", output={"manifest": "s3://m.json", "files": 2, "bytes": 9, "rows": 90}))
+    world.settle()
+    assert world.status["output"]["rows"] == 90
+    assert world.status["phase"] == "Complete"
+
+
+@pytest.mark.parametrize("text", ["", "not json", '{"state": "from the future"}'])
+def test_an_unreadable_report_changes_nothing(world: World, text: str) -> None:
+    world.runs()
+    before = world.status
+    world.reports(text)
+    world.settle()
+    assert world.status == before

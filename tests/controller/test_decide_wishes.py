@@ -1,0 +1,193 @@
+"""What the author changes, and what stands in the way of a DataJob."""
+
+from datetime import timedelta
+
+from controller.decide import decide
+from controller.manifests import rfc3339
+from controller.observed import Observed, Obstacle
+from tests.controller.jobs import NOW, SETTINGS, UID, World, datajob
+
+
+def test_a_suspended_job_has_no_rayjob_and_goes_on_later(world: World) -> None:
+    world.runs()
+    world.edit(suspend=True)
+    world.settle()
+    assert world.ray_jobs == {}
+    assert world.true() == {"Accepted", "Suspended"}
+    assert world.status["attempts"][0]["reason"] == "Suspended"
+    world.later(3600)
+    world.edit(suspend=False)
+    world.settle()
+    assert world.status["attempt"] == 2
+    assert world.status["failures"] == 0
+    assert world.status["started"] == rfc3339(world.now)
+    assert world.told == ["ClusterStarting", "Suspended", "Resumed", "ClusterStarting"]
+
+
+def test_a_job_that_is_born_suspended_makes_nothing() -> None:
+    world = World(datajob(suspend=True))
+    world.settle()
+    assert world.ray_jobs == world.config_maps == {}
+    assert world.true() == {"Accepted", "Suspended"}
+    world.edit(suspend=False)
+    world.settle()
+    assert world.status["attempt"] == 1
+
+
+def test_a_suspended_job_is_not_failed_by_its_deadline() -> None:
+    world = World(datajob(deadlineSeconds=60))
+    world.settle()
+    world.edit(suspend=True)
+    world.settle()
+    world.later(3600)
+    world.settle()
+    assert world.true() == {"Accepted", "Suspended"}
+
+
+def test_the_deadline_spans_all_attempts() -> None:
+    world = World(datajob(deadlineSeconds=60))
+    assert world.settle().requeue_at == NOW + timedelta(seconds=60)
+    world.later(30)
+    world.fails()
+    world.later(10)
+    world.settle()
+    assert world.status["attempt"] == 2
+    world.later(20)
+    world.settle()
+    assert world.condition("Failed")["reason"] == "DeadlineExceeded"
+    assert world.ray_jobs == {}
+
+
+def test_an_edited_recipe_ends_the_old_run_before_the_new_one_begins(world: World) -> None:
+    world.runs()
+    old = world.status["rayJobName"]
+    world.edit(sink={"parquet": {"path": "s3://lake/other/"}})
+    decision = world.decide()
+    assert [one.name for one in decision.delete] == [old]
+    assert not decision.create
+    decision = world.decide()
+    assert decision.create[-1]["kind"] == "RayJob"
+    assert {one.kind for one in decision.delete} >= {"ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "ConfigMap"}
+    world.settle()
+    assert (world.status["attempt"], world.status["failures"]) == (1, 0)
+    assert world.status["observedGeneration"] == 2
+
+
+def test_an_edited_policy_leaves_the_run_alone(world: World) -> None:
+    world.runs()
+    before = dict(world.ray_jobs)
+    world.edit(retry={"limit": 9}, ttlSecondsAfterFinished=60, deadlineSeconds=9999)
+    world.settle()
+    assert world.ray_jobs == before
+    assert world.status["observedGeneration"] == 2
+
+
+def test_a_complete_job_is_not_run_again_for_other_hardware(world: World) -> None:
+    world.succeeds()
+    world.edit(resources={"workers": {"max": 9}})
+    world.settle()
+    assert world.status["phase"] == "Complete"
+    assert world.status["observedGeneration"] == 2
+    world.edit(sink={"parquet": {"path": "s3://lake/other/"}})
+    world.settle()
+    assert world.status["phase"] == "Starting"
+
+
+def test_a_failed_job_is_run_again_with_more_memory(world: World) -> None:
+    world.fails("ended with exit code 3")
+    world.edit(resources={"workers": {"memory": "64Gi"}})
+    world.settle()
+    assert world.status["phase"] == "Starting"
+    assert "finished" not in world.status
+
+
+def test_a_finished_job_goes_when_its_time_has_come() -> None:
+    world = World(datajob(ttlSecondsAfterFinished=60))
+    world.settle()
+    world.succeeds()
+    assert world.decide().requeue_at == NOW + timedelta(seconds=60)
+    world.later(60)
+    assert [one.kind for one in world.decide().delete] == ["DataJob"]
+
+
+def test_a_job_that_is_being_deleted_is_left_alone() -> None:
+    job = datajob()
+    job["metadata"]["deletionTimestamp"] = rfc3339(NOW)
+    decision = decide(job, Observed(), NOW, SETTINGS)
+    assert (decision.create, decision.delete, decision.status) == ((), (), None)
+
+
+def test_a_spec_that_cannot_run_says_where_and_starts_nothing() -> None:
+    world = World(datajob(resources={"workers": {"min": 5, "max": 1}}))
+    world.settle()
+    assert world.true() == {"Stalled"}
+    assert world.condition("Accepted")["reason"] == "InvalidSpec"
+    assert "spec.resources.workers" in world.condition("Accepted")["message"]
+    assert world.ray_jobs == {}
+    world.edit(resources={"workers": {"min": 1, "max": 1}})
+    world.settle()
+    assert world.status["phase"] == "Starting"
+
+
+def test_a_spec_that_becomes_invalid_stops_what_runs(world: World) -> None:
+    world.runs()
+    world.edit(resources={"workers": {"min": 5, "max": 1}})
+    world.settle()
+    assert world.ray_jobs == {}
+    assert world.true() == {"Stalled"}
+
+
+def test_without_kuberay_the_job_waits_and_recovers() -> None:
+    world = World(datajob())
+    world.kuberay = False
+    world.settle()
+    assert world.true() == {"Accepted", "Stalled"}
+    assert world.condition("Stalled")["reason"] == "KubeRayMissing"
+    world.kuberay = True
+    world.settle()
+    assert world.true() == {"Accepted", "Reconciling"}
+    assert world.status["attempt"] == 1
+
+
+def test_an_obstacle_is_named_and_tried_again() -> None:
+    observed = Observed(obstacle=Obstacle("NameTaken", "RayJob x exists."))
+    decision = decide(datajob(), observed, NOW, SETTINGS)
+    assert decision.status
+    stalled = decision.status["conditions"][-1]
+    assert (stalled["status"], stalled["reason"]) == ("True", "NameTaken")
+    assert decision.requeue_at == NOW + timedelta(seconds=30)
+    assert "rayJobName" not in decision.status
+
+
+def test_a_queue_may_hold_the_rayjob_back() -> None:
+    world = World(datajob(queueName="team-a", deadlineSeconds=60))
+    world.queue_holds = True
+    world.settle()
+    assert world.condition("Reconciling")["reason"] == "Queued"
+    assert "started" not in world.status
+    world.later(600)
+    world.ray_job["spec"]["suspend"] = False
+    world.settle()
+    assert world.status["phase"] == "Starting"
+    assert world.status["started"] == rfc3339(world.now)
+
+
+def test_kstatus_never_sees_two_answers() -> None:
+    world = World(datajob())
+    for change in (
+        lambda: None,
+        lambda: world.runs(),
+        lambda: world.fails(),
+        lambda: world.later(10),
+        lambda: world.succeeds(),
+    ):
+        change()
+        world.settle()
+        assert len(world.true() & {"Reconciling", "Stalled", "Complete", "Suspended"}) == 1
+        assert world.status["observedGeneration"] == 1
+
+
+def test_the_uid_is_part_of_what_everything_is_labelled_with(world: World) -> None:
+    for one in decide(datajob(), Observed(), NOW, SETTINGS).create:
+        assert one["metadata"]["labels"]["datajob.io/uid"] == UID
+        assert one["metadata"]["ownerReferences"][0]["uid"] == UID

@@ -22,6 +22,7 @@ setup: .venv/.ready ## A locked environment in .venv
 .venv/.ready: pyproject.toml uv.lock
 	@test -x "$(UV)" || (echo "fetching uv"; $(PYTHON) -m pip install --quiet --disable-pip-version-check --target "$(CACHE)/uv" uv)
 	"$(UV)" sync --frozen --quiet --compile-bytecode --python $(PYTHON) $(EXTRAS)
+	@echo "compiling the text kernels (once)"; $(RUN)/python -c "from workloads.operators.text._kernels.__main__ import compile_all; compile_all()"
 	@touch $@
 
 demo: setup ## Clean a real multilingual corpus and leave a report in out/demo

@@ -1,7 +1,8 @@
 """The entrypoint of the Ray job on a cluster: `python -m workloads.run JOB.yaml`.
 
 Reads the job, runs it on the Ray cluster it is in, and keeps the job's report ConfigMap up to date. Exit codes are
-those of `datajob run`: 2 to 5 say that the job or its data have to be mended, and that another attempt would not help.
+those of `datajob run`: 2 to 5 say that the job or its data have to be mended, and that another attempt would not help;
+the others may be cured by one.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ class WorkerReport(Parameters):
 
     name: str = Field(description="Host and process id.")
     device: str = Field(description="`cpu`, `gpu` or `npu`; `any` where the process chose itself.")
+    models: tuple[str, ...] = Field(default=(), description="Its models: engine and version, revision, type of the weights.")
     rows: int = Field(ge=0, description="Rows that went through its models.")
     first: str = Field(description="RFC 3339 time at which its first rows went in.")
     last: str = Field(description="RFC 3339 time at which its last rows came out.")
@@ -74,7 +75,10 @@ class Report(Parameters):
     state: Literal["running", "complete", "failed"] = Field(description="Where the run stands.")
     message: str | None = Field(default=None, description="Why it failed.")
     exit_code: int | None = Field(
-        default=None, ge=0, le=255, description="Exit code of a run that failed: 2 to 5 are errors in the job."
+        default=None,
+        ge=0,
+        le=255,
+        description="Exit code of a run that failed: 2 to 5 are errors in the job or its data, 6 is a store that does not answer.",
     )
     started: str = Field(description="RFC 3339 time of the first start.")
     finished: str | None = Field(default=None, description="RFC 3339 time of the end.")

@@ -82,13 +82,17 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
     there = data_files(sink, writer)
     if there and writer.mode == "error":
         raise SinkError(
-            f"{writer.path} already holds data ({len(there)} files, such as {there[0].path}). "
+            f"{writer.path} already holds data ({_count(there)}, such as {there[0].path}). "
             "Choose another path, or set the writer's `mode` to `overwrite` or `append`."
         )
     if fresh or writer.mode != "overwrite":
         sink.delete_tree(f"{BOOKKEEPING}/commits")
     prior = (_manifest_files(sink) or there) if writer.mode == "append" else []
     return RunState(run_id or uuid.uuid4().hex, name, now(), prior=prior)
+
+
+def _count(files: list[OutputFile]) -> str:
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
 
 
 def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:

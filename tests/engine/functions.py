@@ -26,3 +26,11 @@ def die_once(row: dict[str, Any], marker: str) -> dict[str, Any]:
         Path(marker).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return row
+
+
+def die_at(row: dict[str, Any], name: str, marker: str) -> dict[str, Any]:
+    """Kills its worker process the first time that it meets a file whose name contains `name`."""
+    if name in row["path"] and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return row

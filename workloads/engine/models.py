@@ -62,7 +62,8 @@ def run(operator: Model, batch: Batch, tally: Tally) -> Inferred:
     model = loaded(operator)
     started = time.time()
     inferred = operator.infer(batch, model)
-    tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).add(1, len(batch), started, time.time())
+    worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))
+    worker.add(1, len(batch), started, time.time())
     return inferred
 
 

@@ -51,6 +51,13 @@ class WorkerTally:
     """Start of its first call, in seconds of the epoch."""
     last: float = 0.0
     """End of its last call."""
+    models: list[str] = field(default_factory=list)
+    """What its models say of themselves: engine, model, revision, type."""
+
+    def describe(self, *models: str) -> WorkerTally:
+        """Note models, each once."""
+        self.models += [m for m in dict.fromkeys(models) if m and m not in self.models]
+        return self
 
     def add(self, calls: int, rows: int, first: float, last: float) -> None:
         """Count calls that took place between two moments."""
@@ -88,7 +95,7 @@ class Tally:
                 mine = self.histograms.setdefault(column, {}).setdefault(side, [0] * BINS)
                 self.histograms[column][side] = [a + b for a, b in zip(mine, counts, strict=True)]
         for name, worker in other.workers.items():
-            self.worker(name, worker.device).add(worker.calls, worker.rows, worker.first, worker.last)
+            self.worker(name, worker.device).describe(*worker.models).add(worker.calls, worker.rows, worker.first, worker.last)
         for sample in other.samples:
             if self.wants_sample(sample["step"], sample["reason"]):
                 self.samples.append(sample)
@@ -160,7 +167,14 @@ class Tally:
     def worker_reports(self) -> tuple[WorkerReport, ...]:
         """The report's processes that ran models, in the order of their names."""
         return tuple(
-            WorkerReport(name=name, device=w.device, rows=w.rows, first=_moment(w.first), last=_moment(w.last))
+            WorkerReport(
+                name=name,
+                device=w.device,
+                models=tuple(w.models),
+                rows=w.rows,
+                first=_moment(w.first),
+                last=_moment(w.last),
+            )
             for name, w in sorted(self.workers.items())
         )
 

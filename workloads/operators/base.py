@@ -198,7 +198,10 @@ class Model(Operator):
         return repr(self.identity())
 
     def setup(self, device: Device) -> Any:
-        """Load the model; called once in each process. Raises InvalidJob when it is not there or does not fit the step."""
+        """Load the model; called once in each process. What it says in `description`, if anything, goes into the report.
+
+        Raises InvalidJob when it is not there or does not fit the step.
+        """
         raise NotImplementedError
 
     def infer(self, batch: Batch, model: Any) -> Inferred:

@@ -1,0 +1,174 @@
+"""The llava step against the scripts that it replaces: images a second, time to the first caption, memory.
+
+Everything on the same photographs, drawn here, and the same model: the mid-size random one, made here, in float32 with
+greedy search. Texts must be equal. `--model` takes a real one instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, publish
+from benchmarks.llava_scripts import PROMPT, THREADS
+
+JOB = """
+apiVersion: datajob.io/v1alpha1
+kind: DataJob
+metadata: {{name: captions}}
+spec:
+  sources: [{{images: {{paths: ["{photos}"]}}}}]
+  steps:
+  - llava: {{model: "{model}", image: bytes, prompt: "{prompt}", maxNewTokens: {tokens}}}
+  - drop: {{columns: [bytes]}}
+  sink: {{parquet: {{path: "{sink}", mode: overwrite}}}}
+"""
+ARTICLE_IMAGES = 6
+"""Its rate does not depend on how many there are."""
+MEMORY_IMAGES = 1000
+DEADLINE = 1800.0
+ENVIRONMENT = {**os.environ, "RAY_worker_niceness": "0"}
+"""Ray's workers step back behind other processes by default, the sequential script does not: on a busy machine that
+would be measured, and not the work."""
+
+
+def script(name: str, model: str, photos: Path, most: int, tokens: int) -> dict[str, Any]:
+    """Run a script of `llava_scripts`; what it found, with the seconds of the whole process."""
+    command = [sys.executable, "-m", "benchmarks.llava_scripts", name, model, str(photos), str(most), str(tokens)]
+    began = time.time()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=DEADLINE, env=ENVIRONMENT)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**found, "rate": len(found["texts"]) / (found["last"] - found["loaded"]), "first": found["first"] - began,
+            "whole": time.time() - began}  # fmt: skip
+
+
+def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
+    """Run the job by `datajob run` in a process of its own; the same things of it."""
+    import pyarrow.parquet as pq
+
+    sink = work / "out"
+    job = work / "job.yaml"
+    job.write_text(JOB.format(photos=photos, model=model, prompt=PROMPT, tokens=tokens, sink=sink))
+    began = time.time()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workloads.cli", "run", "--fresh", str(job)], stdout=subprocess.DEVNULL, env=ENVIRONMENT
+    )
+    first = 0.0
+    while process.poll() is None:
+        if not first and any(sink.glob("*.parquet")):
+            first = time.time() - began
+        time.sleep(0.02)
+    whole = time.time() - began
+    assert process.returncode == 0
+    rows = [row for part in sink.glob("*.parquet") for row in pq.read_table(part).to_pylist()]
+    report = json.loads((sink / "_datajob" / "report.json").read_text())
+    moments = [[datetime.fromisoformat(w[k]).timestamp() for k in ("first", "last")] for w in report["workers"]]
+    rate = len(rows) / (max(last for _, last in moments) - min(first for first, _ in moments))
+    print(
+        f"start-up {report['startupSeconds']:.1f} s; " + "; ".join(f"{w['name']}: {w['rows']} rows" for w in report["workers"])
+    )
+    for (began_at, ended_at), worker in zip(moments, report["workers"], strict=True):
+        print(f"  {worker['name']} on {worker['device']}: from {began_at - began:.1f} s to {ended_at - began:.1f} s")
+    texts = {row["path"]: row["caption"] for row in rows}
+    return {"texts": texts, "rate": rate, "first": first, "whole": whole, "actors": len(report["workers"])}
+
+
+def compare(model: str, photos: Path, tokens: int, work: Path) -> list[Figure]:
+    """All contenders, one after the other."""
+    count = len(list(photos.iterdir()))
+    alone = script("sequential", model, photos, count, tokens)
+    ours = step(model, photos, tokens, work)
+    plain = script("rayData", model, photos, count, tokens)
+    article = script("article", model, photos, ARTICLE_IMAGES, tokens)
+    equal = [sum(found["texts"][path] == alone["texts"][path] for path in found["texts"]) for found in (ours, plain, article)]
+    rate, first = ours["rate"], ours["first"]
+    versus = f"sequential, {THREADS} thread: {alone['rate']:.2f}"
+    return [
+        Figure("llava: equal texts", equal[0], "rows", f"sequential: {count}", equal[0] / count, "1"),
+        Figure("llava: equal texts, article", equal[2], "rows", f"{ARTICLE_IMAGES}", equal[2] / ARTICLE_IMAGES, "1"),
+        Figure("llava: actors", ours["actors"], "actors", "", None, "2"),
+        Figure("llava: steady state", rate, "img/s", versus, rate / alone["rate"], ">= 4"),
+        Figure("llava: steady state", rate, "img/s", f"article: {article['rate']:.3f}", rate / article["rate"], ">= 40"),
+        Figure("llava: steady state", rate, "img/s", f"plain Ray Data, batch 8: {plain['rate']:.2f}", rate / plain["rate"]),
+        Figure("llava: first caption", first, "s", f"plain Ray Data: {plain['first']:.1f}", plain["first"] / first, "<= 18 s"),
+        Figure("llava: process", ours["whole"], "s", f"sequential: {alone['whole']:.1f}", alone["whole"] / ours["whole"], ">= 2"),
+    ]  # fmt: skip
+
+
+def memory(model: str, work: Path) -> list[Figure]:
+    """Resident memory of one process over a thousand images, and of the weights; the curve goes into a CSV file."""
+    import psutil
+    import torch
+
+    from tests.models.photos import jpeg
+    from workloads.operators.base import Device
+    from workloads.operators.inference.llava import Llava
+
+    process = psutil.Process()
+    import transformers.models.llava_next  # noqa: F401 - not part of what the weights cost
+
+    torch.set_num_threads(THREADS)
+    before = process.memory_info().rss
+    step = Llava(model=model, max_new_tokens=1)
+    engine = step.setup(Device("cpu", THREADS))
+    loaded = process.memory_info().rss
+    weights = sum(f.stat().st_size for f in Path(model).glob("*.safetensors"))
+    photos = [jpeg(i) for i in range(40)]
+    from workloads.operators.inference._engines.base import Request
+
+    curve: list[int] = []
+    supply = itertools.cycle(photos)
+    for _ in range(0, MEMORY_IMAGES, 50):
+        futures = engine.submit([Request("?", step.options(), (next(supply),)) for _ in range(50)])
+        for future in futures:
+            future.result()
+        curve.append(process.memory_info().rss)
+    engine.close()
+    file = work / "llava-memory.csv"
+    file.write_text("images,bytes\n" + "".join(f"{(i + 1) * 50},{rss}\n" for i, rss in enumerate(curve)))
+    copies = (loaded - before) / weights
+    grown = (curve[-1] - curve[len(curve) // 4]) / 1e6
+    return [
+        Figure("llava: weights in memory", (loaded - before) / 1e6, "MB", f"files: {weights / 1e6:.0f}", copies, "1 copy"),
+        Figure("llava: growth, images 300 to 1000", grown, "MB", f"resident: {curve[-1] / 1e6:.0f}", None, "0"),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.llava", description=__doc__)
+    parser.add_argument("--model", help="a LLaVA-NeXT instead of the random one")
+    parser.add_argument("--photos", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--only", choices=["speed", "memory"])
+    parser.add_argument("--out", type=Path, default=Path("out"), help="where the curve of the memory goes")
+    arguments = parser.parse_args()
+    from tests.models.photos import make_photos
+
+    os.environ.setdefault("HF_HUB_OFFLINE", "0" if arguments.model else "1")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model = arguments.model
+        if model is None:  # in a process of its own, so that nothing of it counts as memory here
+            model = str(work / "model")
+            subprocess.run([sys.executable, "-m", "tests.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr)
+        figures: list[Figure] = []
+        if arguments.only != "memory":
+            figures += compare(model, make_photos(work / "photos", arguments.photos), arguments.tokens, work)
+        if arguments.only != "speed":
+            figures += memory(model, arguments.out)
+    publish(figures)
+
+
+if __name__ == "__main__":
+    main()

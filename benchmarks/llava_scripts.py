@@ -1,0 +1,133 @@
+"""What the llava step is compared with, each a process: `python -m benchmarks.llava_scripts NAME MODEL PHOTOS MOST TOKENS`.
+
+`sequential` is the script of the model's documentation, `article` the same inside a remote function that asks for a GPU
+(as many articles show it), `rayData` the plainest map_batches with two actors. Each prints one JSON line: the texts by
+file, and moments in seconds of the epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+STARTED = time.time()
+PROMPT = "描述这张图片的内容"
+THREADS = 1
+"""As one actor per core has."""
+ACTORS = 2
+BATCH = 8
+
+
+class Script:
+    """Model and processor, one call of generate per image or per batch."""
+
+    def __init__(self, model: str, tokens: int) -> None:
+        import torch
+        from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
+
+        gpu = torch.cuda.is_available()
+        if not gpu:
+            torch.set_num_threads(THREADS)
+        self.device = torch.device("cuda" if gpu else "cpu")
+        self.processor = LlavaNextProcessor.from_pretrained(model)
+        self.processor.tokenizer.padding_side = "left"
+        kind = torch.float16 if gpu else torch.float32
+        self.model = LlavaNextForConditionalGeneration.from_pretrained(model, dtype=kind).to(self.device).eval()
+        self.tokens = tokens
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
+        self.prompt = self.processor.apply_chat_template(chat, add_generation_prompt=True)
+
+    def answer(self, paths: list[str]) -> list[str]:
+        """The captions of some files, in one batch."""
+        import torch
+        from PIL import Image
+
+        images = [Image.open(p).convert("RGB") for p in paths]
+        inputs = self.processor(images=images, text=[self.prompt] * len(images), padding=True, return_tensors="pt")
+        inputs = inputs.to(self.device, self.model.dtype)
+        with torch.inference_mode():
+            made = self.model.generate(**inputs, max_new_tokens=self.tokens, do_sample=False)
+        texts: list[str] = self.processor.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        return texts
+
+
+def sequential(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
+    """Load once, one image after the other."""
+    script = Script(model, tokens)
+    loaded = time.time()
+    texts, first = {}, 0.0
+    for path in paths:
+        texts[path] = script.answer([path])[0]
+        first = first or time.time()
+    return {"texts": texts, "loaded": loaded, "first": first, "last": time.time()}
+
+
+def article(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
+    """A remote function with num_gpus=1 per image: Ray gives each call a fresh worker, which imports and loads anew."""
+    import ray
+
+    ray.init(include_dashboard=False, log_to_driver=False, num_gpus=ACTORS)
+
+    @ray.remote(num_gpus=1)
+    def caption(path: str) -> tuple[str, str, float]:
+        return path, Script(model, tokens).answer([path])[0], time.time()
+
+    began = time.time()
+    found: list[tuple[str, str, float]] = ray.get([caption.remote(p) for p in paths])
+    return {
+        "texts": {path: text for path, text, _ in found},
+        "loaded": began,
+        "first": min(moment for *_, moment in found),
+        "last": time.time(),
+    }
+
+
+def ray_data(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
+    """map_batches with two actors and batches of eight in the order of the files."""
+    import numpy as np
+    import ray
+    import ray.data
+
+    class Captioner:
+        def __init__(self) -> None:
+            self.script = Script(model, tokens)
+
+        def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+            began = time.time()
+            texts = self.script.answer(list(batch["item"]))
+            n = len(texts)
+            return {
+                "item": batch["item"],
+                "text": np.array(texts),
+                "began": np.full(n, began),
+                "ended": np.full(n, time.time()),
+            }
+
+    ray.init(include_dashboard=False, log_to_driver=False)
+    data = ray.data.from_items(paths, override_num_blocks=-(-len(paths) // BATCH))
+    rows = data.map_batches(Captioner, batch_size=BATCH, compute=ray.data.ActorPoolStrategy(size=ACTORS)).take_all()
+    return {
+        "texts": {row["item"]: str(row["text"]) for row in rows},
+        "loaded": min(row["began"] for row in rows),
+        "first": min(row["ended"] for row in rows),
+        "last": max(row["ended"] for row in rows),
+    }
+
+
+SCRIPTS: dict[str, Callable[[str, list[str], int], dict[str, Any]]] = {
+    "sequential": sequential,
+    "article": article,
+    "rayData": ray_data,
+}
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    name, folder, photos, most, tokens = sys.argv[1:6]
+    files = sorted(map(str, Path(photos).iterdir()))[: int(most)]
+    found = SCRIPTS[name](folder, files, int(tokens))
+    print(json.dumps({"started": STARTED, **found}))

@@ -1,0 +1,139 @@
+"""Steps that run models: small shards, rows that fail alone, two actors at work, actors and drivers that die."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.engine.test_crash import commits, kill_when, start
+from tests.models.photos import jpeg, make_photos
+from workloads.api.resources import Resources
+from workloads.engine.chain import Step
+from workloads.engine.placement import place
+from workloads.engine.plan import Segment
+from workloads.engine.tasks import gathered
+from workloads.operators.inference.llava import Llava
+
+FAKE: dict[str, Any] = {"llava": {"engine": "fake", "model": "none", "image": "bytes", "prompt": "photo", "actors": {"max": 2}}}
+COUNT = 40
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return make_photos(tmp_path / "photos", COUNT)
+
+
+def job(photos: Path, out: Path, **spec: Any) -> Any:
+    steps = [FAKE, {"select": {"columns": ["path", "caption"]}}]
+    return make_job(photos, out, steps, sources=[{"images": {"paths": [str(photos)]}}], **spec)
+
+
+def captions(rows: Rows) -> list[tuple[str, str]]:
+    return [(Path(r["path"]).name, r["caption"]) for r in rows]
+
+
+def test_files_are_captioned_in_order_in_shards_of_a_few(photos: Path, tmp_path: Path) -> None:
+    report = run(job(photos, tmp_path / "out"), shard_bytes=None)
+    found = captions(read_manifest(tmp_path / "out"))
+    assert [name for name, _ in found] == sorted(p.name for p in photos.iterdir())
+    assert len({caption for _, caption in found}) == COUNT
+    assert COUNT / 8 <= report.progress.shards_total <= COUNT / 2
+    assert [(w.rows, w.models) for w in report.workers] == [(COUNT, ("fake: digests instead of answers",))]
+
+
+def test_a_broken_image_costs_its_row_alone(photos: Path, tmp_path: Path) -> None:
+    whole = run_captions(photos, tmp_path / "whole")
+    (photos / "photo-0007.jpg").write_bytes(jpeg(7)[:900])
+    report = run(
+        job(photos, tmp_path / "out", errors={"policy": "quarantine", "path": str(tmp_path / "bad")}), shard_bytes=None
+    )
+    assert captions(read_manifest(tmp_path / "out")) == [c for c in whole if c[0] != "photo-0007.jpg"]
+    assert report.progress.rows_failed == 1
+    bad = pq.read_table(tmp_path / "bad").to_pylist()
+    assert "the image cannot be decoded: image file is truncated" in bad[0]["_error"]
+
+
+def run_captions(photos: Path, out: Path) -> list[tuple[str, str]]:
+    run(job(photos, out), shard_bytes=None)
+    return captions(read_manifest(out))
+
+
+def test_rows_of_one_parquet_file_are_spread_over_shards(tmp_path: Path) -> None:
+    rows = [{"id": i, "bytes": jpeg(i, (40, 30))} for i in range(70)]
+    write_parts(tmp_path / "in", rows, 1)
+    steps = [FAKE, {"drop": {"columns": ["bytes"]}}]
+    report = run(make_job(tmp_path / "in", tmp_path / "out", steps), shard_bytes=None)
+    found = read_manifest(tmp_path / "out")
+    assert [r["id"] for r in found] == list(range(70))
+    assert report.progress.shards_total == 5
+
+
+def test_small_tables_are_gathered_and_large_ones_pass() -> None:
+    tables = [pa.table({"x": list(range(i, i + n))}) for i, n in ((0, 1), (1, 1), (2, 1000), (1002, 1), (1003, 2))]
+    found = list(gathered(iter(tables), 1000))
+    assert [t.num_rows for t in found] == [1002, 3]
+    assert pa.concat_tables(found).column("x").to_pylist() == list(range(1005))
+
+
+GPU = {"type": "gpu", "min": 1, "max": 4, "perWorker": 2}
+PLACED: dict[str, tuple[dict[str, Any], dict[str, float], bool, tuple[Any, ...]]] = {
+    "a GPU each": ({}, {}, True, ("gpu", 1.0, 0, (2, 8))),
+    "two actors on each GPU": ({"actors": {"accelerators": 0.5}}, {}, True, ("gpu", 0.5, 0, (4, 16))),
+    "two GPUs for each actor": ({"actors": {"accelerators": 2}}, {}, True, ("gpu", 2.0, 0, (1, 4))),
+    "at most three": ({"actors": {"max": 3}}, {}, True, ("gpu", 1.0, 0, (2, 3))),
+    "this machine has one GPU": ({}, {"GPU": 1, "CPU": 8}, False, ("gpu", 1.0, 0, (1, 1))),
+    "this machine has none": ({"actors": {"max": 2}}, {"CPU": 8}, False, ("cpu", 0.0, 0, (2, 2))),
+    "an unknown model gets all cores": ({}, {"CPU": 8}, False, ("cpu", 0.0, 0, (1, 1))),
+}
+
+
+@pytest.mark.parametrize("case", PLACED)
+def test_actors_are_placed_as_the_step_and_the_hardware_say(case: str) -> None:
+    step, available, promised, expected = PLACED[case]
+    resources = Resources.model_validate({"accelerator": GPU})
+    segment = Segment((Step("llava", Llava.model_validate(step)),), None)
+    p = place(segment, resources, available, promised)
+    assert (p.device.kind, p.num_gpus, len(p.resources), p.actors) == expected
+
+
+def test_ascend_npus_are_asked_for_by_their_own_resource() -> None:
+    resources = Resources.model_validate({"accelerator": {**GPU, "type": "npu"}})
+    p = place(Segment((Step("llava", Llava()),), None), resources, {}, promised=True)
+    assert (p.num_gpus, p.resources, p.device.kind, p.actors) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_two_actors_work_at_the_same_time_and_give_the_rows_of_one_process(photos: Path, tmp_path: Path) -> None:
+    report = run(job(photos, tmp_path / "ray"), executor="ray", shard_bytes=None)
+    assert captions(read_manifest(tmp_path / "ray")) == run_captions(photos, tmp_path / "here")
+    assert len(report.workers) == 2
+    assert sum(w.rows for w in report.workers) == COUNT
+    spans = [(datetime.fromisoformat(w.first), datetime.fromisoformat(w.last)) for w in report.workers]
+    assert max(first for first, _ in spans) < min(last for _, last in spans)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_actor_that_dies_costs_no_row(photos: Path, tmp_path: Path) -> None:
+    die = {"map": {"function": "tests.engine.functions:die_at", "params": {"name": "0011", "marker": str(tmp_path / "died")}}}
+    steps = [die, FAKE, {"select": {"columns": ["path", "caption"]}}]
+    sources = [{"images": {"paths": [str(photos)]}}]
+    run(make_job(photos, tmp_path / "ray", steps, sources=sources), executor="ray", shard_bytes=None)
+    assert (tmp_path / "died").exists()
+    assert captions(read_manifest(tmp_path / "ray")) == run_captions(photos, tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_a_killed_job_goes_on_with_the_rows_in_flight_only(photos: Path, tmp_path: Path) -> None:
+    work = job(photos, tmp_path / "out")
+    killed = kill_when(start(work, tmp_path, shard_bytes=None), lambda: commits(tmp_path / "out") >= 3)
+    assert killed, "the run was over before it could be killed"
+    done = commits(tmp_path / "out")
+    report = run(work, shard_bytes=None)
+    assert report.shards_kept >= done - 1
+    assert captions(read_manifest(tmp_path / "out")) == run_captions(photos, tmp_path / "here")

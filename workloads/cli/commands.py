@@ -31,8 +31,7 @@ def datajob() -> None:
     datajob report out/clean       what a run did to the rows
 
     Exit codes: 0 it went well, 1 unexpected error, 2 the job or the command line is wrong, 3 the input,
-    4 the sink, 5 rows failed, 6 the
-    store does not answer, 130 interrupted.
+    4 the sink, 5 rows failed, 6 the store does not answer, 130 interrupted.
     """
 
 

@@ -32,10 +32,10 @@ def _is_short(data: Any, start: int, stop: int, length: int) -> Any:
 
 
 @inline
-def _first_failure(text: Any, table: Any, words: Any, limits: Any, short: int, exclude_zero: bool, row: int, keys: Any) -> int:
+def count_lines(text: Any, table: Any, words: Any, short: int, row: int, keys: Any) -> tuple[int, int, int, int, int]:
+    """Lines that are not blank, those that end in a mark, the short ones, newlines, characters of repeated lines."""
     data, base, end = text.data, text.offsets[row], text.offsets[row + 1]
     word, last_word = words.rows[row], words.rows[row + 1]
-    total_words = last_word - word
     line, last_line = words.break_rows[row], words.break_rows[row + 1]
     capacity = capacity_for(last_line - line + 1)
     keys[:capacity] = 0
@@ -60,6 +60,12 @@ def _first_failure(text: Any, table: Any, words: Any, limits: Any, short: int, e
         newlines += 1
         line += 1
         start = stop + 1
+    return lines, marked, short_lines, newlines, repeated
+
+
+@inline
+def _first_failure(text: Any, table: Any, words: Any, limits: Any, short: int, exclude_zero: bool, row: int, keys: Any) -> int:
+    lines, marked, short_lines, newlines, repeated = count_lines(text, table, words, short, row, keys)
     if lines == 0:
         return 1
     if marked / lines < limits[0] and not (marked == 0 and exclude_zero):
@@ -68,7 +74,7 @@ def _first_failure(text: Any, table: Any, words: Any, limits: Any, short: int, e
         return 3
     if repeated / (words.counts[row, 0] - newlines) > limits[2]:
         return 4
-    if newlines / total_words > limits[3]:
+    if newlines / (words.rows[row + 1] - words.rows[row]) > limits[3]:
         return 5
     return 0
 

@@ -49,7 +49,7 @@ def _ends_in_ellipsis(data: Any, start: int, stop: int, table: Any) -> Any:
 
 
 @inline
-def _count_lines(text: Any, table: Any, words: Any, row: int) -> tuple[int, int, int]:
+def count_lines(text: Any, table: Any, words: Any, row: int) -> tuple[int, int, int]:
     """Lines as `str.splitlines`, those that start with a bullet, those that end in an ellipsis."""
     data, base, end = text.data, text.offsets[row], text.offsets[row + 1]
     lines = bullets = ellipses = 0
@@ -72,7 +72,7 @@ def _count_lines(text: Any, table: Any, words: Any, row: int) -> tuple[int, int,
 
 
 @inline
-def _distinct(words: Any, first: int, last: int, wanted: Any, enough: int, found: Any) -> int:
+def distinct_of(words: Any, first: int, last: int, wanted: Any, enough: int, found: Any) -> int:
     """How many of the wanted words occur; stops counting at `enough`."""
     found[:] = False
     distinct = 0
@@ -87,17 +87,24 @@ def _distinct(words: Any, first: int, last: int, wanted: Any, enough: int, found
 
 
 @inline
+def count_words(words: Any, row: int) -> tuple[int, int, int]:
+    """Words that are not symbols only, their characters, and the words that have a letter."""
+    meaningful = length = alphabetic = 0
+    for word in range(words.rows[row], words.rows[row + 1]):
+        if words.flags[word] & MATTER:
+            meaningful += 1
+            length += words.points[word]
+        alphabetic += (words.flags[word] & ALPHA) != 0
+    return meaningful, length, alphabetic
+
+
+@inline
 def _first_failure(
     text: Any, table: Any, words: Any, limits: Any, stop_words: Any, min_stop_words: int, row: int, found: Any
 ) -> int:
     first, last = words.rows[row], words.rows[row + 1]
     total = last - first
-    meaningful = length = alphabetic = 0
-    for word in range(first, last):
-        if words.flags[word] & MATTER:
-            meaningful += 1
-            length += words.points[word]
-        alphabetic += (words.flags[word] & ALPHA) != 0
+    meaningful, length, alphabetic = count_words(words, row)
     if meaningful < limits[0]:
         return 1
     if meaningful > limits[1]:
@@ -111,14 +118,14 @@ def _first_failure(
         return 5
     if words.counts[row, 2] / total > limits[5]:
         return 6
-    lines, bullets, ellipses = _count_lines(text, table, words, row)
+    lines, bullets, ellipses = count_lines(text, table, words, row)
     if lines and bullets / lines > limits[6]:
         return 7
     if lines and ellipses / lines > limits[7]:
         return 8
     if alphabetic / total < limits[8]:
         return 9
-    if min_stop_words and _distinct(words, first, last, stop_words, min_stop_words, found) < min_stop_words:
+    if min_stop_words and distinct_of(words, first, last, stop_words, min_stop_words, found) < min_stop_words:
         return 10
     return 0
 

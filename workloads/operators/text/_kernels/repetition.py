@@ -49,7 +49,7 @@ FIRST_TOP, EMPTY, DUP_PARAGRAPHS, DUP_PARAGRAPH_CHARS, DUP_LINES, DUP_LINE_CHARS
 
 
 @inline
-def _duplicate_parts(text: Any, words: Any, row: int, low: int, high: int, newlines: int, keys: Any) -> tuple[int, int, int]:
+def duplicate_parts(text: Any, words: Any, row: int, low: int, high: int, newlines: int, keys: Any) -> tuple[int, int, int]:
     """Parts between runs of at least so many newlines: how many, how many repeat an earlier one, characters of these."""
     data, base = text.data, text.offsets[row]
     at, stop = words.break_rows[row], words.break_rows[row + 1]
@@ -82,21 +82,27 @@ def _duplicate_parts(text: Any, words: Any, row: int, low: int, high: int, newli
 
 
 @inline
+def trimmed(text: Any, words: Any, row: int) -> tuple[int, int]:
+    """Where the row's first word begins and its last one ends."""
+    base, first, last = text.offsets[row], words.rows[row], words.rows[row + 1]
+    if first == last:
+        return base, base
+    return base + words.starts[first], base + words.starts[last - 1] + words.sizes[last - 1]
+
+
+@inline
 def _repeated_lines(text: Any, words: Any, row: int, limits: Any, keys: Any) -> int:
     base, end = text.offsets[row], text.offsets[row + 1]
     if base == end:
         return EMPTY
     points = words.counts[row, 0]
-    low = high = base
-    first, last = words.rows[row], words.rows[row + 1]
-    if first < last:
-        low, high = base + words.starts[first], base + words.starts[last - 1] + words.sizes[last - 1]
-    parts, repeated, characters = _duplicate_parts(text, words, row, low, high, 2, keys)
+    low, high = trimmed(text, words, row)
+    parts, repeated, characters = duplicate_parts(text, words, row, low, high, 2, keys)
     if repeated / parts > limits[0]:
         return DUP_PARAGRAPHS
     if characters / points > limits[1]:
         return DUP_PARAGRAPH_CHARS
-    parts, repeated, characters = _duplicate_parts(text, words, row, base, end, 1, keys)
+    parts, repeated, characters = duplicate_parts(text, words, row, base, end, 1, keys)
     if repeated / parts > limits[2]:
         return DUP_LINES
     if characters / points > limits[3]:
@@ -105,46 +111,60 @@ def _repeated_lines(text: Any, words: Any, row: int, limits: Any, keys: Any) -> 
 
 
 @inline
-def _top_sequences(words: Any, row: int, sizes: Any, limits: Any, scratch: Any) -> int:
+def every_word(words: Any, row: int, scratch: Any) -> int:
+    """All words are candidates for `top_characters`; returns how many."""
+    total = words.rows[row + 1] - words.rows[row]
+    for i in range(total):
+        scratch.places[i] = i
+    return total
+
+
+@inline
+def top_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> tuple[int, int]:
+    """Characters of the most frequent sequence of `size` words times how often it occurs, and how many candidates are
+    left: words at which a sequence begins that occurs twice (`scratch.places`). Sizes must ascend."""
     keys, counts, firsts, places, slots = scratch.keys, scratch.counts, scratch.firsts, scratch.places, scratch.slots
     first, last = words.rows[row], words.rows[row + 1]
-    candidates = last - first
+    if last - first < size:
+        return 0, candidates
+    capacity = capacity_for(candidates)
+    keys[:capacity] = 0
+    top_count, top_place = 1, 0
+    kept = 0
     for i in range(candidates):
-        places[i] = i
-    for rule in range(sizes.size):
-        size = sizes[rule]
-        if last - first < size:
+        place = np.int64(places[i])
+        if first + place + size > last:
+            break
+        key = words.hashes[first + place]
+        for k in range(1, size):
+            key = combine(key, words.hashes[first + place + k])
+        slot, new = find_or_add(keys, capacity, key)
+        places[kept], slots[kept] = place, slot
+        kept += 1
+        if new:
+            counts[slot], firsts[slot] = 1, place
             continue
-        capacity = capacity_for(candidates)
-        keys[:capacity] = 0
-        top_count, top_place = 1, 0
-        kept = 0
-        for i in range(candidates):
-            place = np.int64(places[i])
-            if first + place + size > last:
-                break
-            key = words.hashes[first + place]
-            for k in range(1, size):
-                key = combine(key, words.hashes[first + place + k])
-            slot, new = find_or_add(keys, capacity, key)
-            places[kept], slots[kept] = place, slot
-            kept += 1
-            if new:
-                counts[slot], firsts[slot] = 1, place
-                continue
-            counts[slot] += 1
-            if counts[slot] > top_count or (counts[slot] == top_count and firsts[slot] < top_place):
-                top_count, top_place = counts[slot], firsts[slot]
-        length = size - 1
-        for k in range(size):
-            length += words.points[first + top_place + k]
-        if length * top_count / words.counts[row, 0] > limits[rule]:
+        counts[slot] += 1
+        if counts[slot] > top_count or (counts[slot] == top_count and firsts[slot] < top_place):
+            top_count, top_place = counts[slot], firsts[slot]
+    length = size - 1
+    for k in range(size):
+        length += words.points[first + top_place + k]
+    left = 0
+    for i in range(kept):
+        if counts[slots[i]] > 1:
+            places[left] = places[i]
+            left += 1
+    return length * top_count, left
+
+
+@inline
+def _top_sequences(words: Any, row: int, sizes: Any, limits: Any, scratch: Any) -> int:
+    candidates = every_word(words, row, scratch)
+    for rule in range(sizes.size):
+        characters, candidates = top_characters(words, row, sizes[rule], candidates, scratch)
+        if characters / words.counts[row, 0] > limits[rule]:
             return FIRST_TOP + rule
-        candidates = 0
-        for i in range(kept):
-            if counts[slots[i]] > 1:
-                places[candidates] = places[i]
-                candidates += 1
     return 0
 
 
@@ -183,30 +203,42 @@ def _mark_repeated_prefixes(total: int, joined: Any, ends: Any, keys: Any, count
 
 
 @inline
-def _duplicate_sequences(text: Any, words: Any, row: int, rules_before: int, sizes: Any, limits: Any, scratch: Any) -> int:
-    keys, counts, slots, joined, ends = scratch.keys, scratch.counts, scratch.slots, scratch.joined, scratch.ends
+def find_repeats(text: Any, words: Any, row: int, scratch: Any) -> int:
+    """What `duplicate_characters` needs of the row; returns at how many words something begins that repeats."""
+    total = words.rows[row + 1] - words.rows[row]
+    _join(text, words, row, scratch.joined, scratch.ends)
+    return _mark_repeated_prefixes(total, scratch.joined, scratch.ends, scratch.keys, scratch.counts, scratch.slots)
+
+
+@inline
+def duplicate_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> int:
+    """Characters in sequences of `size` words that occurred before."""
+    keys, slots, joined, ends = scratch.keys, scratch.slots, scratch.joined, scratch.ends
     first, total = words.rows[row], words.rows[row + 1] - words.rows[row]
-    _join(text, words, row, joined, ends)
-    candidates = _mark_repeated_prefixes(total, joined, ends, keys, counts, slots)
+    looked_up = candidates
+    for i in range(total - size + 1):
+        looked_up += ends[i + size] - ends[i] < PREFIX
+    capacity = capacity_for(min(looked_up, total))
+    keys[:capacity] = 0
+    characters = i = 0
+    while i < total - size + 1:
+        length = ends[i + size] - ends[i]
+        if slots[i] or length < PREFIX:
+            _, new = find_or_add(keys, capacity, hash_bytes(joined, ends[i], length))
+            if not new:
+                for k in range(i, i + size):
+                    characters += words.points[first + k]
+                i += size
+                continue
+        i += 1
+    return characters
+
+
+@inline
+def _duplicate_sequences(text: Any, words: Any, row: int, rules_before: int, sizes: Any, limits: Any, scratch: Any) -> int:
+    candidates = find_repeats(text, words, row, scratch)
     for rule in range(sizes.size):
-        size = sizes[rule]
-        looked_up = candidates
-        for i in range(total - size + 1):
-            looked_up += ends[i + size] - ends[i] < PREFIX
-        capacity = capacity_for(min(looked_up, total))
-        keys[:capacity] = 0
-        characters = i = 0
-        while i < total - size + 1:
-            length = ends[i + size] - ends[i]
-            if slots[i] or length < PREFIX:
-                _, new = find_or_add(keys, capacity, hash_bytes(joined, ends[i], length))
-                if not new:
-                    for k in range(i, i + size):
-                        characters += words.points[first + k]
-                    i += size
-                    continue
-            i += 1
-        if characters / words.counts[row, 0] > limits[rule]:
+        if duplicate_characters(words, row, sizes[rule], candidates, scratch) / words.counts[row, 0] > limits[rule]:
             return FIRST_TOP + rules_before + rule
     return 0
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from workloads.engine.ahead import read_ahead
 from workloads.engine.blocks import conform, read_blocks, read_partition
 from workloads.engine.chain import Chain, Step, compact, fail_rows
 from workloads.engine.rows import OF_THE_JOB, RowFiles
 from workloads.engine.units import Shard, Unit
 from workloads.errors import InputError
-from workloads.formats.base import Reader
+from workloads.formats.base import Fragment, OnBadRecord, Reader
 from workloads.operators.base import Batch, Deduplicate, Repartition, Verdict
 
 if TYPE_CHECKING:
@@ -52,10 +53,13 @@ class FragmentInput:
             counts.rows_in += 1
             fail_rows(chain.policy, READ, [reason], pa.table({"record": [record]}), chain.tally, chain.dropped)
 
-        for fragment in shard.fragments:
+        def read(fragment: Fragment, on_bad: OnBadRecord) -> Iterator[pa.Table]:
+            return reader.read(fragment, schema, BATCH_BYTES, on_bad)
+
+        for fragment, tables in read_ahead(shard.fragments, read, on_bad):
             started = time.perf_counter()
             try:
-                for table in rows_between(reader.read(fragment, schema, BATCH_BYTES, on_bad), shard.rows):
+                for table in rows_between(tables, shard.rows):
                     counts.seconds += time.perf_counter() - started
                     if table.num_rows:
                         counts.rows_in += table.num_rows

@@ -72,8 +72,9 @@ class RayExecutor:
         if tables:
             warm.start()
         self._ours = not ray.is_initialized()
+        address = address or os.environ.get("RAY_ADDRESS")
+        self._promised = bool(address)
         if self._ours:
-            address = address or os.environ.get("RAY_ADDRESS")
             own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         if tables:
@@ -82,7 +83,7 @@ class RayExecutor:
     @property
     def promised(self) -> bool:
         """True on a cluster made for the job, where what it asks for will be there."""
-        return not self._ours
+        return self._promised
 
     def warm(self, placement: Placement, python_path: tuple[str, ...]) -> None:
         """Start the actors of the first phase before its units are known."""

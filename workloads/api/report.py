@@ -49,6 +49,36 @@ class Histogram(Parameters):
     written: tuple[int, ...] = Field(description="The same for rows written.")
 
 
+class Threshold(Parameters):
+    """A limit that a filter has for a measure, and one that would suit the data."""
+
+    parameter: str = Field(description="Parameter of the filter, such as `minWords`.")
+    side: Literal["min", "max"] = Field(description="`min` drops rows that measure less, `max` those that measure more.")
+    limit: float = Field(description="Its value: the job's where the filter is a step of it, else the default.")
+    dropped: int = Field(ge=0, description="Rows beyond it. Those less than 0.8 % away from the limit do not count.")
+    default: float | None = Field(default=None, description="The parameter's default; absent where it has none.")
+    default_dropped: int | None = Field(default=None, ge=0, description="Rows beyond the default.")
+    suggested: float = Field(description="The 1st or 99th percentile, rounded away from the rows to two digits.")
+    suggested_dropped: int = Field(ge=0, description="Rows beyond the suggestion.")
+
+
+class Measure(Parameters):
+    """How a measure is distributed over the rows that a step observed."""
+
+    step: str = Field(description="Step that observed.")
+    of: str = Field(description="Filter that the measure belongs to: a step of the job or an operator; or `columns`.")
+    in_job: bool = Field(description="True when that filter is a step of the job.")
+    name: str = Field(description="Name of the measure, or of the column.")
+    rows: int = Field(ge=0, description="Rows that have the measure.")
+    missing: int = Field(ge=0, description="Rows that have none: null, no number, or nothing to measure.")
+    lowest: float = Field(description="Smallest value, exact.")
+    highest: float = Field(description="Largest value, exact.")
+    quantiles: dict[str, float] = Field(description="`p1`, `p5`, `p25`, `p50`, `p75`, `p95`, `p99`; less than 0.8 % off.")
+    edges: tuple[float, ...] = Field(description="Edges of the histogram's bins, which leave out 0.5 % at each end.")
+    counts: tuple[int, ...] = Field(description="Rows in each bin.")
+    thresholds: tuple[Threshold, ...] = Field(default=(), description="Limits that the filter has for it.")
+
+
 class WorkerReport(Parameters):
     """A process that ran models."""
 
@@ -93,5 +123,6 @@ class Report(Parameters):
     steps: tuple[StepReport, ...] = Field(default=(), description="Counts per step, in order, from `read` to `write`.")
     output: Output | None = Field(default=None, description="What was written.")
     histograms: tuple[Histogram, ...] = Field(default=(), description="Length histograms before and after.")
+    measures: tuple[Measure, ...] = Field(default=(), description="What `analyze` steps found; only at the end of a run.")
     samples: tuple[Sample, ...] = Field(default=(), description="Examples of dropped and kept rows.")
     workers: tuple[WorkerReport, ...] = Field(default=(), description="Processes that ran models; empty when no step has one.")

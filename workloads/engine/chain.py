@@ -14,7 +14,7 @@ from workloads.engine import models
 from workloads.engine.isolate import BadRow, Piece, isolate
 from workloads.engine.tally import Tally
 from workloads.errors import RowsFailed
-from workloads.operators.base import Batch, Filter, FlatMap, Map, Model, Operator, Verdict
+from workloads.operators.base import Batch, Filter, FlatMap, Map, Model, Observe, Operator, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +80,8 @@ class Chain:
             return Batch(self._tables(step, batch, operator.expand))
         if isinstance(operator, Model):
             return self._infer(step, operator, batch)
+        if isinstance(operator, Observe):
+            return self._observe(step, operator, batch)
         raise TypeError(f"{operator.key} is no row-local operator")
 
     def _infer(self, step: Step, operator: Model, batch: Batch) -> Batch:
@@ -91,6 +93,15 @@ class Chain:
         bad = [BadRow(row, reason) for row, reason in sorted(inferred.failed.items())]
         good = self._without(step, batch, bad)
         return Batch(table) if good is batch else Batch(_rows_but(table, bad))
+
+    def _observe(self, step: Step, operator: Observe, batch: Batch) -> Batch:
+        pieces, bad = isolate(
+            lambda t: operator.observe(batch if t.num_rows == len(batch) else Batch(t)),  # all of them: share what is derived
+            batch.table,
+        )
+        for piece in pieces:
+            self.tally.observe(step.name, piece.result)
+        return self._without(step, batch, bad)
 
     def _filter(self, step: Step, operator: Filter, batch: Batch) -> Batch:
         if operator.infallible:

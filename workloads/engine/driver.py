@@ -64,7 +64,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
             _refuse(check_columns(job.spec, tuple(listing.source.schema.names)))
             executor = ray or _executor(options, listing, parts)
             with closing(executor):
-                return _Run(job, options, sink, state, listing, parts, executor, began).execute()
+                return _Run(job, options, sink, state, listing, steps, parts, executor, began).execute()
     finally:
         if ray is not None:
             ray.close()
@@ -108,6 +108,7 @@ class _Run:
         sink: Folder,
         state: RunState,
         listing: Listing,
+        steps: Sequence[Step],
         parts: Sequence[Segment],
         executor: Executor,
         began: float,
@@ -125,7 +126,7 @@ class _Run:
         self._keys: dict[str, set[str]] = {}
         self._saved = 0.0
         phases = sum(map(phase_count, parts))
-        self._meter = Meter(state, job.spec.step_names(), phases, listing.files, listing.size, began=began)
+        self._meter = Meter(state, steps, phases, listing.files, listing.size, began=began)
 
     def execute(self) -> Report:
         """Run all phases and finish, or say why not."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from workloads.api.datajob import DataJob
 from workloads.api.spec import DataJobSpec
 from workloads.engine.chain import Step
-from workloads.operators.base import Deduplicate, Global, Head, Model, Repartition
+from workloads.operators.base import Deduplicate, Filter, Global, Head, Model, Observe, Repartition
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Segment:
 
 
 def job_steps(spec: DataJobSpec) -> tuple[Step, ...]:
-    """The steps with their report names."""
-    return tuple(Step(name, operator.resolved()) for name, operator in zip(spec.step_names(), spec.operators(), strict=True))
+    """The steps with their report names; those that observe know the filters of the job."""
+    found = {name: operator.resolved() for name, operator in zip(spec.step_names(), spec.operators(), strict=True)}
+    filters = {name: operator for name, operator in found.items() if isinstance(operator, Filter)}
+    return tuple(Step(name, o.beside(filters) if isinstance(o, Observe) else o) for name, o in found.items())
 
 
 def segments(steps: Sequence[Step]) -> tuple[Segment, ...]:

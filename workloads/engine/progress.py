@@ -9,8 +9,10 @@ from typing import Literal
 
 from workloads import __version__
 from workloads.api.report import Output, Progress, Report
+from workloads.engine.chain import Step
 from workloads.engine.inputs import READ
 from workloads.engine.ledger import Record
+from workloads.engine.measures import measure_reports
 from workloads.engine.outputs import WRITE
 from workloads.engine.state import RunState, now
 from workloads.engine.tally import Tally
@@ -21,8 +23,8 @@ class Meter:
     """The counts of a run so far."""
 
     state: RunState
-    steps: Sequence[str]
-    """Names of the steps in order, without `read` and `write`."""
+    steps: Sequence[Step]
+    """The steps in order, without `read` and `write`."""
     phases: int
     """How many phases the run will have."""
     input_files: int = 0
@@ -55,6 +57,7 @@ class Meter:
     def count(self, record: Record, weight: int, kept: bool = False) -> None:
         """A unit is done, now or (`kept`) by an earlier attempt."""
         self.tally.add(record.tally)
+        record.tally = Tally()  # those of thousands of units would fill the memory
         self.units_done += 1
         self.kept += kept
         self._phase_done += weight
@@ -110,9 +113,10 @@ class Meter:
             input_bytes=self.input_bytes,
             input_files=self.input_files,
             progress=progress,
-            steps=self.tally.step_reports((READ, *self.steps, WRITE)),
+            steps=self.tally.step_reports((READ, *(step.name for step in self.steps), WRITE)),
             output=output,
             histograms=self.tally.histogram_reports(),
+            measures=() if state == "running" else measure_reports(self.tally.measures, self.steps),
             samples=self.tally.sample_reports(),
             workers=self.tally.worker_reports(),
         )

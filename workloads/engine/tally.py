@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workloads.api.report import Histogram, Sample, StepReport, WorkerReport
+from workloads.engine.sketch import Sketch
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from workloads.operators.base import Measures
 
 BINS = 40
 MEASURED_COLUMNS = 4
@@ -18,6 +21,9 @@ SAMPLES_PER_REASON = 3
 KEPT_SAMPLES = 5
 SAMPLE_CHARACTERS = 400
 SAMPLE_COLUMNS = 12
+
+MeasureKey = tuple[str, str, str]
+"""Step that observed, filter that the measure belongs to, name of the measure."""
 
 
 @dataclass
@@ -77,6 +83,8 @@ class Tally:
     samples: list[dict[str, Any]] = field(default_factory=list)
     workers: dict[str, WorkerTally] = field(default_factory=dict)
     """Host and process id -> what its models did."""
+    measures: dict[MeasureKey, Sketch] = field(default_factory=dict)
+    """The distribution of each measure that a step observed."""
 
     def worker(self, name: str, device: str) -> WorkerTally:
         """What a process did with its models, made when it is new."""
@@ -96,9 +104,17 @@ class Tally:
                 self.histograms[column][side] = [a + b for a, b in zip(mine, counts, strict=True)]
         for name, worker in other.workers.items():
             self.worker(name, worker.device).describe(*worker.models).add(worker.calls, worker.rows, worker.first, worker.last)
+        for key, sketch in other.measures.items():
+            self.measures.setdefault(key, Sketch()).merge(sketch)
         for sample in other.samples:
             if self.wants_sample(sample["step"], sample["reason"]):
                 self.samples.append(sample)
+
+    def observe(self, step: str, found: Mapping[str, Measures]) -> None:
+        """Count the measures of some rows, as `Observe.observe` returns them."""
+        for name, measures in found.items():
+            for measure, values in measures.items():
+                self.measures.setdefault((step, name, measure), Sketch()).add(values)
 
     def wants_sample(self, step: str, reason: str | None) -> bool:
         """True while another example of this step and reason is welcome."""
@@ -134,13 +150,16 @@ class Tally:
             "histograms": self.histograms,
             "samples": self.samples,
             "workers": {k: vars(v) for k, v in self.workers.items()},
+            "measures": [[*key, sketch.to_json()] for key, sketch in self.measures.items()],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Tally:
         """The inverse of `to_json`."""
         workers = {k: WorkerTally(**v) for k, v in data.get("workers", {}).items()}
-        return cls({k: StepTally(**v) for k, v in data["steps"].items()}, data["histograms"], data["samples"], workers)
+        measures = {(step, name, measure): Sketch.from_json(s) for step, name, measure, s in data.get("measures", ())}
+        steps = {k: StepTally(**v) for k, v in data["steps"].items()}
+        return cls(steps, data["histograms"], data["samples"], workers, measures)
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
         """The report's steps, in order; steps that saw no row yet have zeros."""

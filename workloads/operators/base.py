@@ -113,14 +113,67 @@ class Operator(Parameters):
         return tuple(dict.fromkeys((*columns, *marked_columns(self, Writes))))
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A parameter of a filter that is a limit of one of its measures."""
+
+    parameter: str
+    """Its place in the step, as in YAML: `minWords`, `topSequences[0].max`."""
+    measure: str
+    limit: float
+    is_least: bool
+    """True: rows that measure less are dropped; False: rows that measure more."""
+
+
+Measures = Mapping[str, "NDArray[Any]"]
+"""By name, one number per row; NaN where a row has none."""
+
+
 class Filter(Operator):
-    """Keeps or drops rows, with a reason for every drop; may also write columns."""
+    """Keeps or drops rows, with a reason for every drop; may also write columns.
+
+    A filter that compares numbers with limits says so by `bounds` and `measures`: `analyze` then shows how the data
+    are distributed, what each limit drops, and which limits would suit them.
+    """
 
     abstract: ClassVar[bool] = True
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`."""
         raise NotImplementedError
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """Its limits; none by default."""
+        return ()
+
+    def measures(self, batch: Batch) -> Measures:
+        """What its limits are compared with: every measure that `bounds` names, whatever `keep` would decide."""
+        return {}
+
+
+class Observe(Operator):
+    """Looks at rows and passes them all on; what it finds goes into the report as distributions.
+
+    `filters` names the filters whose measures it takes; `observe` may add others, under names of their own.
+    """
+
+    abstract: ClassVar[bool] = True
+
+    def filters(self) -> Mapping[str, Filter]:
+        """The filters whose measures are taken, by the name they have in the report."""
+        return {}
+
+    def of_the_job(self) -> Mapping[str, Filter]:
+        """Those of `filters` that are steps of the job, with the limits it gives them."""
+        return {}
+
+    def beside(self, filters: Mapping[str, Filter]) -> Observe:
+        """This step in a job with these filters, by step name: it may measure with their parameters. Itself by default."""
+        return self
+
+    def observe(self, batch: Batch) -> Mapping[str, Measures]:
+        """The measures of all rows of `batch`, by the name of the filter they belong to."""
+        return {name: measured.measures(batch) for name, measured in self.filters().items()}
 
 
 class Map(Operator):

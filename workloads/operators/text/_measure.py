@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from workloads.operators.base import Filter, Verdict, snake
+from workloads.operators.base import Bound, Filter, Verdict, snake
 from workloads.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloads.operators.base import Batch
+    from workloads.operators.base import Batch, Measures
 
 
 class Measure(Filter):
@@ -42,6 +42,15 @@ class Measure(Filter):
         name = snake(self.key)
         columns = {self.output: pa.array(values)} if self.output else {}
         return Verdict(codes, (f"{name}_too_low", f"{name}_too_high"), columns)
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """`min` and `max`."""
+        name = snake(self.key)
+        return Bound("min", name, self.min, True), Bound("max", name, self.max, False)
+
+    def measures(self, batch: Batch) -> Measures:
+        """The one measure, named after the operator."""
+        return {snake(self.key): self.measure(batch)}
 
 
 def share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:

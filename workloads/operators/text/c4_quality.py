@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from workloads.operators.base import Filter, Verdict
+from workloads.operators.base import Batch, Bound, Filter, Verdict
 from workloads.operators.text._text import Character
 from workloads.operators.text._words import Tokenizer, words_of
 from workloads.parameters import Column
 
 if TYPE_CHECKING:
-    from workloads.operators.base import Batch
+    from workloads.operators.base import Measures
 
 POLICY_PHRASES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 
@@ -80,6 +80,25 @@ class C4Quality(Filter):
             ends,
         )
         return Verdict(codes, REASONS, {self.column: text_from(out, ends, batch.array(self.column))})
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """`minSentences`."""
+        return (Bound("minSentences", "sentences_in_good_lines", self.min_sentences, True),)
+
+    def measures(self, batch: Batch) -> Measures:
+        """The sentences in the lines that would be left, were no document dropped."""
+        import numpy as np
+        import pyarrow as pa
+
+        from workloads.operators.text._kernels.measures import sentences_of_lines
+        from workloads.operators.text._text import text_of
+        from workloads.operators.text._unicode import classes
+
+        lenient = self.model_copy(update={"min_sentences": 0, "lorem_ipsum": False, "curly_bracket": False})
+        left = lenient.keep(batch).columns
+        found = np.zeros(len(batch), np.int64)
+        sentences_of_lines(text_of(Batch(pa.table(dict(left)), batch.alive), self.column), classes(), found)
+        return {"sentences_in_good_lines": found}
 
 
 @cache

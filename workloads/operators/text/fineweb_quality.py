@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from workloads.operators.base import Filter, Verdict
+from workloads.operators.base import Bound, Filter, Verdict
+from workloads.operators.text._bounds import bounds_of
 from workloads.operators.text._text import Character
 from workloads.operators.text._words import Tokenizer, words_of
 from workloads.parameters import Column
 
 if TYPE_CHECKING:
-    from workloads.operators.base import Batch
+    from workloads.operators.base import Batch, Measures
+
+BOUNDS = (
+    ("min_marked_lines", "marked_lines"),
+    ("max_short_lines", "short_lines"),
+    ("max_duplicate_line_characters", "duplicate_line_characters"),
+    ("max_newlines_per_word", "newlines_per_word"),
+)
+"""The limits and what they are limits of, in the order in which they are applied."""
 
 
 class FinewebQuality(Filter):
@@ -70,3 +79,31 @@ class FinewebQuality(Filter):
             codes,
         )
         return Verdict(codes, REASONS)
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """Every limit of a share."""
+        return bounds_of(self, BOUNDS)
+
+    def measures(self, batch: Batch) -> Measures:
+        """What the limits are compared with. A blank text has none, one without marked lines no share of them where
+        that is allowed."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.hashtable import capacity_for
+        from workloads.operators.text._kernels.measures import line_measures
+        from workloads.operators.text._text import longest, text_of
+        from workloads.operators.text._unicode import classes, classes_with_terminals
+
+        words = words_of(batch, self.column, self.tokenizer)
+        found = np.zeros((len(batch), len(BOUNDS)))
+        line_measures(
+            text_of(batch, self.column),
+            classes_with_terminals(self.line_end_marks) if self.line_end_marks else classes(),
+            words,
+            self.short_line_length,
+            np.empty(capacity_for(longest(words.break_rows) + 1), np.uint64),
+            found,
+        )
+        if self.allow_no_marked_line:
+            found[found[:, 0] == 0, 0] = np.nan
+        return {measure: found[:, at] for at, (_, measure) in enumerate(BOUNDS)}

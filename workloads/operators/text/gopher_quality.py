@@ -6,13 +6,27 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from workloads.operators.base import Filter, Verdict
+from workloads.operators.base import Bound, Filter, Verdict
+from workloads.operators.text._bounds import bounds_of
 from workloads.operators.text._words import Tokenizer, hashes_of, words_of
 from workloads.parameters import Column
 
 if TYPE_CHECKING:
-    from workloads.operators.base import Batch
+    from workloads.operators.base import Batch, Measures
 
+BOUNDS = (
+    ("min_words", "words"),
+    ("max_words", "words"),
+    ("min_average_word_length", "average_word_length"),
+    ("max_average_word_length", "average_word_length"),
+    ("max_symbol_ratio", "hashes_per_word"),
+    ("max_symbol_ratio", "ellipses_per_word"),
+    ("max_bullet_lines", "bullet_lines"),
+    ("max_ellipsis_lines", "ellipsis_lines"),
+    ("min_alphabetic_words", "alphabetic_words"),
+    ("min_stop_words", "stop_words"),
+)
+"""The limits and what they are limits of, in the order in which they are applied."""
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
@@ -78,3 +92,25 @@ class GopherQuality(Filter):
             codes,
         )
         return Verdict(codes, REASONS)
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """Every limit."""
+        return bounds_of(self, BOUNDS)
+
+    def measures(self, batch: Batch) -> Measures:
+        """What the limits are compared with."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.measures import quality_measures
+        from workloads.operators.text._text import text_of
+        from workloads.operators.text._unicode import classes
+
+        text, words, stop_words = (
+            text_of(batch, self.column),
+            words_of(batch, self.column, self.tokenizer),
+            hashes_of(self.stop_words),
+        )
+        names = tuple(dict.fromkeys(measure for _, measure in BOUNDS))
+        found = np.zeros((len(batch), len(names)))
+        quality_measures(text, classes(), words, stop_words, np.empty(len(stop_words), np.bool_), found)
+        return dict(zip(names, found.T, strict=True))

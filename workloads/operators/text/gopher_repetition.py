@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from workloads.operators.base import Filter, Verdict
+from workloads.operators.base import Bound, Filter, Verdict
+from workloads.operators.text._bounds import bounds_of
 from workloads.operators.text._words import Tokenizer, words_of
 from workloads.parameters import Column, Parameters
 
 if TYPE_CHECKING:
-    from workloads.operators.base import Batch
+    from workloads.operators.base import Batch, Measures
+
+PARTS = ("duplicate_paragraphs", "duplicate_paragraph_characters", "duplicate_lines", "duplicate_line_characters")
+"""Shares whose limits are `max_...`, in the order in which they are applied."""
 
 
 class SequenceLimit(Parameters):
@@ -101,3 +105,40 @@ class GopherRepetition(Filter):
         top = (f"top_{limit.words}_gram" for limit in self.top_sequences)
         duplicate = (f"duplicated_{limit.words}_n_grams" for limit in self.duplicate_sequences)
         return (*lines, *top, *duplicate)
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """Every limit, in the order in which they are applied."""
+        top, duplicate = self._sequences()
+        of_top = (Bound(f"topSequences[{i}].max", top[i], limit.max, False) for i, limit in enumerate(self.top_sequences))
+        of_duplicate = (
+            Bound(f"duplicateSequences[{i}].max", duplicate[i], limit.max, False)
+            for i, limit in enumerate(self.duplicate_sequences)
+        )
+        return (*bounds_of(self, [(f"max_{part}", part) for part in PARTS]), *of_top, *of_duplicate)
+
+    def measures(self, batch: Batch) -> Measures:
+        """What the limits are compared with; 0 for an empty text."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.measures import repetition_measures
+        from workloads.operators.text._kernels.repetition import scratch_for
+        from workloads.operators.text._text import frozen, longest, text_of
+
+        text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)
+        top, duplicate = self._sequences()
+        names = (*PARTS, *top, *duplicate)
+        found = np.zeros((len(batch), len(names)))
+        repetition_measures(
+            text,
+            words,
+            frozen([limit.words for limit in self.top_sequences], "i8"),
+            frozen([limit.words for limit in self.duplicate_sequences], "i8"),
+            scratch_for(longest(words.rows), longest(words.break_rows) + 1, longest(text.offsets)),
+            found,
+        )
+        return dict(zip(names, found.T, strict=True))
+
+    def _sequences(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of the measures of top and of duplicate sequences."""
+        top = tuple(f"top_{limit.words}_words" for limit in self.top_sequences)
+        return top, tuple(f"duplicate_{limit.words}_words" for limit in self.duplicate_sequences)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,28 @@ def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
     return {"texts": texts, "rate": rate, "first": first, "whole": whole, "actors": len(report["workers"])}
 
 
-def compare(model: str, photos: Path, tokens: int, work: Path) -> list[Figure]:
-    """All contenders, one after the other."""
+def best(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The highest rate and the shortest times of several rounds, whose texts are the same."""
+    assert all(r["texts"] == rounds[0]["texts"] for r in rounds)
+    shortest = {key: min(r[key] for r in rounds) for key in ("first", "whole")}
+    return {**rounds[0], "rate": max(r["rate"] for r in rounds), **shortest}
+
+
+def compare(model: str, photos: Path, tokens: int, work: Path, rounds: int) -> list[Figure]:
+    """All contenders in turns; of each its best round, which others on the machine disturbed least."""
     count = len(list(photos.iterdir()))
-    alone = script("sequential", model, photos, count, tokens)
-    ours = step(model, photos, tokens, work)
-    plain = script("rayData", model, photos, count, tokens)
-    article = script("article", model, photos, ARTICLE_IMAGES, tokens)
+    ran: list[list[dict[str, Any]]] = []
+    for number in range(rounds):
+        (folder := work / str(number)).mkdir()
+        ran.append(
+            [
+                script("sequential", model, photos, count, tokens),
+                step(model, photos, tokens, folder),
+                script("rayData", model, photos, count, tokens),
+                script("article", model, photos, ARTICLE_IMAGES, tokens),
+            ]
+        )
+    alone, ours, plain, article = map(best, zip(*ran, strict=True))
     equal = [sum(found["texts"][path] == alone["texts"][path] for path in found["texts"]) for found in (ours, plain, article)]
     rate, first, whole = ours["rate"], ours["first"], ours["whole"]
     versus = f"sequential, {THREADS} thread: {alone['rate']:.2f}"
@@ -152,6 +168,7 @@ def main() -> None:
     parser.add_argument("--model", help="a LLaVA-NeXT instead of the random one")
     parser.add_argument("--photos", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=1, help="more on a machine that is shared")
     parser.add_argument("--only", choices=["speed", "memory"])
     parser.add_argument("--out", type=Path, default=Path("out"), help="where the curve of the memory goes")
     arguments = parser.parse_args()
@@ -167,7 +184,7 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "tests.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr)
         figures: list[Figure] = []
         if arguments.only != "memory":
-            figures += compare(model, make_photos(work / "photos", arguments.photos), arguments.tokens, work)
+            figures += compare(model, make_photos(work / "photos", arguments.photos), arguments.tokens, work, arguments.rounds)
         if arguments.only != "speed":
             figures += memory(model, arguments.out)
     publish(figures)

@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS = never
 
 -include tests/cluster/cluster.mk
 
-.PHONY: help setup demo test test-unit test-rest lint format generate bench
+.PHONY: help setup setup-models demo test test-unit test-rest test-models e2e lint format generate bench bench-llava
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18
@@ -29,13 +29,26 @@ demo: setup ## Clean a real multilingual corpus and leave a report in out/demo
 	$(RUN)/datajob run manifests/samples/clean-docs.yaml --fresh --set spec.sink.parquet.path=out/demo --set spec.sink.parquet.mode=overwrite --set spec.rejects.path=out/demo-rejects
 	@echo "The report is a page: out/demo/_datajob/report.html"
 
-test: test-unit test-rest ## Every test that this machine can run
+test: test-unit test-rest test-models ## Every test that this machine can run
+	@echo "left out: the end-to-end tests on a whole node (root, about 20 minutes): make e2e"
 
 test-unit: setup ## The quick tests: no Ray, no servers
 	$(RUN)/python -m pytest -q -m "$(UNIT)"
 
-test-rest: setup ## The others; what is left out is said with its reason
-	$(RUN)/python -m pytest -q -m "not ($(UNIT))"
+test-rest: setup ## The slow ones: Ray, S3, browser, API server; what is left out is said with its reason
+	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e"
+
+test-models: setup-models ## Inference, with tiny models that the tests make
+	$(RUN)/python -m pytest -q tests/operators/inference
+
+e2e: setup ## DataJobs on a whole node with KubeRay (root; builds Kubernetes the first time)
+	$(RUN)/python -m pytest -q -m e2e
+
+setup-models: .venv/.models ## torch and transformers in .venv as well (5 GB)
+
+.venv/.models: .venv/.ready
+	"$(UV)" sync --frozen --quiet --inexact --python $(PYTHON) $(EXTRAS) --extra llava
+	@touch $@
 
 lint: setup ## Style, types, direction of imports, generated files
 	$(RUN)/ruff check .
@@ -43,6 +56,7 @@ lint: setup ## Style, types, direction of imports, generated files
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/python -m workloads.api.generate --check
+	$(RUN)/python -m controller.monitoring --check
 
 format: setup ## Rewrite the sources in the project's format
 	$(RUN)/ruff check --fix .
@@ -50,6 +64,10 @@ format: setup ## Rewrite the sources in the project's format
 
 generate: setup ## CRD, editors' schema and reference pages from the models
 	$(RUN)/python -m workloads.api.generate
+	$(RUN)/python -m controller.monitoring
+
+bench-llava: setup-models ## The figures of inference
+	$(RUN)/python -m benchmarks.llava
 
 bench: setup ## Every figure of the README, measured here and now
 	$(RUN)/python -m benchmarks

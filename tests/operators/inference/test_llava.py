@@ -72,7 +72,7 @@ def test_a_small_budget_of_tokens_changes_no_text(tiny: Path, ask: Ask, alone: l
 
 
 def test_a_row_whose_image_is_broken_fails_alone(tiny: Path, ask: Ask, alone: list[str]) -> None:
-    rows = [{"image": jpeg(i)} for i in range(8)]
+    rows: list[dict[str, Any]] = [{"image": jpeg(i)} for i in range(8)]
     rows[2] = {"image": jpeg(2)[:200]}
     rows[3] = {"image": None}
     rows[5] = {"image": b"<html>not found</html>"}

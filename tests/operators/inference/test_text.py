@@ -40,8 +40,8 @@ def test_answers_are_those_of_the_plain_script(llama: Path, ask: Ask) -> None:
 def test_embeddings_have_length_one_and_do_not_depend_on_the_batch(llama: Path, ask: Ask) -> None:
     rows = [{"text": t} for t in TEXTS] + [{"text": None}, {"text": " "}]
     for pooling in ("mean", "last", "first"):
-        found, failed = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=8), rows)  # type: ignore[arg-type]
-        single, _ = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=1), rows)  # type: ignore[arg-type]
+        found, failed = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=8), rows)
+        single, _ = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=1), rows)
         assert failed == {15: "there is no text in this row", 16: "the text is empty"}
         vectors = np.array([row["embedding"] for row in found[:15]], np.float32)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)

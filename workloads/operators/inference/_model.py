@@ -157,8 +157,7 @@ def rows_of(batch: Batch, columns: tuple[str, ...]) -> list[Mapping[str, Any]]:
     """The rows of a batch as mappings of the columns named."""
     if not columns:
         return [{}] * len(batch)
-    rows: list[Mapping[str, Any]] = batch.table.select(list(columns)).to_pylist()
-    return rows
+    return list(batch.table.select(list(columns)).to_pylist())
 
 
 def seed_of(seed: int, prompt: str, images: tuple[Any, ...]) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloads.errors import InvalidJob
 from workloads.operators.base import Device
@@ -46,6 +47,6 @@ def _npu() -> bool:
 
     if find_spec("torch_npu") is None:
         return False
-    import torch_npu  # type: ignore[import-not-found]  # noqa: F401 - registers the device
-
-    return bool(torch.npu.is_available())
+    import_module("torch_npu")  # registers the device
+    npu: Any = getattr(torch, "npu", None)
+    return bool(npu is not None and npu.is_available())

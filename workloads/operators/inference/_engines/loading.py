@@ -79,13 +79,14 @@ def load_model(settings: Settings, device: torch.device, accelerators: float) ->
 
 def _quantized(settings: Settings, device: torch.device) -> Any:
     import torch
-    from transformers import BitsAndBytesConfig
+    import transformers
 
+    quantized: Any = transformers.BitsAndBytesConfig
     if device.type != "cuda" or find_spec("bitsandbytes") is None:
         raise InvalidJob(f"`quantization: {settings.quantization}` needs a GPU and the package bitsandbytes in the image.")
     if settings.quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float16)
+        return quantized(load_in_8bit=True)
+    return quantized(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float16)
 
 
 @contextmanager
@@ -116,7 +117,8 @@ def _first(error: BaseException) -> str:
 def quiet() -> None:
     """No progress bars and no advice in the logs of workers."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from transformers.utils import logging
+    from transformers import utils
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logs: Any = utils.logging
+    logs.set_verbosity_error()
+    logs.disable_progress_bar()

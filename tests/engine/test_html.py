@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.browser import show
-from workloads.api.report import Histogram, Output, Progress, Report, Sample, StepReport
+from workloads.api.report import Histogram, Measure, Output, Progress, Report, Sample, StepReport, Threshold
+from workloads.engine.charts import place_of
 from workloads.engine.html import render
 
 HOSTILE = "<script>document.title='taken'</script><img src=https://example.com/x.png onerror=alert(1)>\"'&"
@@ -56,6 +57,26 @@ def report(**changes: Any) -> Report:
     return Report(**(values | changes))
 
 
+def measure(**changes: Any) -> Measure:
+    """Words of texts, of which the job wants at least 80."""
+    limit = {"parameter": "minWords", "side": "min", "limit": 80, "dropped": 137, "default": 50, "default_dropped": 68}
+    values: dict[str, Any] = {
+        "step": "analyze",
+        "of": "gopherQuality",
+        "in_job": True,
+        "name": "words",
+        "rows": 990,
+        "missing": 10,
+        "lowest": 0,
+        "highest": 5000,
+        "quantiles": {"p1": 19, "p5": 40, "p25": 128, "p50": 270, "p75": 740, "p95": 2560, "p99": 4064},
+        "edges": (10, 100, 1000, 4600),
+        "counts": (100, 600, 280),
+        "thresholds": (Threshold(**limit, suggested=19, suggested_dropped=8),),
+    }
+    return Measure(**(values | changes))
+
+
 def bare(state: str = "running") -> Report:
     return Report(name="empty", state=state, started="2026-03-04T10:11:12Z", version="1.2.3")  # type: ignore[arg-type]
 
@@ -63,7 +84,7 @@ def bare(state: str = "running") -> Report:
 class _Balanced(HTMLParser):
     """Fails on a tag that is not closed in its turn."""
 
-    alone = frozenset({"meta", "link", "wbr", "rect", "line"})
+    alone = frozenset({"meta", "link", "wbr", "br", "rect", "line"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,6 +121,7 @@ SIZES = {
     "a failed run": report(state="failed", message="the disk is full", output=None),
     "sixty steps": report(steps=tuple(StepReport(name=f"step-{i}", rows_in=60 - i, rows_out=59 - i) for i in range(60))),
     "a step that makes rows": report(steps=(StepReport(name="explode", rows_in=10, rows_out=1000),)),
+    "measures": report(measures=(measure(), measure(of=HOSTILE, name=HOSTILE, in_job=False), measure(step="analyze-2"))),
     "a billion rows": report(steps=(StepReport(name="read", rows_in=10**10, rows_out=10**10, seconds=1e6),)),
 }
 
@@ -134,6 +156,23 @@ def test_reasons_stand_by_their_step_the_most_frequent_first() -> None:
     places = [page.index(f"<code>{name}</code>", page.index("Why rows")) for name in
               ("gopherQuality", "gopher_short_doc", "gopher_below_alpha_threshold", "exactDedup", "duplicate")]  # fmt: skip
     assert places == sorted(places)
+
+
+def test_measures_stand_with_their_percentiles_and_what_limits_drop() -> None:
+    page = text_of(render(report(measures=(measure(),))))
+    assert re.search(r"p1 .*? 19 .*? p50 .*? 270 .*? p99 .*? 4,064", page)
+    assert re.search(r"minWords: 80 .*? drops .*? 13.7 % .*? default 50 \(6.8 %\) · suggested 19 \(0.8 %\)", page)
+
+
+def test_filters_of_the_job_are_open_the_others_closed() -> None:
+    page = render(report(measures=(measure(), measure(of="textLength", in_job=False))))
+    assert re.search(r"<details open><summary><code>gopherQuality</code>", page)
+    assert re.search(r"<details><summary><code>textLength</code>", page)
+
+
+@pytest.mark.parametrize(("value", "place"), [(5, 0), (10, 0), (55, 1 / 6), (1000, 2 / 3), (4600, 1), (9999, 1)])
+def test_a_value_stands_in_its_bin(value: float, place: float) -> None:
+    assert place_of(value, measure().edges) == pytest.approx(place)
 
 
 def test_why_a_run_failed_is_said_at_the_top() -> None:

@@ -17,6 +17,28 @@ _set = click.option(
     help="Replace a value of the job, such as spec.steps[0].limit.count=100. The value is YAML. May be repeated.",
 )
 
+_name = click.option("--name", help="Which job to run when FILE holds several: its metadata.name.")
+_executor = click.option(
+    "--executor",
+    type=click.Choice(["auto", "ray", "local"]),
+    default="auto",
+    show_default=True,
+    help="Ray, this one process, or whichever is quicker for the size of the input.",
+)
+_ray_address = click.option(
+    "--ray-address", metavar="ADDRESS", help="Use this Ray cluster instead of starting one, such as auto or ray://host:10001."
+)
+_python_path = click.option(
+    "--python-path",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder with modules that the job's functions come from, besides the folder of FILE.",
+)
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+_form = click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to say it."
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="datajob")
@@ -29,6 +51,7 @@ def datajob() -> None:
     datajob run job.yaml           run it on this machine
     datajob operators              what a step can be
     datajob report out/clean       what a run did to the rows
+    datajob analyze job.yaml       how the texts measure, which limits would suit them
 
     Exit codes: 0 it went well, 1 unexpected error, 2 the job or the command line is wrong, 3 the input,
     4 the sink, 5 rows failed, 6 the store does not answer, 130 interrupted.
@@ -41,27 +64,14 @@ def _command(short_help: str) -> Callable[[Callable[..., Any]], click.Command]:
 
 @_command("Run a job on this machine or a Ray cluster.")
 @click.argument("file", type=click.Path())
-@click.option("--name", help="Which job to run when FILE holds several: its metadata.name.")
+@_name
 @_set
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--resume/--fresh", default=True, help="Keep what an earlier run finished (default), or do all of it again.")
-@click.option(
-    "--executor",
-    type=click.Choice(["auto", "ray", "local"]),
-    default="auto",
-    show_default=True,
-    help="Ray, this one process, or whichever is quicker for the size of the input.",
-)
-@click.option(
-    "--ray-address", metavar="ADDRESS", help="Use this Ray cluster instead of starting one, such as auto or ray://host:10001."
-)
-@click.option(
-    "--python-path",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Folder with modules that the job's functions come from, besides the folder of FILE.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@_executor
+@_ray_address
+@_python_path
+@_quiet
 def run(**options: Any) -> None:
     """Run the job in FILE (- for standard input) on this machine or a Ray cluster.
 
@@ -72,13 +82,43 @@ def run(**options: Any) -> None:
     run_file(**options)
 
 
+@_command("Measure a job's texts; suggest limits.")
+@click.argument("file", type=click.Path())
+@_name
+@_set
+@click.option("--column", help="The text to measure; by default that of the job's first filter with limits, or text.")
+@click.option("--numbers", "columns", multiple=True, metavar="COLUMN", help="Describe a numeric column, too. May be repeated.")
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    metavar="OPERATOR",
+    help="Measure as this filter does, instead of as all usual ones.",
+)
+@click.option(
+    "--sample", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="Share of the rows to look at."
+)
+@click.option("--after", metavar="STEP", help="Run the job's steps up to this one first; by default rows are measured as read.")
+@click.option("--out", metavar="FOLDER", help="Keep the report and its page here; a run that was stopped goes on from it.")
+@click.option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report's page to FILE.")
+@_form
+@_executor
+@_ray_address
+@_python_path
+@_quiet
+def analyze(**options: Any) -> None:
+    """Measure the rows of the job in FILE (- for standard input) without running it: how each measure is distributed,
+    what the limits of its filters would drop, and which limits would suit the data. The sink is not touched."""
+    from workloads.cli.analyzing import analyze_file
+
+    analyze_file(**options)
+
+
 @_command("Check jobs without running them.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
 @_set
 @click.option("--import", "imports", is_flag=True, help="Import the functions and classes that steps name, too.")
-@click.option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to say it."
-)
+@_form
 def validate(files: tuple[str, ...], overrides: tuple[str, ...], imports: bool, form: str) -> int:
     """Check the jobs in FILE... (- for standard input) without running them; exit code 2 when one is wrong."""
     from workloads.cli.validating import validate_files

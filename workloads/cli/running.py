@@ -25,20 +25,30 @@ def run_file(
     quiet: bool,
 ) -> None:
     """Run one job of a file. Raises DataJobError for what a person has to mend."""
+    job, folders = chosen_job(file, name, overrides), module_folders(file, python_path)
+    with importing_from(*folders):
+        if dry_run:
+            from workloads.engine.plan import describe
+
+            click.echo(describe(job))
+            return
+        _run(job, folders, resume=resume, executor=executor, ray_address=ray_address, quiet=quiet)
+
+
+def chosen_job(file: str, name: str | None, overrides: Sequence[str]) -> DataJob:
+    """The job of a file that was asked for; what is odd about it goes to stderr. Raises InvalidJob for what is wrong."""
     document = _chosen(read_file(file, [parse_override(text) for text in overrides]), file, name)
     raise_errors([document])
     for problem in document.problems:
         click.echo(str(problem), err=True)
     assert document.job is not None
-    beside = os.getcwd() if file == "-" else os.path.dirname(os.path.abspath(file))
-    folders = (beside, *map(os.path.abspath, python_path))
-    with importing_from(*folders):
-        if dry_run:
-            from workloads.engine.plan import describe
+    return document.job
 
-            click.echo(describe(document.job))
-            return
-        _run(document.job, folders, resume=resume, executor=executor, ray_address=ray_address, quiet=quiet)
+
+def module_folders(file: str, python_path: Sequence[str]) -> tuple[str, ...]:
+    """Where the job's functions are looked for: beside its file, then in the folders named."""
+    beside = os.getcwd() if file == "-" else os.path.dirname(os.path.abspath(file))
+    return (beside, *map(os.path.abspath, python_path))
 
 
 def _run(job: DataJob, folders: tuple[str, ...], *, resume: bool, executor: str, ray_address: str | None, quiet: bool) -> None:

@@ -25,15 +25,16 @@ def step_table(report: Report) -> Iterator[str]:
         rows.append((step.name, *map(count, figures), f"{step.seconds:,.1f}"))
         for reason, dropped in step.rejected.items():
             rows.append((f"  {reason} ({share(dropped, step.rows_in)})", "", "", count(dropped), "", ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
-    for index, row in enumerate(rows):
-        line = _aligned(row, widths)
-        yield click.style(line, bold=True) if index == 0 else click.style(line, dim=True) if row[0].startswith(" ") else line
+    for index, line in enumerate(aligned(rows)):
+        yield click.style(line, bold=True) if index == 0 else click.style(line, dim=True) if line.startswith(" ") else line
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    name, *figures = row
-    return "  ".join([f"{name:<{widths[0]}}", *(f"{text:>{width}}" for text, width in zip(figures, widths[1:], strict=True))])
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table: names to the left, all other columns are figures."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for name, *figures in rows:
+        cells = (f"{text:>{width}}" for text, width in zip(figures, widths[1:], strict=True))
+        yield "  ".join([f"{name:<{widths[0]}}", *cells]).rstrip()
 
 
 def _headline(report: Report) -> str:

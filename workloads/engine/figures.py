@@ -1,11 +1,16 @@
 """Numbers as people read them, the same in the terminal and on the report's page."""
 
-from workloads.api.report import Report
+from workloads.api.report import Report, Threshold
 
 
 def count(value: int) -> str:
     """`1234567` -> `1,234,567`."""
     return f"{value:,}"
+
+
+def number(value: float) -> str:
+    """A measure: `0.0312`, `12.5`, `80`, `1,235`; three digits, more only before the decimal point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def size(value: float) -> str:
@@ -67,3 +72,8 @@ def speed(report: Report) -> tuple[float, float] | None:
         return None
     share_here = (progress.shards_done - report.shards_kept) / progress.shards_done
     return report.input_bytes * progress.percent / 100 * share_here / worked, progress.rows_in * share_here / worked
+
+
+def can_drop(limit: Threshold) -> bool:
+    """False for a least value of 0, and none above it suggested, of a measure that is never less."""
+    return limit.side == "max" or max(limit.limit, limit.suggested) > 0

@@ -10,6 +10,7 @@ from importlib.resources import files
 from workloads.api.report import Histogram, Report, Sample, StepReport
 from workloads.engine.charts import bar, histogram
 from workloads.engine.figures import count, counted, duration, share, size, speed
+from workloads.engine.html_measures import measures
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STATES = {"running": "Running", "complete": "Complete", "failed": "Failed"}
@@ -21,7 +22,7 @@ TELLING_BINS = 3
 def render(report: Report) -> str:
     """The whole page."""
     style = files("workloads.engine").joinpath("report.css").read_text(encoding="utf-8")
-    sections = (_figures, _steps, _reasons, _lengths, _time, _samples, _facts)
+    sections = (_figures, _steps, _reasons, measures, _lengths, _time, _samples, _facts)
     lines = (
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',

@@ -52,7 +52,8 @@ def _report(step: str, of: str, name: str, sketch: Sketch, observer: Observe) ->
 def bin_edges(sketch: Sketch) -> tuple[float, ...]:
     """Edges of a histogram of about BINS bins: of width one for few whole numbers, of equal width, or of equal ratio
     (those below one together) where numbers spread widely."""
-    low, start, high = sketch.quantiles((LEFT_OUT, 0.05, 1 - LEFT_OUT))
+    end = LEFT_OUT if sketch.count * LEFT_OUT >= 1 else 0.0
+    low, start, high = sketch.quantiles((end, 0.05, 1 - end))
     whole = sketch.is_whole(low, high)
     if low == high:
         return low, low + 1

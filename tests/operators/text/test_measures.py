@@ -1,5 +1,6 @@
 """Filters by a measure: the measure is the one a few lines of Python compute, the bounds and reasons hold."""
 
+import re
 from collections import Counter
 from math import isqrt
 from unicodedata import category
@@ -9,15 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.operators.text import slow
 from tests.operators.text.texts import batch_of, decide, texts
 from workloads.errors import InputError
+from workloads.operators.text._unicode import TERMINALS
 from workloads.operators.text.alphanumeric_ratio import AlphanumericRatio
 from workloads.operators.text.average_word_length import AverageWordLength
+from workloads.operators.text.boilerplate_ratio import BoilerplateRatio
 from workloads.operators.text.bracket_ratio import BracketRatio
 from workloads.operators.text.character_repetition import CharacterRepetition
 from workloads.operators.text.digit_ratio import DigitRatio
 from workloads.operators.text.flagged_words import FlaggedWords
 from workloads.operators.text.line_length import LineLength
+from workloads.operators.text.longest_word import LongestWord
+from workloads.operators.text.sentence_end_ratio import SentenceEndRatio
+from workloads.operators.text.sentence_split import SentenceSplit
 from workloads.operators.text.special_characters import SpecialCharacters
 from workloads.operators.text.stop_word_ratio import StopWordRatio
 from workloads.operators.text.text_length import TextLength
@@ -54,6 +61,32 @@ def average_line(text: str) -> float:
     return share(sum(map(len, lines)), len(lines))
 
 
+def boilerplate(parts: list[str]) -> float:
+    parts = [part for part in parts if part.strip()]
+    hits = [any(phrase in line.lower() for phrase in slow.POLICY for line in part.split("\n")) for part in parts]
+    return share(sum(hits), len(parts))
+
+
+def paragraphs(text: str) -> list[str]:
+    lines = [line if line.strip() else "" for line in text.split("\n")]
+    return re.split(r"\n\n+", "\n".join(lines))
+
+
+def marked_sentences(text: str) -> float:
+    def without_closings(part: str) -> str:
+        while (
+            part
+            and part[-1] not in TERMINALS
+            and (part[-1] in "\"'”’»" or part[-1].isspace() or category(part[-1]) in ("Ps", "Pe"))
+        ):
+            part = part[:-1]
+        return part
+
+    sentences = SentenceSplit().apply(batch_of(text)).column("sentences")[0].as_py()
+    parts = [left for part in sentences if (left := without_closings(part))]
+    return share(sum(part.endswith(tuple(TERMINALS)) for part in parts), len(parts))
+
+
 MEASURES = [
     (TextLength(), len),
     (TextLength(unit="bytes"), lambda t: len(t.encode())),
@@ -66,6 +99,10 @@ MEASURES = [
     (LineLength(), average_line),
     (LineLength(statistic="longest"), lambda t: max(map(len, t.splitlines()), default=0)),
     (LineLength(statistic="shortest"), lambda t: min(map(len, t.splitlines()), default=0)),
+    (LongestWord(tokenizer="whitespace"), lambda t: max(map(len, t.split()), default=0)),
+    (BoilerplateRatio(), lambda t: boilerplate(paragraphs(t))),
+    (BoilerplateRatio(unit="line"), lambda t: boilerplate(t.split("\n"))),
+    (SentenceEndRatio(), marked_sentences),
     (CharacterRepetition(size=3), character_repetition),
     (WordRepetition(size=2, tokenizer="whitespace"), word_repetition),
 ]
@@ -110,6 +147,13 @@ def test_the_measure_is_the_obvious_one(rule, slow):
         (CharacterRepetition(), "a" * 100, "character_repetition_too_high"),
         (WordRepetition(), "a b c d e f g h i j k l " * 3, "word_repetition_too_high"),
         (LineLength(), "a\nb\nc", "line_length_too_low"),
+        (LongestWord(), "data:image/png;base64," + "Zm9v+/" * 200, "longest_word_too_high"),
+        (LongestWord(), "我喜欢吃苹果。" * 200, ""),
+        (BoilerplateRatio(), "Our privacy policy\nis here.\n\nSee the Terms of Use.\n\nText.", "boilerplate_ratio_too_high"),
+        (BoilerplateRatio(unit="line"), "Our privacy policy\nis here.\n\nThis is good.", ""),
+        (BoilerplateRatio(phrases=("版权所有",)), "版权所有 2024", "boilerplate_ratio_too_high"),
+        (SentenceEndRatio(), "Menu\nHome\nAbout\nContact\nNews\nShop\nCart\nHelp. ", "sentence_end_ratio_too_low"),
+        (SentenceEndRatio(min=1), 'He said “yes.”\n(It was so.)\n"真的吗？」', ""),
     ],
 )
 def test_bounds_and_reasons(rule, text, reason):

@@ -24,7 +24,8 @@ def _count(keys: Any, counts: Any, capacity: int, key: Any) -> Any:
 def character_repetition(text: Any, size: int, most_points: int, keys: Any, counts: Any, histogram: Any, shares: Any) -> None:
     """The share of the `sqrt(distinct)` most frequent n-grams of `size` characters, of those that occur twice or more.
 
-    Looks at `most_points` characters of a row. `histogram[c]` counts the n-grams that occur c times; it must be zero and is left zero.
+    Looks at `most_points` characters of a row. `histogram[c]` counts the n-grams that occur c times; it must be zero
+    and is left zero.
     """
     data = text.data
     for row in range(text.offsets.size - 1):

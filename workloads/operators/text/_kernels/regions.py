@@ -35,12 +35,10 @@ def _hint(data: Any, at: int, end: int) -> int:
     byte = peek(data, at)
     if byte == 64:
         return AT
-    if byte == 58 and at + 2 < end:  # ://
-        if peek(data, at + 1) == 47 and peek(data, at + 2) == 47:
-            return LINK
-    elif (byte == 119 or byte == 87) and at + 3 < end and peek(data, at + 3) == 46:  # www.
-        if peek(data, at + 1) | 32 == 119 and peek(data, at + 2) | 32 == 119:
-            return LINK
+    if byte == 58 and at + 2 < end:
+        return LINK if peek(data, at + 1) == 47 and peek(data, at + 2) == 47 else 0  # ://
+    if (byte == 119 or byte == 87) and at + 3 < end and peek(data, at + 3) == 46:
+        return LINK if peek(data, at + 1) | 32 == 119 and peek(data, at + 2) | 32 == 119 else 0  # www.
     return 0
 
 

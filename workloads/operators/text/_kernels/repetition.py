@@ -113,7 +113,7 @@ def _repeated_lines(text: Any, words: Any, row: int, limits: Any, keys: Any) -> 
 @inline
 def every_word(words: Any, row: int, scratch: Any) -> int:
     """All words are candidates for `top_characters`; returns how many."""
-    total = words.rows[row + 1] - words.rows[row]
+    total: int = words.rows[row + 1] - words.rows[row]
     for i in range(total):
         scratch.places[i] = i
     return total

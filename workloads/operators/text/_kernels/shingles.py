@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from workloads.operators.text._kernels.jit import inline, kernel
-from workloads.operators.text._kernels.types import TEXT, i64, read, types, u64, void, write
+from workloads.operators.text._kernels.types import TEXT, i64, read, types, void, write
 from workloads.operators.text._kernels.utf8 import MIX, SHIFT, decode
 
 SEPARATOR = 0
-"""In a folding table: ends a word (so does NUL, always). Every other entry is the folded code point and, above `KIND_SHIFT`, its kind."""
+"""In a folding table: ends a word (so does NUL, always). Every other entry is the folded code point and, above
+`KIND_SHIFT`, its kind."""
 KIND_SHIFT = 24
 LETTER, ALONE, MARK, IGNORED = range(4)
 """Part of a word; a word of its own; part of the word before it, whatever that is; as if it were not there."""

@@ -72,5 +72,3 @@ def first_near(hashes: Any, groups: Any, distance: int, repeats: Any) -> None:
                 if _distance(hashes[i], hashes[j]) <= distance:
                     repeats[i] = j
                     break
-
-

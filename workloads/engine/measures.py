@@ -14,7 +14,7 @@ from workloads.operators.base import Bound, Filter, Observe
 
 QUANTILES = {"p1": 0.01, "p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 TAIL = 0.01
-"""Share of the rows that a suggested limit drops, about."""
+"""Share of the rows that a suggested limit drops at most."""
 DIGITS = 2
 """Significant digits of a suggested limit."""
 BINS = 24
@@ -97,8 +97,9 @@ def _dropped(sketch: Sketch, limit: float, bound: Bound) -> int:
 
 
 def suggest(sketch: Sketch, *, is_least: bool) -> float:
-    """The percentile TAIL from the end that the limit is for, rounded to DIGITS so that no more rows are dropped."""
-    [exact] = sketch.quantiles((TAIL if is_least else 1 - TAIL,))
+    """The number with at most TAIL of the rows before or behind it, rounded to DIGITS so that no more rows are dropped."""
+    beyond = int(TAIL * sketch.count)
+    [exact] = sketch.nth([beyond if is_least else sketch.count - 1 - beyond])
     number = Decimal(exact)
     digit = Decimal(1).scaleb(number.adjusted() - DIGITS + 1)
     return float((number / digit).to_integral_value(ROUND_FLOOR if is_least else ROUND_CEILING) * digit)

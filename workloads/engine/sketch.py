@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,12 +72,16 @@ class Sketch:
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """For each share in 0..1 the number at position `share * (count - 1)` (rounded down) of all in ascending order,
         but for the error above. Raises ValueError when there is no number."""
+        return self.nth([floor(share * (self.count - 1)) for share in shares])
+
+    def nth(self, ranks: Sequence[int]) -> list[float]:
+        """The number at each position, from 0, of all in ascending order, but for the error above. Raises ValueError when
+        there is no number."""
         import numpy as np
 
         if self.lowest is None or self.highest is None:
             raise ValueError("a distribution without a number has no quantiles")
         keys, counts = self._ascending()
-        ranks = np.floor(np.asarray(shares) * (counts.sum() - 1)).astype(np.int64)
         found = _edges(keys[np.searchsorted(np.cumsum(counts), ranks, side="right")])
         return [float(value) for value in np.clip(found, self.lowest, self.highest)]
 

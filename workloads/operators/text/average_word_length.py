@@ -31,9 +31,10 @@ class AverageWordLength(Measure):
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The mean length of each row's words."""
-        from workloads.operators.text._unicode import MATTER
-        from workloads.operators.text._words import sums
+        import numpy as np
 
-        words = words_of(batch, self.column, self.tokenizer)
-        meaningful = (words.flags & MATTER) > 0
-        return share(sums(words.points * meaningful, words.rows), sums(meaningful, words.rows))
+        from workloads.operators.text._kernels.measures import word_lengths
+
+        found = np.zeros((len(batch), 2), dtype=np.int64)
+        word_lengths(words_of(batch, self.column, self.tokenizer), found)
+        return share(found[:, 1], found[:, 0])

@@ -1,4 +1,4 @@
-"""The figures that the Gopher, FineWeb and C4 rules compare with their limits, for every row and every rule."""
+"""The figures that the Gopher, FineWeb and C4 rules and word lengths compare with limits, for every row and every rule."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ def quality_measures(text: Any, table: Any, words: Any, stop_words: Any, found: 
         out[row, 4], out[row, 5] = bullets / max(lines, 1), ellipses / max(lines, 1)
         out[row, 6] = alphabetic / total
         out[row, 7] = distinct_of(words, first, last, stop_words, stop_words.size, found)
+
+
+@kernel(void(WORDS, write(i64, 2)))
+def word_lengths(words: Any, out: Any) -> None:
+    """Columns of `out`: words that are not symbols only, and their characters."""
+    for row in range(words.rows.size - 1):
+        out[row, 0], out[row, 1], _ = count_words(words, row)
 
 
 @kernel(void(TEXT, WORDS, read(i64), read(i64), SCRATCH, write(f64, 2)))

@@ -108,7 +108,7 @@ class Report(Parameters):
         default=None,
         ge=0,
         le=255,
-        description="Exit code of a run that failed: 2 to 5 for errors in the job or its data, 6 when the store does not answer.",
+        description="Exit code of a run that failed: 2 to 5: the job or its data are wrong; 6: the store does not answer.",
     )
     started: str = Field(description="RFC 3339 time of the first start.")
     finished: str | None = Field(default=None, description="RFC 3339 time of the end.")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DEFAULT = ("engine", "text_kernels", "dedup_minhash")
+DEFAULT = ("engine", "text_kernels", "text_peers", "dedup_minhash")
 """Benchmarks that need neither root, a cluster nor torch. The others are named on the command line."""
 
 

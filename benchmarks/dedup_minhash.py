@@ -1,9 +1,9 @@
 """minhashDedup: what it finds on planted near-duplicates, how fast it is, and how its cost grows.
 
-    python -m benchmarks.dedup_minhash CORPUS [--documents 20000]
+    python -m benchmarks.dedup_minhash [CORPUS] [--documents 20000]
 
-CORPUS holds Parquet files with a column `text`. Prints one line of JSON per figure; times are processor time of
-one process, and ratios are of figures taken in this very run.
+CORPUS holds Parquet files with a column `text`; by default the corpus of all benchmarks. Prints one line of JSON per
+figure; times are processor time of one process, and ratios are of figures taken in this very run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from benchmarks.data import corpus
 from benchmarks.planted import planted_documents, similar_pairs
 from workloads.api.datajob import DataJob
 from workloads.engine.driver import run_job
@@ -119,15 +120,16 @@ def growth(corpus: Path, folder: Path) -> None:
 def main() -> None:
     """All figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", type=Path, nargs="?")
     parser.add_argument("--documents", type=int, default=20_000)
     options = parser.parse_args()
+    source = options.corpus or corpus()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        signatures(options.corpus)
+        signatures(source)
         quality(options.documents, folder)
-        whole_jobs(options.corpus, folder)
-        growth(options.corpus, folder)
+        whole_jobs(source, folder)
+        growth(source, folder)
 
 
 if __name__ == "__main__":

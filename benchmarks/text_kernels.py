@@ -1,9 +1,9 @@
 """The speed of the text rules alone, on one core: no reading, no Ray, text already in Arrow.
 
-    python -m benchmarks.text_kernels CORPUS [--megabytes 100]
+    python -m benchmarks.text_kernels [CORPUS] [--megabytes 100]
 
-CORPUS holds Parquet files with a column `text`. Speeds are MB of text per second of processor time, so that other
-work on the machine changes them little. Prints one line of JSON per figure.
+CORPUS holds Parquet files with a column `text`; by default the corpus of all benchmarks. Speeds are MB of text per
+second of processor time, so that other work on the machine changes them little. Prints one line of JSON per figure.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from benchmarks.data import corpus
+from benchmarks.polars_rules import gopher_rules
 from workloads.operators.base import Batch, Filter
 from workloads.operators.text._text import with_column
 from workloads.operators.text.c4_quality import C4Quality
 from workloads.operators.text.character_repetition import CharacterRepetition
 from workloads.operators.text.digit_ratio import DigitRatio
 from workloads.operators.text.fineweb_quality import FinewebQuality
-from workloads.operators.text.gopher_quality import STOP_WORDS, GopherQuality
+from workloads.operators.text.gopher_quality import GopherQuality
 from workloads.operators.text.gopher_repetition import GopherRepetition
 from workloads.operators.text.language_id import LanguageId
 from workloads.operators.text.pii_redact import PiiRedact
@@ -84,23 +86,9 @@ def pass_of(filters: Iterable[Filter]) -> Callable[[pa.Table], object]:
 
 def gopher_in_polars(table: pa.Table) -> object:
     """Gopher's quality rules as expressions over a lazy frame."""
-    text, words = pl.col("text"), pl.col("words")
-    total, lines = words.list.len(), (pl.col("text").str.count_matches("\n") + 1)
-    lengths = words.list.eval(pl.element().str.len_chars()).list.mean()
-    ellipses = text.str.count_matches(r"\.\.\.|…")
-    rules = (
-        total.is_between(50, 100_000)
-        & lengths.is_between(3, 10)
-        & (text.str.count_matches("#", literal=True) / total <= 0.1)
-        & (ellipses / total <= 0.1)
-        & (text.str.count_matches(r"(?m)^\s*[•-]") / lines <= 0.9)
-        & (text.str.count_matches(r"(?m)(?:\.\.\.|…)\s*$") / lines <= 0.3)
-        & (text.str.count_matches(r"\S*\p{L}\S*") / total >= 0.8)
-        & (words.list.set_intersection(list(STOP_WORDS)).list.len() >= 2)
-    )
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    return frame.lazy().with_columns(words=text.str.extract_all(r"\S+")).select(keep=rules).collect()
+    return gopher_rules(frame.lazy()).select("keep").collect()
 
 
 def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float | None, float | None]]:
@@ -122,10 +110,10 @@ def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float
 def main() -> None:
     """Print all figures for the corpus given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus")
+    parser.add_argument("corpus", nargs="?")
     parser.add_argument("--megabytes", type=int, default=100)
     options = parser.parse_args()
-    for name, value, against, other, goal in figures(batches_of(options.corpus, options.megabytes)):
+    for name, value, against, other, goal in figures(batches_of(options.corpus or str(corpus()), options.megabytes)):
         ratio = round(value / other, 1) if other else None
         line = {"figure": name, "value": round(value, 1), "unit": "MB/s per core", "against": against or None, "ratio": ratio}
         print(json.dumps({**line, "goal": goal}), flush=True)

@@ -1,0 +1,196 @@
+"""Jobs of text rules, from Parquet to Parquet on two cores, against datatrove and polars on the same texts and words.
+
+    python -m benchmarks.text_peers [names of parts] [--largest 16]
+
+datatrove gets an environment of its own, a sample of the corpus, and the same words (what white space separates).
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.data import CACHE, corpus, text_bytes
+from benchmarks.engine import CORES, timed
+from benchmarks.figures import Figure, alternate, publish
+
+RULES = ("gopherRepetition", "gopherQuality", "c4Quality", "finewebQuality")
+Steps = Sequence[dict[str, Any]]
+R1: Steps = [{rule: {"tokenizer": "whitespace"}} for rule in RULES]
+R1_MINHASH: Steps = [*R1, {"minhashDedup": {}}]
+GOPHER: Steps = [{"gopherQuality": {"tokenizer": "whitespace"}}]
+SAMPLE_MB = 10
+DATATROVE = ("datatrove==0.10.1", "regex", "nltk", "ftfy", "tokenizers", "xxhash", "spacy", "pyarrow", "numpy")
+
+
+def job_file(source: Path, sink: Path, steps: Steps) -> Path:
+    """A job from Parquet to Parquet, written beside its sink."""
+    spec = {
+        "sources": [{"parquet": {"paths": [str(source)]}}],
+        "steps": list(steps),
+        "sink": {"parquet": {"path": str(sink), "mode": "overwrite"}},
+    }
+    job = {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "bench"}, "spec": spec}
+    path = sink.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump(job))
+    return path
+
+
+def run(source: Path, sink: Path, steps: Steps, executor: Any = "ray") -> Any:
+    """The report of the job."""
+    from workloads.api.loading import load
+    from workloads.engine.driver import run_job
+    from workloads.engine.options import RunOptions
+
+    return run_job(load(str(job_file(source, sink, steps)))[0], RunOptions(executor=executor, fresh=True))
+
+
+def steady(source: Path, work: Path, steps: Steps) -> float:
+    """Seconds of the job without its start."""
+    report = run(source, work / "out", steps)
+    return float(report.seconds - report.startup_seconds)
+
+
+def sample_of(source: Path, work: Path) -> Path:
+    """A folder with about SAMPLE_MB of texts from all over the corpus."""
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    place = work / "sample"
+    if not place.exists():
+        texts = ds.dataset(source).to_table(columns=["text"])
+        texts = texts.filter(texts.column("text").is_valid())
+        step = max(1, round(texts.nbytes / (SAMPLE_MB * 1e6)))
+        place.mkdir()
+        pq.write_table(texts.take(list(range(0, texts.num_rows, step))), place / "texts.parquet")
+    return place
+
+
+def datatrove(sample: Path, work: Path, *options: str) -> tuple[float, int]:
+    """Seconds of datatrove on all cores without its imports, and the rows that it keeps."""
+    place = CACHE / DATATROVE[0]
+    python = place / "bin" / "python"
+    if not python.exists():
+        subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
+        subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(python), *DATATROVE], check=True)
+    folder = work / "datatrove"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    script = Path(__file__).with_name("datatrove_peer.py")
+    command = [str(python), str(script), str(sample / "texts.parquet"), str(CORES), str(folder), *options]
+    seconds, rows = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-2:]
+    return float(seconds), int(rows)
+
+
+def against_datatrove(source: Path, work: Path) -> list[Figure]:
+    """R1, and R1 with MinHash, in steady state on the whole corpus; datatrove on the sample."""
+    return [
+        *compare("R1", R1, (), ">= 80 MB/s, 50 x", source, work),
+        *compare("R1 + minhashDedup", R1_MINHASH, ("minhash",), ">= 40 MB/s, 100 x", source, work),
+    ]
+
+
+def compare(name: str, steps: Steps, options: Sequence[str], goal: str, source: Path, work: Path) -> list[Figure]:
+    """The speed of the steps beside datatrove's with these options, and what both keep of the sample."""
+    sample = sample_of(source, work)
+    kept: list[int] = []
+
+    def theirs() -> float:
+        seconds, rows = datatrove(sample, work, *options)
+        kept.append(rows)
+        return seconds
+
+    steady(source, work, steps)  # the first run imports what the workers need
+    mine, other = alternate(3, lambda: steady(source, work, steps), theirs)
+    speed, peer = text_bytes(source) / 1e6 / mine, text_bytes(sample) / 1e6 / other
+    rows = run(sample, work / "out", steps).progress.rows_out
+    return [
+        Figure(f"{name}, steady state", speed, "MB/s", f"datatrove {peer:.2f} MB/s", speed / peer, goal),
+        Figure(f"{name}, rows kept of the sample", rows, "rows", f"datatrove {kept[-1]} rows", rows / kept[-1], "1"),
+    ]
+
+
+def against_polars(source: Path, work: Path) -> list[Figure]:
+    """Gopher's quality rules alone, in steady state, both on all cores."""
+    import polars as pl
+
+    from benchmarks.polars_rules import gopher_rules
+
+    def theirs() -> float:
+        frame = gopher_rules(pl.scan_parquet(f"{source}/*.parquet")).filter("keep").drop("keep")
+        return timed(lambda: frame.sink_parquet(work / "polars.parquet"))
+
+    steady(source, work, GOPHER)
+    size = text_bytes(source) / 1e6
+    mine, other = alternate(3, lambda: steady(source, work, GOPHER), theirs)
+    return [Figure("gopherQuality, steady state", size / mine, "MB/s", f"polars {size / other:.0f} MB/s", other / mine, ">= 3")]
+
+
+def whole_process(source: Path, work: Path) -> list[Figure]:
+    """`datajob run` with everything, Ray's start included."""
+    job = job_file(source, work / "out", R1)
+    command = [str(Path(sys.executable).with_name("datajob")), "run", str(job), "--fresh"]
+
+    def seconds(*options: str) -> Callable[[], float]:
+        quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return lambda: timed(lambda: subprocess.run([*command, *options], **quiet))  # type: ignore[call-overload]
+
+    size = text_bytes(source) / 1e6
+    auto, on_ray = alternate(3, seconds(), seconds("--executor", "ray"))
+    return [
+        Figure("datajob run of R1, whole process", auto, "s", f"{size:.0f} MB, {size / auto:.0f} MB/s", goal="<= 25"),
+        Figure("the same on Ray", on_ray, "s", f"{size:.0f} MB, {size / on_ray:.0f} MB/s", goal="<= 25"),
+    ]
+
+
+def growth(source: Path, work: Path, largest: int) -> list[Figure]:
+    """R1 on the corpus several times over; `minhashDedup` has its own in `dedup_minhash`."""
+    seconds: dict[int, float] = {}
+    for times in (t for t in (1, 4, 16) if t <= largest):
+        folder = work / f"times-{times}"
+        folder.mkdir()
+        for copy in range(times):
+            for file in source.glob("*.parquet"):
+                (folder / f"{copy:02}-{file.name}").symlink_to(file.resolve())
+        if times == 1:
+            steady(folder, work, R1)
+        seconds[times] = min(steady(folder, work, R1) for _ in range(2 if times < 16 else 1))
+    return [
+        Figure(f"R1 on {t} x the rows", s, "s", f"{seconds[1]:.1f} s for 1 x", s / seconds[1], f"{t} +- 10 %")
+        for t, s in seconds.items()
+        if t > 1
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    from workloads.engine.executors import RayExecutor
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = ("whole_process", "against_datatrove", "against_polars", "growth")
+    parser.add_argument("parts", nargs="*", default=[], help=f"{', '.join(parts)}; all by default")
+    parser.add_argument("--largest", type=int, default=4, help="how many times the corpus `growth` goes up to")
+    options = parser.parse_args()
+    chosen, source, figures = options.parts or parts, corpus(), list[Figure]()
+    with tempfile.TemporaryDirectory(prefix="datajob-bench-") as folder:
+        work = Path(folder)
+        if "whole_process" in chosen:
+            figures += whole_process(source, work)
+        ray = RayExecutor()
+        try:
+            figures += against_datatrove(source, work) if "against_datatrove" in chosen else []
+            figures += against_polars(source, work) if "against_polars" in chosen else []
+            figures += growth(source, work, options.largest) if "growth" in chosen else []
+        finally:
+            ray.close()
+    publish(figures)
+
+
+if __name__ == "__main__":
+    main()

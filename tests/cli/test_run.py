@@ -126,10 +126,19 @@ def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
     (job.parent / "sleeping.py").write_text("import time\n\ndef nap(row):\n    time.sleep(60)\n    return row\n")
     command = [sys.executable, "-m", "workloads.cli", "run", "--executor", "local", str(job)]
     command += ["--set", "spec.steps[2]={map: {function: 'sleeping:nap'}}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        assert run.stderr is not None
-        assert "1 unit of work" in run.stderr.readline()
-        run.send_signal(signal.SIGINT)
-        _, err = run.communicate(timeout=60)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background of a shell ignores it
+    ) as run:
+        try:
+            assert run.stderr is not None
+            assert "1 unit of work" in run.stderr.readline()
+            run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
     assert run.returncode == 130
     assert "Interrupted." in err and "Traceback" not in err

@@ -26,7 +26,7 @@ R1: Steps = [{rule: {"tokenizer": "whitespace"}} for rule in RULES]
 R1_MINHASH: Steps = [*R1, {"minhashDedup": {}}]
 GOPHER: Steps = [{"gopherQuality": {"tokenizer": "whitespace"}}]
 SAMPLE_MB = 10
-DATATROVE = ("datatrove==0.10.1", "regex", "nltk", "ftfy", "tokenizers", "xxhash", "spacy", "pyarrow", "numpy")
+DATATROVE = ("datatrove==0.10.1", "regex", "nltk", "ftfy", "tokenizers", "xxhash<4", "spacy", "pyarrow", "numpy")
 
 
 def job_file(source: Path, sink: Path, steps: Steps) -> Path:

@@ -8,10 +8,15 @@ modality. pyarrow, numpy and everything heavier are imported inside methods only
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from workloads.operators.batch import Batch as Batch
+from workloads.operators.batch import Device as Device
+from workloads.operators.batch import Inferred as Inferred
+from workloads.operators.batch import Needs as Needs
+from workloads.operators.batch import Verdict as Verdict
 from workloads.parameters import Parameters, Reads, Writes, marked_columns
 
 if TYPE_CHECKING:
@@ -19,57 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-T = TypeVar("T")
 Order = tuple[str, ...]
-
-
-class Batch:
-    """One Arrow table on its way through a fused segment, with what operators derived from its columns.
-
-    Adjacent operators that need the same derivation (words of a text column, say) share it by `derive`.
-    """
-
-    def __init__(self, table: pa.Table, alive: NDArray[np.bool_] | None = None) -> None:
-        self.table = table
-        self.alive = alive
-        """Rows that no earlier filter dropped (None: all). Infallible filters may skip the others: their verdict is ignored."""
-        self._derived: dict[Hashable, Any] = {}
-
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    def array(self, column: str) -> pa.Array:
-        """The column as one contiguous Arrow array (combined once, then shared)."""
-
-        def combine() -> pa.Array:
-            import pyarrow as pa
-
-            chunked = self.table.column(column)
-            if chunked.num_chunks == 1:
-                return chunked.chunk(0)
-            return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], type=chunked.type)
-
-        return self.derive(("array", column), combine)
-
-    def derive(self, key: Hashable, build: Callable[[], T]) -> T:
-        """`build()`, or what an earlier operator built under the same key for this very table."""
-        if key not in self._derived:
-            self._derived[key] = build()
-        value: T = self._derived[key]
-        return value
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a filter decided for each row of a batch.
-
-    `codes` has one int per row: 0 keeps the row, i > 0 drops it for `reasons[i - 1]` (the first rule that failed).
-    `columns` replaces or adds columns (same length as the batch): measures, or a text with lines removed.
-    """
-
-    codes: NDArray[np.integer[Any]]
-    reasons: tuple[str, ...]
-    columns: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 class Operator(Parameters):
@@ -194,39 +149,6 @@ class FlatMap(Operator):
     def expand(self, batch: Batch) -> pa.Table:
         """The new rows, in the order of the rows they come from."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Device:
-    """What a process was given to run models on."""
-
-    kind: Literal["any", "cpu", "gpu", "npu"] = "any"
-    """`any`: the best that is there."""
-    count: float = 1.0
-    """Accelerators (less than one: a share of one); of a CPU, cores."""
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What one copy of a model wants, and how many copies there should be."""
-
-    accelerators: float = 1.0
-    cpus: float = 1.0
-    least: int | None = None
-    """Fewest actors; None: as many as the accelerator group has at its smallest."""
-    most: int | None = None
-    memory: int | None = None
-    """Bytes of a process that holds a copy in host memory; None: unknown."""
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """What a model made of the rows of a batch."""
-
-    columns: Mapping[str, pa.Array]
-    """New or replaced columns, one value per row; those of failed rows do not matter."""
-    failed: Mapping[int, str] = field(default_factory=dict)
-    """Position and reason of each row that the model could not take."""
 
 
 class Model(Operator):

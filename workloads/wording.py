@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The one of `known` that someone who wrote `word` most likely meant, whatever its case and underscores."""
-    names = {name.casefold().replace("_", ""): name for name in known}
+    plain_last = sorted(known, key=lambda name: -name.count("_"))  # of `json` and `_json`, the first is meant
+    names = {name.casefold().replace("_", ""): name for name in plain_last}
     close = get_close_matches(word.casefold().replace("_", ""), names, n=1, cutoff=0.6)
     return names[close[0]] if close else None

@@ -82,7 +82,14 @@ def test_a_wrong_model_or_label_is_a_clear_error(lid_path, parameters, message):
         decide(FasttextClassifier(**{"model": lid_path, "label": "en", **parameters}), "text")
 
 
-def test_perplexity_is_that_of_the_model(tmp_path):
+@pytest.fixture
+def kenlm():
+    return pytest.importorskip(
+        "kenlm", reason="kenlm is compiled on installation, hence an extra: pip install 'datajob[perplexity]'"
+    )
+
+
+def test_perplexity_is_that_of_the_model(tmp_path, kenlm):
     (tmp_path / "model.arpa").write_text(ARPA)
     verdict = Perplexity(model=str(tmp_path / "model.arpa"), max=5, output="p").keep(
         batch_of("hello world", "Hello World", "nonsense words", "", "hello world\n\nhello world")
@@ -92,6 +99,6 @@ def test_perplexity_is_that_of_the_model(tmp_path):
     assert reasons(verdict) == ["", "perplexity_too_high", "perplexity_too_high", "", ""]
 
 
-def test_a_missing_model_is_a_clear_error(tmp_path):
+def test_a_missing_model_is_a_clear_error(tmp_path, kenlm):
     with pytest.raises(InputError, match="no KenLM model"):
         decide(Perplexity(model=str(tmp_path / "nowhere.arpa")), "text")

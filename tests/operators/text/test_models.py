@@ -85,7 +85,7 @@ def test_a_wrong_model_or_label_is_a_clear_error(lid_path, parameters, message):
 @pytest.fixture
 def kenlm():
     return pytest.importorskip(
-        "kenlm", reason="kenlm is compiled on installation, hence an extra: pip install 'datajob[perplexity]'"
+        "kenlm", reason="needs the extra `perplexity` (kenlm, compiled on installation)"
     )
 
 

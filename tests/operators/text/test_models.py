@@ -84,9 +84,7 @@ def test_a_wrong_model_or_label_is_a_clear_error(lid_path, parameters, message):
 
 @pytest.fixture
 def kenlm():
-    return pytest.importorskip(
-        "kenlm", reason="needs the extra `perplexity` (kenlm, compiled on installation)"
-    )
+    return pytest.importorskip("kenlm", reason="needs the extra `perplexity` (kenlm, compiled on installation)")
 
 
 def test_perplexity_is_that_of_the_model(tmp_path, kenlm):

@@ -39,7 +39,7 @@ test-rest: setup ## The slow ones: Ray, S3, browser, API server; what is left ou
 	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e"
 
 test-models: setup-models ## Inference, with tiny models that the tests make
-	$(RUN)/python -m pytest -q tests/operators/inference
+	$(RUN)/python -m pytest -q tests/operators/inference tests/samples/test_captions.py
 
 e2e: setup ## DataJobs on a whole node with KubeRay (root; builds Kubernetes the first time)
 	$(RUN)/python -m pytest -q -m e2e

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_FOOTERS = 1000
 """Files whose footer is read to learn the schema; of more files, this many evenly spread ones."""
 FOOTER_THREADS = 32
+FOOTER_READ = 64 << 10
+"""Bytes that Arrow reads of a file's end to find the footer: a smaller file is read whole."""
 PREBUFFER_BYTES = 256 << 20
 """A row group up to this size (compressed) is fetched in few large requests; a larger one is streamed."""
 STREAM_BUFFER = 8 << 20
@@ -165,7 +167,8 @@ def _sample(files: Sequence[InputFile]) -> list[InputFile]:
 def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
-            return _open(file.path).schema_arrow
+            opened = _open_small(file.path) if file.size <= FOOTER_READ else _open(file.path)
+            return opened.schema_arrow
 
     with ThreadPoolExecutor(FOOTER_THREADS) as pool:
         return dict(zip((file.path for file in files), pool.map(one, files), strict=True))

@@ -48,6 +48,8 @@ _REASONS = (
 
 def scheme_of(path: str) -> str:
     """`s3` of `s3://bucket/key`; empty for a local path."""
+    if "://" not in path:
+        return ""
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
     found = match.group(1).lower() if match else ""
     return "" if found == "file" else found

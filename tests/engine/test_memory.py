@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +25,9 @@ def run_measured(job: Any, folder: Path) -> int:
     (folder / "job.json").write_text(job.model_dump_json(by_alias=True, exclude_unset=True))
     (folder / "options.json").write_text(json.dumps({"executor": "local"}))
     command = [sys.executable, "-m", "tests.engine.runner", str(folder / "job.json"), str(folder / "options.json")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, (folder / "log").read_text()[-2000:]
-    return usage.ru_maxrss << 10
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return int(done.stdout.split()[-1]) << 10
 
 
 def parquet(folder: Path) -> dict[str, Any]:

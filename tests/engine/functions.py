@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,19 @@ def refuse_low(row: dict[str, Any]) -> dict[str, Any]:
     if row["id"] < 400:
         raise KeyError("low")
     return {**row, "seen": True}
+
+
+def meet(row: dict[str, Any], place: str) -> dict[str, Any]:
+    """Waits until two processes are at work at the same time."""
+    folder = Path(place)
+    folder.mkdir(exist_ok=True)
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 120
+    while len(list(folder.iterdir())) < 2:
+        if time.monotonic() > deadline:
+            raise TimeoutError("no second process came")
+        time.sleep(0.01)
+    return row
 
 
 def die_once(row: dict[str, Any], marker: str) -> dict[str, Any]:

@@ -66,6 +66,10 @@ class Settings(_Frozen):
     submission_mode: Literal["HTTPMode", "K8sJobMode", "SidecarMode"] = Field(
         default="HTTPMode", description="How KubeRay submits the job."
     )
+    cpu_limits: bool = Field(
+        default=False,
+        description="Limit the CPU of a job's containers to their request, instead of memory and accelerators only.",
+    )
     run_as_user: int = Field(default=1000, ge=1, description="User of the job's containers.")
     termination_grace_seconds: int = Field(default=15, ge=1, description="Time a pod has to end.")
     autoscaler_idle_seconds: int = Field(default=60, ge=1, description="An idle worker is given back after this long.")

@@ -63,7 +63,8 @@ def _run(path: str, watch: object) -> tuple[int, str]:
     try:
         job = load(path)[0]
         options = RunOptions(
-            executor=os.environ.get("DATAJOB_EXECUTOR", "ray"),  # type: ignore[arg-type]
+            executor=os.environ.get("DATAJOB_EXECUTOR", "auto"),  # type: ignore[arg-type]
+            in_cluster=True,
             ray_address=os.environ.get("RAY_ADDRESS"),
             run_id=os.environ.get("DATAJOB_RUN_ID"),
             attempt=int(os.environ["DATAJOB_ATTEMPT"]) if "DATAJOB_ATTEMPT" in os.environ else None,

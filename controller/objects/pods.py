@@ -21,6 +21,13 @@ SECURITY_CONTEXT: Manifest = {
     "capabilities": {"drop": ["ALL"]},
 }
 TMP_MOUNT: Manifest = {"name": TMP_VOLUME, "mountPath": "/tmp"}
+READINESS_PROBE: Manifest = {
+    "httpGet": {"path": "/api/local_raylet_healthz", "port": 52365},
+    "periodSeconds": 2,
+    "timeoutSeconds": 5,
+    "failureThreshold": 10,
+}
+"""What KubeRay's own asks, but not only after ten seconds and then every five: all pods must be ready before it submits."""
 
 
 def pod_template(
@@ -38,7 +45,7 @@ def pod_template(
     node_selector: Mapping[str, str] | None = None,
     tolerations: list[Manifest] | None = None,
 ) -> Manifest:
-    """A pod template; `resources` are both requested and the limit, `token` says whether it may talk to the API server."""
+    """A pod template; `resources` are what it asks for, `token` says whether it may talk to the API server."""
     runtime = spec.runtime
     pod: dict[str, Any] = {
         # A container that ended is not started again in place: the controller must see it, count it and wait.
@@ -59,7 +66,8 @@ def pod_template(
                 "imagePullPolicy": settings.image_pull_policy,
                 "env": _env(datajob, spec, run, attempt, env or []),
                 "envFrom": list(runtime.env_from),
-                "resources": {"requests": dict(resources), "limits": dict(resources)},
+                "resources": {"requests": dict(resources), "limits": limits(resources, settings)},
+                "readinessProbe": READINESS_PROBE,
                 "securityContext": SECURITY_CONTEXT,
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": [
@@ -82,6 +90,11 @@ def pod_template(
     if tolerations:
         pod["tolerations"] = tolerations
     return {"metadata": {"labels": {**labels(datajob), LABEL_ATTEMPT: str(attempt)}}, "spec": pod}
+
+
+def limits(resources: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Limits for what a container asks for; CPU that the neighbours leave is free to use, above all while Ray starts."""
+    return {name: amount for name, amount in resources.items() if name != "cpu" or settings.cpu_limits}
 
 
 def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, group: list[Manifest]) -> list[Manifest]:

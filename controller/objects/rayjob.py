@@ -5,7 +5,7 @@ from typing import Any
 from controller.manifests import LABEL_ATTEMPT, Manifest, metadata
 from controller.names import rayjob
 from controller.objects.accelerators import placement
-from controller.objects.pods import JOB_PATH, SECURITY_CONTEXT, TMP_MOUNT, pod_template
+from controller.objects.pods import JOB_PATH, SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
 from controller.objects.quantities import number
 from controller.settings import Settings
 from workloads.api.resources import WorkerGroup
@@ -17,6 +17,8 @@ ENTRYPOINT = f"python -m workloads.run {JOB_PATH}"
 HEAD_CONTAINER = "ray-head"
 CPU_GROUP = "workers"
 ACCELERATOR_GROUP = "accelerator"
+AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
+"""What Ray's autoscaler asks for in its container beside the head."""
 
 
 def ray_job(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> Manifest:
@@ -72,10 +74,7 @@ def _cluster(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str,
             "imagePullPolicy": settings.image_pull_policy,
             "securityContext": SECURITY_CONTEXT,
             "volumeMounts": [TMP_MOUNT],
-            "resources": {
-                "requests": {"cpu": "100m", "memory": "512Mi"},
-                "limits": {"cpu": "500m", "memory": "512Mi"},
-            },
+            "resources": {"requests": AUTOSCALER, "limits": limits(AUTOSCALER, settings)},
         }
     return cluster
 

@@ -23,9 +23,9 @@ OpenObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 
 
 class Head(Parameters):
-    """The Ray head pod; it runs the driver and no rows."""
+    """The Ray head pod; it runs the driver, which cleans small inputs by itself."""
 
-    cpu: Quantity = Field(default="1", description="CPU request and limit.")
+    cpu: Quantity = Field(default="1", description="CPU request; the driver runs here, and small inputs with it.")
     memory: Quantity = Field(default="4Gi", description="Memory request and limit.")
 
 
@@ -36,7 +36,7 @@ class WorkerGroup(Parameters):
 
     min: int = Field(default=1, ge=0, le=10_000, description="Fewest workers.")
     max: int = Field(default=1, ge=1, le=10_000, description="Most workers; above `min` Ray's autoscaler is on.")
-    cpu: Quantity = Field(default="2", description="CPU request and limit of each worker.")
+    cpu: Quantity = Field(default="2", description="CPU request of each worker.")
     memory: Quantity = Field(default="8Gi", description="Memory request and limit of each worker.")
     node_selector: dict[str, str] = Field(default={}, description="Labels a node must have.")
     tolerations: tuple[OpenObject, ...] = Field(
@@ -65,7 +65,7 @@ class Accelerator(WorkerGroup):
         min_length=1,
         description="Extended resource to ask for when it is not the default of the type, such as `nvidia.com/mig-1g.5gb`.",
     )
-    cpu: Quantity = Field(default="8", description="CPU request and limit of each worker.")
+    cpu: Quantity = Field(default="8", description="CPU request of each worker.")
     memory: Quantity = Field(default="64Gi", description="Memory request and limit of each worker.")
 
 

@@ -25,7 +25,7 @@ from workloads.engine.ledger import Ledger, Record
 from workloads.engine.listing import Listing, list_input
 from workloads.engine.options import RunOptions
 from workloads.engine.placement import place
-from workloads.engine.plan import Segment, job_steps, segments
+from workloads.engine.plan import Segment, job_steps, segments, unforeseeable
 from workloads.engine.progress import Meter
 from workloads.engine.state import MANIFEST, Lock, RunState, open_run
 from workloads.engine.tasks import Failure
@@ -62,7 +62,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
             target = state.target or options.shard_bytes
             listing = list_input(readers, target, any(p.inference for p in parts), lenient)
             _refuse(check_columns(job.spec, tuple(listing.source.schema.names)))
-            executor = ray or _executor(options, listing, parts)
+            executor = ray or _executor(options, listing, steps)
             with closing(executor):
                 return _Run(job, options, sink, state, listing, steps, parts, executor, began).execute()
     finally:
@@ -81,14 +81,16 @@ def _ray(job: DataJob, options: RunOptions, parts: Sequence[Segment]) -> RayExec
 
 
 def _wants_ray(options: RunOptions, parts: Sequence[Segment]) -> bool:
+    """Whether Ray is wanted whatever the size of the input."""
     if options.executor == "auto":
-        return any(p.inference for p in parts) or options.ray_address is not None or "RAY_ADDRESS" in os.environ
+        elsewhere = (options.ray_address is not None or "RAY_ADDRESS" in os.environ) and not options.in_cluster
+        return elsewhere or any(p.inference for p in parts)
     return options.executor == "ray"
 
 
-def _executor(options: RunOptions, listing: Listing, parts: Sequence[Segment]) -> Executor:
-    small = listing.size <= LOCAL_BYTES
-    return LocalExecutor() if options.executor == "local" or small else RayExecutor()
+def _executor(options: RunOptions, listing: Listing, steps: Sequence[Step]) -> Executor:
+    small = listing.size <= LOCAL_BYTES and not (options.in_cluster and unforeseeable(steps))
+    return LocalExecutor() if options.executor == "local" or small else RayExecutor(options.ray_address)
 
 
 def _refuse(problems: Iterable[Problem]) -> None:

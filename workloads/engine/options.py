@@ -22,6 +22,8 @@ class RunOptions:
     """`ray` (Ray Data), `local` (this process), or the one that is quicker for the size of the input."""
     ray_address: str | None = None
     """An existing Ray cluster; by default one is started on this machine."""
+    in_cluster: bool = False
+    """The driver is in that cluster itself: with `auto` it does alone what would take its workers longer to begin."""
     run_id: str | None = None
     """Names the run across restarts of its driver: a completed run of the same id is not run again."""
     attempt: int | None = None

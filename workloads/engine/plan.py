@@ -49,6 +49,12 @@ def segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
     return (*found, Segment(tuple(current), None))
 
 
+def unforeseeable(steps: Sequence[Step]) -> bool:
+    """Whether the size of the sources says nothing about the work: a user's code runs, or other inputs are read."""
+    operators = [s.operator for s in steps]
+    return any(o.users_code() or (isinstance(o, Global) and o.side_sources()) for o in operators)
+
+
 def describe(job: DataJob) -> str:
     """The plan as text, for `datajob run --dry-run`."""
     return "\n".join(_describe(job))

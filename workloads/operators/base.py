@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from workloads.operators.batch import Batch as Batch
 from workloads.operators.batch import Device as Device
 from workloads.operators.batch import Inferred as Inferred
+from workloads.operators.batch import Memory as Memory
 from workloads.operators.batch import Needs as Needs
 from workloads.operators.batch import Verdict as Verdict
 from workloads.parameters import Parameters, Reads, Writes, marked_columns
@@ -57,15 +58,23 @@ class Operator(Parameters):
     def identity(self) -> Any:
         """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
         identity: list[Any] = [self.key, self.model_dump(mode="json")]
-        if type(self).__module__.split(".")[0] != __name__.split(".")[0]:  # a user's own class
+        if _is_users(type(self)):
             from workloads.operators._source import source_digest
 
             identity.append(source_digest(type(self).__module__))
         return identity
 
+    def users_code(self) -> bool:
+        """Whether it runs code of a user: then nobody else knows what a row costs."""
+        return _is_users(type(self))
+
     def outputs(self, columns: Order) -> Order | None:
         """Column names after this step, given those before it; None when only running it tells (a user's function)."""
         return tuple(dict.fromkeys((*columns, *marked_columns(self, Writes))))
+
+
+def _is_users(operator: type[Operator]) -> bool:
+    return operator.__module__.split(".")[0] != __name__.split(".")[0]
 
 
 @dataclass(frozen=True)
@@ -179,8 +188,11 @@ class Model(Operator):
         """
         raise NotImplementedError
 
-    def infer(self, batch: Batch, model: Any) -> Inferred:
-        """The model's columns for all rows of a batch (possibly none); rows that it cannot take fail alone."""
+    def infer(self, batch: Batch, model: Any, memory: Memory | None = None) -> Inferred:
+        """The model's columns for all rows of a batch (possibly none); rows that it cannot take fail alone.
+
+        Where answers are dear, it looks in `memory` before it asks the model, and keeps there what the model said.
+        """
         raise NotImplementedError
 
 

@@ -48,6 +48,10 @@ class CallsFunction(base.Operator):
         """The parameters and the source of the function's module."""
         return [super().identity(), source_digest(self.function.split(":")[0])]
 
+    def users_code(self) -> bool:
+        """Always."""
+        return True
+
     def outputs(self, columns: base.Order) -> base.Order | None:
         """Unknown: only the function tells."""
         return None

@@ -1,5 +1,7 @@
 """Steps that run models: small shards, rows that fail alone, two actors at work, actors and drivers that die."""
 
+import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +107,49 @@ def test_ascend_npus_are_asked_for_by_their_own_resource() -> None:
     assert (p.num_gpus, p.resources, p.device.kind, p.actors) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
 
 
+def one_tar(photos: Path, folder: Path) -> dict[str, Any]:
+    with tarfile.open(folder / "photos.tar", "w") as file:
+        for photo in sorted(photos.iterdir()):
+            file.add(photo, photo.name)
+    return {"webdataset": {"paths": [str(folder / "photos.tar")]}}
+
+
+def one_parquet(photos: Path, folder: Path) -> dict[str, Any]:
+    rows = [{"jpg": photo.read_bytes(), "path": photo.name} for photo in sorted(photos.iterdir())]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "photos.parquet")
+    return {"parquet": {"paths": [str(folder / "photos.parquet")]}}
+
+
+def one_list(photos: Path, folder: Path) -> dict[str, Any]:
+    lines = [json.dumps({"jpg": str(photo)}) for photo in sorted(photos.iterdir())]
+    (folder / "photos.jsonl").write_text("\n".join(lines))
+    return {"json": {"paths": [str(folder / "photos.jsonl")]}}
+
+
+def folder_of_files(photos: Path, folder: Path) -> dict[str, Any]:
+    return {"images": {"paths": [str(photos)]}}
+
+
+SOURCES = {
+    "a folder": (folder_of_files, "bytes"),
+    "one WebDataset shard": (one_tar, "jpg"),
+    "one Parquet file": (one_parquet, "jpg"),
+    "one list of paths": (one_list, "jpg"),
+}
+
+
 @pytest.mark.ray
 @pytest.mark.slow
-def test_two_actors_work_at_the_same_time_and_give_the_rows_of_one_process(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_two_actors_work_at_the_same_time_and_give_the_rows_of_one_process(source: str, photos: Path, tmp_path: Path) -> None:
+    write, column = SOURCES[source]
+    sources = [write(photos, tmp_path)]
     meet = {"map": {"function": "tests.engine.functions:meet", "params": {"place": str(tmp_path / "met")}}}
-    sources = [{"images": {"paths": [str(photos)]}}]
-    steps = [meet, FAKE, {"select": {"columns": ["path", "caption"]}}]
+    ask = {"llava": {**FAKE["llava"], "image": column}}
+    steps = [meet, ask, {"select": {"columns": ["caption"]}}]
     report = run(make_job(photos, tmp_path / "ray", steps, sources=sources), executor="ray", shard_bytes=None)
-    assert captions(read_manifest(tmp_path / "ray")) == run_captions(photos, tmp_path / "here")
+    run(make_job(photos, tmp_path / "here", steps[1:], sources=sources), shard_bytes=None)
+    assert read_manifest(tmp_path / "ray") == read_manifest(tmp_path / "here")
     assert len(report.workers) == 2
     assert sum(w.rows for w in report.workers) == COUNT
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.formats.rows import Bad, read, write
 from workloads.errors import InputError, InvalidJob
@@ -75,6 +77,42 @@ def test_a_cut_file_is_an_error_that_names_it(tmp_path: Path, size: int) -> None
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(InputError, match=r"x\.tar: .*cut short"):
         read(reader(tmp_path, columns=("txt",)))
+
+
+EXTENSIONS = ["jpg", "txt", "seg.png", "none"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    names=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(EXTENSIONS), st.booleans()), max_size=40),
+    sizes=st.integers(0, 3000),
+    target=st.integers(1, 20_000),
+    format=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),
+)
+def test_a_file_is_cut_between_samples_and_gives_the_rows_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, names: list[tuple[int, str, bool]], sizes: int, target: int, format: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "cut.tar"
+    with tarfile.open(path, "w", format=format) as file:
+        for position, (number, extension, long) in enumerate(sorted(names, key=lambda name: name[0])):
+            folder = "é" * 120 if long else "a"  # a name that takes headers of its own
+            info = tarfile.TarInfo(f"{folder}/{number:04}" + (f".{extension}" if extension != "none" else ""))
+            info.size = sizes * position % 3001
+            file.addfile(info, io.BytesIO(bytes(info.size)))
+    cut = reader(path, columns=("__key__", "jpg", "txt", "seg.png"))
+    assert read(cut, target=target).equals(read(cut))
+    fragments = cut.fragments(cut.files()[0], target)
+    assert fragments[0].start == 0 and fragments[-1].end == -1
+    assert [f.end for f in fragments[:-1]] == [f.start for f in fragments[1:]]
+    assert sum(f.weight for f in fragments) == path.stat().st_size
+    assert all(f.weight >= target for f in fragments[:-1])
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz"])
+def test_a_compressed_file_is_not_cut(tmp_path: Path, name: str) -> None:
+    tar(tmp_path / name, MEMBERS, "w:gz")
+    whole = reader(tmp_path)
+    assert len(whole.fragments(whole.files()[0], 1)) == 1
 
 
 def test_an_empty_tar_file_has_no_rows(tmp_path: Path) -> None:

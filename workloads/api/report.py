@@ -86,6 +86,7 @@ class WorkerReport(Parameters):
     device: str = Field(description="`cpu`, `gpu` or `npu`; `any` where the process chose itself.")
     models: tuple[str, ...] = Field(default=(), description="Its models: engine and version, revision, type of the weights.")
     rows: int = Field(ge=0, description="Rows that went through its models.")
+    busy_seconds: float = Field(default=0.0, ge=0, description="Seconds in which its models were at work.")
     first: str = Field(description="RFC 3339 time at which its first rows went in.")
     last: str = Field(description="RFC 3339 time at which its last rows came out.")
 
@@ -116,6 +117,9 @@ class Report(Parameters):
     startup_seconds: float = Field(default=0, ge=0, description="Of those, before the first shard began.")
     attempt: int = Field(default=1, ge=1, description="How often the run was started.")
     shards_kept: int = Field(default=0, ge=0, description="Units of work found done by an earlier attempt.")
+    answers_kept: int = Field(
+        default=0, ge=0, description="Rows of other shards whose model answers were found, made by an earlier attempt."
+    )
     version: str = Field(description="Version of the engine.")
     input_bytes: int = Field(default=0, ge=0, description="Size of the input files.")
     input_files: int = Field(default=0, ge=0, description="Number of input files.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workloads.engine import models
+from workloads.engine.answers import Answers
 from workloads.engine.isolate import BadRow, Piece, isolate
 from workloads.engine.tally import Tally
 from workloads.errors import RowsFailed
@@ -55,6 +56,8 @@ class Chain:
     policy: str
     dropped: Dropped | None = None
     tally: Tally = field(default_factory=Tally)
+    answers: Answers | None = None
+    """Where models keep what they said, until the rows are committed."""
 
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows of `table` that come out of the last step."""
@@ -86,7 +89,7 @@ class Chain:
 
     def _infer(self, step: Step, operator: Model, batch: Batch) -> Batch:
         with models.aside():
-            inferred = models.run(operator, batch, self.tally)
+            inferred = models.run(operator, batch, self.tally, self.answers.of(step.name) if self.answers else None)
         table = batch.table
         for name, column in inferred.columns.items():
             table = _set_column(table, name, column)

@@ -48,8 +48,8 @@ def sweep(sink: Folder, writer: Writer, files: list[OutputFile], keys: dict[str,
     sink.delete(p for p in found if p not in listed and (writer.mode == "overwrite" or OURS.search(p)))
     commits = sink.list(f"{BOOKKEEPING}/commits", recursive=True)
     sink.delete(name for name in commits if not _current(name, keys))
-    sink.delete_tree(f"{BOOKKEEPING}/stages")
-    sink.delete_tree(f"{BOOKKEEPING}/tmp")
+    for passing in ("stages", "answers", "tmp"):
+        sink.delete_tree(f"{BOOKKEEPING}/{passing}")
 
 
 def _current(name: str, keys: dict[str, set[str]]) -> bool:

@@ -15,6 +15,7 @@ from workloads.engine.units import (
     MODEL_ROWS,
     Shard,
     model_fragments,
+    model_line_target,
     model_target,
     pack,
     shard_target,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 THREADS = 16
+FEW = 16
+"""Files up to which those are cut that have to be looked through for it; more keep a cluster busy as they are."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,24 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
     learn = _schema_of_readable if lenient else _schema
     schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
     most = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
-    shards = [
-        shard
-        for number, (reader, some) in enumerate(zip(readers, files, strict=True))
-        for shard in pack(number, _fragments(reader, some, target, lenient), target, most)
-    ]
+    shards: list[Shard] = []
+    for number, (reader, some) in enumerate(zip(readers, files, strict=True)):
+        wanted = _line_target(reader, some, target, lenient) if inference else target
+        shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, most)
     if inference:
         shards = _divided(shards, readers, lenient)
     source = FragmentInput(tuple(shards), tuple(readers), unite(schemas), tuple(schemas))
     return Listing(source, sum(map(len, files)), size, target)
+
+
+def _line_target(reader: Reader, files: Sequence[InputFile], target: int, lenient: bool) -> int:
+    try:
+        row_bytes = reader.row_bytes(files)
+    except InputError:
+        if not lenient:
+            raise
+        row_bytes = None
+    return target if row_bytes is None else model_line_target(target, sum(f.size for f in files), row_bytes)
 
 
 def _divided(shards: Sequence[Shard], readers: Sequence[Reader], lenient: bool) -> list[Shard]:
@@ -112,6 +124,8 @@ def _fragments(reader: Reader, files: Sequence[InputFile], target: int, lenient:
                 return [Fragment(file, 0, -1, file.size)]
             raise
 
+    if reader.cutting_reads and len(files) > FEW:
+        return [Fragment(file, 0, -1, file.size) for file in files]
     large = [f for f in files if f.size > target]  # only these have to be opened to be cut
     with ThreadPoolExecutor(THREADS) as pool:
         pieces = dict(zip(large, pool.map(cut, large), strict=True))

@@ -15,10 +15,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from workloads.engine.tally import Tally
-from workloads.operators.base import Batch, Device, Inferred, Model
+from workloads.operators.base import Batch, Device, Inferred, Memory, Model
 
 _lock = threading.Lock()
 _loaded: dict[str, Future[Any]] = {}
+_busy: dict[int, float] = {}
+"""Seconds of work that were counted, by model."""
 _device = Device()
 _turn = threading.Lock()
 _mine = threading.local()
@@ -57,14 +59,25 @@ def loaded(operator: Model) -> Any:
     return future.result()
 
 
-def run(operator: Model, batch: Batch, tally: Tally) -> Inferred:
+def run(operator: Model, batch: Batch, tally: Tally, memory: Memory | None = None) -> Inferred:
     """Apply a step's model to a batch, and note which process did it, when."""
     model = loaded(operator)
     started = time.time()
-    inferred = operator.infer(batch, model)
-    worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))
-    worker.add(1, len(batch), started, time.time())
+    inferred = operator.infer(batch, model, memory)
+    tally.recalled += inferred.recalled
+    if answered := len(batch) - inferred.recalled:
+        worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))
+        worker.add(1, answered, started, time.time(), _newly_busy(model))
     return inferred
+
+
+def _newly_busy(model: Any) -> float:
+    """Seconds that the model was at work since this was asked last, by whatever unit."""
+    busy: float = getattr(model, "busy_seconds", 0.0)
+    with _lock:
+        before = _busy.get(id(model), 0.0)
+        _busy[id(model)] = busy
+    return busy - before
 
 
 @contextmanager

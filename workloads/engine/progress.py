@@ -109,6 +109,7 @@ class Meter:
             startup_seconds=round((self.first_unit or time.time()) - self.began, 3),
             attempt=self.state.attempt,
             shards_kept=self.kept,
+            answers_kept=self.tally.recalled,
             version=__version__,
             input_bytes=self.input_bytes,
             input_files=self.input_files,

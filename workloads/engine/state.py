@@ -75,8 +75,8 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
     if last is not None and last.state != "complete":
         state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
         if fresh:
-            sink.delete_tree(f"{BOOKKEEPING}/commits")
-            sink.delete_tree(f"{BOOKKEEPING}/stages")
+            for kept in ("commits", "stages", "answers"):
+                sink.delete_tree(f"{BOOKKEEPING}/{kept}")
             state = replace(state, target=None)
         return state
     there = data_files(sink, writer)

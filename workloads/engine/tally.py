@@ -59,14 +59,17 @@ class WorkerTally:
     """End of its last call."""
     models: list[str] = field(default_factory=list)
     """What its models say of themselves: engine, model, revision, type."""
+    busy: float = 0.0
+    """Seconds in which they were at work."""
 
     def describe(self, *models: str) -> WorkerTally:
         """Note models, each once."""
         self.models += [m for m in dict.fromkeys(models) if m and m not in self.models]
         return self
 
-    def add(self, calls: int, rows: int, first: float, last: float) -> None:
+    def add(self, calls: int, rows: int, first: float, last: float, busy: float) -> None:
         """Count calls that took place between two moments."""
+        self.busy += busy
         self.first = first if not self.calls else min(self.first, first)
         self.last = max(self.last, last)
         self.calls += calls
@@ -85,6 +88,8 @@ class Tally:
     """Host and process id -> what its models did."""
     measures: dict[MeasureKey, Sketch] = field(default_factory=dict)
     """The distribution of each measure that a step observed."""
+    recalled: int = 0
+    """Rows whose answers an attempt had left that did not come to commit them."""
 
     def worker(self, name: str, device: str) -> WorkerTally:
         """What a process did with its models, made when it is new."""
@@ -103,7 +108,9 @@ class Tally:
                 mine = self.histograms.setdefault(column, {}).setdefault(side, [0] * BINS)
                 self.histograms[column][side] = [a + b for a, b in zip(mine, counts, strict=True)]
         for name, worker in other.workers.items():
-            self.worker(name, worker.device).describe(*worker.models).add(worker.calls, worker.rows, worker.first, worker.last)
+            here = self.worker(name, worker.device).describe(*worker.models)
+            here.add(worker.calls, worker.rows, worker.first, worker.last, worker.busy)
+        self.recalled += other.recalled
         for key, sketch in other.measures.items():
             self.measures.setdefault(key, Sketch()).merge(sketch)
         for sample in other.samples:
@@ -151,6 +158,7 @@ class Tally:
             "samples": self.samples,
             "workers": {k: vars(v) for k, v in self.workers.items()},
             "measures": [[*key, sketch.to_json()] for key, sketch in self.measures.items()],
+            "recalled": self.recalled,
         }
 
     @classmethod
@@ -159,7 +167,7 @@ class Tally:
         workers = {k: WorkerTally(**v) for k, v in data.get("workers", {}).items()}
         measures = {(step, name, measure): Sketch.from_json(s) for step, name, measure, s in data.get("measures", ())}
         steps = {k: StepTally(**v) for k, v in data["steps"].items()}
-        return cls(steps, data["histograms"], data["samples"], workers, measures)
+        return cls(steps, data["histograms"], data["samples"], workers, measures, data.get("recalled", 0))
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
         """The report's steps, in order; steps that saw no row yet have zeros."""
@@ -191,6 +199,7 @@ class Tally:
                 device=w.device,
                 models=tuple(w.models),
                 rows=w.rows,
+                busy_seconds=round(w.busy, 3),
                 first=_moment(w.first),
                 last=_moment(w.last),
             )

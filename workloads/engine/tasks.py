@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from workloads.engine import models
+from workloads.engine.answers import Answers
 from workloads.engine.blocks import BlockWriter, read_partition
 from workloads.engine.chain import Chain, Step
 from workloads.engine.dropped import SideFolders
@@ -59,7 +60,8 @@ class RowsTask:
 
     def _run(self, unit: Unit) -> Record:
         dropped = self.side.open(f"{self.phase}-{unit.prefix}")
-        chain = Chain(self.steps, self.policy, dropped)
+        answers = Answers(self.sink, self.phase, unit.key) if self._inference() else None
+        chain = Chain(self.steps, self.policy, dropped, answers=answers)
         output = self.output.open(unit)
         rows, schema = 0, None
         try:
@@ -82,10 +84,15 @@ class RowsTask:
             raise
         record = Record(unit.index, unit.key, chain.tally, rows, files, side, schema)
         Ledger(self.sink, self.phase).commit(record)
+        if answers is not None:
+            answers.forget()
         return record
 
+    def _inference(self) -> bool:
+        return any(isinstance(s.operator, Model) for s in self.steps)
+
     def _together(self) -> int:
-        return MODEL_BYTES if any(isinstance(s.operator, Model) for s in self.steps) else BATCH_BYTES
+        return MODEL_BYTES if self._inference() else BATCH_BYTES
 
 
 def gathered(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:

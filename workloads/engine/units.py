@@ -29,6 +29,10 @@ MODEL_ROWS = 16
 """Rows of a shard cut out of a fragment whose rows are counted; more where it has more than this times MODEL_PARTS."""
 MODEL_PARTS = 16
 """Shards that one fragment is divided among at most: each of them reads it up to its own rows."""
+MODEL_LINES = (8, 2048)
+"""Fewest and most rows of a shard of a file of lines, such as a list of paths of images."""
+MODEL_LINE_SHARDS = 512
+"""Between those limits, into how many shards such rows are cut."""
 BOUNDARY = 8
 """After its minimum size a shard ends at the first file whose name's hash is divisible by this."""
 
@@ -79,6 +83,13 @@ def model_target(total_bytes: int) -> int:
     """Bytes of input of one shard that a model works on: small ones, since a row costs so much more than its bytes."""
     wanted = max(MODEL_SMALLEST, total_bytes // MODEL_SHARDS)
     return int(min(MODEL_LARGEST, 1 << (wanted - 1).bit_length()))
+
+
+def model_line_target(target: int, total_bytes: int, row_bytes: int) -> int:
+    """As `model_target`, where rows are lines of about `row_bytes`: of a list of paths the bytes say nothing of the work."""
+    least, most = MODEL_LINES
+    rows = max(least, min(most, total_bytes // row_bytes // MODEL_LINE_SHARDS))
+    return int(min(target, 1 << (rows * row_bytes - 1).bit_length()))
 
 
 def model_fragments(files: int) -> int:

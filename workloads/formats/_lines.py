@@ -51,6 +51,13 @@ def line_fragments(file: InputFile, target: int) -> list[Fragment]:
     return [Fragment(file, start, end, end - start) for start, end in pairwise(cuts)]
 
 
+def line_bytes(file: InputFile) -> int:
+    """Bytes of a line, on the average of the head of a file. Raises InputError."""
+    with opened(file.path) as stream:
+        head: bytes = stream.read(SMALL_READ)
+    return max(1, len(head) // max(1, head.count(b"\n")))
+
+
 @contextmanager
 def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
     """The decompressed content of a file from byte `start` (0 for a compressed one).

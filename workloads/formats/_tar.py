@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 KEY = "__key__"
+HEADERS_BUFFER = 256 << 10
+"""Bytes of one read while headers are looked for: a request of a store for each, or for each member that is larger."""
 _TEXTS = frozenset(
     (
         "txt",
@@ -57,10 +61,13 @@ def split_name(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", extension.lower()
 
 
-def samples(path: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Key and members (by extension) of each sample. Raises InputError when the file is no tar file or is cut short."""
+def samples(path: str, start: int = 0, end: int = -1) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Key and members (by extension) of each sample between two bytes that `sample_starts` gave (-1: the end of the file).
+
+    Raises InputError when the file is no tar file or is cut short.
+    """
     key, members = "", dict[str, bytes]()
-    for name, data in _members(path):
+    for name, data in _members(path, start, end):
         found, extension = split_name(name)
         if members and (found != key or extension in members):
             yield key, members
@@ -71,32 +78,66 @@ def samples(path: str) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield key, members
 
 
-def _members(path: str) -> Iterator[tuple[str, bytes]]:
+def sample_starts(path: str) -> list[int]:
+    """The byte at which each sample of a tar file that is not compressed begins, from the headers of its members.
+
+    Raises InputError as `samples` does.
+    """
+    starts: list[int] = []
+    key, extensions = "", set[str]()
     with opened(path) as stream:
-        source: Any = _Remembering(stream)
-        try:
-            with tarfile.open(fileobj=source, mode="r|") as tar:
-                for member in tar:
-                    name = member.name.removeprefix("./")
-                    base = name.rsplit("/", 1)[-1]
-                    if member.isfile() and "." in base[1:] and not base.startswith(".") and not name.startswith("__"):
-                        content = tar.extractfile(member)
-                        yield name, content.read() if content else b""
-        except tarfile.TarError as error:
-            raise InputError(f"{path}: not a tar file, or cut short: {error}.") from error
-        if not source.end.endswith(bytes(tarfile.BLOCKSIZE)):
+        source: Any = io.BufferedReader(stream, HEADERS_BUFFER)
+        with _tar_errors(path), tarfile.open(fileobj=source, mode="r:") as tar:
+            for member in tar:
+                if (name := _counted(member)) is not None:
+                    found, extension = split_name(name)
+                    if found != key or extension in extensions:
+                        starts.append(member.offset)
+                        extensions = set()
+                    key = found
+                    extensions.add(extension)
+    return starts
+
+
+def _members(path: str, start: int, end: int) -> Iterator[tuple[str, bytes]]:
+    with opened(path, start) as stream:
+        source: Any = _Part(stream, end - start if end >= 0 else sys.maxsize)
+        with _tar_errors(path), tarfile.open(fileobj=source, mode="r|") as tar:
+            for member in tar:
+                if (name := _counted(member)) is not None:
+                    content = tar.extractfile(member)
+                    yield name, content.read() if content else b""
+        if end < 0 and not source.end.endswith(bytes(tarfile.BLOCKSIZE)):
             raise InputError(f"{path}: cut short: the block of zeros that ends a tar file is missing.")
 
 
-class _Remembering:
-    """A stream that keeps the end of what was read, because tarfile takes a header cut in half for the end."""
+def _counted(member: tarfile.TarInfo) -> str | None:
+    """The name of a member that belongs to a sample; None for folders, hidden files and those without an extension."""
+    name = member.name.removeprefix("./")
+    base = name.rsplit("/", 1)[-1]
+    counts = member.isfile() and "." in base[1:] and not base.startswith(".") and not name.startswith("__")
+    return name if counts else None
 
-    def __init__(self, stream: pa.NativeFile) -> None:
+
+@contextmanager
+def _tar_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise InputError(f"{path}: not a tar file, or cut short: {error}.") from error
+
+
+class _Part:
+    """So many bytes of a stream. Keeps the end of what was read, because tarfile takes a header cut in half for the end."""
+
+    def __init__(self, stream: pa.NativeFile, size: int) -> None:
         self.end = b""
         self._stream = stream
+        self._left = size
 
     def read(self, size: int) -> bytes:
-        data: bytes = self._stream.read(size)
+        data: bytes = self._stream.read(min(size, self._left))
+        self._left -= len(data)
         self.end = (self.end + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
         return data
 

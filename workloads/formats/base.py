@@ -61,6 +61,8 @@ class Reader(Parameters):
     abstract: ClassVar[bool] = True
     suffixes: ClassVar[tuple[str, ...]] = ()
     """File name endings that are read from a folder; empty: all. A file named outright is read whatever its name."""
+    cutting_reads: ClassVar[bool] = False
+    """True when `fragments` has to look through the whole file; it is then asked only where there are few files."""
 
     paths: Paths
     include_path: str | None = Field(
@@ -84,6 +86,10 @@ class Reader(Parameters):
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
         """Cut a file in pieces of about `target` bytes where the format allows it; deterministic."""
         return [Fragment(file, 0, -1, file.size)]
+
+    def row_bytes(self, files: Sequence[InputFile]) -> int | None:
+        """About how many bytes a row has where rows are lines, which may be worth much more work than their size tells."""
+        return None
 
     def count(self, fragment: Fragment) -> int | None:
         """How many rows a fragment has, where the format tells without reading them. Raises InputError."""

@@ -12,7 +12,7 @@ from workloads.errors import InvalidJob
 from workloads.formats._columns import ColumnsReader, conform, unite
 from workloads.formats._csv_parse import BLOCK_BYTES, CsvParser, Dialect, header, learnt_types
 from workloads.formats._json_write import ENDINGS, compressed, json_column
-from workloads.formats._lines import BAD_TEXT, line_fragments
+from workloads.formats._lines import BAD_TEXT, line_bytes, line_fragments
 from workloads.formats._shards import FilesWriter
 from workloads.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from workloads.formats.types import TypeName, arrow_type
@@ -55,6 +55,10 @@ class CsvReader(ColumnsReader):
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
         """The whole file; byte ranges of about `target` when no value holds a line break."""
         return [Fragment(file, 0, -1, file.size)] if self.multiline or self._recoded() else line_fragments(file, target)
+
+    def row_bytes(self, files: Sequence[InputFile]) -> int:
+        """From the head of the first file."""
+        return line_bytes(files[0])
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The headers' union; types from a sample of each file's head: int64, double, bool, else string.

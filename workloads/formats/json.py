@@ -12,7 +12,7 @@ from workloads.formats._json_array import array_blocks, is_array
 from workloads.formats._json_parse import JsonParser
 from workloads.formats._json_schema import learn_schema
 from workloads.formats._json_write import ENDINGS, JsonEncoder
-from workloads.formats._lines import BAD_TEXT, Block, line_blocks, line_fragments
+from workloads.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments
 from workloads.formats._shards import FilesWriter
 from workloads.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from workloads.formats.types import TypeName, arrow_type
@@ -36,6 +36,10 @@ class JsonReader(ColumnsReader):
         """Byte ranges of about `target`; compressed files and arrays stay whole."""
         cut = line_fragments(file, target)
         return cut if len(cut) == 1 or not is_array(file.path) else [Fragment(file, 0, -1, file.size)]
+
+    def row_bytes(self, files: Sequence[InputFile]) -> int:
+        """From the head of the first file."""
+        return line_bytes(files[0])
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The columns named in `schema`, then those that a sample of the files holds.

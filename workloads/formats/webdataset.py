@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from workloads.formats._columns import ColumnsReader, conform, unite
-from workloads.formats._lines import BAD_TEXT
+from workloads.formats._lines import BAD_TEXT, codec_of
 from workloads.formats._shards import FilesWriter
-from workloads.formats._tar import KEY, TarEncoder, is_text, plan_members, samples
+from workloads.formats._tar import KEY, TarEncoder, is_text, plan_members, sample_starts, samples
 from workloads.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from workloads.formats.binary_files import MAX_BYTES
 from workloads.parameters import Column
@@ -34,6 +34,7 @@ class WebdatasetReader(ColumnsReader):
     """
 
     suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+    cutting_reads = True
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """`__key__` and the extensions that the first samples of the shards have (or `columns`, when given).
@@ -51,6 +52,16 @@ class WebdatasetReader(ColumnsReader):
                 schemas = pool.map(lambda file: self._learnt(file.path), chosen)
                 found = {file.path: schema for file, schema in zip(chosen, schemas, strict=True)}
         return self._all_columns(unite(found), files)
+
+    def fragments(self, file: InputFile, target: int) -> list[Fragment]:
+        """Runs of whole samples of about `target` bytes; a compressed shard stays whole."""
+        cuts = [0]
+        if codec_of(file.path) is None and file.size > target:
+            for start in sample_starts(file.path):
+                if start - cuts[-1] >= target:
+                    cuts.append(start)
+        ends = [*cuts[1:], -1]
+        return [Fragment(file, a, b, (file.size if b < 0 else b) - a) for a, b in zip(cuts, ends, strict=True)]
 
     def _schema_of(self, extensions: Sequence[str]) -> pa.Schema:
         import pyarrow as pa
@@ -70,7 +81,7 @@ class WebdatasetReader(ColumnsReader):
         kinds = {field.name: field.type for field in of_file}
         rows: list[dict[str, Any]] = []
         size = 0
-        for key, members in samples(path):
+        for key, members in samples(path, fragment.start, fragment.end):
             if reason := self._problem(members, kinds):
                 on_bad(_shown(members), f"{path}:{key}: {reason}")
                 continue

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from workloads.operators.batch import Batch as Batch
 from workloads.operators.batch import Device as Device
 from workloads.operators.batch import Inferred as Inferred
+from workloads.operators.batch import Memory as Memory
 from workloads.operators.batch import Needs as Needs
 from workloads.operators.batch import Verdict as Verdict
 from workloads.parameters import Parameters, Reads, Writes, marked_columns
@@ -187,8 +188,11 @@ class Model(Operator):
         """
         raise NotImplementedError
 
-    def infer(self, batch: Batch, model: Any) -> Inferred:
-        """The model's columns for all rows of a batch (possibly none); rows that it cannot take fail alone."""
+    def infer(self, batch: Batch, model: Any, memory: Memory | None = None) -> Inferred:
+        """The model's columns for all rows of a batch (possibly none); rows that it cannot take fail alone.
+
+        Where answers are dear, it looks in `memory` before it asks the model, and keeps there what the model said.
+        """
         raise NotImplementedError
 
 

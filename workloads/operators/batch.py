@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,3 +97,16 @@ class Inferred:
     """New or replaced columns, one value per row; those of failed rows do not matter."""
     failed: Mapping[int, str] = field(default_factory=dict)
     """Position and reason of each row that the model could not take."""
+    recalled: int = 0
+    """Rows whose answers were there from an earlier attempt."""
+
+
+class Memory(Protocol):
+    """What a model said of rows, kept beyond the death of its process until their shard is done."""
+
+    @property
+    def known(self) -> Mapping[str, Mapping[str, Any]]:
+        """Answers of an earlier attempt (plain data), by a key that stands for the content of the row."""
+
+    def keep(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write answers; a file or an object each time."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from workloads.operators.base import Batch, Device, Inferred, Model, Needs
+from workloads.operators.base import Batch, Device, Inferred, Memory, Model, Needs
 from workloads.operators.inference._engines.base import Answer, Engine, Request, RequestError, Settings
 from workloads.parameters import NewColumn, Parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DIGEST_HEAD = 1 << 16
+KEEP_SECONDS = 0.5
+"""How long answers wait for others before they are kept, and may be lost with their process."""
 BARE_PROCESS = 1 << 30
 """Bytes of a process with torch and transformers, before it loads a model."""
 
@@ -124,19 +127,27 @@ class InferenceStep(Model):
         """The columns of the answers, one per row (of failed rows an empty one)."""
         raise NotImplementedError
 
-    def infer(self, batch: Batch, model: Engine) -> Inferred:
-        """Send all rows to the engine and gather the answers."""
+    def infer(self, batch: Batch, model: Engine, memory: Memory | None = None) -> Inferred:
+        """Send the rows to the engine that were not answered before, and gather the answers."""
         asked = self.requests(batch)
-        futures = iter(model.submit([a for a in asked if isinstance(a, Request)]))
+        keys = [content_key(a) if memory is not None and isinstance(a, Request) else "" for a in asked]
+        known = {} if memory is None else memory.known
+        new = [i for i, a in enumerate(asked) if isinstance(a, Request) and keys[i] not in known]
+        futures = dict(zip(new, model.submit([a for i in new if isinstance(a := asked[i], Request)]), strict=True))
+        if memory is not None:
+            _keep(memory, {future: keys[i] for i, future in futures.items()})
         answers: list[Answer] = []
         failed: dict[int, str] = {}
         for row, question in enumerate(asked):
             try:
-                answers.append(next(futures).result() if isinstance(question, Request) else _raised(question))
+                if isinstance(question, RequestError):
+                    raise question
+                answers.append(futures[row].result() if row in futures else Answer(**known[keys[row]]))
             except RequestError as error:
                 failed[row] = str(error)
                 answers.append(Answer())
-        return Inferred({**self.answered(answers), **self._measures(answers)}, failed)
+        recalled = sum(isinstance(a, Request) for a in asked) - len(new)
+        return Inferred({**self.answered(answers), **self._measures(answers)}, failed, recalled)
 
     def _measures(self, answers: list[Answer]) -> dict[str, pa.Array]:
         import pyarrow as pa
@@ -149,8 +160,13 @@ class InferenceStep(Model):
         return columns
 
 
-def _raised(error: RequestError) -> Answer:
-    raise error
+def _keep(memory: Memory, waiting: dict[Future[Answer], str]) -> None:
+    """Wait for the answers and keep them as they come."""
+    while waiting:
+        done, _ = wait(waiting, KEEP_SECONDS)
+        found = {key: asdict(f.result()) for f in done if (key := waiting.pop(f)) and f.exception() is None}
+        if found:
+            memory.keep(found)
 
 
 def rows_of(batch: Batch, columns: tuple[str, ...]) -> list[Mapping[str, Any]]:
@@ -162,8 +178,18 @@ def rows_of(batch: Batch, columns: tuple[str, ...]) -> list[Mapping[str, Any]]:
 
 def seed_of(seed: int, prompt: str, images: tuple[Any, ...]) -> int:
     """The seed of a row, from its content: the same wherever it stands."""
-    digest = hashlib.blake2b(f"{seed}\0{prompt}".encode(), digest_size=7)
+    return int.from_bytes(_digest(f"{seed}\0{prompt}", images, 7), "big")
+
+
+def content_key(request: Request) -> str:
+    """Stands for what is asked: requests of a step with the same key have the same answer."""
+    return _digest(request.prompt, request.images, 16).hex()
+
+
+def _digest(text: str, images: tuple[Any, ...], size: int) -> bytes:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size)
     for image in images:
-        head = image[:DIGEST_HEAD] if isinstance(image, bytes) else repr(image)[:DIGEST_HEAD].encode()
-        digest.update(head)
-    return int.from_bytes(digest.digest(), "big")
+        content = image.tobytes() if hasattr(image, "tobytes") else image if isinstance(image, bytes) else repr(image).encode()
+        digest.update(f"\0{getattr(image, 'shape', len(content))}\0".encode())
+        digest.update(content)
+    return digest.digest()

@@ -88,6 +88,8 @@ class Engine(Protocol):
 
     description: str
     """Engine, model, revision, type and device, for the report."""
+    busy_seconds: float
+    """Seconds of work so far."""
 
     def submit(self, requests: Sequence[Request]) -> Sequence[Future[Answer]]:
         """Queue requests. A future raises RequestError when its row is at fault, anything else when the engine is."""

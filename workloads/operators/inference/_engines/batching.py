@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Batcher:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.description = backend.description
+        self.busy_seconds = 0.0
         self._pool: list[Waiting] = []
         self._more = threading.Condition()
         self._ready: queue.Queue[Prepared | None] = queue.Queue(maxsize=1)
@@ -156,13 +158,20 @@ class Batcher:
 
     def _resolve(self, batch: list[Waiting], inputs: Any) -> None:
         try:
-            answers = self._backend.answer([w.request for w in batch], inputs)
+            answers = self._timed([w.request for w in batch], inputs)
         except Exception as error:  # noqa: BLE001 - sorted out below
             del inputs
             self._halve(batch, error)
             return
         for waiting, answer in zip(batch, answers, strict=True):
             waiting.future.set_result(answer)
+
+    def _timed(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+        started = time.perf_counter()
+        try:
+            return self._backend.answer(requests, inputs)
+        finally:
+            self.busy_seconds += time.perf_counter() - started
 
     def _halve(self, batch: list[Waiting], error: Exception) -> None:
         if len(batch) == 1:

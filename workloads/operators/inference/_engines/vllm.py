@@ -45,6 +45,7 @@ class Vllm:
         self.description = (
             f"vllm {vllm.__version__}: {settings.model} at {revision}, {settings.dtype or 'float16'} on {device.kind}"
         )
+        self.busy_seconds = 0.0
         self._numbers = itertools.count()
         self._new: list[tuple[str, Any, Any, Future[Answer]]] = []
         self._more = threading.Condition()
@@ -90,7 +91,10 @@ class Vllm:
         running: dict[str, tuple[Future[Answer], float]] = {}
         try:
             while self._take(running):
-                for output in self._engine.step():
+                began = time.perf_counter()
+                outputs = self._engine.step()
+                self.busy_seconds += time.perf_counter() - began
+                for output in outputs:
                     if output.finished:
                         future, started = running.pop(output.request_id)
                         future.set_result(_answer(output, started))

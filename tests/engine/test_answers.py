@@ -1,0 +1,202 @@
+"""Model jobs that are killed in the middle of a shard: what was answered is not asked again, nothing is lost or twice."""
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.engine.jobs import make_job, read_glob, read_manifest, run
+from tests.engine.test_crash import DEADLINE, commits, kill_when, start
+from tests.models.photos import jpeg
+from workloads.api.datajob import DataJob
+from workloads.api.report import Report
+from workloads.engine.answers import Answers
+from workloads.operators.base import Batch
+from workloads.operators.inference._engines.base import Answer, Options, Request
+from workloads.operators.inference._engines.batching import Backend, Batcher, Limits
+from workloads.operators.inference._model import content_key
+from workloads.operators.inference.text_generation import TextGeneration
+
+COUNT = 48
+ONE_SHARD = 1 << 30
+
+
+def tar(folder: Path, count: int = COUNT) -> dict[str, Any]:
+    """A source of one WebDataset shard, with a caption that stays as it is."""
+    folder.mkdir()
+    with tarfile.open(folder / "photos.tar", "w") as file:
+        for i in range(count):
+            for name, data in ((f"{i:04}.jpg", jpeg(i)), (f"{i:04}.txt", f"photo {i}".encode())):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                file.addfile(info, io.BytesIO(data))
+    return {"webdataset": {"paths": [str(folder)]}}
+
+
+def parquet(folder: Path, count: int = COUNT) -> dict[str, Any]:
+    """A source of one Parquet file of one row group."""
+    folder.mkdir()
+    rows = [{"__key__": f"{i:04}", "jpg": jpeg(i), "txt": f"photo {i}"} for i in range(count)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "photos.parquet")
+    return {"parquet": {"paths": [str(folder)]}}
+
+
+SOURCES: Mapping[str, Callable[[Path], dict[str, Any]]] = {"a WebDataset shard": tar, "a Parquet file": parquet}
+
+
+def job(source: dict[str, Any], out: Path, model: Path, tokens: int = 500) -> DataJob:
+    ask = {"llava": {"model": str(model), "image": "jpg", "maxNewTokens": tokens, "actors": {"max": 2}}}
+    return make_job(Path(), out, [ask, {"drop": {"columns": ["jpg"]}}], sources=[source])
+
+
+def kept_rows(out: Path) -> int:
+    """Answers of shards that are not committed."""
+    found = 0
+    for path in (out / "_datajob" / "answers").rglob("*.arrow"):
+        with suppress(FileNotFoundError), pa.ipc.open_file(str(path)) as reader:  # its shard may be committed meanwhile
+            found += reader.read_all().num_rows
+    return found
+
+
+def last_report(out: Path) -> Report:
+    return Report.model_validate_json((out / "_datajob" / "report.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_driver_killed_within_its_only_shard_asks_for_no_answer_again(source: str, tiny: Path, tmp_path: Path) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    read = SOURCES[source](tmp_path / "in")
+    work = job(read, tmp_path / "out", tiny)
+    kills = 0
+    for _ in range(3):
+        target = kept_rows(tmp_path / "out") + chance.randint(1, 9)
+        process = start(work, tmp_path, shard_bytes=ONE_SHARD)
+        kills += kill_when(process, lambda target=target: kept_rows(tmp_path / "out") >= target)
+    assert kills >= 2, f"the run was over after {kills} kills"
+    if commits(tmp_path / "out") == 0:
+        found = kept_rows(tmp_path / "out")
+        report = run(work, shard_bytes=ONE_SHARD)
+        assert report.answers_kept == found
+        assert sum(w.rows for w in report.workers) == COUNT - found
+    run(job(read, tmp_path / "calm", tiny), shard_bytes=ONE_SHARD)
+    assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
+    assert not (tmp_path / "out" / "_datajob" / "answers").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("source", SOURCES)
+def test_an_actor_killed_within_its_shard_leaves_its_answers_to_the_next(source: str, tiny: Path, tmp_path: Path) -> None:
+    read = SOURCES[source](tmp_path / "in")
+    process = start(job(read, tmp_path / "out", tiny), tmp_path, executor="ray", shard_bytes=ONE_SHARD)
+    wait_until(process, lambda: kept_rows(tmp_path / "out") >= 8)
+    os.kill(random.choice(actors_of(process)), signal.SIGKILL)
+    assert process.wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
+    report = last_report(tmp_path / "out")
+    assert report.attempt == 1 and report.answers_kept >= 8
+    run(job(read, tmp_path / "calm", tiny), shard_bytes=ONE_SHARD)
+    assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
+
+
+def actors_of(driver: subprocess.Popen[bytes]) -> list[int]:
+    """Processes of a driver's session that hold models."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if any("_ModelActor" in part for part in process.info["cmdline"] or ()) and os.getsid(process.pid) == driver.pid:
+            found.append(process.pid)
+    return found
+
+
+def wait_until(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not ready():
+        assert process.poll() is None, "the run is over"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Gated(Backend):
+    """Answers a batch each time that it is let."""
+
+    description = "gated"
+    limits = Limits(1000, 4)
+
+    def __init__(self) -> None:
+        self.gate = threading.Semaphore(0)
+        self.asked: list[str] = []
+
+    def length(self, request: Request) -> int:
+        return 1
+
+    def prepare(self, requests: Any) -> tuple[Any, dict[int, Any]]:
+        return None, {}
+
+    def answer(self, requests: Any, inputs: Any) -> list[Answer]:
+        assert self.gate.acquire(timeout=DEADLINE)
+        self.asked += [r.prompt for r in requests]
+        return [Answer(r.prompt.upper(), 1) for r in requests]
+
+
+def test_answers_are_kept_while_the_next_batch_is_in_the_model(tmp_path: Path) -> None:
+    backend = Gated()
+    engine = Batcher(backend)
+    step = TextGeneration(model="none", prompt="{text}")
+    batch = Batch(pa.table({"text": [f"row {i}" for i in range(12)]}))
+    answers = Answers(str(tmp_path), "phase", "unit")
+    thread = threading.Thread(target=step.infer, args=(batch, engine, answers.of("ask")), daemon=True)
+    thread.start()
+    backend.gate.release()
+    deadline = time.monotonic() + DEADLINE
+    while (known := Answers(str(tmp_path), "phase", "unit").of("ask").known) == {} or len(known) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert known[content_key(Request("row 0", Options()))]["text"] == "ROW 0"
+    again = Batcher(other := Gated())
+    other.gate.release(2)
+    found = step.infer(batch, again, Answers(str(tmp_path), "phase", "unit").of("ask"))
+    assert found.columns["answer"].to_pylist() == [f"ROW {i}" for i in range(12)]
+    assert found.recalled == 4 and sorted(other.asked) == sorted(f"row {i}" for i in range(4, 12))
+    Answers(str(tmp_path), "phase", "unit").forget()
+    assert not Answers(str(tmp_path), "phase", "unit").of("ask").known
+    backend.gate.release(2)
+    thread.join(DEADLINE)
+
+
+def test_vectors_are_kept_as_they_are(llama: Path, tmp_path: Path) -> None:
+    from workloads.operators.base import Device
+    from workloads.operators.inference.embed import Embed
+
+    step = Embed(model=str(llama), column="text")
+    batch = Batch(pa.table({"text": ["a", "b", None]}))
+    engine = step.setup(Device("cpu", 1))
+    first = step.infer(batch, engine, Answers(str(tmp_path), "phase", "unit").of("embed"))
+    second = step.infer(batch, engine, Answers(str(tmp_path), "phase", "unit").of("embed"))
+    engine.close()
+    assert (first.recalled, second.recalled) == (0, 2)
+    assert second.columns["embedding"].to_pylist()[:2] == first.columns["embedding"].to_pylist()[:2]
+
+
+@pytest.mark.parametrize("other", [b"", b"\x00", "a", ["a"], None])
+def test_only_the_same_content_has_the_same_key(other: Any) -> None:
+    assert content_key(Request("p", Options(), (b"a", b"b"))) == content_key(
+        Request("p", Options(max_new_tokens=9), (b"a", b"b"))
+    )
+    assert content_key(Request("p", Options(), (b"a", b"b"))) != content_key(Request("p", Options(), (b"ab", other)))
+    assert json.dumps(content_key(Request("\ud800", Options(), (other,))))

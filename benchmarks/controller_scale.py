@@ -130,6 +130,7 @@ def _latency(api: Api) -> list[Figure]:
         while not api.list("rayjobs", "single", selector):
             pass
         seconds.append(time.monotonic() - began)
+    wait_for(lambda: len(api.list("events", "single")) == SINGLE, "the last writes for these jobs", 60)
     p99 = statistics.quantiles(seconds, n=100, method="inclusive")[98]
     return [
         Figure("apply to RayJob, one job, median", statistics.median(seconds), "s", goal="<= 0.5"),

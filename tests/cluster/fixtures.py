@@ -13,7 +13,7 @@ import pytest
 from tests.cluster import bare, images, kind, packages
 from tests.cluster.cluster import Cluster
 from tests.cluster.kinds import Kind
-from tests.cluster.sandbox import Sandbox
+from tests.cluster.sandbox import Sandbox, obstacle
 
 # The first test of a session pays for the cluster: on an empty cache every program is built first.
 TIMEOUT_SECONDS = 3600
@@ -45,6 +45,8 @@ def node() -> Iterator[Cluster]:
         pytest.skip("without Docker and kind, a node runs on Linux only")
     elif os.geteuid() != 0:
         pytest.skip("without Docker and kind, a node needs root")
+    elif why := obstacle():
+        pytest.skip(f"without Docker and kind, a node needs namespaces and control groups: {why}")
     elif Sandbox("node").alive():
         yield bare.up("node", tied=False)
     else:

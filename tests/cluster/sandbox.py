@@ -38,6 +38,16 @@ def runs() -> Path:
     return cache() / "runs"
 
 
+def obstacle() -> str:
+    """Why this machine lets nobody have namespaces and control groups, as in a container; empty where it does."""
+    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], capture_output=True).returncode:
+        return "this machine allows no new namespaces (a container?)"
+    groups = CGROUPS if (CGROUPS / "cgroup.controllers").exists() else CGROUPS / "cpu"
+    return (
+        "" if os.access(groups, os.W_OK) else f"this machine's control groups below {groups} cannot be written (a container?)"
+    )
+
+
 def start_time(pid: int | str) -> int:
     """When a process began, in ticks since boot; 0 where there is none or it is a zombie. Tells a process from a later one."""
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster import packages
 from tests.cluster.leftovers import Traces
-from tests.cluster.sandbox import ROOT, Sandbox, remove_dead
+from tests.cluster.sandbox import ROOT, Sandbox, obstacle, remove_dead
 from tests.cluster.waiting import wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -132,6 +132,14 @@ def test_a_process_that_ends_is_started_again() -> None:
     subprocess.run([*run.enter(), "kill", "-KILL", *before], check=True)
     after = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers again", 10)
     assert not set(before) & set(after)
+
+
+def test_a_machine_that_allows_no_namespaces_is_told_from_one_that_does() -> None:
+    assert obstacle() == ""
+    ask = [sys.executable, "-c", "from tests.cluster.sandbox import obstacle; print(obstacle())"]
+    without_capabilities = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *ask]
+    said = subprocess.run(without_capabilities, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "namespaces" in said
 
 
 def test_a_run_that_cannot_start_says_why() -> None:

@@ -59,7 +59,7 @@ def test_what_no_node_has_is_named(jobs: NodeJobs, accelerator: dict[str, Any], 
 
 def test_rays_autoscaler_brings_workers_and_takes_them_away(jobs: NodeJobs) -> None:
     workers = {"min": 0, "max": 1, "cpu": "600m", "memory": "2Gi"}
-    jobs.slow(resources={**SMALL, "workers": workers}, steps=[])
+    jobs.slow(seconds_per_batch=0.1, resources={**SMALL, "workers": workers})
     group = {"ray.io/group": "workers"}
     wait_for(lambda: jobs.pods(**group), "the autoscaler to bring a worker", 240)
     status = jobs.wait_end("slow")

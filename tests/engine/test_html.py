@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.browser import show
-from workloads.api.report import Histogram, Measure, Output, Progress, Report, Sample, StepReport, Threshold
+from workloads.api.report import Histogram, Measure, Output, Progress, Report, Sample, StepReport, Threshold, WorkerReport
 from workloads.engine.charts import place_of
 from workloads.engine.html import render
 
@@ -77,6 +77,20 @@ def measure(**changes: Any) -> Measure:
     return Measure(**(values | changes))
 
 
+def worker(**changes: Any) -> WorkerReport:
+    """A process that answered 30 rows in 20 seconds, of which its model was busy for 15."""
+    values: dict[str, Any] = {
+        "name": "host/17",
+        "device": "gpu",
+        "models": ("transformers 5.0: llava-hf/llama3-llava-next-8b-hf at 0123abcd, float16 on cuda",),
+        "rows": 30,
+        "busy_seconds": 15.0,
+        "first": "2026-03-04T10:11:20.000Z",
+        "last": "2026-03-04T10:11:40.000Z",
+    }
+    return WorkerReport(**(values | changes))
+
+
 def bare(state: str = "running") -> Report:
     return Report(name="empty", state=state, started="2026-03-04T10:11:12Z", version="1.2.3")  # type: ignore[arg-type]
 
@@ -122,6 +136,7 @@ SIZES = {
     "sixty steps": report(steps=tuple(StepReport(name=f"step-{i}", rows_in=60 - i, rows_out=59 - i) for i in range(60))),
     "a step that makes rows": report(steps=(StepReport(name="explode", rows_in=10, rows_out=1000),)),
     "measures": report(measures=(measure(), measure(of=HOSTILE, name=HOSTILE, in_job=False), measure(step="analyze-2"))),
+    "models": report(workers=(worker(), worker(name=HOSTILE, rows=0, last="2026-03-04T10:11:20.000Z")), answers_kept=7),
     "a billion rows": report(steps=(StepReport(name="read", rows_in=10**10, rows_out=10**10, seconds=1e6),)),
 }
 
@@ -162,6 +177,14 @@ def test_measures_stand_with_their_percentiles_and_what_limits_drop() -> None:
     page = text_of(render(report(measures=(measure(),))))
     assert re.search(r"p1 .*? 19 .*? p50 .*? 270 .*? p99 .*? 4,064", page)
     assert re.search(r"minWords: 80 .*? drops .*? 13.7 % .*? default 50 \(6.8 %\) · suggested 19 \(0.8 %\)", page)
+
+
+def test_processes_with_models_stand_with_device_rows_busy_share_and_speed() -> None:
+    page = text_of(render(report(workers=(worker(),), answers_kept=7)))
+    assert re.search(r"host/17 .*? gpu .*? 30 .*? 75.0 % .*? 1.5 ", page)
+    assert "llama3-llava-next-8b-hf at 0123abcd, float16 on cuda" in page
+    assert "7 rows had their answers from an attempt that was cut off" in page
+    assert "Models at work" not in render(report())
 
 
 def test_filters_of_the_job_are_open_the_others_closed() -> None:

@@ -11,6 +11,8 @@ from workloads.api.report import Histogram, Report, Sample, StepReport
 from workloads.engine.charts import bar, histogram
 from workloads.engine.figures import count, counted, duration, share, size, speed
 from workloads.engine.html_measures import measures
+from workloads.engine.html_parts import heads, legend
+from workloads.engine.html_workers import workers
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STATES = {"running": "Running", "complete": "Complete", "failed": "Failed"}
@@ -22,7 +24,7 @@ TELLING_BINS = 3
 def render(report: Report) -> str:
     """The whole page."""
     style = files("workloads.engine").joinpath("report.css").read_text(encoding="utf-8")
-    sections = (_figures, _steps, _reasons, measures, _lengths, _time, _samples, _facts)
+    sections = (_figures, _steps, _reasons, measures, _lengths, _time, workers, _samples, _facts)
     lines = (
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -87,8 +89,8 @@ def _steps(report: Report) -> Iterator[str]:
     most = max([1, *(max(step.rows_in, step.rows_out) for step in report.steps)])
     yield "<section><h2>Rows through the steps</h2>"
     yield '<p class="note">How many rows reach each step, and what becomes of them.</p>'
-    yield _legend(("i-kept", "go on"), ("i-dropped", "dropped"), ("i-failed", "failed"))
-    heads = (
+    yield legend(("i-kept", "go on"), ("i-dropped", "dropped"), ("i-failed", "failed"))
+    columns = (
         ("Step", ""),
         ("", ""),
         ("Rows in", "n o"),
@@ -97,7 +99,7 @@ def _steps(report: Report) -> Iterator[str]:
         ("Rows out", "n"),
         ("Of all", "s o"),
     )
-    yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
+    yield f"<table><thead>{heads(*columns)}</thead><tbody>"
     for step in report.steps:
         gone = dropped(step)
         outcome = f"{count(step.rows_out)} out, {count(gone)} dropped, {count(step.failed)} failed"
@@ -119,7 +121,7 @@ def _reasons(report: Report) -> Iterator[str]:
         yield '<p class="note">No row was dropped.</p></section>'
         return
     yield '<p class="note">By the first rule that dropped them. Shares are of the rows that reached the step.</p>'
-    yield f"<table><thead>{_heads(('Step and reason', ''), ('', ''), ('Rows', 'n'), ('Share', 's'))}</thead>"
+    yield f"<table><thead>{heads(('Step and reason', ''), ('', ''), ('Rows', 'n'), ('Share', 's'))}</thead>"
     most = max(max(step.rejected.values()) for step in steps)
     for step in steps:
         yield f'<tbody><tr class="group"><th scope="rowgroup" colspan="2"><code>{escape(step.name)}</code></th>'
@@ -142,7 +144,7 @@ def _lengths(report: Report) -> Iterator[str]:
         return
     yield "<section><h2>Lengths before and after</h2>"
     yield '<p class="note">Rows by the length of each column; every column of the chart is twice as long as the one before.</p>'
-    yield _legend(("i-before", "rows read"), ("i-kept", "rows written"))
+    yield legend(("i-before", "rows read"), ("i-kept", "rows written"))
     yield '<div class="charts">'
     for each in shown:
         yield _length_chart(each)
@@ -162,8 +164,8 @@ def _time(report: Report) -> Iterator[str]:
     yield "<section><h2>Where the time went</h2>"
     yield f'<p class="note">By the clock: {duration(report.startup_seconds)} to start, {duration(report.seconds)} in all.'
     yield "Below, the processor time of each step, summed over all workers.</p>"
-    heads = (("Step", ""), ("", ""), ("Time", "n"), ("Share", "s"), ("Rows/s", "n o"))
-    yield f"<table><thead>{_heads(*heads)}</thead><tbody>"
+    columns = (("Step", ""), ("", ""), ("Time", "n"), ("Share", "s"), ("Rows/s", "n o"))
+    yield f"<table><thead>{heads(*columns)}</thead><tbody>"
     most = max(step.seconds for step in report.steps)
     for step in report.steps:
         drawn = bar([("kept", step.seconds / most)], f"{step.name}: {duration(step.seconds)}", height=10)
@@ -214,18 +216,6 @@ def _facts(report: Report) -> Iterator[str]:
     yield '<section><h2>Result and run</h2><dl class="facts">'
     yield from (f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     yield "</dl></section>"
-
-
-def _legend(*entries: tuple[str, str]) -> str:
-    items = (f'<li><i class="{css}" aria-hidden="true"></i>{label}</li>' for css, label in entries)
-    return f'<ul class="legend">{"".join(items)}</ul>'
-
-
-def _heads(*heads: tuple[str, str]) -> str:
-    """Table heads as (name, kind): `n` is a column of numbers, `s` a slim one, `o` one that narrow screens leave out."""
-    css = {"": "", "n": "number", "n o": "number optional", "s": "number slim", "s o": "number slim optional"}
-    cells = (f'<th scope="col" class="{css[kind]}">{name}</th>' if name else "<td></td>" for name, kind in heads)
-    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _or_none(value: int) -> str:

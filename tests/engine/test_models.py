@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,15 @@ from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
 from tests.engine.test_crash import commits, kill_when, start
 from tests.models.photos import jpeg, make_photos
 from workloads.api.resources import Resources
+from workloads.engine import pool
 from workloads.engine.chain import Step
+from workloads.engine.events import Event, Note
+from workloads.engine.executors import RayExecutor
 from workloads.engine.placement import place
 from workloads.engine.plan import Segment
+from workloads.engine.pool import ActorPool
 from workloads.engine.tasks import gathered
+from workloads.errors import InvalidJob
 from workloads.operators.inference.llava import Llava
 
 FAKE: dict[str, Any] = {"llava": {"engine": "fake", "model": "none", "image": "bytes", "prompt": "photo", "actors": {"max": 2}}}
@@ -26,6 +32,18 @@ COUNT = 40
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return make_photos(tmp_path / "photos", COUNT)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayExecutor]:
+    """A Ray of this machine's cores and one GPU, which is not there; jobs of the test run on it."""
+    import ray
+
+    ray.init(num_gpus=1, include_dashboard=False, log_to_driver=False)
+    executor = RayExecutor(tables=False)
+    yield executor
+    executor.close()
+    ray.shutdown()
 
 
 def job(photos: Path, out: Path, **spec: Any) -> Any:
@@ -174,3 +192,50 @@ def test_a_killed_job_goes_on_with_the_rows_in_flight_only(photos: Path, tmp_pat
     report = run(work, shard_bytes=None)
     assert report.shards_kept >= done - 1
     assert captions(read_manifest(tmp_path / "out")) == run_captions(photos, tmp_path / "here")
+
+
+TOO_LARGE = {
+    "cores": ({"cpus": 200, "max": 1}, "to have 200 CPU, and the largest machine here has .*`cpus`"),
+    "GPUs": ({"accelerators": 2, "max": 1}, "to have 2 GPU, and the largest machine here has 1.*`accelerators`"),
+}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("what", TOO_LARGE)
+def test_an_actor_that_fits_no_machine_is_refused_before_any_work(what: str, cluster: RayExecutor) -> None:
+    actors, reason = TOO_LARGE[what]
+    resources = Resources.model_validate({"accelerator": GPU} if what == "GPUs" else {})
+    available = {**cluster.available(), "GPU": 1.0 if what == "GPUs" else 0.0}
+    placement = place(Segment((Step("llava", Llava.model_validate({"actors": actors})),), None), resources, available)
+    with pytest.raises(InvalidJob, match=reason):
+        ActorPool(placement, ())
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_actor_that_waits_for_room_says_so_and_goes_on_when_there_is_some(
+    photos: Path, tmp_path: Path, cluster: RayExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(pool, "NOTICE_SECONDS", 1.0)
+
+    @ray.remote(num_cpus=ray.cluster_resources()["CPU"])
+    class Occupant:
+        def there(self) -> bool:
+            return True
+
+    occupant: Any = Occupant.remote()
+    assert ray.get(occupant.there.remote())
+    said: list[str] = []
+
+    def leave(event: Event) -> None:
+        if isinstance(event, Note):
+            said.append(event.message)
+            ray.kill(occupant)
+
+    report = run(job(photos, tmp_path / "out"), executor="ray", shard_bytes=None, on_event=leave)
+    assert report.progress.rows_out == COUNT
+    assert "No process with the model has started" in said[0] and "Each needs 1 CPU; the cluster has" in said[0]
+    assert "of which 0 free" in said[0]

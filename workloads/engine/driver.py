@@ -187,6 +187,9 @@ class _Run:
         outcomes = self._executor.run(phase.task, todo, placement)
         if phase.enough is None or not phase.enough(records):
             for outcome in outcomes:
+                if isinstance(outcome, Note):
+                    self._options.on_event(outcome)
+                    continue
                 record = _record(outcome)
                 records[record.index] = record
                 self._meter.count(record, phase.units[record.index].weight)

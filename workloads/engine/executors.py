@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
+from workloads.engine.events import Note
 from workloads.engine.ledger import Record
 from workloads.engine.placement import Placement
 from workloads.engine.pool import ActorPool
@@ -19,7 +20,7 @@ OBJECT_STORE_BYTES = 256 << 20
 """Of a Ray started on this machine: blocks between tasks are small, rows stay in files."""
 
 
-Outcomes = Generator[Record | Failure, None, None]
+Outcomes = Generator[Record | Failure | Note, None, None]
 
 
 class Executor(Protocol):
@@ -88,7 +89,7 @@ class RayExecutor:
     def warm(self, placement: Placement, python_path: tuple[str, ...]) -> None:
         """Start the actors of the first phase before its units are known."""
         if placement.actors is not None and self._pool is None:
-            self._pool = ActorPool(placement, python_path)
+            self._pool = ActorPool(placement, python_path, self._promised)
 
     def run(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
         """Units as they finish; a unit whose worker died is run again by Ray."""
@@ -109,7 +110,7 @@ class RayExecutor:
 
     def _on_actors(self, task: Task, units: Sequence[Unit], placement: Placement) -> Outcomes:
         assert isinstance(task, RowsTask)
-        pool = self._pool or ActorPool(placement, task.python_path)
+        pool = self._pool or ActorPool(placement, task.python_path, self._promised)
         self._pool = None
         try:
             yield from pool.run(task, units)

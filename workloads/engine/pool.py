@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import pickle
+import time
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from workloads.engine import models
+from workloads.engine.events import Note
 from workloads.engine.ledger import Record
+from workloads.engine.pending import NOTICE_SECONDS, notice, refuse_impossible
 from workloads.engine.placement import Placement
 from workloads.engine.tasks import Failure, Task, attempt, use_python_path
 from workloads.engine.units import Unit
@@ -40,18 +43,22 @@ class _Member:
 class ActorPool:
     """Runs units on actors; grows while units wait, shrinks when none do. A unit whose actor died is run again."""
 
-    def __init__(self, placement: Placement, python_path: tuple[str, ...]) -> None:
+    def __init__(self, placement: Placement, python_path: tuple[str, ...], promised: bool = False) -> None:
+        """Raises InvalidJob when no machine is large enough for an actor, and none is `promised` that is."""
         assert placement.actors is not None
+        refuse_impossible(placement, promised)
         self._placement = placement
         self._python_path = python_path
         self._least, self._most = placement.actors
         self._members: list[_Member] = []
         self._deaths: Counter[int | None] = Counter()
         """By unit; None: while starting."""
+        self._began = self._heard = time.monotonic()
+        """When it began, and when an actor ran last or it was said that none does."""
         self._resize(self._least * IN_FLIGHT)
 
-    def run(self, task: Task, units: Sequence[Unit]) -> Generator[Record | Failure, None, None]:
-        """Each unit once, as they finish."""
+    def run(self, task: Task, units: Sequence[Unit]) -> Generator[Record | Failure | Note, None, None]:
+        """Each unit once, as they finish. Notes say that there is no room for any actor."""
         import ray
 
         shared = ray.put(task)
@@ -63,6 +70,11 @@ class ActorPool:
             done, _ = ray.wait(waiting, num_returns=1, timeout=PATIENCE_SECONDS)
             for ref in done:
                 yield from self._collect(ref, todo)
+            if any(m.starting is None for m in self._members):
+                self._heard = time.monotonic()
+            elif time.monotonic() - self._heard >= NOTICE_SECONDS:
+                self._heard = time.monotonic()
+                yield Note(notice(self._placement, self._heard - self._began))
 
     def close(self) -> None:
         """End all actors."""

@@ -141,6 +141,8 @@ def _import_ray_data() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    # Blocks hold records, not rows. Ray expects 128 MB of each task and, short of memory for two, ran one at a time.
+    context.op_resource_reservation_enabled = False
 
 
 class _Worker:

@@ -2,9 +2,13 @@
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.operators.text.texts import batch_of, decide, reasons
 from workloads.errors import InputError
+from workloads.operators.text._fasttext import load, predict, samples
+from workloads.operators.text._lid176 import read_model
 from workloads.operators.text.fasttext_classifier import FasttextClassifier
 from workloads.operators.text.language_id import LanguageId
 from workloads.operators.text.perplexity import Perplexity
@@ -64,6 +68,39 @@ def test_a_text_without_words_has_no_language():
 def test_newlines_and_null_characters_do_not_disturb():
     text = SENTENCES["en"].replace(" ", "\n") + "\x00"
     assert LanguageId().keep(batch_of(text)).columns["language"].to_pylist() == ["en"]
+
+
+PIECES = (*SENTENCES.values(), "</s>", "__label__en", "__label__", " ", "\n", "\x00", "\u3000", "#", "é", "😀", "a", "the")
+
+
+@given(texts=st.lists(st.lists(st.sampled_from(PIECES) | st.text(), max_size=8).map("".join), min_size=1, max_size=5))
+@pytest.mark.parametrize("characters", [10, 1_000_000])
+def test_languages_and_certainties_are_those_of_fasttext(lid_path, characters, texts):
+    batch = batch_of(*texts)
+    found = LanguageId(characters=characters, min_score=0).keep(batch).columns
+    spaced = batch_of(*(text.replace("\x00", " ") for text in texts))  # alone they are no word for us
+    expected = predict(load(lid_path, "languageId"), samples(spaced, "text", characters))
+    assert found["language"].to_pylist() == [next(iter(best), "und") for best in expected]
+    scores = [next(iter(best.values()), 0.0) for best in expected]
+    assert found["language_score"].to_pylist() == pytest.approx(scores, abs=1e-4)
+
+
+def test_another_model_than_lid176_is_not_read_as_if_it_were():
+    with pytest.raises(ValueError, match="another kind of model"):
+        read_model(b"\1" * 1000)
+
+
+def test_a_limit_of_certainty_is_shown_with_what_it_limits(lid_path):
+    batch = batch_of(SENTENCES["en"], None)
+    rule, classifier = LanguageId(), FasttextClassifier(model=lid_path, label="en", min=0.5)
+    assert [(b.parameter, b.measure, b.limit, b.is_least) for b in (*rule.bounds(), *classifier.bounds())] == [
+        ("minScore", "score", 0.65, True),
+        ("min", "probability", 0.5, True),
+        ("max", "probability", 1.0, False),
+    ]
+    for measured in (rule.measures(batch)["score"], classifier.measures(batch)["probability"]):
+        assert measured[0] > 0.5
+        assert measured[1] == 0
 
 
 def test_a_classifier_keeps_by_the_probability_of_its_label(lid_path):

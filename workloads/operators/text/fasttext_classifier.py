@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workloads.operators.base import Filter, Verdict
+from workloads.operators.base import Bound, Filter, Verdict
 from workloads.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
-    from workloads.operators.base import Batch
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workloads.operators.base import Batch, Measures
 
 
 class FasttextClassifier(Filter):
@@ -38,6 +41,25 @@ class FasttextClassifier(Filter):
         import numpy as np
         import pyarrow as pa
 
+        scores = self._probabilities(batch)
+        codes = np.where(scores < self.min, 1, np.where(scores > self.max, 2, 0)).astype(np.int8)
+        columns = {self.output: pa.array(scores)} if self.output else {}
+        return Verdict(codes, ("probability_too_low", "probability_too_high"), columns)
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """Both limits."""
+        return (
+            Bound("min", "probability", self.min, is_least=True),
+            Bound("max", "probability", self.max, is_least=False),
+        )
+
+    def measures(self, batch: Batch) -> Measures:
+        """The probability."""
+        return {"probability": self._probabilities(batch)}
+
+    def _probabilities(self, batch: Batch) -> NDArray[np.float64]:
+        import numpy as np
+
         from workloads.errors import InputError
         from workloads.operators.text._fasttext import labels_of, load, predict, samples
 
@@ -47,7 +69,4 @@ class FasttextClassifier(Filter):
                 f"`{self.key}`: the model `{self.model}` has no label `{self.label}`; it has {', '.join(known[:20])}."
             )
         found = predict(load(self.model, self.key), samples(batch, self.column, self.characters), -1)
-        scores = np.array([labels.get(self.label, 0.0) for labels in found], dtype=np.float64)
-        codes = np.where(scores < self.min, 1, np.where(scores > self.max, 2, 0)).astype(np.int8)
-        columns = {self.output: pa.array(scores)} if self.output else {}
-        return Verdict(codes, ("probability_too_low", "probability_too_high"), columns)
+        return np.array([labels.get(self.label, 0.0) for labels in found], dtype=np.float64)

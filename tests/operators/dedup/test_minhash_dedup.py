@@ -81,13 +81,13 @@ def test_rows_of_an_older_corpus_count_as_earlier_and_do_not_appear(verify: bool
 
 
 @pytest.mark.parametrize(
-    ("permutations", "threshold", "expected"), [(112, 0.8, (14, 8)), (128, 0.5, (42, 3)), (1, 0.9, (1, 1)), (64, 1.0, (1, 64))]
+    ("permutations", "threshold", "expected"), [(112, 0.8, (18, 6)), (128, 0.5, (42, 3)), (1, 0.9, (1, 1)), (64, 1.0, (1, 64))]
 )
 def test_bands_and_rows_follow_from_the_threshold(permutations: int, threshold: float, expected: tuple[int, int]) -> None:
     assert divide(permutations, threshold) == expected
     assert MinhashDedup(permutations=permutations, threshold=threshold).banding() == expected
     if permutations > 1:
-        assert chance(threshold, *expected) >= 0.9
+        assert chance(threshold, *expected) >= 0.98
 
 
 @pytest.mark.parametrize(

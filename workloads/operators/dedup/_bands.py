@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FOUND_AT_THRESHOLD = 0.9
+FOUND_AT_THRESHOLD = 0.98
 
 
 def chance(similarity: float, bands: int, rows: int) -> float:
@@ -18,10 +18,9 @@ def chance(similarity: float, bands: int, rows: int) -> float:
 
 
 def divide(permutations: int, threshold: float) -> tuple[int, int]:
-    """Bands and rows: the most rows (fewest false candidates) with which 90 % of pairs right at the threshold are found.
+    """Bands and rows: the most rows (fewest false candidates) with which 98 % of pairs right at the threshold are found.
 
-    Pairs above it are found more often; spread evenly between 0.8 and 1, 99 % of them. 112 permutations at 0.8 give
-    FineWeb's 14 bands of 8 rows.
+    112 permutations at 0.8 give 18 bands of 6 rows; FineWeb's 14 bands of 8 rows find 92 % of the pairs at 0.8.
     """
     possible = [(permutations // rows, rows) for rows in range(permutations, 0, -1)]
     return next((p for p in possible if chance(threshold, *p) >= FOUND_AT_THRESHOLD), (permutations, 1))

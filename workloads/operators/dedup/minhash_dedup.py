@@ -29,6 +29,13 @@ class MinhashDedup(base.Deduplicate):
     only when an earlier one has the same words; a text without a word (null, empty, only marks) is kept. Of documents
     that hang together by candidate pairs each is compared with at most 4096 others.
 
+    How many of the pairs of a Jaccard similarity become candidates, 1 - (1 - similarity^rows)^bands:
+
+    | Similarity | 0.5 | 0.6 | 0.7 | 0.75 | 0.8 | 0.85 | 0.9 |
+    |---|---|---|---|---|---|---|---|
+    | 18 x 6 (default) | 25 % | 58 % | 89 % | 97 % | 99.6 % | 100 % | 100 % |
+    | 14 x 8 (FineWeb) | 5 % | 21 % | 56 % | 77 % | 92 % | 98.8 % | 100 % |
+
     Example:
 
         - minhashDedup: {threshold: 0.8, against: s3://lake/published/}
@@ -53,7 +60,7 @@ class MinhashDedup(base.Deduplicate):
         ge=1,
         le=1024,
         description="Groups of hashes; by default derived, with `rows`, from `permutations` and `threshold`: the longest "
-        "groups with which 90 % of pairs right at the threshold are found (14 x 8 for 112 at 0.8, and 99 % of those above).",
+        "groups with which 98 % of pairs right at the threshold are found (18 x 6 for 112 at 0.8; FineWeb's 14 x 8 find 92 %).",
     )
     rows: int | None = Field(default=None, ge=1, le=1024, description="Hashes in a group; all must agree.")
     tokenizer: Tokenizer = "unicode"

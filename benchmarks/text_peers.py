@@ -1,16 +1,21 @@
-"""Jobs of text rules, from Parquet to Parquet on two cores, against datatrove and polars on the same texts and words.
+"""Jobs of text rules, from Parquet to Parquet on all cores, against datatrove and polars on the same texts and words.
 
     python -m benchmarks.text_peers [names of parts] [--largest 16]
 
-datatrove gets an environment of its own, a sample of the corpus, and the same words (what white space separates).
+datatrove gets an environment of its own, a sample of the corpus, the same words (what white space separates), and its own
+reader, writer and executor with a process per core.
 """
 
 import argparse
+import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +28,9 @@ from benchmarks.figures import Figure, alternate, publish
 RULES = ("gopherRepetition", "gopherQuality", "c4Quality", "finewebQuality")
 Steps = Sequence[dict[str, Any]]
 R1: Steps = [{rule: {"tokenizer": "whitespace"}} for rule in RULES]
-R1_MINHASH: Steps = [*R1, {"minhashDedup": {}}]
+R1_MINHASH: Steps = [*R1, {"minhashDedup": {"bands": 14, "rows": 8}}]
 GOPHER: Steps = [{"gopherQuality": {"tokenizer": "whitespace"}}]
-SAMPLE_MB = 10
+SAMPLE_MB = 40
 DATATROVE = ("datatrove==0.10.1", "regex", "nltk", "ftfy", "tokenizers", "xxhash<4", "spacy", "pyarrow", "numpy")
 
 
@@ -58,7 +63,7 @@ def steady(source: Path, work: Path, steps: Steps) -> float:
 
 
 def sample_of(source: Path, work: Path) -> Path:
-    """A folder with about SAMPLE_MB of texts from all over the corpus."""
+    """A folder with about SAMPLE_MB of texts from all over the corpus, in a file per core."""
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
@@ -68,12 +73,13 @@ def sample_of(source: Path, work: Path) -> Path:
         texts = texts.filter(texts.column("text").is_valid())
         step = max(1, round(texts.nbytes / (SAMPLE_MB * 1e6)))
         place.mkdir()
-        pq.write_table(texts.take(list(range(0, texts.num_rows, step))), place / "texts.parquet")
+        for core in range(CORES):
+            pq.write_table(texts.take(list(range(core * step, texts.num_rows, CORES * step))), place / f"{core}.parquet")
     return place
 
 
-def datatrove(sample: Path, work: Path, *options: str) -> tuple[float, int]:
-    """Seconds of datatrove on all cores without its imports, and the rows that it keeps."""
+def datatrove(sample: Path, work: Path, *options: str) -> tuple[float, float, int]:
+    """Seconds of datatrove on all cores, those of the whole process, and the rows that it keeps."""
     place = CACHE / DATATROVE[0]
     python = place / "bin" / "python"
     if not python.exists():
@@ -83,9 +89,12 @@ def datatrove(sample: Path, work: Path, *options: str) -> tuple[float, int]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     script = Path(__file__).with_name("datatrove_peer.py")
-    command = [str(python), str(script), str(sample / "texts.parquet"), str(CORES), str(folder), *options]
-    seconds, rows = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-2:]
-    return float(seconds), int(rows)
+    command = [str(python), str(script), str(sample), str(CORES), str(folder), *options]
+    started = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    whole = time.perf_counter() - started
+    seconds, rows = done.stdout.split()[-2:]
+    return float(seconds), whole, int(rows)
 
 
 def against_datatrove(source: Path, work: Path) -> list[Figure]:
@@ -99,19 +108,23 @@ def against_datatrove(source: Path, work: Path) -> list[Figure]:
 def compare(name: str, steps: Steps, options: Sequence[str], goal: str, source: Path, work: Path) -> list[Figure]:
     """The speed of the steps beside datatrove's with these options, and what both keep of the sample."""
     sample = sample_of(source, work)
+    wholes: list[float] = []
     kept: list[int] = []
 
     def theirs() -> float:
-        seconds, rows = datatrove(sample, work, *options)
+        seconds, whole, rows = datatrove(sample, work, *options)
+        wholes.append(whole)
         kept.append(rows)
         return seconds
 
     steady(source, work, steps)  # the first run imports what the workers need
     mine, other = alternate(3, lambda: steady(source, work, steps), theirs)
-    speed, peer = text_bytes(source) / 1e6 / mine, text_bytes(sample) / 1e6 / other
+    size = text_bytes(sample) / 1e6
+    speed, peer, whole = text_bytes(source) / 1e6 / mine, size / other, size / statistics.median(wholes)
     rows = run(sample, work / "out", steps).progress.rows_out
+    against = f"datatrove {peer:.2f} MB/s, whole process {whole:.2f} on {size:.0f} MB"
     return [
-        Figure(f"{name}, steady state", speed, "MB/s", f"datatrove {peer:.2f} MB/s", speed / peer, goal),
+        Figure(f"{name}, steady state", speed, "MB/s", against, speed / peer, goal),
         Figure(f"{name}, rows kept of the sample", rows, "rows", f"datatrove {kept[-1]} rows", rows / kept[-1], "1"),
     ]
 
@@ -152,6 +165,7 @@ def whole_process(source: Path, work: Path) -> list[Figure]:
 def growth(source: Path, work: Path, largest: int) -> list[Figure]:
     """R1 on the corpus several times over; `minhashDedup` has its own in `dedup_minhash`."""
     seconds: dict[int, float] = {}
+    memory: dict[int, float] = {}
     for times in (t for t in (1, 4, 16) if t <= largest):
         folder = work / f"times-{times}"
         folder.mkdir()
@@ -160,12 +174,30 @@ def growth(source: Path, work: Path, largest: int) -> list[Figure]:
                 (folder / f"{copy:02}-{file.name}").symlink_to(file.resolve())
         if times == 1:
             steady(folder, work, R1)
-        seconds[times] = min(steady(folder, work, R1) for _ in range(2 if times < 16 else 1))
+        seconds[times] = min(steady(folder, work, R1) for _ in range(3 if times < 16 else 1))
+        memory[times] = worker_memory()
     return [
-        Figure(f"R1 on {t} x the rows", s, "s", f"{seconds[1]:.1f} s for 1 x", s / seconds[1], f"{t} +- 10 %")
+        figure
         for t, s in seconds.items()
         if t > 1
+        for figure in (
+            Figure(f"R1 on {t} x the rows", s, "s", f"{seconds[1]:.1f} s for 1 x", s / seconds[1], f"{t} +- 10 %"),
+            Figure("peak memory of a worker", memory[t], "MB", f"{memory[1]:.0f} MB for 1 x", memory[t] / memory[1], "1"),
+        )
     ]
+
+
+def worker_memory() -> float:
+    """The most memory (MB) that any of Ray's workers ever held."""
+    import psutil
+
+    peaks = [0.0]
+    for worker in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error, OSError):
+            status = Path(f"/proc/{worker.pid}/status").read_text()
+            if worker.name().startswith("ray::"):
+                peaks.append(int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1e3)
+    return max(peaks)
 
 
 def main() -> None:
@@ -175,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = ("whole_process", "against_datatrove", "against_polars", "growth")
     parser.add_argument("parts", nargs="*", default=[], help=f"{', '.join(parts)}; all by default")
-    parser.add_argument("--largest", type=int, default=4, help="how many times the corpus `growth` goes up to")
+    parser.add_argument("--largest", type=int, default=16, help="how many times the corpus `growth` goes up to")
     options = parser.parse_args()
     chosen, source, figures = options.parts or parts, corpus(), list[Figure]()
     with tempfile.TemporaryDirectory(prefix="datajob-bench-") as folder:

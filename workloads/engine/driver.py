@@ -179,8 +179,6 @@ class _Run:
         self._keys = {phase.name: {u.key for u in phase.units}}
         self._meter.start_phase(u.weight for u in phase.units)
         records = self._kept(phase, ledger)
-        for index, record in records.items():
-            self._meter.count(record, phase.units[index].weight, kept=True)
         todo = [u for u in phase.units if u.index not in records]
         available = self._executor.available() if todo else {}
         placement = place(phase.segment, self._job.spec.resources, available, self._executor.promised)
@@ -203,14 +201,20 @@ class _Run:
         return records
 
     def _kept(self, phase: Phase, ledger: Ledger) -> Records:
-        """Records of earlier attempts whose files are all still there."""
-        records = ledger.load(list(phase.units))
-        if not any(r.files for r in records.values()):
-            return records
-        there = self._sink.list("", recursive=True)
-        whole = {i: r for i, r in records.items() if all(there.get(f.path) == f.size for f in r.files)}
-        ledger.forget([r.key for i, r in records.items() if i not in whole])
-        return whole
+        """Records of earlier attempts whose files are all still there, each counted as it is read."""
+        there: dict[str, int] | None = None
+        kept: Records = {}
+        lost: list[str] = []
+        for record in ledger.load(phase.units):
+            if record.files and there is None:
+                there = self._sink.list("", recursive=True)
+            if all(there and there.get(f.path) == f.size for f in record.files):
+                kept[record.index] = record
+                self._meter.count(record, phase.units[record.index].weight, kept=True)
+            else:
+                lost.append(record.key)
+        ledger.forget(lost)
+        return kept
 
     def _after_unit(self) -> None:
         self._check_ratio()

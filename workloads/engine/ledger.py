@@ -6,6 +6,7 @@ A unit whose record is there is done; one without is done again, over files of t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.formats.base import OutputFile
 from workloads.formats.storage import BOOKKEEPING, Folder
+
+AT_ONCE = 256
+"""Records read ahead: one may hold megabytes of sketches."""
 
 
 @dataclass
@@ -59,17 +63,20 @@ class Ledger:
         """Declare a unit done."""
         self._folder.write(f"{self._sub}/{record.key}.json", record.to_json())
 
-    def load(self, units: list[Unit]) -> dict[int, Record]:
-        """Records of those `units` that are done, by the unit's index now."""
+    def load(self, units: Sequence[Unit]) -> Iterator[Record]:
+        """Records of those `units` that are done, with the unit's index now; no more than AT_ONCE are held here."""
         names = self._folder.list(self._sub)
-        there = [u for u in units if f"{self._sub}/{u.key}.json" in names]
-        with ThreadPoolExecutor(16) as pool:
-            return dict(pool.map(self._read, there))
+        return self._records([u for u in units if f"{self._sub}/{u.key}.json" in names])
 
-    def _read(self, unit: Unit) -> tuple[int, Record]:
+    def _records(self, units: Sequence[Unit]) -> Iterator[Record]:
+        with ThreadPoolExecutor(16) as pool:
+            for start in range(0, len(units), AT_ONCE):
+                yield from pool.map(self._read, units[start : start + AT_ONCE])
+
+    def _read(self, unit: Unit) -> Record:
         record = Record.from_json(self._folder.read(f"{self._sub}/{unit.key}.json"))
         record.index = unit.index
-        return unit.index, record
+        return record
 
     def forget(self, keys: list[str]) -> None:
         """Drop records, for instance of units whose files are gone."""

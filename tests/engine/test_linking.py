@@ -14,6 +14,7 @@ from tests.engine.jobs import make_job, read_manifest, run, write_parts
 from tests.engine.test_components import Edges, edge_lists, slow
 from workloads.engine import duplicates
 from workloads.engine.linking import finish, large_star, small_star
+from workloads.engine.rows import RowFiles
 
 
 def sorted_edges(edges: Edges) -> Any:
@@ -67,3 +68,25 @@ def test_more_edges_than_fit_give_the_same_rows(
         found.append(read_manifest(tmp_path / f"out{most}"))
     assert found[0] == found[1]
     assert len(found[0]) < len(texts)
+
+
+@pytest.mark.parametrize("partitions", [2, 5])
+@pytest.mark.parametrize("step", [{"exactDedup": {}}, {"minhashDedup": {}}, {"lineDedup": {}}], ids=str)
+def test_what_repeats_something_sorted_by_unit_gives_the_same_rows(
+    step: dict[str, Any], partitions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = planted_documents(200, seed=12)
+    write_parts(tmp_path / "in", [{"id": i, "text": text} for i, text in enumerate([*texts, *texts[:40]])], 9)
+    monkeypatch.setattr("workloads.engine.flow.Context.partitions", lambda self, operator: partitions)
+    opened: list[tuple[str, ...]] = []
+    read = RowFiles.between
+    monkeypatch.setattr(RowFiles, "between", lambda self, a, b, names: (opened.append(names), read(self, a, b, names))[1])
+    found = []
+    for most in (duplicates.MOST_OPENED, 0):
+        opened.clear()
+        monkeypatch.setattr(duplicates, "MOST_OPENED", most)
+        run(make_job(tmp_path / "in", tmp_path / f"out{most}", [step]), shard_bytes=1)
+        found.append(read_manifest(tmp_path / f"out{most}"))
+    assert found[0] == found[1]
+    assert len(found[0]) < 240
+    assert [len(names) for names in opened[-9:]] == [1] * 9

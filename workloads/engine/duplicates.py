@@ -13,7 +13,7 @@ from workloads.engine.outputs import StageOutput
 from workloads.engine.phases import Context, Moved, Phase, Records, Upstream, from_fragments, stage_folder
 from workloads.engine.plan import Segment
 from workloads.engine.rows import Ranges, RowFiles, RowNumbers
-from workloads.engine.tasks import EvidenceTask, ResolveTask, write_rows
+from workloads.engine.tasks import EvidenceTask, GatherTask, ResolveTask, write_rows
 from workloads.engine.units import Unit, digest, make_units
 from workloads.formats.storage import Folder
 from workloads.operators.base import Deduplicate
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_EDGES = 1 << 24
 """Edges whose components the driver finds by itself, in less than 2 GiB; of more, the workers do."""
+MOST_OPENED = 1 << 14
+"""Files that all units together open to learn what repeats something; before it would be more, they are sorted by unit."""
 
 Files = Generator[Phase, Records, RowFiles]
 """Phases; returns the files they leave."""
@@ -47,7 +49,7 @@ class _Side:
 def deduplicate_phases(operator: Deduplicate) -> int:
     """How many phases a de-duplication has at most."""
     inputs = 1 + len(operator.side_sources())
-    return inputs + 1 + (inputs + 1 if operator.confirms() else 0)
+    return inputs + 2 + (inputs + 1 if operator.confirms() else 0)
 
 
 def deduplicate(
@@ -76,6 +78,8 @@ def deduplicate(
         repeats = _components(repeats, f"{stage_folder(f'{name}-resolve')}/components.parquet", operator.confirms())
     if operator.confirms() and found:
         repeats = yield from _confirm(context, name, recipe, step, operator, sides, repeats)
+    if repeats.ranges is None and len(repeats.names) > 1 and len(repeats.names) * len(units) > MOST_OPENED:
+        repeats = yield from _gather(context, f"{name}-gather", recipe, repeats, Ranges(0, len(units), partitions))
     source = StageInput(context.sink, staged, step, repeats)
     return Upstream(source, tuple((u.key, everything) for u in units), tuple(u.weight for u in units))
 
@@ -109,6 +113,14 @@ def _resolve(
     records = yield Phase(name, task, tuple(units))
     names = tuple(task.name(u) for u in units if records[u.index].rows)
     return RowFiles(context.sink, names), sum(records[u.index].rows for u in units)
+
+
+def _gather(context: Context, name: str, recipe: str, found: RowFiles, ranges: Ranges) -> Files:
+    """One file per range of units, so that a unit opens its own instead of all."""
+    task = GatherTask(context.sink, name, found, ranges, stage_folder(name))
+    units = make_units(digest(recipe, name), list(range(ranges.parts)), [1] * ranges.parts)
+    yield Phase(name, task, tuple(units))
+    return RowFiles(context.sink, tuple(map(task.name, units)), ranges)
 
 
 def _components(edges: RowFiles, name: str, with_first: bool) -> RowFiles:

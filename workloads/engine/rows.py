@@ -44,6 +44,11 @@ class Ranges:
         found: NDArray[np.int64] = ((rows >> ROW_BITS) - self.start) * self.parts // (self.end - self.start)
         return found
 
+    def of_part(self, part: int) -> tuple[int, int]:
+        """The half-open range of the ids of a group's rows."""
+        units = [self.start - (self.start - self.end) * edge // self.parts for edge in (part, part + 1)]
+        return units[0] << ROW_BITS, units[1] << ROW_BITS
+
 
 @dataclass(frozen=True)
 class RowFiles:
@@ -58,18 +63,24 @@ class RowFiles:
         """What they say about the rows of a unit. `row` becomes the position in the unit; ascending."""
         import numpy as np
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         first, end = numbers.first(unit), numbers.first(unit + 1)
         names = self.names
         if self.ranges is not None:
             part = int(self.ranges.part_of(np.array([first]))[0])
             names = names[part : part + 1]
+        rows = self.between(first, end, names)
+        return rows.set_column(0, "row", pa.array(rows.column("row").to_numpy() - first))
+
+    def between(self, first: int, end: int, names: tuple[str, ...]) -> pa.Table:
+        """What the files called `names` say about the rows of a half-open range of ids, ascending."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         found = []
         for name in names:
             with Folder(self.root).open_input(name) as file:
                 found.append(pq.read_table(file, filters=[("row", ">=", first), ("row", "<", end)]))
         if not found:
             return pa.table({"row": pa.array([], pa.int64())})
-        rows = pa.concat_tables(found).sort_by("row")
-        return rows.set_column(0, "row", pa.array(rows.column("row").to_numpy() - first))
+        return pa.concat_tables(found).sort_by("row")

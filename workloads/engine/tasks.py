@@ -17,7 +17,7 @@ from workloads.engine.dropped import SideFolders
 from workloads.engine.inputs import BATCH_BYTES, FragmentInput, Input
 from workloads.engine.ledger import Ledger, Record
 from workloads.engine.outputs import Output
-from workloads.engine.rows import RowFiles, RowNumbers
+from workloads.engine.rows import Ranges, RowFiles, RowNumbers
 from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.errors import DataJobError, SinkError
@@ -198,6 +198,29 @@ class EvidenceTask:
             "key", pa.array(keys)
         )
         file.write_partitions(found, keys % self.partitions, self.partitions)
+
+
+@dataclass(frozen=True)
+class GatherTask:
+    """Brings what many files say about one range of rows together in one file."""
+
+    sink: str
+    phase: str
+    found: RowFiles
+    ranges: Ranges
+    folder: str
+
+    def name(self, unit: Unit) -> str:
+        """Parquet file of the unit's range of rows."""
+        return f"{self.folder}/{unit.key}.parquet"
+
+    def run(self, unit: Unit) -> Record:
+        """Do the unit and commit it."""
+        rows = self.found.between(*self.ranges.of_part(unit.index), self.found.names)
+        write_rows(self.sink, self.name(unit), rows)
+        record = Record(unit.index, unit.key, Tally(), rows.num_rows)
+        Ledger(self.sink, self.phase).commit(record)
+        return record
 
 
 def write_rows(root: str, name: str, table: pa.Table) -> None:

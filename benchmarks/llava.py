@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks.figures import Figure, publish
 from benchmarks.llava_scripts import PROMPT, THREADS
+from benchmarks.plot import line
 
 JOB = """
 apiVersion: datajob.io/v1alpha1
@@ -122,7 +123,7 @@ def compare(model: str, photos: Path, tokens: int, work: Path, rounds: int) -> l
 
 
 def memory(model: str, work: Path) -> list[Figure]:
-    """Resident memory of one process over a thousand images, and of the weights; the curve goes into a CSV file."""
+    """Resident memory of one process over a thousand images, and of the weights; the curve goes into a CSV file and an SVG."""
     import psutil
     import torch
 
@@ -153,7 +154,10 @@ def memory(model: str, work: Path) -> list[Figure]:
     for engine in engines:
         engine.close()
     file = work / "llava-memory.csv"
-    file.write_text("images,bytes\n" + "".join(f"{(i + 1) * 50},{rss}\n" for i, rss in enumerate(curve)))
+    points = [((i + 1) * 50.0, rss / 1e6) for i, rss in enumerate(curve)]
+    file.write_text("images,megabytes\n" + "".join(f"{images:.0f},{rss:.1f}\n" for images, rss in points))
+    title = f"Resident memory of a process (MB) with {len(engines)} copies of a model of {weights / 1e6:.0f} MB"
+    file.with_suffix(".svg").write_text(line(points, title, "images answered"))
     copies = (loaded - before) / weights
     grown = (curve[-1] - curve[len(curve) // 4]) / 1e6
     return [

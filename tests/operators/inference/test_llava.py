@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,14 @@ def test_images_of_every_kind_of_column_say_the_same(tiny: Path, ask: Ask, tmp_p
         assert (failed, texts(found)) == ({}, alone[:1]), column.type
 
 
+def test_a_picture_of_four_hundred_million_pixels_is_refused_by_its_header(tiny: Path, ask: Ask, alone: list[str]) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (20_000, 20_000)).save(stream, "PNG")
+    found, failed = ask(step(tiny), [{"image": stream.getvalue()}, {"image": jpeg(0)}])
+    assert failed == {0: "the image has 20000 x 20000 pixels; `maxPixels` allows 100,000,000"}
+    assert texts(found)[1] == alone[0]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (2000, 10)])
 def test_pictures_of_any_shape_are_answered(tiny: Path, ask: Ask, script: Script, size: tuple[int, int]) -> None:
     stream = io.BytesIO()
@@ -192,6 +201,55 @@ def test_a_device_that_was_promised_and_is_not_there_is_said_clearly(tiny: Path,
         pytest.skip("this machine has a GPU")
     with pytest.raises(InvalidJob, match=reason):
         step(tiny).setup(Device(kind, 1))
+
+
+EQUAL: dict[str, dict[str, Any]] = {
+    "eager attention": {"attention": "eager"},
+    "sdpa attention": {"attention": "sdpa"},
+    "a static cache": {"static_cache": True},
+}
+
+
+@pytest.mark.parametrize("case", EQUAL)
+def test_attention_and_cache_change_no_text(tiny: Path, ask: Ask, alone: list[str], case: str) -> None:
+    found, failed = ask(step(tiny, **EQUAL[case]), [{"image": jpeg(i)} for i in range(COUNT)])
+    assert (failed, texts(found)) == ({}, alone)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_weights_of_16_bits_run_on_the_cpu_too(tiny: Path, ask: Ask, alone: list[str], kind: Any) -> None:
+    from workloads.operators.base import Device
+
+    model = step(tiny, dtype=kind)
+    found, failed = ask(model, [{"image": jpeg(i)} for i in range(COUNT)])
+    same = sum(a == b for a, b in zip(texts(found), alone, strict=True))
+    assert not failed and same >= COUNT // 2, "ties aside, the texts are those of float32"
+    engine = model.setup(Device("cpu", 1))
+    engine.close()
+    assert f"{kind} on cpu" in engine.description and "packed" not in engine.description
+
+
+NOT_HERE: dict[str, tuple[dict[str, Any], str]] = {
+    "flash attention without its package": (
+        {"attention": "flash_attention_2"},
+        "a package that is not in the image: Flash",
+    ),
+    "8 bits without a GPU": ({"quantization": "int8"}, "`quantization: int8` needs a GPU and the package bitsandbytes"),
+    "4 bits without a GPU": ({"quantization": "int4"}, "`quantization: int4` needs a GPU and the package bitsandbytes"),
+    "vLLM without its package": ({"engine": "vllm"}, "`engine: vllm` needs the package vllm"),
+    "Ascend without an NPU": ({"engine": "ascend"}, "`engine: ascend` needs `spec.resources.accelerator` of type npu"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_HERE)
+def test_what_cannot_run_here_is_said_in_one_sentence_before_any_row(tiny: Path, case: str) -> None:
+    from workloads.operators.base import Device
+
+    if (case.startswith("flash") and find_spec("flash_attn")) or (case.startswith("vLLM") and find_spec("vllm")):
+        pytest.skip("the package is installed")
+    parameters, reason = NOT_HERE[case]
+    with pytest.raises(InvalidJob, match=reason):
+        step(tiny, **parameters).setup(Device("cpu", 1))
 
 
 def test_the_engine_names_itself_model_type_and_device(tiny: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 os.environ["POLARS_MAX_THREADS"] = "1"  # before polars is imported: it is compared on one core
 
+import ftfy
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -34,6 +35,7 @@ from workloads.operators.text.gopher_repetition import GopherRepetition
 from workloads.operators.text.language_id import LanguageId
 from workloads.operators.text.pii_redact import PiiRedact
 from workloads.operators.text.stop_word_ratio import StopWordRatio
+from workloads.operators.text.unicode_normalize import UnicodeNormalize
 from workloads.operators.text.url_ratio import UrlRatio
 from workloads.operators.text.word_count import WordCount
 from workloads.operators.text.word_repetition import WordRepetition
@@ -91,6 +93,17 @@ def gopher_in_polars(table: pa.Table) -> object:
     return gopher_rules(frame.lazy()).select("keep").collect()
 
 
+def repair_by_ftfy(table: pa.Table) -> object:
+    """What `unicodeNormalize` does, by ftfy alone."""
+    config = ftfy.TextFixerConfig(uncurl_quotes=False, explain=False)
+    return [ftfy.fix_text(text, config) for text in table.column("text").to_pylist()]
+
+
+def _few(table: pa.Table) -> pa.Table:
+    """An eighth of the table in buffers of its own: ftfy takes its time."""
+    return table.take(list(range(len(table) // 8)))
+
+
 def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float | None, float | None]]:
     """Name, value, what it is compared with, that value, and the goal."""
     for tokenizer in ("whitespace", "unicode"):
@@ -103,6 +116,8 @@ def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float
         yield measure.key, rate(pass_of([measure]), tables), "", None, None
     yield "languageId", rate(pass_of([LanguageId()]), tables), "", None, 30
     yield "piiRedact", rate(lambda table: PiiRedact().apply(Batch(table)), tables), "", None, 50
+    normal = rate(lambda table: UnicodeNormalize().apply(Batch(table)), tables)
+    yield "unicodeNormalize", normal, "ftfy, part of the text", rate(repair_by_ftfy, [_few(tables[0])]), None
     gopher = rate(pass_of([GopherQuality(tokenizer="whitespace")]), tables)
     yield "gopherQuality", gopher, "polars, the same rules", rate(gopher_in_polars, tables), 3
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+import sys
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from workloads.operators.base import Map
-from workloads.operators.text._text import map_rows, replaced, text_array
 from workloads.parameters import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from workloads.operators.base import Batch
+    from workloads.operators.text._repair import Fixer
 
 
 class UnicodeNormalize(Map):
     """Repairs text that was decoded wrongly (ftfy) and brings it to a Unicode normal form.
 
     `cafÃ©` becomes `café`, HTML entities outside of HTML, control characters and terminal escapes go, newlines become
-    `\\n`, ligatures and full-width forms become plain letters unless `keepWidths`. Plain ASCII rows are looked at by a
-    compiled scan only.
+    `\\n`, ligatures and full-width forms become plain letters unless `keepWidths`. A compiled scan finds
+    the lines that need more than another character here and there; only those are ftfy's.
 
     Example:
 
@@ -37,15 +37,32 @@ class UnicodeNormalize(Map):
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the column normalised."""
-        text = text_array(batch, self.column)
-        return replaced(batch, self.column, map_rows(text, self._normalizer(), self._may_change(text)))
+        from workloads.operators.text._normal_forms import rules
+        from workloads.operators.text._repair import repaired
+        from workloads.operators.text._text import replaced, text_array, text_from, text_of
 
-    def _normalizer(self) -> Callable[[str], str]:
+        if not self.repair and self.form == "none":
+            return batch.table
+        tables, start = rules(self.repair, self.form, self.uncurl_quotes, self.keep_widths)
+        new = repaired(text_of(batch, self.column), tables, start, self._most(), self._fixer())
+        text = text_array(batch, self.column)
+        return replaced(batch, self.column, text if new is None else text_from(*new, text))
+
+    def _most(self) -> int:
+        """ftfy looks at lines, and at so many characters of a line at once; normal forms never reach over a line."""
+        if not self.repair:
+            return sys.maxsize
+        import ftfy
+
+        return int(ftfy.TextFixerConfig().max_decode_length)
+
+    def _fixer(self) -> Fixer:
+        """What mends a line that the scan could not: the text, and whether its HTML entities may be decoded."""
         from unicodedata import normalize
 
         form = self.form
         if not self.repair:
-            return lambda text: text if form == "none" else normalize(form, text)
+            return lambda text, decodes: text if form == "none" else normalize(form, text)
         import ftfy
 
         config = ftfy.TextFixerConfig(
@@ -55,11 +72,4 @@ class UnicodeNormalize(Map):
             fix_character_width=not self.keep_widths,
             explain=False,
         )
-        return lambda text: ftfy.fix_text(text, config)
-
-    def _may_change(self, text: pa.Array[Any]) -> pa.Array[Any]:
-        """ASCII rows without control characters or entities are normal already."""
-        import pyarrow.compute as pc
-
-        pattern = r"[^\t\n -~]|&" if self.repair else r"[^\x00-\x7f]"
-        return pc.match_substring_regex(text, pattern)
+        return lambda text, decodes: ftfy.fix_text(text, config if decodes else config._replace(unescape_html=False))

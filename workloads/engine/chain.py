@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-COMPACT_BELOW = 0.5
-"""Copy the table once fewer than this share of its rows are left."""
+COMPACT_BELOW = 0.1
+"""Copy the table once fewer than this share of its rows are left: filters skip dropped rows, and what they derived of the table
+(words, say) would have to be derived again of the copy."""
 
 
 RUN = 100

@@ -74,7 +74,8 @@ class GopherRepetition(Filter):
         """Decide each row of `batch`."""
         import numpy as np
 
-        from workloads.operators.text._kernels.repetition import gopher_repetition, scratch_for
+        from workloads.operators.text._kernels.repetition import gopher_repetition
+        from workloads.operators.text._kernels.sequences import scratch_for
         from workloads.operators.text._text import frozen, longest, text_of
 
         codes = np.zeros(len(batch), dtype=np.int8)
@@ -121,7 +122,7 @@ class GopherRepetition(Filter):
         import numpy as np
 
         from workloads.operators.text._kernels.measures import repetition_measures
-        from workloads.operators.text._kernels.repetition import scratch_for
+        from workloads.operators.text._kernels.sequences import scratch_for
         from workloads.operators.text._text import frozen, longest, text_of
 
         text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)

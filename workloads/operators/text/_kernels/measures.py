@@ -9,16 +9,15 @@ import numpy as np
 from workloads.operators.text._kernels.fineweb import count_lines as count_marked_lines
 from workloads.operators.text._kernels.gopher import count_lines, count_words, distinct_of
 from workloads.operators.text._kernels.jit import kernel
-from workloads.operators.text._kernels.repetition import (
+from workloads.operators.text._kernels.repetition import duplicate_parts, trimmed
+from workloads.operators.text._kernels.sentences import count_sentences
+from workloads.operators.text._kernels.sequences import (
     SCRATCH,
     duplicate_characters,
-    duplicate_parts,
     every_word,
     find_repeats,
     top_characters,
-    trimmed,
 )
-from workloads.operators.text._kernels.sentences import count_sentences
 from workloads.operators.text._kernels.types import TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
 
 NEWLINE = 10
@@ -69,7 +68,7 @@ def repetition_measures(text: Any, words: Any, top_sizes: Any, dup_sizes: Any, s
             characters, candidates = top_characters(words, row, top_sizes[rule], candidates, scratch)
             out[row, 4 + rule] = characters / points
         if words.rows[row + 1] > words.rows[row] and dup_sizes.size:
-            candidates = find_repeats(text, words, row, scratch)
+            candidates = find_repeats(text, words, row, dup_sizes[0], scratch)
             for rule in range(dup_sizes.size):
                 characters = duplicate_characters(words, row, dup_sizes[rule], candidates, scratch)
                 out[row, 4 + top_sizes.size + rule] = characters / points

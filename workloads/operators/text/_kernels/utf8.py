@@ -48,6 +48,16 @@ def load64(_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def trailing_zeros(_context: Any, value: Any) -> Any:
+    """Zero bits of a 64-bit number below its lowest one; 64 for 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def store64(_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Write 8 bytes of a uint8 array at `index`; the caller keeps `index + 8` within the array."""
 
@@ -69,6 +79,42 @@ def copy_bytes(data: Any, start: int, size: int, out: Any, at: int) -> None:
     while copied < size:
         out[at + copied] = data[start + copied]
         copied += 1
+
+
+_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
+_HIGH = np.uint64(0x8080808080808080)
+_CASE = np.uint64(0x2020202020202020)
+_ONES = np.uint64(0x0101010101010101)
+# Added to a byte below 128, each sets its high bit from the named character on.
+_FROM_A, _AFTER_Z = np.uint64(0x80 - ord("a")) * _ONES, np.uint64(0x80 - ord("z") - 1) * _ONES
+_FROM_0, _AFTER_9 = np.uint64(0x80 - ord("0")) * _ONES, np.uint64(0x80 - ord("9") - 1) * _ONES
+
+
+@inline
+def ascii_run(data: Any, at: int, end: int, digits: bool) -> Any:
+    """How many ASCII letters (and digits) follow each other from `at`, and whether a letter is among them.
+
+    Eight bytes at a time, and so none of the last seven bytes before `end`: those are left to the caller.
+    """
+    begun, letters = at, np.uint64(0)
+    while at + 8 <= end:
+        eight = load64(data, at)
+        seven = eight & _LOW
+        lower = seven | _CASE
+        found = (lower + _FROM_A) & ~(lower + _AFTER_Z) & ~eight & _HIGH
+        wanted = found
+        if digits:
+            wanted |= (seven + _FROM_0) & ~(seven + _AFTER_9) & ~eight & _HIGH
+        stop = wanted ^ _HIGH
+        if stop == np.uint64(0):
+            letters |= found
+            at += 8
+            continue
+        bits = trailing_zeros(stop)  # those of the first byte that ends the run, and its own seven lower ones
+        letters |= found & ((np.uint64(1) << bits) - np.uint64(1))
+        at += np.int64(bits >> np.uint64(3))
+        break
+    return at - begun, letters != np.uint64(0)
 
 
 @inline

@@ -12,7 +12,7 @@ import numpy as np
 
 from workloads.operators.text._kernels.jit import inline, kernel
 from workloads.operators.text._kernels.types import NEW_WORDS, TABLE, TEXT, i64, read, types, u64, void, write
-from workloads.operators.text._kernels.utf8 import decode, hash_bytes, peek
+from workloads.operators.text._kernels.utf8 import ascii_run, decode, hash_bytes, peek
 from workloads.operators.text._unicode import (
     ALPHA,
     BREAK,
@@ -86,6 +86,15 @@ def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
                     ellipses += point == ELLIPSIS
                 elif point == HASH_MARK:
                     number_signs += 1
+                elif kind & MATTER:
+                    run, letters = ascii_run(data, at, end, True)
+                    if run > 0:
+                        seen |= ALPHA | MATTER if letters else MATTER
+                        at += run
+                        length += run
+                        point, size = _character(data, at, end)
+                        kind = peek(table, point)
+                        continue
                 elif point == DOT:
                     dots = 1
                     while at + 1 < end and peek(data, at + 1) == DOT:
@@ -186,6 +195,11 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 seen |= flags
                 at += size
                 length += 1
+                if before == LETTER:
+                    run, letters = ascii_run(data, at, end, False)
+                    seen |= ALPHA | MATTER if letters else 0
+                    at += run
+                    length += run
                 point, size = _character(data, at, end)
                 flags = peek(table, point)
                 kind: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)

@@ -32,17 +32,18 @@ def _build(_: Kind) -> None:
 
 def _up(wanted: Kind) -> None:
     cluster = kind.up() if kind.usable() else bare.up(wanted, tied=False)
-    print(f"kubectl --kubeconfig={cluster.kubeconfig} get pods --all-namespaces\n{cluster.kubeconfig}")
+    print(f"{cluster.kubectl_program} --kubeconfig={cluster.kubeconfig} get pods --all-namespaces\n{cluster.kubeconfig}")
 
 
 def _images(_: Kind) -> None:
     image = images.build_ray()
-    if cluster := _running_node():
+    if cluster := running_node():
         cluster.load(image)
     print(image)
 
 
-def _running_node() -> Cluster | None:
+def running_node() -> Cluster | None:
+    """The node of `up`, if it runs."""
     if kind.usable():
         return kind.handle() if kind.runs() else None
     return bare.handle(Sandbox("node")) if Sandbox("node").alive() else None

@@ -3,7 +3,7 @@
 
 CLUSTER := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3) -m tests.cluster
 
-.PHONY: cluster-build cluster-up cluster-images cluster-down cluster-status
+.PHONY: cluster-build cluster-up cluster-images cluster-product cluster-down cluster-status
 
 cluster-build: ## Build every program of the test clusters (once per version, into ~/.cache/datajob/cluster)
 	$(CLUSTER) build
@@ -13,6 +13,9 @@ cluster-up: ## Start a test cluster with KubeRay, or finish the one that runs
 
 cluster-images: ## Build the image of the smoke test and load it into the running test cluster
 	$(CLUSTER) images
+
+cluster-product: setup ## Give the running test cluster the project's images, and S3 with the sample's documents
+	.venv/bin/python -m tests.e2e
 
 cluster-down: ## End the test clusters and leave nothing of them
 	$(CLUSTER) down --kind node

@@ -90,10 +90,11 @@ class Api:
         path = _path(plural, namespace, name) + (f"/{subresource}" if subresource else "")
         return self.request("PATCH", path, body, "application/merge-patch+json")
 
-    def delete(self, plural: str, namespace: str, name: str) -> None:
+    def delete(self, plural: str, namespace: str, name: str, grace_seconds: int | None = None) -> None:
         """Delete an object; one that is not there is no error."""
+        options = {"gracePeriodSeconds": grace_seconds} if grace_seconds is not None else None
         try:
-            self.request("DELETE", _path(plural, namespace, name))
+            self.request("DELETE", _path(plural, namespace, name), options)
         except Refused as refused:
             if refused.code != 404:
                 raise

@@ -28,10 +28,15 @@ class NodeJobs(Jobs):
 
     def sample(self, file: str, **spec: Any) -> dict[str, Any]:
         """Apply a sample, with parts of its spec replaced; gives the DataJob."""
-        job = yaml.safe_load((ROOT / "manifests" / "samples" / file).read_text())
+        job = self.read_sample(file)
         job["metadata"]["namespace"] = self.namespace
         job["spec"] |= spec
         return dict(self.api.apply("datajobs", job))
+
+    @staticmethod
+    def read_sample(file: str) -> dict[str, Any]:
+        """The DataJob of a sample as it is shipped."""
+        return dict(yaml.safe_load((ROOT / "manifests" / "samples" / file).read_text()))
 
     def pods(self, **labels: str) -> list[dict[str, Any]]:
         """The pods of the namespace with these labels."""

@@ -1,0 +1,80 @@
+"""The sample that captions photos, on a node: the image with torch, the model on a volume, two actors at work."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.kind import KindCluster
+from tests.e2e import images
+from tests.e2e.jobs import NodeJobs
+from tests.e2e.s3 import BUCKET, ClusterS3
+from tests.models.fixtures import needs_torch
+from tests.models.llava import make_llava
+
+PHOTOS = Path(__file__).parents[2] / "manifests" / "samples" / "data" / "photos"
+COPIES = 8
+WORKERS = {"min": 2, "max": 2, "cpu": "400m", "memory": "3Gi"}
+
+pytestmark = pytest.mark.large
+
+
+@pytest.fixture(scope="module")
+def model_on_node(installed: Cluster) -> Iterator[str]:
+    """A tiny LLaVA-NeXT in a folder of the node that any user of a pod can read."""
+    needs_torch()
+    if isinstance(installed, KindCluster):
+        pytest.skip("the nodes of kind do not see this machine's folders")
+    with tempfile.TemporaryDirectory(prefix="datajob-model-", dir="/var/tmp") as folder:
+        make_llava(Path(folder) / "llava")
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def image(installed: Cluster) -> str:
+    """The workload image of variant cpu, on the node."""
+    installed.load(images.build_workload_cpu())
+    return images.WORKLOAD_CPU
+
+
+def test_the_sample_captions_photos_with_two_actors(
+    jobs: NodeJobs, s3_in_cluster: ClusterS3, model_on_node: str, image: str
+) -> None:
+    photos = sorted(PHOTOS.glob("*.jpg"))
+    with s3_in_cluster.files() as files:
+        for copy in range(COPIES):
+            for photo in photos:
+                with files.open_output_stream(f"{BUCKET}/photos/{copy}-{photo.name}") as out:
+                    out.write(photo.read_bytes())
+    sample = jobs.read_sample("caption-images.yaml")["spec"]
+    sample["steps"][0]["llava"] |= {"model": "/models/llava", "maxNewTokens": 16}
+    jobs.sample(
+        "caption-images.yaml",
+        sources=[{"images": {"paths": [f"s3://{BUCKET}/photos/"]}}],
+        steps=sample["steps"],
+        sink={"json": {"path": f"s3://{BUCKET}/captions/", "mode": "overwrite"}},
+        errors={"policy": "fail"},
+        runtime={
+            "image": image,
+            "envFrom": [{"secretRef": {"name": "s3"}}],
+            "volumes": [{"name": "models", "hostPath": {"path": model_on_node}}],
+            "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}],
+        },
+        resources={"head": {"cpu": "400m", "memory": "2Gi"}, "workers": WORKERS},
+        retry={"limit": 0},
+    )
+    status = jobs.wait_end("caption-images")
+    assert status["phase"] == "Complete", jobs.describe()
+    assert status["output"]["rows"] == COPIES * len(photos)
+    with s3_in_cluster.files() as files:
+        report = json.loads(files.open_input_stream(f"{BUCKET}/captions/_datajob/report.json").readall())
+        manifest = json.loads(files.open_input_stream(status["output"]["manifest"].removeprefix("s3://")).readall())
+    assert manifest
+    at_work = [worker for worker in report["workers"] if worker["rows"]]
+    assert len({worker["name"].partition("/")[0] for worker in at_work}) == 2, report["workers"]
+    assert all("float32 on cpu" in worker["models"][0] for worker in at_work)

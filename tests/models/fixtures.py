@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,3 +32,18 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.models.llava import make_llama
 
     return make_llama(tmp_path_factory.mktemp("models") / "llama")
+
+
+@pytest.fixture(scope="session")
+def beginning(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a tokenizer that adds a first token, which the chat template writes too."""
+    from tokenizers import Tokenizer, processors
+
+    folder = shutil.copytree(tiny, tmp_path_factory.mktemp("models") / "beginning")
+    file = folder / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(file))
+    first = "<|begin_of_text|>"
+    adds = processors.TemplateProcessing(single=f"{first} $A", special_tokens=[(first, tokenizer.token_to_id(first))])
+    tokenizer.post_processor = adds  # type: ignore[assignment]
+    tokenizer.save(str(file))
+    return folder

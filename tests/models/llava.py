@@ -43,8 +43,8 @@ SHAPES = {
     "tiny": Shape(
         56, 1024,
         {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4},
-        {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-         "num_key_value_heads": 2},
+        {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+         "num_key_value_heads": 1},  # heads of 32: vLLM has no smaller ones on the CPU
     ),
     "mid": Shape(
         112, 4096,
@@ -62,8 +62,19 @@ def make_llava(folder: Path, size: str = "tiny", seed: int = 0) -> Path:
     tokenizer = _tokenizer(shape.vocabulary)
     model = _model(shape, tokenizer, seed)
     model.save_pretrained(folder)
+    _name_weights_as_the_hub(folder / "model.safetensors")
     _processor(shape, tokenizer).save_pretrained(folder)
     return folder
+
+
+def _name_weights_as_the_hub(file: Path) -> None:
+    """Models on the hub were saved by an older transformers; vLLM reads its names only."""
+    from safetensors.torch import load_file, save_file
+
+    old, new = "vision_tower.", "vision_tower.vision_model."
+    weights = load_file(file)
+    named = {name if name.startswith(new) else name.replace(old, new, 1): weight for name, weight in weights.items()}
+    save_file(named, file, metadata={"format": "pt"})
 
 
 def make_llama(folder: Path, seed: int = 0) -> Path:

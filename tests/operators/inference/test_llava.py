@@ -97,6 +97,19 @@ def test_several_images_system_prompt_and_template_are_those_of_the_script(tiny:
     ]
 
 
+@pytest.mark.parametrize("chat", [True, False])
+def test_a_first_token_that_the_template_writes_is_not_added_again(beginning: Path, chat: bool) -> None:
+    from workloads.operators.base import Device
+    from workloads.operators.inference._engines.base import Request
+    from workloads.operators.inference._engines.generating import Generator
+
+    generator = Generator(step(beginning).settings(), Device("cpu", 1))
+    asked = Request("what?" if chat else "<image>\nwhat?", step(beginning, chat_template=chat).options(), (jpeg(0),))
+    tokens = generator.prepare([asked])[0]["input_ids"][0].tolist()
+    first = generator.processor.tokenizer.bos_token_id
+    assert tokens[0] == first and tokens.count(first) == 1
+
+
 def test_a_system_prompt_does_not_drop_the_image(tiny: Path, ask: Ask) -> None:
     found, _ = ask(step(tiny, system="You see pictures."), [{"image": jpeg(i)} for i in range(6)])
     assert len(set(texts(found))) > 3
@@ -250,6 +263,15 @@ def test_what_cannot_run_here_is_said_in_one_sentence_before_any_row(tiny: Path,
     parameters, reason = NOT_HERE[case]
     with pytest.raises(InvalidJob, match=reason):
         step(tiny, **parameters).setup(Device("cpu", 1))
+
+
+def test_a_model_may_lie_in_the_home_folder(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workloads.operators.base import Device
+
+    monkeypatch.setenv("HOME", str(tiny.parent))
+    engine = step(Path("~") / tiny.name).setup(Device("cpu", 1))
+    assert str(tiny) in engine.description
+    engine.close()
 
 
 def test_the_engine_names_itself_model_type_and_device(tiny: Path) -> None:

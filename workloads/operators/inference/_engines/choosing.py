@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from importlib.util import find_spec
 
 from workloads.errors import InvalidJob
@@ -12,6 +14,8 @@ from workloads.operators.inference._engines.batching import Batcher
 
 def start_engine(settings: Settings, device: Device) -> Engine:
     """The engine with its model loaded. Raises InvalidJob when it, the model or the device is not there."""
+    if settings.model.startswith("~"):  # transformers and vLLM would look for it on the hub
+        settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
     name = settings.engine if settings.engine != "auto" else _best(settings, device)
     if name == "fake":
         from workloads.operators.inference._engines.fake import Fake
@@ -37,9 +41,12 @@ def start_engine(settings: Settings, device: Device) -> Engine:
 
 
 def _best(settings: Settings, device: Device) -> str:
-    """vLLM where it is installed and there is an accelerator for it; on NPUs torch_npu; otherwise transformers."""
-    if settings.task != "embed" and device.kind in ("gpu", "npu") and find_spec("vllm") is not None:
-        ready = device.kind == "gpu" or find_spec("vllm_ascend") is not None
-        if ready and settings.quantization == "none":
+    """vLLM where it is installed for the accelerator that there is and does what the settings say; otherwise transformers,
+    on NPUs by torch_npu."""
+    kind = {"gpu": "cuda", "npu": "npu"}.get(device.kind)
+    if kind is not None and find_spec("vllm") is not None:
+        from workloads.operators.inference._engines.vllm_loading import unserved, vllm_device
+
+        if unserved(settings) is None and vllm_device() == kind:
             return "vllm"
     return "ascend" if device.kind == "npu" else "transformers"

@@ -13,7 +13,7 @@ from workloads.operators.inference._engines.batching import Backend, Limits
 from workloads.operators.inference._engines.devices import torch_device
 from workloads.operators.inference._engines.loading import load_config, load_model, load_processor
 from workloads.operators.inference._engines.packed import pack_linears
-from workloads.operators.inference._engines.prompting import Prompter
+from workloads.operators.inference._engines.prompting import Prompt, Prompter, check_length
 from workloads.operators.inference._engines.sampling import RowSampler
 
 CPU_LIMITS = Limits(tokens=8_192, rows=8)
@@ -70,15 +70,11 @@ class Generator(Loaded):
 
     def length(self, request: Request) -> int:
         """Tokens of prompt, images and answer; of the images only the headers are read."""
-        tokens = self._prompter.text(request)[1]
+        tokens = len(self._prompter.prompt(request).ids)
         if self._vision and request.images:
             tokens += sum(self._image_tokens(request)) - len(request.images)
-        total = tokens + request.options.max_new_tokens
-        if self._longest and total > self._longest:
-            raise RequestError(
-                f"prompt and answer have {total} tokens ({tokens} + `maxNewTokens`), and the model takes {self._longest}"
-            )
-        return total
+        check_length(tokens, request.options.max_new_tokens, self._longest)
+        return tokens + request.options.max_new_tokens
 
     def _image_tokens(self, request: Request) -> list[int]:
         o = request.options
@@ -93,7 +89,7 @@ class Generator(Loaded):
         """Images decoded and cut in patches, prompts tokenized, padded on the left."""
         errors: dict[int, RequestError] = {}
         images: list[Any] = []
-        texts: list[str] = []
+        prompts: list[Prompt] = []
         for position, request in enumerate(requests):
             o = request.options
             try:
@@ -101,14 +97,13 @@ class Generator(Loaded):
             except ImageError as error:
                 errors[position] = RequestError(str(error))
             else:
-                texts.append(self._prompter.text(request)[0])
-        if not texts:
+                prompts.append(self._prompter.prompt(request))
+        if not prompts:
             return None, errors
         pictures = [picture for some in images for picture in some]
         more: dict[str, Any] = {"images": pictures} if pictures else {}
-        if not self._vision:  # a chat template has written the first token already
-            more["add_special_tokens"] = not requests[0].options.chat
-        return self.processor(text=texts, padding=True, return_tensors="pt", **more), errors
+        more["add_special_tokens"] = prompts[0].special  # the same for all: a batch has one chat template
+        return self.processor(text=[p.text for p in prompts], padding=True, return_tensors="pt", **more), errors
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
         """The answers, without the prompts."""

@@ -103,14 +103,15 @@ def _said(settings: Settings) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise InvalidJob(f"The model {model} needs a package that is not in the image: {_first(error)}") from error
+        raise InvalidJob(f"The model {model} needs a package that is not in the image: {first_line(error)}") from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if "out of memory" in str(error):
-            raise InvalidJob(f"The model {model} does not fit the memory of the device: {_first(error)}") from error
-        raise InvalidJob(f"The model {model} cannot be loaded: {_first(error)}") from error
+            raise InvalidJob(f"The model {model} does not fit the memory of the device: {first_line(error)}") from error
+        raise InvalidJob(f"The model {model} cannot be loaded: {first_line(error)}") from error
 
 
-def _first(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, on one line and not too long."""
     return " ".join(str(error).split())[:400] or type(error).__name__
 
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from workloads.operators.inference._engines.base import Options, Request, RequestError
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model reads."""
+
+    text: str
+    ids: tuple[int, ...]
+    """Its tokens, each image counted as one."""
+    special: bool
+    """The tokenizer adds its first and last tokens; False where the chat template has written them."""
+
+
+def check_length(tokens: int, new: int, longest: int | None) -> None:
+    """Raise RequestError when a prompt and its answer are longer than the model takes."""
+    if longest and tokens + new > longest:
+        raise RequestError(
+            f"prompt and answer have {tokens + new} tokens ({tokens} + `maxNewTokens`), and the model takes {longest}"
+        )
 
 
 class Prompter:
@@ -16,19 +36,21 @@ class Prompter:
         self._tokenizer = getattr(processor, "tokenizer", processor)
         self._vision = vision
         self.image_token: str | None = getattr(processor, "image_token", None)
-        self._cached = lru_cache(4096)(self._text)
+        self._begin: str | None = self._tokenizer.bos_token
+        self._cached = lru_cache(4096)(self._prompt)
 
-    def text(self, request: Request) -> tuple[str, int]:
-        """The prompt as the model reads it, and its tokens (each image counted as one). Raises RequestError."""
+    def prompt(self, request: Request) -> Prompt:
+        """The prompt as the model reads it. Raises RequestError."""
         return self._cached(request.prompt, request.options, len(request.images))
 
-    def _text(self, prompt: str, options: Options, images: int) -> tuple[str, int]:
+    def _prompt(self, prompt: str, options: Options, images: int) -> Prompt:
         if not prompt.strip():
             raise RequestError("the prompt is empty")
         text = self._chat(prompt, options, images) if options.chat else prompt
         if self._vision and self.image_token:
             self._check_places(text, options, images)
-        return text, len(self._tokenizer(text)["input_ids"])
+        special = not options.chat or (self._vision and not (self._begin and text.startswith(self._begin)))
+        return Prompt(text, tuple(self._tokenizer(text, add_special_tokens=special)["input_ids"]), special)
 
     def _chat(self, prompt: str, options: Options, images: int) -> str:
         if not getattr(self._processor, "chat_template", None) and not getattr(self._tokenizer, "chat_template", None):

@@ -1,144 +1,213 @@
-"""vLLM (and vllm-ascend): continuous batching. A thread feeds its scheduler with the requests of all units in flight."""
+"""vLLM (and vllm-ascend, a plugin of it): continuous batching. The requests of all units in flight go through two threads:
+one decodes images and writes prompts a little ahead, the other feeds the scheduler and makes its steps."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from importlib.util import find_spec
+from dataclasses import dataclass
 from typing import Any
 
-from workloads.errors import InvalidJob
 from workloads.operators.base import Device
 from workloads.operators.image._decode import ImageError, decode
 from workloads.operators.inference._engines.base import Answer, Request, RequestError, Settings
-from workloads.operators.inference._engines.loading import load_config, load_processor
-from workloads.operators.inference._engines.prompting import Prompter
+from workloads.operators.inference._engines.prompting import Prompter, check_length
+from workloads.operators.inference._engines.vllm_loading import give_back, load_vllm
 
-MEMORY = 0.9
-"""Share of a whole accelerator's memory that vLLM may take."""
+AHEAD = 32
+"""Requests whose images are decoded before the scheduler has room for them: these wait in memory, others as files."""
+CLOSING_SECONDS = 60.0
+"""A step that is under way is waited for."""
+
+
+@dataclass
+class Running:
+    """A request in the scheduler."""
+
+    future: Future[Answer]
+    share: float
+    """Seconds of a row up to its start, so that the difference at its end is its own."""
 
 
 class Vllm:
     """An engine around `vllm.LLMEngine`."""
 
-    def __init__(self, settings: Settings, device: Device) -> None:
-        if find_spec("vllm") is None:
-            raise InvalidJob("`engine: vllm` needs the package vllm in the image; leave `engine` out for transformers.")
-        import vllm
+    description = ""
 
-        config = load_config(settings)
-        self._prompter = Prompter(load_processor(settings), settings.task == "vision")
-        arguments = vllm.EngineArgs(
-            model=settings.model,
-            revision=settings.revision,
-            dtype=settings.dtype or "float16",
-            tensor_parallel_size=max(1, int(device.count)),
-            gpu_memory_utilization=MEMORY * min(1.0, device.count),
-            max_num_batched_tokens=settings.batch_tokens,
-            **({"max_num_seqs": settings.batch_rows} if settings.batch_rows else {}),
-        )
-        self._engine: Any = vllm.LLMEngine.from_engine_args(arguments)
-        revision = getattr(config, "_commit_hash", None) or settings.revision or "local"
-        self.description = (
-            f"vllm {vllm.__version__}: {settings.model} at {revision}, {settings.dtype or 'float16'} on {device.kind}"
-        )
+    def __init__(self, settings: Settings, device: Device) -> None:
         self.busy_seconds = 0.0
+        self._share = 0.0
         self._numbers = itertools.count()
-        self._new: list[tuple[str, Any, Any, Future[Answer]]] = []
+        self._asked: deque[tuple[Request, Future[Answer]]] = deque()
+        self._ready: deque[tuple[Any, Any, Future[Answer]]] = deque()
+        self._running: dict[str, Running] = {}
         self._more = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._guarded, name="vllm", daemon=True)
-        self._thread.start()
+        self._stopped: BaseException | None = None
+        loaded: Future[None] = Future()
+        self._threads = [
+            threading.Thread(target=self._answer, args=(settings, device, loaded), name="vllm", daemon=True),
+            threading.Thread(target=self._prepare, name="prepare", daemon=True),
+        ]
+        self._threads[0].start()
+        loaded.result()
+        self._threads[1].start()
+
+    def _load(self, settings: Settings, device: Device) -> None:
+        loaded = load_vllm(settings, device)
+        self.description = loaded.description
+        self._engine: Any = loaded.engine
+        self._prompter = Prompter(loaded.processor, settings.task == "vision")
+        self._tokenizer = getattr(loaded.processor, "tokenizer", loaded.processor)
+        self._longest = int(self._engine.model_config.max_model_len)
+        self._penalty = float(self._engine.model_config.get_diff_sampling_param().get("repetition_penalty", 1.0))
+        self._room = int(self._engine.vllm_config.scheduler_config.max_num_seqs)
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Answer]]:
-        """Decode images here, in the thread of the unit, and queue."""
-        futures: list[Future[Answer]] = []
-        for request in requests:
-            future: Future[Answer] = Future()
-            futures.append(future)
-            try:
-                prompt, parameters = self._prompt(request), _sampling(request)
-            except RequestError as error:
-                future.set_exception(error)
-                continue
-            with self._more:
-                if self._closed:
-                    raise RuntimeError("the engine is closed")
-                self._new.append((str(next(self._numbers)), prompt, parameters, future))
-                self._more.notify()
-        return futures
+        """Queue requests; each future raises RequestError when its row is at fault."""
+        asked = [(request, Future[Answer]()) for request in requests]
+        with self._more:
+            if self._stopped is not None:
+                raise RuntimeError("the engine is closed") from self._stopped
+            self._asked += asked
+            self._more.notify_all()
+        return [future for _, future in asked]
 
     def close(self) -> None:
-        """Stop the scheduler."""
-        with self._more:
-            self._closed = True
-            self._more.notify()
+        """Stop the scheduler and give the device back; what is queued fails."""
+        self._stop(RuntimeError("the engine was closed"))
+        for thread in self._threads:
+            thread.join(CLOSING_SECONDS)
 
-    def _prompt(self, request: Request) -> dict[str, Any]:
+    def _stop(self, why: BaseException) -> None:
+        with self._more:
+            self._stopped = self._stopped or why
+            waiting = [f for *_, f in self._asked] + [f for *_, f in self._ready]
+            self._asked.clear()
+            self._ready.clear()
+            self._more.notify_all()
+        for future in waiting:
+            future.set_exception(why)
+
+    def _prepare(self) -> None:
+        while (asked := self._next()) is not None:
+            request, future = asked
+            try:
+                prompt, parameters = self._prompt(request), self._sampling(request)
+            except Exception as error:  # noqa: BLE001 - what this request cannot be made of is its own
+                future.set_exception(_at_fault(error))
+                continue
+            with self._more:
+                why = self._stopped
+                if why is None:
+                    self._ready.append((prompt, parameters, future))
+                    self._more.notify_all()
+            if why is not None:
+                future.set_exception(why)
+
+    def _next(self) -> tuple[Request, Future[Answer]] | None:
+        """The oldest request once there is room for it; None when stopped."""
+        with self._more:
+            while self._stopped is None and (not self._asked or len(self._ready) >= AHEAD):
+                self._more.wait()
+            return self._asked.popleft() if self._stopped is None else None
+
+    def _prompt(self, request: Request) -> Any:
+        """Tokens and pixels as the scheduler takes them. Raises RequestError.
+
+        Tokens and not text: of a text, vLLM would decide itself whether the tokenizer adds its first token once more.
+        """
         o = request.options
-        prompt: dict[str, Any] = {"prompt": self._prompter.text(request)[0]}
+        ids = self._prompter.prompt(request).ids
+        check_length(len(ids), o.max_new_tokens, self._longest)
+        given: dict[str, Any] = {"prompt_token_ids": list(ids)}
         if request.images:
             try:
-                prompt["multi_modal_data"] = {"image": [decode(i, o.max_pixels, o.folder) for i in request.images]}
+                given["multi_modal_data"] = {"image": [decode(i, o.max_pixels, o.folder) for i in request.images]}
             except ImageError as error:
                 raise RequestError(str(error)) from error
-        return prompt
+        (rendered,) = self._engine.renderer.render_cmpl([given])
+        check_length(len(rendered["prompt_token_ids"]), o.max_new_tokens, self._longest)
+        return rendered
 
-    def _guarded(self) -> None:
-        running: dict[str, tuple[Future[Answer], float]] = {}
+    def _sampling(self, request: Request) -> Any:
+        """As transformers: the model's own penalty of repetitions holds, its temperature does not."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        o = request.options
+        return SamplingParams(
+            max_tokens=o.max_new_tokens,
+            temperature=o.temperature,
+            top_p=o.top_p,
+            top_k=o.top_k,
+            repetition_penalty=self._penalty,
+            seed=request.seed if o.temperature > 0 else None,
+            detokenize=False,  # token by token it holds back half characters, which the tokenizer shows
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _answer(self, settings: Settings, device: Device, loaded: Future[None]) -> None:
+        """Load and make steps, in one thread: OpenMP, which vLLM calls on the CPU, has a number of threads per thread."""
         try:
-            while self._take(running):
-                began = time.perf_counter()
-                outputs = self._engine.step()
-                self.busy_seconds += time.perf_counter() - began
-                for output in outputs:
-                    if output.finished:
-                        future, started = running.pop(output.request_id)
-                        future.set_result(_answer(output, started))
-        except BaseException as error:  # noqa: BLE001 - handed to those who wait
-            for future, _ in running.values():
-                future.set_exception(error)
-            with self._more:
-                self._closed = True
-                waiting, self._new = self._new, []
-            for *_, future in waiting:
-                future.set_exception(error)
+            self._load(settings, device)
+        except BaseException as error:  # noqa: BLE001 - raised where the engine is made
+            loaded.set_exception(error)
+            return
+        loaded.set_result(None)
+        try:
+            while self._take():
+                self._step()
+        except BaseException as error:  # noqa: BLE001 - the engine's own error: everyone who waits hears of it
+            self._stop(error)
+        for running in self._running.values():
+            running.future.set_exception(self._stopped or RuntimeError("the engine was closed"))
+        self._running.clear()
+        self._threads[1].join()  # it may be about to use the engine
+        engine, self._engine = self._engine, None
+        give_back(engine)
 
-    def _take(self, running: dict[str, tuple[Future[Answer], float]]) -> bool:
-        """Hand new requests to the scheduler; wait for some when it has nothing to do. False when closed."""
+    def _take(self) -> bool:
+        """Hand new requests to the scheduler; wait for some when it has nothing to do. False when stopped."""
         with self._more:
-            while not (self._new or running or self._closed):
+            while self._stopped is None and not self._ready and not self._running:
                 self._more.wait()
-            new, self._new = self._new, []
-            if self._closed:
-                raise RuntimeError("the engine was closed")
-        for name, prompt, parameters, future in new:
+            if self._stopped is not None:
+                return False
+            new = [self._ready.popleft() for _ in range(min(len(self._ready), self._room - len(self._running)))]
+            self._more.notify_all()
+        for prompt, parameters, future in new:
             try:
-                self._engine.add_request(name, prompt, parameters)
-            except ValueError as error:  # a prompt that is too long, say
-                future.set_exception(RequestError(str(error)))
+                number = f"{next(self._numbers)}"
+                self._engine.add_request(number, prompt, parameters)
+            except ValueError as error:
+                future.set_exception(_at_fault(error))
             else:
-                running[name] = (future, time.perf_counter())
+                self._running[number] = Running(future, self._share)
         return True
 
+    def _step(self) -> None:
+        if not self._running:  # each new request was refused
+            return
+        began = time.perf_counter()
+        outputs = self._engine.step()
+        seconds = time.perf_counter() - began
+        self.busy_seconds += seconds
+        self._share += seconds / len(self._running)
+        for output in outputs:
+            if output.finished:
+                running = self._running.pop(output.request_id)
+                running.future.set_result(self._read(output.outputs[0], self._share - running.share))
 
-def _sampling(request: Request) -> Any:
-    import vllm
-
-    o = request.options
-    return vllm.SamplingParams(
-        max_tokens=o.max_new_tokens,
-        temperature=o.temperature,
-        top_p=o.top_p,
-        top_k=o.top_k,
-        seed=request.seed if o.temperature > 0 else None,
-    )
+    def _read(self, said: Any, seconds: float) -> Answer:
+        stopped = said.finish_reason == "stop"
+        tokens = list(said.token_ids)[:-1] if stopped else list(said.token_ids)  # without the end token
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        return Answer(text, len(tokens), "stop" if stopped else "length", seconds)
 
 
-def _answer(output: Any, started: float) -> Answer:
-    said = output.outputs[0]
-    stopped = said.finish_reason == "stop"
-    return Answer(said.text, len(said.token_ids), "stop" if stopped else "length", time.perf_counter() - started)
+def _at_fault(error: Exception) -> RequestError:
+    return error if isinstance(error, RequestError) else RequestError(f"{type(error).__name__}: {error}")

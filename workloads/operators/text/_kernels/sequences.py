@@ -19,6 +19,8 @@ from workloads.operators.text._kernels.utf8 import MIX, SHIFT, combine, copy_byt
 
 PREFIX = 16
 """Bytes that must repeat before a sequence of words is looked up."""
+LONG = 32
+"""Bytes that must repeat before a longer sequence is."""
 FILTER = 4
 """Bytes of the filter for a slot of a hash table: some 10 to 16 for a word."""
 
@@ -194,8 +196,9 @@ def _filtered(total: int, size: int, scratch: Any) -> int:
 @inline
 def find_repeats(text: Any, words: Any, row: int, size: int, scratch: Any) -> int:
     """What `duplicate_characters` needs of the row for sequences of `size` words and more: the words (`scratch.places`) at
-    which one begins that may repeat; returns how many."""
-    keys, counts, slots, places = scratch.keys, scratch.counts, scratch.slots, scratch.places
+    which one begins that may repeat, and whether LONG bytes from it on repeat (`scratch.firsts`). Returns how many words.
+    By bytes and not by words: `a bc` repeats `ab c`."""
+    keys, counts, slots, places, repeat = scratch.keys, scratch.counts, scratch.slots, scratch.places, scratch.firsts
     joined, ends = scratch.joined, scratch.ends
     total = words.rows[row + 1] - words.rows[row]
     _join(text, words, row, joined, ends)
@@ -205,22 +208,19 @@ def find_repeats(text: Any, words: Any, row: int, size: int, scratch: Any) -> in
     for c in range(candidates):
         i = np.int64(places[c])
         slots[c] = -1
-        if ends[total] - ends[i] >= PREFIX:
-            slot, new = find_or_add(keys, capacity, _prefix(joined, ends[i]))
+        if ends[total] - ends[i] >= LONG:
+            slot, new = find_or_add(keys, capacity, hash_bytes(joined, ends[i], LONG))
             counts[slot] = 1 if new else 2
             slots[c] = slot
-    left = 0
     for c in range(candidates):
-        i = np.int64(places[c])
-        places[left] = i
-        left += slots[c] < 0 or counts[slots[c]] == 2 or ends[i + size] - ends[i] < PREFIX
-    return left
+        repeat[c] = slots[c] >= 0 and counts[slots[c]] == 2
+    return candidates
 
 
 @inline
 def duplicate_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> int:
     """Characters in sequences of `size` words that occurred before; `size` is not below that of `find_repeats`."""
-    keys, places, joined, ends = scratch.keys, scratch.places, scratch.joined, scratch.ends
+    keys, places, repeat, joined, ends = scratch.keys, scratch.places, scratch.firsts, scratch.joined, scratch.ends
     first, total = words.rows[row], words.rows[row + 1] - words.rows[row]
     capacity = capacity_for(candidates)
     keys[:capacity] = 0
@@ -229,9 +229,10 @@ def duplicate_characters(words: Any, row: int, size: int, candidates: int, scrat
         i = np.int64(places[c])
         if i + size > total:
             break
-        if i < following:
+        length = ends[i + size] - ends[i]
+        if i < following or (length >= LONG and not repeat[c]):
             continue
-        _, new = find_or_add(keys, capacity, hash_bytes(joined, ends[i], ends[i + size] - ends[i]))
+        _, new = find_or_add(keys, capacity, hash_bytes(joined, ends[i], length))
         if not new:
             for k in range(i, i + size):
                 characters += words.points[first + k]

@@ -170,3 +170,8 @@ def test_a_model_without_an_accelerator_is_slow_here_and_refused_on_a_cluster(on
     assert "spec.resources.accelerator" in str(problem)
     resources = job(resources={"accelerator": {"type": "gpu"}}).spec.resources
     assert check(without.model_copy(update={"spec": spec.model_copy(update={"resources": resources})})) == []
+
+
+def test_a_small_model_may_run_on_the_cpus_of_a_cluster() -> None:
+    steps = [{"llava": {"image": "image", "prompt": "What is this?", "output": "caption", "device": "cpu"}}]
+    assert check(job(sources=[{"parquet": {"paths": ["in"]}}], steps=steps), on_cluster=True) == []

@@ -1,8 +1,10 @@
 """The sample that captions photos, on a node: the image with torch, the model on a volume, two actors at work."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from tests.e2e.s3 import BUCKET, ClusterS3
 from tests.models.fixtures import needs_torch
 from tests.models.llava import make_llava
 
-PHOTOS = Path(__file__).parents[2] / "manifests" / "samples" / "data" / "photos"
+PHOTOS = sorted((Path(__file__).parents[2] / "manifests" / "samples" / "data" / "photos").glob("*.jpg"))
 COPIES = 8
 WORKERS = {"min": 2, "max": 2, "cpu": "400m", "memory": "3Gi"}
 
@@ -23,13 +25,16 @@ pytestmark = pytest.mark.large
 
 
 @pytest.fixture(scope="module")
-def model_on_node(installed: Cluster) -> Iterator[str]:
-    """A tiny LLaVA-NeXT in a folder of the node that any user of a pod can read."""
+def volume(installed: Cluster) -> Iterator[str]:
+    """A folder of the node that any user of a pod can read: a tiny LLaVA-NeXT, and photos."""
     needs_torch()
     if isinstance(installed, KindCluster):
         pytest.skip("the nodes of kind do not see this machine's folders")
-    with tempfile.TemporaryDirectory(prefix="datajob-model-", dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="datajob-volume-", dir="/var/tmp") as folder:
         make_llava(Path(folder) / "llava")
+        (Path(folder) / "photos").mkdir()
+        for copy, photo in product(range(COPIES), PHOTOS):
+            shutil.copy(photo, Path(folder) / "photos" / f"{copy}-{photo.name}")
         for path in (Path(folder), *Path(folder).rglob("*")):
             path.chmod(0o755)
         yield folder
@@ -42,35 +47,27 @@ def image(installed: Cluster) -> str:
     return images.WORKLOAD_CPU
 
 
-def test_the_sample_captions_photos_with_two_actors(
-    jobs: NodeJobs, s3_in_cluster: ClusterS3, model_on_node: str, image: str
-) -> None:
-    photos = sorted(PHOTOS.glob("*.jpg"))
-    with s3_in_cluster.files() as files:
-        for copy in range(COPIES):
-            for photo in photos:
-                with files.open_output_stream(f"{BUCKET}/photos/{copy}-{photo.name}") as out:
-                    out.write(photo.read_bytes())
+def test_the_sample_captions_photos_with_two_actors(jobs: NodeJobs, s3_in_cluster: ClusterS3, volume: str, image: str) -> None:
     sample = jobs.read_sample("caption-images.yaml")["spec"]
-    sample["steps"][0]["llava"] |= {"model": "/models/llava", "maxNewTokens": 16}
+    sample["steps"][0]["llava"] |= {"model": "/data/llava", "maxNewTokens": 16, "device": "cpu"}
     jobs.sample(
         "caption-images.yaml",
-        sources=[{"images": {"paths": [f"s3://{BUCKET}/photos/"]}}],
+        sources=[{"images": {"paths": ["/data/photos"]}}],
         steps=sample["steps"],
         sink={"json": {"path": f"s3://{BUCKET}/captions/", "mode": "overwrite"}},
         errors={"policy": "fail"},
         runtime={
             "image": image,
             "envFrom": [{"secretRef": {"name": "s3"}}],
-            "volumes": [{"name": "models", "hostPath": {"path": model_on_node}}],
-            "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}],
+            "volumes": [{"name": "data", "hostPath": {"path": volume}}],
+            "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
         },
         resources={"head": {"cpu": "400m", "memory": "2Gi"}, "workers": WORKERS},
         retry={"limit": 0},
     )
     status = jobs.wait_end("caption-images")
     assert status["phase"] == "Complete", jobs.describe()
-    assert status["output"]["rows"] == COPIES * len(photos)
+    assert status["output"]["rows"] == COPIES * len(PHOTOS)
     with s3_in_cluster.files() as files:
         report = json.loads(files.open_input_stream(f"{BUCKET}/captions/_datajob/report.json").readall())
         manifest = json.loads(files.open_input_stream(status["output"]["manifest"].removeprefix("s3://")).readall())

@@ -106,6 +106,7 @@ PLACED: dict[str, tuple[dict[str, Any], dict[str, float], bool, tuple[Any, ...]]
     "at most three": ({"actors": {"max": 3}}, {}, True, ("gpu", 1.0, 0, (2, 3))),
     "this machine has one GPU": ({}, {"GPU": 1, "CPU": 8}, False, ("gpu", 1.0, 0, (1, 1))),
     "this machine has none": ({"actors": {"max": 2}}, {"CPU": 8}, False, ("cpu", 0.0, 0, (2, 2))),
+    "told to take CPUs": ({"device": "cpu", "actors": {"max": 2}}, {"GPU": 1, "CPU": 8}, True, ("cpu", 0.0, 0, (2, 2))),
     "an unknown model gets all cores": ({}, {"CPU": 8}, False, ("cpu", 0.0, 0, (1, 1))),
 }
 

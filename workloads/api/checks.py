@@ -145,7 +145,8 @@ def _accelerator(spec: DataJobSpec, on_cluster: bool) -> Iterator[Problem]:
         if isinstance(operator, Model) and operator.accelerated():
             path = ("spec", "steps", index, step.key)
             if on_cluster:
-                yield Problem(path, "needs an accelerator, and the job asks for none", "set `spec.resources.accelerator`")
+                cure = "set `spec.resources.accelerator`, or `device: cpu` in the step for a small model"
+                yield Problem(path, "needs an accelerator, and the job asks for none", cure)
             else:
                 said = "runs on the CPU, slowly: a cluster would want `spec.resources.accelerator`"
                 yield Problem(path, said, warning=True)

@@ -67,6 +67,11 @@ class InferenceStep(Model):
         description="`auto`: vLLM where it is installed and there is an accelerator, else transformers; the report names it. "
         "`fake` answers with digests, for tests.",
     )
+    device: Literal["auto", "cpu"] = Field(
+        default="auto",
+        description="`auto`: the accelerators that the job asks for; `datajob run` takes those of the machine, or its CPU. "
+        "`cpu`: the CPU, on a cluster the CPU workers; for small models.",
+    )
     dtype: Literal["float16", "bfloat16", "float32"] | None = Field(
         default=None, description="Type of the weights; by default float16 on accelerators and float32 on the CPU."
     )
@@ -92,8 +97,8 @@ class InferenceStep(Model):
     )
 
     def accelerated(self) -> bool:
-        """Every model runs on the accelerators, but the fake one."""
-        return self.engine != "fake"
+        """Every model runs on the accelerators, but the fake one and those that are told not to."""
+        return self.engine != "fake" and self.device == "auto"
 
     def needs(self) -> Needs:
         """As `actors` says."""

@@ -96,8 +96,9 @@ class Sandbox:
     @contextmanager
     def claimed(self) -> Iterator[IO[str]]:
         """A fresh run folder, which nobody takes for a dead run's while the lock that this gives is open."""
-        if any(self.folder.resolve().is_relative_to(hidden) for hidden in ("/run", "/var")):
-            raise RuntimeError(f"a run cannot be in {self.folder}: /run and /var are others inside; set XDG_CACHE_HOME")
+        for path, cure in ((self.folder.resolve(), "set XDG_CACHE_HOME"), (Path(sys.executable), "put the checkout elsewhere")):
+            if any(path.is_relative_to(hidden) for hidden in ("/run", "/var")):
+                raise RuntimeError(f"a cluster cannot use {path}: /run and /var are others inside; {cure}")
         with locked("runs"):
             self.folder.mkdir(parents=True)
             lock = (self.folder / "lock").open("w")

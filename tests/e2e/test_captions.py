@@ -30,7 +30,7 @@ def volume(installed: Cluster) -> Iterator[str]:
     needs_torch()
     if isinstance(installed, KindCluster):
         pytest.skip("the nodes of kind do not see this machine's folders")
-    with tempfile.TemporaryDirectory(prefix="datajob-volume-", dir="/tmp")  # the node has a /var of its own as folder:
+    with tempfile.TemporaryDirectory(prefix="datajob-volume-", dir="/tmp") as folder:  # the node has a /var of its own
         make_llava(Path(folder) / "llava")
         (Path(folder) / "photos").mkdir()
         for copy, photo in product(range(COPIES), PHOTOS):

@@ -1,5 +1,6 @@
 """A headless Chromium: what it shows of a page, what it logs, what it asks the network for."""
 
+import functools
 import json
 import shutil
 import subprocess
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+from tests.cluster import packages
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -32,14 +35,23 @@ class Shown:
     """URLs that were asked for, the page itself left out."""
 
 
+@functools.cache
+def chromium() -> str:
+    """The browser's program; installed where that is possible, else the test is skipped."""
+    if not any(map(shutil.which, NAMES)):
+        try:
+            packages.ensure({"chromium": "chromium"})
+        except packages.MissingPackages as missing:
+            pytest.skip(str(missing))
+    return next(path for name in NAMES if (path := shutil.which(name)))
+
+
 def show(page: Path, *flags: str) -> Shown:
     """Open a page and read it back. Skips the test where there is no Chromium."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine (apt-get install chromium)")
     folder = page.parent / "chromium"
     log = page.parent / "net.json"
     where = (f"--user-data-dir={folder}", f"--log-net-log={log}", "--enable-logging=stderr", "--v=0")
-    command = [CHROMIUM, *_FLAGS, *where, *flags, "--dump-dom", page.as_uri()]
+    command = [chromium(), *_FLAGS, *where, *flags, "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
     return Shown(done.stdout, console, tuple(_requests(log)))

@@ -179,14 +179,14 @@ class Vllm:
                 return False
             new = [self._ready.popleft() for _ in range(min(len(self._ready), self._room - len(self._running)))]
             self._more.notify_all()
-        for prompt, parameters, future in new:
+        numbers = [str(next(self._numbers)) for _ in new]
+        self._running |= {number: Running(future, self._share) for number, (*_, future) in zip(numbers, new, strict=True)}
+        for number, (prompt, parameters, future) in zip(numbers, new, strict=True):
             try:
-                number = f"{next(self._numbers)}"
                 self._engine.add_request(number, prompt, parameters)
-            except ValueError as error:
+            except ValueError as error:  # any other is the engine's own, and ends all that are running
+                del self._running[number]
                 future.set_exception(_at_fault(error))
-            else:
-                self._running[number] = Running(future, self._share)
         return True
 
     def _step(self) -> None:

@@ -88,8 +88,9 @@ def give_back(engine: Any) -> None:
             ended.engine_core.shutdown()
     del engine, ended
     gc.collect()  # the weights hang in cycles
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    for device in (torch.cuda, getattr(torch, "npu", None)):
+        if device is not None and device.is_available():
+            device.empty_cache()
 
 
 def vllm_device() -> str:

@@ -83,6 +83,16 @@ def test_a_folder_keeps_its_books(bucket: str) -> None:
     assert folder.list(recursive=True) == {}
 
 
+def test_folders_in_folders_go_with_what_is_in_them(bucket: str) -> None:
+    folder = Folder(bucket)
+    names = [f"answers/{phase}/{shard}/{number}.arrow" for phase in "ab" for shard in "cd" for number in range(3)]
+    for name in names:
+        folder.write(name, b"x")
+    folder.delete(names[:3])  # a shard that is done leaves its folder
+    folder.delete_tree("answers")
+    assert not folder.exists("answers") and folder.list(recursive=True) == {}
+
+
 def test_globs_and_hidden_names(bucket: str) -> None:
     folder = Folder(bucket)
     for name in ("a/1.jsonl", "a/b/2.jsonl", "a/_x/3.jsonl", "c/4.jsonl"):

@@ -228,11 +228,19 @@ class Folder:
 
     def delete_tree(self, sub: str = "") -> None:
         """Delete a folder and all below it; not there is no error."""
-        if not self._local:  # in one request, a store whose folders are objects comes to a folder before what is in it
-            self.delete(self.list(sub, recursive=True))
-        if self.exists(sub):
-            with storage_errors(self.join(sub), SinkError, "delete it"), suppress(FileNotFoundError):
-                self._filesystem.delete_dir(self._at(sub))
+        with storage_errors(self.join(sub), SinkError, "delete it"):
+            if not self._local:  # in one request, a store whose folders are objects comes to a folder before what is in it
+                self.delete(self.list(sub, recursive=True))
+            for folder in [*([] if self._local else self._folders(sub)), *([self._at(sub)] if self.exists(sub) else [])]:
+                with suppress(FileNotFoundError):
+                    self._filesystem.delete_dir(folder)
+
+    def _folders(self, sub: str) -> list[str]:
+        """Folders below a folder, the deepest first; most stores have none once their files are gone."""
+        import pyarrow.fs as pafs
+
+        found = self._filesystem.get_file_info(pafs.FileSelector(self._at(sub), recursive=True, allow_not_found=True))
+        return sorted((i.path for i in found if i.type == pafs.FileType.Directory), key=len, reverse=True)
 
 
 class AtomicFile:

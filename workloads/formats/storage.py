@@ -235,7 +235,7 @@ class Folder:
                 with suppress(FileNotFoundError):
                     self._filesystem.delete_dir(folder)
 
-    def _folders(self, sub: str) -> list[str]:
+    def _folders(self, sub: str) -> Iterable[str]:
         """Folders below a folder, the deepest first; most stores have none once their files are gone."""
         import pyarrow.fs as pafs
 

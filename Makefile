@@ -13,7 +13,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include tests/cluster/cluster.mk
 
-.PHONY: help setup setup-models demo test test-unit test-rest test-models test-vllm e2e lint format generate bench bench-llava
+.PHONY: help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/datajob
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
-EXTRAS := --extra controller --extra workload --extra text --extra image --extra dev
+EXTRAS := --extra controller --extra workload --extra text --extra image --extra dev $(if $(wildcard .venv/.models),--extra llava)
 RUN := .venv/bin
 UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e
 
@@ -57,13 +57,13 @@ test-vllm: .venv-vllm/.ready ## The engine vLLM on the CPU, in an environment of
 e2e: setup ## DataJobs on a whole node with KubeRay (root or kind; builds Kubernetes the first time)
 	$(RUN)/python -m pytest -q -m "e2e and not large"
 
-e2e-models: setup-models ## Captions on a node by the image with torch (needs 40 GB of disk)
+e2e-models: setup-models ## Captions on a node by the image with torch (needs 25 GB of disk)
 	$(RUN)/python -m pytest -q -m large
 
 setup-models: .venv/.models ## torch and transformers in .venv as well (5 GB)
 
 .venv/.models: .venv/.ready
-	"$(UV)" sync --frozen --quiet --inexact --python $(PYTHON) $(EXTRAS) --extra llava
+	"$(UV)" sync --frozen --quiet --python $(PYTHON) $(EXTRAS) --extra llava
 	@touch $@
 
 lint: setup ## Style, types, direction of imports, generated files

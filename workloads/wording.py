@@ -1,5 +1,6 @@
 """Words of messages that every layer uses."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -10,3 +11,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     names = {name.casefold().replace("_", ""): name for name in plain_last}
     close = get_close_matches(word.casefold().replace("_", ""), names, n=1, cutoff=0.6)
     return names[close[0]] if close else None
+
+
+def snake(name: str) -> str:
+    """`gopherQuality` -> `gopher_quality`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

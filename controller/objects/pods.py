@@ -60,22 +60,7 @@ def pod_template(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [
-            {
-                "name": container,
-                "image": runtime.image or image,
-                "imagePullPolicy": settings.image_pull_policy,
-                "env": _env(datajob, spec, run, attempt, env or []),
-                "envFrom": list(runtime.env_from),
-                "resources": {"requests": dict(resources), "limits": limits(resources, settings)},
-                "readinessProbe": READINESS_PROBE,
-                "securityContext": SECURITY_CONTEXT,
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [
-                    {"name": JOB_VOLUME, "mountPath": JOB_FOLDER, "readOnly": True},
-                    TMP_MOUNT,
-                    *runtime.volume_mounts,
-                ],
-            }
+            _container(spec, settings, container, image, resources, _env(datajob, spec, run, attempt, env or [])),
         ],
         "volumes": [
             {"name": JOB_VOLUME, "configMap": {"name": job_config(run)}},
@@ -90,6 +75,28 @@ def pod_template(
     if tolerations:
         pod["tolerations"] = tolerations
     return {"metadata": {"labels": {**labels(datajob), LABEL_ATTEMPT: str(attempt)}}, "spec": pod}
+
+
+def _container(
+    spec: DataJobSpec, settings: Settings, name: str, image: str, resources: Mapping[str, str], env: list[Manifest]
+) -> Manifest:
+    runtime = spec.runtime
+    return {
+        "name": name,
+        "image": runtime.image or image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": env,
+        "envFrom": list(runtime.env_from),
+        "resources": {"requests": dict(resources), "limits": limits(resources, settings)},
+        "readinessProbe": READINESS_PROBE,
+        "securityContext": SECURITY_CONTEXT,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": JOB_VOLUME, "mountPath": JOB_FOLDER, "readOnly": True},
+            TMP_MOUNT,
+            *runtime.volume_mounts,
+        ],
+    }
 
 
 def limits(resources: Mapping[str, str], settings: Settings) -> dict[str, str]:

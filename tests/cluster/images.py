@@ -35,7 +35,7 @@ def build(image: str, context: Path, containerfile: Path, arguments: Mapping[str
         _run(["docker", "build", *options])
         return
     # A step that installs something must trust what this machine trusts.
-    _buildah("bud", "--isolation=chroot", "--layers", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro", *options)
+    _buildah("bud", "--isolation=chroot", "--layers", "--force-rm", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro", *options)
 
 
 def build_program(name: str, user: int = 0, path: str = "") -> str:

@@ -16,16 +16,10 @@ def build_controller(image: str = CONTROLLER) -> str:
     return image
 
 
-def build_workload(image: str = WORKLOAD) -> str:
-    """The slim workload image for text, without torch."""
-    arguments = {"VARIANT": "text", **images.base_arguments()}
-    images.build(image, ROOT, ROOT / "workloads" / "Dockerfile", arguments)
-    return image
-
-
-def build_workload_cpu() -> str:
-    """The workload image for models on the CPU. Without Docker its torch comes from where all packages come from: 7 GB."""
+def build_workload(image: str = WORKLOAD, variant: str = "text") -> str:
+    """The workload image of a variant: `text` is slim, `cpu` has torch."""
     base = images.base_arguments()
-    arguments = {"VARIANT": "cpu", **base, **({"TORCH_BACKEND": ""} if base else {})}
-    images.build(WORKLOAD_CPU, ROOT, ROOT / "workloads" / "Dockerfile", arguments)
-    return WORKLOAD_CPU
+    if base and variant == "cpu":
+        base["TORCH_BACKEND"] = ""  # torch from where all packages come from: 7 GB
+    images.build(image, ROOT, ROOT / "workloads" / "Dockerfile", {"VARIANT": variant, **base})
+    return image

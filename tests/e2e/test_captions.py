@@ -43,8 +43,9 @@ def volume(installed: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def image(installed: Cluster) -> str:
     """The workload image of variant cpu, on the node."""
-    installed.load(images.build_workload_cpu())
-    return images.WORKLOAD_CPU
+    name = images.build_workload(images.WORKLOAD_CPU, "cpu")
+    installed.load(name)
+    return name
 
 
 def test_the_sample_captions_photos_with_two_actors(jobs: NodeJobs, s3_in_cluster: ClusterS3, volume: str, image: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.jobs import make_job, read_manifest, run
 from tests.models.photos import jpeg
-from workloads.formats.storage import Folder
+from workloads.formats.folder import Folder
 
 COUNT = 6
 Source = tuple[dict[str, Any], dict[str, Any]]

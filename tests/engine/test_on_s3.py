@@ -17,7 +17,8 @@ import pytest
 from tests.engine.jobs import Rows, make_job, run
 from tests.engine.test_crash import DEADLINE
 from workloads.errors import SinkError, StorageUnavailable
-from workloads.formats.storage import Folder, resolve
+from workloads.formats.folder import Folder
+from workloads.formats.storage import resolve
 
 pytestmark = pytest.mark.s3
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9)} for i in range(2000)]

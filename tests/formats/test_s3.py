@@ -10,12 +10,13 @@ import pytest
 from tests.formats.rows import read, write
 from tests.s3 import S3Server
 from workloads.errors import InputError, SinkError, StorageUnavailable
+from workloads.formats.atomic_file import AtomicFile
 from workloads.formats.base import Reader, Writer
 from workloads.formats.csv import CsvReader, CsvWriter
+from workloads.formats.folder import Folder
 from workloads.formats.json import JsonReader, JsonWriter
 from workloads.formats.listing import list_inputs
 from workloads.formats.parquet import ParquetReader, ParquetWriter
-from workloads.formats.storage import AtomicFile, Folder
 from workloads.formats.webdataset import WebdatasetReader, WebdatasetWriter
 
 pytestmark = pytest.mark.s3

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from workloads.errors import InputError, SinkError
-from workloads.formats.storage import AtomicFile, Folder, join, resolve, scheme_of
+from workloads.formats.atomic_file import AtomicFile
+from workloads.formats.folder import Folder
+from workloads.formats.storage import join, resolve, scheme_of
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -110,7 +112,7 @@ _AS_NOBODY = """
 import os, sys
 import pyarrow.fs
 from workloads.formats.listing import list_inputs
-from workloads.formats.storage import Folder
+from workloads.formats.folder import Folder
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for attempt in (lambda: Folder(sys.argv[1]).write("a", b"1"), lambda: list_inputs([sys.argv[1] + "/secret"], [])):

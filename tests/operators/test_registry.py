@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from workloads.operators.base import modality
-from workloads.operators.registry import MODALITIES, all_operators
+from workloads.operators.registry import MODALITIES, all_operators, modality
 
 
 @pytest.mark.parametrize("key", all_operators())

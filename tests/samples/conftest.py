@@ -12,8 +12,8 @@ from tests.formats.rows import read
 from workloads.api.loading import load
 from workloads.api.report import Report
 from workloads.formats.base import Reader
+from workloads.formats.folder import Folder
 from workloads.formats.parquet import ParquetReader
-from workloads.formats.storage import Folder
 
 __all__ = ["datajob"]
 

@@ -11,8 +11,7 @@ from workloads.api.report import Report
 from workloads.api.status import DataJobStatus
 from workloads.choice import EXACTLY_ONE, summary
 from workloads.formats.registry import all_readers, all_writers
-from workloads.operators.base import modality
-from workloads.operators.registry import MODALITIES, all_operators
+from workloads.operators.registry import MODALITIES, all_operators, modality
 from workloads.parameters import Parameters
 
 GENERATED = "<!-- Generated from the models by `python -m workloads.api.generate`; do not edit. -->\n"

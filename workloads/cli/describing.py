@@ -18,8 +18,7 @@ _WIDTH = 100
 def list_operators() -> str:
     """One line for each operator, by modality."""
     from workloads.choice import summary
-    from workloads.operators.base import modality
-    from workloads.operators.registry import all_operators
+    from workloads.operators.registry import all_operators, modality
 
     lines: list[str] = []
     before = None
@@ -38,8 +37,7 @@ def describe_operator(name: str) -> str:
     from workloads.api.jsonschema import reflow, resolved
     from workloads.api.problems import closest
     from workloads.api.reference import parameters
-    from workloads.operators.base import modality
-    from workloads.operators.registry import all_operators
+    from workloads.operators.registry import all_operators, modality
 
     operator = all_operators().get(name)
     if operator is None:

@@ -42,7 +42,7 @@ def read_report(path: str) -> Report:
 
 def _bytes(path: str) -> bytes:
     if "://" in path:
-        from workloads.formats.storage import Folder
+        from workloads.formats.folder import Folder
 
         folder, _, name = path.rpartition("/")
         return Folder(folder).read(name)

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from workloads.engine.blocks import BlockWriter, read_blocks
-from workloads.formats.storage import BOOKKEEPING, Folder
+from workloads.formats.folder import Folder
+from workloads.formats.storage import BOOKKEEPING
 
 ANSWERS = f"{BOOKKEEPING}/answers"
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from workloads.errors import InvalidJob
-from workloads.formats.storage import AtomicFile, Folder
+from workloads.formats.atomic_file import AtomicFile
+from workloads.formats.folder import Folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -32,7 +32,8 @@ from workloads.engine.tasks import Failure
 from workloads.engine.units import digest
 from workloads.errors import DataJobError, InvalidJob, RowsFailed
 from workloads.formats.base import Writer
-from workloads.formats.storage import BOOKKEEPING, Folder
+from workloads.formats.folder import Folder
+from workloads.formats.storage import BOOKKEEPING
 from workloads.operators.base import Global
 
 LOCAL_BYTES = 32 << 20

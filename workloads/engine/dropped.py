@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloads.formats.base import ShardWriter
+from workloads.formats.folder import Folder
 from workloads.formats.parquet import ParquetWriter
-from workloads.formats.storage import Folder, join
+from workloads.formats.storage import join
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,7 +15,7 @@ from workloads.engine.plan import Segment
 from workloads.engine.rows import Ranges, RowFiles, RowNumbers
 from workloads.engine.tasks import EvidenceTask, GatherTask, ResolveTask, write_rows
 from workloads.engine.units import Unit, digest, make_units
-from workloads.formats.storage import Folder
+from workloads.formats.folder import Folder
 from workloads.operators.base import Deduplicate
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from workloads import __version__
 from workloads.engine.ledger import Record
 from workloads.engine.state import MANIFEST, OURS, RunState, data_files, now
 from workloads.formats.base import OutputFile, Writer
-from workloads.formats.storage import BOOKKEEPING, Folder
+from workloads.formats.folder import Folder
+from workloads.formats.storage import BOOKKEEPING
 
 
 def result_files(state: RunState, records: Iterable[Record]) -> list[OutputFile]:

@@ -14,7 +14,8 @@ from typing import Any
 from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.formats.base import OutputFile
-from workloads.formats.storage import BOOKKEEPING, Folder
+from workloads.formats.folder import Folder
+from workloads.formats.storage import BOOKKEEPING
 
 AT_ONCE = 256
 """Records read ahead: one may hold megabytes of sketches."""

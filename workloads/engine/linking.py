@@ -19,7 +19,7 @@ from workloads.engine.rows import Ranges, RowFiles
 from workloads.engine.tally import Tally
 from workloads.engine.tasks import write_rows
 from workloads.engine.units import Unit, digest, make_units
-from workloads.formats.storage import Folder
+from workloads.formats.folder import Folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workloads.formats.storage import Folder
+from workloads.formats.folder import Folder
 
 if TYPE_CHECKING:
     import numpy as np

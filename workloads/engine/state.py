@@ -20,7 +20,8 @@ from typing import Self
 
 from workloads.errors import SinkError
 from workloads.formats.base import OutputFile, Writer
-from workloads.formats.storage import BOOKKEEPING, Folder
+from workloads.formats.folder import Folder
+from workloads.formats.storage import BOOKKEEPING
 
 RUN = f"{BOOKKEEPING}/run.json"
 LOCK = f"{BOOKKEEPING}/lock.json"

@@ -21,7 +21,8 @@ from workloads.engine.rows import Ranges, RowFiles, RowNumbers
 from workloads.engine.tally import Tally
 from workloads.engine.units import Unit
 from workloads.errors import DataJobError, SinkError
-from workloads.formats.storage import AtomicFile, storage_errors
+from workloads.formats.atomic_file import AtomicFile
+from workloads.formats.storage import storage_errors
 from workloads.operators.base import Batch, Deduplicate, Model
 
 if TYPE_CHECKING:

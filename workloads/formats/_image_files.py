@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from workloads.errors import SinkError
 from workloads.formats._json_write import JsonEncoder
+from workloads.formats.atomic_file import AtomicFile
 from workloads.formats.base import OutputFile
-from workloads.formats.storage import AtomicFile, storage_errors
+from workloads.formats.storage import storage_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from workloads.errors import InvalidJob, SinkError
 from workloads.formats._columns import HIVE_NULL, did_you_mean
+from workloads.formats.atomic_file import AtomicFile
 from workloads.formats.base import OutputFile
-from workloads.formats.storage import AtomicFile, storage_errors
+from workloads.formats.storage import storage_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,6 @@ modality. pyarrow, numpy and everything heavier are imported inside methods only
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -290,13 +289,3 @@ class Head(Global):
     def rows(self) -> int:
         """How many rows to keep."""
         raise NotImplementedError
-
-
-def modality(operator: type[Operator]) -> str:
-    """The folder an operator lives in: table, text, dedup, image, audio, video, inference."""
-    return operator.__module__.split(".")[2]
-
-
-def snake(name: str) -> str:
-    """`gopherQuality` -> `gopher_quality`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

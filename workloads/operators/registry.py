@@ -19,8 +19,8 @@ class Operators(Mapping[str, type[Operator]]):
 
     def __init__(self) -> None:
         self._modules: dict[str, str] = {}
-        for modality in MODALITIES:
-            package = import_module(f"{operators.__name__}.{modality}")
+        for folder in MODALITIES:
+            package = import_module(f"{operators.__name__}.{folder}")
             names = (info.name for info in iter_modules(package.__path__) if not info.name.startswith("_"))
             for key, name in sorted((_key(name), name) for name in names):
                 if key in self._modules:
@@ -58,3 +58,8 @@ def _key(module: str) -> str:
     """`gopher_quality` -> `gopherQuality`."""
     first, *others = module.split("_")
     return first + "".join(other[:1].upper() + other[1:] for other in others)
+
+
+def modality(operator: type[Operator]) -> str:
+    """The folder an operator lives in: table, text, dedup, image, audio, video, inference."""
+    return operator.__module__.split(".")[2]

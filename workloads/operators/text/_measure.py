@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from workloads.operators.base import Bound, Filter, Verdict, snake
+from workloads.operators.base import Bound, Filter, Verdict
 from workloads.parameters import Column, NewColumn
+from workloads.wording import snake
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

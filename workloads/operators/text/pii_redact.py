@@ -60,7 +60,7 @@ class PiiRedact(Map):
         return with_column(table, self.output, pa.array(np.diff(spans.rows).astype(np.int32)))
 
     def _redacted(self, pattern: Pattern, match: str) -> str:
-        from workloads.operators.base import snake
+        from workloads.wording import snake
 
         label = snake(pattern.name).upper()
         if self.mode == "mask":

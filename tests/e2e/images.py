@@ -7,7 +7,6 @@ from tests.cluster import images
 ROOT = Path(__file__).parents[2]
 CONTROLLER = "localhost/datajob-controller:test"
 WORKLOAD = "localhost/datajob-workload:test"
-WORKLOAD_CPU = "localhost/datajob-workload:test-cpu"
 
 
 def build_controller(image: str = CONTROLLER) -> str:
@@ -16,10 +15,11 @@ def build_controller(image: str = CONTROLLER) -> str:
     return image
 
 
-def build_workload(image: str = WORKLOAD, variant: str = "text") -> str:
+def build_workload(image: str = WORKLOAD, variant: str = "text", engine: str = "transformers") -> str:
     """The workload image of a variant: `text` is slim, `cpu` has torch."""
     base = images.base_arguments()
     if base and variant == "cpu":
         base["TORCH_BACKEND"] = ""  # torch from where all packages come from: 7 GB
-    images.build(image, ROOT, ROOT / "workloads" / "Dockerfile", {"VARIANT": variant, **base})
+    arguments = {"VARIANT": variant, "ENGINE": engine, **base}
+    images.build(image, ROOT, ROOT / "workloads" / "Dockerfile", arguments)
     return image

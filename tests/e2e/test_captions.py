@@ -1,4 +1,7 @@
-"""The sample that captions photos, on a node: the image with torch, the model on a volume, two actors at work."""
+"""The sample that captions photos, on a node: the image with torch, the model on a volume, two actors at work.
+
+Each image is 7 GB, because without an index of torch's CPU builds it holds CUDA's libraries.
+"""
 
 import json
 import shutil
@@ -40,17 +43,14 @@ def volume(installed: Cluster) -> Iterator[str]:
         yield folder
 
 
-@pytest.fixture(scope="module")
-def image(installed: Cluster) -> str:
-    """The workload image of variant cpu, on the node."""
-    name = images.build_workload(images.WORKLOAD_CPU, "cpu")
-    installed.load(name)
-    return name
-
-
-def test_the_sample_captions_photos_with_two_actors(jobs: NodeJobs, s3_in_cluster: ClusterS3, volume: str, image: str) -> None:
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_the_sample_captions_photos_with_two_actors(
+    jobs: NodeJobs, s3_in_cluster: ClusterS3, installed: Cluster, volume: str, engine: str
+) -> None:
+    image = images.build_workload(f"localhost/datajob-workload:test-{engine}", "cpu", engine)
+    installed.load(image)
     sample = jobs.read_sample("caption-images.yaml")["spec"]
-    sample["steps"][0]["llava"] |= {"model": "/data/llava", "maxNewTokens": 16, "device": "cpu"}
+    sample["steps"][0]["llava"] |= {"model": "/data/llava", "maxNewTokens": 16, "device": "cpu", "engine": engine}
     jobs.sample(
         "caption-images.yaml",
         sources=[{"images": {"paths": ["/data/photos"]}}],
@@ -75,4 +75,4 @@ def test_the_sample_captions_photos_with_two_actors(jobs: NodeJobs, s3_in_cluste
     assert manifest
     at_work = [worker for worker in report["workers"] if worker["rows"]]
     assert len({worker["name"].partition("/")[0] for worker in at_work}) == 2, report["workers"]
-    assert all("float32 on cpu" in worker["models"][0] for worker in at_work)
+    assert all(engine in worker["models"][0] and "float32 on cpu" in worker["models"][0] for worker in at_work)

@@ -1,6 +1,7 @@
 """The engine vLLM on the CPU, on the tiny models, against the engine transformers: `make test-vllm` (own environment)."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -242,3 +243,15 @@ def test_a_job_runs_on_vllm_and_its_report_says_so(tiny: Path, tmp_path: Path, e
     assert [row["caption"] for row in sorted(rows, key=lambda row: row["path"])] == expected
     workers = json.loads((tmp_path / "out" / "_datajob" / "report.json").read_text())["workers"]
     assert workers and all("vllm" in json.dumps(worker) for worker in workers)
+
+
+def test_a_library_that_the_image_lacks_is_named(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "libnuma.so.1").touch()  # found before the system's, and no library
+    script = (
+        "from workloads.operators.base import Device; from workloads.operators.inference.llava import Llava\n"
+        f"Llava(model={str(tiny)!r}, engine='vllm').setup(Device('cpu', 1))"
+    )
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=200)
+    assert "InvalidJob: The vllm in this image cannot be used:" in done.stderr
+    assert "libnuma.so.1" in done.stderr.splitlines()[-1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,4 +173,16 @@ def _said(settings: Settings) -> Iterator[None]:
                 f"The model {settings.model} does not fit the memory of the device together with vLLM's cache; give each actor "
                 f"more (`actors`), or take a smaller or quantised model: {reason}"
             ) from error
+        if "_OpNamespace" in reason and (missing := _missing_library()):  # vLLM goes on without, until it calls what is missing
+            raise InvalidJob(f"The vllm in this image cannot be used: {missing}") from error
         raise InvalidJob(f"vLLM cannot load the model {settings.model}: {reason}") from error
+
+
+def _missing_library() -> str:
+    """What the loader of libraries says of vLLM's compiled parts; empty when it has them all."""
+    for library in sorted(Path(sys.modules["vllm"].__path__[0]).glob("*.so")):
+        try:
+            ctypes.CDLL(str(library))
+        except OSError as error:
+            return first_line(error)
+    return ""

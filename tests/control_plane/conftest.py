@@ -1,6 +1,5 @@
 """A control plane with what the project installs, and controllers on it."""
 
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,9 +36,7 @@ def api(control_plane: Cluster) -> Api:
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
     """A namespace of the test's own."""
-    name = f"test-{secrets.token_hex(4)}"
-    api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    wait_for(lambda: api.get("serviceaccounts", name, "default"), "the namespace's default account", 30)
+    name = api.create_namespace("test")
     yield name
     api.delete("namespaces", "", name)
 

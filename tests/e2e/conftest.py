@@ -1,6 +1,5 @@
 """The whole thing on a node: the shipped images and chart, KubeRay's operator, S3 in the cluster."""
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +43,7 @@ def api(installed: Cluster) -> Api:
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
     """A namespace of the test's own; it has to go in time."""
-    name = f"e2e-{secrets.token_hex(3)}"
-    api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    wait_for(lambda: api.get("serviceaccounts", name, "default"), "the namespace's default account", 30)
+    name = api.create_namespace("e2e")
     yield name
     api.delete("namespaces", "", name)
     for pod in api.list("pods", name):  # what happens to pods that get their time is for the tests of deletion

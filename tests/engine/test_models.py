@@ -20,7 +20,7 @@ from workloads.engine.events import Event, Note
 from workloads.engine.executors import RayExecutor
 from workloads.engine.placement import place
 from workloads.engine.plan import Segment
-from workloads.engine.pool import ActorPool
+from workloads.engine.pool import ActorPool, units_at_once
 from workloads.engine.tasks import gathered
 from workloads.errors import InvalidJob
 from workloads.operators.inference.llava import Llava
@@ -240,3 +240,11 @@ def test_an_actor_that_waits_for_room_says_so_and_goes_on_when_there_is_some(
     assert report.progress.rows_out == COUNT
     assert "No process with the model has started" in said[0] and "Each needs 1 CPU; the cluster has" in said[0]
     assert "of which 0 free" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "actors", "expected"),
+    [(100, 2, 3), (5, 2, 3), (4, 2, 2), (3, 2, 2), (2, 2, 1), (1, 2, 1), (1, 64, 1)],
+)
+def test_the_last_units_are_spread_over_the_actors(waiting: int, actors: int, expected: int) -> None:
+    assert units_at_once(waiting, actors) == expected

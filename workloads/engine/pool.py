@@ -111,8 +111,8 @@ class ActorPool:
     def _hand_out(self, task: Any, todo: deque[Unit]) -> None:
         """Give waiting units to the actors that have the fewest; none to those that are still starting."""
         while todo:
-            fair = math.ceil((len(todo) + self._busy()) / len(self._members))
-            free = [m for m in self._members if m.starting is None and len(m.running) < min(IN_FLIGHT, fair)]
+            most = units_at_once(len(todo), len(self._members))
+            free = [m for m in self._members if m.starting is None and len(m.running) < most]
             if not free:
                 return
             member = min(free, key=lambda m: len(m.running))
@@ -150,6 +150,12 @@ class ActorPool:
                     f"A process that runs a model died {MOST_DEATHS} times {where}: {said}. Most often its memory was too "
                     "small for the model: raise `memory` of its workers, or use fewer `actors` on each."
                 ) from error
+
+
+def units_at_once(waiting: int, actors: int) -> int:
+    """How many units an actor may have at a time: fewer when few wait, so that at the end no actor has several while another
+    has none (guided self-scheduling, Polychronopoulos and Kuck 1987)."""
+    return min(IN_FLIGHT, math.ceil(waiting / actors))
 
 
 def _end(member: _Member) -> None:

@@ -85,10 +85,10 @@ class InferenceStep(Model):
         default=None,
         ge=1,
         le=100_000_000,
-        description="Most tokens of a batch, padding and answers included; by default 65,536 on accelerators, else 8,192.",
+        description="Most tokens of a batch, padding and answers included; by default 65,536 on accelerators, else 16,384.",
     )
     batch_rows: int | None = Field(
-        default=None, ge=1, le=65_536, description="Most rows of a batch; by default 64 on accelerators, 8 on the CPU."
+        default=None, ge=1, le=65_536, description="Most rows of a batch; by default 64 on accelerators, 16 on the CPU."
     )
     actors: Actors = Field(default=Actors(), description="How many copies of the model there are, and what each is given.")
     tokens_column: NewColumn | None = Field(default=None, description="Column for the number of tokens.")

@@ -1,0 +1,72 @@
+"""Seconds of processor for an answer, by the rows of a batch and the tokens of the answers, with the cache of keys and values
+that transformers makes and with ours.
+
+    python -m benchmarks.llava_answers [MODEL]
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.figures import Figure, publish
+from tests.models.photos import jpeg
+from workloads.operators.base import Device
+from workloads.operators.inference._engines.base import Request
+from workloads.operators.inference._engines.generating import Generator
+from workloads.operators.inference.llava import Llava
+
+BATCHES = 2
+ROUNDS = 2
+ROWS, TOKENS = (8, 16, 24), (32, 256)
+PROMPT = "描述这张图片的内容"
+
+
+class PlainGenerator(Generator):
+    """With transformers' own cache."""
+
+    def _how(self, *asked: Any) -> dict[str, Any]:
+        return {name: value for name, value in super()._how(*asked).items() if name != "past_key_values"}
+
+
+def milliseconds(generator: Generator, batches: list[tuple[Any, Any]]) -> tuple[float, list[str]]:
+    """Of the processor per answer, and the texts."""
+    began = time.thread_time()
+    answers = [answer.text for requests, inputs in batches for answer in generator.answer(requests, dict(inputs))]
+    return (time.thread_time() - began) / len(answers) * 1e3, answers
+
+
+def measure(step: Llava, rows: int) -> Figure:
+    """Answers in batches of so many rows: the best of some rounds, in turns."""
+    ours, plain = (kind(step.settings(), Device("cpu", 1)) for kind in (Generator, PlainGenerator))
+    requests = sorted((Request(PROMPT, step.options(), (jpeg(i),)) for i in range(BATCHES * rows)), key=ours.length)
+    batches = [(some, ours.prepare(some)[0]) for some in (requests[i : i + rows] for i in range(0, len(requests), rows))]
+    milliseconds(plain, batches[:1])
+    found = [(milliseconds(plain, batches), milliseconds(ours, batches)) for _ in range(ROUNDS)]
+    assert all(theirs[1] == own[1] for theirs, own in found)
+    theirs, own = (min(one[side][0] for one in found) for side in (0, 1))
+    name = f"answers of {step.max_new_tokens} tokens, {rows} rows"
+    return Figure(name, own, "ms", f"transformers' cache: {theirs:.0f}", theirs / own)
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        model = sys.argv[1] if len(sys.argv) > 1 else str(Path(folder) / "model")
+        if len(sys.argv) == 1:
+            subprocess.run([sys.executable, "-m", "tests.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr)
+        publish([measure(Llava(model=model, max_new_tokens=tokens), rows) for tokens, rows in product(TOKENS, ROWS)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Keys and values of a batch that grow in place.
+
+transformers' own cache makes a new, longer copy of everything for each token; here a copy is made every STEP tokens. The
+static cache copies nothing, but attends to its whole length from the first token on, and must be as long as the longest answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+STEP = 128
+"""Tokens that there is room for at most without being used."""
+
+
+class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+    """One layer's keys and values: `[rows, heads, tokens, size]`, the beginning of buffers with room for more tokens."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    _buffers: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append keys and values of new tokens; give back those of all tokens."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        begin = self.get_seq_length()
+        end = begin + key_states.shape[-2]
+        if self._buffers is None or end > self._buffers[0].shape[-2]:
+            self._buffers = (self._moved(self.keys, key_states, end), self._moved(self.values, value_states, end))
+        keys, values = self._buffers
+        keys[..., begin:end, :] = key_states
+        values[..., begin:end, :] = value_states
+        self.keys, self.values = keys[..., :end, :], values[..., :end, :]
+        return (self.keys, self.values) if begin else (key_states, value_states)
+
+    def _moved(self, old: torch.Tensor, new: torch.Tensor, end: int) -> torch.Tensor:
+        rows, heads, _, size = new.shape
+        buffer = new.new_empty((rows, heads, end + STEP, size))
+        if begin := self.get_seq_length():
+            buffer[..., :begin, :] = old
+        return buffer
+
+
+def growing_cache(model: Any) -> DynamicCache | None:
+    """An empty cache for one batch; None where transformers would make another one than its dynamic cache."""
+    how = model.generation_config
+    if how.cache_implementation is not None or how.use_cache is False:
+        return None
+    if (
+        model.config.is_encoder_decoder
+        or not model._supports_default_dynamic_cache()
+        or "mamba" in type(model).__name__.lower()
+    ):
+        return None
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache

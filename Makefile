@@ -82,6 +82,7 @@ generate: setup ## CRD, editors' schema and reference pages from the models
 
 bench-llava: setup-models ## The figures of inference
 	$(RUN)/python -m benchmarks.llava
+	$(RUN)/python -m benchmarks.llava_answers
 
 bench: setup ## Every figure of the README, measured here and now
 	$(RUN)/python -m benchmarks

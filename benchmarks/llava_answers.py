@@ -24,7 +24,6 @@ from workloads.operators.inference._engines.base import Request
 from workloads.operators.inference._engines.generating import Generator
 from workloads.operators.inference.llava import Llava
 
-BATCHES = 2
 ROUNDS = 2
 ROWS, TOKENS = (8, 16, 24), (32, 256)
 PROMPT = "描述这张图片的内容"
@@ -37,20 +36,19 @@ class PlainGenerator(Generator):
         return {name: value for name, value in super()._how(*asked).items() if name != "past_key_values"}
 
 
-def milliseconds(generator: Generator, batches: list[tuple[Any, Any]]) -> tuple[float, list[str]]:
+def milliseconds(generator: Generator, requests: list[Request], inputs: Any) -> tuple[float, list[str]]:
     """Of the processor per answer, and the texts."""
     began = time.thread_time()
-    answers = [answer.text for requests, inputs in batches for answer in generator.answer(requests, dict(inputs))]
+    answers = [answer.text for answer in generator.answer(requests, dict(inputs))]
     return (time.thread_time() - began) / len(answers) * 1e3, answers
 
 
 def measure(step: Llava, rows: int) -> Figure:
-    """Answers in batches of so many rows: the best of some rounds, in turns."""
+    """A batch of so many rows: the best of some rounds, in turns."""
     ours, plain = (kind(step.settings(), Device("cpu", 1)) for kind in (Generator, PlainGenerator))
-    requests = sorted((Request(PROMPT, step.options(), (jpeg(i),)) for i in range(BATCHES * rows)), key=ours.length)
-    batches = [(some, ours.prepare(some)[0]) for some in (requests[i : i + rows] for i in range(0, len(requests), rows))]
-    milliseconds(plain, batches[:1])
-    found = [(milliseconds(plain, batches), milliseconds(ours, batches)) for _ in range(ROUNDS)]
+    requests = [Request(PROMPT, step.options(), (jpeg(i),)) for i in range(rows)]
+    inputs, _ = ours.prepare(requests)
+    found = [(milliseconds(plain, requests, inputs), milliseconds(ours, requests, inputs)) for _ in range(ROUNDS)]
     assert all(theirs[1] == own[1] for theirs, own in found)
     theirs, own = (min(one[side][0] for one in found) for side in (0, 1))
     name = f"answers of {step.max_new_tokens} tokens, {rows} rows"

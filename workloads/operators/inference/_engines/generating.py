@@ -17,7 +17,7 @@ from workloads.operators.inference._engines.prompting import Prompt, Prompter, c
 from workloads.operators.inference._engines.sampling import RowSampler
 
 CPU_LIMITS = Limits(tokens=16_384, rows=16)
-"""By `benchmarks.llava_answers`: as quick as 8 rows for answers of 32 tokens, a fifth quicker for 256, and 24 gain no more."""
+"""By `benchmarks.llava_answers`: as quick as 8 rows for answers of 32 tokens, a sixth quicker for 256; 24 gain little more."""
 ACCELERATOR_LIMITS = Limits(tokens=65_536, rows=64)
 
 

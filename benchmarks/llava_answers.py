@@ -1,13 +1,11 @@
-"""Seconds of processor for an answer, by the rows of a batch and the tokens of the answers, with the cache of keys and values
-that transformers makes and with ours.
+"""Milliseconds of processor for an answer, by the rows of a batch and the tokens of the answers, with the cache of keys and
+values that transformers makes and with ours.
 
     python -m benchmarks.llava_answers [MODEL]
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +16,8 @@ from typing import Any
 import torch
 
 from benchmarks.figures import Figure, publish
+from benchmarks.llava_scripts import PROMPT
+from tests.models.llava import make_llava
 from tests.models.photos import jpeg
 from workloads.operators.base import Device
 from workloads.operators.inference._engines.base import Request
@@ -26,7 +26,6 @@ from workloads.operators.inference.llava import Llava
 
 ROUNDS = 2
 ROWS, TOKENS = (8, 16, 24), (32, 256)
-PROMPT = "描述这张图片的内容"
 
 
 class PlainGenerator(Generator):
@@ -57,12 +56,9 @@ def measure(step: Llava, rows: int) -> Figure:
 
 def main() -> None:
     """Measure and print."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        model = sys.argv[1] if len(sys.argv) > 1 else str(Path(folder) / "model")
-        if len(sys.argv) == 1:
-            subprocess.run([sys.executable, "-m", "tests.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr)
+        model = sys.argv[1] if len(sys.argv) > 1 else str(make_llava(Path(folder), "mid"))
         publish([measure(Llava(model=model, max_new_tokens=tokens), rows) for tokens, rows in product(TOKENS, ROWS)])
 
 

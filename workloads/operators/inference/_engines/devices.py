@@ -42,6 +42,15 @@ def torch_device(device: Device) -> torch.device:
     return torch.device("cpu")
 
 
+def empty_caches() -> None:
+    """Give memory that torch keeps for later back to the accelerators of this process."""
+    import torch
+
+    for device in (torch.cuda, getattr(torch, "npu", None)):
+        if device is not None and device.is_available():
+            device.empty_cache()
+
+
 def _npu() -> bool:
     import torch
 

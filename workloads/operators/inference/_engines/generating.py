@@ -10,7 +10,7 @@ from workloads.operators.base import Device
 from workloads.operators.image._decode import ImageError, decode, size_of
 from workloads.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError, Settings
 from workloads.operators.inference._engines.batching import Backend, Limits
-from workloads.operators.inference._engines.devices import torch_device
+from workloads.operators.inference._engines.devices import empty_caches, torch_device
 from workloads.operators.inference._engines.loading import load_config, load_model, load_processor
 from workloads.operators.inference._engines.packed import pack_linears
 from workloads.operators.inference._engines.prompting import Prompt, Prompter, check_length
@@ -160,6 +160,5 @@ class _out_of_memory:  # noqa: N801 - reads as a function
         )
         if not short:
             return
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_caches()
         raise OutOfMemory(str(error)[:300]) from None

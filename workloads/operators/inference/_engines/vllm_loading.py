@@ -17,7 +17,7 @@ from typing import Any
 from workloads.errors import InvalidJob
 from workloads.operators.base import Device
 from workloads.operators.inference._engines.base import Settings
-from workloads.operators.inference._engines.devices import torch_device
+from workloads.operators.inference._engines.devices import empty_caches, torch_device
 from workloads.operators.inference._engines.loading import first_line, load_config, load_processor
 
 MEMORY = 0.9
@@ -77,8 +77,6 @@ def give_back(engine: Any) -> None:
 
     Its end is also that of torch.distributed, which all vLLM engines of a process share: the last one ends them all.
     """
-    import torch
-
     with _lock:
         _working.remove(engine)
         _ended.append(engine)
@@ -90,9 +88,7 @@ def give_back(engine: Any) -> None:
             ended.engine_core.shutdown()
     del engine, ended
     gc.collect()  # the weights hang in cycles
-    for device in (torch.cuda, getattr(torch, "npu", None)):
-        if device is not None and device.is_available():
-            device.empty_cache()
+    empty_caches()
 
 
 def vllm_device() -> str:

@@ -23,7 +23,7 @@ setup: .venv/.ready ## A locked environment in .venv
 .venv/.ready: pyproject.toml uv.lock
 	@test -x "$(UV)" || (echo "fetching uv"; $(PYTHON) -m pip install --quiet --disable-pip-version-check --target "$(CACHE)/uv" uv)
 	"$(UV)" sync --frozen --quiet --compile-bytecode --python $(PYTHON) $(EXTRAS)
-	@echo "compiling the text kernels (once)"; $(RUN)/python -c "from workloads.operators.text._kernels.__main__ import compile_all; compile_all()"
+	@echo "compiling the text kernels (once)"; $(RUN)/python -c "from datajob.operators.kernels.__main__ import compile_all; compile_all()"
 	@touch $@
 
 demo: setup ## Clean a real multilingual corpus and leave a report in out/demo
@@ -69,16 +69,16 @@ lint: setup ## Style, types, direction of imports, generated files
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/python -m workloads.api.generate --check
-	$(RUN)/python -m controller.monitoring --check
+	$(RUN)/python -m datajob.api.generate --check
+	$(RUN)/python -m datajob_controller.datajob.monitoring --check
 
 format: setup ## Rewrite the sources in the project's format
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
 generate: setup ## CRD, editors' schema and reference pages from the models
-	$(RUN)/python -m workloads.api.generate
-	$(RUN)/python -m controller.monitoring
+	$(RUN)/python -m datajob.api.generate
+	$(RUN)/python -m datajob_controller.datajob.monitoring
 
 bench-llava: setup-models ## The figures of inference
 	$(RUN)/python -m benchmarks.llava

@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from benchmarks.figures import Figure, publish
-from controller.decide import decide
-from controller.manifests import Manifest
-from controller.observed import Observed
-from controller.settings import Settings
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.types import Observed
+from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.settings import Settings
 from tests.cluster import bare
 from tests.cluster.sandbox import Sandbox
 from tests.cluster.waiting import wait_for

@@ -19,11 +19,11 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
 
 from benchmarks.figures import Figure, publish
-from controller.decide import decide
-from controller.kube import Kube
-from controller.manifests import Manifest
-from controller.observed import Observed
-from controller.settings import Settings
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.types import Observed
+from datajob_controller.runtime.kube import Kube
+from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.settings import Settings
 from tests.cluster import bare
 from tests.cluster.cluster import Cluster
 from tests.cluster.waiting import TooLate, wait_for

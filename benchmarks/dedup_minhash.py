@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 
 from benchmarks.data import corpus
 from benchmarks.planted import planted_documents, similar_pairs
-from workloads.api.datajob import DataJob
-from workloads.engine.driver import run_job
-from workloads.engine.options import RunOptions
-from workloads.operators.base import Batch
-from workloads.operators.dedup.minhash_dedup import MinhashDedup
+from datajob.api.datajob import DataJob
+from datajob.engine.driver import run_job
+from datajob.engine.options import RunOptions
+from datajob.operators.base import Batch
+from datajob.operators.dedup.minhash_dedup import MinhashDedup
 
 R1: list[dict[str, Any]] = [{"gopherRepetition": {}}, {"gopherQuality": {}}, {"c4Quality": {}}, {"finewebQuality": {}}]
 

@@ -56,9 +56,9 @@ def polars_seconds(source: Path, work: Path) -> float:
 
 def run_example(source: Path, sink: Path, executor: str) -> Any:
     """The example as a DataJob; its report."""
-    from workloads.api.loading import load
-    from workloads.engine.driver import run_job
-    from workloads.engine.options import RunOptions
+    from datajob.api.loading import load
+    from datajob.engine.driver import run_job
+    from datajob.engine.options import RunOptions
 
     job = sink.parent / "job.yaml"
     job.write_text(EXAMPLE.format(source=source, sink=sink))
@@ -67,7 +67,7 @@ def run_example(source: Path, sink: Path, executor: str) -> Any:
 
 def throughput(source: Path, work: Path) -> list[Figure]:
     """Steady state (without Ray's start) against polars, on the same cores in the same run."""
-    from workloads.engine.executors import RayExecutor
+    from datajob.engine.executors.ray_data import RayExecutor
 
     size = text_bytes(source) / 1e6
     ray = RayExecutor()
@@ -195,8 +195,8 @@ def peak_memory(command: list[str]) -> float:
 
 def bookkeeping(source: Path, work: Path) -> list[Figure]:
     """Seconds spent on commit records and state, of the seconds of a whole run in one process."""
-    from workloads.engine.ledger import Ledger
-    from workloads.engine.state import RunState
+    from datajob.engine.commit.ledger import Ledger
+    from datajob.engine.commit.run_state import RunState
 
     spent = 0.0
     originals = [(Ledger, "commit"), (Ledger, "load"), (RunState, "save")]

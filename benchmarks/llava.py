@@ -63,7 +63,7 @@ def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
     job.write_text(JOB.format(photos=photos, model=model, prompt=PROMPT, tokens=tokens, sink=sink))
     began = time.time()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workloads.cli", "run", "--fresh", str(job)], stdout=subprocess.DEVNULL, env=ENVIRONMENT
+        [sys.executable, "-m", "datajob.cli", "run", "--fresh", str(job)], stdout=subprocess.DEVNULL, env=ENVIRONMENT
     )
     first = 0.0
     while process.poll() is None:
@@ -137,9 +137,9 @@ def memory(model: str, work: Path) -> list[Figure]:
     import psutil
     import torch
 
+    from datajob.operators.base import Device
+    from datajob.operators.inference.llava import Llava
     from tests.models.photos import jpeg
-    from workloads.operators.base import Device
-    from workloads.operators.inference.llava import Llava
 
     process = psutil.Process()
     torch.set_num_threads(THREADS)
@@ -152,7 +152,7 @@ def memory(model: str, work: Path) -> list[Figure]:
     loaded, engine = process.memory_full_info().uss, engines[0]
     weights = sum(f.stat().st_size for f in Path(model).glob("*.safetensors"))
     photos = [jpeg(i) for i in range(40)]
-    from workloads.operators.inference._engines.base import Request
+    from datajob.operators.inference._engines.base import Request
 
     curve: list[int] = []
     supply = itertools.cycle(photos)

@@ -17,12 +17,12 @@ import torch
 
 from benchmarks.figures import Figure, publish
 from benchmarks.llava_scripts import PROMPT
+from datajob.operators.base import Device
+from datajob.operators.inference._engines.base import Request
+from datajob.operators.inference._engines.generating import Generator
+from datajob.operators.inference.llava import Llava
 from tests.models.llava import make_llava
 from tests.models.photos import jpeg
-from workloads.operators.base import Device
-from workloads.operators.inference._engines.base import Request
-from workloads.operators.inference._engines.generating import Generator
-from workloads.operators.inference.llava import Llava
 
 ROUNDS = 2
 ROWS, TOKENS = (8, 16, 24), (32, 256)

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from workloads.operators.text.gopher_quality import STOP_WORDS
+from datajob.operators.text.gopher_quality import STOP_WORDS
 
 
 def gopher_rules(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -24,21 +24,21 @@ import pyarrow.dataset as ds
 
 from benchmarks.data import corpus
 from benchmarks.polars_rules import gopher_rules
-from workloads.operators.base import Batch, Filter
-from workloads.operators.text._text import with_column
-from workloads.operators.text.c4_quality import C4Quality
-from workloads.operators.text.character_repetition import CharacterRepetition
-from workloads.operators.text.digit_ratio import DigitRatio
-from workloads.operators.text.fineweb_quality import FinewebQuality
-from workloads.operators.text.gopher_quality import GopherQuality
-from workloads.operators.text.gopher_repetition import GopherRepetition
-from workloads.operators.text.language_id import LanguageId
-from workloads.operators.text.pii_redact import PiiRedact
-from workloads.operators.text.stop_word_ratio import StopWordRatio
-from workloads.operators.text.unicode_normalize import UnicodeNormalize
-from workloads.operators.text.url_ratio import UrlRatio
-from workloads.operators.text.word_count import WordCount
-from workloads.operators.text.word_repetition import WordRepetition
+from datajob.operators.base import Batch, Filter
+from datajob.operators.text._text import with_column
+from datajob.operators.text.c4_quality import C4Quality
+from datajob.operators.text.character_repetition import CharacterRepetition
+from datajob.operators.text.digit_ratio import DigitRatio
+from datajob.operators.text.fineweb_quality import FinewebQuality
+from datajob.operators.text.gopher_quality import GopherQuality
+from datajob.operators.text.gopher_repetition import GopherRepetition
+from datajob.operators.text.language_id import LanguageId
+from datajob.operators.text.pii_redact import PiiRedact
+from datajob.operators.text.stop_word_ratio import StopWordRatio
+from datajob.operators.text.unicode_normalize import UnicodeNormalize
+from datajob.operators.text.url_ratio import UrlRatio
+from datajob.operators.text.word_count import WordCount
+from datajob.operators.text.word_repetition import WordRepetition
 
 BATCH_MB = 24
 

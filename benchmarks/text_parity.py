@@ -18,11 +18,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from workloads.operators.base import Batch, Filter
-from workloads.operators.text.c4_quality import C4Quality
-from workloads.operators.text.fineweb_quality import FinewebQuality
-from workloads.operators.text.gopher_quality import GopherQuality
-from workloads.operators.text.gopher_repetition import GopherRepetition
+from datajob.operators.base import Batch, Filter
+from datajob.operators.text.c4_quality import C4Quality
+from datajob.operators.text.fineweb_quality import FinewebQuality
+from datajob.operators.text.gopher_quality import GopherQuality
+from datajob.operators.text.gopher_repetition import GopherRepetition
 
 Decision = tuple[str, str | None]
 """The reason of the drop ("" keeps) and, for C4, the text that is left."""

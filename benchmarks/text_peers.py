@@ -49,9 +49,9 @@ def job_file(source: Path, sink: Path, steps: Steps) -> Path:
 
 def run(source: Path, sink: Path, steps: Steps, executor: Any = "ray") -> Any:
     """The report of the job."""
-    from workloads.api.loading import load
-    from workloads.engine.driver import run_job
-    from workloads.engine.options import RunOptions
+    from datajob.api.loading import load
+    from datajob.engine.driver import run_job
+    from datajob.engine.options import RunOptions
 
     return run_job(load(str(job_file(source, sink, steps)))[0], RunOptions(executor=executor, fresh=True))
 
@@ -202,7 +202,7 @@ def worker_memory() -> float:
 
 def main() -> None:
     """Measure and print."""
-    from workloads.engine.executors import RayExecutor
+    from datajob.engine.executors.ray_data import RayExecutor
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = ("whole_process", "against_datatrove", "against_polars", "growth")

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import Field, ValidationError
 
-from workloads.choice import choice
-from workloads.parameters import Parameters
+from datajob.one_of import choice
+from datajob.parameters import Parameters
 
 
 class Left(Parameters):

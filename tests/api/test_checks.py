@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from workloads.api.checks import check, check_columns, check_imports
-from workloads.api.datajob import DataJob
-from workloads.api.loading import parse_object
-from workloads.choice import choice
-from workloads.operators.base import Model
-from workloads.parameters import Column
+from datajob.api.checks import check, check_columns, check_imports
+from datajob.api.datajob import DataJob
+from datajob.api.loading import parse_object
+from datajob.one_of import choice
+from datajob.operators.base import Model
+from datajob.parameters import Column
 
 
 def job(

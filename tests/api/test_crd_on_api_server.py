@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from datajob.api.crd import crd, crd_yaml
+from datajob.api.loading import parse_object
+from datajob.api.spec import MAX_STEPS
 from tests.cluster.cluster import Cluster, KubectlFailed
 from tests.cluster.waiting import wait_for
-from workloads.api.crd import crd, crd_yaml
-from workloads.api.loading import parse_object
-from workloads.api.spec import MAX_STEPS
 
 pytestmark = pytest.mark.control_plane
 

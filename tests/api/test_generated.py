@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from workloads.api.crd import crd, structural
-from workloads.api.generate import ROOT, drift, generated, write
-from workloads.api.jsonschema import editor_schema, resolved
-from workloads.api.loading import parse_object
-from workloads.api.reference import operators_page, parameters, section
-from workloads.errors import DataJobError
-from workloads.formats.registry import all_readers, all_writers
-from workloads.operators.registry import all_operators
+from datajob.api.crd import crd, structural
+from datajob.api.generate import ROOT, drift, generated, write
+from datajob.api.jsonschema import editor_schema, resolved
+from datajob.api.loading import parse_object
+from datajob.api.reference import operators_page, parameters, section
+from datajob.errors import DataJobError
+from datajob.formats.registry import all_readers, all_writers
+from datajob.operators.registry import all_operators
 
 FORBIDDEN = {"$ref", "anyOf", "oneOf", "title", "const", "prefixItems", "nullable", "uniqueItems", "x-exactly-one"}
 
@@ -39,7 +39,7 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
 
 def test_the_files_of_the_repository_are_what_the_models_say() -> None:
     differences = drift(ROOT)
-    assert not differences, f"run `python -m workloads.api.generate`:\n{differences[:3000]}"
+    assert not differences, f"run `python -m datajob.api.generate`:\n{differences[:3000]}"
 
 
 def test_drift_is_shown_as_a_difference_and_fails_the_check(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_drift_is_shown_as_a_difference_and_fails_the_check(tmp_path: Path) -> N
     assert drift(tmp_path) == ""
     page = tmp_path / "docs/reference/exit-codes.md"
     page.write_text(page.read_text().replace("| 0 |", "| 7 |"))
-    check = [sys.executable, "-m", "workloads.api.generate", "--check", "--root", str(tmp_path)]
+    check = [sys.executable, "-m", "datajob.api.generate", "--check", "--root", str(tmp_path)]
     failed = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert failed.returncode == 1
     assert "-| 7 | It went well. |\n+| 0 | It went well. |" in failed.stderr

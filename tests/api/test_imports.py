@@ -20,9 +20,9 @@ class Blocked:
         if name.split('.')[0] in {HEAVY!r}:
             raise ImportError(f'{{name}} is blocked')
 sys.meta_path.insert(0, Blocked())
-from workloads.api.loading import read_text
-from workloads.api.crd import crd_yaml
-from workloads.api.reference import operators_page
+from datajob.api.loading import read_text
+from datajob.api.crd import crd_yaml
+from datajob.api.reference import operators_page
 (document,) = read_text({GOOD!r} + '  steps: [gopherQuality: {{}}, exactDedup: {{}}]')
 assert not document.problems, document.problems
 crd_yaml(), operators_page()
@@ -36,7 +36,7 @@ def _processor_seconds(*command: str, cache: Path) -> float:
     best = float("inf")
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "workloads.cli", *command], check=True, capture_output=True, env=environment)
+        subprocess.run([sys.executable, "-m", "datajob.cli", *command], check=True, capture_output=True, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return best

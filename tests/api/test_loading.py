@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.api.loading import load, parse_object, read_file, read_text
-from workloads.errors import InvalidJob
+from datajob.api.loading import load, parse_object, read_file, read_text
+from datajob.errors import InvalidJob
 
 HEAD = """\
 apiVersion: datajob.io/v1alpha1

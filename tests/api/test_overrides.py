@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from datajob.api.loading import read_text
+from datajob.api.overrides import apply, parse_override
+from datajob.errors import InvalidJob
 from tests.api.test_loading import GOOD
-from workloads.api.loading import read_text
-from workloads.api.overrides import apply, parse_override
-from workloads.errors import InvalidJob
 
 DOCUMENT = {"spec": {"steps": [{"limit": {"count": 1}}], "sink": {"parquet": {"path": "out"}}}}
 

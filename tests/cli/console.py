@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from workloads.cli import main
+from datajob.cli import main
 
 
 @dataclass(frozen=True)

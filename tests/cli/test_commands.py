@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from datajob import __version__
+from datajob.api.generate import generated
+from datajob.cli import commands
 from tests.cli.console import DataJobCommand
-from workloads import __version__
-from workloads.api.generate import generated
-from workloads.cli import commands
 
 
 def test_help_lists_every_command_and_the_exit_codes(datajob: DataJobCommand) -> None:
@@ -103,12 +103,12 @@ def test_a_completion_script_is_printed(datajob: DataJobCommand, shell: str, mar
 )
 def test_the_shell_completes_commands_options_and_operators(words: str, completed: str) -> None:
     asked = {"_DATAJOB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    command = [sys.executable, "-m", "workloads.cli"]
+    command = [sys.executable, "-m", "datajob.cli"]
     answer = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True)
     assert f"plain,{completed}" in answer.stdout.splitlines()
 
 
 def test_a_reader_that_stops_early_is_no_error(job: Path) -> None:
-    command = f"{sys.executable} -m workloads.cli schema --crd | head -1"
+    command = f"{sys.executable} -m datajob.cli schema --crd | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("apiVersion: apiextensions.k8s.io/v1\n", "")

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from workloads.api.report import Progress, Report
-from workloads.cli import progress
-from workloads.cli.progress import watching
-from workloads.engine.events import Note, Progressed, Started
+from datajob.api.report import Progress, Report
+from datajob.cli import progress
+from datajob.cli.progress import watching
+from datajob.engine.events import Note, Progressed, Started
 
 REPORT = Report(
     name="tidy",
@@ -29,20 +29,20 @@ REPORT = Report(
         eta_seconds=30,
     ),
 )
-FIGURES = "1,000 rows in, 700 out, 290 dropped, 10 failed, 10.0 MB/s, 3/12 units"
+FIGURES = "1,000 rows in, 700 out, 290 rejected, 10 failed, 10.0 MB/s, 3/12 shards"
 
 
 def test_away_from_a_terminal_there_is_a_line_every_few_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with watching("tidy", quiet=False) as tell:
-        tell(Started(phases=2, units=12, input_files=1, input_bytes=400_000_000))
+        tell(Started(stages=2, shards=12, input_files=1, input_bytes=400_000_000))
         tell(Progressed(REPORT))
         monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
         tell(Progressed(REPORT))
         tell(Note("A sentence."))
     assert capsys.readouterr().err.splitlines() == [
-        "tidy: 1 file, 400 MB in 12 units of work, 2 phases",
+        "tidy: 1 file, 400 MB in 12 shards, 2 stages",
         f"tidy:  25 %  {FIGURES}, 30 s left",
         "tidy: A sentence.",
     ]
@@ -54,13 +54,13 @@ def test_on_a_terminal_there_is_a_bar_with_figures() -> None:
     console = Console(file=screen, width=100, force_terminal=True, color_system=None)
     console.print(view.render())
     view.above = console.print
-    view(Started(phases=2, units=12, input_files=1, input_bytes=400_000_000))
+    view(Started(stages=2, shards=12, input_files=1, input_bytes=400_000_000))
     console.print(view.render())
     view(Progressed(REPORT))
     console.print(view.render())
     shown = screen.getvalue()
     assert "tidy: starting, 0 s" in shown
-    assert "the first unit of work is on its way, 0 s" in shown
+    assert "the first shard is running, 0 s" in shown
     assert "25 %" in shown and "30 s left" in shown and FIGURES in shown
 
 

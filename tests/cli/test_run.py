@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.cli import running
+from datajob.errors import RowsFailed
 from tests.cli.console import DataJobCommand
-from workloads.cli import running
-from workloads.errors import RowsFailed
 
 
 def run(datajob: DataJobCommand, job: Path, *more: str):
@@ -124,7 +124,7 @@ def test_no_report_is_an_error_of_the_input(datajob: DataJobCommand, tmp_path: P
 
 def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
     (job.parent / "sleeping.py").write_text("import time\n\ndef nap(row):\n    time.sleep(60)\n    return row\n")
-    command = [sys.executable, "-m", "workloads.cli", "run", "--executor", "local", str(job)]
+    command = [sys.executable, "-m", "datajob.cli", "run", "--executor", "local", str(job)]
     command += ["--set", "spec.steps[2]={map: {function: 'sleeping:nap'}}"]
     with subprocess.Popen(
         command,
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
     ) as run:
         try:
             assert run.stderr is not None
-            assert "1 unit of work" in run.stderr.readline()
+            assert "1 shard" in run.stderr.readline()
             run.send_signal(signal.SIGINT)
             _, err = run.communicate(timeout=60)
         finally:

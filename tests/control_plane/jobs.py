@@ -69,7 +69,8 @@ class Jobs:
             status = self.status(name)
             if status.get("attempt") != attempt or "rayJobName" not in status:
                 return None
-            return self.api.get("rayjobs", self.namespace, status["rayJobName"])
+            ray_job: dict[str, Any] | None = self.api.get("rayjobs", self.namespace, status["rayJobName"])
+            return ray_job
 
         return wait_for(found, f"the RayJob of attempt {attempt} of {name}", seconds) or {}
 
@@ -78,7 +79,7 @@ class Jobs:
         said = {"jobStatus": job, "jobDeploymentStatus": deployment, "rayClusterName": f"{ray_job['metadata']['name']}-abcde"}
         self.api.patch("rayjobs", self.namespace, ray_job["metadata"]["name"], {"status": {**said, **status}}, "status")
 
-    def runs(self, attempt: int = 1, name: str = "clean") -> dict[str, Any]:
+    def set_running(self, attempt: int = 1, name: str = "clean") -> dict[str, Any]:
         """Bring a DataJob to where its driver runs."""
         found = self.ray_job(attempt, name)
         self.kuberay_says(found, "RUNNING", "Running")
@@ -106,11 +107,11 @@ class Jobs:
             case "Starting":
                 self.ray_job()
             case "Running":
-                self.runs()
+                self.set_running()
             case "Retrying":
                 self.fails("ended with exit code 1")
             case "Suspended":
-                self.runs()
+                self.set_running()
                 self.edit(suspend=True)
             case "Complete":
                 self.succeeds()

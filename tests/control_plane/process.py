@@ -36,7 +36,7 @@ class ControllerProcess:
         """Start it, and wait until it answers probes."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "controller"], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
+                [sys.executable, "-m", "datajob_controller"], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
             )
         wait_for(self.live, f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 60)
         return self
@@ -68,7 +68,11 @@ class ControllerProcess:
 
     def errors(self) -> list[str]:
         """The faults that were logged while it worked on DataJobs."""
-        return [line for line in self.log.read_text().splitlines() if "failed" in line and "controller.workqueue" in line]
+        return [
+            line
+            for line in self.log.read_text().splitlines()
+            if "failed" in line and "datajob_controller.runtime.workqueue" in line
+        ]
 
     def memory(self) -> int:
         """Resident bytes."""

@@ -36,7 +36,7 @@ def test_a_controller_that_is_killed_in_any_phase_changes_nothing(jobs: Jobs, st
 def test_what_happened_while_no_controller_ran_is_made_up_for(jobs: Jobs, start: Start) -> None:
     first = start()
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     first.kill()
     jobs.kuberay_says(found, "SUCCEEDED", "Complete")
     jobs.apply("second")
@@ -48,7 +48,7 @@ def test_what_happened_while_no_controller_ran_is_made_up_for(jobs: Jobs, start:
 def test_a_rayjob_deleted_by_hand_costs_an_attempt(jobs: Jobs, start: Start) -> None:
     start()
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     jobs.api.delete("rayjobs", jobs.namespace, found["metadata"]["name"])
     jobs.ray_job(attempt=2)
     assert jobs.status()["attempts"][0]["reason"] == "RayJobDeleted"
@@ -57,7 +57,7 @@ def test_a_rayjob_deleted_by_hand_costs_an_attempt(jobs: Jobs, start: Start) -> 
 def test_a_configmap_deleted_by_hand_comes_back(jobs: Jobs, start: Start) -> None:
     start()
     jobs.apply()
-    run = jobs.runs()["metadata"]["name"].rpartition("-")[0]
+    run = jobs.set_running()["metadata"]["name"].rpartition("-")[0]
     for suffix in ("job", "report"):
         name = f"{run}-{suffix}"
         uid = jobs.api.get("configmaps", jobs.namespace, name)["metadata"]["uid"]
@@ -85,7 +85,7 @@ def test_a_foreign_object_of_the_same_name_is_never_touched(jobs: Jobs, start: S
     assert jobs.api.get("rayjobs", jobs.namespace, name)["spec"]["entrypoint"] == "sleep 1"
     jobs.api.delete("rayjobs", jobs.namespace, name)
     jobs.edit(retry={"limit": 1})  # or thirty seconds later by itself
-    assert jobs.ray_job()["spec"]["entrypoint"].startswith("python -m workloads.run")
+    assert jobs.ray_job()["spec"]["entrypoint"].startswith("python -m datajob.cluster.run")
     assert controller.live()
 
 
@@ -108,7 +108,7 @@ def test_an_api_server_that_is_away_for_a_minute_loses_nothing(jobs: Jobs, gate:
     controller = start()
     wait_for(controller.leads, "the controller to lead", 60)
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     gate.shut()
     jobs.kuberay_says(found, "SUCCEEDED", "Complete")
     jobs.apply("second")
@@ -125,7 +125,7 @@ def test_a_watch_that_falls_silent_is_noticed(jobs: Jobs, gate: Gate, start: Sta
     controller = start(DATAJOB_LEASE_SECONDS="200")
     wait_for(controller.leads, "the controller to lead", 60)
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     gate.swallow()
     jobs.kuberay_says(found, "SUCCEEDED", "Complete")
     jobs.wait_phase("Complete", seconds=150)
@@ -134,7 +134,7 @@ def test_a_watch_that_falls_silent_is_noticed(jobs: Jobs, gate: Gate, start: Sta
 def test_a_namespace_that_is_deleted_goes_with_everything_in_it(jobs: Jobs, start: Start) -> None:
     controller = start()
     jobs.apply()
-    jobs.runs()
+    jobs.set_running()
     jobs.api.delete("namespaces", "", jobs.namespace)
     wait_for(lambda: jobs.api.get("namespaces", "", jobs.namespace) is None, "the namespace to go", 60)
     assert controller.errors() == []
@@ -143,7 +143,7 @@ def test_a_namespace_that_is_deleted_goes_with_everything_in_it(jobs: Jobs, star
 def test_a_status_that_conflicts_is_written_again(jobs: Jobs, start: Start) -> None:
     controller = start()
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     for number in range(20):  # every edit makes the resource version that the controller knows an old one
         jobs.api.patch("datajobs", jobs.namespace, "clean", {"metadata": {"annotations": {"edit": str(number)}}})
         if number == 10:
@@ -224,8 +224,8 @@ def _uid(jobs: Jobs, config_map: str) -> str | None:
 
 
 def _first_name(job: dict[str, Any]) -> str:
-    from controller.names import rayjob, run_name
-    from controller.run import open_run
+    from datajob_controller.datajob.names import rayjob, run_name
+    from datajob_controller.datajob.run import open_run
 
     run, problems = open_run(job)
     assert run, problems

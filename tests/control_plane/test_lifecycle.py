@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("controller")
 
 def test_a_job_goes_from_its_manifest_to_its_result(jobs: Jobs, control_plane: Cluster) -> None:
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     name = f"{found['metadata']['name'].rpartition('-')[0]}-report"
     jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report()}})
     wait_for(lambda: jobs.status().get("progress", {}).get("percent") == 30, "progress in the status", 30)
@@ -43,7 +43,7 @@ def test_nothing_of_ours_has_a_finalizer(jobs: Jobs) -> None:
 
 def test_applying_the_same_job_twice_changes_nothing(jobs: Jobs) -> None:
     jobs.apply()
-    jobs.runs()
+    jobs.set_running()
     before, things = jobs.get(), jobs.owned()
     after = jobs.apply()
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
@@ -53,7 +53,7 @@ def test_applying_the_same_job_twice_changes_nothing(jobs: Jobs) -> None:
 
 def test_a_failed_attempt_is_tried_again_and_its_words_stay(jobs: Jobs) -> None:
     jobs.apply()
-    jobs.runs()
+    jobs.set_running()
     jobs.fails("Job entrypoint command failed with exit code 1, last available logs:\nboom")
     jobs.ray_job(attempt=2)
     attempt = jobs.status()["attempts"][0]
@@ -73,7 +73,7 @@ def test_an_error_in_the_job_fails_it_at_once(jobs: Jobs) -> None:
 
 def test_a_suspended_job_goes_on_when_it_is_resumed(jobs: Jobs) -> None:
     jobs.apply()
-    first = jobs.runs()
+    first = jobs.set_running()
     jobs.edit(suspend=True)
     jobs.wait_phase("Suspended")
     wait_for(lambda: not jobs.api.get("rayjobs", jobs.namespace, first["metadata"]["name"]), "the RayJob to go", 30)
@@ -84,7 +84,7 @@ def test_a_suspended_job_goes_on_when_it_is_resumed(jobs: Jobs) -> None:
 
 def test_an_edited_recipe_runs_anew_and_the_old_objects_go(jobs: Jobs) -> None:
     jobs.apply()
-    first = jobs.runs()["metadata"]["name"]
+    first = jobs.set_running()["metadata"]["name"]
     jobs.edit(sink={"parquet": {"path": "/data/other"}})
     wait_for(lambda: jobs.status().get("rayJobName") not in (None, first), "another RayJob", 30)
     jobs.succeeds()
@@ -94,7 +94,7 @@ def test_an_edited_recipe_runs_anew_and_the_old_objects_go(jobs: Jobs) -> None:
 
 def test_a_deadline_ends_a_job(jobs: Jobs) -> None:
     jobs.apply(deadlineSeconds=3)
-    jobs.runs()
+    jobs.set_running()
     jobs.wait_condition("Failed", "DeadlineExceeded")
     wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.monitoring import ALERTS, FOLDER, PANELS, manifests
+from datajob_controller.datajob.monitoring import ALERTS, FOLDER, PANELS, manifests
 from tests.cluster import packages
 from tests.cluster.waiting import wait_for
 from tests.control_plane.api import Api
@@ -78,7 +78,7 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
     api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": jobs.namespace}})
     wait_for(lambda: prometheus.query("datajob_leader"), "a first scrape", 30)
     jobs.apply()
-    found = jobs.runs()
+    found = jobs.set_running()
     name = f"{found['metadata']['name'].rpartition('-')[0]}-report"
     output = {"manifest": "/out/manifest.json", "files": 1, "bytes": 10, "rows": 90}
     jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report("complete", output=output)}})

@@ -10,7 +10,7 @@ from tests.control_plane.process import NAMESPACE, ControllerProcess
 
 def test_the_controller_needs_nothing_but_its_roles(jobs: Jobs, controller: ControllerProcess) -> None:
     jobs.apply()
-    jobs.runs()
+    jobs.set_running()
     jobs.succeeds()
     jobs.edit(ttlSecondsAfterFinished=0)
     assert "403" not in {line.split('code="')[1].split('"')[0] for line in _requests(controller)}

@@ -4,12 +4,12 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.decide import decide
-from controller.manifests import Manifest, rfc3339
-from controller.objects.configmaps import report_configmap
-from controller.observed import Decision, Observed
-from controller.run import open_run
-from controller.settings import Settings
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.objects.configmaps import report_configmap
+from datajob_controller.datajob.run import open_run
+from datajob_controller.datajob.types import Decision, Observed
+from datajob_controller.runtime.manifests import Manifest, rfc3339
+from datajob_controller.runtime.settings import Settings
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 UID = "6f1c2a34-0000-4000-8000-000000000001"
@@ -114,7 +114,7 @@ class World:
         made["data"] = {"report.json": report}
         self.config_maps[made["metadata"]["name"]] = made
 
-    def runs(self) -> None:
+    def set_running(self) -> None:
         """The driver runs."""
         self._kuberay_says(jobStatus="RUNNING", jobDeploymentStatus="Running")
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from controller.manifests import rfc3339
+from datajob_controller.runtime.manifests import rfc3339
 from tests.controller.jobs import NOW
 
 

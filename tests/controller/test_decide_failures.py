@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from controller.manifests import rfc3339
-from controller.policy.pods import GONE
+from datajob_controller.datajob.policy.pods import GONE
+from datajob_controller.runtime.manifests import rfc3339
 from tests.controller.jobs import NOW, World, pod, run_name
 from tests.controller.reports import report
 
@@ -21,7 +21,7 @@ from tests.controller.reports import report
     ],
 )
 def test_an_error_in_the_job_is_never_retried(world: World, message: str, reason: str) -> None:
-    world.runs()
+    world.set_running()
     world.fails(message)
     assert world.true() == {"Accepted", "Failed", "Stalled"}
     assert world.condition("Failed")["reason"] == reason
@@ -30,7 +30,7 @@ def test_an_error_in_the_job_is_never_retried(world: World, message: str, reason
 
 
 def test_a_sink_that_worked_before_is_tried_again(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.reports(report("failed", message="503 Slow Down", exitCode=4, finished=rfc3339(NOW + timedelta(seconds=5))))
     world.fails("")
     assert world.status["phase"] == "Retrying"
@@ -76,7 +76,7 @@ def test_the_failed_rayjob_of_an_attempt_goes_when_the_next_one_comes(world: Wor
 
 
 def test_progress_stays_while_the_next_attempt_starts(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.reports(report())
     world.settle()
     world.fails()
@@ -97,7 +97,7 @@ def test_the_message_of_an_earlier_attempt_is_not_told_of_a_later_one(world: Wor
 
 
 def test_a_rayjob_that_someone_deletes_costs_an_attempt(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.ray_jobs.clear()
     world.settle()
     assert world.status["attempts"][0]["reason"] == "RayJobDeleted"
@@ -108,7 +108,7 @@ def test_a_rayjob_that_someone_deletes_costs_an_attempt(world: World) -> None:
 
 
 def test_a_configmap_that_someone_deletes_comes_back(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.config_maps.clear()
     assert {one["metadata"]["name"].rpartition("-")[2] for one in world.decide().create} == {"job", "report"}
 
@@ -128,7 +128,7 @@ def test_a_configmap_that_someone_deletes_comes_back(world: World) -> None:
     ],
 )
 def test_a_lost_head_ends_the_attempt(world: World, status: dict[str, Any], reason: str) -> None:
-    world.runs()
+    world.set_running()
     world.pods = [pod(world.status["rayJobName"], **status)]
     world.settle()
     assert world.status["attempts"][0]["reason"] == reason
@@ -136,7 +136,7 @@ def test_a_lost_head_ends_the_attempt(world: World, status: dict[str, Any], reas
 
 
 def test_a_next_attempt_waits_until_the_old_head_is_gone(world: World) -> None:
-    world.runs()
+    world.set_running()
     name = world.status["rayJobName"]
     world.fails()
     world.pods = [pod(name, phase="Running")]

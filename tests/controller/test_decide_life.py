@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.decide import decide
-from controller.manifests import rfc3339
-from controller.observed import Observed
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.types import Observed
+from datajob_controller.runtime.manifests import rfc3339
 from tests.controller.jobs import NOW, SETTINGS, World, datajob, run_name
 from tests.controller.reports import report
 
@@ -22,7 +22,7 @@ def test_a_new_job_gets_its_rayjob_last_and_everything_else_before(world: World)
 
 
 def test_a_whole_life_takes_few_writes(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.succeeds()
     assert world.true() == {"Accepted", "Complete"}
     assert world.status["phase"] == "Complete"
@@ -37,13 +37,13 @@ def test_all_conditions_are_there_from_the_first_status_on(world: World) -> None
 
 def test_a_transition_time_moves_only_with_the_status_of_its_condition(world: World) -> None:
     world.later(60)
-    world.runs()
+    world.set_running()
     assert world.condition("Running")["lastTransitionTime"] == rfc3339(NOW + timedelta(seconds=60))
     assert world.condition("Accepted")["lastTransitionTime"] == rfc3339(NOW)
 
 
 def test_the_status_shows_what_the_driver_reports(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.reports(report())
     world.settle()
     assert world.status["progress"]["percent"] == 30
@@ -64,7 +64,7 @@ def test_a_last_report_that_comes_after_the_end_still_counts(world: World) -> No
 
 @pytest.mark.parametrize("text", ["", "not json", '{"state": "from the future"}'])
 def test_an_unreadable_report_changes_nothing(world: World, text: str) -> None:
-    world.runs()
+    world.set_running()
     before = world.status
     world.reports(text)
     world.settle()

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from controller.decide import decide
-from controller.manifests import rfc3339
-from controller.observed import Observed, Obstacle
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.types import Observed, Obstacle
+from datajob_controller.runtime.manifests import rfc3339
 from tests.controller.jobs import NOW, SETTINGS, UID, World, datajob
 
 
 def test_a_suspended_job_has_no_rayjob_and_goes_on_later(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.edit(suspend=True)
     world.settle()
     assert world.ray_jobs == {}
@@ -59,7 +59,7 @@ def test_the_deadline_spans_all_attempts() -> None:
 
 
 def test_an_edited_recipe_ends_the_old_run_before_the_new_one_begins(world: World) -> None:
-    world.runs()
+    world.set_running()
     old = world.status["rayJobName"]
     world.edit(sink={"parquet": {"path": "s3://lake/other/"}})
     decision = world.decide()
@@ -74,7 +74,7 @@ def test_an_edited_recipe_ends_the_old_run_before_the_new_one_begins(world: Worl
 
 
 def test_an_edited_policy_leaves_the_run_alone(world: World) -> None:
-    world.runs()
+    world.set_running()
     before = dict(world.ray_jobs)
     world.edit(retry={"limit": 9}, ttlSecondsAfterFinished=60, deadlineSeconds=9999)
     world.settle()
@@ -130,7 +130,7 @@ def test_a_spec_that_cannot_run_says_where_and_starts_nothing() -> None:
 
 
 def test_a_spec_that_becomes_invalid_stops_what_runs(world: World) -> None:
-    world.runs()
+    world.set_running()
     world.edit(resources={"workers": {"min": 5, "max": 1}})
     world.settle()
     assert world.ray_jobs == {}
@@ -176,7 +176,7 @@ def test_kstatus_never_sees_two_answers() -> None:
     world = World(datajob())
     for change in (
         lambda: None,
-        lambda: world.runs(),
+        lambda: world.set_running(),
         lambda: world.fails(),
         lambda: world.later(10),
         lambda: world.succeeds(),

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from controller.policy.failure import LOG_LINES, MAX_LOG, last_lines, ray_job_failure
-from controller.report import parse_report
+from datajob_controller.datajob.policy.failure import LOG_LINES, MAX_LOG, last_lines, ray_job_failure
+from datajob_controller.datajob.report import parse_report
 from tests.controller.jobs import ray_job
 from tests.controller.reports import report
 

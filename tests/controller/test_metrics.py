@@ -2,8 +2,8 @@
 
 from prometheus_client import generate_latest
 
-from controller.metrics import Metrics
-from controller.store import Store
+from datajob_controller.runtime.metrics import Metrics
+from datajob_controller.runtime.store import Store
 from tests.controller.jobs import datajob
 
 

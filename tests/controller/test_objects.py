@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.decide import decide
-from controller.objects.accelerators import placement
-from controller.objects.rayjob import autoscales
-from controller.observed import Observed
-from controller.run import open_run
-from controller.settings import Settings
+from datajob.api.resources import Accelerator
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.objects.accelerators import placement
+from datajob_controller.datajob.objects.rayjob import autoscales
+from datajob_controller.datajob.run import open_run
+from datajob_controller.datajob.types import Observed
+from datajob_controller.runtime.settings import Settings
 from tests.controller.jobs import NOW, datajob
-from workloads.api.resources import Accelerator
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from controller.settings import Settings
+from datajob_controller.runtime.settings import Settings
 
 
 @pytest.mark.parametrize(

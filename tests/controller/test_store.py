@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from controller.manifests import LABEL_ATTEMPT, LABEL_UID
-from controller.policy.pods import GONE
-from controller.store import MAX_GONE, Store
+from datajob_controller.datajob.policy.pods import GONE
+from datajob_controller.runtime.manifests import LABEL_ATTEMPT, LABEL_UID
+from datajob_controller.runtime.store import MAX_GONE, Store
 from tests.controller.jobs import UID, datajob
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from controller.workqueue import WorkQueue
+from datajob_controller.runtime.workqueue import WorkQueue
 
 
 def run(handle: Callable[[str], Awaitable[None]], keys: list[str], until: Callable[[], bool]) -> WorkQueue[str]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from datajob.api.loading import parse_object
+from datajob.operators.base import Operator
+from datajob.operators.registry import all_operators
 from tests.docs.pages import PAGES, ROOT, Block, blocks, read
-from workloads.api.loading import parse_object
-from workloads.operators.base import Operator
-from workloads.operators.registry import all_operators
 
 YAML = [block for page in PAGES for block in blocks(page, "yaml")]
 REFERENCE = re.compile(r"\]\((?!https?://)([^)#]+)(#[^)]*)?\)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from controller.settings import Settings
+from datajob_controller.runtime.settings import Settings
 from tests.cluster.__main__ import running_node
 from tests.e2e import images, install
 

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workloads.api.datajob import DataJob
-from workloads.api.report import Report
-from workloads.engine.driver import run_job
-from workloads.engine.options import RunOptions
+from datajob.api.datajob import DataJob
+from datajob.api.report import Report
+from datajob.engine.driver import run_job
+from datajob.engine.options import RunOptions
 
 Rows = list[dict[str, Any]]
 

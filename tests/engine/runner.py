@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from workloads.api.datajob import DataJob
-from workloads.engine.driver import run_job
-from workloads.engine.options import RunOptions
+from datajob.api.datajob import DataJob
+from datajob.engine.driver import run_job
+from datajob.engine.options import RunOptions
 
 if __name__ == "__main__":
     job, options = (json.loads(Path(p).read_text()) for p in sys.argv[1:3])

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from workloads.engine.ahead import SMALL, WINDOW, read_ahead
-from workloads.errors import InputError
-from workloads.formats.base import Fragment, InputFile, OnBadRecord
+from datajob.engine.input.prefetch import SMALL, WINDOW, read_ahead
+from datajob.errors import InputError
+from datajob.formats.base import Fragment, InputFile, OnBadRecord
 
 
 def fragment(number: int, size: int = 10, scheme: str = "s3://bucket/") -> Fragment:

@@ -19,17 +19,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.api.datajob import DataJob
+from datajob.api.report import Report
+from datajob.engine.worker.answer_cache import AnswerCache
+from datajob.operators.base import Batch
+from datajob.operators.inference._engines.base import Answer, Options, Request
+from datajob.operators.inference._engines.batching import Backend, Batcher, Limits
+from datajob.operators.inference._model import content_key
+from datajob.operators.inference.text_generation import TextGeneration
 from tests.engine.jobs import make_job, read_glob, read_manifest, run
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
 from tests.models.photos import jpeg
-from workloads.api.datajob import DataJob
-from workloads.api.report import Report
-from workloads.engine.answers import Answers
-from workloads.operators.base import Batch
-from workloads.operators.inference._engines.base import Answer, Options, Request
-from workloads.operators.inference._engines.batching import Backend, Batcher, Limits
-from workloads.operators.inference._model import content_key
-from workloads.operators.inference.text_generation import TextGeneration
 
 COUNT = 48
 ONE_SHARD = 1 << 30
@@ -94,7 +94,7 @@ def test_a_driver_killed_within_its_only_shard_asks_for_no_answer_again(source: 
     if commits(tmp_path / "out") == 0:
         found = kept_rows(tmp_path / "out")
         report = run(work, shard_bytes=ONE_SHARD)
-        assert report.answers_kept == found
+        assert report.answers_reused == found
         assert sum(w.rows for w in report.workers) == COUNT - found
     run(job(read, tmp_path / "calm", tiny), shard_bytes=ONE_SHARD)
     assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
@@ -113,7 +113,7 @@ def test_an_actor_killed_within_its_shard_leaves_its_answers_to_the_next(source:
     report = last_report(tmp_path / "out")
     assert report.attempt == 1
     if source == "a WebDataset shard":  # the Parquet file is three shards, and one may have been done in time
-        assert report.answers_kept >= 8
+        assert report.answers_reused >= 8
     run(job(read, tmp_path / "calm", tiny), shard_bytes=ONE_SHARD)
     assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
 
@@ -162,37 +162,37 @@ def test_answers_are_kept_while_the_next_batch_is_in_the_model(tmp_path: Path) -
     engine = Batcher(backend)
     step = TextGeneration(model="none", prompt="{text}")
     batch = Batch(pa.table({"text": [f"row {i}" for i in range(12)]}))
-    answers = Answers(str(tmp_path), "phase", "unit")
+    answers = AnswerCache(str(tmp_path), "phase", "unit")
     thread = threading.Thread(target=step.infer, args=(batch, engine, answers.of("ask")), daemon=True)
     thread.start()
     backend.gate.release()
     deadline = time.monotonic() + DEADLINE
-    while (known := Answers(str(tmp_path), "phase", "unit").of("ask").known) == {} or len(known) < 4:
+    while (known := AnswerCache(str(tmp_path), "phase", "unit").of("ask").known) == {} or len(known) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert known[content_key(Request("row 0", Options()))]["text"] == "ROW 0"
     again = Batcher(other := Gated())
     other.gate.release(2)
-    found = step.infer(batch, again, Answers(str(tmp_path), "phase", "unit").of("ask"))
+    found = step.infer(batch, again, AnswerCache(str(tmp_path), "phase", "unit").of("ask"))
     assert found.columns["answer"].to_pylist() == [f"ROW {i}" for i in range(12)]
-    assert found.recalled == 4 and sorted(other.asked) == sorted(f"row {i}" for i in range(4, 12))
-    Answers(str(tmp_path), "phase", "unit").forget()
-    assert not Answers(str(tmp_path), "phase", "unit").of("ask").known
+    assert found.reused == 4 and sorted(other.asked) == sorted(f"row {i}" for i in range(4, 12))
+    AnswerCache(str(tmp_path), "phase", "unit").forget()
+    assert not AnswerCache(str(tmp_path), "phase", "unit").of("ask").known
     backend.gate.release(2)
     thread.join(DEADLINE)
 
 
 def test_vectors_are_kept_as_they_are(llama: Path, tmp_path: Path) -> None:
-    from workloads.operators.base import Device
-    from workloads.operators.inference.embed import Embed
+    from datajob.operators.base import Device
+    from datajob.operators.inference.embed import Embed
 
     step = Embed(model=str(llama), column="text")
     batch = Batch(pa.table({"text": ["a", "b", None]}))
     engine = step.setup(Device("cpu", 1))
-    first = step.infer(batch, engine, Answers(str(tmp_path), "phase", "unit").of("embed"))
-    second = step.infer(batch, engine, Answers(str(tmp_path), "phase", "unit").of("embed"))
+    first = step.infer(batch, engine, AnswerCache(str(tmp_path), "phase", "unit").of("embed"))
+    second = step.infer(batch, engine, AnswerCache(str(tmp_path), "phase", "unit").of("embed"))
     engine.close()
-    assert (first.recalled, second.recalled) == (0, 2)
+    assert (first.reused, second.reused) == (0, 2)
     assert second.columns["embedding"].to_pylist()[:2] == first.columns["embedding"].to_pylist()[:2]
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.api.checks import check
+from datajob.errors import InputError, InvalidJob, RowsFailed, SinkError
 from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
-from workloads.api.checks import check
-from workloads.errors import InputError, InvalidJob, RowsFailed, SinkError
 
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(200)]
 DROP = {"policy": "drop"}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.engine import components
-from workloads.engine.components import Forest
+from datajob.engine.dedup import union_find
+from datajob.engine.dedup.union_find import Forest
 
 Edges = list[tuple[int, int]]
 
@@ -43,7 +43,7 @@ edge_lists = st.lists(st.tuples(rows, rows), max_size=40)
 @given(pieces=st.lists(edge_lists, max_size=5))
 def test_each_row_is_labelled_with_the_smallest_of_its_component(least: int, pieces: list[Edges]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "LEAST", least)
+        patch.setattr(union_find, "LEAST", least)
         assert forest_of(pieces) == slow([edge for edges in pieces for edge in edges])
 
 

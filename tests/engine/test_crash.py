@@ -77,7 +77,7 @@ def test_only_units_in_flight_are_done_again(tmp_path: Path) -> None:
     done = commits(tmp_path / "out")
     report = run(job, shard_bytes=500)
     assert report.attempt == 2
-    assert report.shards_kept >= done - 1
+    assert report.shards_reused >= done - 1
 
 
 def test_a_result_file_that_vanished_is_made_again(tmp_path: Path) -> None:
@@ -86,12 +86,12 @@ def test_a_result_file_that_vanished_is_made_again(tmp_path: Path) -> None:
     job = make_job(tmp_path / "in", tmp_path / "out", sink=sink)
     total = run(job).progress.shards_total
     next((tmp_path / "out").glob("*.parquet")).unlink()
-    assert run(job).shards_kept == total - 1
+    assert run(job).shards_reused == total - 1
     assert read_manifest(tmp_path / "out") == ROWS
 
 
 def test_two_runs_at_once_on_one_sink_are_refused_but_not_after_a_crash(tmp_path: Path) -> None:
-    from workloads.errors import SinkError
+    from datajob.errors import SinkError
 
     write_parts(tmp_path / "in", ROWS, 60)
     job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from workloads.api.report import Progress, Report
-from workloads.engine.figures import count, counted, duration, share, short, size, speed
+from datajob.api.report import Progress, Report
+from datajob.engine.report.formatting import count, counted, duration, share, short, size, speed
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def report(**values: Any) -> Report:
 
 def test_the_speed_leaves_out_the_start_and_what_an_earlier_attempt_did() -> None:
     assert speed(report(seconds=12.0, startup_seconds=2.0)) == (1000.0, 100.0)
-    assert speed(report(seconds=12.0, startup_seconds=2.0, shards_kept=5)) == (500.0, 50.0)
+    assert speed(report(seconds=12.0, startup_seconds=2.0, shards_reused=5)) == (500.0, 50.0)
 
 
 def test_there_is_no_speed_before_anything_is_done() -> None:

@@ -55,11 +55,12 @@ def test_a_global_operator_gives_the_rows_of_plain_python(case: str, shard_bytes
 def test_the_number_of_partitions_changes_no_row(
     case: str, partitions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workloads.engine import flow
 
     step, expected, ordered = CASES[case]
     write_parts(tmp_path / "in", ROWS, 12)
-    monkeypatch.setattr(flow.Context, "partitions", lambda self, operator: 1 if _single(operator) else partitions)
+    monkeypatch.setattr(
+        "datajob.engine.stage.Context.partitions", lambda self, operator: 1 if _single(operator) else partitions
+    )
     run(make_job(tmp_path / "in", tmp_path / "out", [step]))
     found = read_manifest(tmp_path / "out")
     if ordered:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.api.report import Histogram, Measure, Output, Progress, Report, Sample, StepReport, Threshold, WorkerReport
+from datajob.engine.report.charts import place_of
+from datajob.engine.report.page import render
 from tests.engine.browser import show
-from workloads.api.report import Histogram, Measure, Output, Progress, Report, Sample, StepReport, Threshold, WorkerReport
-from workloads.engine.charts import place_of
-from workloads.engine.html import render
 
 HOSTILE = "<script>document.title='taken'</script><img src=https://example.com/x.png onerror=alert(1)>\"'&"
 
@@ -136,7 +136,7 @@ SIZES = {
     "sixty steps": report(steps=tuple(StepReport(name=f"step-{i}", rows_in=60 - i, rows_out=59 - i) for i in range(60))),
     "a step that makes rows": report(steps=(StepReport(name="explode", rows_in=10, rows_out=1000),)),
     "measures": report(measures=(measure(), measure(of=HOSTILE, name=HOSTILE, in_job=False), measure(step="analyze-2"))),
-    "models": report(workers=(worker(), worker(name=HOSTILE, rows=0, last="2026-03-04T10:11:20.000Z")), answers_kept=7),
+    "models": report(workers=(worker(), worker(name=HOSTILE, rows=0, last="2026-03-04T10:11:20.000Z")), answers_reused=7),
     "a billion rows": report(steps=(StepReport(name="read", rows_in=10**10, rows_out=10**10, seconds=1e6),)),
 }
 
@@ -180,7 +180,7 @@ def test_measures_stand_with_their_percentiles_and_what_limits_drop() -> None:
 
 
 def test_processes_with_models_stand_with_device_rows_busy_share_and_speed() -> None:
-    page = text_of(render(report(workers=(worker(),), answers_kept=7)))
+    page = text_of(render(report(workers=(worker(),), answers_reused=7)))
     assert re.search(r"host/17 .*? gpu .*? 30 .*? 75.0 % .*? 1.5 ", page)
     assert "llama3-llava-next-8b-hf at 0123abcd, float16 on cuda" in page
     assert "7 rows had their answers from an attempt that was cut off" in page

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 
 from benchmarks.planted import planted_documents
+from datajob.engine.dedup import stages
+from datajob.engine.dedup.distributed_components import finish, large_star, small_star
+from datajob.engine.exchange.row_ids import RowFiles
 from tests.engine.jobs import make_job, read_manifest, run, write_parts
 from tests.engine.test_components import Edges, edge_lists, slow
-from workloads.engine import duplicates
-from workloads.engine.linking import finish, large_star, small_star
-from workloads.engine.rows import RowFiles
 
 
 def sorted_edges(edges: Edges) -> Any:
@@ -60,10 +60,10 @@ def test_more_edges_than_fit_give_the_same_rows(
     write_parts(tmp_path / "old", [{"text": text} for text in texts[:100]], 3)
     [[key, parameters]] = step.items()
     step = {key: {**parameters, "against": str(tmp_path / "old")}}
-    monkeypatch.setattr("workloads.engine.flow.Context.partitions", lambda self, operator: partitions)
+    monkeypatch.setattr("datajob.engine.stage.Context.partitions", lambda self, operator: partitions)
     found = []
-    for most in (duplicates.MOST_EDGES, 0):
-        monkeypatch.setattr(duplicates, "MOST_EDGES", most)
+    for most in (stages.MOST_EDGES, 0):
+        monkeypatch.setattr(stages, "MOST_EDGES", most)
         run(make_job(tmp_path / "in", tmp_path / f"out{most}", [step]), shard_bytes=1)
         found.append(read_manifest(tmp_path / f"out{most}"))
     assert found[0] == found[1]
@@ -77,14 +77,14 @@ def test_what_repeats_something_sorted_by_unit_gives_the_same_rows(
 ) -> None:
     texts = planted_documents(200, seed=12)
     write_parts(tmp_path / "in", [{"id": i, "text": text} for i, text in enumerate([*texts, *texts[:40]])], 9)
-    monkeypatch.setattr("workloads.engine.flow.Context.partitions", lambda self, operator: partitions)
+    monkeypatch.setattr("datajob.engine.stage.Context.partitions", lambda self, operator: partitions)
     opened: list[tuple[str, ...]] = []
     read = RowFiles.between
     monkeypatch.setattr(RowFiles, "between", lambda self, a, b, names: (opened.append(names), read(self, a, b, names))[1])
     found = []
-    for most in (duplicates.MOST_OPENED, 0):
+    for most in (stages.MOST_OPENED, 0):
         opened.clear()
-        monkeypatch.setattr(duplicates, "MOST_OPENED", most)
+        monkeypatch.setattr(stages, "MOST_OPENED", most)
         run(make_job(tmp_path / "in", tmp_path / f"out{most}", [step]), shard_bytes=1)
         found.append(read_manifest(tmp_path / f"out{most}"))
     assert found[0] == found[1]

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.formats.folder import Folder
 from tests.engine.jobs import make_job, read_manifest, run
 from tests.models.photos import jpeg
-from workloads.formats.folder import Folder
 
 COUNT = 6
 Source = tuple[dict[str, Any], dict[str, Any]]

@@ -10,20 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.api.resources import Resources
+from datajob.engine.events import Event, Note
+from datajob.engine.executors import actors
+from datajob.engine.executors.actors import ActorPool, shards_at_once
+from datajob.engine.executors.placement import place
+from datajob.engine.executors.ray_data import RayExecutor
+from datajob.engine.plan.fused import FusedSteps
+from datajob.engine.steps import Step
+from datajob.engine.worker.tasks import gathered
+from datajob.errors import InvalidJob
+from datajob.operators.inference.llava import Llava
 from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
 from tests.engine.test_crash import commits, kill_when, start
 from tests.models.photos import jpeg, make_photos
-from workloads.api.resources import Resources
-from workloads.engine import pool
-from workloads.engine.chain import Step
-from workloads.engine.events import Event, Note
-from workloads.engine.executors import RayExecutor
-from workloads.engine.placement import place
-from workloads.engine.plan import Segment
-from workloads.engine.pool import ActorPool, units_at_once
-from workloads.engine.tasks import gathered
-from workloads.errors import InvalidJob
-from workloads.operators.inference.llava import Llava
 
 FAKE: dict[str, Any] = {"llava": {"engine": "fake", "model": "none", "image": "bytes", "prompt": "photo", "actors": {"max": 2}}}
 COUNT = 40
@@ -115,14 +115,14 @@ PLACED: dict[str, tuple[dict[str, Any], dict[str, float], bool, tuple[Any, ...]]
 def test_actors_are_placed_as_the_step_and_the_hardware_say(case: str) -> None:
     step, available, promised, expected = PLACED[case]
     resources = Resources.model_validate({"accelerator": GPU})
-    segment = Segment((Step("llava", Llava.model_validate(step)),), None)
-    p = place(segment, resources, available, promised)
+    fused = FusedSteps((Step("llava", Llava.model_validate(step)),), None)
+    p = place(fused, resources, available, promised)
     assert (p.device.kind, p.num_gpus, len(p.resources), p.actors) == expected
 
 
 def test_ascend_npus_are_asked_for_by_their_own_resource() -> None:
     resources = Resources.model_validate({"accelerator": {**GPU, "type": "npu"}})
-    p = place(Segment((Step("llava", Llava()),), None), resources, {}, promised=True)
+    p = place(FusedSteps((Step("llava", Llava()),), None), resources, {}, promised=True)
     assert (p.num_gpus, p.resources, p.device.kind, p.actors) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
 
 
@@ -191,7 +191,7 @@ def test_a_killed_job_goes_on_with_the_rows_in_flight_only(photos: Path, tmp_pat
     assert killed, "the run was over before it could be killed"
     done = commits(tmp_path / "out")
     report = run(work, shard_bytes=None)
-    assert report.shards_kept >= done - 1
+    assert report.shards_reused >= done - 1
     assert captions(read_manifest(tmp_path / "out")) == run_captions(photos, tmp_path / "here")
 
 
@@ -208,7 +208,7 @@ def test_an_actor_that_fits_no_machine_is_refused_before_any_work(what: str, clu
     actors, reason = TOO_LARGE[what]
     resources = Resources.model_validate({"accelerator": GPU} if what == "GPUs" else {})
     available = {**cluster.available(), "GPU": 1.0 if what == "GPUs" else 0.0}
-    placement = place(Segment((Step("llava", Llava.model_validate({"actors": actors})),), None), resources, available)
+    placement = place(FusedSteps((Step("llava", Llava.model_validate({"actors": actors})),), None), resources, available)
     with pytest.raises(InvalidJob, match=reason):
         ActorPool(placement, ())
 
@@ -220,7 +220,7 @@ def test_an_actor_that_waits_for_room_says_so_and_goes_on_when_there_is_some(
 ) -> None:
     import ray
 
-    monkeypatch.setattr(pool, "NOTICE_SECONDS", 1.0)
+    monkeypatch.setattr(actors, "NOTICE_SECONDS", 1.0)
 
     @ray.remote(num_cpus=ray.cluster_resources()["CPU"])
     class Occupant:
@@ -247,4 +247,4 @@ def test_an_actor_that_waits_for_room_says_so_and_goes_on_when_there_is_some(
     [(100, 2, 3), (5, 2, 3), (4, 2, 2), (3, 2, 2), (2, 2, 1), (1, 2, 1), (1, 64, 1)],
 )
 def test_the_last_units_are_spread_over_the_actors(waiting: int, actors: int, expected: int) -> None:
-    assert units_at_once(waiting, actors) == expected
+    assert shards_at_once(waiting, actors) == expected

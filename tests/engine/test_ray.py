@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from datajob.engine.executors.ray_data import RayExecutor
 from tests.engine.jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 from tests.engine.test_crash import DEADLINE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
-from workloads.engine.executors import RayExecutor
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SHARDS = 40
@@ -47,7 +47,7 @@ def test_a_worker_that_dies_costs_no_row(tmp_path: Path, ray_cluster: None) -> N
 
 
 def test_an_error_of_the_job_reaches_the_driver_as_its_own_class(tmp_path: Path, ray_cluster: None) -> None:
-    from workloads.errors import RowsFailed
+    from datajob.errors import RowsFailed
 
     write_parts(tmp_path / "in", ROWS, SHARDS)
     step = {"map": {"function": "tests.engine.functions:refuse_thirteen"}}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.errors import RowsFailed
 from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
-from workloads.errors import RowsFailed
 
 ROWS: Rows = [{"id": i, "text": str(i)} for i in range(1000)]
 GOOD = [r["id"] for r in ROWS if r["id"] % 100 != 13]

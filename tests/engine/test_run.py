@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.api.datajob import DataJob
+from datajob.errors import InputError, InvalidJob, SinkError
 from tests.engine.jobs import make_job, read_glob, read_manifest, run, write_parts
-from workloads.api.datajob import DataJob
-from workloads.errors import InputError, InvalidJob, SinkError
 
 ROWS = [{"id": i, "text": "word " * (i % 40), "group": i % 7} for i in range(1000)]
 LONG = [{"compute": {"columns": {"text_length": "length(text)"}}}, {"filter": {"where": "text_length > 50"}}]
@@ -82,10 +82,10 @@ def test_overwrite_replaces_a_foreign_result_when_it_is_complete(source: Path, t
 def test_overwrite_redoes_only_what_changed(source: Path, tmp_path: Path) -> None:
     job = make_job(source, tmp_path / "out", sink={"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}})
     first = run(job)
-    assert run(job).shards_kept == first.progress.shards_total
+    assert run(job).shards_reused == first.progress.shards_total
     write_parts(source, [{"id": 1000, "text": "new", "group": 0}], 1)  # replaces in-0000.parquet, the first of ten
     again = run(job)
-    assert 0 < again.shards_kept < first.progress.shards_total
+    assert 0 < again.shards_reused < first.progress.shards_total
     expected = [{"id": 1000, "text": "new", "group": 0}, *ROWS[100:]]
     assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == expected
 
@@ -94,7 +94,7 @@ def test_a_changed_recipe_redoes_everything(source: Path, tmp_path: Path) -> Non
     sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
     run(make_job(source, tmp_path / "out", LONG, sink=sink))
     report = run(make_job(source, tmp_path / "out", LONG[:1], sink=sink))
-    assert report.shards_kept == 0
+    assert report.shards_reused == 0
     assert len(read_glob(tmp_path / "out")) == len(ROWS)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.engine.sketch import WIDEST, Sketch
+from datajob.engine.counts.sketch import WIDEST, Sketch
 
 TINIEST = 2.2250738585072014e-308
 numbers = st.one_of(

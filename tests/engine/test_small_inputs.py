@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from datajob.engine.plan.fused import cost_unknown, job_steps
 from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
-from workloads.engine.plan import job_steps, unforeseeable
 
 ROWS = [{"id": i, "text": "word " * i} for i in range(20)]
 
@@ -33,7 +33,7 @@ ROWS = [{"id": i, "text": "word " * i} for i in range(20)]
 )
 def test_the_work_that_a_small_input_makes_can_be_foreseen(steps: Rows, workers: bool, tmp_path: Path) -> None:
     job = make_job(tmp_path / "in", tmp_path / "out", steps)
-    assert unforeseeable(job_steps(job.spec)) is workers
+    assert cost_unknown(job_steps(job.spec)) is workers
 
 
 def test_a_driver_in_a_cluster_does_a_small_job_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from workloads.formats.base import OutputFile, Reader, Writer
+from datajob.formats.base import OutputFile, Reader, Writer
 
 
 @dataclass

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError, InvalidJob
+from datajob.formats import _csv_parse
+from datajob.formats.csv import CsvReader, CsvWriter
 from tests.formats.rows import Bad, read, write
-from workloads.errors import InputError, InvalidJob
-from workloads.formats import _csv_parse
-from workloads.formats.csv import CsvReader, CsvWriter
 
 
 def reader(path: Path, **parameters: object) -> CsvReader:

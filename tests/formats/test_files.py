@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from datajob.errors import InvalidJob
+from datajob.formats import binary_files
+from datajob.formats.binary_files import BinaryFilesReader
+from datajob.formats.images import ImagesReader, ImagesWriter
 from tests.formats.rows import Bad, read, write
-from workloads.errors import InvalidJob
-from workloads.formats import binary_files
-from workloads.formats.binary_files import BinaryFilesReader
-from workloads.formats.images import ImagesReader, ImagesWriter
 
 
 def encoded(form: str, mode: str = "RGB") -> bytes:

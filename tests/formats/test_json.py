@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError
+from datajob.formats import _json_schema
+from datajob.formats.json import JsonReader, JsonWriter
 from tests.formats.rows import Bad, read, write
-from workloads.errors import InputError
-from workloads.formats import _json_schema
-from workloads.formats.json import JsonReader, JsonWriter
 
 
 def reader(path: Path, **parameters: object) -> JsonReader:
@@ -222,7 +222,7 @@ def test_a_line_of_200_mb_is_a_row(tmp_path: Path) -> None:
 
 _STREAM = """
 import resource, sys
-from workloads.formats.json import JsonReader
+from datajob.formats.json import JsonReader
 reader = JsonReader(paths=(sys.argv[1],))
 (file,) = reader.files()
 schema = reader.schema([file])

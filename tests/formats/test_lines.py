@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.errors import InputError
-from workloads.formats import _lines
-from workloads.formats._lines import Block, line_blocks, line_fragments
-from workloads.formats.base import InputFile
+from datajob.errors import InputError
+from datajob.formats import _lines
+from datajob.formats._lines import Block, line_blocks, line_fragments
+from datajob.formats.base import InputFile
 
 BOM = b"\xef\xbb\xbf"
 LINES = st.lists(st.sampled_from([b"", b"a", b"bb\r", b"ccc" * 20, b" "]), max_size=12)

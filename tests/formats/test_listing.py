@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from workloads.errors import InputError
-from workloads.formats.listing import list_inputs
+from datajob.errors import InputError
+from datajob.formats.listing import list_inputs
 
 TREE = (
     "a.parquet",

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError
+from datajob.formats import parquet
+from datajob.formats.parquet import ParquetReader, ParquetWriter
 from tests.formats.rows import Bad, read, write
-from workloads.errors import InputError
-from workloads.formats import parquet
-from workloads.formats.parquet import ParquetReader, ParquetWriter
 
 TABLE = pa.table(
     {

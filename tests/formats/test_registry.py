@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from workloads.choice import summary
-from workloads.formats.registry import all_readers, all_writers
+from datajob.formats.registry import all_readers, all_writers
+from datajob.one_of import summary
 
 
 def test_every_format_is_found() -> None:
@@ -23,6 +23,6 @@ def test_every_parameter_is_described(model: type) -> None:
 
 def test_the_language_of_formats_needs_no_heavy_library() -> None:
     heavy = {"pyarrow", "numpy", "duckdb", "pandas", "PIL", "ray", "fsspec"}
-    code = f"import sys, workloads.formats.source; print(sorted({heavy!r} & set(sys.modules)))"
+    code = f"import sys, datajob.formats.source; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

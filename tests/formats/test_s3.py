@@ -7,17 +7,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from datajob.errors import InputError, SinkError, StorageUnavailable
+from datajob.formats.atomic_file import AtomicFile
+from datajob.formats.base import Reader, Writer
+from datajob.formats.csv import CsvReader, CsvWriter
+from datajob.formats.folder import Folder
+from datajob.formats.json import JsonReader, JsonWriter
+from datajob.formats.listing import list_inputs
+from datajob.formats.parquet import ParquetReader, ParquetWriter
+from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
 from tests.formats.rows import read, write
 from tests.s3 import S3Server
-from workloads.errors import InputError, SinkError, StorageUnavailable
-from workloads.formats.atomic_file import AtomicFile
-from workloads.formats.base import Reader, Writer
-from workloads.formats.csv import CsvReader, CsvWriter
-from workloads.formats.folder import Folder
-from workloads.formats.json import JsonReader, JsonWriter
-from workloads.formats.listing import list_inputs
-from workloads.formats.parquet import ParquetReader, ParquetWriter
-from workloads.formats.webdataset import WebdatasetReader, WebdatasetWriter
 
 pytestmark = pytest.mark.s3
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InvalidJob, SinkError
+from datajob.formats import _shards
+from datajob.formats.csv import CsvWriter
+from datajob.formats.json import JsonReader, JsonWriter
+from datajob.formats.parquet import ParquetReader, ParquetWriter
+from datajob.formats.webdataset import WebdatasetWriter
 from tests.formats.rows import read, write
-from workloads.errors import InvalidJob, SinkError
-from workloads.formats import _shards
-from workloads.formats.csv import CsvWriter
-from workloads.formats.json import JsonReader, JsonWriter
-from workloads.formats.parquet import ParquetReader, ParquetWriter
-from workloads.formats.webdataset import WebdatasetWriter
 
 
 def files_below(folder: Path) -> list[str]:

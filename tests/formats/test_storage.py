@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from workloads.errors import InputError, SinkError
-from workloads.formats.atomic_file import AtomicFile
-from workloads.formats.folder import Folder
-from workloads.formats.storage import join, resolve, scheme_of
+from datajob.errors import InputError, SinkError
+from datajob.formats.atomic_file import AtomicFile
+from datajob.formats.folder import Folder
+from datajob.formats.storage import join, resolve, scheme_of
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -111,8 +111,8 @@ def test_a_full_disk_is_called_so(tmp_path: Path) -> None:
 _AS_NOBODY = """
 import os, sys
 import pyarrow.fs
-from workloads.formats.listing import list_inputs
-from workloads.formats.folder import Folder
+from datajob.formats.listing import list_inputs
+from datajob.formats.folder import Folder
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for attempt in (lambda: Folder(sys.argv[1]).write("a", b"1"), lambda: list_inputs([sys.argv[1] + "/secret"], [])):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datajob.formats.text import TextReader
 from tests.formats.rows import Bad, read
-from workloads.formats.text import TextReader
 
 
 def reader(path: Path, **parameters: object) -> TextReader:

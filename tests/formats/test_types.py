@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from workloads.formats.types import arrow_type
+from datajob.formats.types import arrow_type
 
 
 @pytest.mark.parametrize(

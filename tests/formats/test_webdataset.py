@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError, InvalidJob
+from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
 from tests.formats.rows import Bad, read, write
-from workloads.errors import InputError, InvalidJob
-from workloads.formats.webdataset import WebdatasetReader, WebdatasetWriter
 
 
 def tar(path: Path, members: dict[str, bytes] | list[tuple[str, bytes]], mode: str = "w") -> Path:

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from workloads.operators.base import Batch, Deduplicate, Repartition
+from datajob.operators.base import Batch, Deduplicate, Repartition
 
 
 def batches(table: pa.Table, size: int) -> list[Batch]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.errors import InvalidJob
-from workloads.operators._hashing import draw, hash_rows, partition_of, share
+from datajob.errors import InvalidJob
+from datajob.operators.hashing.rows import draw, hash_rows, partition_of, share
 
 
 def pairs(table, columns=None):

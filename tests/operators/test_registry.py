@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from workloads.operators.registry import MODALITIES, all_operators, modality
+from datajob.operators.registry import MODALITIES, all_operators, modality
 
 
 @pytest.mark.parametrize("key", all_operators())
@@ -32,10 +32,10 @@ def test_what_is_no_operator_is_not_found() -> None:
 def test_only_the_operators_that_are_used_are_imported() -> None:
     program = """
 import sys
-from workloads.operators.registry import all_operators
+from datajob.operators.registry import all_operators
 assert "gopherQuality" in all_operators() and len(all_operators()) > 20
 all_operators()["gopherQuality"]
-assert "workloads.operators.text.gopher_quality" in sys.modules
-assert "workloads.operators.text.gopher_repetition" not in sys.modules
+assert "datajob.operators.text.gopher_quality" in sys.modules
+assert "datajob.operators.text.gopher_repetition" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

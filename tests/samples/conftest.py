@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from datajob.api.loading import load
+from datajob.api.report import Report
+from datajob.formats.base import Reader
+from datajob.formats.folder import Folder
+from datajob.formats.parquet import ParquetReader
 from tests.cli.console import DataJobCommand, datajob
 from tests.formats.rows import read
-from workloads.api.loading import load
-from workloads.api.report import Report
-from workloads.formats.base import Reader
-from workloads.formats.folder import Folder
-from workloads.formats.parquet import ParquetReader
 
 __all__ = ["datajob"]
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from datajob.formats.json import JsonReader
 from tests.samples.conftest import Sample
-from workloads.formats.json import JsonReader
 
 
 def test_caption_images_describes_each_photo(tiny: Path, sample: Sample) -> None:

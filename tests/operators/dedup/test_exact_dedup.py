@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.dedup.exact_dedup import ExactDedup
 from tests.operators.exchange import deduplicated
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.dedup.exact_dedup import ExactDedup
 
 TEXTS = ["Hello, World!", "hello world", " Hello,\n World!", "Hello, World!", "ＨＥＬＬＯ world", None, None, "", " "]
 

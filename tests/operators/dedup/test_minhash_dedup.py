@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from benchmarks.planted import planted_documents, similar_pairs
+from datajob.engine.pipeline import Context
+from datajob.operators.dedup._bands import chance, divide
+from datajob.operators.dedup.minhash_dedup import MinhashDedup
 from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
-from workloads.engine.flow import Context
-from workloads.operators.dedup._bands import chance, divide
-from workloads.operators.dedup.minhash_dedup import MinhashDedup
 
 
 def as_rows(texts: Sequence[str | None]) -> Rows:

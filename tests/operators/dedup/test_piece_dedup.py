@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.base import Batch
+from datajob.operators.dedup.line_dedup import LineDedup
+from datajob.operators.dedup.paragraph_dedup import ParagraphDedup
 from tests.engine.jobs import make_job, read_manifest, run, write_parts
 from tests.operators.text.texts import texts
-from workloads.operators.base import Batch
-from workloads.operators.dedup.line_dedup import LineDedup
-from workloads.operators.dedup.paragraph_dedup import ParagraphDedup
 
 Texts = list[str | None]
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.errors import DataJobError
+from datajob.operators.dedup._hyperplanes import hyperplanes, tables_for
 from tests.engine.jobs import make_job, read_manifest, run
-from workloads.errors import DataJobError
-from workloads.operators.dedup._hyperplanes import hyperplanes, tables_for
 
 
 def planted_vectors(count: int, dimensions: int) -> Any:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.base import Batch
+from datajob.operators.dedup.minhash_dedup import MinhashDedup
 from tests.operators.dedup import slow
 from tests.operators.text.texts import texts
-from workloads.operators.base import Batch
-from workloads.operators.dedup.minhash_dedup import MinhashDedup
 
 
 def evidence(operator: MinhashDedup, rows: Sequence[str | None]) -> Any:
@@ -88,7 +88,7 @@ def test_a_set_repeats_an_earlier_similar_one_of_its_group(groups: list[list[set
 
 
 def test_minhash_is_the_smallest_value_of_each_permutation() -> None:
-    from workloads.operators.dedup._bands import permutations
+    from datajob.operators.dedup._bands import permutations
 
     rows = ["one two three four five six seven", "a b", "同じ文章です", "x" * 5000]
     operator = MinhashDedup(bands=1000, rows=1)

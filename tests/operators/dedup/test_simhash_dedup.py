@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.planted import planted_documents
+from datajob.operators.base import Batch
+from datajob.operators.dedup.simhash_dedup import SimhashDedup
 from tests.engine.jobs import make_job, read_manifest, run, write_parts
 from tests.operators.text.texts import texts
-from workloads.operators.base import Batch
-from workloads.operators.dedup.simhash_dedup import SimhashDedup
 
 MASK = 2**64 - 1
 MIX = 0x9E3779B97F4A7C15
@@ -42,9 +42,9 @@ def slow_simhash(shingles: Any) -> int:
 @settings(max_examples=50, deadline=None)
 @given(rows=st.lists(texts, min_size=1, max_size=4))
 def test_each_bit_is_that_of_most_ngrams(rows: list[str]) -> None:
-    from workloads.operators.dedup._shingles import folding
-    from workloads.operators.text._kernels.shingles import shingle_sets
-    from workloads.operators.text._text import text_of
+    from datajob.operators.dedup._shingles import folding
+    from datajob.operators.kernels.shingles import shingle_sets
+    from datajob.operators.text._text import text_of
 
     operator = SimhashDedup()
     rows = [" ".join(dict.fromkeys(f"{word}{i}" for i, word in enumerate(text.split()))) for text in rows]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workloads.operators.image._decode import ImageError, decode, size_of
+from datajob.operators.media.image import ImageError, decode, size_of
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 128, 0), (255, 255, 255)
 

@@ -15,7 +15,7 @@ def ask() -> Ask:
     """Runs a step on rows, as the engine does: (the new columns row by row, the failed rows)."""
     import pyarrow as pa
 
-    from workloads.operators.base import Batch, Device, Model
+    from datajob.operators.base import Batch, Device, Model
 
     engines: dict[str, Any] = {}
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError
-from workloads.operators.inference._engines.batching import Backend, Batcher, Limits, Waiting, choose
+from datajob.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError
+from datajob.operators.inference._engines.batching import Backend, Batcher, Limits, Waiting, choose
 
 OPTIONS = Options()
 WAIT = 20.0

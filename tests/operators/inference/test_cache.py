@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from datajob.operators.base import Device
+from datajob.operators.inference.llava import Llava
 from tests.models.photos import jpeg
-from workloads.operators.base import Device
-from workloads.operators.inference.llava import Llava
 
 pytest.importorskip("torch", reason="runs a real model; not installed: torch (pip install 'datajob[llava]')")
 
@@ -16,9 +16,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from workloads.operators.inference._engines.base import Request
-from workloads.operators.inference._engines.cache import STEP, GrowingLayer, growing_cache
-from workloads.operators.inference._engines.generating import Generator
+from datajob.operators.inference._engines.base import Request
+from datajob.operators.inference._engines.cache import STEP, GrowingLayer, growing_cache
+from datajob.operators.inference._engines.generating import Generator
 
 SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 64}
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from datajob.errors import InvalidJob
+from datajob.operators.inference.llava import Llava
+from datajob.operators.inference.vision_language import VisionLanguage
 from tests.models.photos import jpeg, photo
 from tests.operators.inference.conftest import Ask
-from workloads.errors import InvalidJob
-from workloads.operators.inference.llava import Llava
-from workloads.operators.inference.vision_language import VisionLanguage
 
 QUESTION = "描述这张图片的内容"
 COUNT = 24
@@ -99,9 +99,9 @@ def test_several_images_system_prompt_and_template_are_those_of_the_script(tiny:
 
 @pytest.mark.parametrize("chat", [True, False])
 def test_a_first_token_that_the_template_writes_is_not_added_again(beginning: Path, chat: bool) -> None:
-    from workloads.operators.base import Device
-    from workloads.operators.inference._engines.base import Request
-    from workloads.operators.inference._engines.generating import Generator
+    from datajob.operators.base import Device
+    from datajob.operators.inference._engines.base import Request
+    from datajob.operators.inference._engines.generating import Generator
 
     generator = Generator(step(beginning).settings(), Device("cpu", 1))
     asked = Request("what?" if chat else "<image>\nwhat?", step(beginning, chat_template=chat).options(), (jpeg(0),))
@@ -189,7 +189,7 @@ def test_a_row_that_cannot_be_asked_has_one_clear_reason(tiny: Path, ask: Ask, c
 
 
 def test_a_model_that_is_not_there_or_of_another_kind_is_said_before_any_row(tiny: Path, llama: Path, tmp_path: Path) -> None:
-    from workloads.operators.base import Device
+    from datajob.operators.base import Device
 
     cases = {
         str(tmp_path / "nowhere"): "does not exist.*a folder that every worker sees",
@@ -208,7 +208,7 @@ def test_a_model_that_is_not_there_or_of_another_kind_is_said_before_any_row(tin
 def test_a_device_that_was_promised_and_is_not_there_is_said_clearly(tiny: Path, kind: Any, reason: str) -> None:
     import torch
 
-    from workloads.operators.base import Device
+    from datajob.operators.base import Device
 
     if kind == "gpu" and torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
@@ -231,7 +231,7 @@ def test_attention_and_cache_change_no_text(tiny: Path, ask: Ask, alone: list[st
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float16"])
 def test_weights_of_16_bits_run_on_the_cpu_too(tiny: Path, ask: Ask, alone: list[str], kind: Any) -> None:
-    from workloads.operators.base import Device
+    from datajob.operators.base import Device
 
     model = step(tiny, dtype=kind)
     found, failed = ask(model, [{"image": jpeg(i)} for i in range(COUNT)])
@@ -256,7 +256,7 @@ NOT_HERE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", NOT_HERE)
 def test_what_cannot_run_here_is_said_in_one_sentence_before_any_row(tiny: Path, case: str) -> None:
-    from workloads.operators.base import Device
+    from datajob.operators.base import Device
 
     if (case.startswith("flash") and find_spec("flash_attn")) or (case.startswith("vLLM") and find_spec("vllm")):
         pytest.skip("the package is installed")
@@ -266,7 +266,7 @@ def test_what_cannot_run_here_is_said_in_one_sentence_before_any_row(tiny: Path,
 
 
 def test_a_model_may_lie_in_the_home_folder(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workloads.operators.base import Device
+    from datajob.operators.base import Device
 
     monkeypatch.setenv("HOME", str(tiny.parent))
     engine = step(Path("~") / tiny.name).setup(Device("cpu", 1))
@@ -275,7 +275,7 @@ def test_a_model_may_lie_in_the_home_folder(tiny: Path, monkeypatch: pytest.Monk
 
 
 def test_the_engine_names_itself_model_type_and_device(tiny: Path) -> None:
-    from workloads.operators.base import Device
+    from datajob.operators.base import Device
 
     engine = step(tiny).setup(Device("cpu", 1))
     assert f"transformers {__import__('transformers').__version__}: {tiny} at local, float32 on cpu" in engine.description

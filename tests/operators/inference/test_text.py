@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from datajob.operators.inference.embed import Embed
+from datajob.operators.inference.text_generation import TextGeneration
 from tests.operators.inference.conftest import Ask
-from workloads.operators.inference.embed import Embed
-from workloads.operators.inference.text_generation import TextGeneration
 
 TEXTS = ["a", "the quick brown fox", "statements and expressions " * 20, "for in range", "x"] * 3
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from datajob.errors import InvalidJob
+from datajob.operators.base import Device
+from datajob.operators.inference._engines.base import Request, RequestError
+from datajob.operators.inference.embed import Embed
+from datajob.operators.inference.llava import Llava
+from datajob.operators.inference.text_generation import TextGeneration
+from datajob.operators.inference.vision_language import VisionLanguage
 from tests.models.photos import jpeg, make_photos
 from tests.operators.inference.conftest import Ask
-from workloads.errors import InvalidJob
-from workloads.operators.base import Device
-from workloads.operators.inference._engines.base import Request, RequestError
-from workloads.operators.inference.embed import Embed
-from workloads.operators.inference.llava import Llava
-from workloads.operators.inference.text_generation import TextGeneration
-from workloads.operators.inference.vision_language import VisionLanguage
 
 pytest.importorskip("vllm", reason="needs vLLM, in an environment of its own: make test-vllm")
 
@@ -116,7 +116,7 @@ def test_texts_of_mixed_length_are_answered_as_by_transformers(llama: Path, ask:
 
 @pytest.mark.parametrize("chat", [True, False])
 def test_tokens_of_the_prompt_are_those_of_transformers_with_one_first_token(beginning: Path, chat: bool) -> None:
-    from workloads.operators.inference._engines.generating import Generator
+    from datajob.operators.inference._engines.generating import Generator
 
     asked = Request("<image>\nwhat?" if not chat else "what?", step(beginning, chat_template=chat).options(), (jpeg(0),))
     ours: Any = step(beginning).setup(CPU)
@@ -237,7 +237,7 @@ def test_a_job_runs_on_vllm_and_its_report_says_so(tiny: Path, tmp_path: Path, e
     make_photos(tmp_path / "photos", COUNT)
     job = tmp_path / "job.yaml"
     job.write_text(JOB.format(folder=tmp_path, model=tiny, tokens=TOKENS))
-    done = subprocess.run([sys.executable, "-m", "workloads.cli", "run", str(job)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "datajob.cli", "run", str(job)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [row for part in (tmp_path / "out").glob("*.parquet") for row in pq.read_table(part).to_pylist()]
     assert [row["caption"] for row in sorted(rows, key=lambda row: row["path"])] == expected
@@ -248,7 +248,7 @@ def test_a_job_runs_on_vllm_and_its_report_says_so(tiny: Path, tmp_path: Path, e
 def test_a_library_that_the_image_lacks_is_named(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "libnuma.so.1").touch()  # found before the system's, and no library
     script = (
-        "from workloads.operators.base import Device; from workloads.operators.inference.llava import Llava\n"
+        "from datajob.operators.base import Device; from datajob.operators.inference.llava import Llava\n"
         f"Llava(model={str(tiny)!r}, engine='vllm').setup(Device('cpu', 1))"
     )
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from workloads.operators.base import Filter, Verdict
-from workloads.parameters import Column
+from datajob.operators.base import Filter, Verdict
+from datajob.parameters import Column
 
 CONSTANT = 3
 

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from workloads.errors import InvalidJob
-from workloads.formats.types import arrow_type
-from workloads.operators.base import Batch
-from workloads.operators.table.cast import Cast
+from datajob.errors import InvalidJob
+from datajob.formats.types import arrow_type
+from datajob.operators.base import Batch
+from datajob.operators.table.cast import Cast
 
 
 def cast(values, name):

@@ -3,11 +3,11 @@
 import pyarrow as pa
 import pytest
 
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.table.drop import Drop
-from workloads.operators.table.rename import Rename
-from workloads.operators.table.select import Select
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.table.drop import Drop
+from datajob.operators.table.rename import Rename
+from datajob.operators.table.select import Select
 
 ROWS = pa.table({"a": [1, None], "b": ["x", "y"], "c": [[1], []]})
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.table.compute import Compute
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.table.compute import Compute
 
 ROWS = pa.table(
     {
@@ -164,8 +164,8 @@ def test_it_knows_the_columns_before_and_after():
 def test_nothing_is_printed_when_the_process_ends():
     code = (
         "import pyarrow as pa\n"
-        "from workloads.operators.base import Batch\n"
-        "from workloads.operators.table.compute import Compute\n"
+        "from datajob.operators.base import Batch\n"
+        "from datajob.operators.table.compute import Compute\n"
         "print(Compute(columns={'n': 'length(t)'}).apply(Batch(pa.table({'t': ['abc']}))).to_pylist())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

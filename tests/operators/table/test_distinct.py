@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.table.distinct import Distinct
 from tests.operators.exchange import deduplicated
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.table.distinct import Distinct
 
 CELL = st.none() | st.sampled_from(["", "a", "b"])
 

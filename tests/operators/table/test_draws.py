@@ -4,12 +4,12 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.table.sample import Sample
+from datajob.operators.table.shuffle import Shuffle
+from datajob.operators.table.split import Split
 from tests.operators.exchange import batches, repartitioned, rows_of
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.table.sample import Sample
-from workloads.operators.table.shuffle import Shuffle
-from workloads.operators.table.split import Split
 
 ROWS = pa.table({"id": range(5_000), "text": [f"text {i % 900}" for i in range(5_000)], "xs": [[i] for i in range(5_000)]})
 

@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pytest
 
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.table.explode import Explode
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.table.explode import Explode
 
 LISTS = [[1, 2], [], None, [None], [3]]
 KINDS = [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_view(pa.int64())]

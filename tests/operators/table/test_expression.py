@@ -1,8 +1,8 @@
 import pytest
 
-from workloads.errors import InvalidJob
-from workloads.operators.table import _expression
-from workloads.operators.table._expression import columns_of, parse
+from datajob.errors import InvalidJob
+from datajob.operators.table import _expression
+from datajob.operators.table._expression import columns_of, parse
 
 
 @pytest.mark.parametrize(

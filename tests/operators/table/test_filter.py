@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pytest
 
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch
-from workloads.operators.table.filter import Filter
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
+from datajob.operators.table.filter import Filter
 
 ROWS = pa.table({"text": ["a", "bbb", None, ""], "n": [1, None, 3, 4], "ok": [True, False, None, True]})
 

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch, Filter
+from datajob.operators.table.custom import Custom
+from datajob.operators.table.flat_map import FlatMap
+from datajob.operators.table.map import Map
+from datajob.operators.table.map_batches import MapBatches
 from tests.operators.table import functions
-from workloads.errors import InvalidJob
-from workloads.operators.base import Batch, Filter
-from workloads.operators.table.custom import Custom
-from workloads.operators.table.flat_map import FlatMap
-from workloads.operators.table.map import Map
-from workloads.operators.table.map_batches import MapBatches
 
 HERE = "tests.operators.table.functions"
 ROWS = pa.table({"id": [1, 2, 3], "text": ["a b", "c", "dd"]})
@@ -194,7 +194,7 @@ def test_a_change_of_the_code_makes_it_other_work(tmp_path, monkeypatch):
 
 def test_a_change_of_a_users_operator_makes_it_other_work(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
-    source = "from workloads.operators.base import Map\nclass Same(Map):\n    def apply(self, batch): return batch.table\n"
+    source = "from datajob.operators.base import Map\nclass Same(Map):\n    def apply(self, batch): return batch.table\n"
     (tmp_path / "job_operators.py").write_text(source)
     operator = Custom(operator="job_operators:Same").resolved()
     before = operator.identity()
@@ -230,7 +230,7 @@ def test_a_users_operator_takes_the_place_of_custom():
         (f"{HERE}:LongThan", {}, "did you mean `LongerThan`"),
         (f"{HERE}:words", {}, "is no operator"),
         (f"{HERE}:Counter", {}, "is no operator"),
-        ("workloads.operators.base:Filter", {}, "is no operator"),
+        ("datajob.operators.base:Filter", {}, "is no operator"),
         (f"{HERE}:LongerThan", {}, "`column`: Field required"),
         (f"{HERE}:LongerThan", {"column": "text", "charactres": 3}, "`charactres`: Extra inputs"),
     ],

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
+from datajob.operators.table.group_by import GroupBy
 from tests.operators.exchange import repartitioned, rows_of
-from workloads.errors import InvalidJob
-from workloads.operators.table.group_by import GroupBy
 
 ALL = {
     "rows": {"function": "count"},

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
+from datajob.operators.table.join import Join
 from tests.operators.exchange import repartitioned, rows_of
-from workloads.errors import InvalidJob
-from workloads.operators.table.join import Join
 
 RIGHT = {"parquet": {"paths": ["right.parquet"]}}
 HOW = ["inner", "left", "right", "full", "semi", "anti"]
@@ -128,7 +128,7 @@ def test_many_null_keys_do_not_pile_up_in_one_partition():
 
 
 def test_only_keys_of_the_right_side_move_when_nothing_else_is_wanted():
-    from workloads.operators.base import Batch
+    from datajob.operators.base import Batch
 
     right = Batch(pa.table({"k": ["a", None], "y": [1, 2]}))
     assert step(how="semi").prepare(right, 1).to_pydict() == {"k": ["a"]}

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from workloads.operators.table.limit import Limit
+from datajob.operators.table.limit import Limit
 
 
 def test_it_says_how_many_rows_to_keep():

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
+from datajob.operators.table.sort import Sort
 from tests.operators.exchange import repartitioned, rows_of
-from workloads.errors import InvalidJob
-from workloads.operators.table.sort import Sort
 
 NUMBERS = st.none() | st.integers(-3, 3) | st.just(float("nan"))
 

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError
+from datajob.operators.base import Batch, Filter
+from datajob.operators.registry import all_operators
+from datajob.operators.text.analyze import USUAL, Analyze, Measured
+from datajob.operators.text.c4_quality import C4Quality
+from datajob.operators.text.fineweb_quality import FinewebQuality
+from datajob.operators.text.gopher_quality import GopherQuality
+from datajob.operators.text.gopher_repetition import GopherRepetition
+from datajob.operators.text.stop_word_ratio import StopWordRatio
+from datajob.operators.text.text_length import TextLength
+from datajob.operators.text.word_count import WordCount
 from tests.operators.text.texts import batch_of, texts
-from workloads.errors import InputError
-from workloads.operators.base import Batch, Filter
-from workloads.operators.registry import all_operators
-from workloads.operators.text.analyze import USUAL, Analyze, Measured
-from workloads.operators.text.c4_quality import C4Quality
-from workloads.operators.text.fineweb_quality import FinewebQuality
-from workloads.operators.text.gopher_quality import GopherQuality
-from workloads.operators.text.gopher_repetition import GopherRepetition
-from workloads.operators.text.stop_word_ratio import StopWordRatio
-from workloads.operators.text.text_length import TextLength
-from workloads.operators.text.word_count import WordCount
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
 FAR = 1e9
@@ -128,20 +128,26 @@ def test_the_jobs_filters_are_measured_with_their_parameters_in_place_of_the_def
         "textLength": TextLength(column="made_later"),
         "sample": all_operators()["sample"](fraction=0.5),
     }
-    step = pickle.loads(pickle.dumps(Analyze(column="body", measures=("wordCount", "digitRatio")).beside(filters)))
+    step = pickle.loads(pickle.dumps(Analyze(column="body", measures=("wordCount", "digitRatio")).with_job_filters(filters)))
     found = step.observe(Batch(pa.table({"body": ["don't, 1"]})))
     assert {name: measures.popitem()[1].tolist() for name, measures in found.items()} == {
         "wordCount": [2],
         "wordCount-2": [3],
         "digitRatio": [1 / 8],
     }
-    assert list(step.of_the_job()) == ["wordCount", "wordCount-2", "textLength"]
+    assert list(step.job_filters()) == ["wordCount", "wordCount-2", "textLength"]
 
 
 def test_other_limits_of_the_job_are_other_work() -> None:
     step = Analyze()
-    assert step.beside({"wordCount": WordCount(min=1)}).identity() != step.beside({"wordCount": WordCount(min=2)}).identity()
-    assert step.beside({"wordCount": WordCount(min=1)}).identity() == step.beside({"wordCount": WordCount(min=1)}).identity()
+    assert (
+        step.with_job_filters({"wordCount": WordCount(min=1)}).identity()
+        != step.with_job_filters({"wordCount": WordCount(min=2)}).identity()
+    )
+    assert (
+        step.with_job_filters({"wordCount": WordCount(min=1)}).identity()
+        == step.with_job_filters({"wordCount": WordCount(min=1)}).identity()
+    )
 
 
 def test_words_of_all_measures_are_those_of_the_tokenizer() -> None:

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError
+from datajob.operators.base import Batch
+from datajob.operators.text.chunk_text import ChunkText
+from datajob.operators.text.token_count import TokenCount
 from tests.operators.text.texts import batch_of, decide, texts
-from workloads.errors import InputError
-from workloads.operators.base import Batch
-from workloads.operators.text.chunk_text import ChunkText
-from workloads.operators.text.token_count import TokenCount
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 import pyarrow as pa
 import pytest
 
-from workloads.api.datajob import DataJob
-from workloads.engine.driver import run_job
-from workloads.engine.options import RunOptions
-from workloads.errors import InputError
-from workloads.operators.base import Batch
-from workloads.operators.text.extract_pdf import ExtractPdf
+from datajob.api.datajob import DataJob
+from datajob.engine.driver import run_job
+from datajob.engine.options import RunOptions
+from datajob.errors import InputError
+from datajob.operators.base import Batch
+from datajob.operators.text.extract_pdf import ExtractPdf
 
 ENCRYPTION = f"/ID[<{'00' * 16}><{'00' * 16}>]/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'00' * 32}>/U<{'00' * 32}>>>"
 

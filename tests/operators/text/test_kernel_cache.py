@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-import workloads
+import datajob
 
-ROOT = Path(workloads.__file__).parent.parent
-KERNELS = ROOT / "workloads" / "operators" / "text" / "_kernels"
+ROOT = Path(datajob.__file__).parent.parent
+KERNELS = ROOT / "datajob" / "operators" / "kernels"
 USE = """
 import sys
 import pyarrow as pa
-from workloads.operators.base import Batch
-from workloads.operators.text.gopher_quality import GopherQuality
+from datajob.operators.base import Batch
+from datajob.operators.text.gopher_quality import GopherQuality
 assert "numba" not in sys.modules, "importing an operator must not import numba"
 print(GopherQuality().keep(Batch(pa.table({"text": ["a short text"]}))).codes.tolist())
-from workloads.operators.text._kernels import jit
+from datajob.operators.kernels import jit
 print(jit.cache_folder())
 """
 
@@ -49,9 +49,9 @@ def test_without_a_place_to_write_it_compiles_in_memory(tmp_path):
 
 
 def test_the_cache_beside_the_sources_is_used_when_it_is_warm_even_if_it_cannot_be_written(monkeypatch, tmp_path):
-    from workloads.operators.text._kernels import jit
+    from datajob.operators.kernels import jit
 
-    package = tmp_path / "_kernels"
+    package = tmp_path / "kernels"
     (package / "__pycache__").mkdir(parents=True)
     monkeypatch.setattr(jit, "__file__", str(package / "jit.py"))
     monkeypatch.setattr(jit, "_can_write", lambda _: False)
@@ -62,10 +62,10 @@ def test_the_cache_beside_the_sources_is_used_when_it_is_warm_even_if_it_cannot_
 
 
 def test_a_changed_callee_makes_the_caller_stale(monkeypatch, tmp_path):
-    from workloads.operators.text._kernels import jit
+    from datajob.operators.kernels import jit
 
-    shutil.copytree(KERNELS.parent, tmp_path / "text", ignore=shutil.ignore_patterns("__pycache__"))
-    package = tmp_path / "text" / "_kernels"
+    shutil.copytree(KERNELS.parent, tmp_path / "operators", ignore=shutil.ignore_patterns("__pycache__"))
+    package = tmp_path / "operators" / "_kernels"
     monkeypatch.setattr(jit, "__file__", str(package / "jit.py"))
     before = {name: jit._stamp.__wrapped__(str(package / name)) for name in ("gopher.py", "hashtable.py")}
     with (package / "utf8.py").open("a") as file:

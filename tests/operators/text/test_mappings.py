@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.text.chinese_convert import ChineseConvert
+from datajob.operators.text.extract_html import ExtractHtml
+from datajob.operators.text.punctuation_normalize import PunctuationNormalize
+from datajob.operators.text.regex_replace import RegexReplace
+from datajob.operators.text.remove_headers import RemoveHeaders
+from datajob.operators.text.remove_licences import RemoveLicences
+from datajob.operators.text.remove_lines import RemoveLines
+from datajob.operators.text.sentence_split import SentenceSplit
+from datajob.operators.text.unicode_normalize import UnicodeNormalize
+from datajob.operators.text.whitespace_normalize import WhitespaceNormalize
 from tests.operators.text import slow
 from tests.operators.text.texts import batch_of, texts
-from workloads.operators.text.chinese_convert import ChineseConvert
-from workloads.operators.text.extract_html import ExtractHtml
-from workloads.operators.text.punctuation_normalize import PunctuationNormalize
-from workloads.operators.text.regex_replace import RegexReplace
-from workloads.operators.text.remove_headers import RemoveHeaders
-from workloads.operators.text.remove_licences import RemoveLicences
-from workloads.operators.text.remove_lines import RemoveLines
-from workloads.operators.text.sentence_split import SentenceSplit
-from workloads.operators.text.unicode_normalize import UnicodeNormalize
-from workloads.operators.text.whitespace_normalize import WhitespaceNormalize
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
 PAGE = """<html><head><title>t</title></head><body><nav><a href="/">Home</a> <a href="/x">Menu</a></nav><article><h1>Bees</h1>
@@ -121,7 +121,7 @@ def test_sentences_of_two_languages():
 @pytest.mark.parametrize("engine", ["trafilatura", "resiliparse"])
 def test_the_main_text_of_a_page_is_extracted(engine):
     pages = pa.table({"html": pa.array([PAGE.encode(), None, b"", b"\xff\x00<"], pa.binary())})
-    from workloads.operators.base import Batch
+    from datajob.operators.base import Batch
 
     texts = ExtractHtml(engine=engine).apply(Batch(pages)).column("text").to_pylist()
     assert "Bees are flying insects" in texts[0]
@@ -137,7 +137,7 @@ def test_a_wrong_regular_expression_is_refused_with_the_job():
 def test_a_missing_package_is_a_clear_error(monkeypatch):
     import sys
 
-    from workloads.errors import InvalidJob
+    from datajob.errors import InvalidJob
 
     monkeypatch.setitem(sys.modules, "opencc", None)
     with pytest.raises(InvalidJob, match=r"`chineseConvert` needs the Python package `opencc`.*pip install opencc"):

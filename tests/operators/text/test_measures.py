@@ -10,28 +10,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.errors import InputError
+from datajob.operators.text._unicode import TERMINALS
+from datajob.operators.text.alphanumeric_ratio import AlphanumericRatio
+from datajob.operators.text.average_word_length import AverageWordLength
+from datajob.operators.text.boilerplate_ratio import BoilerplateRatio
+from datajob.operators.text.bracket_ratio import BracketRatio
+from datajob.operators.text.character_repetition import CharacterRepetition
+from datajob.operators.text.digit_ratio import DigitRatio
+from datajob.operators.text.flagged_words import FlaggedWords
+from datajob.operators.text.line_length import LineLength
+from datajob.operators.text.longest_word import LongestWord
+from datajob.operators.text.sentence_end_ratio import SentenceEndRatio
+from datajob.operators.text.sentence_split import SentenceSplit
+from datajob.operators.text.special_characters import SpecialCharacters
+from datajob.operators.text.stop_word_ratio import StopWordRatio
+from datajob.operators.text.text_length import TextLength
+from datajob.operators.text.url_ratio import UrlRatio
+from datajob.operators.text.whitespace_ratio import WhitespaceRatio
+from datajob.operators.text.word_count import WordCount
+from datajob.operators.text.word_repetition import WordRepetition
 from tests.operators.text import slow
 from tests.operators.text.texts import batch_of, decide, texts
-from workloads.errors import InputError
-from workloads.operators.text._unicode import TERMINALS
-from workloads.operators.text.alphanumeric_ratio import AlphanumericRatio
-from workloads.operators.text.average_word_length import AverageWordLength
-from workloads.operators.text.boilerplate_ratio import BoilerplateRatio
-from workloads.operators.text.bracket_ratio import BracketRatio
-from workloads.operators.text.character_repetition import CharacterRepetition
-from workloads.operators.text.digit_ratio import DigitRatio
-from workloads.operators.text.flagged_words import FlaggedWords
-from workloads.operators.text.line_length import LineLength
-from workloads.operators.text.longest_word import LongestWord
-from workloads.operators.text.sentence_end_ratio import SentenceEndRatio
-from workloads.operators.text.sentence_split import SentenceSplit
-from workloads.operators.text.special_characters import SpecialCharacters
-from workloads.operators.text.stop_word_ratio import StopWordRatio
-from workloads.operators.text.text_length import TextLength
-from workloads.operators.text.url_ratio import UrlRatio
-from workloads.operators.text.whitespace_ratio import WhitespaceRatio
-from workloads.operators.text.word_count import WordCount
-from workloads.operators.text.word_repetition import WordRepetition
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datajob.errors import InputError
+from datajob.operators.text._fasttext import load, predict, samples
+from datajob.operators.text._lid176 import read_model
+from datajob.operators.text.fasttext_classifier import FasttextClassifier
+from datajob.operators.text.language_id import LanguageId
+from datajob.operators.text.perplexity import Perplexity
 from tests.operators.text.texts import batch_of, decide, reasons
-from workloads.errors import InputError
-from workloads.operators.text._fasttext import load, predict, samples
-from workloads.operators.text._lid176 import read_model
-from workloads.operators.text.fasttext_classifier import FasttextClassifier
-from workloads.operators.text.language_id import LanguageId
-from workloads.operators.text.perplexity import Perplexity
 
 SENTENCES = {
     "en": "The committee will meet again tomorrow morning in order to discuss all the remaining questions.",

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.text._patterns import CARD, EMAIL, IP, NATIONAL_ID, PATTERNS, PHONE, URL
+from datajob.operators.text._spans import spans_of
+from datajob.operators.text.pii_redact import PiiRedact
+from datajob.operators.text.remove_emails import RemoveEmails
+from datajob.operators.text.remove_ips import RemoveIps
+from datajob.operators.text.remove_phones import RemovePhones
+from datajob.operators.text.remove_urls import RemoveUrls
 from tests.operators.text.texts import batch_of, texts
-from workloads.operators.text._patterns import CARD, EMAIL, IP, NATIONAL_ID, PATTERNS, PHONE, URL
-from workloads.operators.text._spans import spans_of
-from workloads.operators.text.pii_redact import PiiRedact
-from workloads.operators.text.remove_emails import RemoveEmails
-from workloads.operators.text.remove_ips import RemoveIps
-from workloads.operators.text.remove_phones import RemovePhones
-from workloads.operators.text.remove_urls import RemoveUrls
 
 EXAMPLES = [
     (EMAIL, "write to john.doe+x@mail.example.com, please", ["john.doe+x@mail.example.com"]),

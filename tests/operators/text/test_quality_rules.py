@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.base import Batch
+from datajob.operators.text.c4_quality import C4Quality
+from datajob.operators.text.fineweb_quality import FinewebQuality
+from datajob.operators.text.gopher_quality import GopherQuality
+from datajob.operators.text.gopher_repetition import GopherRepetition
 from tests.operators.text import slow
 from tests.operators.text.texts import batch_of, decide, reasons, texts
-from workloads.operators.base import Batch
-from workloads.operators.text.c4_quality import C4Quality
-from workloads.operators.text.fineweb_quality import FinewebQuality
-from workloads.operators.text.gopher_quality import GopherQuality
-from workloads.operators.text.gopher_repetition import GopherRepetition
 
 PROSE = "The house that we have with us stands near the river and the trees. It is old, and people like to sit there.\n"
 SEVERAL = st.lists(texts, min_size=1, max_size=4)

@@ -5,9 +5,9 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
+from datajob.errors import InputError
+from datajob.operators.text._text import buffers_of, map_rows, text_array, text_from
 from tests.operators.text.texts import batch_of
-from workloads.errors import InputError
-from workloads.operators.text._text import buffers_of, map_rows, text_array, text_from
 
 ROWS = ["plain", None, "", "中文 é"]
 
@@ -28,7 +28,7 @@ ROWS = ["plain", None, "", "中文 é"]
     ids=lambda array: str(array.type),
 )
 def test_all_kinds_of_text_are_text(array):
-    from workloads.operators.base import Batch
+    from datajob.operators.base import Batch
 
     found = text_array(Batch(pa.table({"text": array})), "text")
     assert found.to_pylist() == [None if r is None else r for r in ROWS]
@@ -52,7 +52,7 @@ def test_a_column_of_nulls_is_text():
 )
 def test_bytes_that_are_not_utf8_become_replacement_characters(kind, broken, repaired):
     array = pa.array([b"fine", broken, None], pa.binary()).view(kind)
-    from workloads.operators.base import Batch
+    from datajob.operators.base import Batch
 
     assert text_array(Batch(pa.table({"text": array})), "text").to_pylist() == ["fine", repaired, None]
 
@@ -61,7 +61,7 @@ def test_bytes_that_are_not_utf8_become_replacement_characters(kind, broken, rep
     "array", [pa.array([1]), pa.array([["a"]]), pa.array([{"a": 1}]), pa.array([True])], ids=lambda a: str(a.type)
 )
 def test_another_type_is_a_clear_error(array):
-    from workloads.operators.base import Batch
+    from datajob.operators.base import Batch
 
     with pytest.raises(InputError, match=r"column `text` holds .*, not text: .*cast"):
         text_array(Batch(pa.table({"text": array})), "text")

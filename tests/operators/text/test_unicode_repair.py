@@ -12,9 +12,9 @@ from ftfy.badness import BADNESS_RE, is_bad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.text._mojibake import automaton, mojibake
+from datajob.operators.text.unicode_normalize import UnicodeNormalize
 from tests.operators.text.texts import batch_of, texts
-from workloads.operators.text._mojibake import automaton, mojibake
-from workloads.operators.text.unicode_normalize import UnicodeNormalize
 
 REAL = [
     "Das Frühstück kostet 3,50 €, sagte er: „Schön!“ – «été» à la crème, œuvre, cœur",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.operators.text import _unicode as u
+from datajob.operators.text._words import Words, hashes_of, words_of
 from tests.operators.text.texts import batch_of, texts
-from workloads.operators.text import _unicode as u
-from workloads.operators.text._words import Words, hashes_of, words_of
 
 NAMES = "OLNKCEJMDBIRPYVS"
 EXTENDERS = "[EJS]*"

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from workloads.operators.base import Batch, Filter, Verdict
+from datajob.operators.base import Batch, Filter, Verdict
 
 SPACES = [" ", "  ", "\n", "\n\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\x1c", "\x85", "\v", "\n \n", "\r", "\u200b"]
 WORDS = [

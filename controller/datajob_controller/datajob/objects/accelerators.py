@@ -1,0 +1,47 @@
+"""Where accelerator workers go and what Ray is told about them."""
+
+import json
+from dataclasses import dataclass, field
+
+from datajob.api.resources import Accelerator
+from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.settings import AcceleratorSettings, Settings
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What an accelerator adds to a worker group."""
+
+    image: str
+    limits: dict[str, str]
+    node_selector: dict[str, str]
+    tolerations: list[Manifest]
+    ray_start_params: dict[str, str]
+    env: list[Manifest] = field(default_factory=list)
+
+
+def placement(accelerator: Accelerator, settings: Settings) -> Placement:
+    """The placement of a job's accelerator group."""
+    names = settings.gpu if accelerator.type == "gpu" else settings.npu
+    product = {names.product_label: accelerator.product} if accelerator.product else {}
+    resource = _resource(accelerator, names)
+    taint = {"key": resource, "operator": "Exists", "effect": "NoSchedule"}
+    return Placement(
+        image=settings.image_gpu if accelerator.type == "gpu" else settings.image_npu,
+        limits={resource: str(accelerator.per_worker)},
+        node_selector={**names.node_selector, **product, **accelerator.node_selector},
+        tolerations=[taint, *(one for one in names.tolerations if one != taint), *accelerator.tolerations],
+        ray_start_params=_ray_start_params(accelerator, names),
+        env=[{"name": name, "value": value} for name, value in names.env.items()],
+    )
+
+
+def _resource(accelerator: Accelerator, names: AcceleratorSettings) -> str:
+    return accelerator.resource or names.resource_by_product.get(accelerator.product or "", names.resource)
+
+
+def _ray_start_params(accelerator: Accelerator, names: AcceleratorSettings) -> dict[str, str]:
+    if names.ray_resource == "GPU":
+        return {"num-gpus": str(accelerator.per_worker)}
+    # KubeRay pastes this into a shell command and its autoscaler strips the outer quotes: both want exactly this form.
+    return {"resources": f"'{json.dumps({names.ray_resource: accelerator.per_worker})}'"}

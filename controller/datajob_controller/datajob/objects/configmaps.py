@@ -1,0 +1,39 @@
+"""The job as YAML, mounted into its pods, and the place for its report."""
+
+import yaml
+
+from datajob.api import API_GROUP, API_VERSION
+from datajob_controller.datajob.names import job_config, report_config
+from datajob_controller.runtime.manifests import LABEL_ROLE, Manifest, metadata
+
+JOB_FILE = "job.yaml"
+REPORT_KEY = "report.json"
+ROLE_JOB = "job"
+ROLE_REPORT = "report"
+
+
+def job_configmap(datajob: Manifest, run: str) -> Manifest:
+    """The ConfigMap with the whole DataJob, without status."""
+    meta = datajob["metadata"]
+    document = {
+        "apiVersion": f"{API_GROUP}/{API_VERSION}",
+        "kind": "DataJob",
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+        "spec": datajob["spec"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(datajob, job_config(run), {LABEL_ROLE: ROLE_JOB}),
+        "data": {JOB_FILE: yaml.safe_dump(document, allow_unicode=True, sort_keys=False)},
+    }
+
+
+def report_configmap(datajob: Manifest, run: str) -> Manifest:
+    """The empty ConfigMap that the driver patches; what it holds outlives the job's pods."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(datajob, report_config(run), {LABEL_ROLE: ROLE_REPORT}),
+        "data": {},
+    }

@@ -1,0 +1,118 @@
+"""The pods of a job: one container each, no more rights than they need."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from datajob.api.spec import DataJobSpec
+from datajob_controller.datajob.names import job_config, report_config, run_id
+from datajob_controller.datajob.objects.configmaps import JOB_FILE
+from datajob_controller.datajob.objects.rbac import service_account_name
+from datajob_controller.runtime.manifests import LABEL_ATTEMPT, Manifest, labels
+from datajob_controller.runtime.settings import Settings
+
+JOB_FOLDER = "/etc/datajob"
+JOB_PATH = f"{JOB_FOLDER}/{JOB_FILE}"
+JOB_VOLUME = "datajob-job"
+TMP_VOLUME = "datajob-tmp"
+
+SECURITY_CONTEXT: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+TMP_MOUNT: Manifest = {"name": TMP_VOLUME, "mountPath": "/tmp"}
+READINESS_PROBE: Manifest = {
+    "httpGet": {"path": "/api/local_raylet_healthz", "port": 52365},
+    "periodSeconds": 2,
+    "timeoutSeconds": 5,
+    "failureThreshold": 10,
+}
+"""What KubeRay's own asks, but not only after ten seconds and then every five: all pods must be ready before it submits."""
+
+
+def pod_template(
+    datajob: Manifest,
+    spec: DataJobSpec,
+    settings: Settings,
+    run: str,
+    attempt: int,
+    *,
+    container: str,
+    image: str,
+    resources: Mapping[str, str],
+    token: bool,
+    env: list[Manifest] | None = None,
+    node_selector: Mapping[str, str] | None = None,
+    tolerations: list[Manifest] | None = None,
+) -> Manifest:
+    """A pod template; `resources` are what it asks for, `token` says whether it may talk to the API server."""
+    runtime = spec.runtime
+    pod: dict[str, Any] = {
+        # A container that ended is not started again in place: the controller must see it, count it and wait.
+        "restartPolicy": "Never",
+        "serviceAccountName": service_account_name(spec, run),
+        "automountServiceAccountToken": token,
+        "terminationGracePeriodSeconds": settings.termination_grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": settings.run_as_user,
+            "fsGroup": settings.run_as_user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            _container(spec, settings, container, image, resources, _env(datajob, spec, run, attempt, env or [])),
+        ],
+        "volumes": [
+            {"name": JOB_VOLUME, "configMap": {"name": job_config(run)}},
+            {"name": TMP_VOLUME, "emptyDir": {}},
+            *runtime.volumes,
+        ],
+    }
+    if runtime.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in runtime.image_pull_secrets]
+    if node_selector:
+        pod["nodeSelector"] = dict(node_selector)
+    if tolerations:
+        pod["tolerations"] = tolerations
+    return {"metadata": {"labels": {**labels(datajob), LABEL_ATTEMPT: str(attempt)}}, "spec": pod}
+
+
+def _container(
+    spec: DataJobSpec, settings: Settings, name: str, image: str, resources: Mapping[str, str], env: list[Manifest]
+) -> Manifest:
+    runtime = spec.runtime
+    return {
+        "name": name,
+        "image": runtime.image or image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": env,
+        "envFrom": list(runtime.env_from),
+        "resources": {"requests": dict(resources), "limits": limits(resources, settings)},
+        "readinessProbe": READINESS_PROBE,
+        "securityContext": SECURITY_CONTEXT,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": JOB_VOLUME, "mountPath": JOB_FOLDER, "readOnly": True},
+            TMP_MOUNT,
+            *runtime.volume_mounts,
+        ],
+    }
+
+
+def limits(resources: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Limits for what a container asks for; CPU that the neighbours leave is free to use, above all while Ray starts."""
+    return {name: amount for name, amount in resources.items() if name != "cpu" or settings.cpu_limits}
+
+
+def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, group: list[Manifest]) -> list[Manifest]:
+    """The author's environment, then the group's, then ours: a name is kept once, the last one counts."""
+    meta = datajob["metadata"]
+    own = {
+        "DATAJOB_RUN_ID": run_id(meta["uid"], spec),
+        "DATAJOB_ATTEMPT": str(attempt),
+        "DATAJOB_NAMESPACE": meta["namespace"],
+        "DATAJOB_REPORT_CONFIGMAP": report_config(run),
+        "HOME": "/tmp",
+    }
+    every = [*spec.runtime.env, *group, *({"name": name, "value": value} for name, value in own.items())]
+    return list({entry.get("name"): entry for entry in every}.values())

@@ -1,0 +1,130 @@
+"""The RayJob of one attempt: a Ray cluster of its own that runs the driver and goes away with it."""
+
+from typing import Any
+
+from datajob.api.resources import WorkerGroup
+from datajob.api.spec import DataJobSpec
+from datajob_controller.datajob.names import rayjob
+from datajob_controller.datajob.objects.accelerators import placement
+from datajob_controller.datajob.objects.pods import JOB_PATH, SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
+from datajob_controller.datajob.objects.quantities import number
+from datajob_controller.runtime.manifests import LABEL_ATTEMPT, Manifest, metadata
+from datajob_controller.runtime.settings import Settings
+
+API = "ray.io/v1"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+ENTRYPOINT = f"python -m datajob.cluster.run {JOB_PATH}"
+HEAD_CONTAINER = "ray-head"
+CPU_GROUP = "workers"
+ACCELERATOR_GROUP = "accelerator"
+AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
+"""What Ray's autoscaler asks for in its container beside the head."""
+
+
+def ray_job(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> Manifest:
+    """The RayJob. Retries, deadlines and suspension are the controller's business, so KubeRay is told to do none."""
+    extra = {LABEL_ATTEMPT: str(attempt)}
+    if spec.queue_name:
+        extra[QUEUE_LABEL] = spec.queue_name
+    return {
+        "apiVersion": API,
+        "kind": "RayJob",
+        "metadata": metadata(datajob, rayjob(run, attempt), extra),
+        "spec": {
+            "submissionMode": settings.submission_mode,
+            "entrypoint": ENTRYPOINT,
+            "backoffLimit": 0,
+            "shutdownAfterJobFinishes": True,
+            "ttlSecondsAfterFinished": 0,
+            "rayClusterSpec": _cluster(datajob, spec, settings, run, attempt),
+        },
+    }
+
+
+def _cluster(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> Manifest:
+    head = spec.resources.head
+    cluster: dict[str, Any] = {
+        "rayVersion": settings.ray_version,
+        "authOptions": {"mode": "token"},
+        "headGroupSpec": {
+            "rayStartParams": {
+                "dashboard-host": "0.0.0.0",  # noqa: S104 (KubeRay reaches it from another pod; token and NetworkPolicy guard it)
+                "num-cpus": "0",
+                "memory": str(int(number(head.memory))),
+            },
+            "template": pod_template(
+                datajob,
+                spec,
+                settings,
+                run,
+                attempt,
+                container=HEAD_CONTAINER,
+                image=settings.image_cpu,
+                resources={"cpu": head.cpu, "memory": head.memory},
+                token=True,
+            ),
+        },
+        "workerGroupSpecs": _worker_groups(datajob, spec, settings, run, attempt),
+    }
+    if autoscales(spec):
+        cluster["enableInTreeAutoscaling"] = True
+        cluster["autoscalerOptions"] = {
+            "version": "v2",
+            "idleTimeoutSeconds": settings.autoscaler_idle_seconds,
+            "imagePullPolicy": settings.image_pull_policy,
+            "securityContext": SECURITY_CONTEXT,
+            "volumeMounts": [TMP_MOUNT],
+            "resources": {"requests": AUTOSCALER, "limits": limits(AUTOSCALER, settings)},
+        }
+    return cluster
+
+
+def autoscales(spec: DataJobSpec) -> bool:
+    """Whether Ray's autoscaler runs: a group has room to grow, and no queue admitted a fixed size."""
+    groups = [group for group in (spec.resources.workers, spec.resources.accelerator) if group]
+    return not spec.queue_name and any(group.min < group.max for group in groups)
+
+
+def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> list[Manifest]:
+    workers, accelerator = spec.resources.workers, spec.resources.accelerator
+    common = (datajob, spec, settings, run, attempt)
+    template = pod_template(
+        *common,
+        container="ray-worker",
+        image=settings.image_cpu,
+        resources={"cpu": workers.cpu, "memory": workers.memory},
+        token=False,
+        node_selector=workers.node_selector,
+        tolerations=list(workers.tolerations),
+    )
+    groups = [_group(CPU_GROUP, workers, {}, template, queued=bool(spec.queue_name))]
+    if accelerator:
+        where = placement(accelerator, settings)
+        template = pod_template(
+            *common,
+            container="ray-worker",
+            image=where.image,
+            resources={"cpu": accelerator.cpu, "memory": accelerator.memory, **where.limits},
+            token=False,
+            env=where.env,
+            node_selector=where.node_selector,
+            tolerations=where.tolerations,
+        )
+        groups.append(_group(ACCELERATOR_GROUP, accelerator, where.ray_start_params, template, queued=bool(spec.queue_name)))
+    return groups
+
+
+def _group(name: str, group: WorkerGroup, params: dict[str, str], template: Manifest, *, queued: bool) -> Manifest:
+    least = group.max if queued else group.min  # a queue admits one fixed size
+    return {
+        "groupName": name,
+        "replicas": least,
+        "minReplicas": least,
+        "maxReplicas": group.max,
+        "rayStartParams": {
+            "num-cpus": str(max(1, int(number(group.cpu)))),
+            "memory": str(int(number(group.memory))),
+            **params,
+        },
+        "template": template,
+    }

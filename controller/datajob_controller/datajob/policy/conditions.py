@@ -1,0 +1,56 @@
+"""The conditions of a DataJob: all seven are always there, and a transition time moves only with its status.
+
+`Reconciling` and `Stalled` follow kstatus, so that kubectl, Flux and Argo CD tell progress from failure; at most one is true.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal, get_args
+
+from datajob.api.status import ConditionType
+from datajob_controller.runtime.manifests import Manifest, rfc3339
+
+TYPES: tuple[ConditionType, ...] = get_args(ConditionType)
+MAX_MESSAGE = 4000
+
+State = Literal["True", "False", "Unknown"]
+ConditionUpdate = tuple[State, str, str]
+"""Status, reason and message."""
+ConditionUpdates = Mapping[ConditionType, ConditionUpdate]
+"""What is said anew of each condition."""
+
+
+def conditions(said: ConditionUpdates, before: Iterable[Manifest], generation: int, now: datetime) -> list[Manifest]:
+    """The full list; types not in `said` are False, for the reason of the first one that is true."""
+    known = {condition["type"]: condition for condition in before}
+    return [
+        _condition(kind, *said.get(kind, ("False", _quiet_reason(said), "")), known.get(kind), generation, now)
+        for kind in TYPES
+    ]
+
+
+def is_true(conditions: Iterable[Manifest], kind: ConditionType) -> bool:
+    """Whether a condition holds."""
+    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+
+
+def _quiet_reason(said: ConditionUpdates) -> str:
+    for kind in TYPES:
+        if kind != "Accepted" and kind in said and said[kind][0] == "True":
+            return said[kind][1]
+    return "Pending"
+
+
+def _condition(
+    kind: ConditionType, status: State, reason: str, message: str, before: Manifest | None, generation: int, now: datetime
+) -> Manifest:
+    same = before is not None and before["status"] == status
+    since = before["lastTransitionTime"] if before is not None and same else rfc3339(now)
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message[-MAX_MESSAGE:],
+        "observedGeneration": generation,
+        "lastTransitionTime": since,
+    }

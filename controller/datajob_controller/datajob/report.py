@@ -1,0 +1,36 @@
+"""Reads the report that the driver pushes, and projects the part of it that belongs into a status."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from datajob.api.report import Report
+from datajob_controller.datajob.objects.configmaps import REPORT_KEY
+from datajob_controller.runtime.manifests import Manifest, moment
+
+
+def parse_report(config_map: Manifest | None) -> Report | None:
+    """The report in a ConfigMap; None when there is none yet or it is not readable (a newer workload may write more)."""
+    text = (config_map or {}).get("data", {}).get(REPORT_KEY)
+    if not text:
+        return None
+    try:
+        return Report.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def of_this_attempt(report: Report | None, ray_job: Manifest) -> Report | None:
+    """The report, unless an earlier attempt wrote it."""
+    created = moment(ray_job["metadata"].get("creationTimestamp"))
+    ended = moment(report.finished) if report else None
+    return None if report is None or (created and ended and ended < created) else report
+
+
+def projected(report: Report | None, before: Mapping[str, Any]) -> Manifest:
+    """Progress, steps and output for the status; what was known before stays while there is no report."""
+    if report is None:
+        return {key: before[key] for key in ("progress", "steps", "output") if key in before}
+    shown = report.model_dump(mode="json", by_alias=True, include={"progress", "steps", "output"}, exclude_none=True)
+    return {key: value for key, value in shown.items() if value}

@@ -1,0 +1,110 @@
+"""Leader election by a Lease: of several replicas one works, and another takes over when it falls silent."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import aiohttp
+
+from datajob_controller.runtime.kube import ApiError, Kube
+from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
+
+
+class Lease:
+    """One replica's view of the Lease."""
+
+    def __init__(self, kube: Kube, settings: Settings, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._kube = kube
+        self._settings = settings
+        self._sleep = sleep
+        self._seen: tuple[str, float] = ("", 0.0)
+        self._mine: Manifest | None = None
+        self.reachable = False
+        """Whether the last try reached the API server."""
+
+    async def acquire(self) -> None:
+        """Wait until this replica leads."""
+        while not await self._tried():
+            await self._sleep(self._settings.lease_seconds / 4)
+        logger.info("%s leads", self._settings.pod_name)
+
+    async def hold(self) -> None:
+        """Renew until another replica leads or the Lease could not be renewed in time; then return."""
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        while loop.time() - renewed < self._settings.lease_seconds * 2 / 3:
+            await self._sleep(self._settings.lease_seconds / 4)
+            if await self._tried(self._mine):
+                renewed = loop.time()
+            elif self.reachable:
+                break
+        logger.error("%s does not lead any more", self._settings.pod_name)
+
+    async def release(self) -> None:
+        """Let another replica lead at once."""
+        try:
+            found = await self._kube.get("Lease", self._settings.pod_namespace, self._settings.lease_name)
+            if found and found["spec"].get("holderIdentity") == self._settings.pod_name:
+                await self._kube.replace({**found, "kind": "Lease", "spec": {**found["spec"], "holderIdentity": ""}})
+        except _UNREACHABLE as error:
+            logger.warning("the Lease stays until it expires: %s", error)
+
+    async def _tried(self, known: Manifest | None = None) -> bool:
+        """Take or renew the Lease; who holds it knows what stands in it and need not ask."""
+        try:
+            led = await self._try(known)
+        except ApiError as error:
+            self._mine = None
+            if error.code == 409 and known:
+                return await self._tried()
+            self.reachable = error.code == 409
+            logger.info("the Lease was not taken: %s", error)
+            return False
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.reachable = False
+            logger.warning("the Lease was not reached: %r", error)
+            return False
+        self.reachable = True
+        return led
+
+    async def _try(self, known: Manifest | None) -> bool:
+        settings = self._settings
+        found = known or await self._kube.get("Lease", settings.pod_namespace, settings.lease_name)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {
+            "holderIdentity": settings.pod_name,
+            "leaseDurationSeconds": settings.lease_seconds,
+            "acquireTime": now,
+            "renewTime": now,
+            "leaseTransitions": 0,
+        }
+        if found is None:
+            meta = {"name": settings.lease_name, "namespace": settings.pod_namespace}
+            new = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
+            self._mine = await self._kube.create(new)
+            return True
+        held = found["spec"]
+        if held.get("holderIdentity") == settings.pod_name:
+            spec |= {"acquireTime": held.get("acquireTime"), "leaseTransitions": held.get("leaseTransitions", 0)}
+        elif self._is_alive(found):
+            return False
+        else:
+            spec["leaseTransitions"] = held.get("leaseTransitions", 0) + 1
+        self._mine = await self._kube.replace({**found, "kind": "Lease", "spec": spec})
+        return True
+
+    def _is_alive(self, found: Manifest) -> bool:
+        """Whether the holder renewed lately, by our own clock: clocks of nodes differ."""
+        held, loop = found["spec"], asyncio.get_running_loop()
+        if not held.get("holderIdentity"):
+            return False
+        version = str(found["metadata"]["resourceVersion"])
+        if version != self._seen[0]:
+            self._seen = (version, loop.time())
+        return bool(loop.time() - self._seen[1] < held.get("leaseDurationSeconds", self._settings.lease_seconds))

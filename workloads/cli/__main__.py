@@ -1,5 +1,0 @@
-"""`python -m workloads.cli`."""
-
-from workloads.cli import main
-
-main()

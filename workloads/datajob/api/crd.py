@@ -1,0 +1,193 @@
+"""The CustomResourceDefinition of DataJob, generated from the models.
+
+The schema is structural as Kubernetes wants it: no references, no `anyOf` but for int-or-string, one type per field.
+No field is nullable: the API server takes a null for an absent field, as the models do.
+What a schema of types cannot say (exactly one operator, min <= max) are CEL rules.
+"""
+
+from typing import Any
+
+import yaml
+
+from datajob.api import API_GROUP, API_VERSION
+from datajob.api.jsonschema import Schema, datajob_tree
+from datajob.one_of import EXACTLY_ONE
+
+EXACT = 2**53
+"""Whole numbers up to here have a 64-bit float of their own."""
+
+_KEPT = {
+    "type", "description", "required", "enum", "minLength", "maxLength", "pattern",
+    "minItems", "maxItems", "minProperties", "maxProperties", "multipleOf", "format",
+}  # fmt: skip
+_CEL_WORDS = {
+    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if",
+    "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+}  # fmt: skip
+
+
+def crd() -> Schema:
+    """The whole CustomResourceDefinition as plain values."""
+    plural = "datajobs"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{API_GROUP}", "labels": {"app.kubernetes.io/part-of": "datajob-operator"}},
+        "spec": {
+            "group": API_GROUP,
+            "names": {
+                "kind": "DataJob",
+                "listKind": "DataJobList",
+                "plural": plural,
+                "singular": "datajob",
+                "shortNames": ["dj"],
+                "categories": ["datajob"],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": API_VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": _root()},
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": _columns(),
+                }
+            ],
+        },
+    }
+
+
+def crd_yaml() -> str:
+    """The CustomResourceDefinition as YAML."""
+    return yaml.dump(crd(), Dumper=_PlainDumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes equal parts twice instead of as anchors and aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _columns() -> list[Schema]:
+    shown = (
+        ("Phase", "string", ".status.phase", 0),
+        ("Progress", "integer", ".status.progress.percent", 0),
+        ("Rows", "integer", ".status.progress.rowsOut", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Read", "integer", ".status.progress.rowsIn", 1),
+        ("Rejected", "integer", ".status.progress.rowsRejected", 1),
+        ("Failed", "integer", ".status.progress.rowsFailed", 1),
+        ("ETA", "integer", ".status.progress.etaSeconds", 1),
+        ("Attempt", "integer", ".status.attempt", 1),
+        ("RayJob", "string", ".status.rayJobName", 1),
+    )
+    return [
+        {"name": name, "type": kind, "jsonPath": path} | ({"priority": priority} if priority else {})
+        for name, kind, path, priority in shown
+    ]
+
+
+def _root() -> Schema:
+    tree = datajob_tree()
+    fields = tree["properties"]
+    plain = {"type": "string"}
+    return {
+        "type": "object",
+        "description": tree["description"],
+        "required": ["metadata", "spec"],
+        "properties": {
+            "apiVersion": plain,
+            "kind": plain,
+            "metadata": {"type": "object"},
+            "spec": structural(fields["spec"]),
+            "status": _without_defaults(structural(fields["status"])),
+        },
+    }
+
+
+def structural(node: Schema) -> Schema:
+    """A resolved JSON Schema as a structural schema."""
+    found = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes")}
+    if "const" in node:
+        found["enum"] = [node["const"]]
+    found |= _bounds(node)
+    if "anyOf" in node and "x-kubernetes-int-or-string" not in node:
+        found |= _union(node["anyOf"])
+    if "properties" in node:
+        found["properties"] = {name: structural(field) for name, field in node["properties"].items()}
+    if isinstance(node.get("additionalProperties"), dict) and node["additionalProperties"]:
+        found["additionalProperties"] = structural(node["additionalProperties"])
+    if isinstance(node.get("items"), dict):
+        found["items"] = structural(node["items"])
+    if EXACTLY_ONE in node:
+        found["x-kubernetes-validations"] = [_exactly_one(node)]
+    if "type" not in found and "x-kubernetes-int-or-string" not in found:
+        found["x-kubernetes-preserve-unknown-fields"] = True
+    if found.get("type") == "object" and not {"properties", "additionalProperties"} & found.keys():
+        found["x-kubernetes-preserve-unknown-fields"] = True
+    return found | _default(node)
+
+
+def _bounds(node: Schema) -> Schema:
+    """`exclusiveMinimum: 0` is written `minimum: 0, exclusiveMinimum: true` in OpenAPI 3.0.
+
+    Bounds are compared as 64-bit floats there: those that no float holds are what `format: int64` says.
+    """
+    found: Schema = {}
+    for side in ("Minimum", "Maximum"):
+        if f"exclusive{side}" in node:
+            found |= {side.lower(): node[f"exclusive{side}"], f"exclusive{side}": True}
+        elif side.lower() in node:
+            found[side.lower()] = node[side.lower()]
+    exact = {key: bound for key, bound in found.items() if abs(bound) <= EXACT}
+    return exact if exact == found else exact | {"format": "int64"}
+
+
+def _union(branches: list[Schema]) -> Schema:
+    """A type that holds all `branches`; where there is none the field is open, and only the controller checks it."""
+    kinds = {branch.get("type") for branch in branches}
+    if kinds == {"integer", "number"}:
+        return {"type": "number"}
+    if kinds == {"integer", "string"}:
+        return {"x-kubernetes-int-or-string": True}
+    if len(kinds) == 1 and kinds <= {"string", "integer", "number", "boolean"}:
+        return {"type": kinds.pop()}
+    return {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def _exactly_one(node: Schema) -> Schema:
+    present = ", ".join(f"has(self.{_cel_name(key)})" for key in node["properties"])
+    return {"rule": f"[{present}].exists_one(x, x)", "message": f"needs exactly one {node[EXACTLY_ONE]} key"}
+
+
+def _cel_name(key: str) -> str:
+    return f"__{key}__" if key in _CEL_WORDS else key
+
+
+def _default(node: Schema) -> Schema:
+    """The default, written out: the rules of a block are checked against it as it stands. An empty list or map is none."""
+    default = _said(node.get("default"))
+    if "properties" in node and "default" in node:
+        return {"default": default}
+    return {"default": default} if default not in (None, [], {}) else {}
+
+
+def _said(value: Any) -> Any:
+    """A default without what is null or empty in it."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _said(part) for key, part in value.items() if part not in (None, [], {})}
+
+
+def _without_defaults(node: Any) -> Any:
+    """The controller says what it knows and nothing else."""
+    if isinstance(node, list):
+        return [_without_defaults(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _without_defaults(value) for key, value in node.items() if key not in ("default", "properties")}
+    if "properties" in node:
+        found["properties"] = {name: _without_defaults(field) for name, field in node["properties"].items()}
+    return found

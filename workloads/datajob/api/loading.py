@@ -1,0 +1,114 @@
+"""YAML files to DataJobs, or to everything that is wrong with them, each fault with its line and a suggestion."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from datajob.api import API_GROUP
+from datajob.api.checks import check
+from datajob.api.datajob import DataJob
+from datajob.api.overrides import Override, apply
+from datajob.api.problems import Problem, explain
+from datajob.api.yamltext import YamlDocument, parse
+from datajob.errors import InvalidJob
+
+
+@dataclass(frozen=True)
+class Document:
+    """One DataJob as written, with what is wrong with it."""
+
+    place: str
+    """File and line of its beginning."""
+    name: str | None
+    """Its `metadata.name`, if it has one."""
+    job: DataJob | None
+    """None when it does not fit the schema."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep it from running."""
+        return tuple(problem for problem in self.problems if not problem.warning)
+
+
+def parse_object(value: Any) -> tuple[DataJob | None, list[Problem]]:
+    """A DataJob from plain values, or its faults. What the API server adds to an object is allowed."""
+    if not isinstance(value, dict):
+        return None, [Problem((), "a DataJob is a block with apiVersion, kind, metadata and spec")]
+    try:
+        job = DataJob.model_validate(value, by_alias=True, by_name=False, context={"by_name": False})
+    except ValidationError as error:
+        return None, explain(error, DataJob, value)
+    return job, check(job)
+
+
+def read_text(text: str, name: str = "<text>", overrides: Sequence[Override] = ()) -> list[Document]:
+    """Every DataJob of a YAML stream; documents of other API groups are skipped. `name` is how messages call the text."""
+    return [_document(document, name, overrides) for document in parse(text) if not _is_another_kind(document.value)]
+
+
+def read_file(path: str, overrides: Sequence[Override] = ()) -> list[Document]:
+    """Every DataJob of a local file, or of standard input for `-`. Raises InvalidJob when there is none to be read."""
+    name = "<stdin>" if path == "-" else path
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read()
+        else:
+            with open(path, "rb") as file:
+                data = file.read()
+        documents = read_text(data.decode("utf-8-sig"), name, overrides)
+    except OSError as error:
+        raise InvalidJob(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidJob(f"{name} is not UTF-8 text: byte {error.start} does not fit") from error
+    if not documents:
+        raise InvalidJob(f"{name} holds no DataJob (apiVersion: {API_GROUP}/..., kind: DataJob)")
+    return documents
+
+
+def load(path: str, overrides: Sequence[Override] = ()) -> list[DataJob]:
+    """The DataJobs of a file. Raises InvalidJob with every problem of every document."""
+    documents = read_file(path, overrides)
+    raise_errors(documents)
+    return [document.job for document in documents if document.job]
+
+
+def raise_errors(documents: Iterable[Document]) -> None:
+    """Raise InvalidJob with every error of `documents`, if they have any."""
+    wrong = [problem for document in documents for problem in document.errors]
+    if wrong:
+        what = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
+        raise InvalidJob(f"{what} in the job:\n" + "\n".join(f"  {problem}" for problem in wrong))
+
+
+def _is_another_kind(value: Any) -> bool:
+    """A Secret or Service beside the job, say."""
+    if not isinstance(value, dict) or not isinstance(value.get("apiVersion"), str) or "kind" not in value:
+        return False
+    return str(value["apiVersion"]).split("/")[0] != API_GROUP
+
+
+def _document(document: YamlDocument, name: str, overrides: Sequence[Override]) -> Document:
+    value, problems, job = document.value, list(document.problems), None
+    if value is not None:
+        for override in overrides:
+            value = apply(override, value)
+        job, found = parse_object(value)
+        problems += found
+    problems.sort(key=lambda problem: document.line(problem.path))
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    return Document(
+        place=f"{name}:{document.line(())}",
+        name=str(metadata["name"]) if isinstance(metadata, dict) and metadata.get("name") else None,
+        job=job,
+        problems=tuple(replace(p, place=_place(p, document, name, overrides)) for p in problems),
+    )
+
+
+def _place(problem: Problem, document: YamlDocument, name: str, overrides: Sequence[Override]) -> str:
+    if any(problem.path[: len(override.path)] == override.path for override in overrides):
+        return "--set"
+    return f"{name}:{document.line(problem.path)}"

@@ -1,0 +1,202 @@
+"""What is wrong with a job, said to the person who wrote it: the field, the fault in plain words, a suggestion."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from datajob.one_of import Choice
+from datajob.parameters import Parameters
+from datajob.suggest import nearest
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the top of a document: `("spec", "steps", 2, "filter")`."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of one document."""
+
+    path: Path
+    message: str
+    suggestion: str | None = None
+    warning: bool = False
+    """True when the job may still run."""
+    place: str | None = None
+    """Where it stands: `job.yaml:12`."""
+
+    def __str__(self) -> str:
+        parts = [self.place, dotted(self.path), "warning" if self.warning else None, self.message]
+        said = ": ".join(part for part in parts if part)
+        return f"{said}; {self.suggestion}" if self.suggestion else said
+
+
+def dotted(path: Path) -> str:
+    """`("spec", "steps", 2, "filter")` -> `spec.steps[2].filter`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """`did you mean ...?` with the nearest of `words`, or None when none is near."""
+    near = nearest(word, words)
+    return f"did you mean `{near}`?" if near else None
+
+
+def explain(error: ValidationError, model: type[Parameters], document: Any) -> list[Problem]:
+    """The faults that pydantic found in `document`, one per field, in the order of the fields."""
+    found: dict[Path, Problem] = {}
+    for detail in error.errors(include_url=False):
+        path = _real_path(detail["loc"], document, missing=detail["type"] == "missing")
+        problem = _problem(detail, path, model, document)
+        before = found.get(path)
+        if before and before.message != problem.message:  # the branches of a union
+            problem = Problem(path, f"{before.message}, or {problem.message}", before.suggestion or problem.suggestion)
+        found[path] = problem
+    return [p for p in found.values() if not _follows_from_others(p, found, document)]
+
+
+def model_at(path: Path, model: type[Parameters]) -> type[Parameters] | None:
+    """The model that describes the block at `path`, or None where there is none."""
+    here: type[Parameters] | None = model
+    for part in path:
+        if here is None:
+            return None
+        if isinstance(part, str):
+            here = here.alternatives.get(part) if issubclass(here, Choice) else _model_in(_annotation(here, part))
+    return here
+
+
+def keys_of(model: type[Parameters]) -> list[str]:
+    """The keys of a block, as they are written in YAML."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def value_at(path: Path, document: Any) -> Any:
+    """What the document has at `path`; None where it has nothing."""
+    for part in path:
+        try:
+            document = document[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return document
+
+
+def shown(value: Any) -> str:
+    """A value as a person would recognise it, shortened."""
+    if value is None:
+        return "empty"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _annotation(model: type[Parameters], key: str) -> Any:
+    return next((field.annotation for name, field in model.model_fields.items() if key == (field.alias or name)), None)
+
+
+def _model_in(annotation: Any) -> type[Parameters] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Parameters):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _real_path(loc: Path, document: Any, *, missing: bool) -> Path:
+    """Pydantic's location without the names of union branches, which no document has."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        here = value_at(tuple(path), document)
+        is_there = (isinstance(here, Mapping) and part in here) or (isinstance(here, list | tuple) and isinstance(part, int))
+        if is_there or (missing and index == len(loc) - 1):
+            path.append(part)
+    return tuple(path)
+
+
+def _follows_from_others(problem: Problem, found: Mapping[Path, Problem], document: Any) -> bool:
+    """A list whose entries are all wrong is reported as too short besides."""
+    if "at least" not in problem.message or not value_at(problem.path, document):
+        return False
+    return any(path[: len(problem.path)] == problem.path != path for path in found)
+
+
+def _problem(detail: Mapping[str, Any], path: Path, model: type[Parameters], document: Any) -> Problem:
+    kind, value = str(detail["type"]), detail["input"]
+    if kind == "missing":
+        return Problem(path, f"`{path[-1]}` is required and missing")
+    if kind == "extra_forbidden":
+        return _unknown_key(path, model)
+    if kind == "literal_error":
+        allowed = [str(word) for word in get_args(_annotation(model_at(path[:-1], model) or model, str(path[-1])))]
+        return Problem(path, f"must be {detail['ctx']['expected']}, is {shown(value)}", closest(str(value), allowed))
+    if kind == "value_error":
+        return Problem(path, str(detail["ctx"]["error"]), _misplaced(path, model, document))
+    if kind in _SAID:
+        return Problem(path, f"{_SAID[kind](detail.get('ctx', {}))}, is {shown(value)}", _rewrite(kind, value))
+    return Problem(path, f"{detail['msg']}, is {shown(value)}")
+
+
+def _unknown_key(path: Path, model: type[Parameters]) -> Problem:
+    block = model_at(path[:-1], model)
+    key = str(path[-1])
+    if block is None:
+        return Problem(path, f"unknown key `{key}`")
+    if issubclass(block, Choice):
+        return Problem(path, f"unknown {block.what} `{key}`", closest(key, block.alternatives) or _all(block.alternatives))
+    return Problem(path, f"unknown key `{key}`", closest(key, keys_of(block)) or _all(keys_of(block)))
+
+
+def _all(keys: Iterable[str]) -> str | None:
+    listed = sorted(keys)
+    return f"known: {', '.join(listed)}" if 0 < len(listed) <= 12 else None
+
+
+def _misplaced(path: Path, model: type[Parameters], document: Any) -> str | None:
+    """A parameter that stands beside its operator instead of below it."""
+    block, value = model_at(path, model), value_at(path, document)
+    if block is None or not issubclass(block, Choice) or not isinstance(value, Mapping):
+        return None
+    known = [key for key in value if key in block.alternatives]
+    strays = [key for key in value if key not in block.alternatives]
+    if len(known) == 1 and strays and set(strays) <= set(keys_of(block.alternatives[known[0]])):
+        return f"indent `{strays[0]}` so that it stands below `{known[0]}:`"
+    return None
+
+
+def _rewrite(kind: str, value: Any) -> str | None:
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f'quote it: "{value}"'
+    if kind in ("tuple_type", "list_type") and isinstance(value, str):
+        return f"write it as a list: [{value}]"
+    return None
+
+
+_SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "string_type": lambda c: "must be text",
+    "int_type": lambda c: "must be a whole number",
+    "int_from_float": lambda c: "must be a whole number",
+    "float_type": lambda c: "must be a number",
+    "finite_number": lambda c: "must be a finite number",
+    "bool_type": lambda c: "must be true or false",
+    "model_type": lambda c: "must be a block of keys",
+    "dict_type": lambda c: "must be a block of keys",
+    "tuple_type": lambda c: "must be a list",
+    "list_type": lambda c: "must be a list",
+    "greater_than": lambda c: f"must be above {c['gt']}",
+    "greater_than_equal": lambda c: f"must be at least {c['ge']}",
+    "less_than": lambda c: f"must be below {c['lt']}",
+    "less_than_equal": lambda c: f"must be at most {c['le']}",
+    "string_too_short": lambda c: f"must have at least {_characters(c['min_length'])}",
+    "string_too_long": lambda c: f"must have at most {_characters(c['max_length'])}",
+    "string_pattern_mismatch": lambda c: f"must match the pattern {c['pattern']}",
+    "too_short": lambda c: f"must have at least {_entries(c['min_length'])}",
+    "too_long": lambda c: f"must have at most {_entries(c['max_length'])}",
+}
+"""Pydantic's error types in plain words; the value that was found is added."""
+
+
+def _characters(count: int) -> str:
+    return f"{count} character" + "s" * (count != 1)
+
+
+def _entries(count: int) -> str:
+    return f"{count} " + ("entry" if count == 1 else "entries")

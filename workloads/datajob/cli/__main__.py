@@ -1,0 +1,5 @@
+"""`python -m datajob.cli`."""
+
+from datajob.cli import main
+
+main()

@@ -1,0 +1,65 @@
+"""`datajob validate`: every problem of every job of every file."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from datajob.api.checks import check_imports
+from datajob.api.loading import Document, read_file
+from datajob.api.overrides import Override, parse_override
+from datajob.api.problems import Problem, dotted
+from datajob.cli.modules import importing_from
+from datajob.errors import InvalidJob
+
+
+def validate_files(files: Sequence[str], overrides: Sequence[str], *, imports: bool, form: str) -> int:
+    """Print what is wrong with the jobs of `files`; 2 when any of them cannot run, else 0."""
+    wanted = [parse_override(text) for text in overrides]
+    documents = [document for file in files for document in _read(file, wanted, imports)]
+    if form == "json":
+        click.echo(json.dumps([_as_data(document) for document in documents], indent=2, ensure_ascii=False))
+    else:
+        for document in documents:
+            _print(document)
+    return InvalidJob.exit_code if any(document.errors for document in documents) else 0
+
+
+def _read(file: str, overrides: Sequence[Override], imports: bool) -> list[Document]:
+    try:
+        documents = read_file(file, overrides)
+    except InvalidJob as error:
+        return [Document(file, None, None, (Problem((), str(error)),))]
+    if not imports:
+        return documents
+    with importing_from(os.path.dirname(os.path.abspath(file))):
+        return [_with_imports(document) for document in documents]
+
+
+def _with_imports(document: Document) -> Document:
+    found = check_imports(document.job) if document.job else ()
+    return replace(document, problems=(*document.problems, *(replace(p, place=document.place) for p in found)))
+
+
+def _print(document: Document) -> None:
+    verdict = click.style("wrong", fg="red") if document.errors else click.style("ok", fg="green")
+    click.echo(": ".join(part for part in (document.place, document.name, verdict) if part))
+    for problem in document.problems:
+        click.echo(f"  {problem}")
+
+
+def _as_data(document: Document) -> dict[str, Any]:
+    problems = [
+        {
+            "place": problem.place,
+            "path": dotted(problem.path),
+            "level": "warning" if problem.warning else "error",
+            "message": problem.message,
+            "suggestion": problem.suggestion,
+        }
+        for problem in document.problems
+    ]
+    return {"place": document.place, "name": document.name, "valid": not document.errors, "problems": problems}

@@ -1,0 +1,87 @@
+"""The lock that keeps two drivers from writing to one sink."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from datajob.errors import SinkError
+from datajob.formats.folder import Folder
+from datajob.formats.storage import BOOKKEEPING
+
+LOCK = f"{BOOKKEEPING}/lock.json"
+
+
+LOCK_SECONDS = 60.0
+
+
+REFRESH_SECONDS = 15.0
+
+
+class Lock:
+    """Says that a driver is at work on a sink. Refreshed while it lives; one that is not refreshed is void after a minute,
+    and at once when its process is known to be gone or the same run is started again."""
+
+    def __init__(self, sink: Folder, run_id: str | None) -> None:
+        self._sink = sink
+        self._run_id = run_id
+        self._owner = uuid.uuid4().hex
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._refresh, daemon=True, name="refresh-lock")
+
+    def __enter__(self) -> Self:
+        self._refuse_if_held()
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+        with suppress(Exception):
+            self._sink.delete([LOCK])
+
+    def _refuse_if_held(self) -> None:
+        if not self._sink.exists(LOCK):
+            return
+        held = json.loads(self._sink.read(LOCK))
+        same_run = self._run_id is not None and held["run_id"] == self._run_id
+        gone = held["host"] == socket.gethostname() and not _alive(held["pid"])
+        if same_run or gone or time.time() - held["time"] > LOCK_SECONDS:
+            return
+        raise SinkError(
+            f"Another run is writing to {self._sink.path} (process {held['pid']} on {held['host']}). "
+            "Wait for it, stop it, or choose another path."
+        )
+
+    def _write(self) -> None:
+        held = {
+            "run_id": self._run_id,
+            "owner": self._owner,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.time(),
+        }
+        self._sink.write(LOCK, json.dumps(held).encode())
+
+    def _refresh(self) -> None:
+        while not self._stop.wait(REFRESH_SECONDS):
+            with suppress(Exception):  # a store that is down for a moment must not end the run
+                self._write()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,101 @@
+"""The state of a run beside its sink: which run it is, whether it may write there, and that it is the only one.
+
+`_datajob/run.json` outlives the driver; a restarted driver finds in it what to go on with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+
+from datajob.errors import SinkError
+from datajob.formats.base import OutputFile, Writer
+from datajob.formats.folder import Folder
+from datajob.formats.storage import BOOKKEEPING
+
+RUN = f"{BOOKKEEPING}/run.json"
+MANIFEST = f"{BOOKKEEPING}/manifest.json"
+OURS = re.compile(r"(^|/)part-\d{5,}-[0-9a-f]{10}\b")
+"""Names of result files that a run of ours may have written."""
+
+
+def now() -> str:
+    """The time as RFC 3339."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What a driver has to know of the run that it starts or goes on with."""
+
+    run_id: str
+    name: str
+    started: str
+    attempt: int = 1
+    state: str = "running"
+    target: int | None = None
+    """Bytes of a shard, fixed by the first attempt."""
+    prior: list[OutputFile] = field(default_factory=list)
+    """Files that were there before and stay: mode `append`."""
+
+    def save(self, sink: Folder) -> None:
+        """Write it."""
+        sink.write(RUN, json.dumps(asdict(self)).encode())
+
+
+def load_state(sink: Folder) -> RunState | None:
+    """The run that last wrote to this sink, if any."""
+    if not sink.exists(RUN):
+        return None
+    raw = json.loads(sink.read(RUN))
+    return RunState(**{**raw, "prior": [OutputFile(**f) for f in raw["prior"]]})
+
+
+def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str | None) -> RunState:
+    """The state to run with: a new run, or the next attempt of one that did not end.
+
+    A complete run of the same `run_id` comes back as it is (state `complete`): there is nothing to do.
+    Raises SinkError under mode `error` when the sink holds a result.
+    """
+    last = load_state(sink)
+    if last is not None and last.state == "complete" and run_id is not None and last.run_id == run_id and not fresh:
+        return last
+    if last is not None and last.state != "complete":
+        state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
+        if fresh:
+            for kept in ("commits", "stages", "answers"):
+                sink.delete_tree(f"{BOOKKEEPING}/{kept}")
+            state = replace(state, target=None)
+        return state
+    there = data_files(sink, writer)
+    if there and writer.mode == "error":
+        raise SinkError(
+            f"{writer.path} already holds data ({_count(there)}, such as {there[0].path}). "
+            "Choose another path, or set the writer's `mode` to `overwrite` or `append`."
+        )
+    if fresh or writer.mode != "overwrite":
+        sink.delete_tree(f"{BOOKKEEPING}/commits")
+    prior = (_manifest_files(sink) or there) if writer.mode == "append" else []
+    return RunState(run_id or uuid.uuid4().hex, name, now(), prior=prior)
+
+
+def _count(files: list[OutputFile]) -> str:
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
+
+
+def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
+    """Files below the sink with the writer's ending that readers would see."""
+    return [
+        OutputFile(name, -1, size)
+        for name, size in sink.list("", recursive=True).items()
+        if name.endswith(writer.extension) and not any(part[:1] in "._" for part in name.split("/"))
+    ]
+
+
+def _manifest_files(sink: Folder) -> list[OutputFile]:
+    if not sink.exists(MANIFEST):
+        return []
+    return [OutputFile(**f) for f in json.loads(sink.read(MANIFEST))["files"]]

@@ -1,0 +1,228 @@
+"""Counts of one unit of work, and how counts of many units add up to the report's. Plain data, JSON in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from datajob.api.report import Histogram, Sample, StepReport, WorkerReport
+from datajob.engine.counts.sketch import Sketch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.base import Measures
+
+BINS = 40
+MEASURED_COLUMNS = 4
+SAMPLES_PER_REASON = 3
+KEPT_SAMPLES = 5
+SAMPLE_CHARACTERS = 400
+SAMPLE_COLUMNS = 12
+
+MeasureKey = tuple[str, str, str]
+"""Step that observed, filter that the measure belongs to, name of the measure."""
+
+
+@dataclass
+class StepTally:
+    """Counts of one step."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: StepTally) -> None:
+        """Add another unit's counts of the same step."""
+        self.rows_in += other.rows_in
+        self.rows_out += other.rows_out
+        self.failed += other.failed
+        self.seconds += other.seconds
+        for reason, count in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+@dataclass
+class WorkerTally:
+    """What one process did with its models."""
+
+    device: str = "cpu"
+    calls: int = 0
+    rows: int = 0
+    first: float = 0.0
+    """Start of its first call, in seconds of the epoch."""
+    last: float = 0.0
+    """End of its last call."""
+    models: list[str] = field(default_factory=list)
+    """What its models say of themselves: engine, model, revision, type."""
+    busy: float = 0.0
+    """Seconds in which they were at work."""
+
+    def describe(self, *models: str) -> WorkerTally:
+        """Note models, each once."""
+        self.models += [m for m in dict.fromkeys(models) if m and m not in self.models]
+        return self
+
+    def add(self, calls: int, rows: int, first: float, last: float, busy: float) -> None:
+        """Count calls that took place between two moments."""
+        self.busy += busy
+        self.first = first if not self.calls else min(self.first, first)
+        self.last = max(self.last, last)
+        self.calls += calls
+        self.rows += rows
+
+
+@dataclass
+class Tally:
+    """Counts, length histograms and example rows of a unit, or of a run."""
+
+    steps: dict[str, StepTally] = field(default_factory=dict)
+    histograms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """Column -> `read` | `written` -> rows per power of two of bytes."""
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    workers: dict[str, WorkerTally] = field(default_factory=dict)
+    """Host and process id -> what its models did."""
+    measures: dict[MeasureKey, Sketch] = field(default_factory=dict)
+    """The distribution of each measure that a step observed."""
+    reused: int = 0
+    """Rows whose answers an attempt had left that did not come to commit them."""
+
+    def worker(self, name: str, device: str) -> WorkerTally:
+        """What a process did with its models, made when it is new."""
+        return self.workers.setdefault(name, WorkerTally(device))
+
+    def step(self, name: str) -> StepTally:
+        """The counts of a step, made when it is new."""
+        return self.steps.setdefault(name, StepTally())
+
+    def add(self, other: Tally) -> None:
+        """Add another unit's tally. Samples keep the first few of each step and reason."""
+        for name, step in other.steps.items():
+            self.step(name).add(step)
+        for column, sides in other.histograms.items():
+            for side, counts in sides.items():
+                mine = self.histograms.setdefault(column, {}).setdefault(side, [0] * BINS)
+                self.histograms[column][side] = [a + b for a, b in zip(mine, counts, strict=True)]
+        for name, worker in other.workers.items():
+            here = self.worker(name, worker.device).describe(*worker.models)
+            here.add(worker.calls, worker.rows, worker.first, worker.last, worker.busy)
+        self.reused += other.reused
+        for key, sketch in other.measures.items():
+            self.measures.setdefault(key, Sketch()).merge(sketch)
+        for sample in other.samples:
+            if self.wants_sample(sample["step"], sample["reason"]):
+                self.samples.append(sample)
+
+    def observe(self, step: str, found: Mapping[str, Measures]) -> None:
+        """Count the measures of some rows, as `Observe.observe` returns them."""
+        for name, measures in found.items():
+            for measure, values in measures.items():
+                self.measures.setdefault((step, name, measure), Sketch()).add(values)
+
+    def wants_sample(self, step: str, reason: str | None) -> bool:
+        """True while another example of this step and reason is welcome."""
+        have = sum(1 for s in self.samples if s["step"] == step and s["reason"] == reason)
+        return have < (KEPT_SAMPLES if reason is None else SAMPLES_PER_REASON)
+
+    def sample(self, step: str, reason: str | None, rows: pa.Table) -> None:
+        """Keep the first of `rows` as examples, values shortened."""
+        for index in range(min(rows.num_rows, SAMPLES_PER_REASON)):
+            if not self.wants_sample(step, reason):
+                return
+            row = {name: shorten(rows.column(name)[index].as_py()) for name in rows.column_names[:SAMPLE_COLUMNS]}
+            self.samples.append({"step": step, "reason": reason, "row": row})
+
+    def measure(self, side: str, table: pa.Table) -> None:
+        """Add the lengths of the first string or binary columns of `table` to the histograms."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        measurable = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+        columns = [f.name for f in table.schema if any(check(f.type) for check in measurable)][:MEASURED_COLUMNS]
+        for name in columns:
+            lengths = pc.binary_length(table.column(name)).drop_null().to_numpy()
+            bins = np.bincount(np.frexp(np.maximum(lengths, 1))[1] - 1, minlength=BINS)[:BINS]
+            mine = self.histograms.setdefault(name, {}).setdefault(side, [0] * BINS)
+            self.histograms[name][side] = [a + int(b) for a, b in zip(mine, bins, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "steps": {k: vars(v) for k, v in self.steps.items()},
+            "histograms": self.histograms,
+            "samples": self.samples,
+            "workers": {k: vars(v) for k, v in self.workers.items()},
+            "measures": [[*key, sketch.to_json()] for key, sketch in self.measures.items()],
+            "recalled": self.reused,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Tally:
+        """The inverse of `to_json`."""
+        workers = {k: WorkerTally(**v) for k, v in data.get("workers", {}).items()}
+        measures = {(step, name, measure): Sketch.from_json(s) for step, name, measure, s in data.get("measures", ())}
+        steps = {k: StepTally(**v) for k, v in data["steps"].items()}
+        return cls(steps, data["histograms"], data["samples"], workers, measures, data.get("recalled", 0))
+
+    def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
+        """The report's steps, in order; steps that saw no row yet have zeros."""
+        found = ((name, self.steps.get(name, StepTally())) for name in order)
+        return tuple(
+            StepReport(
+                name=name,
+                rows_in=t.rows_in,
+                rows_out=t.rows_out,
+                failed=t.failed,
+                seconds=round(t.seconds, 3),
+                rejected=dict(sorted(t.rejected.items(), key=lambda item: (-item[1], item[0]))),
+            )
+            for name, t in found
+        )
+
+    def histogram_reports(self) -> tuple[Histogram, ...]:
+        """The report's histograms."""
+        return tuple(
+            Histogram(column=column, unit="bytes", read=_trim(sides.get("read", [])), written=_trim(sides.get("written", [])))
+            for column, sides in self.histograms.items()
+        )
+
+    def worker_reports(self) -> tuple[WorkerReport, ...]:
+        """The report's processes that ran models, in the order of their names."""
+        return tuple(
+            WorkerReport(
+                name=name,
+                device=w.device,
+                models=tuple(w.models),
+                rows=w.rows,
+                busy_seconds=round(w.busy, 3),
+                first=_moment(w.first),
+                last=_moment(w.last),
+            )
+            for name, w in sorted(self.workers.items())
+        )
+
+    def sample_reports(self) -> tuple[Sample, ...]:
+        """The report's examples."""
+        return tuple(Sample(**sample) for sample in self.samples)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _trim(counts: list[int]) -> tuple[int, ...]:
+    last = max((i for i, c in enumerate(counts) if c), default=-1)
+    return tuple(counts[: last + 1])
+
+
+def shorten(value: Any) -> str:
+    """A value as a short text."""
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SAMPLE_CHARACTERS else text[:SAMPLE_CHARACTERS] + "…"

@@ -1,0 +1,127 @@
+"""Intermediate files of Arrow blocks: rows staged between phases, and exchanges that many units read a part of.
+
+An exchange file holds, for each block it was given, one record batch per partition; batch b belongs to partition
+b mod P. A reader of partition p opens every file of the exchange and reads only its batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from datajob.errors import InvalidJob
+from datajob.formats.atomic_file import AtomicFile
+from datajob.formats.folder import Folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+def typed(schema: pa.Schema) -> pa.Schema:
+    """`schema` with string in place of null: a column without any value yet."""
+    import pyarrow as pa
+
+    return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in schema])
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with the columns and types of `schema`; missing columns are null. Raises InvalidJob when a type does not fit."""
+    import pyarrow as pa
+
+    if table.schema.equals(schema):
+        return table
+    columns = []
+    for f in schema:
+        if f.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, f.type))
+            continue
+        column = table.column(f.name)
+        try:
+            columns.append(column if column.type.equals(f.type) else column.cast(f.type))
+        except pa.ArrowInvalid as error:
+            raise _type_change(f, column.type, str(error)) from error
+        except pa.ArrowNotImplementedError as error:
+            raise _type_change(f, column.type, str(error)) from error
+    extra = [name for name in table.column_names if name not in schema.names]
+    if extra:
+        raise InvalidJob(
+            f"Column {extra[0]} appears in some batches of rows and not in others. "
+            "Let the function that makes it return it always, with null where there is no value."
+        )
+    return pa.table(columns, schema=schema)
+
+
+def _type_change(f: pa.Field, found: pa.DataType, why: str) -> InvalidJob:
+    return InvalidJob(
+        f"Column {f.name} is {f.type} in some batches of rows and {found} in others ({why}). "
+        f"Add a `cast` step that fixes its type, such as `cast: {{columns: {{{f.name}: string}}}}`."
+    )
+
+
+class BlockWriter:
+    """Writes one file of blocks, LZ4-compressed; visible under its name at `close`."""
+
+    def __init__(self, root: str, name: str) -> None:
+        self._file = AtomicFile(root, name)
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+        self._schema: pa.Schema | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append a table as one record batch."""
+        import pyarrow as pa
+
+        if self._writer is None:
+            self._schema = typed(table.schema)
+            self._writer = pa.ipc.new_file(self._file.stream, self._schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        assert self._schema is not None
+        batches = conform(table, self._schema).combine_chunks().to_batches()
+        self._writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=self._schema))
+
+    def write_partitions(self, table: pa.Table, parts: NDArray[np.int64], partitions: int) -> None:
+        """Append a table split in one record batch per partition, rows in order."""
+        import numpy as np
+        import pyarrow as pa
+
+        order = np.argsort(parts, kind="stable")
+        bounds = np.searchsorted(parts[order], np.arange(partitions + 1))
+        table = table.take(pa.array(order)) if partitions > 1 else table
+        for p in range(partitions):
+            self.write(table.slice(bounds[p], bounds[p + 1] - bounds[p]))
+
+    def close(self) -> None:
+        """Give the file its name. A file that got no block is not written."""
+        if self._writer is None:
+            self._file.abort()
+            return
+        self._writer.close()
+        self._file.commit()
+
+    def abort(self) -> None:
+        """Leave nothing; never raises."""
+        self._file.abort()
+
+
+def read_blocks(root: str, name: str) -> Iterator[pa.Table]:
+    """The blocks of one file, in order; none when it was not written."""
+    yield from _batches(root, name, 0, 1)
+
+
+def read_partition(root: str, names: Sequence[str], partition: int, partitions: int) -> pa.Table | None:
+    """All rows of one partition over the files of an exchange, in file and block order; None when no file was written."""
+    import pyarrow as pa
+
+    tables = [t for name in names for t in _batches(root, name, partition, partitions)]
+    return pa.concat_tables(tables, promote_options="permissive") if tables else None
+
+
+def _batches(root: str, name: str, start: int, step: int) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    folder = Folder(root)
+    if not folder.exists(name):
+        return
+    with folder.open_input(name) as source, pa.ipc.open_file(source) as reader:
+        for index in range(start, reader.num_record_batches, step):
+            yield pa.Table.from_batches([reader.get_batch(index)])

@@ -1,0 +1,92 @@
+"""Where the units of a segment run: CPU tasks for cleaning, actors that keep their model for inference. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from datajob.api.resources import Accelerator, Resources
+from datajob.engine.plan.fused import FusedSteps
+from datajob.operators.base import Device, Model, ModelResources
+
+RAY_RESOURCE = {"gpu": "GPU", "npu": "NPU"}
+MEMORY_SHARE = 0.8
+"""Of the memory that Ray knows of, for copies of a model on CPUs."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What a unit needs of the worker that runs it."""
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    resources: tuple[tuple[str, float], ...] = ()
+    actors: tuple[int, int] | None = None
+    """Fewest and most actors that keep their models loaded; None: stateless tasks."""
+    models: tuple[Model, ...] = ()
+    """What the actors load."""
+    device: Device = field(default_factory=Device)
+    """What each of them is given."""
+
+
+def place(fused: FusedSteps | None, resources: Resources, available: Mapping[str, float], promised: bool = False) -> Placement:
+    """The placement of a segment on a cluster that has `available` Ray resources.
+
+    Inference goes to the accelerators that the job asks for; where they are `promised` (a cluster made for the job) it
+    waits for them. On a machine of its own the job takes the accelerators that are there, or else the CPUs.
+    """
+    models = () if fused is None else tuple(s.operator for s in fused.steps if isinstance(s.operator, Model))
+    if fused is None or not models:
+        return Placement()
+    needs = _together([m.needs() for m in models])
+    if fused.accelerated:
+        asked = resources.accelerator
+        if asked is not None and (promised or available.get(RAY_RESOURCE[asked.type], 0) > 0):
+            return _on_accelerators(models, needs, asked.type, *_count(asked, promised, available))
+        for kind in () if promised else ("gpu", "npu"):
+            if (there := int(available.get(RAY_RESOURCE[kind], 0))) > 0:
+                return _on_accelerators(models, needs, kind, there, there)
+    return _on_cpus(models, needs, available)
+
+
+def _together(needs: list[ModelResources]) -> ModelResources:
+    """What an actor needs that holds several models."""
+    memory = [n.memory for n in needs]
+    return ModelResources(
+        max(n.accelerators for n in needs),
+        max(n.cpus for n in needs),
+        max((n.least for n in needs if n.least), default=None),
+        min((n.most for n in needs if n.most), default=None),
+        None if None in memory else sum(m or 0 for m in memory),
+    )
+
+
+def _count(asked: Accelerator, promised: bool, available: Mapping[str, float]) -> tuple[int, int]:
+    if promised:
+        return asked.min * asked.per_worker, asked.max * asked.per_worker
+    there = int(available[RAY_RESOURCE[asked.type]])
+    return there, there
+
+
+def _on_accelerators(models: tuple[Model, ...], needs: ModelResources, kind: str, least: int, most: int) -> Placement:
+    share = needs.accelerators
+    high = needs.most or max(1, math.floor(most / share))
+    low = min(high, needs.least or max(1, math.floor(least / share)))
+    device = Device("gpu" if kind == "gpu" else "npu", share)
+    if kind == "gpu":
+        return Placement(needs.cpus, share, actors=(low, high), models=models, device=device)
+    return Placement(needs.cpus, resources=(("NPU", share),), actors=(low, high), models=models, device=device)
+
+
+def _on_cpus(models: tuple[Model, ...], needs: ModelResources, available: Mapping[str, float]) -> Placement:
+    """One actor per core as far as memory reaches for copies; of a model of unknown size one copy, with all cores."""
+    cores = max(1, int(available.get("CPU", 1)))
+    if needs.memory is None and needs.most is None:
+        return Placement(cores, actors=(1, 1), models=models, device=Device("cpu", cores))
+    fit = cores / needs.cpus
+    if needs.memory:
+        fit = min(fit, MEMORY_SHARE * available.get("memory", math.inf) / needs.memory)
+    high = needs.most or max(1, math.floor(fit))
+    low = min(high, needs.least or high)
+    return Placement(needs.cpus, actors=(low, high), models=models, device=Device("cpu", needs.cpus))

@@ -1,0 +1,147 @@
+"""Lists the input of a run and cuts it in shards: the only look at the data before work begins."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datajob.engine.input.inputs import FragmentInput
+from datajob.engine.input.sharding import (
+    MAX_FRAGMENTS,
+    MODEL_PARTS,
+    MODEL_ROWS,
+    InputShard,
+    model_fragments,
+    model_line_target,
+    model_target,
+    pack,
+    shard_target,
+)
+from datajob.errors import InputError
+from datajob.formats.base import Fragment, InputFile, Reader
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+THREADS = 16
+FEW = 16
+"""Files up to which those are cut that have to be looked through for it; more keep a cluster busy as they are."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The input of a run."""
+
+    source: FragmentInput
+    files: int
+    size: int
+    """Bytes."""
+    target: int
+    """Bytes of a shard."""
+
+
+def list_input(readers: Sequence[Reader], target: int | None, inference: bool, lenient: bool = False) -> Listing:
+    """List the files of all readers, unite their columns and cut shards.
+
+    When `lenient`, files that cannot be read do not count here; they are met again, and counted, when they are read.
+
+    Raises InputError when something is missing or unreadable, or when a column has types that do not unite.
+    """
+    files = [reader.files() for reader in readers]
+    size = sum(f.size for some in files for f in some)
+    target = target or (model_target if inference else shard_target)(size)
+    learn = _schema_of_readable if lenient else _schema
+    schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
+    most = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
+    shards: list[InputShard] = []
+    for number, (reader, some) in enumerate(zip(readers, files, strict=True)):
+        wanted = _line_target(reader, some, target, lenient) if inference else target
+        shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, most)
+    if inference:
+        shards = _divided(shards, readers, lenient)
+    source = FragmentInput(tuple(shards), tuple(readers), unite(schemas), tuple(schemas))
+    return Listing(source, sum(map(len, files)), size, target)
+
+
+def _line_target(reader: Reader, files: Sequence[InputFile], target: int, lenient: bool) -> int:
+    try:
+        row_bytes = reader.row_bytes(files)
+    except InputError:
+        if not lenient:
+            raise
+        row_bytes = None
+    return target if row_bytes is None else model_line_target(target, sum(f.size for f in files), row_bytes)
+
+
+def _divided(shards: Sequence[InputShard], readers: Sequence[Reader], lenient: bool) -> list[InputShard]:
+    """Shards of few rows out of those of one fragment whose format tells how many rows it has."""
+
+    def one(shard: InputShard) -> list[InputShard]:
+        try:
+            rows = readers[shard.source].count(shard.fragments[0]) if len(shard.fragments) == 1 else None
+        except InputError:
+            if not lenient:
+                raise
+            rows = None
+        return [shard] if rows is None or rows <= MODEL_ROWS else shard.divided(rows, min(MODEL_PARTS, -(-rows // MODEL_ROWS)))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(itertools.chain.from_iterable(pool.map(one, shards)))
+
+
+def _schema(reader: Reader, files: Sequence[InputFile]) -> pa.Schema:
+    return reader.schema(files)
+
+
+def _schema_of_readable(reader: Reader, files: Sequence[InputFile]) -> pa.Schema:
+    try:
+        return reader.schema(files)
+    except InputError:
+        with ThreadPoolExecutor(THREADS) as pool:
+            readable = list(itertools.compress(files, pool.map(lambda f: _is_readable(reader, f), files)))
+        if not readable:
+            raise
+        return reader.schema(readable)
+
+
+def _is_readable(reader: Reader, file: InputFile) -> bool:
+    try:
+        reader.schema([file])
+    except InputError:
+        return False
+    return True
+
+
+def _fragments(reader: Reader, files: Sequence[InputFile], target: int, lenient: bool) -> list[Fragment]:
+    def cut(file: InputFile) -> list[Fragment]:
+        try:
+            return reader.fragments(file, target)
+        except InputError:
+            if lenient:
+                return [Fragment(file, 0, -1, file.size)]
+            raise
+
+    if reader.cutting_reads and len(files) > FEW:
+        return [Fragment(file, 0, -1, file.size) for file in files]
+    large = [f for f in files if f.size > target]  # only these have to be opened to be cut
+    with ThreadPoolExecutor(THREADS) as pool:
+        pieces = dict(zip(large, pool.map(cut, large), strict=True))
+    return list(itertools.chain.from_iterable(pieces[f] if f.size > target else cut(f) for f in files))
+
+
+def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """The columns of all sources. Raises InputError when two sources disagree about a column's type."""
+    import pyarrow as pa
+
+    if len(schemas) == 1:
+        return schemas[0]
+    try:
+        return pa.unify_schemas([s.remove_metadata() for s in schemas], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(
+            f"The sources have a column of the same name with types that do not unite: {error}. "
+            "Read the column under its own name or leave it out (`columns`) in one of them."
+        ) from error

@@ -1,0 +1,121 @@
+"""Adds up records to the report of a run, while it runs and at its end. Knows nothing of how units are run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from datajob import __version__
+from datajob.api.report import READ, WRITE, Output, Progress, Report
+from datajob.engine.commit.ledger import Record
+from datajob.engine.commit.run_state import RunState, now
+from datajob.engine.counts.tally import Tally
+from datajob.engine.report.distributions import measure_reports
+from datajob.engine.steps import Step
+
+
+@dataclass
+class Meter:
+    """The counts of a run so far."""
+
+    state: RunState
+    steps: Sequence[Step]
+    """The steps in order, without `read` and `write`."""
+    stages: int
+    """How many phases the run will have."""
+    input_files: int = 0
+    input_bytes: int = 0
+    tally: Tally = field(default_factory=Tally)
+    began: float = field(default_factory=time.time)
+    """Unix time at which the driver began."""
+    first_shard: float | None = None
+    """Unix time at which a worker began with the first unit."""
+    shards_done: int = 0
+    shards_total: int = 0
+    kept: int = 0
+    stages_done: int = 0
+    _stage_weight: int = 1
+    _stage_done: int = 0
+    _reused_share: float = 0.0
+
+    def start_stage(self, weights: Iterable[int]) -> None:
+        """A phase with units of these weights begins."""
+        weights = list(weights)
+        self.shards_total += len(weights)
+        self._stage_weight = max(1, sum(weights))
+        self._stage_done = 0
+
+    def end_stage(self) -> None:
+        """All units of the phase that are needed are done."""
+        self.stages_done += 1
+        self._stage_done = 0
+
+    def count(self, record: Record, weight: int, kept: bool = False) -> None:
+        """A unit is done, now or (`kept`) by an earlier attempt."""
+        self.tally.add(record.tally)
+        record.tally = Tally()  # those of thousands of units would fill the memory
+        self.shards_done += 1
+        self.kept += kept
+        self._stage_done += weight
+        if not kept:
+            self.first_shard = min(self.first_shard or record.began, record.began)
+        if kept:
+            self._reused_share += weight / self._stage_weight / max(1, self.stages)
+
+    def failed_share(self) -> float:
+        """Failed rows per row read; while the input is being read, per row that it is expected to have."""
+        failed = sum(s.failed for s in self.tally.steps.values())
+        done = self._stage_done / self._stage_weight if self.stages_done == 0 else 1.0
+        return failed * min(1.0, done) / max(1, self.tally.step(READ).rows_in)
+
+    def progress(self) -> Progress:
+        """Totals and the estimate of the end."""
+        steps = self.tally.steps.values()
+        share = min(1.0, (self.stages_done + self._stage_done / self._stage_weight) / max(1, self.stages))
+        worked = share - self._reused_share
+        elapsed = time.time() - (self.first_shard or self.began)
+        return Progress(
+            rows_in=self.tally.step(READ).rows_in,
+            rows_out=self.tally.step(WRITE).rows_out,
+            rows_rejected=sum(sum(s.rejected.values()) for s in steps),
+            rows_failed=sum(s.failed for s in steps),
+            shards_done=self.shards_done,
+            shards_total=self.shards_total,
+            percent=int(share * 100),
+            eta_seconds=int(elapsed / worked * (1 - share)) if worked > 0.01 else None,
+        )
+
+    def report(
+        self,
+        state: Literal["running", "complete", "failed"] = "running",
+        message: str | None = None,
+        output: Output | None = None,
+    ) -> Report:
+        """The report as of now."""
+        progress = self.progress()
+        if state == "complete":
+            progress = progress.model_copy(update={"percent": 100, "eta_seconds": 0, "shards_total": progress.shards_done})
+        return Report(
+            name=self.state.name,
+            state=state,
+            message=message,
+            started=self.state.started,
+            finished=None if state == "running" else now(),
+            seconds=round(time.time() - self.began, 3),
+            startup_seconds=round((self.first_shard or time.time()) - self.began, 3),
+            attempt=self.state.attempt,
+            shards_reused=self.kept,
+            answers_reused=self.tally.reused,
+            version=__version__,
+            input_bytes=self.input_bytes,
+            input_files=self.input_files,
+            progress=progress,
+            steps=self.tally.step_reports((READ, *(step.name for step in self.steps), WRITE)),
+            output=output,
+            histograms=self.tally.histogram_reports(),
+            measures=() if state == "running" else measure_reports(self.tally.measures, self.steps),
+            samples=self.tally.sample_reports(),
+            workers=self.tally.worker_reports(),
+        )

@@ -1,0 +1,174 @@
+"""What all readers do to columns: plain types, one schema for all files, hive and path columns, did-you-mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from datajob.errors import InputError
+from datajob.formats.base import Fragment, InputFile, Reader
+from datajob.suggest import nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""The folder value that stands for null, as Hive writes it."""
+
+
+class ColumnsReader(Reader):
+    """Base of the readers of files that have columns of their own."""
+
+    abstract: ClassVar[bool] = True
+    columns: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Columns to read, in this order, hive partitions among them; all by default."
+    )
+
+    def known_columns(self) -> tuple[str, ...] | None:
+        """`columns` and `includePath`, when `columns` says what is read."""
+        return self._projection() if self.columns else None
+
+    def _projection(self) -> tuple[str, ...] | None:
+        return (*self.columns, *((self.include_path,) if self.include_path else ())) if self.columns else None
+
+    def _all_columns(self, of_files: pa.Schema, files: Sequence[InputFile]) -> pa.Schema:
+        """What `schema` returns, given the union of the files' columns."""
+        return project(with_file_columns(of_files, self, files), self._projection(), self.paths[0])
+
+
+def rebuilt(kind: Any, leaf: Callable[[Any], Any]) -> Any:
+    """`kind` with `leaf` applied to the types inside of lists, structs and maps; dictionaries are replaced by their values."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if t.is_dictionary(kind):
+        return rebuilt(kind.value_type, leaf)
+    if t.is_struct(kind):
+        return pa.struct([pa.field(f.name, rebuilt(f.type, leaf)) for f in kind])
+    if t.is_map(kind):
+        return pa.map_(rebuilt(kind.key_type, leaf), rebuilt(kind.item_type, leaf))
+    if t.is_fixed_size_list(kind):
+        return pa.list_(rebuilt(kind.value_type, leaf), kind.list_size)
+    if t.is_list(kind) or t.is_large_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
+        return pa.list_(rebuilt(kind.value_type, leaf))
+    return leaf(kind)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type without encodings that no operator should have to know: dictionaries, views and 64-bit offsets."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    def leaf(kind: Any) -> Any:
+        if t.is_large_string(kind) or t.is_string_view(kind):
+            return pa.string()
+        return pa.binary() if t.is_large_binary(kind) or t.is_binary_view(kind) else kind
+
+    plain: pa.DataType = rebuilt(kind, leaf)
+    return plain
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """`schema` with plain types, all columns nullable, without metadata."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(f.name, plain_type(f.type)) for f in schema])
+
+
+def unite(schemas: Mapping[str, pa.Schema]) -> pa.Schema:
+    """One schema for schemas by path: all columns in order of appearance, each with a type that holds all of its values.
+
+    A column that is null everywhere becomes a string. Raises InputError naming two files when types cannot be united.
+    """
+    import pyarrow as pa
+
+    kinds: dict[str, pa.DataType] = {}
+    origin: dict[str, str] = {}
+    for path, schema in schemas.items():
+        for column in schema:
+            known = kinds.setdefault(column.name, column.type)
+            first = origin.setdefault(column.name, path)
+            if known.equals(column.type):
+                continue
+            try:
+                pair = [pa.schema([(column.name, kind)]) for kind in (known, column.type)]
+                kinds[column.name] = pa.unify_schemas(pair, promote_options="permissive").field(0).type
+            except pa.ArrowException as error:
+                raise InputError(
+                    f"Column {column.name} is {known} in {first} but {column.type} in {path}, and no type holds both: "
+                    "read them as two sources and cast one, or leave the column out."
+                ) from error
+            if not kinds[column.name].equals(known):
+                origin[column.name] = path
+    return pa.schema([(name, pa.string() if pa.types.is_null(kind) else kind) for name, kind in kinds.items()])
+
+
+def with_file_columns(schema: pa.Schema, reader: Reader, files: Iterable[InputFile]) -> pa.Schema:
+    """`schema` plus a string column for each hive partition that the files lack, and `includePath`'s."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(key for file in files for key, _ in file.partition)
+    if reader.include_path:
+        names[reader.include_path] = None
+    for name in names:
+        if name not in schema.names:
+            schema = schema.append(pa.field(name, pa.string()))
+        elif name == reader.include_path:
+            raise InputError(f"includePath: the files already have a column {name}; choose another name.")
+    return schema
+
+
+def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Reader) -> pa.Table:
+    """`table`, as it was read from `fragment`, with exactly the columns of `schema`: cast, in order, missing ones null.
+
+    Raises InputError when a value does not fit the type its column has over all files.
+    """
+    import pyarrow as pa
+
+    if table.schema.equals(schema):
+        return table.replace_schema_metadata(None)
+    constants = {key: None if value == HIVE_NULL else value for key, value in fragment.file.partition}
+    if reader.include_path:
+        constants[reader.include_path] = fragment.file.path
+    present = set(table.column_names)
+    columns: list[pa.ChunkedArray[Any] | pa.Array[Any]] = []
+    for field in schema:
+        if field.name in present:
+            columns.append(_cast(table.column(field.name), field, fragment))
+        else:
+            value = pa.scalar(constants.get(field.name), pa.string()).cast(field.type)
+            columns.append(pa.repeat(value, table.num_rows))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any], fragment: Fragment) -> pa.ChunkedArray[Any]:
+    import pyarrow as pa
+
+    if column.type.equals(field.type):
+        return column
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{fragment.file.path}: column {field.name} ({column.type}) does not fit {field.type}: {error}."
+        ) from error
+
+
+def project(schema: pa.Schema, columns: Sequence[str] | None, where: str) -> pa.Schema:
+    """`schema` with just `columns`, in that order. Raises InputError for one that is not there."""
+    import pyarrow as pa
+
+    if columns is None:
+        return schema
+    for name in columns:
+        if name not in schema.names:
+            raise InputError(f"columns: {where} has no column {name}{did_you_mean(name, schema.names)}.")
+    return pa.schema([schema.field(name) for name in columns])
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A hint to put behind the name of a column that is not there."""
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else f"; it has {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}"

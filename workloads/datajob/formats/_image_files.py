@@ -1,0 +1,99 @@
+"""The shard writer that makes one file of each row."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from datajob.errors import SinkError
+from datajob.formats._json_write import JsonEncoder
+from datajob.formats.atomic_file import AtomicFile
+from datajob.formats.base import OutputFile
+from datajob.formats.storage import storage_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+_SIGNATURES = (
+    (rb"\xff\xd8\xff", ".jpg"),
+    (rb"\x89PNG\r\n", ".png"),
+    (rb"RIFF....WEBP", ".webp"),
+    (rb"GIF8", ".gif"),
+    (rb"BM", ".bmp"),
+    (rb"II\*\x00|MM\x00\*", ".tif"),
+    (rb"....ftypavi[fs]", ".avif"),
+)
+
+
+def ending_of(data: bytes) -> str:
+    """The file name ending for the format that the first bytes of `data` tell; `.bin` for none of them."""
+    return next((ending for signature, ending in _SIGNATURES if re.match(signature, data, re.DOTALL)), ".bin")
+
+
+class ImageFiles:
+    """A `ShardWriter`: images below `<prefix>/`, and their rows without the image in `<prefix>/metadata.jsonl`.
+
+    The rows of the shard are counted on the metadata file. A row without image has a null `file_name` there.
+    """
+
+    def __init__(self, root: str, prefix: str, image: str, name: str | None) -> None:
+        self._root, self._prefix, self._image, self._name = root, prefix, image, name
+        self._taken: dict[str, int] = {}
+        self._rows = 0
+        self._files: list[tuple[str, AtomicFile]] = []
+        self._metadata: tuple[AtomicFile, JsonEncoder] | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        import pyarrow as pa
+
+        with storage_errors(self._root, SinkError, "write to it"):
+            names = table.column(self._name).cast(pa.string()).to_pylist() if self._name else [None] * table.num_rows
+            written = [
+                self._write_image(data.as_py(), name) for data, name in zip(table.column(self._image), names, strict=True)
+            ]
+            if self._metadata is None:
+                file = AtomicFile(self._root, f"{self._prefix}/metadata.jsonl")
+                self._metadata = file, JsonEncoder(file.stream, "none")
+            rest = table.drop_columns([self._image, *({"file_name"} & set(table.column_names))])
+            self._metadata[1].write(rest.add_column(0, "file_name", pa.array(written, pa.string())))
+
+    def _write_image(self, data: bytes | None, name: str | None) -> str | None:
+        number = self._rows
+        self._rows += 1
+        if data is None:
+            return None
+        stem = re.sub(r"[^\w.-]+", "_", name.rsplit("/", 1)[-1]).strip("._")[:200] if name else ""
+        stem = re.sub(rf"({'|'.join(map(re.escape, IMAGE_ENDINGS))})$", "", stem, flags=re.IGNORECASE) or f"{number:08}"
+        repeated = self._taken.get(stem, 0)
+        self._taken[stem] = repeated + 1
+        file_name = f"{stem}-{number:08}{ending_of(data)}" if repeated else f"{stem}{ending_of(data)}"
+        file = AtomicFile(self._root, f"{self._prefix}/{file_name}")
+        self._files.append((file_name, file))
+        file.stream.write(data)
+        file.stream.close()
+        return file_name
+
+    def close(self) -> list[OutputFile]:
+        """Give the files their names, the metadata last."""
+        if self._metadata is None:
+            return []
+        file, encoder = self._metadata
+        try:
+            encoder.finish()
+            for _, image in self._files:
+                image.commit()
+            file.commit()
+        except BaseException:
+            self.abort()
+            raise
+        images = [OutputFile(f"{self._prefix}/{name}", 0, image.size) for name, image in self._files]
+        return sorted([*images, OutputFile(f"{self._prefix}/metadata.jsonl", self._rows, file.size)], key=lambda f: f.path)
+
+    def abort(self) -> None:
+        """Leave nothing behind; never raises."""
+        for _, image in self._files:
+            image.abort()
+        if self._metadata is not None:
+            self._metadata[0].abort()

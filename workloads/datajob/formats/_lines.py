@@ -1,0 +1,143 @@
+"""Files of lines, cut in byte ranges: a line belongs to the range in which it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any
+
+from datajob.formats.base import Fragment, InputFile
+from datajob.formats.storage import readable, resolve
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CODECS: dict[str, Any] = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+"""Endings of compressed files, which are streamed from their start."""
+MAX_LINE = 1 << 30
+"""A longer line is not kept in memory but reported as one bad record."""
+BAD_TEXT = 64 << 10
+"""Bytes of a bad record that are kept."""
+SMALL_READ = 64 << 10
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a file."""
+
+    offset: int
+    """Byte of the file (of its decompressed content) at which the first line begins."""
+    data: bytes
+    unit: str = "byte"
+    """What `offset` counts: bytes, or the elements of an array (one per line)."""
+    too_long: bool = False
+    """The block is the beginning of one line beyond MAX_LINE."""
+
+
+def codec_of(path: str) -> Any:
+    """The compression that the ending of `path` tells (a name of pyarrow's), or None."""
+    return next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
+
+
+def line_fragments(file: InputFile, target: int) -> list[Fragment]:
+    """Equal byte ranges of about `target`; a compressed file stays whole."""
+    if codec_of(file.path) or file.size <= target * 3 // 2:
+        return [Fragment(file, 0, -1, file.size)]
+    pieces = max(1, round(file.size / target))
+    cuts = [file.size * i // pieces for i in range(pieces + 1)]
+    return [Fragment(file, start, end, end - start) for start, end in pairwise(cuts)]
+
+
+def line_bytes(file: InputFile) -> int:
+    """Bytes of a line, on the average of the head of a file. Raises InputError."""
+    with opened(file.path) as stream:
+        head: bytes = stream.read(SMALL_READ)
+    return max(1, len(head) // max(1, head.count(b"\n")))
+
+
+@contextmanager
+def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
+    """The decompressed content of a file from byte `start` (0 for a compressed one).
+
+    Raises InputError for whatever goes wrong with the file inside of the block.
+    """
+    import pyarrow as pa
+
+    with readable(path):
+        filesystem, inner = resolve(path)
+        with filesystem.open_input_file(inner) as file:
+            if codec := codec_of(path):
+                with pa.CompressedInputStream(file, codec) as stream:
+                    yield stream
+            else:
+                file.seek(start)
+                yield file
+
+
+def line_blocks(path: str, start: int, end: int, block_bytes: int) -> Iterator[Block]:
+    """The lines that begin in bytes [`start`, `end`) of a file (`end` < 0: all from `start`), as blocks of about `block_bytes`.
+
+    A line that a block would cut comes whole in the next one; each block ends in a newline, but for the last line of a
+    file without one. A byte order mark at the start of the file is left out.
+    """
+    with opened(path, max(0, start - 1)) as stream:
+        chunks = _chunks(stream, max(0, start - 1), end, block_bytes)
+        if start == 0:
+            yield from map(_without_bom, _blocks(chunks, 0, end))
+        else:
+            skipped, rest = _skip_line(chunks)
+            yield from _blocks(chain([rest] if rest else [], chunks), start - 1 + skipped, end)
+
+
+def _without_bom(block: Block) -> Block:
+    if block.offset or not block.data.startswith(BOM):
+        return block
+    return replace(block, offset=len(BOM), data=block.data[len(BOM) :])
+
+
+def _chunks(stream: pa.NativeFile, at: int, end: int, block_bytes: int) -> Iterator[bytes]:
+    """The stream from `at` on, in pieces of `block_bytes`; beyond `end`, where only the end of a line is wanted, small ones."""
+    while chunk := stream.read(block_bytes if end < 0 else min(block_bytes, max(end - at, SMALL_READ))):
+        at += len(chunk)
+        yield chunk
+
+
+def _skip_line(chunks: Iterator[bytes]) -> tuple[int, bytes]:
+    """Read on through the next newline: how many bytes that is, and what was read beyond."""
+    skipped = 0
+    for chunk in chunks:
+        found = chunk.find(b"\n") + 1
+        if found:
+            return skipped + found, chunk[found:]
+        skipped += len(chunk)
+    return skipped, b""
+
+
+def _blocks(chunks: Iterator[bytes], offset: int, end: int) -> Iterator[Block]:
+    """The lines of `chunks`, which begin with a line at byte `offset`, up to the one that `end` falls into."""
+    held: list[bytes] = []  # the beginning of a line, in pieces
+    size = 0  # how far that line got
+    rest = b""  # of a chunk, behind the block that was cut from it
+    while not 0 <= end <= offset and (chunk := rest or next(chunks, b"")):
+        rest = b""
+        cut = chunk.find(b"\n", max(0, end - 1 - offset - size)) + 1 if end >= 0 else 0
+        if size > MAX_LINE or not cut:
+            cut = (chunk.find(b"\n") if size > MAX_LINE else chunk.rfind(b"\n")) + 1
+        if cut:
+            yield _block(offset, [*held, memoryview(chunk)[:cut]], size)
+            offset, held, size, rest = offset + size + cut, [], 0, chunk[cut:]
+            continue
+        if size <= MAX_LINE:
+            held.append(chunk)
+        size += len(chunk)
+    if size:
+        yield _block(offset, held, size)
+
+
+def _block(offset: int, pieces: Sequence[bytes | memoryview], size: int) -> Block:
+    if size > MAX_LINE:
+        return Block(offset, bytes(pieces[0][:BAD_TEXT]), too_long=True)
+    return Block(offset, b"".join(pieces))

@@ -1,0 +1,195 @@
+"""The shard writer that all formats share: numbered files of bounded size, one folder per partition value."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from datajob.errors import InvalidJob, SinkError
+from datajob.formats._columns import HIVE_NULL, did_you_mean
+from datajob.formats.atomic_file import AtomicFile
+from datajob.formats.base import OutputFile
+from datajob.formats.storage import storage_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_OPEN = 64
+"""Files one shard writer keeps open; beyond them the one written to longest ago is finished."""
+MAX_HELD = 256 << 20
+"""Bytes that the encoders of one shard writer hold back together."""
+SLICE_BYTES = 16 << 20
+"""Rows go to a file in slices of this size, so that it ends near its target."""
+
+
+class Encoder(Protocol):
+    """Turns tables into the bytes of one file. It may hold rows back until there are enough to write."""
+
+    held: int
+    """Bytes held back."""
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+
+    def flush(self) -> None:
+        """Write what is held back."""
+
+    def finish(self) -> None:
+        """Write what is held back and what ends a file; the stream stays open."""
+
+
+NewEncoder = Callable[["pa.NativeFile", "pa.Schema", str], Encoder]
+"""Makes the encoder of a file: its stream, the columns, and its name without folder and extension."""
+
+
+class _File:
+    """One file while it is written."""
+
+    def __init__(self, root: str, folder: str, stem: str, extension: str, schema: pa.Schema, new_encoder: NewEncoder) -> None:
+        self.name = f"{folder}{stem}{extension}"
+        self.rows = 0
+        self.atomic = AtomicFile(root, self.name)
+        self.encoder = new_encoder(self.atomic.stream, schema, stem)
+
+    def write(self, table: pa.Table) -> None:
+        self.encoder.write(table)
+        self.rows += table.num_rows
+
+    def size(self) -> int:
+        return int(self.atomic.stream.tell())
+
+    def finish(self) -> None:
+        self.encoder.finish()
+        self.atomic.stream.close()
+
+
+class FilesWriter:
+    """A `ShardWriter`: rows go to `<partition>/<prefix>-<n><extension>`.
+
+    n counts up whenever a file has `file_bytes` bytes or `file_rows` rows.
+    Names come into being in `close`. Partition columns are left out of the files, as Hive does.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        prefix: str,
+        extension: str,
+        schema: pa.Schema,
+        new_encoder: NewEncoder,
+        file_bytes: int,
+        partition_by: tuple[str, ...] | None,
+        file_rows: int = sys.maxsize,
+    ) -> None:
+        self._root, self._prefix, self._extension = root, prefix, extension
+        self._new_encoder, self._file_bytes, self._file_rows = new_encoder, file_bytes, file_rows
+        self._keys = partition_by or ()
+        self._schema = _without(schema, self._keys)
+        self._open: dict[str, _File] = {}
+        self._counts: dict[str, int] = {}
+        self._finished: list[_File] = []
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        with storage_errors(self._root, SinkError, "write to it"):
+            for folder, part in _split(table, self._keys):
+                self._write(folder, part)
+
+    def _write(self, folder: str, table: pa.Table) -> None:
+        rows = max(1, table.num_rows * min(SLICE_BYTES, self._file_bytes) // max(1, table.nbytes))
+        start = 0
+        while start < table.num_rows:
+            file = self._open.pop(folder, None) or self._new_file(folder)
+            self._open[folder] = file  # last in the order of use
+            part = table.slice(start, min(rows, self._file_rows - file.rows))
+            file.write(part)
+            start += part.num_rows
+            if file.size() >= self._file_bytes or file.rows >= self._file_rows:
+                self._finish(folder)
+        encoders = [file.encoder for file in self._open.values()]
+        if sum(encoder.held for encoder in encoders) > MAX_HELD:
+            max(encoders, key=lambda encoder: encoder.held).flush()
+
+    def _new_file(self, folder: str) -> _File:
+        if len(self._open) >= MAX_OPEN:
+            self._finish(next(iter(self._open)))
+        number = self._counts.get(folder, 0)
+        self._counts[folder] = number + 1
+        stem = f"{self._prefix}-{number:03}"
+        return _File(self._root, folder, stem, self._extension, self._schema, self._new_encoder)
+
+    def _finish(self, folder: str) -> None:
+        file = self._open[folder]
+        file.finish()
+        self._finished.append(self._open.pop(folder))
+
+    def close(self) -> list[OutputFile]:
+        """Finish the files, give each its name, and say what was written, sorted by path."""
+        try:
+            with storage_errors(self._root, SinkError, "write to it"):
+                for folder in list(self._open):
+                    self._finish(folder)
+            for file in self._finished:
+                file.atomic.commit()
+        except BaseException:
+            self.abort()
+            raise
+        written = [OutputFile(file.name, file.rows, file.atomic.size) for file in self._finished]
+        return sorted(written, key=lambda file: file.path)
+
+    def abort(self) -> None:
+        """Leave nothing behind; never raises."""
+        for file in self._open.values():
+            with suppress(Exception):  # while the stream is open: destructors of pyarrow's writers complain about a closed one
+                file.encoder.finish()
+        for file in (*self._open.values(), *self._finished):
+            file.atomic.abort()
+
+
+def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:
+    import pyarrow as pa
+
+    for key in keys:
+        if key not in schema.names:
+            raise InvalidJob(f"partitionBy: the result has no column {key}{did_you_mean(key, schema.names)}.")
+    rest = [field for field in schema if field.name not in keys]
+    if keys and not rest:
+        raise InvalidJob("partitionBy names every column of the result; leave at least one for the files.")
+    return pa.schema(rest)
+
+
+def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
+    """The table cut by its partition values, with the folder of each part; rows stay in order."""
+    import numpy as np
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute
+    if not keys or not table.num_rows:
+        yield "", table
+        return
+    rest = table.drop_columns(list(keys))
+    levels = [pc.binary_join_element_wise(quote(key, safe=""), _as_text(table.column(key)), "=") for key in keys]
+    folders: Any = pc.binary_join_element_wise(*levels, "/")
+    encoded = folders.dictionary_encode()
+    names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
+    if len(names) == 1:
+        yield f"{names[0]}/", rest
+        return
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    start = 0
+    for name, end in zip(names, ends, strict=True):
+        yield f"{name}/", rest.take(order[start:end])
+        start = int(end)
+
+
+def _as_text(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    """Each value as Hive writes it in a folder name: URL-quoted, null by its stand-in."""
+    import pyarrow as pa
+
+    encoded: Any = pa.concat_arrays(column.cast(pa.string()).chunks).dictionary_encode()
+    quoted = [quote(value, safe=" ") if value else HIVE_NULL for value in encoded.dictionary.to_pylist()]
+    return pa.array(quoted, pa.string()).take(encoded.indices).fill_null(HIVE_NULL)

@@ -1,0 +1,93 @@
+"""Writes files that a reader sees whole or not at all, on every kind of storage."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datajob.errors import SinkError
+from datajob.formats.storage import BOOKKEEPING, join, resolve, scheme_of, storage_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ATOMIC_UPLOADS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory")
+"""Schemes whose objects appear whole when their upload ends; elsewhere a temporary name and a rename do it."""
+ONE_REQUEST_BYTES = 4 << 20
+"""Up to this size an object of S3 is written by one PUT (below the size of a part, 10 MB in pyarrow)."""
+
+
+class AtomicFile:
+    """A file on its way: `stream` takes its bytes, `commit` gives it its name, `abort` leaves nothing.
+
+    Locally the bytes wait in `<root>/_datajob/tmp/` and are renamed. No fsync: what must be survived is the death of
+    processes, and what they wrote outlives them in the kernel's cache. For other stores they wait in a local temporary
+    file and go up in one call at the commit, because pyarrow's destructor completes an upload that an error cut in half.
+    """
+
+    def __init__(self, root: str, name: str) -> None:
+        import pyarrow as pa
+
+        self.path = join(root, name)
+        self.size = 0
+        """Bytes; known after the commit."""
+        self._root = root
+        with storage_errors(self.path, SinkError, "write it"):
+            self._waiting = _waiting_place(root, name)
+            self.stream: pa.NativeFile = pa.OSFile(str(self._waiting), "wb")
+
+    def commit(self) -> None:
+        """Make the file visible under its final name, replacing what was there; sets `size`."""
+        try:
+            with storage_errors(self.path, SinkError, "write it"):
+                self.stream.close()
+                self.size = self._waiting.stat().st_size
+                if scheme_of(self.path):
+                    _upload(self._root, self.path, self._waiting)
+                else:
+                    final = Path(resolve(self.path)[1])
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    self._waiting.replace(final)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Forget the bytes; never raises."""
+        with suppress(OSError, ValueError):
+            self.stream.close()
+        with suppress(OSError):
+            self._waiting.unlink(missing_ok=True)
+
+
+def _waiting_place(root: str, name: str) -> Path:
+    unique = f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}"
+    if scheme_of(root):
+        return Path(tempfile.gettempdir()) / f"datajob-{unique}"
+    folder = Path(resolve(root)[1]) / BOOKKEEPING / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / unique
+
+
+def _upload(root: str, path: str, waiting: Path) -> None:
+    import pyarrow as pa
+
+    with pa.memory_map(str(waiting)) as source:
+        put(root, path, source.read_buffer())
+
+
+def put(root: str, path: str, data: pa.Buffer | bytes) -> None:
+    """Put a whole object below `root`: one write call, so that no exception of Python can come between two halves."""
+    filesystem, final = resolve(path, in_one_request=len(data) <= ONE_REQUEST_BYTES)
+    if scheme_of(path) in ATOMIC_UPLOADS:
+        with filesystem.open_output_stream(final) as upload:
+            upload.write(data)
+        return
+    target = resolve(join(root, BOOKKEEPING, "tmp", uuid.uuid4().hex))[1]
+    for file in (target, final):
+        filesystem.create_dir(file.rsplit("/", 1)[0], recursive=True)
+    with filesystem.open_output_stream(target) as upload:
+        upload.write(data)
+    filesystem.move(target, final)

@@ -1,0 +1,104 @@
+"""The small files that the engine keeps beside a sink: written whole, listed, deleted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datajob.errors import InputError, SinkError
+from datajob.formats.atomic_file import put
+from datajob.formats.storage import join, resolve, scheme_of, storage_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DELETE_THREADS = 16
+
+
+class Folder:
+    """A folder for bookkeeping: small files, each written atomically. Names are relative, with `/` between."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path.rstrip("/") or path
+        self._filesystem, self._inner = resolve(path)
+        self._local = not scheme_of(path)
+
+    def join(self, name: str) -> str:
+        """The full path of `name`."""
+        return join(self.path, name)
+
+    def _at(self, name: str) -> str:
+        return join(self._inner, name) if name else self._inner
+
+    def exists(self, name: str) -> bool:
+        """Whether `name` is there, as a file or a folder."""
+        from pyarrow.fs import FileType
+
+        with storage_errors(self.join(name), InputError, "look at it"):
+            return bool(self._filesystem.get_file_info(self._at(name)).type != FileType.NotFound)
+
+    def read(self, name: str) -> bytes:
+        """All of a file. Raises InputError when it is not there."""
+        with (
+            storage_errors(self.join(name), InputError, "read it"),
+            self._filesystem.open_input_stream(self._at(name)) as stream,
+        ):
+            return bytes(stream.read())
+
+    def open_input(self, name: str) -> pa.NativeFile:
+        """A file for random access."""
+        with storage_errors(self.join(name), InputError, "open it"):
+            return self._filesystem.open_input_file(self._at(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file: a reader sees the old or the new one, never a part."""
+        with storage_errors(self.join(name), SinkError, "write it"):
+            if not self._local:
+                return put(self.path, self.join(name), data)
+            final = Path(self._at(name))
+            final.parent.mkdir(parents=True, exist_ok=True)
+            waiting = final.with_name(f".{uuid.uuid4().hex}.tmp")
+            try:
+                waiting.write_bytes(data)
+                waiting.replace(final)
+            finally:
+                waiting.unlink(missing_ok=True)
+
+    def list(self, sub: str = "", recursive: bool = False) -> dict[str, int]:
+        """Size in bytes of each file below `sub`, by name relative to this folder, sorted; empty when `sub` is not there."""
+        from pyarrow.fs import FileSelector, FileType
+
+        with storage_errors(self.join(sub), InputError, "list it"):
+            found = self._filesystem.get_file_info(FileSelector(self._at(sub), allow_not_found=True, recursive=recursive))
+        prefix = len(self._inner.rstrip("/")) + 1
+        return {f.path[prefix:]: f.size for f in sorted(found, key=lambda f: str(f.path)) if f.type == FileType.File}
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete files; one that is not there is no error."""
+
+        def one(name: str) -> None:
+            with storage_errors(self.join(name), SinkError, "delete it"), suppress(FileNotFoundError):
+                self._filesystem.delete_file(self._at(name))
+
+        with ThreadPoolExecutor(1 if self._local else DELETE_THREADS) as pool:
+            list(pool.map(one, names))
+
+    def delete_tree(self, sub: str = "") -> None:
+        """Delete a folder and all below it; not there is no error."""
+        with storage_errors(self.join(sub), SinkError, "delete it"):
+            if not self._local:  # in one request, a store whose folders are objects comes to a folder before what is in it
+                self.delete(self.list(sub, recursive=True))
+            for folder in [*([] if self._local else self._folders(sub)), *([self._at(sub)] if self.exists(sub) else [])]:
+                with suppress(FileNotFoundError):
+                    self._filesystem.delete_dir(folder)
+
+    def _folders(self, sub: str) -> Iterable[str]:
+        """Folders below a folder, the deepest first; most stores have none once their files are gone."""
+        import pyarrow.fs as pafs
+
+        found = self._filesystem.get_file_info(pafs.FileSelector(self._at(sub), recursive=True, allow_not_found=True))
+        return sorted((i.path for i in found if i.type == pafs.FileType.Directory), key=len, reverse=True)

@@ -1,0 +1,102 @@
+"""Folders of image files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.errors import InvalidJob
+from datajob.formats._columns import conform, did_you_mean, with_file_columns
+from datajob.formats._image_files import IMAGE_ENDINGS, ImageFiles
+from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
+from datajob.formats.binary_files import whole_file
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ImagesReader(Reader):
+    """Image files, a row for each: its `path`, its `bytes` as they are, and what its header says.
+
+    Pixels are not decoded: `width`, `height` (in pixels), `format` (such as JPEG) and `mode` (such as RGB) come from the
+    header. A file that is no image is a bad record.
+    """
+
+    suffixes = IMAGE_ENDINGS
+
+    def known_columns(self) -> tuple[str, ...]:
+        """The columns of `schema` (hive partitions come on top)."""
+        return (*_COLUMNS, *((self.include_path,) if self.include_path else ()))
+
+    def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
+        """`path`, `bytes`, `width`, `height`, `format`, `mode`."""
+        import pyarrow as pa
+
+        return with_file_columns(pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()]), self, files)
+
+    def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
+        """One row."""
+        import pyarrow as pa
+
+        path = fragment.file.path
+        data = whole_file(path, on_bad)
+        if data is None:
+            return
+        try:
+            header = _header(data)
+        except ValueError as error:
+            on_bad("", f"{path}: not a readable image: {error}")
+            return
+        row = {"path": path, "bytes": data, **header}
+        table = pa.table({name: pa.array([row[name]], getattr(pa, kind)()) for name, kind in _COLUMNS.items()})
+        yield conform(table, schema, fragment, self)
+
+
+_COLUMNS = {"path": "string", "bytes": "binary", "width": "int32", "height": "int32", "format": "string", "mode": "string"}
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """What the header of an image says. Raises ValueError when it is none."""
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a large image: its size is in the row
+            with Image.open(io.BytesIO(data)) as image:
+                return {"width": image.width, "height": image.height, "format": image.format, "mode": image.mode}
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error).replace(" <_io.BytesIO object", "").split(" at 0x")[0]) from error
+
+
+class ImagesWriter(Writer):
+    """Image files, with the other columns in a `metadata.jsonl` beside them (the layout of Hugging Face's ImageFolder).
+
+    Each shard is a folder. For very many images `parquet` or `webdataset` is the better home.
+    """
+
+    extension = (*IMAGE_ENDINGS, ".bin", ".jsonl")
+    image: Column = Field(default="bytes", description="Column of encoded images; they are written as they are.")
+    name: Column | None = Field(
+        default=None, description="Column to take file names from (without folder and extension); by default a running number."
+    )
+
+    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
+        """Files `<prefix>/<name>.<ending of their format>` and `<prefix>/metadata.jsonl`."""
+        import pyarrow as pa
+
+        if self.partition_by:
+            raise InvalidJob("sink.images: `partitionBy` is for files of rows; write parquet, json or webdataset.")
+        for column in filter(None, (self.image, self.name)):
+            if column not in schema.names:
+                raise InvalidJob(f"sink.images: the result has no column {column}{did_you_mean(column, schema.names)}.")
+        if not pa.types.is_binary(schema.field(self.image).type):
+            raise InvalidJob(
+                f"sink.images: column {self.image} is {schema.field(self.image).type}, not encoded images (binary)."
+            )
+        return ImageFiles(root, prefix, self.image, self.name)

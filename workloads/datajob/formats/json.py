@@ -1,0 +1,104 @@
+"""JSON: one object per line, or a file that is one array of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from datajob.formats._columns import ColumnsReader, conform
+from datajob.formats._json_array import array_blocks, is_array
+from datajob.formats._json_parse import JsonParser
+from datajob.formats._json_schema import learn_schema
+from datajob.formats._json_write import ENDINGS, JsonEncoder
+from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments
+from datajob.formats._shards import FilesWriter
+from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
+from datajob.formats.types import TypeName, arrow_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class JsonReader(ColumnsReader):
+    """JSON lines (or arrays of objects), plain or compressed by gzip or zstd."""
+
+    suffixes = tuple(f"{name}{ending}" for name in (".jsonl", ".json", ".ndjson") for ending in ENDINGS.values())
+    types: dict[str, Literal["json"] | TypeName] = Field(
+        default={},
+        alias="schema",
+        description="Types of columns that are not to be learnt from a sample of the files, such as `score: double`; "
+        "`json` keeps whatever value there is as JSON text.",
+    )
+
+    def fragments(self, file: InputFile, target: int) -> list[Fragment]:
+        """Byte ranges of about `target`; compressed files and arrays stay whole."""
+        cut = line_fragments(file, target)
+        return cut if len(cut) == 1 or not is_array(file.path) else [Fragment(file, 0, -1, file.size)]
+
+    def row_bytes(self, files: Sequence[InputFile]) -> int:
+        """From the head of the first file."""
+        return line_bytes(files[0])
+
+    def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
+        """The columns named in `schema`, then those that a sample of the files holds.
+
+        A field that turns up later is a bad record which says so (nothing is lost in silence).
+        """
+        import pyarrow as pa
+
+        given = pa.schema([(name, pa.string() if kind == "json" else arrow_type(kind)) for name, kind in self.types.items()])
+        if self.columns is not None and set(self.columns) <= set(given.names):
+            return self._all_columns(given, files)
+        learnt = learn_schema(files, JsonParser(given, "infer", self._as_text()), _blocks)
+        rest = [field for field in learnt if field.name not in given.names]
+        return self._all_columns(pa.schema([*given, *rest]), files)
+
+    def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
+        """Block by block; a bad line goes to `on_bad` with its place in the file, the others of its block stay."""
+        import pyarrow as pa
+
+        path = fragment.file.path
+        folders = {key for key, _ in fragment.file.partition}
+        of_file = pa.schema([field for field in schema if field.name != self.include_path])
+        parser = JsonParser(of_file, "ignore" if self.columns else "error", self._as_text())
+
+        def bad(line: Block, reason: str) -> None:
+            text = line.data[:BAD_TEXT].decode("utf-8", "backslashreplace").strip()
+            on_bad(text, f"{path}:{line.unit} {line.offset}: {reason}")
+
+        for block in _blocks(fragment.file, fragment.start, fragment.end, batch_bytes):
+            if block.too_long:
+                bad(block, "longer than 1 GiB")
+                continue
+            for table in parser.tables(block, bad):
+                unset = [key for key in folders if key in table.column_names and table.column(key).null_count == len(table)]
+                yield conform(table.drop_columns(unset), schema, fragment, self)
+
+    def _as_text(self) -> tuple[str, ...]:
+        return tuple(name for name, kind in self.types.items() if kind == "json")
+
+
+def _blocks(file: InputFile, start: int, end: int, block_bytes: int) -> Iterator[Block]:
+    if start == 0 and is_array(file.path):
+        return array_blocks(file.path, block_bytes)
+    return line_blocks(file.path, start, end, block_bytes)
+
+
+class JsonWriter(Writer):
+    """JSON lines: nested values as they are, times as ISO 8601, bytes as base64, NaN and infinity as null."""
+
+    extension = tuple(f".jsonl{ending}" for ending in ENDINGS.values())
+    compression: Literal["none", "gzip", "zstd"] = Field(default="none", description="Compression of the files.")
+    file_bytes: int = Field(
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+    )
+
+    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
+        """Files named `<prefix>-<n>.jsonl`, with `.gz` or `.zst` behind when compressed."""
+        extension = ".jsonl" + ENDINGS[self.compression]
+        return FilesWriter(root, prefix, extension, schema, self._encoder, self.file_bytes, self.partition_by)
+
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> JsonEncoder:
+        return JsonEncoder(stream, self.compression)

@@ -1,0 +1,279 @@
+"""Parquet: files of row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from datajob.errors import InputError
+from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
+from datajob.formats._shards import FilesWriter
+from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
+from datajob.formats.storage import readable, resolve, scheme_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MAX_FOOTERS = 1000
+"""Files whose footer is read to learn the schema; of more files, this many evenly spread ones."""
+FOOTER_THREADS = 32
+FOOTER_READ = 64 << 10
+"""Bytes that Arrow reads of a file's end to find the footer: a smaller file is read whole."""
+PREBUFFER_BYTES = 256 << 20
+"""A row group up to this size (compressed) is fetched in few large requests; a larger one is streamed."""
+STREAM_BUFFER = 8 << 20
+SMALL_FILE = 1 << 20
+"""A file up to this size is read in one request and decoded by one thread."""
+DICTIONARY_SAMPLE = 4096
+PROBED_ROWS = 8192
+"""A smaller row group is decoded whole whatever its dictionaries hide."""
+PROBE = 256
+
+
+class ParquetReader(ColumnsReader):
+    """Parquet files."""
+
+    suffixes = (".parquet", ".pq")
+
+    def fragments(self, file: InputFile, target: int) -> list[Fragment]:
+        """Runs of row groups of about `target` compressed bytes; a file not much larger than that stays whole."""
+        if file.size <= target * 3 // 2:
+            return [Fragment(file, 0, -1, file.size)]
+        with readable(file.path, "as Parquet"):
+            footer = _open(file.path).metadata
+        pieces: list[Fragment] = []
+        start = weight = 0
+        for i in range(footer.num_row_groups):
+            weight += _compressed(footer.row_group(i))
+            if weight >= target or i == footer.num_row_groups - 1:
+                pieces.append(Fragment(file, start, i + 1, weight))
+                start, weight = i + 1, 0
+        return pieces
+
+    def count(self, fragment: Fragment) -> int:
+        """The rows of its row groups, from the footer."""
+        with readable(fragment.file.path, "as Parquet"):
+            footer = _open(fragment.file.path).metadata
+        groups = range(fragment.start, footer.num_row_groups if fragment.end < 0 else fragment.end)
+        return sum(footer.row_group(i).num_rows for i in groups)
+
+    def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
+        """The union of the files' schemas, from their footers.
+
+        Of more than MAX_FOOTERS files an even sample is read. A file outside of it that turns out to hold another
+        column fails when it is read (nothing is lost in silence); naming it in `columns` has all footers read.
+        """
+        found = _footers(_sample(files))
+        schema = _united(found)
+        if self.columns and len(files) > len(found):
+            partitions = {key for file in files for key, _ in file.partition}
+            if not set(self.columns) <= {*schema.names, *partitions}:
+                schema = _united(_footers(files))
+        return self._all_columns(schema, files)
+
+    def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
+        """Row group by row group: small ones together, large ones in slices. Every record is readable or the file is not."""
+        path = fragment.file.path
+        with readable(path, "as Parquet"):
+            file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
+            here = file.schema_arrow.names
+            names = [name for name in here if name in schema.names]
+            if self.columns is None and (extra := [name for name in here if name not in schema.names]):
+                raise InputError(
+                    f"{path}: has a column {extra[0]} that no file of the sample had from which the columns were learnt; "
+                    "name the columns to read in `columns`."
+                )
+            groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
+            threads = fragment.file.size > SMALL_FILE
+            for table in _tables(file, path, groups, names, batch_bytes, threads):
+                yield conform(table, schema, fragment, self)
+
+
+def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False) -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
+    filesystem, inner = resolve(path)
+    remote = bool(scheme_of(path))
+    return pq.ParquetFile(
+        filesystem.open_input_file(inner),
+        metadata=metadata,
+        pre_buffer=remote and not stream,
+        buffer_size=STREAM_BUFFER if stream else 0,
+    )
+
+
+def _open_small(path: str) -> pq.ParquetFile:
+    """A file read at once: of thousands of small files, most of the time goes into single reads and changes of thread."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not scheme_of(path):
+        with open(path.removeprefix("file://"), "rb", buffering=0) as local:
+            return pq.ParquetFile(pa.py_buffer(local.read()))
+    filesystem, inner = resolve(path)
+    with filesystem.open_input_file(inner) as file:
+        return pq.ParquetFile(file.read_buffer())
+
+
+def _compressed(group: pq.RowGroupMetaData) -> int:
+    return sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+
+
+def _tables(
+    file: pq.ParquetFile, path: str, groups: range, names: list[str], batch_bytes: int, threads: bool
+) -> Iterator[pa.Table]:
+    """The rows of `groups`: neighbours read together up to `batch_bytes` (decoded size as the footer tells)."""
+    import pyarrow as pa
+
+    together: list[int] = []
+    size = 0
+    for i in groups:
+        group = file.metadata.row_group(i)
+        decoded = max(group.total_byte_size, _decoded(file, path, i, names))
+        if together and size + decoded > batch_bytes:
+            yield file.read_row_groups(together, columns=names, use_threads=threads)
+            together, size = [], 0
+        if decoded <= batch_bytes:
+            together.append(i)
+            size += decoded
+            continue
+        rows = max(1, group.num_rows * batch_bytes // decoded)
+        source = file if _compressed(group) <= PREBUFFER_BYTES else _open(path, file.metadata, stream=True)
+        for batch in source.iter_batches(rows, row_groups=[i], columns=names):
+            yield pa.Table.from_batches([batch])
+    if together:
+        yield file.read_row_groups(together, columns=names, use_threads=threads)
+
+
+def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> int:
+    """Bytes of a row group once decoded, estimated from its first rows where a dictionary hides them from the footer."""
+    group = file.metadata.row_group(index)
+    if group.num_rows < PROBED_ROWS or not any(group.column(i).has_dictionary_page for i in range(group.num_columns)):
+        return 0
+    probe = _open(path, file.metadata, stream=True)
+    head = next(probe.iter_batches(PROBE, row_groups=[index], columns=names), None)
+    return 0 if head is None or not head.num_rows else head.nbytes * group.num_rows // head.num_rows
+
+
+def _sample(files: Sequence[InputFile]) -> list[InputFile]:
+    step = max(1.0, len(files) / MAX_FOOTERS)
+    return [files[int(i * step)] for i in range(min(len(files), MAX_FOOTERS))]
+
+
+def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
+    def one(file: InputFile) -> pa.Schema:
+        with readable(file.path, "as Parquet"):
+            opened = _open_small(file.path) if file.size <= FOOTER_READ else _open(file.path)
+            return opened.schema_arrow
+
+    with ThreadPoolExecutor(FOOTER_THREADS) as pool:
+        return dict(zip((file.path for file in files), pool.map(one, files), strict=True))
+
+
+def _united(schemas: dict[str, pa.Schema]) -> pa.Schema:
+    """Most files agree: only the first of each kind takes part."""
+    distinct: dict[bytes, tuple[str, pa.Schema]] = {}
+    for path, schema in schemas.items():
+        bare = schema.remove_metadata()
+        distinct.setdefault(bare.serialize().to_pybytes(), (path, bare))
+    return unite({path: plain_schema(schema) for path, schema in distinct.values()})
+
+
+class ParquetWriter(Writer):
+    """Parquet files."""
+
+    extension = ".parquet"
+    compression: Literal["zstd", "snappy", "lz4", "none"] = Field(default="zstd", description="Compression of the pages.")
+    compression_level: int | None = Field(
+        default=None, ge=1, le=22, description="Level of zstd, 1 (fast, the default) to 22 (small); the others have none."
+    )
+    row_group_bytes: int = Field(
+        default=64 << 20, ge=1 << 16, le=1 << 30, description="Size of a row group before compression, in bytes."
+    )
+    file_bytes: int = Field(
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+    )
+
+    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
+        """Files named `<prefix>-<n>.parquet`."""
+        return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
+
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> _ParquetEncoder:
+        return _ParquetEncoder(stream, schema, self)
+
+
+class _ParquetEncoder:
+    """Gathers rows up to a row group, then writes it."""
+
+    def __init__(self, stream: pa.NativeFile, schema: pa.Schema, parameters: ParquetWriter) -> None:
+        self._stream, self._schema, self._parameters = stream, schema, parameters
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self.held = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Keep rows until there are enough for a row group."""
+        limit = self._parameters.row_group_bytes
+        rows = max(1, table.num_rows * limit // max(1, table.nbytes))
+        for start in range(0, table.num_rows, rows):
+            part = table.slice(start, rows)
+            self._waiting.append(part)
+            self.held += part.nbytes
+            if self.held >= limit:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write the rows held back as a row group."""
+        import pyarrow as pa
+
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        self._waiting, self.held = [], 0
+        if self._writer is None:
+            self._writer = self._new_writer(table)
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def _new_writer(self, first: pa.Table) -> pq.ParquetWriter:
+        import pyarrow.parquet as pq
+
+        p = self._parameters
+        repeating: Any = [name for name in self._schema.names if _repeats(first.column(name))]
+        level = p.compression_level or 1 if p.compression == "zstd" else None
+        return pq.ParquetWriter(
+            self._stream,
+            self._schema,
+            compression=p.compression,
+            compression_level=level,
+            use_dictionary=repeating or False,
+            write_statistics=[name for name in self._schema.names if not _long(first.column(name))] or False,
+        )
+
+    def finish(self) -> None:
+        """Write the last row group and the footer."""
+        self.flush()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _repeats(column: pa.ChunkedArray[Any]) -> bool:
+    """Whether a dictionary pays: at most half of the values at the start are new. It is costly where texts never repeat."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or _long(column):
+        return False
+    head = column.slice(0, DICTIONARY_SAMPLE)
+    return bool(len(head) and pc.count_distinct(head, mode="all").as_py() * 2 <= len(head))
+
+
+def _long(column: pa.ChunkedArray[Any]) -> bool:
+    """Whether the values are texts or bytes too long for a minimum and a maximum to be worth their time."""
+    import pyarrow as pa
+
+    variable = pa.types.is_string(column.type) or pa.types.is_binary(column.type)
+    return bool(variable and column.nbytes > 64 * max(1, len(column)))

@@ -1,0 +1,149 @@
+"""Where files live: local disks, S3 and whatever fsspec knows, behind one face, with errors a person can act on.
+
+Nothing here knows a file format or writes. Credentials come from the environment (`AWS_*`) or the provider's default chain.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datajob.errors import DataJobError, InputError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+BOOKKEEPING = "_datajob"
+"""Folder below a sink that holds commits, statistics and files on their way."""
+
+_UNAVAILABLE = (
+    r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection (refused|reset)|curlCode|resolve host|timed out"
+    r"|SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|HTTP status 50\d"
+)
+_REASONS = (
+    (r"No space left|Errno 28\b|disk quota|Errno 122\b", "the disk is full"),
+    (r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found", "the bucket does not exist"),
+    (r"ACCESS_DENIED|AccessDenied|Forbidden|FORBIDDEN|Permission denied|Errno 13\b|HTTP status 403", "permission denied"),
+    (r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT|InvalidAccessKey|UNRECOGNIZED_CLIENT|EXPIRED_TOKEN|ExpiredToken|UserNotFound",
+     "the credentials are refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
+    (_UNAVAILABLE, "the store cannot be reached; check the network and AWS_ENDPOINT_URL"),
+    (r"Read-only file system|Errno 30\b", "the file system is read-only"),
+    (r"not found|does not exist|No such file|NO_SUCH_KEY|RESOURCE_NOT_FOUND|HTTP status 404", "it does not exist"),
+)  # fmt: skip
+
+
+def scheme_of(path: str) -> str:
+    """`s3` of `s3://bucket/key`; empty for a local path."""
+    if "://" not in path:
+        return ""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
+    found = match.group(1).lower() if match else ""
+    return "" if found == "file" else found
+
+
+def resolve(path: str, in_one_request: bool = False) -> tuple[FileSystem, str]:
+    """The file system that holds `path`, and the path in it. Raises InputError for a scheme nobody knows.
+
+    `in_one_request`: an upload to S3 is one PUT instead of the three requests of a multipart upload. Only for what fits in
+    one: of a larger one that fails at its start pyarrow 26 uploads the rest as if it were the whole, or waits forever.
+    """
+    from pyarrow.fs import LocalFileSystem
+
+    scheme = scheme_of(path)
+    if not scheme:
+        return LocalFileSystem(), str(Path(path.removeprefix("file://")).expanduser().absolute())
+    inner = path.split("://", 1)[1]
+    if scheme in ("s3", "s3a"):
+        return _s3(inner.split("/", 1)[0], _s3_environment(), in_one_request), inner.rstrip("/")
+    return _fsspec(scheme, path)
+
+
+def join(path: str, *names: str) -> str:
+    """`path` with `names` below it."""
+    return "/".join((path.rstrip("/"), *names))
+
+
+def _s3_environment() -> tuple[str | None, ...]:
+    where = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+    who = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+    return tuple(os.environ.get(name) for name in (*where, *who))
+
+
+@cache
+def _s3(bucket: str, environment: tuple[str | None, ...], in_one_request: bool) -> FileSystem:
+    """One client per bucket (buckets live in different regions), per set of AWS_* variables and per way to upload."""
+    import pyarrow.fs
+
+    fs: Any = pyarrow.fs
+    endpoint = environment[0] or environment[1]
+    region = environment[2] or environment[3]
+    if not region and endpoint:
+        region = "us-east-1"
+    if not region:
+        with suppress(OSError):
+            region = fs.resolve_s3_region(bucket)
+    client: FileSystem = fs.S3FileSystem(
+        region=region,
+        endpoint_override=endpoint or None,
+        scheme="http" if (endpoint or "").startswith("http://") else "https",
+        connect_timeout=5,
+        request_timeout=60,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=5),
+        allow_delayed_open=in_one_request,
+    )
+    return client
+
+
+def _fsspec(scheme: str, path: str) -> tuple[FileSystem, str]:
+    import fsspec
+    import pyarrow.fs
+
+    try:
+        filesystem, inner = fsspec.core.url_to_fs(path)
+    except (ValueError, ImportError) as error:
+        raise InputError(
+            f"{path}: cannot use the scheme {scheme}:// ({error}); install its fsspec package in the image."
+        ) from error
+    fs: Any = pyarrow.fs
+    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), str(inner).rstrip("/")
+
+
+def explain(error: BaseException) -> str:
+    """Why a storage operation failed, in words of a person, with the original message behind."""
+    text = " ".join(str(error).split())
+    reason = next((words for pattern, words in _REASONS if re.search(pattern, text)), None)
+    if isinstance(error, FileNotFoundError):
+        reason = reason or "it does not exist"
+    return f"{reason} ({text[:500]})" if reason else text[:1000]
+
+
+@contextmanager
+def storage_errors(path: str, kind: type[DataJobError], doing: str) -> Iterator[None]:
+    """Turn an OSError into `kind`, or StorageUnavailable, that says which path, while `doing` what, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise _kind(error, kind)(f"{path}: cannot {doing}: {explain(error)}.") from error
+
+
+def _kind(error: BaseException, kind: type[DataJobError]) -> type[DataJobError]:
+    """StorageUnavailable where another try may help, else `kind`."""
+    return StorageUnavailable if re.search(_UNAVAILABLE, str(error)) else kind
+
+
+@contextmanager
+def readable(path: str, what: str = "") -> Iterator[None]:
+    """Turn whatever goes wrong while the content of `path` is read (`as Parquet`, say) into InputError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
+        raise _kind(error, InputError)(f"{path}: cannot be read{' ' if what else ''}{what}: {explain(error)}.") from error

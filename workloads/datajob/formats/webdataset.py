@@ -1,0 +1,153 @@
+"""WebDataset: tar files whose members of the same name, but for the extension, make a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.formats._columns import ColumnsReader, conform, unite
+from datajob.formats._lines import BAD_TEXT, codec_of
+from datajob.formats._shards import FilesWriter
+from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members, sample_starts, samples
+from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
+from datajob.formats.binary_files import MAX_BYTES
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE_FILES = 100
+"""Shards that the extensions are learnt from, evenly spread."""
+SAMPLES = 50
+"""Samples read of each."""
+THREADS = 16
+
+
+class WebdatasetReader(ColumnsReader):
+    """WebDataset shards (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`): a row per sample, `__key__` and a column per extension.
+
+    Members called `.json`, `.txt`, `.cls` and the like are strings, all others bytes; nothing is decoded.
+    """
+
+    suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+    cutting_reads = True
+
+    def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
+        """`__key__` and the extensions that the first samples of the shards have (or `columns`, when given).
+
+        A sample with another extension later is a bad record that says so.
+        """
+
+        if self.columns is not None:
+            partitions = {key for file in files for key, _ in file.partition}
+            found = {"": self._schema_of([name for name in self.columns if name not in partitions and name != KEY])}
+        else:
+            step = max(1.0, len(files) / SAMPLE_FILES)
+            chosen = [files[int(i * step)] for i in range(min(len(files), SAMPLE_FILES))]
+            with ThreadPoolExecutor(THREADS) as pool:
+                schemas = pool.map(lambda file: self._learnt(file.path), chosen)
+                found = {file.path: schema for file, schema in zip(chosen, schemas, strict=True)}
+        return self._all_columns(unite(found), files)
+
+    def fragments(self, file: InputFile, target: int) -> list[Fragment]:
+        """Runs of whole samples of about `target` bytes; a compressed shard stays whole."""
+        cuts = [0]
+        if codec_of(file.path) is None and file.size > target:
+            for start in sample_starts(file.path):
+                if start - cuts[-1] >= target:
+                    cuts.append(start)
+        ends = [*cuts[1:], -1]
+        return [Fragment(file, a, b, (file.size if b < 0 else b) - a) for a, b in zip(cuts, ends, strict=True)]
+
+    def _schema_of(self, extensions: Sequence[str]) -> pa.Schema:
+        import pyarrow as pa
+
+        kinds = {extension: pa.string() if is_text(extension) else pa.binary() for extension in extensions}
+        return pa.schema([(KEY, pa.string()), *kinds.items()])
+
+    def _learnt(self, path: str) -> pa.Schema:
+        found = [extension for _, members in islice(samples(path), SAMPLES) for extension in members]
+        return self._schema_of(sorted(set(found)))
+
+    def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
+        """Sample by sample; one with an unknown extension, or with a text that is not UTF-8, goes to `on_bad`."""
+
+        path = fragment.file.path
+        of_file = [field for field in schema if field.name != self.include_path]
+        kinds = {field.name: field.type for field in of_file}
+        rows: list[dict[str, Any]] = []
+        size = 0
+        for key, members in samples(path, fragment.start, fragment.end):
+            if reason := self._problem(members, kinds):
+                on_bad(_shown(members), f"{path}:{key}: {reason}")
+                continue
+            rows.append({KEY: key, **{k: v.decode() if is_text(k) else v for k, v in members.items() if k in kinds}})
+            size += sum(map(len, members.values()))
+            if size >= batch_bytes:
+                yield self._table(rows, schema, fragment)
+                rows, size = [], 0
+        if rows:
+            yield self._table(rows, schema, fragment)
+
+    def _problem(self, members: dict[str, bytes], kinds: dict[str, Any]) -> str | None:
+        for extension, data in members.items():
+            if extension not in kinds:
+                if self.columns is None:
+                    return f"no sample before had a member .{extension}; name the extensions to read in `columns`"
+            elif len(data) > MAX_BYTES:
+                return f"member .{extension} is larger than 2 GiB"
+            elif is_text(extension) and not _is_utf8(data):
+                return f"member .{extension} is not valid UTF-8"
+        return None
+
+    def _table(self, rows: list[dict[str, Any]], schema: pa.Schema, fragment: Fragment) -> pa.Table:
+        import pyarrow as pa
+
+        names = set().union(*rows) & set(schema.names)
+        columns = {
+            name: pa.array([row.get(name) for row in rows], schema.field(name).type) for name in schema.names if name in names
+        }
+        return conform(pa.table(columns), schema, fragment, self)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shown(members: dict[str, bytes]) -> str:
+    texts = (data.decode("utf-8", "backslashreplace") for extension, data in members.items() if is_text(extension))
+    return "\n".join(texts)[:BAD_TEXT]
+
+
+class WebdatasetWriter(Writer):
+    """WebDataset shards: a sample per row, named by `__key__` where there is such a column.
+
+    Columns named like an extension (`jpg` of bytes, `txt` of text) become members of that name, and those that `members`
+    names; all others go together into a member `json`.
+    """
+
+    extension = ".tar"
+    members: dict[str, Column] = Field(
+        default={}, description="Extension of the member that a column becomes, such as `jpg: image` or `txt: caption`."
+    )
+    samples: int = Field(default=10_000, ge=1, description="Samples after which a shard goes on in a next file.")
+    file_bytes: int = Field(
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+    )
+
+    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
+        """Files named `<prefix>-<n>.tar`. `members` is checked when the first row is written."""
+        return FilesWriter(
+            root, prefix, ".tar", schema, self._encoder, self.file_bytes, self.partition_by, file_rows=self.samples
+        )
+
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> TarEncoder:
+        return TarEncoder(stream, plan_members(schema, self.members), stem)

@@ -1,0 +1,172 @@
+"""substringDedup: passages that occur again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from datajob.operators import base
+from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.text._words import Tokenizer
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+class SubstringDedup(base.Deduplicate):
+    """Take out of texts every passage of at least `words` words that occurs earlier, so that each passage stays once.
+
+    Exact: every run of so many words that occurred before, in the same text or in another one, is taken out (as Lee et
+    al. 2022 do with a suffix array); white space between words does not count. Texts that may have a passage in common
+    are found by winnowed hashes, and meet in one worker: its memory must hold 12 bytes per word of all texts that hang
+    together by common passages. Texts of which nothing is left are dropped (`dropEmpty`).
+
+    Example:
+
+        - substringDedup: {words: 50}
+    """
+
+    links: ClassVar[bool] = True
+
+    column: Column = Field(default="text", description="The text.")
+    words: int = Field(default=50, ge=2, le=10_000, description="Length of the shortest passage that is taken out, words.")
+    tokenizer: Tokenizer = "unicode"
+    drop_empty: bool = Field(default=True, description="Drop texts of which nothing is left; else they stay, empty.")
+    against: Against = None
+
+    def side_sources(self) -> tuple[Any, ...]:
+        """The older corpus."""
+        return older_corpus(self.against, (self.column,))
+
+    def confirms(self) -> bool:
+        """Texts with a winnowed hash in common are only candidates."""
+        return True
+
+    def signatures(self, batch: base.Batch) -> pa.Table:
+        """Winnowed hashes of runs of half as many words: two equal passages have one in common."""
+        import numpy as np
+        import pyarrow as pa
+
+        from datajob.operators.kernels.windows import winnow
+
+        size = max(1, self.words // 2)
+        hashes, bounds = self._windows(batch, size)
+        rows, chosen = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.uint64)
+        found = winnow(hashes, bounds, self.words - size + 1, rows, chosen)
+        return pa.table({"row": pa.array(rows[:found].astype(np.uint32)), "key": pa.array(chosen[:found])})
+
+    def resolve(self, signatures: pa.Table) -> pa.Table:
+        """Edges between rows with a hash in common; a row that has one twice has an edge to itself."""
+        from datajob.operators.dedup._linking import link_equal_keys
+
+        return link_equal_keys(signatures)
+
+    def evidence(self, batch: base.Batch) -> pa.Table:
+        """The hashes of all runs of `words` words."""
+        import pyarrow as pa
+
+        hashes, bounds = self._windows(batch, self.words)
+        offsets: Any = pa.array(bounds)
+        values: Any = pa.array(hashes)
+        return pa.table({"windows": pa.LargeListArray.from_arrays(offsets, values)})
+
+    def confirm(self, evidence: pa.Table) -> pa.Table:
+        """The words of runs that occurred before, as stretches `begin:end`.
+
+        Where a run overlaps the one that it repeats, the words of the earlier one stay.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        windows: Any = evidence.column("windows").combine_chunks()
+        hashes, bounds = windows.values.to_numpy(), windows.offsets.to_numpy()
+        rows, owner = evidence.column("row").to_numpy(), np.repeat(np.arange(evidence.num_rows), np.diff(bounds))
+        first = _first_equal(hashes)
+        at = np.flatnonzero(first < np.arange(len(first)))
+        overlap = np.where(owner[first[at]] == owner[at], first[at] + self.words, 0)
+        position = bounds[owner[at]]
+        begin, end = np.maximum(at, overlap) - position, at + self.words - position
+        new = np.ones(len(at), bool)
+        new[1:] = (at[1:] != at[:-1] + 1) | (owner[at[1:]] != owner[at[:-1]])
+        runs = np.flatnonzero(new)
+        found = {
+            "row": rows[owner[at[runs]]],
+            "kept": rows[owner[first[at[runs]]]],
+            "begin": np.minimum.reduceat(begin, runs) if len(runs) else begin,
+            "end": np.maximum.reduceat(end, runs) if len(runs) else end,
+        }
+        return pa.table({name: pa.array(values) for name, values in found.items()})
+
+    def remove(self, batch: base.Batch, repeats: pa.Table) -> base.Verdict:
+        """The texts without their repeated passages, and without the white space behind each."""
+        import numpy as np
+
+        from datajob.operators.kernels.windows import cut_out
+        from datajob.operators.text._text import text_array, text_from, text_of
+        from datajob.operators.text._words import words_of
+
+        text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)
+        repeats = repeats.sort_by([("row", "ascending"), ("begin", "ascending")])
+        rows, begin, end = (repeats.column(name).to_numpy().astype(np.int64) for name in ("row", "begin", "end"))
+        first, behind = words.rows[rows] + begin, words.rows[rows] + end
+        starts = text.offsets[rows] + words.starts[first]
+        more = behind < words.rows[rows + 1]
+        following = words.starts[np.minimum(behind, len(words.starts) - 1)]
+        ends = np.where(more, text.offsets[rows] + following, text.offsets[rows + 1])
+        starts, ends, rows = _apart(starts, ends, rows)
+        data = np.empty(int(text.offsets[-1] - text.offsets[0]), np.uint8)
+        bounds = np.empty(len(batch) + 1, np.int64)
+        size = cut_out(text.data, text.offsets, rows, starts, ends, data, bounds)
+        changed = text_from(data[:size], bounds, text_array(batch, self.column))
+        codes = np.zeros(len(batch), np.int8)
+        codes[rows] = self._is_blank(changed, rows) & self.drop_empty
+        kind = batch.table.schema.field(self.column).type
+        return base.Verdict(codes, (self.reason,), {self.column: changed.cast(kind) if "string" in str(kind) else changed})
+
+    def _is_blank(self, texts: Any, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        sizes: NDArray[np.int64] = np.asarray(pc.binary_length(pc.utf8_trim_whitespace(texts.take(pa.array(rows)))))
+        return np.equal(sizes, 0)
+
+    def _windows(self, batch: base.Batch, size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Hashes of all runs of `size` words, and where those of each row begin; read-only."""
+        import numpy as np
+
+        from datajob.operators.kernels.windows import window_hashes
+        from datajob.operators.text._words import words_of
+
+        words = words_of(batch, self.column, self.tokenizer)
+        hashes, bounds = np.empty(len(words.hashes), np.uint64), np.empty(len(batch) + 1, np.int64)
+        hashes = hashes[: window_hashes(words.hashes, words.rows, size, bounds, hashes)]
+        hashes.flags.writeable = bounds.flags.writeable = False
+        return hashes, bounds
+
+
+def _first_equal(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each number the position of the first that equals it."""
+    import numpy as np
+
+    _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    return first[which]
+
+
+def _apart(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Ascending stretches with those that touch made one; read-only."""
+    import numpy as np
+
+    apart = np.ones(len(starts), bool)
+    apart[1:] = (rows[1:] != rows[:-1]) | (starts[1:] > ends[:-1])
+    last = np.concatenate([np.flatnonzero(apart)[1:] - 1, [len(starts) - 1]]).astype(np.int64)
+    found = starts[apart], ends[last], rows[apart]
+    for array in found:
+        array.flags.writeable = False
+    return found

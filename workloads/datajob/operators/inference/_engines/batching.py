@@ -1,0 +1,211 @@
+"""Makes batches of like length out of the requests of all units in flight, and prepares the next while one is answered.
+
+A batch is cut by a budget of tokens (padding included). One that does not fit the device is halved, and so are all later
+ones; one that fails otherwise is halved down to the request that is at fault.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError
+
+Prepared = tuple["list[Waiting]", Any]
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A request that has no answer yet."""
+
+    request: Request
+    length: int
+    """Tokens of its prompt, images included, plus those it may make."""
+    future: Future[Answer] = field(default_factory=Future)
+
+
+@dataclass
+class Limits:
+    """How large a batch may be."""
+
+    tokens: int
+    rows: int
+
+
+class Backend:
+    """What a batcher calls: subclass and fill in. `prepare` and `answer` run in threads of their own."""
+
+    limits: Limits
+    description: str
+
+    def length(self, request: Request) -> int:
+        """Tokens of a request, images and answer included. Raises RequestError."""
+        raise NotImplementedError
+
+    def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
+        """Inputs of the model for those requests that are sound, and the errors of the others by position."""
+        raise NotImplementedError
+
+    def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+        """One answer per request. Raises OutOfMemory."""
+        raise NotImplementedError
+
+
+class Batcher:
+    """An engine: queues requests for a backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.description = backend.description
+        self.busy_seconds = 0.0
+        self._pool: list[Waiting] = []
+        self._more = threading.Condition()
+        self._ready: queue.Queue[Prepared | None] = queue.Queue(maxsize=1)
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
+            for name, loop in (("prepare", self._prepare), ("answer", self._answer))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Answer]]:
+        """Queue requests; each future raises RequestError when its row is at fault."""
+        futures: list[Future[Answer]] = []
+        accepted: list[Waiting] = []
+        for request in requests:
+            waiting = Waiting(request, 0)
+            futures.append(waiting.future)
+            try:
+                waiting.length = self._backend.length(request)
+                accepted.append(waiting)
+            except RequestError as error:
+                waiting.future.set_exception(error)
+        with self._more:
+            if self._closed:
+                raise RuntimeError("the engine is closed")
+            self._pool += accepted
+            self._more.notify_all()
+        return futures
+
+    def close(self) -> None:
+        """Stop; what is queued fails."""
+        with self._more:
+            self._closed = True
+            self._more.notify_all()
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        """An error outside of any request is the engine's: everyone who waits hears of it."""
+        try:
+            loop()
+        except BaseException as error:  # noqa: BLE001 - handed to those who wait
+            self._fail_all(error)
+
+    def _fail_all(self, error: BaseException) -> None:
+        with self._more:
+            self._closed = True
+            waiting, self._pool = self._pool, []
+        for w in waiting:
+            w.future.set_exception(error)
+
+    def _prepare(self) -> None:
+        while (batch := self._next()) is not None:
+            self._ready.put(self._inputs(batch))
+        self._ready.put(None)
+        self._fail_all(RuntimeError("the engine was closed"))
+
+    def _inputs(self, batch: list[Waiting]) -> Prepared:
+        try:
+            inputs, errors = self._backend.prepare([w.request for w in batch])
+        except Exception as error:  # noqa: BLE001 - an error of one request that prepare did not foresee
+            return self._inputs_of_some(batch, error)
+        for position, row_error in errors.items():
+            batch[position].future.set_exception(row_error)
+        return [w for i, w in enumerate(batch) if i not in errors], inputs
+
+    def _inputs_of_some(self, batch: list[Waiting], error: Exception) -> Prepared:
+        """Give back half of a batch that could not be prepared; of one alone, say why."""
+        if len(batch) == 1:
+            batch[0].future.set_exception(_at_fault(error))
+            return [], None
+        middle = len(batch) // 2
+        with self._more:
+            self._pool[:0] = batch[middle:]
+        return self._inputs(batch[:middle])
+
+    def _next(self) -> list[Waiting] | None:
+        """The oldest request with those most like it in length, within the limits; None when closed."""
+        with self._more:
+            while not self._pool and not self._closed:
+                self._more.wait()
+            if self._closed:
+                return None
+            chosen = choose(self._pool, self._backend.limits)
+            taken = set(map(id, chosen))
+            self._pool = [w for w in self._pool if id(w) not in taken]
+            return chosen
+
+    def _answer(self) -> None:
+        while (prepared := self._ready.get()) is not None:
+            batch, inputs = prepared
+            if batch:
+                self._resolve(batch, inputs)
+
+    def _resolve(self, batch: list[Waiting], inputs: Any) -> None:
+        try:
+            answers = self._timed([w.request for w in batch], inputs)
+        except Exception as error:  # noqa: BLE001 - sorted out below
+            del inputs
+            self._halve(batch, error)
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            waiting.future.set_result(answer)
+
+    def _timed(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+        started = time.perf_counter()
+        try:
+            return self._backend.answer(requests, inputs)
+        finally:
+            self.busy_seconds += time.perf_counter() - started
+
+    def _halve(self, batch: list[Waiting], error: Exception) -> None:
+        if len(batch) == 1:
+            batch[0].future.set_exception(_at_fault(error))
+            return
+        middle = len(batch) // 2
+        if isinstance(error, OutOfMemory):
+            self._backend.limits.rows = max(1, min(self._backend.limits.rows, middle))
+        for half in (batch[:middle], batch[middle:]):
+            some, inputs = self._inputs(half)
+            if some:
+                self._resolve(some, inputs)
+
+
+def choose(pool: Sequence[Waiting], limits: Limits) -> list[Waiting]:
+    """The first of the pool with those of the same options that are nearest to it in length, shortest first."""
+    first = pool[0]
+    like = sorted(
+        (w for w in pool if w.request.options == first.request.options),
+        key=lambda w: (w is not first, abs(w.length - first.length)),
+    )
+    chosen: list[Waiting] = []
+    longest = 0
+    for waiting in like:
+        longest = max(longest, waiting.length)
+        if chosen and (len(chosen) >= limits.rows or longest * (len(chosen) + 1) > limits.tokens):
+            break
+        chosen.append(waiting)
+    return sorted(chosen, key=lambda w: w.length)
+
+
+def _at_fault(error: Exception) -> RequestError:
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, OutOfMemory):
+        return RequestError(f"the row alone does not fit the memory of the device: {error}")
+    return RequestError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,52 @@
+"""Starts the engine that a step asks for, or the best one there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from importlib.util import find_spec
+
+from datajob.errors import InvalidJob
+from datajob.operators.base import Device
+from datajob.operators.inference._engines.base import Engine, Settings
+from datajob.operators.inference._engines.batching import Batcher
+
+
+def start_engine(settings: Settings, device: Device) -> Engine:
+    """The engine with its model loaded. Raises InvalidJob when it, the model or the device is not there."""
+    if settings.model.startswith("~"):  # transformers and vLLM would look for it on the hub
+        settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
+    name = settings.engine if settings.engine != "auto" else _best(settings, device)
+    if name == "fake":
+        from datajob.operators.inference._engines.fake import Fake
+
+        return Batcher(Fake(settings))
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise InvalidJob(
+            "This step needs torch and transformers: pip install 'datajob[llava]', or use a workload image with them."
+        )
+    if name == "vllm":
+        from datajob.operators.inference._engines.vllm import Vllm
+
+        return Vllm(settings, device)
+    if name == "ascend" and device.kind not in ("npu", "any"):
+        raise InvalidJob("`engine: ascend` needs `spec.resources.accelerator` of type npu.")
+    if settings.task == "embed":
+        from datajob.operators.inference._engines.embedding import Embedder
+
+        return Batcher(Embedder(settings, device))
+    from datajob.operators.inference._engines.generating import Generator
+
+    return Batcher(Generator(settings, Device("npu", device.count) if name == "ascend" else device))
+
+
+def _best(settings: Settings, device: Device) -> str:
+    """vLLM where it is installed for the accelerator that there is and does what the settings say; otherwise transformers,
+    on NPUs by torch_npu."""
+    kind = {"gpu": "cuda", "npu": "npu"}.get(device.kind)
+    if kind is not None and find_spec("vllm") is not None:
+        from datajob.operators.inference._engines.vllm_loading import unserved, vllm_device
+
+        if unserved(settings) is None and vllm_device() == kind:
+            return "vllm"
+    return "ascend" if device.kind == "npu" else "transformers"

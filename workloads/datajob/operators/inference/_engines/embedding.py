@@ -1,0 +1,50 @@
+"""Embeddings with transformers, in batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from datajob.operators.inference._engines.base import Answer, Request, RequestError
+from datajob.operators.inference._engines.generating import Loaded
+
+
+class Embedder(Loaded):
+    """A vector per text, of length one."""
+
+    def length(self, request: Request) -> int:
+        """Tokens of the text, cut at the model's most."""
+        if not request.prompt.strip():
+            raise RequestError("the text is empty")
+        return len(self.processor(request.prompt, truncation=True, max_length=self._most())["input_ids"])
+
+    def _most(self) -> int:
+        longest = getattr(self.model.config, "max_position_embeddings", None) or 1 << 20
+        return min(self.settings.max_length or longest, longest)
+
+    def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
+        """Texts tokenized and padded."""
+        texts = [r.prompt for r in requests]
+        return self.processor(texts, padding=True, truncation=True, max_length=self._most(), return_tensors="pt"), {}
+
+    def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+        """The last hidden states, pooled and normalised."""
+        import torch
+
+        started = time.perf_counter()
+        with torch.inference_mode():
+            inputs = self.on_device(inputs)
+            states = self.model(**inputs).last_hidden_state.float()
+            mask = inputs["attention_mask"].unsqueeze(-1).float()
+            if self.settings.pooling == "mean":
+                pooled = (states * mask).sum(1) / mask.sum(1)
+            else:
+                at = torch.zeros(len(requests), dtype=torch.long, device=states.device)
+                if self.settings.pooling == "last":
+                    at = inputs["attention_mask"].sum(1) - 1
+                pooled = states[torch.arange(len(requests), device=states.device), at]
+            vectors = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
+        share = (time.perf_counter() - started) / len(requests)
+        tokens = inputs["attention_mask"].sum(1).tolist()
+        return [Answer(tokens=int(n), seconds=share, vector=v) for n, v in zip(tokens, vectors, strict=True)]

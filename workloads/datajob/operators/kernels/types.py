@@ -1,0 +1,32 @@
+"""The types that kernels take, for their signatures: arrays are contiguous, inputs are read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import types as numba_types
+
+from datajob.operators.text._text import Text
+from datajob.operators.text._words import Words
+
+types: Any = numba_types
+i8, i32, i64, u64, f64 = types.int8, types.int32, types.int64, types.uint64, types.float64
+boolean, void = types.boolean, types.void
+
+
+def read(kind: Any, dimensions: int = 1) -> Any:
+    """A read-only array."""
+    return types.Array(kind, dimensions, "C", readonly=True)
+
+
+def write(kind: Any, dimensions: int = 1) -> Any:
+    """An array that the kernel fills."""
+    return types.Array(kind, dimensions, "C")
+
+
+TABLE = read(types.uint16)
+CODES = write(i8)
+TEXT = types.NamedTuple((read(types.uint8), read(i64), read(boolean)), Text)
+_WORDS = (i64, i32, i32, i32, types.uint8, u64, i64, i32)
+WORDS = types.NamedTuple((*(read(kind) for kind in _WORDS), read(i64, 2)), Words)
+NEW_WORDS = types.NamedTuple((*(write(kind) for kind in _WORDS), write(i64, 2)), Words)

@@ -1,0 +1,119 @@
+"""How each aggregate function is computed in SQL: in parts for each batch, then from those parts for each group.
+
+Parts are small (a sum, a count), so that grouping a large input moves little; `quantile` and `collect` need all values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from datajob.errors import InvalidJob
+from datajob.operators.table._connection import query, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.table.group_by import Aggregate
+
+
+class Recipe(NamedTuple):
+    """SQL of one function. `{v}` is its column, `{p0}`, `{p1}`... are its parts, `place` the place of a row in the input."""
+
+    parts: tuple[str, ...]
+    whole: str
+    keeps_type: bool = False
+    """True when the result has the type of the column."""
+
+
+RECIPES = {
+    "count": Recipe(("count({v})",), "coalesce(sum({p0}), 0)::BIGINT"),
+    "sum": Recipe(("sum({v})",), "sum({p0})"),
+    "min": Recipe(("min({v})",), "min({p0})", True),
+    "max": Recipe(("max({v})",), "max({p0})", True),
+    "mean": Recipe(("sum({v}::DOUBLE)", "count({v})"), "sum({p0}) / nullif(sum({p1}), 0)"),
+    # squares around the mean of each part, moved to the common mean (Chan, Golub, LeVeque 1979)
+    "std": Recipe(
+        ("count({v})", "avg({v}::DOUBLE)", "var_pop({v}::DOUBLE) * count({v})"),
+        "CASE WHEN sum({p0}) > 1 THEN sqrt((sum({p2}) + sum({p0} * ({p1} - {mean}) ** 2)) / (sum({p0}) - 1)) END",
+    ),
+    "quantile": Recipe(
+        ("list({v} ORDER BY place) FILTER ({v} IS NOT NULL)",), "list_aggregate(flatten(list({p0})), 'quantile_cont', {q})"
+    ),
+    "first": Recipe(("arg_min_null({v}, place)",), "arg_min_null({p0}, place)", True),
+    "collect": Recipe(("list({v} ORDER BY place)",), "flatten(list({p0} ORDER BY place))"),
+}
+
+
+def partial(table: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate]) -> pa.Table:
+    """The parts of the aggregates for each group of `table`, in the order of their first rows.
+
+    Columns: those of `by`, then `0.0`, `0.1`, `1.0`...: part j of aggregate i.
+    """
+    wanted, like = list(by), list[str | None](by)
+    keys = {f"k{i}": table.column(name) for i, name in enumerate(by)}
+    sql = list(keys)
+    for i, aggregate in enumerate(aggregates.values()):
+        recipe = RECIPES[aggregate.function]
+        for j, part in enumerate(recipe.parts):
+            wanted.append(f"{i}.{j}")
+            sql.append(part.format(v="*" if aggregate.column is None else f"v{i}"))
+            like.append(aggregate.column if recipe.keeps_type else None)
+    values = {f"v{i}": table.column(a.column) for i, a in enumerate(aggregates.values()) if a.column is not None}
+    grouping = "GROUP BY " + ", ".join(keys) + " ORDER BY min(place)" if by else ""
+    statement = f"SELECT {', '.join(sql)} FROM rows {grouping}"  # noqa: S608 (no word of a user in it)
+    result = _query(statement, {**keys, **values}, len(table), aggregates)
+    types = [table.schema.field(name).type if name is not None else None for name in like]
+    return _typed(result, wanted, types)
+
+
+def is_partial(table: pa.Table, by: Sequence[str]) -> bool:
+    """True for a table that `partial` made."""
+    return list(table.column_names[: len(by) + 1]) == [*by, "0.0"]
+
+
+def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate]) -> pa.Table:
+    """The aggregates of each group from all its parts, sorted by group (nulls last)."""
+    keys = [f"k{i}" for i in range(len(by))]
+    window = f"OVER (PARTITION BY {', '.join(keys)})" if by else "OVER ()"
+    values, means = [], ["*"]
+    like: list[str | None] = list(by)
+    for i, aggregate in enumerate(aggregates.values()):
+        recipe = RECIPES[aggregate.function]
+        places = {f"p{j}": quoted(f"{i}.{j}") for j in range(len(recipe.parts))}
+        if "{mean}" in recipe.whole:
+            means.append("sum({p0} * {p1}) {w} / sum({p0}) {w} AS mean{i}".format(**places, w=window, i=i))
+        values.append(recipe.whole.format(**places, mean=f"mean{i}", q=aggregate.q))
+        like.append(f"{i}.0" if recipe.keeps_type else None)
+    grouping = f"GROUP BY {', '.join(keys)} ORDER BY {', '.join(f'{k} NULLS LAST' for k in keys)}" if by else ""
+    columns = dict(zip([*keys, *parts.column_names[len(by) :]], parts.columns, strict=True))
+    source = f"(SELECT {', '.join(means)} FROM rows)"  # noqa: S608 (no word of a user in it)
+    statement = f"SELECT {', '.join([*keys, *values])} FROM {source} {grouping}"  # noqa: S608
+    result = _query(statement, columns, len(parts), aggregates)
+    types = [parts.schema.field(name).type if name is not None else None for name in like]
+    return _typed(result, [*by, *aggregates], types)
+
+
+def _query(sql: str, columns: Mapping[str, Any], rows: int, aggregates: Mapping[str, Aggregate]) -> pa.Table:
+    """The result of `sql` over `columns` and `place`. Raises InvalidJob when a function does not take its column."""
+    import duckdb
+    import numpy as np
+    import pyarrow as pa
+
+    try:
+        return query(sql, rows=pa.table(dict[str, Any](columns, place=np.arange(rows))))
+    except duckdb.Error as error:
+        calls = ", ".join(f"{a.function} of `{a.column}`" for a in aggregates.values() if a.column)
+        raise InvalidJob(f"`groupBy` cannot compute its aggregates ({calls}): {str(error).splitlines()[0]}") from error
+
+
+def _typed(result: pa.Table, names: Sequence[str], types: Sequence[pa.DataType | None]) -> pa.Table:
+    """`result` under `names`, with the types given, and whole numbers as int64 where SQL has wider ones."""
+    import pyarrow as pa
+
+    columns = []
+    for column, kind in zip(result.columns, types, strict=True):
+        if kind is None and pa.types.is_decimal(column.type) and column.type.scale == 0:
+            kind = pa.int64()
+        columns.append(column if kind is None or kind == column.type else column.cast(kind))
+    return pa.table(columns, names=list(names))

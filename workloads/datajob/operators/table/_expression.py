@@ -1,0 +1,170 @@
+"""SQL expressions as people write them in a job: parsed by DuckDB's own parser, then held to what one row can answer.
+
+Allowed is anything computed from the columns of the row alone. Refused are statements, subqueries, aggregates, windows
+and whatever reads files, settings or the clock: a restarted job must compute the same values again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+from datajob.errors import InvalidJob
+from datajob.operators.table._columns import did_you_mean
+from datajob.operators.table._connection import connection
+
+_OPEN = "SELECT ("
+_CLOSE = "\n)"  # the newline ends a trailing `-- comment`
+
+_ALLOWED = {
+    "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION",
+    "CONSTANT", "FUNCTION", "LAMBDA", "OPERATOR", "TYPE",
+}  # fmt: skip
+_REFUSED = {
+    "SUBQUERY": "holds a subquery; only the columns of the row can be used. Write a `join` step for values of another table",
+    "WINDOW": "holds a window function, which needs other rows. Use `groupBy` or `sort`",
+    "STAR": "holds `*`; name the columns",
+    "PARAMETER": "holds a `?` or `$1` parameter; write the value itself",
+}
+_INSTEAD = {
+    "unnest": "Use an `explode` step",
+    "random": "Use `sample`, `shuffle` or `split` with a seed",
+    "read_text": "Use a source",
+}
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked expression."""
+
+    text: str
+    columns: tuple[str, ...]
+    """The columns it reads, in order of appearance."""
+    column: str | None
+    """Set when it is nothing but that column."""
+
+
+@cache
+def parse(text: str) -> Expression:
+    """Check one expression. Raises InvalidJob that shows it, with a caret where the parser stopped."""
+    root = _root(text)
+    columns = tuple(dict.fromkeys(_references(text, root, frozenset())))
+    names = root.get("column_names", ())
+    return Expression(text, columns, columns[0] if root["class"] == "COLUMN_REF" and len(names) == 1 else None)
+
+
+def columns_of(texts: Sequence[str]) -> tuple[str, ...]:
+    """The columns that expressions read; nothing where DuckDB is not installed (the controller)."""
+    if find_spec("duckdb") is None:
+        return ()
+    return tuple(dict.fromkeys(column for text in texts for column in parse(text).columns))
+
+
+def _root(text: str) -> dict[str, Any]:
+    (answer,) = connection().execute("SELECT json_serialize_sql($1)", [_OPEN + text + _CLOSE]).fetchall()[0]
+    parsed = json.loads(answer)
+    if parsed["error"]:
+        if "position" in parsed:
+            raise InvalidJob(_pointed(text, parsed["error_message"], int(parsed["position"])))
+        raise InvalidJob(f"`{text}` is not one SQL expression but a statement or several; write just the expression.")
+    nodes = [statement["node"] for statement in parsed["statements"]]
+    if not text.strip() or len(nodes) != 1 or not _is_plain_select(nodes[0]):
+        raise InvalidJob(f"`{text}` is not one SQL expression; write just the expression, such as `length(text) > 50`.")
+    root: dict[str, Any] = nodes[0]["select_list"][0]
+    return root
+
+
+def _is_plain_select(node: dict[str, Any]) -> bool:
+    """True for `SELECT <one expression>` with no other clause."""
+    return (
+        node["type"] == "SELECT_NODE"
+        and len(node["select_list"]) == 1
+        and not node["select_list"][0].get("alias")
+        and node["from_table"]["type"] == "EMPTY"
+        and not any(
+            node[clause] for clause in ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
+        )
+    )
+
+
+def _pointed(text: str, message: str, position: int) -> str:
+    """The message with the line of `text` that holds byte `position` of the query, and a caret below it."""
+    before = text.encode()[: max(position - len(_OPEN), 0)].decode(errors="ignore")
+    lines = text.split("\n")
+    row, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
+    return f"`{text}` is not a valid SQL expression: {message}.\n    {lines[row]}\n    {' ' * column}^"
+
+
+def _references(text: str, node: Any, bound: frozenset[str]) -> Iterator[str]:
+    """The columns that `node` reads, leaving out the parameters of lambdas around it (`bound`)."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(text, item, bound)
+    elif isinstance(node, dict):
+        kind = node.get("class")
+        if kind is not None:
+            _check(text, node)
+        if kind == "COLUMN_REF":
+            if node["column_names"][0] not in bound:
+                yield node["column_names"][0]
+        elif kind == "LAMBDA" and node.get("syntax_type") != "SINGLE_ARROW":  # a single arrow is JSON's `->`
+            yield from _references(text, node["expr"], bound | set(_references(text, node["lhs"], frozenset())))
+        else:
+            for value in node.values():
+                yield from _references(text, value, bound)
+
+
+def _check(text: str, node: dict[str, Any]) -> None:
+    kind = node["class"]
+    if kind not in _ALLOWED:
+        raise InvalidJob(f"`{text}` {_REFUSED.get(kind, f'holds {kind.lower()}, which is not possible here')}.")
+    if kind == "FUNCTION":
+        path = node.get("qualified_name", {}).get("path", [])
+        if len(path) > 1:
+            raise InvalidJob(f"`{text}` calls `{'.'.join(path)}()`; write `{path[-1]}({'.'.join(path[:-1])}, ...)` instead.")
+        if problem := _problem(node["function_name"].lower()):
+            raise InvalidJob(f"`{text}` {problem}.")
+
+
+@cache
+def _functions() -> dict[str, tuple[bool, str | None]]:
+    """DuckDB's scalar functions by name: whether the value depends on the arguments alone, and a macro's definition."""
+    rows = connection().execute(
+        "SELECT lower(function_name), bool_and(stability = 'CONSISTENT' OR stability IS NULL), any_value(macro_definition) "
+        "FROM duckdb_functions() WHERE function_type IN ('scalar', 'macro') GROUP BY 1"
+    )
+    return {name: (pure or name == "error", macro) for name, pure, macro in rows.fetchall()}
+
+
+@cache
+def _problem(name: str) -> str | None:
+    """Why function `name` cannot be used, or None."""
+    instead = f". {_INSTEAD[name]}" if name in _INSTEAD else ""
+    if name not in _functions():
+        if _is_aggregate(name):
+            name = name.removesuffix("_star")
+            on_lists = f", or `list_{name}` on a list column" if f"list_{name}" in _functions() else ""
+            return f"calls the aggregate `{name}`, which needs other rows. Use `groupBy`{on_lists}"
+        hint = instead or did_you_mean(name, _functions()).rstrip("?")
+        return f"calls `{name}`, which is not a function of one row{hint}"
+    pure, macro = _functions()[name]
+    if not pure:
+        reason = "whose value is not the same when a job is restarted"
+        return f"calls `{name}`, {reason}{instead or '. Write the value itself'}"
+    if macro is not None:
+        try:
+            list(_references(name, _root(macro), frozenset()))
+        except InvalidJob:
+            return f"calls `{name}`, which needs more than the row"
+    return None
+
+
+def _is_aggregate(name: str) -> bool:
+    found = connection().execute(
+        "SELECT count(*) FROM duckdb_functions() WHERE function_type = 'aggregate' AND function_name = $1", [name]
+    )
+    return bool(found.fetchall()[0][0])

@@ -1,0 +1,99 @@
+"""Functions and classes that users bring, by the name `package.module:name`, wherever Python's path finds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, WithJsonSchema
+
+from datajob.errors import InvalidJob
+from datajob.formats.types import TypeName
+from datajob.operators import base
+from datajob.operators._source import source_digest
+from datajob.operators.table._columns import did_you_mean
+
+Reference = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+"""Where a function or class is: `package.module:name`."""
+
+Arguments = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+"""Arguments by name, of whatever shape the user's code takes."""
+
+
+class CallsFunction(base.Operator):
+    """What the steps that call a user's function have in common."""
+
+    abstract: ClassVar[bool] = True
+
+    function: Reference = Field(description="Your function, `package.module:name`; found in the job's folder or installed.")
+    params: Arguments = Field(default={}, description="Further arguments of the function, by name.")
+    types: dict[str, TypeName] = Field(
+        default={}, description="Types of columns that it returns, as in `cast`; where they are not given, values suggest them."
+    )
+
+    def call(self) -> Callable[[Any], Any]:
+        """The function with its further arguments bound. Raises InvalidJob when it does not exist."""
+        return _function(self.function, self.params)
+
+    def resolved(self) -> Self:
+        """Itself, once the function is found."""
+        self.call()
+        return self
+
+    def identity(self) -> Any:
+        """The parameters and the source of the function's module."""
+        return [super().identity(), source_digest(self.function.split(":")[0])]
+
+    def runs_user_code(self) -> bool:
+        """Always."""
+        return True
+
+    def outputs(self, columns: base.Order) -> base.Order | None:
+        """Unknown: only the function tells."""
+        return None
+
+
+def find(reference: str) -> Any:
+    """What `reference` names. Raises InvalidJob when the module or the name does not exist, or importing fails."""
+    module_name, name = reference.split(":")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InvalidJob(_not_importable(module_name, error.name or module_name)) from error
+    except Exception as error:  # whatever the user's module does when it is imported
+        raise InvalidJob(f"module `{module_name}` cannot be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(module, name):
+        known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
+        hint = did_you_mean(name, known) or f"; it has {', '.join(f'`{n}`' for n in known[:10]) or 'nothing to call'}."
+        raise InvalidJob(f"module `{module_name}` has no `{name}`{hint}")
+    return getattr(module, name)
+
+
+def _function(reference: str, arguments: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """A class is instantiated with the arguments, once in a process, and the object is called."""
+    found = find(reference)
+    if isinstance(found, type):
+        if "__call__" not in dir(found):
+            raise InvalidJob(f"class `{reference}` cannot be used as a function: it has no method `__call__`.")
+        made: Callable[[Any], Any] = _instance(reference, json.dumps(arguments, sort_keys=True))
+        return made
+    if not callable(found):
+        raise InvalidJob(f"`{reference}` is a {type(found).__name__}, not a function.")
+    return partial(found, **arguments)
+
+
+@cache
+def _instance(reference: str, arguments: str) -> Any:
+    return find(reference)(**json.loads(arguments))
+
+
+def _not_importable(module_name: str, missing: str) -> str:
+    if not f"{module_name}.".startswith(f"{missing}."):
+        return f"module `{module_name}` cannot be imported: it needs `{missing}`, which is not installed."
+    hint = did_you_mean(missing, [module.name for module in iter_modules()])
+    where = "Modules are looked up in the job's folder, the current directory and among the installed packages"
+    return f"there is no module `{missing}`{hint or '.'} {where}."

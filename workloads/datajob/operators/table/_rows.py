@@ -1,0 +1,145 @@
+"""Between Arrow tables and what users' functions take and give: dicts, pandas, polars, numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import isgenerator
+from typing import TYPE_CHECKING, Any, Literal
+
+from datajob.errors import InvalidJob
+from datajob.formats.types import TypeName, arrow_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BatchFormat = Literal["pandas", "pyarrow", "numpy", "polars"]
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
+    """The rows a function gave, each a mapping, as a table.
+
+    A column has the type named in `types`, else the one it had before the function if its values fit, else the one its
+    values suggest. Columns that were there before come first, in their order.
+    """
+    import pyarrow as pa
+
+    seen = dict.fromkeys(name for row in rows for name in row)
+    names = [*(n for n in before.names if n in seen), *(n for n in seen if n not in before.names)]
+    if not rows:
+        names = [*before.names, *(n for n in types if n not in before.names)]
+    return pa.table({name: _column([row.get(name) for row in rows], name, before, types) for name in names})
+
+
+def _column(values: list[Any], name: str, before: pa.Schema, types: Mapping[str, TypeName]) -> Any:
+    import pyarrow as pa
+
+    if name in types:
+        return pa.array(values, arrow_type(types[name]))
+    if name in before.names:
+        try:
+            return pa.array(values, before.field(name).type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            return pa.array(values)
+    return pa.array(values)
+
+
+def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
+    """The table as the function wants it."""
+    if batch_format == "pyarrow":
+        return table
+    if batch_format == "pandas":
+        return table.to_pandas()
+    if batch_format == "numpy":
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+    try:
+        import polars
+    except ModuleNotFoundError as error:
+        raise InvalidJob(
+            "`batchFormat: polars` needs the package polars, which is not installed; choose another format."
+        ) from error
+    return polars.from_arrow(table)
+
+
+def from_any(result: Any, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
+    """The table that a function returned, as any of the formats, or as a generator of several."""
+    import pyarrow as pa
+
+    parts = [_typed(_table(part), before, types) for part in (result if isgenerator(result) else [result])]
+    return pa.concat_tables(parts, promote_options="permissive") if parts else before.empty_table()
+
+
+def _table(result: Any) -> pa.Table:
+    import pyarrow as pa
+
+    if isinstance(result, pa.Table):
+        return result
+    if isinstance(result, pa.RecordBatch):
+        return pa.Table.from_batches([result])
+    if isinstance(result, Mapping):
+        return pa.table({name: _from_numpy(values) for name, values in result.items()})
+    if type(result).__module__.split(".")[0] == "pandas" and hasattr(result, "columns"):
+        return pa.Table.from_pandas(result, preserve_index=False).replace_schema_metadata(None)
+    if type(result).__module__.split(".")[0] == "polars" and hasattr(result, "to_arrow"):
+        found: pa.Table = result.to_arrow()
+        return found
+    raise TypeError(f"the function returned {_a(result)}, not a data frame, an Arrow table or a dict of arrays")
+
+
+def _from_numpy(values: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.array(list(values) if getattr(values, "ndim", 1) > 1 else values, from_pandas=True)
+
+
+def _typed(table: pa.Table, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
+    """The columns as `types` says, or as before where the way there and back alone has changed their type."""
+    for at, field in enumerate(table.schema):
+        if field.name in types:
+            wanted = arrow_type(types[field.name])
+        elif field.name in before.names and _same_but_for_the_way(field.type, before.field(field.name).type):
+            wanted = before.field(field.name).type
+        else:
+            continue
+        try:
+            table = table.set_column(at, field.name, table.column(at).cast(wanted))
+        except ValueError:  # pyarrow's errors are ValueErrors
+            if field.name in types:
+                raise
+    return table
+
+
+def _same_but_for_the_way(now: pa.DataType, then: pa.DataType) -> bool:
+    """True when a format has one type for several of Arrow's, or none for nulls in whole numbers."""
+    import pyarrow as pa
+
+    t = pa.types
+    if now == then:
+        return False
+    if t.is_null(now):
+        return True
+    if t.is_floating(now) or t.is_boolean(now):
+        return _is_one_of(then, (t.is_integer, t.is_boolean))
+    if t.is_struct(now) and t.is_struct(then):
+        return [field.name for field in now.fields] == [field.name for field in then.fields]
+    texts = (t.is_string, t.is_large_string, t.is_string_view, t.is_dictionary)
+    binaries = (t.is_binary, t.is_large_binary, t.is_binary_view, t.is_fixed_size_binary)
+    lists = (t.is_list, t.is_large_list, t.is_fixed_size_list)
+    alike = (texts, binaries, lists, (t.is_timestamp, t.is_date), (t.is_duration,), (t.is_decimal,))
+    return any(_is_one_of(now, kinds) and _is_one_of(then, kinds) for kinds in alike)
+
+
+def _is_one_of(kind: pa.DataType, kinds: Iterable[Callable[[pa.DataType], bool]]) -> bool:
+    return any(is_kind(kind) for is_kind in kinds)
+
+
+def checked_rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """The rows a function gave. Raises TypeError at the first that is none."""
+    for row in results:
+        if not isinstance(row, Mapping):
+            forgot = "; does it lack `return row`?" if row is None else ""
+            raise TypeError(f"the function gave {_a(row)}, not a dict{forgot}")
+        yield row
+
+
+def _a(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

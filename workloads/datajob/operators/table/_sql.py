@@ -1,0 +1,116 @@
+"""Evaluates SQL expressions over the rows of an Arrow table.
+
+Only the columns that the expressions read enter DuckDB, without a copy, and only results leave it. A statement is
+prepared once per set of expressions and schema; each batch then costs a fraction of a millisecond on top of the work.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from datajob.errors import InvalidJob
+from datajob.operators.table._columns import require
+from datajob.operators.table._connection import connection, quoted
+from datajob.operators.table._expression import Expression, parse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_local = threading.local()
+_MOST_PREPARED = 256
+_ROWS_PER_CHUNK = 1 << 20
+
+
+class _Rows:
+    """The view a prepared statement reads: whatever table it holds at the time."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table: pa.Table | None = table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any:
+        table: Any = self.table
+        return table.__arrow_c_stream__(requested_schema)
+
+
+class _Prepared:
+    """Expressions bound to one schema."""
+
+    def __init__(self, name: str, expressions: Sequence[Expression], table: pa.Table) -> None:
+        import duckdb
+
+        self.name = name
+        self.rows = _Rows(table)
+        wanted = ", ".join(f"({e.text}\n) AS {quoted(str(i))}" for i, e in enumerate(expressions))
+        con = connection()
+        con.register(f"rows_{name}", self.rows)
+        try:
+            con.execute(f"PREPARE {name} AS SELECT {wanted} FROM rows_{name}")  # noqa: S608 (parsed and checked before)
+        except duckdb.Error as error:  # no row was read yet: the expression itself does not fit the columns
+            con.unregister(f"rows_{name}")
+            texts = ", ".join(f"`{e.text}`" for e in expressions)
+            raise InvalidJob(f"{texts} cannot be computed here: {str(error).splitlines()[0]}") from error
+
+    def run(self, table: pa.Table) -> pa.Table:
+        """The results, one column per expression."""
+        self.rows.table = table
+        try:
+            result: Any = connection().execute(f"EXECUTE {self.name}")
+            read: pa.Table = result.to_arrow_reader(_ROWS_PER_CHUNK).read_all()
+            return read
+        finally:
+            self.rows.table = None
+
+    def close(self) -> None:
+        """Forget the statement."""
+        connection().execute(f"DEALLOCATE {self.name}")
+        connection().unregister(f"rows_{self.name}")
+
+
+def evaluate(table: pa.Table, texts: Sequence[str]) -> list[pa.ChunkedArray[Any]]:
+    """The value of each expression for each row of `table`.
+
+    Raises InvalidJob when an expression does not fit the columns, DuckDB's own error when a value of some row does
+    not (a cast that fails, say).
+    """
+    expressions = [parse(text) for text in texts]
+    for e in expressions:
+        require(e.columns, table.column_names, f"`{e.text}`")
+    found: dict[str, pa.ChunkedArray[Any]] = {e.text: table.column(e.column) for e in expressions if e.column}
+    rest = [e for e in dict.fromkeys(expressions) if not e.column]
+    if rest:
+        result = _query(table, rest)
+        found |= {e.text: result.column(i) for i, e in enumerate(rest)}
+    return [found[e.text] for e in expressions]
+
+
+def _query(table: pa.Table, expressions: Sequence[Expression]) -> pa.Table:
+    import pyarrow as pa
+
+    columns = list(dict.fromkeys(c for e in expressions for c in e.columns))
+    _refuse_same_but_for_case(columns)
+    # without columns, constants still need one result per row
+    needed = table.select(columns) if columns else pa.table({"": pa.nulls(table.num_rows, pa.int8())})
+    return _prepared(expressions, needed).run(needed)
+
+
+def _prepared(expressions: Sequence[Expression], table: pa.Table) -> _Prepared:
+    known: dict[Any, _Prepared] = _local.__dict__.setdefault("known", {})
+    key = (tuple(e.text for e in expressions), table.schema)
+    if key not in known:
+        if len(known) >= _MOST_PREPARED:
+            known.pop(next(iter(known))).close()
+        _local.count = getattr(_local, "count", 0) + 1
+        known[key] = _Prepared(f"p{_local.count}", expressions, table)
+    return known[key]
+
+
+def _refuse_same_but_for_case(columns: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in columns:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise InvalidJob(
+                f"SQL cannot tell the columns `{other}` and `{name}` apart; `rename` one of them before this step."
+            )

@@ -1,0 +1,51 @@
+"""compute: columns from SQL expressions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from datajob.operators import base
+from datajob.operators.table._expression import columns_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Compute(base.Map):
+    """Add or replace columns by SQL expressions over the row.
+
+    Expressions are DuckDB's SQL. All of them see the row as it was before the step, so a column made here can be used
+    from the next step on. `length(text)` counts characters as Python's `len` does (code points), `length_grapheme(text)`
+    what a reader sees as one character, `strlen(text)` bytes. `/` divides as floats (by zero: inf or nan), `//` as
+    integers (by zero: the row fails). `try_cast(a AS BIGINT)` and `try(...)` give null where the plain form fails the row.
+
+    Example:
+
+        - compute:
+            columns:
+              characters: "length(text)"
+              host: "regexp_extract(url, 'https?://([^/]+)', 1)"
+    """
+
+    columns: dict[str, str] = Field(min_length=1, description="SQL expression of each column, by the name of the column.")
+
+    def inputs(self) -> base.Order:
+        """The columns the expressions read."""
+        return columns_of(tuple(self.columns.values()))
+
+    def outputs(self, columns: base.Order) -> base.Order:
+        """The columns before, then the new ones."""
+        return tuple(dict.fromkeys((*columns, *self.columns)))
+
+    def apply(self, batch: base.Batch) -> pa.Table:
+        """The table with the computed columns."""
+        from datajob.operators.table._sql import evaluate
+
+        values = evaluate(batch.table, tuple(self.columns.values()))
+        table = batch.table
+        for name, value in zip(self.columns, values, strict=True):
+            at = table.schema.get_field_index(name)
+            table = table.append_column(name, value) if at < 0 else table.set_column(at, name, value)
+        return table

@@ -1,0 +1,45 @@
+"""filter: keeps the rows for which an SQL expression is true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from datajob.errors import InvalidJob
+from datajob.operators import base
+from datajob.operators.table._expression import columns_of
+
+
+class Filter(base.Filter):
+    """Keep the rows for which an SQL expression is true; false and null drop the row.
+
+    Example:
+
+        - filter: {where: "length(text) > 50 AND lang IN ('en', 'de')"}
+    """
+
+    where: str = Field(
+        min_length=1, description="SQL expression over the row that is true for the rows to keep, such as `length(text) > 50`."
+    )
+
+    def inputs(self) -> base.Order:
+        """The columns the expression reads."""
+        return columns_of((self.where,))
+
+    def keep(self, batch: base.Batch) -> base.Verdict:
+        """Reason `where` for the rows that are not true."""
+        import numpy as np
+        import pyarrow as pa
+
+        from datajob.operators.table._sql import evaluate
+
+        answer: Any = evaluate(batch.table, (self.where,))[0]
+        if pa.types.is_null(answer.type):
+            return base.Verdict(np.ones(len(batch), np.uint8), ("where",))
+        if not pa.types.is_boolean(answer.type):
+            raise InvalidJob(
+                f"`where: {self.where}` gives a value of type {answer.type}, not true or false; write a comparison."
+            )
+        kept = np.asarray(answer.fill_null(False))
+        return base.Verdict((~kept).astype(np.uint8), ("where",))

@@ -1,0 +1,31 @@
+"""flatMap: a user's function that makes several rows of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datajob.operators import base
+from datajob.operators.table._functions import CallsFunction
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class FlatMap(CallsFunction, base.FlatMap):
+    """Call your own Python function on each row; it returns, or yields, any number of rows as dicts.
+
+    A class is instantiated with `params`, once in each process, and the object is called. A row for which the function
+    raises fails alone (see `errors`).
+
+    Example:
+
+        - flatMap: {function: "my_functions:paragraphs"}
+    """
+
+    def expand(self, batch: base.Batch) -> pa.Table:
+        """The rows that the function gave, in the order of those it was given."""
+        from datajob.operators.table._rows import checked_rows, table_of
+
+        call = self.call()
+        rows = [new for row in batch.table.to_pylist() for new in checked_rows(call(row))]
+        return table_of(rows, batch.table.schema, self.types)

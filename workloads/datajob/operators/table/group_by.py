@@ -1,0 +1,107 @@
+"""groupBy: one row per group, with aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from datajob.operators import base
+from datajob.operators.table._columns import require
+from datajob.parameters import Parameters, Reads
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+Function = Literal["count", "sum", "min", "max", "mean", "std", "quantile", "first", "collect"]
+
+
+class Aggregate(Parameters):
+    """One value computed over the rows of a group."""
+
+    function: Function = Field(
+        description="`count` (of rows, or of values that are not null in `column`), `sum`, `min`, `max`, `mean`, `std` (of a "
+        "sample, n - 1), `quantile`, `first` (the value of the first row) or `collect` (a list of all values, in the order of "
+        "the input). All but `first` and `collect` disregard nulls."
+    )
+    column: str | None = Field(
+        default=None, min_length=1, description="Column it is computed over; needed for all but `count`."
+    )
+    q: float | None = Field(
+        default=None, ge=0, le=1, description="Which `quantile`: 0.5 is the median. Interpolates between values."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.column is None and self.function != "count":
+            raise ValueError(f"`{self.function}` needs a `column`")
+        if (self.q is None) != (self.function != "quantile"):
+            raise ValueError("`q` and `function: quantile` belong together: set both or neither")
+        return self
+
+
+class GroupBy(base.Repartition):
+    """Make one row of all rows that agree in some columns, with aggregates over them; null is a group of its own.
+
+    Example:
+
+        - groupBy:
+            by: [lang]
+            aggregates:
+              documents: {function: count}
+              median: {function: quantile, column: characters, q: 0.5}
+    """
+
+    by: Annotated[tuple[str, ...], Reads()] = Field(
+        description="Columns whose values make a group; empty: all rows are one group."
+    )
+    aggregates: dict[str, Aggregate] = Field(min_length=1, description="What to compute, by the name of the new column.")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for name in self.aggregates:
+            if name in self.by:
+                raise ValueError(f"`{name}` is a column of `by`; give the aggregate another name")
+        return self
+
+    def inputs(self) -> base.Order:
+        """The columns of the groups and of the aggregates."""
+        return tuple(dict.fromkeys((*self.by, *(a.column for a in self.aggregates.values() if a.column))))
+
+    def outputs(self, columns: base.Order) -> base.Order:
+        """The columns of the groups, then the aggregates."""
+        return tuple(dict.fromkeys((*self.by, *self.aggregates)))
+
+    def single_partition(self) -> bool:
+        """True when all rows are one group."""
+        return not self.by
+
+    def prepare(self, batch: base.Batch, source: int) -> pa.Table:
+        """The aggregates of the batch in parts; one row per group in it."""
+        from datajob.operators.table._aggregates import partial
+
+        require(self.inputs(), batch.table.column_names, "`groupBy`")
+        return partial(batch.table, self.by, self.aggregates)
+
+    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+        """By the hash of the group."""
+        import numpy as np
+
+        from datajob.operators.hashing.rows import hash_rows, partition_of
+
+        if not self.by:
+            return np.zeros(len(table), np.int64)
+        return partition_of(hash_rows(table, self.by).high, partitions)
+
+    def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
+        """The groups of the partition in order."""
+        from datajob.operators.table._aggregates import is_partial, whole
+
+        parts = inputs[0]
+        if parts.num_columns and not is_partial(parts, self.by):  # there was no row, so nothing was prepared
+            parts = self.prepare(base.Batch(parts), 0)
+        if parts.num_columns:
+            yield whole(parts, self.by, self.aggregates)

@@ -1,0 +1,31 @@
+"""map: a user's function on each row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datajob.operators import base
+from datajob.operators.table._functions import CallsFunction
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Map(CallsFunction, base.Map):
+    """Call your own Python function on each row; it takes the row as a dict and returns the new row.
+
+    A class is instantiated with `params`, once in each process, and the object is called. A row for which the function
+    raises fails alone (see `errors`).
+
+    Example:
+
+        - map: {function: "my_functions:tidy", params: {longest: 800}}
+    """
+
+    def apply(self, batch: base.Batch) -> pa.Table:
+        """The rows that the function returned."""
+        from datajob.operators.table._rows import checked_rows, table_of
+
+        call = self.call()
+        rows = list(checked_rows(call(row) for row in batch.table.to_pylist()))
+        return table_of(rows, batch.table.schema, self.types)

@@ -1,0 +1,44 @@
+"""rename: gives columns other names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from datajob.errors import InvalidJob
+from datajob.operators import base
+from datajob.operators.table._columns import require
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Rename(base.Map):
+    """Give columns other names; their place and content stay.
+
+    Example:
+
+        - rename: {columns: {content: text, uri: url}}
+    """
+
+    infallible: ClassVar[bool] = True
+
+    columns: dict[str, str] = Field(min_length=1, description="New name of each column, by its present name.")
+
+    def inputs(self) -> base.Order:
+        """The present names."""
+        return tuple(self.columns)
+
+    def outputs(self, columns: base.Order) -> base.Order:
+        """The columns under their new names. Raises InvalidJob when two would have the same."""
+        renamed = tuple(self.columns.get(c, c) for c in columns)
+        for name in renamed:
+            if renamed.count(name) > 1:
+                raise InvalidJob(f"`rename` would make two columns called `{name}`; `drop` one of them first.")
+        return renamed
+
+    def apply(self, batch: base.Batch) -> pa.Table:
+        """The table under the new names."""
+        require(self.columns, batch.table.column_names, "`rename`")
+        return batch.table.rename_columns(list(self.outputs(tuple(batch.table.column_names))))

@@ -1,0 +1,51 @@
+"""shuffle: puts the rows in a seeded random order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from datajob.operators import base
+from datajob.operators.table._columns import require
+from datajob.parameters import Columns
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+class Shuffle(base.Repartition):
+    """Put all rows in a random order that their content and the seed fix, whatever the files or the number of workers.
+
+    Rows that are equal stay together; `distinct` or `exactDedup` before it removes them.
+
+    Example:
+
+        - shuffle: {seed: 7, by: [id]}
+    """
+
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed gives another order.")
+    by: Columns | None = Field(
+        default=None,
+        description="Columns whose content places a row, such as an id (faster than all of a large row); all by default.",
+    )
+
+    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+        """Even ranges of the random numbers of the rows."""
+        from datajob.operators.hashing.rows import draw, partition_of
+
+        require(self.by or (), table.column_names, "`shuffle`")
+        return partition_of(draw(table, self.by, self.seed), partitions)
+
+    def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
+        """The rows of a range in the order of their random numbers, so that partitions follow one another in one order."""
+        import numpy as np
+
+        from datajob.operators.hashing.rows import draw
+        from datajob.operators.table._ordering import in_order
+
+        if len(inputs[0]):
+            yield from in_order(inputs[0], np.argsort(draw(inputs[0], self.by, self.seed), kind="stable"))

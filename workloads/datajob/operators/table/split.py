@@ -1,0 +1,59 @@
+"""split: assigns each row to train, val, ..."""
+
+from __future__ import annotations
+
+from math import isclose
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, field_validator
+
+from datajob.operators import base
+from datajob.operators.table._columns import require
+from datajob.parameters import Columns, NewColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Split(base.Map):
+    """Assign each row to one of several parts, such as train and validation, by a hash of its content.
+
+    A row stays in its part when rows are added or removed, and rows that are equal fall in the same part.
+
+    Example:
+
+        - split: {parts: {train: 0.98, validation: 0.01, test: 0.01}, by: [id]}
+    """
+
+    infallible: ClassVar[bool] = True
+
+    parts: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default={"train": 0.9, "val": 0.1}, min_length=1, description="Share of the rows of each part, by its name; together 1."
+    )
+    column: NewColumn = Field(default="split", description="Column that gets the name of the part.")
+    by: Columns | None = Field(
+        default=None, description="Columns that decide, such as an id (rows that agree in them stay together); all by default."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed assigns the rows anew.")
+
+    @field_validator("parts")
+    @classmethod
+    def _together_one(cls, parts: dict[str, float]) -> dict[str, float]:
+        if not isclose(sum(parts.values()), 1, abs_tol=1e-6):
+            raise ValueError(f"the shares make {sum(parts.values()):g} together, not 1")
+        return parts
+
+    def apply(self, batch: base.Batch) -> pa.Table:
+        """The table with the column of part names."""
+        import numpy as np
+        import pyarrow as pa
+
+        from datajob.operators.hashing.rows import draw, share
+
+        table = batch.table
+        require(self.by or (), table.column_names, "`split`")
+        ends = np.cumsum(list(self.parts.values()))[:-1]
+        part = np.searchsorted(ends, share(draw(table, self.by, self.seed)), side="right")
+        names = pa.array(list(self.parts), pa.string()).take(part)
+        at = table.schema.get_field_index(self.column)
+        return table.append_column(self.column, names) if at < 0 else table.set_column(at, self.column, names)

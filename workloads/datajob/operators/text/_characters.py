@@ -1,0 +1,45 @@
+"""How many characters of each class a text has, counted once per batch for all rules that need it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from datajob.operators.text._text import text_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class Characters(NamedTuple):
+    """Per row: code points, those that are letters, digits or marks, decimal digits, white space, brackets."""
+
+    points: NDArray[Any]
+    alphanumeric: NDArray[Any]
+    digits: NDArray[Any]
+    space: NDArray[Any]
+    brackets: NDArray[Any]
+
+    @property
+    def special(self) -> NDArray[Any]:
+        """Neither letters, digits, marks nor white space."""
+        import numpy as np
+
+        return np.asarray(self.points - self.alphanumeric - self.space)
+
+
+def characters_of(batch: Batch, column: str) -> Characters:
+    """The counts of the column; 0 in rows that are not alive."""
+
+    def build() -> Characters:
+        import numpy as np
+
+        from datajob.operators.kernels.characters import count_characters
+        from datajob.operators.text._unicode import classes
+
+        counts = np.zeros((len(batch), len(Characters._fields)), dtype=np.int64)
+        count_characters(text_of(batch, column), classes(), counts)
+        return Characters(*counts.T)
+
+    return batch.derive(("characters", column), build)

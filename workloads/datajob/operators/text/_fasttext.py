@@ -1,0 +1,52 @@
+"""fastText models: loaded once per process, asked about a whole batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from datajob.errors import InputError
+from datajob.operators.text._optional import local_copy, optional
+from datajob.operators.text._text import text_array
+
+if TYPE_CHECKING:
+    from datajob.operators.base import Batch
+
+PREFIX = "__label__"
+
+
+@cache
+def load(path: str, operator: str) -> Any:
+    """The model at a path (local or any fsspec URL)."""
+    fasttext = optional("fasttext", "fasttext-predict", operator)
+    try:
+        return fasttext.load_model(local_copy(path))
+    except (ValueError, OSError) as error:
+        raise InputError(f"`{operator}`: `{path}` is no fastText model that can be read: {error}.") from error
+
+
+def samples(batch: Batch, column: str, characters: int) -> list[str]:
+    """The first characters of each row on one line, as fastText wants them; "" for null and for blank rows."""
+    import pyarrow.compute as pc
+
+    start = pc.utf8_slice_codeunits(text_array(batch, column).fill_null(""), 0, characters)
+    texts: list[Any] = start.to_pylist()
+    return [" ".join(text.split()) for text in texts]
+
+
+def predict(model: Any, texts: Sequence[str], labels: int = 1) -> list[dict[str, float]]:
+    """For each text the best labels (-1: all) with their probabilities, best first; none for an empty text."""
+    ask = model.f.predict
+    return [
+        {label.removeprefix(PREFIX): min(score, 1.0) for score, label in ask(text + "\n", labels, 0.0, "strict")}
+        if text
+        else {}
+        for text in texts
+    ]
+
+
+@cache
+def labels_of(path: str, operator: str) -> tuple[str, ...]:
+    """The labels that a model knows."""
+    return tuple(sorted(predict(load(path, operator), ["a"], -1)[0]))

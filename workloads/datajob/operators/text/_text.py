@@ -1,0 +1,184 @@
+"""A column as text: its UTF-8 bytes and offsets, whatever Arrow type holds them.
+
+What is text: string, large_string, string_view, the binary types (decoded as UTF-8), dictionaries of these, and a
+column of nulls only. A null is an empty text. Bytes that are not UTF-8 become U+FFFD, as `bytes.decode(errors="replace")`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+
+from pydantic import Field
+
+from datajob.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+    TextArray: TypeAlias = pa.Array[Any]
+
+
+Character = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class Text(NamedTuple):
+    """Row i is `data[offsets[i]:offsets[i + 1]]`, valid UTF-8. Rows that are not alive need not be looked at."""
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    alive: NDArray[np.bool_]
+
+
+def text_array(batch: Batch, column: str) -> TextArray:
+    """The column as large_string, of valid UTF-8. Raises InputError when its type is not text."""
+    return batch.derive(("text array", column), lambda: _as_text(batch.array(column), column))
+
+
+def text_of(batch: Batch, column: str) -> Text:
+    """The column's bytes for kernels, with the rows that are alive now; arrays are read-only."""
+    data, offsets = batch.derive(("text", column), lambda: buffers_of(text_array(batch, column)))
+    return Text(data, offsets, alive_of(batch))
+
+
+def frozen(values: Sequence[float] | NDArray[Any], kind: str) -> NDArray[Any]:
+    """Parameters as the read-only array that kernels take; `kind` is a numpy type string."""
+    import numpy as np
+
+    array = np.array(values, dtype=kind)
+    array.flags.writeable = False
+    return array
+
+
+def longest(offsets: NDArray[np.int64]) -> int:
+    """The largest distance between neighbours; 0 when there are none."""
+    import numpy as np
+
+    return int(np.diff(offsets).max(initial=0))
+
+
+def alive_of(batch: Batch) -> NDArray[np.bool_]:
+    """The rows that matter; all when the batch does not say."""
+    import numpy as np
+
+    alive = np.ones(len(batch), dtype=np.bool_) if batch.alive is None else batch.alive.copy()
+    alive.flags.writeable = False
+    return alive
+
+
+def buffers_of(array: TextArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Bytes and offsets (length n + 1) of a large_string array, read-only; nulls are empty."""
+    import numpy as np
+
+    buffers: list[Any] = array.buffers()
+    _, offsets_buffer, data_buffer = buffers
+    offsets = (
+        np.frombuffer(offsets_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1] if len(array) else None
+    )
+    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(0, np.uint8)
+    if offsets is None:
+        offsets = np.zeros(1, dtype=np.int64)
+    elif array.null_count and (null := array.is_null().to_numpy(zero_copy_only=False)).any():
+        sizes = np.diff(offsets)
+        if sizes[null].any():
+            return buffers_of(array.fill_null(""))
+    offsets.flags.writeable = data.flags.writeable = False
+    return data, offsets
+
+
+def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: TextArray) -> Any:
+    """An Arrow array of the bytes, null where `like` is null; large_string only where `like` is or the bytes need it."""
+    import pyarrow as pa
+
+    array: Any = pa.LargeStringArray.from_buffers(len(offsets) - 1, _buffer(offsets), _buffer(data))
+    if like.null_count:
+        import pyarrow.compute as pc
+
+        array = pc.if_else(like.is_valid(), array, pa.scalar(None, pa.large_string()))
+    if pa.types.is_large_string(like.type) or offsets[-1] >= 2**31:
+        return array
+    return array.cast(pa.string())
+
+
+def pieces(text: Text, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
+    """The pieces `text.data[starts[i]:stops[i]]` as a string array (large_string where they need it)."""
+    import numpy as np
+    import pyarrow as pa
+
+    from datajob.operators.kernels.rewrite import gather
+
+    starts, stops = frozen(starts, "i8"), frozen(stops, "i8")
+    out, ends = np.empty(int((stops - starts).sum()), np.uint8), np.empty(len(starts) + 1, np.int64)
+    gather(text.data, starts, stops, out, ends)
+    return text_from(out, ends, pa.nulls(0, pa.string()))
+
+
+def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    """The table with the column added, or in the place of the one of that name."""
+    at = table.schema.get_field_index(name)
+    return table.append_column(name, values) if at < 0 else table.set_column(at, name, values)
+
+
+def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
+    """The batch's table with another text in the column: large_string where it was or where it must be, else string."""
+    import pyarrow as pa
+
+    large = pa.types.is_large_string(batch.table.schema.field(column).type) or text.nbytes >= 2**31
+    return with_column(batch.table, column, text.cast(pa.large_string() if large else pa.string()))
+
+
+def map_rows(text: TextArray, function: Callable[[str], str], where: Any) -> Any:
+    """`function` of the rows that `where` selects (null selects none), the other rows as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    where = where.fill_null(False)
+    rows: list[Any] = text.filter(where).to_pylist()
+    replace: Any = pc.replace_with_mask
+    return replace(text, where, pa.array(map(function, rows), pa.large_string()))
+
+
+def _buffer(values: Any) -> pa.Buffer:
+    import pyarrow as pa
+
+    return pa.py_buffer(values)
+
+
+def _as_text(array: pa.Array[Any], column: str) -> TextArray:
+    import pyarrow as pa
+
+    kind = array.type
+    if isinstance(array, pa.DictionaryArray):
+        return _as_text(array.dictionary_decode(), column)
+    if pa.types.is_null(kind):
+        return pa.nulls(len(array), pa.large_string())
+    if (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or str(kind) == "binary_view"
+    ):
+        return _valid(array.cast(pa.large_binary()).view(pa.large_string()))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
+        return _valid(array.cast(pa.large_string()))
+    raise InputError(
+        f"column `{column}` holds {kind}, not text: text operators take strings or bytes in UTF-8. "
+        f"Name another column, or make it text first with `cast: {{columns: {{{column}: string}}}}`."
+    )
+
+
+def _valid(array: TextArray) -> TextArray:
+    """The array itself when it is UTF-8 throughout, else with the broken rows repaired."""
+    import pyarrow as pa
+
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        rows = array.view(pa.large_binary()).to_pylist()
+        return pa.array([None if r is None else r.decode("utf-8", "replace") for r in rows], pa.large_string())
+    return array

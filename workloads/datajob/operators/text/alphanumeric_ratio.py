@@ -1,0 +1,33 @@
+"""The share of letters and digits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._characters import characters_of
+from datajob.operators.text._measure import Measure, share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class AlphanumericRatio(Measure):
+    """Keeps texts by the share of letters, digits and their marks among the characters that are not white space.
+
+    NeMo Curator allows 0.25 of other characters.
+
+    Example:
+
+        - alphanumericRatio: {min: 0.25}
+    """
+
+    min: float = Field(default=0.75, ge=0, description="Smallest share kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        counts = characters_of(batch, self.column)
+        return share(counts.alphanumeric, counts.points - counts.space)

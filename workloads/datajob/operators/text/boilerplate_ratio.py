@@ -1,0 +1,56 @@
+"""The share of boilerplate."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure, share
+from datajob.operators.text.c4_quality import POLICY_PHRASES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class BoilerplateRatio(Measure):
+    """Keeps texts by the share of their paragraphs, or lines, with a phrase of notices such as "privacy policy".
+
+    The phrases are those of C4, the default maximum is that of NeMo Curator. Blank lines separate paragraphs; a phrase
+    is looked for within lines.
+
+    Example:
+
+        - boilerplateRatio: {unit: line, phrases: [隐私政策, 版权所有]}
+    """
+
+    max: float = Field(default=0.4, ge=0, description="Largest share kept.")
+    unit: Literal["paragraph", "line"] = Field(default="paragraph", description="What is counted; blank ones are not.")
+    phrases: tuple[str, ...] = Field(
+        default=POLICY_PHRASES,
+        min_length=1,
+        max_length=1000,
+        description="Phrases of notices; ASCII letters match in both cases.",
+    )
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        import numpy as np
+
+        from datajob.operators.kernels.parts import parts_with_phrases
+        from datajob.operators.text._text import text_of
+        from datajob.operators.text._unicode import classes
+
+        counts = np.zeros((len(batch), 2), dtype=np.int64)
+        parts_with_phrases(text_of(batch, self.column), classes(), self.unit == "paragraph", _compiled(self.phrases), counts)
+        return share(counts[:, 1], counts[:, 0])
+
+
+@cache
+def _compiled(phrases: tuple[str, ...]) -> Any:
+    from datajob.operators.kernels.phrases import compile_phrases
+
+    return compile_phrases([(phrase, 1) for phrase in phrases])

@@ -1,0 +1,58 @@
+"""Repetition of character sequences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class CharacterRepetition(Measure):
+    """Keeps texts by how much of them their most frequent character n-grams are.
+
+    The measure of Data-Juicer: of all n-grams, the share of the sqrt(number of different ones) most frequent, those
+    that occur only once left out.
+
+    Example:
+
+        - characterRepetition: {size: 10, max: 0.3}
+    """
+
+    size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, characters.")
+    max: float = Field(default=0.5, ge=0, description="Largest share kept.")
+    characters: int = Field(
+        default=1_000_000,
+        ge=100,
+        le=100_000_000,
+        description="How much of the text is looked at, from its start; 28 bytes each.",
+    )
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        import numpy as np
+
+        from datajob.operators.kernels.hashtable import capacity_for
+        from datajob.operators.kernels.ngrams import character_repetition
+        from datajob.operators.text._text import longest, text_of
+
+        text = text_of(batch, self.column)
+        most = min(longest(text.offsets), self.characters)
+        capacity = capacity_for(most)
+        shares = np.zeros(len(batch))
+        character_repetition(
+            text,
+            self.size,
+            self.characters,
+            np.empty(capacity, np.uint64),
+            np.empty(capacity, np.int32),
+            np.zeros(most + 2, np.int32),
+            shares,
+        )
+        return shares

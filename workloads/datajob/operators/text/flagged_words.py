@@ -1,0 +1,44 @@
+"""The share of flagged words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure, share
+from datajob.operators.text._word_lists import Language, chosen_words, listed_words
+from datajob.operators.text._words import Tokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class FlaggedWords(Measure):
+    """Keeps texts by the share of words that belong to flagged words or phrases.
+
+    The shipped lists (de, en, es, fr, ru, zh) are short and meant against adult and gambling spam; bring your own for
+    more. An entry of several words, or of several Chinese characters, counts with all of them. The default maximum is
+    that of Data-Juicer.
+
+    Example:
+
+        - flaggedWords: {languages: [en, zh], max: 0}
+    """
+
+    tokenizer: Tokenizer = "unicode"
+    max: float = Field(default=0.045, ge=0, description="Largest share kept; 0 drops every text with a flagged word.")
+    languages: tuple[Language, ...] = Field(
+        default=("en",), max_length=15, description="Shipped lists to use, by ISO 639-1 code."
+    )
+    words: tuple[str, ...] = Field(
+        default=(), max_length=10_000, description="More words and phrases; any capitalisation matches."
+    )
+    file: str | None = Field(default=None, min_length=1, description="File with more, one a line; local or any fsspec URL.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        words = chosen_words("flagged_words", self.languages, self.words, self.file)
+        return share(*listed_words(batch, self.column, self.tokenizer, words))

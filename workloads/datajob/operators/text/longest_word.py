@@ -1,0 +1,44 @@
+"""The length of the longest word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure
+from datajob.operators.text._words import UNIT, Tokenizer, words_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class LongestWord(Measure):
+    """Keeps texts by the length of their longest word, in characters: encoded data and code have very long ones.
+
+    Words are what white space separates, as in C4's rule on lines; with `unicode` Chinese characters and the like are
+    words, too. The default is that of NeMo Curator.
+
+    Example:
+
+        - longestWord: {max: 200}
+    """
+
+    tokenizer: Tokenizer = "unicode"
+    max: float = Field(default=1000, ge=0, description="Largest length kept, characters.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The length of each row's longest word."""
+        import numpy as np
+
+        words = words_of(batch, self.column, self.tokenizer)
+        starts = np.flatnonzero(words.flags & UNIT)
+        longest = np.zeros(len(batch), dtype=np.int64)
+        rows = np.searchsorted(starts, words.rows)
+        some = rows[1:] > rows[:-1]
+        if some.any():
+            lengths = np.add.reduceat(words.points, starts, dtype=np.int64)
+            longest[some] = np.maximum.reduceat(lengths, rows[:-1][some])
+        return longest

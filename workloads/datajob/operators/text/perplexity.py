@@ -1,0 +1,74 @@
+"""Perplexity under a language model."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from datajob.errors import InputError
+from datajob.operators.text._measure import Measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class Perplexity(Measure):
+    """Keeps texts by their perplexity under a KenLM n-gram model: prose like the model's is low, gibberish is high.
+
+    Lines are scored as sentences, as CCNet does. A text without words has perplexity 0. Needs the package `kenlm`, and
+    `tokenizers` when a tokenizer cuts the words.
+
+    Example:
+
+        - perplexity: {model: s3://models/en.arpa.bin, max: 1000, output: perplexity}
+    """
+
+    infallible: ClassVar[bool] = False
+
+    model: str = Field(min_length=1, description="The KenLM model (.arpa or .bin); local or any fsspec URL.")
+    tokenizer: str | None = Field(
+        default=None, min_length=1, description="A `tokenizer.json` whose pieces are the model's words; by default white space."
+    )
+    lowercase: bool = Field(default=False, description="Score small letters.")
+    max: float = Field(default=1500, ge=0, description="Largest perplexity kept (the default is Data-Juicer's).")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The perplexity of each row."""
+        import numpy as np
+
+        from datajob.operators.text._text import text_array
+
+        model = _load(self.model, self.key)
+        texts: list[Any] = text_array(batch, self.column).fill_null("").to_pylist()
+        return np.array([self._score(model, text.lower() if self.lowercase else text) for text in texts], dtype=np.float64)
+
+    def _score(self, model: Any, text: str) -> float:
+        log10 = words = 0.0
+        for line in text.splitlines():
+            pieces = self._pieces(line)
+            if pieces:
+                log10 += model.score(" ".join(pieces))
+                words += len(pieces) + 1  # the end of the sentence is scored, too
+        return float(10.0 ** min(-log10 / words, 300.0)) if words else 0.0
+
+    def _pieces(self, line: str) -> list[str]:
+        if self.tokenizer is None:
+            return line.split()
+        from datajob.operators.text._tokens import load_tokenizer
+
+        return list(load_tokenizer(self.tokenizer, self.key).encode(line, add_special_tokens=False).tokens)
+
+
+@cache
+def _load(path: str, operator: str) -> Any:
+    from datajob.operators.text._optional import local_copy, optional
+
+    kenlm = optional("kenlm", "kenlm", operator)
+    try:
+        return kenlm.Model(local_copy(path))
+    except OSError as error:
+        raise InputError(f"`{operator}`: `{path}` is no KenLM model that can be read: {error}.") from error

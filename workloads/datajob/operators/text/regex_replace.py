@@ -1,0 +1,50 @@
+"""Replacement by regular expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from datajob.operators.base import Map
+from datajob.operators.text._text import replaced, text_array
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.base import Batch
+
+
+class RegexReplace(Map):
+    """Replaces every match of a regular expression (RE2 syntax, linear time) in a text column.
+
+    RE2 has no look-around and no back-references within the pattern; `\\\\1` in the replacement is the first group.
+
+    Example:
+
+        - regexReplace: {pattern: '\\[(\\d+)\\]', replacement: ''}      # citations such as [12]
+    """
+
+    column: Column = Field(default="text", description="The text; null stays null.")
+    pattern: str = Field(
+        min_length=1, description="RE2 regular expression; `(?i)` at its start ignores case, `(?s)` lets `.` match newlines."
+    )
+    replacement: str = Field(default="", description="What matches become; `\\1` to `\\9` are groups.")
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        import re
+
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"`pattern` is no regular expression: {error}") from None
+        return self
+
+    def apply(self, batch: Batch) -> pa.Table:
+        """The table with the column replaced."""
+        import pyarrow.compute as pc
+
+        text = text_array(batch, self.column)
+        return replaced(batch, self.column, pc.replace_substring_regex(text, self.pattern, self.replacement))

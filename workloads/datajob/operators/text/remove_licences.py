@@ -1,0 +1,55 @@
+"""Removal of licence headers from code."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.base import Map
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.base import Batch
+
+_COMMENT = re.compile(
+    r"\A\s*(?:#![^\n]*\n)?\s*"
+    r"(?P<comment>/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|(?:(?://|#|--|;|%)[^\n]*(?:\n[ \t]*|\Z))+)\s*",
+    re.DOTALL,
+)
+_LICENCE = re.compile(r"copyright|licen[cs]e|\(c\)\s*\d{4}|©|SPDX-", re.IGNORECASE)
+
+
+class RemoveLicences(Map):
+    """Removes the comment at the start of a source file when it is about copyright or a licence.
+
+    Comments of C, shell, SQL, Lisp, TeX, HTML and Python kinds. A `#!` line before it goes with it.
+
+    Example:
+
+        - removeLicences: {column: code}
+    """
+
+    column: Column = Field(default="text", description="The source code; null stays null.")
+
+    def apply(self, batch: Batch) -> pa.Table:
+        """The table with the column cleaned."""
+        import pyarrow.compute as pc
+
+        from datajob.operators.text._text import map_rows, replaced, text_array
+
+        text = text_array(batch, self.column)
+        matches: Any = pc.match_substring_regex
+        start = pc.utf8_slice_codeunits(text, 0, 4000)
+        may_change = matches(start, r"(?is)\A\s*(?:/\*|<!--|\"\"\"|//|#|--|;|%).*(?:copyright|licen[cs]e|\(c\)|©|spdx-)")
+        return replaced(batch, self.column, map_rows(text, without_licence, may_change))
+
+
+def without_licence(code: str) -> str:
+    """The code without leading comments that speak of a licence."""
+    while (match := _COMMENT.match(code)) and _LICENCE.search(match["comment"]):
+        code = code[match.end() :]
+    return code

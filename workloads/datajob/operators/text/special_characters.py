@@ -1,0 +1,33 @@
+"""The share of symbols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._characters import characters_of
+from datajob.operators.text._measure import Measure, share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class SpecialCharacters(Measure):
+    """Keeps texts by the share of characters that are neither letters, digits, marks nor white space.
+
+    Punctuation, symbols, emoji, control characters. The default is that of Data-Juicer.
+
+    Example:
+
+        - specialCharacters: {max: 0.2}
+    """
+
+    max: float = Field(default=0.25, ge=0, description="Largest share kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        counts = characters_of(batch, self.column)
+        return share(counts.special, counts.points)

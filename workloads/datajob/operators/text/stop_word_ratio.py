@@ -1,0 +1,42 @@
+"""The share of stop words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure, share
+from datajob.operators.text._word_lists import Language, chosen_words, listed_words
+from datajob.operators.text._words import Tokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class StopWordRatio(Measure):
+    """Keeps texts by the share of stop words: prose has many, lists and keyword spam have few.
+
+    The default minimum is that of Data-Juicer; languages that inflect need a smaller one.
+
+    Example:
+
+        - stopWordRatio: {languages: [de], min: 0.2}
+    """
+
+    tokenizer: Tokenizer = "unicode"
+    min: float = Field(default=0.3, ge=0, description="Smallest share kept.")
+    languages: tuple[Language, ...] = Field(
+        default=("en",), max_length=15, description="Shipped lists to use, by ISO 639-1 code."
+    )
+    words: tuple[str, ...] = Field(default=(), max_length=10_000, description="More words; any capitalisation matches.")
+    file: str | None = Field(
+        default=None, min_length=1, description="File with more words, one a line; local or any fsspec URL."
+    )
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        words = chosen_words("stop_words", self.languages, self.words, self.file)
+        return share(*listed_words(batch, self.column, self.tokenizer, words))

@@ -1,0 +1,37 @@
+"""The length of a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class TextLength(Measure):
+    """Keeps texts of a length between two bounds, in characters or bytes. Null is an empty text.
+
+    Example:
+
+        - textLength: {min: 200, max: 100000, output: characters}
+    """
+
+    min: int = Field(default=1, ge=0, description="Shortest text kept, in `unit`.")
+    max: int = Field(default=1_000_000, ge=0, description="Longest text kept, in `unit`.")
+    unit: Literal["characters", "bytes"] = Field(default="characters", description="Unicode code points, or bytes of UTF-8.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The length of each row."""
+        import numpy as np
+        import pyarrow.compute as pc
+
+        from datajob.operators.text._text import text_array
+
+        length: Any = pc.utf8_length if self.unit == "characters" else pc.binary_length
+        return np.asarray(length(text_array(batch, self.column).fill_null("")), dtype=np.int64)

@@ -1,0 +1,42 @@
+"""The number of tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class TokenCount(Measure):
+    """Keeps texts by their number of tokens for a language model.
+
+    Needs the package `tokenizers`. Special tokens are not counted.
+
+    Example:
+
+        - tokenCount: {tokenizer: s3://models/tokenizer.json, max: 8192, output: tokens}
+    """
+
+    infallible: ClassVar[bool] = False
+
+    tokenizer: str = Field(min_length=1, description="A `tokenizer.json` or the folder that holds it; local or any fsspec URL.")
+    min: int = Field(default=1, ge=0, description="Fewest tokens kept.")
+    max: int = Field(default=1_000_000, ge=0, description="Most tokens kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The number of tokens of each row."""
+        import numpy as np
+
+        from datajob.operators.text._text import text_array
+        from datajob.operators.text._tokens import load_tokenizer
+
+        tokenizer = load_tokenizer(self.tokenizer, self.key)
+        texts = text_array(batch, self.column).fill_null("").to_pylist()
+        return np.array([len(found) for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)], dtype=np.int64)

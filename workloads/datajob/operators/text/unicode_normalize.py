@@ -1,0 +1,75 @@
+"""Repair of broken Unicode and normal forms."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from datajob.operators.base import Map
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.base import Batch
+    from datajob.operators.text._repair import Fixer
+
+
+class UnicodeNormalize(Map):
+    """Repairs text that was decoded wrongly (ftfy) and brings it to a Unicode normal form.
+
+    `cafÃ©` becomes `café`, HTML entities outside of HTML, control characters and terminal escapes go, newlines become
+    `\\n`, ligatures and full-width forms become plain letters unless `keepWidths`. A compiled scan finds
+    the lines that need more than another character here and there; only those are ftfy's.
+
+    Example:
+
+        - unicodeNormalize: {form: NFKC}
+    """
+
+    column: Column = Field(default="text", description="The text; null stays null.")
+    repair: bool = Field(default=True, description="Repair with ftfy before normalising.")
+    form: Literal["NFC", "NFKC", "NFD", "NFKD", "none"] = Field(default="NFC", description="Unicode normal form of the result.")
+    uncurl_quotes: bool = Field(default=False, description="Make curly quotation marks straight.")
+    keep_widths: bool = Field(default=False, description="Keep ligatures and full-width and half-width forms as they are.")
+
+    def apply(self, batch: Batch) -> pa.Table:
+        """The table with the column normalised."""
+        from datajob.operators.text._normal_forms import rules
+        from datajob.operators.text._repair import repaired
+        from datajob.operators.text._text import replaced, text_array, text_from, text_of
+
+        if not self.repair and self.form == "none":
+            return batch.table
+        tables, start = rules(self.repair, self.form, self.uncurl_quotes, self.keep_widths)
+        new = repaired(text_of(batch, self.column), tables, start, self._most(), self._fixer())
+        text = text_array(batch, self.column)
+        return replaced(batch, self.column, text if new is None else text_from(*new, text))
+
+    def _most(self) -> int:
+        """ftfy looks at lines, and at so many characters of a line at once; normal forms never reach over a line."""
+        if not self.repair:
+            return sys.maxsize
+        import ftfy
+
+        return int(ftfy.TextFixerConfig().max_decode_length)
+
+    def _fixer(self) -> Fixer:
+        """What mends a line that the scan could not: the text, and whether its HTML entities may be decoded."""
+        from unicodedata import normalize
+
+        form = self.form
+        if not self.repair:
+            return lambda text, decodes: text if form == "none" else normalize(form, text)
+        import ftfy
+
+        config = ftfy.TextFixerConfig(
+            normalization=None if form == "none" else form,
+            uncurl_quotes=self.uncurl_quotes,
+            fix_latin_ligatures=not self.keep_widths,
+            fix_character_width=not self.keep_widths,
+            explain=False,
+        )
+        return lambda text, decodes: ftfy.fix_text(text, config if decodes else config._replace(unescape_html=False))

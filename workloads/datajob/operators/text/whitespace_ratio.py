@@ -1,0 +1,33 @@
+"""The share of white space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._characters import characters_of
+from datajob.operators.text._measure import Measure, share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class WhitespaceRatio(Measure):
+    """Keeps texts by the share of white space among all characters.
+
+    The default is that of NeMo Curator.
+
+    Example:
+
+        - whitespaceRatio: {max: 0.3}
+    """
+
+    max: float = Field(default=0.25, ge=0, description="Largest share kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The share of each row."""
+        counts = characters_of(batch, self.column)
+        return share(counts.space, counts.points)

@@ -1,0 +1,34 @@
+"""The number of words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.operators.text._measure import Measure
+from datajob.operators.text._words import Tokenizer, words_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch
+
+
+class WordCount(Measure):
+    """Keeps texts whose number of words lies between two bounds.
+
+    Example:
+
+        - wordCount: {min: 50, output: words}
+    """
+
+    tokenizer: Tokenizer = "unicode"
+    min: int = Field(default=1, ge=0, description="Fewest words kept.")
+    max: int = Field(default=100_000, ge=0, description="Most words kept.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The number of words of each row."""
+        import numpy as np
+
+        return np.diff(words_of(batch, self.column, self.tokenizer).rows)

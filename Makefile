@@ -11,7 +11,7 @@ UNIT := not slow and not ray and not s3 and not browser and not root and not con
 export UV_PYTHON_DOWNLOADS = never
 export PATH := $(PATH):$(CACHE)/uv/bin
 
--include tests/cluster/cluster.mk
+-include hack/cluster/cluster.mk
 
 .PHONY: help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava
 

@@ -19,11 +19,11 @@ from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.types import Observed
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.settings import Settings
-from tests.cluster import bare
-from tests.cluster.sandbox import Sandbox
-from tests.cluster.waiting import wait_for
-from tests.control_plane.api import Api, connect
-from tests.e2e import images, install, s3
+from hack.cluster import bare, product_images, s3
+from hack.cluster.sandbox import Sandbox
+from hack.cluster.waiting import wait_for
+from tests.support import install
+from tests.support.api import Api, connect
 
 RUNS = 3
 MODES = ("HTTPMode", "K8sJobMode", "SidecarMode")
@@ -87,7 +87,12 @@ def _bare_ray_job(api: Api, mode: str) -> float:
         job["metadata"] |= {"uid": "00000000-0000-4000-8000-000000000001", "generation": 1}
         job["spec"]["runtime"].pop("envFrom")
         settings = Settings.model_validate(
-            {"submission_mode": mode, "image_cpu": images.WORKLOAD, "image_pull_policy": "Never", "network_policy": False}
+            {
+                "submission_mode": mode,
+                "image_cpu": product_images.WORKLOAD,
+                "image_pull_policy": "Never",
+                "network_policy": False,
+            }
         )
         made = [one for one in decide(job, Observed(), datetime.now(UTC), settings).create if one["kind"] in _PLURALS]
         began = time.monotonic()

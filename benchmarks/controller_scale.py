@@ -24,12 +24,12 @@ from datajob_controller.datajob.types import Observed
 from datajob_controller.runtime.kube import Kube
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.settings import Settings
-from tests.cluster import bare
-from tests.cluster.cluster import Cluster
-from tests.cluster.waiting import TooLate, wait_for
-from tests.control_plane.api import Api, connect
-from tests.control_plane.jobs import SPEC
-from tests.control_plane.process import ROOT, ControllerProcess, account_kubeconfig
+from hack.cluster import bare
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import TooLate, wait_for
+from tests.support.api import Api, connect
+from tests.support.api_jobs import SPEC
+from tests.support.controller_process import ROOT, ControllerProcess, account_kubeconfig
 
 JOBS = 500
 SINGLE = 40

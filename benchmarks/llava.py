@@ -139,7 +139,7 @@ def memory(model: str, work: Path) -> list[Figure]:
 
     from datajob.operators.base import Device
     from datajob.operators.inference.llava import Llava
-    from tests.models.photos import jpeg
+    from tests.support.models.photos import jpeg
 
     process = psutil.Process()
     torch.set_num_threads(THREADS)
@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["speed", "memory"])
     parser.add_argument("--out", type=Path, default=Path("out"), help="where the curve of the memory goes")
     arguments = parser.parse_args()
-    from tests.models.photos import make_photos
+    from tests.support.models.photos import make_photos
 
     os.environ.setdefault("HF_HUB_OFFLINE", "0" if arguments.model else "1")
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,9 @@ def main() -> None:
         model = arguments.model
         if model is None:  # in a process of its own, so that nothing of it counts as memory here
             model = str(work / "model")
-            subprocess.run([sys.executable, "-m", "tests.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr)
+            subprocess.run(
+                [sys.executable, "-m", "tests.support.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr
+            )
         figures: list[Figure] = []
         if arguments.only != "memory":
             figures += compare(model, make_photos(work / "photos", arguments.photos), arguments.tokens, work, arguments.rounds)

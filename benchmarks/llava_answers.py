@@ -21,8 +21,8 @@ from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import Request
 from datajob.operators.inference._engines.generating import Generator
 from datajob.operators.inference.llava import Llava
-from tests.models.llava import make_llava
-from tests.models.photos import jpeg
+from tests.support.models.llava import make_llava
+from tests.support.models.photos import jpeg
 
 ROUNDS = 2
 ROWS, TOKENS = (8, 16, 24), (32, 256)

@@ -1,3 +1,3 @@
 """Fixtures that more than one folder of tests shares."""
 
-pytest_plugins = ("tests.cluster.fixtures", "tests.models.fixtures", "tests.s3")
+pytest_plugins = ("tests.support.clusters", "tests.support.models.fixtures", "tests.support.s3")

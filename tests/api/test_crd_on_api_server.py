@@ -10,8 +10,8 @@ import yaml
 from datajob.api.crd import crd, crd_yaml
 from datajob.api.loading import parse_object
 from datajob.api.spec import MAX_STEPS
-from tests.cluster.cluster import Cluster, KubectlFailed
-from tests.cluster.waiting import wait_for
+from hack.cluster.cluster import Cluster, KubectlFailed
+from hack.cluster.waiting import wait_for
 
 pytestmark = pytest.mark.control_plane
 

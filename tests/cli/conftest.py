@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.console import datajob
+from tests.support.console import datajob
 
 __all__ = ["datajob"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.console import DataJobCommand
+from tests.support.console import DataJobCommand
 
 STEPS = "spec.steps=[{textLength: {min: 5}}, {wordCount: {min: 2}}]"
 

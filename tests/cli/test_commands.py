@@ -12,7 +12,7 @@ import yaml
 from datajob import __version__
 from datajob.api.generate import generated
 from datajob.cli import commands
-from tests.cli.console import DataJobCommand
+from tests.support.console import DataJobCommand
 
 
 def test_help_lists_every_command_and_the_exit_codes(datajob: DataJobCommand) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from datajob.cli import running
 from datajob.errors import RowsFailed
-from tests.cli.console import DataJobCommand
+from tests.support.console import DataJobCommand
 
 
 def run(datajob: DataJobCommand, job: Path, *more: str):

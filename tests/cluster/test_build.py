@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import build, packages
-from tests.cluster.sandbox import ROOT
-from tests.cluster.versions import PROGRAMS, Program
+from hack.cluster import build, packages
+from hack.cluster.sandbox import ROOT
+from hack.cluster.versions import PROGRAMS, Program
 
 PAUSE = next(p for p in PROGRAMS if p.name == "pause")
 
 BUILD_PAUSE = """
-from tests.cluster import build
+from hack.cluster import build
 build.PROGRAMS = tuple(p for p in build.PROGRAMS if p.name == "pause")
 build.kuberay_config().mkdir(parents=True, exist_ok=True)
 build.build()

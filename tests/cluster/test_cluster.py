@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import bare
-from tests.cluster.bare import BareCluster
-from tests.cluster.build import binary, build, kuberay_config
-from tests.cluster.cluster import Cluster, KubectlFailed
-from tests.cluster.leftovers import Traces
-from tests.cluster.sandbox import ROOT, Sandbox, remove_dead
-from tests.cluster.versions import KUBERNETES
-from tests.cluster.waiting import wait_for
+from hack.cluster import bare
+from hack.cluster.bare import BareCluster
+from hack.cluster.build import binary, build, kuberay_config
+from hack.cluster.cluster import Cluster, KubectlFailed
+from hack.cluster.leftovers import Traces
+from hack.cluster.sandbox import ROOT, Sandbox, remove_dead
+from hack.cluster.versions import KUBERNETES
+from hack.cluster.waiting import wait_for
 
 SMOKE = Path(__file__).parent / "manifests" / "smoke-rayjob.yaml"
 
 NODE_STARTER = """
 import sys
-from tests.cluster import bare
+from hack.cluster import bare
 print(bare.up("node", tied=True).sandbox.name, flush=True)
 sys.stdin.read()
 """
@@ -105,14 +105,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.mark.control_plane
 @pytest.mark.root
 def test_a_start_from_the_command_line_that_is_killed_halfway_is_ended_by_down(own_cache: Path) -> None:
-    up = subprocess.Popen([sys.executable, "-m", "tests.cluster", "up", "--kind=control-plane"], cwd=ROOT)
+    up = subprocess.Popen([sys.executable, "-m", "hack.cluster", "up", "--kind=control-plane"], cwd=ROOT)
     run = Sandbox("control-plane")
     wait_for(run.init, "the first process of the run", 60)
     up.kill()
     up.wait()
     traces = Traces.of(run)
     assert run.alive()
-    down = [sys.executable, "-m", "tests.cluster", "down", "--kind=control-plane"]
+    down = [sys.executable, "-m", "hack.cluster", "down", "--kind=control-plane"]
     ended = subprocess.run(down, cwd=ROOT, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "ended: control-plane\n")
     assert traces.left() == []
@@ -121,7 +121,7 @@ def test_a_start_from_the_command_line_that_is_killed_halfway_is_ended_by_down(o
 @pytest.mark.control_plane
 @pytest.mark.root
 def test_up_adds_what_a_start_that_was_killed_had_not_done(own_cache: Path) -> None:
-    up = [sys.executable, "-m", "tests.cluster", "up", "--kind=control-plane"]
+    up = [sys.executable, "-m", "hack.cluster", "up", "--kind=control-plane"]
     first = subprocess.Popen(up, cwd=ROOT)
     run = Sandbox("control-plane")
     wait_for(run.init, "the first process of the run", 60)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import images
-from tests.cluster.sandbox import ROOT
-from tests.cluster.waiting import wait_for
+from hack.cluster import images
+from hack.cluster.sandbox import ROOT
+from hack.cluster.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.root, pytest.mark.timeout(900)]
 
@@ -19,7 +19,7 @@ SLEEP = "sleep 4321"
 BUILD = """
 import sys
 from pathlib import Path
-from tests.cluster import images
+from hack.cluster import images
 images.build(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[2]) / "Containerfile", images.base_arguments())
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster import images, kind
-from tests.cluster.kinds import ACCELERATORS, CONFIG, node_labels
+from hack.cluster import images, kind
+from hack.cluster.kinds import ACCELERATORS, CONFIG, node_labels
 
 # `kubectl get nodes` knows one node with a GPU; everything else succeeds without a word.
 STAND_IN = """#!/bin/sh

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import packages
-from tests.cluster.leftovers import Traces
-from tests.cluster.sandbox import ROOT, Sandbox, obstacle, remove_dead
-from tests.cluster.waiting import wait_for
+from hack.cluster import packages
+from hack.cluster.leftovers import Traces
+from hack.cluster.sandbox import ROOT, Sandbox, obstacle, remove_dead
+from hack.cluster.waiting import wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -22,8 +22,8 @@ SLEEPERS = {"sleepers": ["sh", "-c", "setsid sleep 1234 & exec sleep 1234"]}
 
 STARTER = """
 import sys
-from tests.cluster.sandbox import Sandbox
-from tests.cluster.test_sandbox import start
+from hack.cluster.sandbox import Sandbox
+from hack.cluster.test_sandbox import start
 start(Sandbox("run"), tied=sys.argv[1] == "tied")
 print("started", flush=True)
 sys.stdin.read()
@@ -136,7 +136,7 @@ def test_a_process_that_ends_is_started_again() -> None:
 
 def test_a_machine_that_allows_no_namespaces_is_told_from_one_that_does() -> None:
     assert obstacle() == ""
-    ask = [sys.executable, "-c", "from tests.cluster.sandbox import obstacle; print(obstacle())"]
+    ask = [sys.executable, "-c", "from hack.cluster.sandbox import obstacle; print(obstacle())"]
     without_capabilities = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *ask]
     said = subprocess.run(without_capabilities, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "namespaces" in said

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.waiting import wait_for
-from tests.control_plane.api import Api, connect
-from tests.control_plane.gate import Gate, gate_to
-from tests.control_plane.jobs import Jobs
-from tests.control_plane.process import ROOT, ControllerProcess, account_kubeconfig
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import wait_for
+from tests.support.api import Api, connect
+from tests.support.api_jobs import Jobs
+from tests.support.controller_process import ROOT, ControllerProcess, account_kubeconfig
+from tests.support.gate import Gate, gate_to
 
 Start = Callable[..., ControllerProcess]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.waiting import TooLate, wait_for
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import TooLate, wait_for
 from tests.control_plane.conftest import Start
-from tests.control_plane.gate import Gate
-from tests.control_plane.jobs import PHASES, Jobs
+from tests.support.api_jobs import PHASES, Jobs
+from tests.support.gate import Gate
 
 
 def stays(condition: Any, seconds: float) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.waiting import wait_for
-from tests.control_plane.jobs import PHASES, Jobs
-from tests.controller.reports import report
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import wait_for
+from tests.support.api_jobs import PHASES, Jobs
+from tests.support.reports import report
 
 pytestmark = pytest.mark.usefixtures("controller")
 

@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from datajob_controller.datajob.monitoring import ALERTS, FOLDER, PANELS, manifests
-from tests.cluster import packages
-from tests.cluster.waiting import wait_for
-from tests.control_plane.api import Api
-from tests.control_plane.jobs import Jobs
-from tests.control_plane.process import ControllerProcess
-from tests.controller.reports import report
+from hack.cluster import packages
+from hack.cluster.waiting import wait_for
+from tests.support.api import Api
+from tests.support.api_jobs import Jobs
+from tests.support.controller_process import ControllerProcess
+from tests.support.reports import report
 
 PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus"}
 

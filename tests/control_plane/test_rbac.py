@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.cluster.cluster import Cluster, KubectlFailed
-from tests.control_plane.api import Api, Refused
-from tests.control_plane.jobs import Jobs
-from tests.control_plane.process import NAMESPACE, ControllerProcess
+from hack.cluster.cluster import Cluster, KubectlFailed
+from tests.support.api import Api, Refused
+from tests.support.api_jobs import Jobs
+from tests.support.controller_process import NAMESPACE, ControllerProcess
 
 
 def test_the_controller_needs_nothing_but_its_roles(jobs: Jobs, controller: ControllerProcess) -> None:

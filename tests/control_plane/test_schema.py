@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.control_plane.api import Api, Refused
-from tests.control_plane.jobs import Jobs
-from tests.control_plane.process import ROOT
+from tests.support.api import Api, Refused
+from tests.support.api_jobs import Jobs
+from tests.support.controller_process import ROOT
 
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 PARQUET = {"parquet": {"paths": ["s3://a/b"]}}

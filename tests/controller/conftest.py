@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.controller.jobs import World, datajob
+from tests.support.world import World, datajob
 
 
 @pytest.fixture

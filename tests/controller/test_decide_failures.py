@@ -7,8 +7,8 @@ import pytest
 
 from datajob_controller.datajob.policy.pods import GONE
 from datajob_controller.runtime.manifests import rfc3339
-from tests.controller.jobs import NOW, World, pod, run_name
-from tests.controller.reports import report
+from tests.support.reports import report
+from tests.support.world import NOW, World, pod, run_name
 
 
 @pytest.mark.parametrize(

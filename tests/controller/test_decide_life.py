@@ -7,8 +7,8 @@ import pytest
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.types import Observed
 from datajob_controller.runtime.manifests import rfc3339
-from tests.controller.jobs import NOW, SETTINGS, World, datajob, run_name
-from tests.controller.reports import report
+from tests.support.reports import report
+from tests.support.world import NOW, SETTINGS, World, datajob, run_name
 
 ALL_CONDITIONS = ["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled"]
 

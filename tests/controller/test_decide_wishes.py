@@ -5,7 +5,7 @@ from datetime import timedelta
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.types import Observed, Obstacle
 from datajob_controller.runtime.manifests import rfc3339
-from tests.controller.jobs import NOW, SETTINGS, UID, World, datajob
+from tests.support.world import NOW, SETTINGS, UID, World, datajob
 
 
 def test_a_suspended_job_has_no_rayjob_and_goes_on_later(world: World) -> None:

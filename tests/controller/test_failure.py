@@ -6,8 +6,8 @@ import pytest
 
 from datajob_controller.datajob.policy.failure import LOG_LINES, MAX_LOG, last_lines, ray_job_failure
 from datajob_controller.datajob.report import parse_report
-from tests.controller.jobs import ray_job
-from tests.controller.reports import report
+from tests.support.reports import report
+from tests.support.world import ray_job
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from prometheus_client import generate_latest
 
 from datajob_controller.runtime.metrics import Metrics
 from datajob_controller.runtime.store import Store
-from tests.controller.jobs import datajob
+from tests.support.world import datajob
 
 
 def test_the_status_of_jobs_is_what_the_metrics_say() -> None:

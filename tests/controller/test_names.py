@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import MAX_RAYJOB, rayjob, run_id, run_name, slug
 from datajob_controller.datajob.run import open_run
-from tests.controller.jobs import datajob
+from tests.support.world import datajob
 
 DNS_1035 = re.compile(r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
 DNS_SUBDOMAIN = st.from_regex(r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")

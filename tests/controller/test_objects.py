@@ -16,7 +16,7 @@ from datajob_controller.datajob.objects.rayjob import autoscales
 from datajob_controller.datajob.run import open_run
 from datajob_controller.datajob.types import Observed
 from datajob_controller.runtime.settings import Settings
-from tests.controller.jobs import NOW, datajob
+from tests.support.world import NOW, datajob
 
 GOLDEN = Path(__file__).parent / "golden"
 

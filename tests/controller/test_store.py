@@ -5,7 +5,7 @@ from typing import Any
 from datajob_controller.datajob.policy.pods import GONE
 from datajob_controller.runtime.manifests import LABEL_ATTEMPT, LABEL_UID
 from datajob_controller.runtime.store import MAX_GONE, Store
-from tests.controller.jobs import UID, datajob
+from tests.support.world import UID, datajob
 
 
 def owned(kind: str, name: str, version: int = 1, **fields: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, Command, blocks, commands
+from tests.support.pages import PAGES, ROOT, Command, blocks, commands
 
 NOT_HERE = ("make ", "kubectl ", "helm ", "docker ", "git ", "source ")
 """Commands that set up the checkout itself or need a cluster; what they start is tested elsewhere."""

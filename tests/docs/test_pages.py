@@ -11,7 +11,7 @@ import yaml
 from datajob.api.loading import parse_object
 from datajob.operators.base import Operator
 from datajob.operators.registry import all_operators
-from tests.docs.pages import PAGES, ROOT, Block, blocks, read
+from tests.support.pages import PAGES, ROOT, Block, blocks, read
 
 YAML = [block for page in PAGES for block in blocks(page, "yaml")]
 REFERENCE = re.compile(r"\]\((?!https?://)([^)#]+)(#[^)]*)?\)")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.docs.pages import ROOT, read
+from tests.support.pages import ROOT, read
 
 HEADINGS = [line for line in read("docs/troubleshooting.md").splitlines() if line.startswith("### ")]
 MESSAGES = [message for line in HEADINGS for message in re.findall(r"`([^`]+)`", line)]

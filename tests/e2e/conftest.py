@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.waiting import wait_for
-from tests.control_plane.api import Api, connect
-from tests.e2e import install
-from tests.e2e.jobs import NodeJobs
-from tests.e2e.s3 import ClusterS3
+from hack.cluster.cluster import Cluster
+from hack.cluster.s3 import ClusterS3
+from hack.cluster.waiting import wait_for
+from tests.support import install
+from tests.support.api import Api, connect
+from tests.support.node_jobs import NodeJobs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

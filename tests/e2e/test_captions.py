@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.kind import KindCluster
-from tests.e2e import images
-from tests.e2e.jobs import NodeJobs
-from tests.e2e.s3 import BUCKET, ClusterS3
-from tests.models.fixtures import needs_torch
-from tests.models.llava import make_llava
+from hack.cluster import product_images
+from hack.cluster.cluster import Cluster
+from hack.cluster.kind import KindCluster
+from hack.cluster.s3 import BUCKET, ClusterS3
+from tests.support.models.fixtures import needs_torch
+from tests.support.models.llava import make_llava
+from tests.support.node_jobs import NodeJobs
 
 PHOTOS = sorted((Path(__file__).parents[2] / "manifests" / "samples" / "data" / "photos").glob("*.jpg"))
 COPIES = 8
@@ -47,7 +47,7 @@ def volume(installed: Cluster) -> Iterator[str]:
 def test_the_sample_captions_photos_with_two_actors(
     jobs: NodeJobs, s3_in_cluster: ClusterS3, installed: Cluster, volume: str, engine: str
 ) -> None:
-    image = images.build_workload(f"localhost/datajob-workload:test-{engine}", "cpu", engine)
+    image = product_images.build_workload(f"localhost/datajob-workload:test-{engine}", "cpu", engine)
     installed.load(image)
     sample = jobs.read_sample("caption-images.yaml")["spec"]
     sample["steps"][0]["llava"] |= {"model": "/data/llava", "maxNewTokens": 16, "device": "cpu", "engine": engine}

@@ -2,12 +2,12 @@
 
 import time
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.waiting import wait_for
-from tests.e2e.images import CONTROLLER
-from tests.e2e.install import SYSTEM
-from tests.e2e.jobs import DOCUMENTS, NodeJobs
-from tests.e2e.s3 import ClusterS3
+from hack.cluster.cluster import Cluster
+from hack.cluster.product_images import CONTROLLER
+from hack.cluster.s3 import ClusterS3
+from hack.cluster.waiting import wait_for
+from tests.support.install import SYSTEM
+from tests.support.node_jobs import DOCUMENTS, NodeJobs
 
 
 def rows(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> int:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.waiting import wait_for
-from tests.e2e.jobs import DOCUMENTS, SMALL, NodeJobs
+from hack.cluster.waiting import wait_for
+from tests.support.node_jobs import DOCUMENTS, SMALL, NodeJobs
 
 TINY = {"cpu": "100m", "memory": "512Mi"}
 

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.e2e.jobs import NodeJobs
-from tests.e2e.s3 import BUCKET, ClusterS3
+from hack.cluster.s3 import BUCKET, ClusterS3
+from tests.support.node_jobs import NodeJobs
 
 
 def test_the_sample_cleans_documents_in_s3(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:

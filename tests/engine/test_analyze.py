@@ -12,7 +12,7 @@ from datajob.engine.counts.sketch import WIDEST, Sketch
 from datajob.engine.plan.analysis import Analysis, analysis_job
 from datajob.engine.report.distributions import bin_edges, suggest
 from datajob.errors import InputError, InvalidJob
-from tests.engine.jobs import make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 WORDS = ["the", "house", "of", "sand", "and", "fog.", "#", "12", "...", "中文", "with", "words\n", "lines.\n\n"]
 ROWS = 600

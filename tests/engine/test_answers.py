@@ -27,9 +27,9 @@ from datajob.operators.inference._engines.base import Answer, Options, Request
 from datajob.operators.inference._engines.batching import Backend, Batcher, Limits
 from datajob.operators.inference._model import content_key
 from datajob.operators.inference.text_generation import TextGeneration
-from tests.engine.jobs import make_job, read_glob, read_manifest, run
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
-from tests.models.photos import jpeg
+from tests.support.local_jobs import make_job, read_glob, read_manifest, run
+from tests.support.models.photos import jpeg
 
 COUNT = 48
 ONE_SHARD = 1 << 30

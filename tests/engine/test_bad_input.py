@@ -14,7 +14,7 @@ import pytest
 
 from datajob.api.checks import check
 from datajob.errors import InputError, InvalidJob, RowsFailed, SinkError
-from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(200)]
 DROP = {"policy": "drop"}

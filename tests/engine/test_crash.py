@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
+from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9), "key": i % 450} for i in range(3000)]
 ROW_LOCAL = [{"compute": {"columns": {"size": "length(text)"}}}, {"filter": {"where": "size > 20"}}]
@@ -24,7 +24,7 @@ DEADLINE = 120.0
 def start(job: Any, folder: Path, **options: Any) -> subprocess.Popen[bytes]:
     (folder / "job.json").write_text(job.model_dump_json(by_alias=True, exclude_unset=True))
     (folder / "options.json").write_text(json.dumps({"executor": "local", "shard_bytes": 500, **options}))
-    command = [sys.executable, "-m", "tests.engine.runner", str(folder / "job.json"), str(folder / "options.json")]
+    command = [sys.executable, "-m", "tests.support.runner", str(folder / "job.json"), str(folder / "options.json")]
     return subprocess.Popen(command, start_new_session=True, stderr=(folder / "log").open("ab"))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": f"text {i * 7919 % 200}", "score": (i * 31) % 101, "group": f"g{i % 5}"} for i in range(600)]
 

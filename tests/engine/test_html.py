@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from datajob.api.report import Histogram, Measure, Output, Progress, Report, Sample, StepReport, Threshold, WorkerReport
 from datajob.engine.report.charts import place_of
 from datajob.engine.report.page import render
-from tests.engine.browser import show
+from tests.support.browser import show
 
 HOSTILE = "<script>document.title='taken'</script><img src=https://example.com/x.png onerror=alert(1)>\"'&"
 

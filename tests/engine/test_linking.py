@@ -13,8 +13,8 @@ from benchmarks.planted import planted_documents
 from datajob.engine.dedup import stages
 from datajob.engine.dedup.distributed_components import finish, large_star, small_star
 from datajob.engine.exchange.row_ids import RowFiles
-from tests.engine.jobs import make_job, read_manifest, run, write_parts
 from tests.engine.test_components import Edges, edge_lists, slow
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 
 def sorted_edges(edges: Edges) -> Any:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.engine.jobs import make_job
+from tests.support.local_jobs import make_job
 
 LIMIT = 640 << 20
 """Bytes of resident memory that the whole process may have, interpreter and libraries included."""
@@ -24,7 +24,7 @@ def run_measured(job: Any, folder: Path) -> int:
     """Run in a process of its own; its peak resident memory in bytes."""
     (folder / "job.json").write_text(job.model_dump_json(by_alias=True, exclude_unset=True))
     (folder / "options.json").write_text(json.dumps({"executor": "local"}))
-    command = [sys.executable, "-m", "tests.engine.runner", str(folder / "job.json"), str(folder / "options.json")]
+    command = [sys.executable, "-m", "tests.support.runner", str(folder / "job.json"), str(folder / "options.json")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:]
     return int(done.stdout.split()[-1]) << 10

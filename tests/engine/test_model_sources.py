@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from datajob.formats.folder import Folder
-from tests.engine.jobs import make_job, read_manifest, run
-from tests.models.photos import jpeg
+from tests.support.local_jobs import make_job, read_manifest, run
+from tests.support.models.photos import jpeg
 
 COUNT = 6
 Source = tuple[dict[str, Any], dict[str, Any]]

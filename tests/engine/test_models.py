@@ -21,9 +21,9 @@ from datajob.engine.steps import Step
 from datajob.engine.worker.tasks import gathered
 from datajob.errors import InvalidJob
 from datajob.operators.inference.llava import Llava
-from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
 from tests.engine.test_crash import commits, kill_when, start
-from tests.models.photos import jpeg, make_photos
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.support.models.photos import jpeg, make_photos
 
 FAKE: dict[str, Any] = {"llava": {"engine": "fake", "model": "none", "image": "bytes", "prompt": "photo", "actors": {"max": 2}}}
 COUNT = 40
@@ -163,7 +163,7 @@ SOURCES = {
 def test_two_actors_work_at_the_same_time_and_give_the_rows_of_one_process(source: str, photos: Path, tmp_path: Path) -> None:
     write, column = SOURCES[source]
     sources = [write(photos, tmp_path)]
-    meet = {"map": {"function": "tests.engine.functions:meet", "params": {"place": str(tmp_path / "met")}}}
+    meet = {"map": {"function": "tests.support.engine_functions:meet", "params": {"place": str(tmp_path / "met")}}}
     ask = {"llava": {**FAKE["llava"], "image": column}}
     steps = [meet, ask, {"select": {"columns": ["caption"]}}]
     report = run(make_job(photos, tmp_path / "ray", steps, sources=sources), executor="ray", shard_bytes=None)
@@ -176,7 +176,12 @@ def test_two_actors_work_at_the_same_time_and_give_the_rows_of_one_process(sourc
 @pytest.mark.ray
 @pytest.mark.slow
 def test_an_actor_that_dies_costs_no_row(photos: Path, tmp_path: Path) -> None:
-    die = {"map": {"function": "tests.engine.functions:die_at", "params": {"name": "0011", "marker": str(tmp_path / "died")}}}
+    die = {
+        "map": {
+            "function": "tests.support.engine_functions:die_at",
+            "params": {"name": "0011", "marker": str(tmp_path / "died")},
+        }
+    }
     steps = [die, FAKE, {"select": {"columns": ["path", "caption"]}}]
     sources = [{"images": {"paths": [str(photos)]}}]
     run(make_job(photos, tmp_path / "ray", steps, sources=sources), executor="ray", shard_bytes=None)

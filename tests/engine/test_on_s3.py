@@ -17,8 +17,8 @@ import pytest
 from datajob.errors import SinkError, StorageUnavailable
 from datajob.formats.folder import Folder
 from datajob.formats.storage import resolve
-from tests.engine.jobs import Rows, make_job, run
 from tests.engine.test_crash import DEADLINE
+from tests.support.local_jobs import Rows, make_job, run
 
 pytestmark = pytest.mark.s3
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9)} for i in range(2000)]
@@ -62,7 +62,7 @@ def test_a_driver_killed_while_it_writes_to_s3_loses_nothing(bucket: str, tmp_pa
     fill(bucket, 100)
     (tmp_path / "job.json").write_text(s3_job(bucket).model_dump_json(by_alias=True, exclude_unset=True))
     (tmp_path / "options.json").write_text(json.dumps({"executor": "local", "shard_bytes": 500}))
-    command = [sys.executable, "-m", "tests.engine.runner", str(tmp_path / "job.json"), str(tmp_path / "options.json")]
+    command = [sys.executable, "-m", "tests.support.runner", str(tmp_path / "job.json"), str(tmp_path / "options.json")]
     out = Folder(f"{bucket}/out")
     for _ in range(3):
         target = len(out.list("_datajob/commits", recursive=True)) + random.randint(3, 20)

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from datajob.engine.executors.ray_data import RayExecutor
-from tests.engine.jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 from tests.engine.test_crash import DEADLINE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
+from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SHARDS = 40
@@ -39,7 +39,7 @@ def test_ray_data_gives_the_rows_of_one_process(steps: Rows, tmp_path: Path, ray
 
 def test_a_worker_that_dies_costs_no_row(tmp_path: Path, ray_cluster: None) -> None:
     write_parts(tmp_path / "in", ROWS, SHARDS)
-    step = {"map": {"function": "tests.engine.functions:die_once", "params": {"marker": str(tmp_path / "died")}}}
+    step = {"map": {"function": "tests.support.engine_functions:die_once", "params": {"marker": str(tmp_path / "died")}}}
     report = run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray")
     assert (tmp_path / "died").exists()
     assert read_manifest(tmp_path / "out") == ROWS == read_glob(tmp_path / "out")
@@ -50,7 +50,7 @@ def test_an_error_of_the_job_reaches_the_driver_as_its_own_class(tmp_path: Path,
     from datajob.errors import RowsFailed
 
     write_parts(tmp_path / "in", ROWS, SHARDS)
-    step = {"map": {"function": "tests.engine.functions:refuse_thirteen"}}
+    step = {"map": {"function": "tests.support.engine_functions:refuse_thirteen"}}
     with pytest.raises(RowsFailed, match="no row"):
         run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray")
 

@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from datajob.errors import RowsFailed
-from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": str(i)} for i in range(1000)]
 GOOD = [r["id"] for r in ROWS if r["id"] % 100 != 13]
-STEP = {"map": {"function": "tests.engine.functions:refuse_thirteen"}}
+STEP = {"map": {"function": "tests.support.engine_functions:refuse_thirteen"}}
 CAST = {"compute": {"columns": {"number": "CAST(CASE WHEN id % 100 = 13 THEN 'x' || text ELSE text END AS INTEGER)"}}}
 
 
@@ -53,6 +53,6 @@ def test_more_failures_than_max_ratio_stop_the_job(source: Path, tmp_path: Path)
 
 
 def test_a_batch_in_which_every_row_fails_leaves_the_others(source: Path, tmp_path: Path) -> None:
-    step = {"map": {"function": "tests.engine.functions:refuse_low"}}
+    step = {"map": {"function": "tests.support.engine_functions:refuse_low"}}
     run(make_job(source, tmp_path / "out", [step], errors={"policy": "drop"}))
     assert [r["id"] for r in read_manifest(tmp_path / "out")] == list(range(400, 1000))

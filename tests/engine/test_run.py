@@ -7,7 +7,7 @@ import pytest
 
 from datajob.api.datajob import DataJob
 from datajob.errors import InputError, InvalidJob, SinkError
-from tests.engine.jobs import make_job, read_glob, read_manifest, run, write_parts
+from tests.support.local_jobs import make_job, read_glob, read_manifest, run, write_parts
 
 ROWS = [{"id": i, "text": "word " * (i % 40), "group": i % 7} for i in range(1000)]
 LONG = [{"compute": {"columns": {"text_length": "length(text)"}}}, {"filter": {"where": "text_length > 50"}}]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from datajob.engine.plan.fused import cost_unknown, job_steps
-from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 ROWS = [{"id": i, "text": "word " * i} for i in range(20)]
 
@@ -15,12 +15,12 @@ ROWS = [{"id": i, "text": "word " * i} for i in range(20)]
     [
         ([], False),
         ([{"gopherQuality": {"column": "text"}}, {"exactDedup": {"columns": ["text"]}}], False),
-        ([{"map": {"function": "tests.engine.functions:refuse_thirteen"}}], True),
+        ([{"map": {"function": "tests.support.engine_functions:refuse_thirteen"}}], True),
         (
             [
                 {
                     "custom": {
-                        "operator": "tests.operators.table.functions:LongerThan",
+                        "operator": "tests.support.table_functions:LongerThan",
                         "params": {"column": "text", "characters": 3},
                     }
                 }

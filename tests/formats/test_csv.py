@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from datajob.errors import InputError, InvalidJob
 from datajob.formats import _csv_parse
 from datajob.formats.csv import CsvReader, CsvWriter
-from tests.formats.rows import Bad, read, write
+from tests.support.rows import Bad, read, write
 
 
 def reader(path: Path, **parameters: object) -> CsvReader:

@@ -12,7 +12,7 @@ from datajob.errors import InvalidJob
 from datajob.formats import binary_files
 from datajob.formats.binary_files import BinaryFilesReader
 from datajob.formats.images import ImagesReader, ImagesWriter
-from tests.formats.rows import Bad, read, write
+from tests.support.rows import Bad, read, write
 
 
 def encoded(form: str, mode: str = "RGB") -> bytes:

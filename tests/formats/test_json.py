@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from datajob.errors import InputError
 from datajob.formats import _json_schema
 from datajob.formats.json import JsonReader, JsonWriter
-from tests.formats.rows import Bad, read, write
+from tests.support.rows import Bad, read, write
 
 
 def reader(path: Path, **parameters: object) -> JsonReader:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from datajob.errors import InputError
 from datajob.formats import parquet
 from datajob.formats.parquet import ParquetReader, ParquetWriter
-from tests.formats.rows import Bad, read, write
+from tests.support.rows import Bad, read, write
 
 TABLE = pa.table(
     {

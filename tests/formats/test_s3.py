@@ -16,8 +16,8 @@ from datajob.formats.json import JsonReader, JsonWriter
 from datajob.formats.listing import list_inputs
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
-from tests.formats.rows import read, write
-from tests.s3 import S3Server
+from tests.support.rows import read, write
+from tests.support.s3 import S3Server
 
 pytestmark = pytest.mark.s3
 

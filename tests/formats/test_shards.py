@@ -14,7 +14,7 @@ from datajob.formats.csv import CsvWriter
 from datajob.formats.json import JsonReader, JsonWriter
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from datajob.formats.webdataset import WebdatasetWriter
-from tests.formats.rows import read, write
+from tests.support.rows import read, write
 
 
 def files_below(folder: Path) -> list[str]:

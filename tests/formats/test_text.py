@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datajob.formats.text import TextReader
-from tests.formats.rows import Bad, read
+from tests.support.rows import Bad, read
 
 
 def reader(path: Path, **parameters: object) -> TextReader:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from datajob.errors import InputError, InvalidJob
 from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
-from tests.formats.rows import Bad, read, write
+from tests.support.rows import Bad, read, write
 
 
 def tar(path: Path, members: dict[str, bytes] | list[tuple[str, bytes]], mode: str = "w") -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import packages
-from tests.controller.jobs import World, datajob
+from hack.cluster import packages
+from tests.support.world import World, datajob
 
 SCRIPT = Path(__file__).parents[2] / "manifests" / "argocd" / "health.lua"
 

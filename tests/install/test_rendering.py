@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.cluster.build import binary
-from tests.install.rendering import kustomized, templated, without_bookkeeping
+from hack.cluster.build import binary
+from tests.support.rendering import kustomized, templated, without_bookkeeping
 
 pytestmark = pytest.mark.skipif(
     not (binary("helm").exists() and binary("kubectl").exists()), reason="helm and kubectl are not built: make cluster-build"

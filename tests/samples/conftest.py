@@ -12,8 +12,8 @@ from datajob.api.report import Report
 from datajob.formats.base import Reader
 from datajob.formats.folder import Folder
 from datajob.formats.parquet import ParquetReader
-from tests.cli.console import DataJobCommand, datajob
-from tests.formats.rows import read
+from tests.support.console import DataJobCommand, datajob
+from tests.support.rows import read
 
 __all__ = ["datajob"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.console import DataJobCommand
 from tests.samples.conftest import ROOT, SAMPLES
+from tests.support.console import DataJobCommand
 
 NAMES = sorted(path.name for path in SAMPLES.glob("*.yaml"))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from datajob.formats.json import JsonReader
-from tests.s3 import S3Server
 from tests.samples.conftest import Sample
+from tests.support.s3 import S3Server
 
 WORDS = ("ship", "harbour", "captain", "morning", "silver", "window", "garden", "letter", "winter", "market", "stone", "candle")
 STOPS = ("of", "the", "and", "with", "to")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.jobs import make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 
 @pytest.mark.parametrize("parameters", [{}, {"normalize": "casefold"}, {"keep": "best", "by": "score"}, {"keep": "longest"}])

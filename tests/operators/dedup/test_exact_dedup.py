@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from datajob.errors import InvalidJob
 from datajob.operators.base import Batch
 from datajob.operators.dedup.exact_dedup import ExactDedup
-from tests.operators.exchange import deduplicated
+from tests.support.exchange import deduplicated
 
 TEXTS = ["Hello, World!", "hello world", " Hello,\n World!", "Hello, World!", "ＨＥＬＬＯ world", None, None, "", " "]
 

@@ -12,7 +12,7 @@ from benchmarks.planted import planted_documents, similar_pairs
 from datajob.engine.pipeline import Context
 from datajob.operators.dedup._bands import chance, divide
 from datajob.operators.dedup.minhash_dedup import MinhashDedup
-from tests.engine.jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 
 def as_rows(texts: Sequence[str | None]) -> Rows:

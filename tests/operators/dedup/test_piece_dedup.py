@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from datajob.operators.base import Batch
 from datajob.operators.dedup.line_dedup import LineDedup
 from datajob.operators.dedup.paragraph_dedup import ParagraphDedup
-from tests.engine.jobs import make_job, read_manifest, run, write_parts
-from tests.operators.text.texts import texts
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
+from tests.support.texts import texts
 
 Texts = list[str | None]
 

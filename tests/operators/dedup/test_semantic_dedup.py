@@ -12,7 +12,7 @@ import pytest
 
 from datajob.errors import DataJobError
 from datajob.operators.dedup._hyperplanes import hyperplanes, tables_for
-from tests.engine.jobs import make_job, read_manifest, run
+from tests.support.local_jobs import make_job, read_manifest, run
 
 
 def planted_vectors(count: int, dimensions: int) -> Any:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from datajob.operators.base import Batch
 from datajob.operators.dedup.minhash_dedup import MinhashDedup
-from tests.operators.dedup import slow
-from tests.operators.text.texts import texts
+from tests.support import reference_dedup
+from tests.support.texts import texts
 
 
 def evidence(operator: MinhashDedup, rows: Sequence[str | None]) -> Any:
@@ -33,7 +33,9 @@ def test_ngrams_are_those_of_plain_python(normalize: str, tokenizer: str, kind: 
     operator = MinhashDedup.model_validate(
         {"normalize": normalize, "tokenizer": tokenizer, "ngram": {"kind": kind, "size": size}}
     )
-    expected = [slow.ngrams(slow.words(text, normalize, tokenizer, kind == "characters"), size) for text in rows]
+    expected = [
+        reference_dedup.ngrams(reference_dedup.words(text, normalize, tokenizer, kind == "characters"), size) for text in rows
+    ]
     found = evidence(operator, rows)
     assert [len(s) for s in found] == [len(s) for s in expected]
     assert all(s == sorted(set(s)) for s in found)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from benchmarks.planted import planted_documents
 from datajob.operators.base import Batch
 from datajob.operators.dedup.simhash_dedup import SimhashDedup
-from tests.engine.jobs import make_job, read_manifest, run, write_parts
-from tests.operators.text.texts import texts
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
+from tests.support.texts import texts
 
 MASK = 2**64 - 1
 MIX = 0x9E3779B97F4A7C15

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.jobs import make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 
 def slow(texts: list[list[str]], size: int) -> list[list[str]]:

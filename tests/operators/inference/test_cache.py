@@ -8,7 +8,7 @@ import pytest
 
 from datajob.operators.base import Device
 from datajob.operators.inference.llava import Llava
-from tests.models.photos import jpeg
+from tests.support.models.photos import jpeg
 
 pytest.importorskip("torch", reason="runs a real model; not installed: torch (pip install 'datajob[llava]')")
 

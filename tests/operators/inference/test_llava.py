@@ -13,8 +13,8 @@ from PIL import Image
 from datajob.errors import InvalidJob
 from datajob.operators.inference.llava import Llava
 from datajob.operators.inference.vision_language import VisionLanguage
-from tests.models.photos import jpeg, photo
 from tests.operators.inference.conftest import Ask
+from tests.support.models.photos import jpeg, photo
 
 QUESTION = "描述这张图片的内容"
 COUNT = 24

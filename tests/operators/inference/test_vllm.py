@@ -18,8 +18,8 @@ from datajob.operators.inference.embed import Embed
 from datajob.operators.inference.llava import Llava
 from datajob.operators.inference.text_generation import TextGeneration
 from datajob.operators.inference.vision_language import VisionLanguage
-from tests.models.photos import jpeg, make_photos
 from tests.operators.inference.conftest import Ask
+from tests.support.models.photos import jpeg, make_photos
 
 pytest.importorskip("vllm", reason="needs vLLM, in an environment of its own: make test-vllm")
 

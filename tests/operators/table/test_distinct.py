@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from datajob.errors import InvalidJob
 from datajob.operators.base import Batch
 from datajob.operators.table.distinct import Distinct
-from tests.operators.exchange import deduplicated
+from tests.support.exchange import deduplicated
 
 CELL = st.none() | st.sampled_from(["", "a", "b"])
 

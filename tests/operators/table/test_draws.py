@@ -9,7 +9,7 @@ from datajob.operators.base import Batch
 from datajob.operators.table.sample import Sample
 from datajob.operators.table.shuffle import Shuffle
 from datajob.operators.table.split import Split
-from tests.operators.exchange import batches, repartitioned, rows_of
+from tests.support.exchange import batches, repartitioned, rows_of
 
 ROWS = pa.table({"id": range(5_000), "text": [f"text {i % 900}" for i in range(5_000)], "xs": [[i] for i in range(5_000)]})
 

@@ -13,9 +13,9 @@ from datajob.operators.table.custom import Custom
 from datajob.operators.table.flat_map import FlatMap
 from datajob.operators.table.map import Map
 from datajob.operators.table.map_batches import MapBatches
-from tests.operators.table import functions
+from tests.support import table_functions
 
-HERE = "tests.operators.table.functions"
+HERE = "tests.support.table_functions"
 ROWS = pa.table({"id": [1, 2, 3], "text": ["a b", "c", "dd"]})
 
 
@@ -44,11 +44,11 @@ def test_a_function_is_called_for_each_row(name, params, expected):
 
 
 def test_a_class_is_made_once_in_a_process():
-    functions.Counter.made = 0
+    table_functions.Counter.made = 0
     step = Map(function=f"{HERE}:Counter", params={"start": 77})
     for _ in range(3):
         step.apply(Batch(ROWS))
-    assert functions.Counter.made == 1
+    assert table_functions.Counter.made == 1
 
 
 TYPES = {

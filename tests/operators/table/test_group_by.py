@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from datajob.errors import InvalidJob
 from datajob.operators.table.group_by import GroupBy
-from tests.operators.exchange import repartitioned, rows_of
+from tests.support.exchange import repartitioned, rows_of
 
 ALL = {
     "rows": {"function": "count"},

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from datajob.errors import InvalidJob
 from datajob.operators.table.join import Join
-from tests.operators.exchange import repartitioned, rows_of
+from tests.support.exchange import repartitioned, rows_of
 
 RIGHT = {"parquet": {"paths": ["right.parquet"]}}
 HOW = ["inner", "left", "right", "full", "semi", "anti"]

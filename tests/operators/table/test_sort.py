@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from datajob.errors import InvalidJob
 from datajob.operators.table.sort import Sort
-from tests.operators.exchange import repartitioned, rows_of
+from tests.support.exchange import repartitioned, rows_of
 
 NUMBERS = st.none() | st.integers(-3, 3) | st.just(float("nan"))
 

@@ -19,7 +19,7 @@ from datajob.operators.text.gopher_repetition import GopherRepetition
 from datajob.operators.text.stop_word_ratio import StopWordRatio
 from datajob.operators.text.text_length import TextLength
 from datajob.operators.text.word_count import WordCount
-from tests.operators.text.texts import batch_of, texts
+from tests.support.texts import batch_of, texts
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
 FAR = 1e9

@@ -9,7 +9,7 @@ from datajob.errors import InputError
 from datajob.operators.base import Batch
 from datajob.operators.text.chunk_text import ChunkText
 from datajob.operators.text.token_count import TokenCount
-from tests.operators.text.texts import batch_of, decide, texts
+from tests.support.texts import batch_of, decide, texts
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_a_changed_callee_makes_the_caller_stale(monkeypatch, tmp_path):
     from datajob.operators.kernels import jit
 
     shutil.copytree(KERNELS.parent, tmp_path / "operators", ignore=shutil.ignore_patterns("__pycache__"))
-    package = tmp_path / "operators" / "_kernels"
+    package = tmp_path / "operators" / "kernels"
     monkeypatch.setattr(jit, "__file__", str(package / "jit.py"))
     before = {name: jit._stamp.__wrapped__(str(package / name)) for name in ("gopher.py", "hashtable.py")}
     with (package / "utf8.py").open("a") as file:

@@ -15,8 +15,8 @@ from datajob.operators.text.remove_lines import RemoveLines
 from datajob.operators.text.sentence_split import SentenceSplit
 from datajob.operators.text.unicode_normalize import UnicodeNormalize
 from datajob.operators.text.whitespace_normalize import WhitespaceNormalize
-from tests.operators.text import slow
-from tests.operators.text.texts import batch_of, texts
+from tests.support import reference_text
+from tests.support.texts import batch_of, texts
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
 PAGE = """<html><head><title>t</title></head><body><nav><a href="/">Home</a> <a href="/x">Menu</a></nav><article><h1>Bees</h1>
@@ -106,7 +106,7 @@ def test_sentences_are_those_of_the_slow_rules_and_lose_nothing(rows):
     found = table.column("sentences").to_pylist()
     assert found.pop() is None
     for text, cut in zip(rows, found, strict=True):
-        wanted = [sentence.strip() for sentence in slow.sentences(text)]
+        wanted = [sentence.strip() for sentence in reference_text.sentences(text)]
         assert cut[: len(wanted)] == wanted
         assert len(cut) <= len(wanted) + 1
         assert "".join("".join(cut).split()) == "".join(text.split())

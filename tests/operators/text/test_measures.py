@@ -30,8 +30,8 @@ from datajob.operators.text.url_ratio import UrlRatio
 from datajob.operators.text.whitespace_ratio import WhitespaceRatio
 from datajob.operators.text.word_count import WordCount
 from datajob.operators.text.word_repetition import WordRepetition
-from tests.operators.text import slow
-from tests.operators.text.texts import batch_of, decide, texts
+from tests.support import reference_text
+from tests.support.texts import batch_of, decide, texts
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
 
@@ -63,7 +63,7 @@ def average_line(text: str) -> float:
 
 def boilerplate(parts: list[str]) -> float:
     parts = [part for part in parts if part.strip()]
-    hits = [any(phrase in line.lower() for phrase in slow.POLICY for line in part.split("\n")) for part in parts]
+    hits = [any(phrase in line.lower() for phrase in reference_text.POLICY for line in part.split("\n")) for part in parts]
     return share(sum(hits), len(parts))
 
 

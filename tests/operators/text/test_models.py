@@ -11,7 +11,7 @@ from datajob.operators.text._lid176 import read_model
 from datajob.operators.text.fasttext_classifier import FasttextClassifier
 from datajob.operators.text.language_id import LanguageId
 from datajob.operators.text.perplexity import Perplexity
-from tests.operators.text.texts import batch_of, decide, reasons
+from tests.support.texts import batch_of, decide, reasons
 
 SENTENCES = {
     "en": "The committee will meet again tomorrow morning in order to discuss all the remaining questions.",

@@ -12,7 +12,7 @@ from datajob.operators.text.remove_emails import RemoveEmails
 from datajob.operators.text.remove_ips import RemoveIps
 from datajob.operators.text.remove_phones import RemovePhones
 from datajob.operators.text.remove_urls import RemoveUrls
-from tests.operators.text.texts import batch_of, texts
+from tests.support.texts import batch_of, texts
 
 EXAMPLES = [
     (EMAIL, "write to john.doe+x@mail.example.com, please", ["john.doe+x@mail.example.com"]),

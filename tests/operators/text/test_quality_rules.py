@@ -11,8 +11,8 @@ from datajob.operators.text.c4_quality import C4Quality
 from datajob.operators.text.fineweb_quality import FinewebQuality
 from datajob.operators.text.gopher_quality import GopherQuality
 from datajob.operators.text.gopher_repetition import GopherRepetition
-from tests.operators.text import slow
-from tests.operators.text.texts import batch_of, decide, reasons, texts
+from tests.support import reference_text
+from tests.support.texts import batch_of, decide, reasons, texts
 
 PROSE = "The house that we have with us stands near the river and the trees. It is old, and people like to sit there.\n"
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
@@ -21,14 +21,14 @@ SEVERAL = st.lists(texts, min_size=1, max_size=4)
 @settings(deadline=None, max_examples=300)
 @given(SEVERAL)
 def test_gopher_quality_decides_as_the_slow_rules(rows):
-    wanted = [slow.gopher_quality(text, text.split(), least=5) for text in rows]
+    wanted = [reference_text.gopher_quality(text, text.split(), least=5) for text in rows]
     assert decide(GopherQuality(tokenizer="whitespace", min_words=5), *rows) == wanted
 
 
 @settings(deadline=None, max_examples=300)
 @given(SEVERAL)
 def test_gopher_repetition_decides_as_the_slow_rules(rows):
-    wanted = [slow.gopher_repetition(text, text.split()) for text in rows]
+    wanted = [reference_text.gopher_repetition(text, text.split()) for text in rows]
     assert decide(GopherRepetition(tokenizer="whitespace"), *rows) == wanted
 
 
@@ -38,13 +38,15 @@ def test_c4_quality_decides_and_cuts_as_the_slow_rules(rows, any_end, min_words)
     rule = C4Quality(tokenizer="whitespace", require_line_end_mark=not any_end, min_words_per_line=min_words)
     verdict = rule.keep(batch_of(*rows))
     left = [text if code == 0 else "" for code, text in zip(verdict.codes, verdict.columns["text"].to_pylist(), strict=True)]
-    assert list(zip(reasons(verdict), left, strict=True)) == [slow.c4_quality(text, any_end, min_words) for text in rows]
+    assert list(zip(reasons(verdict), left, strict=True)) == [
+        reference_text.c4_quality(text, any_end, min_words) for text in rows
+    ]
 
 
 @settings(deadline=None, max_examples=300)
 @given(SEVERAL)
 def test_fineweb_quality_decides_as_the_slow_rules(rows):
-    wanted = [slow.fineweb_quality(text, text.split()) for text in rows]
+    wanted = [reference_text.fineweb_quality(text, text.split()) for text in rows]
     assert decide(FinewebQuality(tokenizer="whitespace"), *rows) == wanted
 
 

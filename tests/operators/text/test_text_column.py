@@ -7,7 +7,7 @@ import pytest
 
 from datajob.errors import InputError
 from datajob.operators.text._text import buffers_of, map_rows, text_array, text_from
-from tests.operators.text.texts import batch_of
+from tests.support.texts import batch_of
 
 ROWS = ["plain", None, "", "中文 é"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from datajob.operators.text._mojibake import automaton, mojibake
 from datajob.operators.text.unicode_normalize import UnicodeNormalize
-from tests.operators.text.texts import batch_of, texts
+from tests.support.texts import batch_of, texts
 
 REAL = [
     "Das Frühstück kostet 3,50 €, sagte er: „Schön!“ – «été» à la crème, œuvre, cœur",

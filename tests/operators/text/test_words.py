@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from datajob.operators.text import _unicode as u
 from datajob.operators.text._words import Words, hashes_of, words_of
-from tests.operators.text.texts import batch_of, texts
+from tests.support.texts import batch_of, texts
 
 NAMES = "OLNKCEJMDBIRPYVS"
 EXTENDERS = "[EJS]*"

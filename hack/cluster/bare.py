@@ -1,0 +1,128 @@
+"""Clusters without Docker: a control plane, or a control plane and a node, as processes of this machine in a sandbox."""
+
+import secrets
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from hack.cluster import certificates, control_plane, images, node, packages
+from hack.cluster.build import binary, build, kuberay_config, locked
+from hack.cluster.cluster import Cluster
+from hack.cluster.kinds import Kind
+from hack.cluster.sandbox import Sandbox, every, remove_dead
+from hack.cluster.waiting import wait_for
+
+MANIFESTS = Path(__file__).parent / "manifests"
+LOG_LINES = 15
+CRASHES = 10  # some are usual while the parts of a cluster wait for each other
+
+
+@dataclass(frozen=True)
+class BareCluster(Cluster):
+    """A cluster in a sandbox."""
+
+    sandbox: Sandbox
+
+    def kuberay(self, part: str) -> str:
+        return str(kuberay_config() / part)
+
+    def answers(self) -> bool:
+        log = (self.sandbox.folder / "init.log").read_text()
+        if log.count("starting it again") > CRASHES:
+            raise RuntimeError(f"the cluster {self.sandbox.name} does not come up, its processes end again and again")
+        return super().answers()
+
+    def load(self, image: str) -> None:
+        save = subprocess.Popen(images.save_command(image), stdout=subprocess.PIPE)
+        done = subprocess.run([*self._ctr(), "images", "import", "-"], stdin=save.stdout, capture_output=True, text=True)
+        if save.wait() or done.returncode:
+            raise RuntimeError(f"the node did not take the image {image}: {done.stderr}")
+
+    def has(self, image: str) -> bool:
+        """Whether the node has an image of that name."""
+        listed = subprocess.run([*self._ctr(), "images", "list", "--quiet"], capture_output=True, text=True)
+        return image in listed.stdout.split()
+
+    def remove(self) -> None:
+        self.sandbox.remove()
+
+    def _ctr(self) -> list[str]:
+        socket_path = str(node.containerd_socket(self.sandbox.folder))
+        return ["ctr", "--address", socket_path, "--namespace", "k8s.io"]
+
+
+def handle(sandbox: Sandbox) -> BareCluster:
+    """The cluster that runs in a sandbox."""
+    return BareCluster(sandbox.folder / "kubeconfig", str(binary("kubectl")), sandbox)
+
+
+def up(kind: Kind, *, tied: bool) -> BareCluster:
+    """Start a cluster, after clearing away what dead ones left, and wait until it is ready.
+
+    A tied cluster is new and ends with this process. One that is not tied is the only one of its kind: where it runs already,
+    what is missing of it is added.
+    """
+    packages.ensure(packages.NODE if kind == "node" else packages.SANDBOX)
+    build()
+    remove_dead()
+    sandbox = Sandbox(f"{kind}-{secrets.token_hex(3)}" if tied else kind)
+    with locked(f"up-{kind}"):
+        cluster = handle(sandbox)
+        try:
+            if not sandbox.alive():
+                _start(kind, sandbox, tied=tied)
+            cluster.wait_until_ready()
+            if kind == "node":
+                _finish(cluster)
+        except BaseException as error:
+            error.add_note(logs(sandbox))
+            sandbox.remove()
+            raise
+    return cluster
+
+
+def down(kind: Kind) -> list[str]:
+    """End the cluster of that kind that is not tied to a process, and clear away what dead runs left; name what went."""
+    ended = [kind] if Sandbox(kind).folder.exists() else []
+    Sandbox(kind).remove()
+    return ended + remove_dead()
+
+
+def running() -> list[Sandbox]:
+    """The runs that live, tied or not."""
+    return [run for run in every() if run.alive()]
+
+
+def logs(sandbox: Sandbox) -> str:
+    """The last lines of everything that the run has logged."""
+    files = [sandbox.folder / "init.log", *sorted((sandbox.folder / "log").glob("*.log"))]
+    found = [(file, file.read_text(errors="replace").splitlines()[-LOG_LINES:]) for file in files if file.exists()]
+    return "\n".join(f"--- {file.name}\n" + "\n".join(lines) for file, lines in found)
+
+
+def _start(kind: Kind, sandbox: Sandbox, *, tied: bool) -> None:
+    with sandbox.claimed() as lock, socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        processes = control_plane.processes(sandbox.folder)
+        if kind == "node":
+            sandbox.make_cgroups()
+            processes |= node.processes(sandbox.folder, sandbox.cgroup)
+        port = listener.getsockname()[1]
+        config = certificates.kubeconfig(sandbox.folder / "pki", "admin", port)
+        (sandbox.folder / "kubeconfig").write_text(config)
+        sandbox.start(processes, lock, listener, tied=tied)
+
+
+def _finish(cluster: BareCluster) -> None:
+    wait_for(lambda: node.containerd_socket(cluster.sandbox.folder).exists(), "containerd", 60)
+    for image in (
+        images.build_program("pause", 65535),
+        images.build_program("coredns"),
+        images.build_program("kuberay-operator", 65532, "/manager"),
+    ):
+        if not cluster.has(image):
+            cluster.load(image)
+    coredns = Template((MANIFESTS / "coredns.yaml").read_text())
+    cluster.apply(coredns.substitute(image=images.program_image("coredns")))
+    cluster.finish_node()

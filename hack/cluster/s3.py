@@ -1,0 +1,104 @@
+"""An S3 server in the cluster, and a way for the test to look into it."""
+
+import json
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hack.cluster import images
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import wait_for
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
+
+NAMESPACE = "e2e-s3"
+PORT = 9000
+KEY = "datajob"
+BUCKET = "datasets"
+
+
+@dataclass(frozen=True)
+class ClusterS3:
+    """A running S3 server in the cluster."""
+
+    cluster: Cluster
+    secret: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a pod needs to talk to it."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://s3.{NAMESPACE}.svc.cluster.local:{PORT}",
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @contextmanager
+    def files(self) -> Iterator["pafs.S3FileSystem"]:
+        """The server's buckets, reached through the API server as kubectl does."""
+        import pyarrow.fs as pafs
+
+        command = [self.cluster.kubectl_program, f"--kubeconfig={self.cluster.kubeconfig}", "-n", NAMESPACE]
+        forward = [*command, "port-forward", "deployment/s3", f":{PORT}", "--address=127.0.0.1"]
+        with subprocess.Popen(forward, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                assert process.stdout
+                said = process.stdout.readline()
+                port = said.split("127.0.0.1:")[1].split()[0]
+                yield pafs.S3FileSystem(
+                    access_key=KEY,
+                    secret_key=self.secret,
+                    endpoint_override=f"http://127.0.0.1:{port}",
+                    region="us-east-1",
+                    scheme="http",
+                    allow_bucket_creation=True,
+                )
+            finally:
+                process.terminate()
+
+    def give_secret(self, namespace: str) -> None:
+        """The Secret that the samples ask for."""
+        meta = {"name": "s3", "namespace": namespace}
+        self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": self.environment}))
+
+
+def deploy(cluster: Cluster) -> ClusterS3:
+    """Start the server with an empty bucket."""
+    image = images.build_program("versitygw")
+    cluster.load(image)
+    server = ClusterS3(cluster, secrets.token_hex(12))
+    container = {
+        "name": "s3",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "args": ["--port", f":{PORT}", "--access", KEY, "--secret", server.secret, "posix", "--sidecar", "/meta", "/data"],
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "meta", "mountPath": "/meta"}],
+    }
+    volumes = [{"name": "data", "emptyDir": {}}, {"name": "meta", "emptyDir": {}}]
+    labels = {"app": "s3"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "volumes": volumes}}
+    meta = {"name": "s3", "namespace": NAMESPACE}
+    objects = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": meta,
+            "spec": {"selector": {"matchLabels": labels}, "strategy": {"type": "Recreate"}, "template": template},
+        },
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": labels, "ports": [{"port": PORT}]}},
+    ]
+    for one in objects:
+        cluster.apply(json.dumps(one))
+    cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/s3", "--timeout=120s")
+    with server.files() as files:
+        wait_for(lambda: files.create_dir(BUCKET) is None, "the bucket", 30)
+    return server

@@ -1,0 +1,126 @@
+"""DataJobs on a real API server, with the test in the role of KubeRay where none runs."""
+
+from typing import Any
+
+from hack.cluster.waiting import wait_for
+from tests.support.api import Api
+
+SECONDS = 30
+PHASES = ("Starting", "Running", "Retrying", "Suspended", "Complete", "Failed")
+OWNED = ("rayjobs", "configmaps", "serviceaccounts", "roles", "rolebindings", "networkpolicies")
+SPEC = {
+    "sources": [{"parquet": {"paths": ["/data/in"]}}],
+    "sink": {"parquet": {"path": "/data/out", "mode": "overwrite"}},
+    "retry": {"limit": 2, "backoffSeconds": 1},
+}
+
+
+class Jobs:
+    """The DataJobs of one namespace."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self.api = api
+        self.namespace = namespace
+
+    def manifest(self, name: str = "clean", **spec: Any) -> dict[str, Any]:
+        """A DataJob as an author writes it."""
+        meta = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": meta, "spec": {**SPEC, **spec}}
+
+    def apply(self, name: str = "clean", **spec: Any) -> dict[str, Any]:
+        """Apply a DataJob."""
+        return dict(self.api.apply("datajobs", self.manifest(name, **spec)))
+
+    def edit(self, name: str = "clean", **spec: Any) -> None:
+        """Change a DataJob's spec."""
+        self.api.patch("datajobs", self.namespace, name, {"spec": spec})
+
+    def get(self, name: str = "clean") -> dict[str, Any]:
+        """A DataJob."""
+        return self.api.get("datajobs", self.namespace, name) or {}
+
+    def status(self, name: str = "clean") -> dict[str, Any]:
+        """The status of a DataJob."""
+        return dict(self.get(name).get("status") or {})
+
+    def condition(self, kind: str, name: str = "clean") -> dict[str, Any]:
+        """A condition of a DataJob."""
+        return next((dict(c) for c in self.status(name).get("conditions", ()) if c["type"] == kind), {})
+
+    def wait_phase(self, phase: str, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
+        """Wait for a phase; gives the status."""
+        wait_for(lambda: self.status(name).get("phase") == phase, f"{name} to be {phase}: {self.status(name)}", seconds)
+        return self.status(name)
+
+    def wait_condition(self, kind: str, reason: str, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
+        """Wait until a condition holds for a reason; gives it."""
+
+        def holds() -> bool:
+            found = self.condition(kind, name)
+            return found.get("status") == "True" and found.get("reason") == reason
+
+        wait_for(holds, f"{kind} for {reason}, have {self.status(name).get('conditions')}", seconds)
+        return self.condition(kind, name)
+
+    def ray_job(self, attempt: int = 1, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
+        """Wait for the RayJob of an attempt."""
+
+        def found() -> dict[str, Any] | None:
+            status = self.status(name)
+            if status.get("attempt") != attempt or "rayJobName" not in status:
+                return None
+            ray_job: dict[str, Any] | None = self.api.get("rayjobs", self.namespace, status["rayJobName"])
+            return ray_job
+
+        return wait_for(found, f"the RayJob of attempt {attempt} of {name}", seconds) or {}
+
+    def kuberay_says(self, ray_job: dict[str, Any], job: str, deployment: str, **status: Any) -> None:
+        """Write a RayJob's status as KubeRay does."""
+        said = {"jobStatus": job, "jobDeploymentStatus": deployment, "rayClusterName": f"{ray_job['metadata']['name']}-abcde"}
+        self.api.patch("rayjobs", self.namespace, ray_job["metadata"]["name"], {"status": {**said, **status}}, "status")
+
+    def set_running(self, attempt: int = 1, name: str = "clean") -> dict[str, Any]:
+        """Bring a DataJob to where its driver runs."""
+        found = self.ray_job(attempt, name)
+        self.kuberay_says(found, "RUNNING", "Running")
+        self.wait_phase("Running", name)
+        return found
+
+    def succeeds(self, name: str = "clean", attempt: int = 1) -> None:
+        """Let the driver succeed."""
+        self.kuberay_says(self.ray_job(attempt, name), "SUCCEEDED", "Complete")
+        self.wait_phase("Complete", name)
+
+    def fails(self, message: str, attempt: int = 1, name: str = "clean") -> None:
+        """Let the driver fail."""
+        found = self.ray_job(attempt, name)
+        self.kuberay_says(found, "FAILED", "Failed", reason="AppFailed", message=message)
+
+    def events(self, name: str = "clean") -> list[str]:
+        """Reasons of the Events about a DataJob."""
+        return [e["reason"] for e in self.api.list("events", self.namespace) if e["involvedObject"]["name"] == name]
+
+    def bring_to(self, phase: str) -> None:
+        """Apply a DataJob and lead it to a phase."""
+        self.apply(retry={"limit": 1, "backoffSeconds": 600})
+        match phase:
+            case "Starting":
+                self.ray_job()
+            case "Running":
+                self.set_running()
+            case "Retrying":
+                self.fails("ended with exit code 1")
+            case "Suspended":
+                self.set_running()
+                self.edit(suspend=True)
+            case "Complete":
+                self.succeeds()
+            case "Failed":
+                self.fails("ended with exit code 2")
+        self.wait_phase(phase)
+
+    def owned(self) -> list[str]:
+        """What the controller made in the namespace and what still is there."""
+        selector = "app.kubernetes.io/managed-by%3Ddatajob-controller"
+        found = ((plural, one) for plural in OWNED for one in self.api.list(plural, self.namespace, selector))
+        return [f"{plural}/{one['metadata']['name']}" for plural, one in found]

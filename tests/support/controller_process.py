@@ -1,0 +1,120 @@
+"""The controller as a process of its own, with the service account and the roles that are shipped, and nothing more."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from hack.cluster.waiting import wait_for
+from tests.support.api import Api, authority
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "datajob-system"
+
+
+class ControllerProcess:
+    """One replica."""
+
+    def __init__(self, folder: Path, name: str, env: dict[str, str]) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._env = env | {"DATAJOB_POD_NAME": name, "DATAJOB_HTTP_PORT": str(_free_port())}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port of its metrics and probes."""
+        return f"127.0.0.1:{self._env['DATAJOB_HTTP_PORT']}"
+
+    def start(self) -> "ControllerProcess":
+        """Start it, and wait until it answers probes."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "datajob_controller"], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
+            )
+        wait_for(self.live, f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 60)
+        return self
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as Kubernetes does."""
+        self._end(signal.SIGTERM)
+
+    def live(self) -> bool:
+        """What the liveness probe sees."""
+        return self._ok("livez")
+
+    def ready(self) -> bool:
+        """What the readiness probe sees."""
+        return self._ok("readyz")
+
+    def leads(self) -> bool:
+        """Whether it is the leader and watches."""
+        return self.ready() and self.metric("datajob_leader") == 1
+
+    def metric(self, name: str) -> float:
+        """The sum of the samples of a metric."""
+        lines = [line for line in self.get("metrics").splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    def errors(self) -> list[str]:
+        """The faults that were logged while it worked on DataJobs."""
+        return [
+            line
+            for line in self.log.read_text().splitlines()
+            if "failed" in line and "datajob_controller.runtime.workqueue" in line
+        ]
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        assert self._process
+        return int(psutil.Process(self._process.pid).memory_info().rss)
+
+    def get(self, path: str) -> str:
+        """What it serves."""
+        with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def _ok(self, path: str) -> bool:
+        try:
+            return self.get(path) == "ok\n"
+        except OSError:
+            return False
+
+    def _end(self, number: int) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+        self._process = None
+
+
+def account_kubeconfig(admin: Api, admin_config: Path, folder: Path, server: str = "") -> Path:
+    """A kubeconfig for the controller's service account."""
+    cluster: dict[str, Any] = {"server": server or admin.server, "certificate-authority-data": authority(admin_config)}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": admin.token_of(NAMESPACE, "datajob-controller")}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "c",
+    }
+    path = folder / "controller.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

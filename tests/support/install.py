@@ -1,0 +1,51 @@
+"""Installs the chart on a node as a person would, except for where the images come from."""
+
+import subprocess
+from pathlib import Path
+
+from hack.cluster import product_images, s3
+from hack.cluster.build import binary
+from hack.cluster.cluster import Cluster
+
+ROOT = Path(__file__).parents[2]
+SYSTEM = "datajob-system"
+
+
+def install(cluster: Cluster) -> None:
+    """Build and load the images, install the chart, wait until the controller is there."""
+    for image in (product_images.build_controller(), product_images.build_workload()):
+        cluster.load(image)
+    repository, tag = product_images.CONTROLLER.rsplit(":", 1)
+    values = {
+        "image.repository": repository,
+        "image.tag": tag,
+        "image.pullPolicy": "Never",
+        "workload.cpu": product_images.WORKLOAD,
+        "workload.gpu": product_images.WORKLOAD,
+        "workload.npu": product_images.WORKLOAD,
+        "workload.pullPolicy": "Never",
+        "settings.image_pull_seconds": "30",
+        "settings.autoscaler_idle_seconds": "10",
+        "resources.requests.cpu": "20m",
+    }
+    sets = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    helm(cluster, "upgrade", "--install", "datajob", str(ROOT / "helm" / "datajob-operator"), "--create-namespace", *sets)
+    cluster.wait_until_established("datajobs.datajob.io")
+    cluster.kubectl("-n", SYSTEM, "rollout", "restart", "deployment/datajob-controller")
+    cluster.kubectl("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=180s")
+
+
+def helm(cluster: Cluster, *arguments: str) -> str:
+    """Run helm on a cluster."""
+    command = [str(binary("helm")), *arguments, "--namespace", SYSTEM, "--kubeconfig", str(cluster.kubeconfig)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def s3_with_documents(cluster: Cluster) -> s3.ClusterS3:
+    """S3 in the cluster, with the sample's documents in it."""
+    server = s3.deploy(cluster)
+    with server.files() as files, files.open_output_stream(f"{s3.BUCKET}/docs/docs.jsonl.gz", compression=None) as out:
+        out.write((ROOT / "manifests" / "samples" / "data" / "docs.jsonl.gz").read_bytes())
+    return server

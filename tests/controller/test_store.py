@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from datajob.api.contract import LABEL_ATTEMPT, LABEL_UID
 from datajob_controller.datajob.policy.pods import GONE
-from datajob_controller.runtime.manifests import LABEL_ATTEMPT, LABEL_UID
 from datajob_controller.runtime.store import MAX_GONE, Store
 from tests.support.world import UID, datajob
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from datajob.api.contract import REPORT_KEY
 from datajob.api.report import Report
-from datajob_controller.datajob.objects.configmaps import REPORT_KEY
 from datajob_controller.runtime.manifests import Manifest, moment
 
 

@@ -15,7 +15,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from datajob.api import API_GROUP, API_VERSION
-from datajob_controller.runtime.manifests import FIELD_MANAGER, Manifest
+from datajob.api.contract import CONTROLLER
+from datajob_controller.runtime.manifests import Manifest
 
 REQUEST_SECONDS = 30
 FIRST_WAIT = 0.01
@@ -82,7 +83,7 @@ class Kube:
 
     async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
         """Create an object; it is an error (409) when something has its name. Where something is missing (404), try again."""
-        path, query = _path(manifest["kind"], manifest["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
+        path, query = _path(manifest["kind"], manifest["metadata"]["namespace"]), {"fieldManager": CONTROLLER}
         for wait in range(tries - 1):
             try:
                 return await self._request("POST", manifest["kind"], path, manifest, query=query)
@@ -96,13 +97,13 @@ class Kube:
         """Replace an object; it is an error (409) when it changed since it was read."""
         meta = manifest["metadata"]
         path = _path(manifest["kind"], meta["namespace"], meta["name"])
-        return await self._request("PUT", manifest["kind"], path, manifest, query={"fieldManager": FIELD_MANAGER})
+        return await self._request("PUT", manifest["kind"], path, manifest, query={"fieldManager": CONTROLLER})
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Apply a status, server-side. An older resourceVersion than the last one is an error (409)."""
         meta = manifest["metadata"]
         path = f"{_path(manifest['kind'], meta['namespace'], meta['name'])}/status"
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": CONTROLLER, "force": "true"}
         return await self._request("PATCH", manifest["kind"], path, manifest, query=query, content=APPLY)
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> None:

@@ -8,16 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from datajob.api import API_GROUP, API_VERSION
+from datajob.api.contract import CONTROLLER, LABEL_MANAGED_BY, LABEL_NAME, LABEL_UID
 
 Manifest = dict[str, Any]
 
-FIELD_MANAGER = "datajob-controller"
-LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
-LABEL_NAME = f"{API_GROUP}/name"
-LABEL_UID = f"{API_GROUP}/uid"
-LABEL_ATTEMPT = f"{API_GROUP}/attempt"
-LABEL_ROLE = f"{API_GROUP}/role"
-SELECTOR = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+SELECTOR = f"{LABEL_MANAGED_BY}={CONTROLLER}"
 """Label selector of everything the controller makes, pods of its jobs included."""
 
 MAX_LABEL = 63
@@ -27,7 +22,7 @@ def labels(datajob: Manifest) -> dict[str, str]:
     """The labels of every object of a DataJob."""
     meta = datajob["metadata"]
     return {
-        LABEL_MANAGED_BY: FIELD_MANAGER,
+        LABEL_MANAGED_BY: CONTROLLER,
         LABEL_NAME: str(meta["name"])[:MAX_LABEL].rstrip("-."),
         LABEL_UID: meta["uid"],
     }

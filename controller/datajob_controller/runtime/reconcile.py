@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from datajob.api import API_GROUP, API_VERSION
+from datajob.api.contract import CONTROLLER, LABEL_ATTEMPT
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.names import job_config, report_config
 from datajob_controller.datajob.policy.pods import head_failure
 from datajob_controller.datajob.run import run_of
 from datajob_controller.datajob.types import Decision, Event, Observed, Obstacle, Reference
 from datajob_controller.runtime.kube import ApiError, Kube
-from datajob_controller.runtime.manifests import FIELD_MANAGER, LABEL_ATTEMPT, Manifest, belongs_to, moment, rfc3339
+from datajob_controller.runtime.manifests import Manifest, belongs_to, moment, rfc3339
 from datajob_controller.runtime.metrics import Metrics
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
@@ -203,8 +204,8 @@ class Reconciler:
             "type": event.type,
             "reason": event.reason,
             "message": event.message,
-            "source": {"component": FIELD_MANAGER},
-            "reportingComponent": FIELD_MANAGER,
+            "source": {"component": CONTROLLER},
+            "reportingComponent": CONTROLLER,
             "reportingInstance": self._settings.pod_name,
             "firstTimestamp": rfc3339(now),
             "lastTimestamp": rfc3339(now),

@@ -3,9 +3,9 @@
 Answers of the API server to our own writes are remembered too, so that a decision never rests on less than what was just done.
 """
 
-from datajob_controller.datajob.objects.configmaps import REPORT_KEY
+from datajob.api.contract import LABEL_ATTEMPT, LABEL_UID, REPORT_KEY
 from datajob_controller.datajob.policy.pods import GONE, is_head
-from datajob_controller.runtime.manifests import LABEL_ATTEMPT, LABEL_UID, Manifest
+from datajob_controller.runtime.manifests import Manifest
 
 Key = tuple[str, str]
 """Namespace and name of a DataJob."""

@@ -1,7 +1,7 @@
-"""Puts the report of a running job into its ConfigMap, from where the controller projects it into the status.
+"""Writes the report of a running job to its ConfigMap. The controller copies parts of it to the status.
 
-Plain HTTPS with the pod's own token: the image needs no Kubernetes client. An API server that does not answer never
-holds up or fails the run; only the last report is tried again.
+Uses plain HTTPS and the pod's token, so the image needs no Kubernetes client. An API server that does not respond never
+blocks or fails the run; only the last report is retried.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from datajob.api.contract import ENV_NAMESPACE, ENV_REPORT_CONFIGMAP, REPORT_KEY
 from datajob.api.report import Report
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 INTERVAL_SECONDS = 5.0
 TIMEOUT_SECONDS = 10.0
 LAST_TRIES = 5
-KEY = "report.json"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ConfigMapAddress:
-    """Where the report goes."""
+    """The report ConfigMap at the API server."""
 
     url: str
     token_file: Path
@@ -39,8 +39,8 @@ class ConfigMapAddress:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ConfigMapAddress | None:
-        """The ConfigMap that the controller made for this job; None outside of a cluster."""
-        name, namespace = environment.get("DATAJOB_REPORT_CONFIGMAP"), environment.get("DATAJOB_NAMESPACE")
+        """The ConfigMap that the controller created for this job, or None outside a cluster."""
+        name, namespace = environment.get(ENV_REPORT_CONFIGMAP), environment.get(ENV_NAMESPACE)
         host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
         if not (name and namespace and host):
             return None
@@ -49,8 +49,8 @@ class ConfigMapAddress:
         return cls(url, SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt")
 
 
-class StatusMap:
-    """Sends reports in the background, the newest only, at most every few seconds."""
+class ReportPublisher:
+    """Sends reports in the background: only the newest one, at most one per interval."""
 
     def __init__(self, address: ConfigMapAddress, interval: float = INTERVAL_SECONDS) -> None:
         self._address = address
@@ -58,16 +58,16 @@ class StatusMap:
         self._newest: Report | None = None
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, daemon=True, name="status-map")
+        self._thread = threading.Thread(target=self._loop, daemon=True, name="report-publisher")
         self._thread.start()
 
     def offer(self, report: Report) -> None:
-        """Send this report soon, unless a newer one comes first. Never blocks."""
+        """Send this report soon, unless a newer one arrives first. Never blocks."""
         self._newest = report
         self._wake.set()
 
     def close(self, last: Report | None) -> None:
-        """Send the last report, trying a few times, and end."""
+        """Send the last report, with a few retries, and stop the thread."""
         self._stop.set()
         self._wake.set()
         self._thread.join()
@@ -86,14 +86,14 @@ class StatusMap:
 
     def _send(self, report: Report) -> bool:
         compact = report.model_copy(update={"histograms": (), "samples": ()})
-        body = json.dumps({"data": {KEY: compact.model_dump_json(by_alias=True, exclude_none=True)}}).encode()
+        body = json.dumps({"data": {REPORT_KEY: compact.model_dump_json(by_alias=True, exclude_none=True)}}).encode()
         try:
-            request = urllib.request.Request(self._address.url, body, method="PATCH")  # noqa: S310 - https, see above
+            request = urllib.request.Request(self._address.url, body, method="PATCH")  # noqa: S310 - always https
             request.add_header("Content-Type", "application/merge-patch+json")
             request.add_header("Authorization", f"Bearer {self._address.token_file.read_text().strip()}")
             context = ssl.create_default_context(cafile=str(self._address.ca_file))
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=context):  # noqa: S310
                 return True
         except (OSError, urllib.error.URLError) as error:
-            log.warning("The report could not be put into its ConfigMap: %s", error)
+            log.warning("cannot write the report to its ConfigMap: %s", error)
             return False

@@ -1,8 +1,7 @@
 """The entrypoint of the Ray job on a cluster: `python -m datajob.cluster.run JOB.yaml`.
 
-Reads the job, runs it on the Ray cluster it is in, and keeps the job's report ConfigMap up to date. Exit codes are
-those of `datajob run`: 2 to 5 say that the job or its data have to be mended, and that another attempt would not help;
-the others may be cured by one.
+Reads the job, runs it on the Ray cluster that the driver is part of, and keeps the report ConfigMap up to date. Exit codes are
+those of `datajob run`; `datajob.api.contract` classifies them for the controller.
 """
 
 from __future__ import annotations
@@ -11,80 +10,90 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
+from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_RUN_ID
 from datajob.api.report import Report
-from datajob.cluster.report_configmap import ConfigMapAddress, StatusMap
-from datajob.engine.events import Event, Finished, Note, Progressed
+from datajob.cluster.report_configmap import ConfigMapAddress, ReportPublisher
+from datajob.engine.events import Event, Finished, Note, OnEvent, Progressed
+from datajob.engine.options import RunOptions
 from datajob.errors import DataJobError
 
 log = logging.getLogger("datajob")
 
 
-def main(path: str) -> int:
-    """Run the job in `path`; the exit code of the process."""
+def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
+    """Run the job in `path` and return the exit code of the process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
-    address = ConfigMapAddress.from_environment()
-    status = StatusMap(address) if address else None
+    address = ConfigMapAddress.from_environment(environment)
+    publisher = ReportPublisher(address) if address else None
     last: Report | None = None
 
     def watch(event: Event) -> None:
         nonlocal last
         if isinstance(event, Progressed | Finished):
             last = event.report
-            if status is not None:
-                status.offer(event.report)
-            p = event.report.progress
-            log.info(
-                "%d%%: %d rows read, %d written, %d rejected, %d failed",
-                p.percent,
-                p.rows_in,
-                p.rows_out,
-                p.rows_rejected,
-                p.rows_failed,
-            )
+            if publisher is not None:
+                publisher.offer(event.report)
+            _log_progress(event.report)
         elif isinstance(event, Note):
             log.info(event.message)
 
-    code, message = _run(path, watch)
+    code, message = _run(path, run_options(path, environment, watch))
     if code:
         log.error(message)
         last = _failed(last, message, code)
-    if status is not None:
-        status.close(last)
+    if publisher is not None:
+        publisher.close(last)
     return code
 
 
-def _run(path: str, watch: object) -> tuple[int, str]:
+def run_options(path: str, environment: Mapping[str, str], on_event: OnEvent) -> RunOptions:
+    """The options that the environment of the pod sets."""
+    attempt = environment.get(ENV_ATTEMPT)
+    return RunOptions(
+        executor=environment.get(ENV_EXECUTOR, "auto"),  # type: ignore[arg-type]
+        in_cluster=True,
+        ray_address=environment.get("RAY_ADDRESS"),
+        run_id=environment.get(ENV_RUN_ID),
+        attempt=int(attempt) if attempt else None,
+        python_path=(str(Path(path).resolve().parent), str(Path.cwd())),
+        on_event=on_event,
+    )
+
+
+def _run(path: str, options: RunOptions) -> tuple[int, str]:
     from datajob.api.loading import load
     from datajob.engine.driver import run_job
-    from datajob.engine.options import RunOptions
 
     try:
-        job = load(path)[0]
-        options = RunOptions(
-            executor=os.environ.get("DATAJOB_EXECUTOR", "auto"),  # type: ignore[arg-type]
-            in_cluster=True,
-            ray_address=os.environ.get("RAY_ADDRESS"),
-            run_id=os.environ.get("DATAJOB_RUN_ID"),
-            attempt=int(os.environ["DATAJOB_ATTEMPT"]) if "DATAJOB_ATTEMPT" in os.environ else None,
-            python_path=(str(Path(path).resolve().parent), str(Path.cwd())),
-            on_event=watch,  # type: ignore[arg-type]
-        )
-        run_job(job, options)
+        run_job(load(path)[0], options)
     except DataJobError as error:
         return error.exit_code, str(error)
-    except Exception as error:  # noqa: BLE001 - the last line of defence says what happened
+    except Exception as error:  # noqa: BLE001 - the report must state every failure
         traceback.print_exc()
         return 1, f"{type(error).__name__}: {error}"
     return 0, ""
+
+
+def _log_progress(report: Report) -> None:
+    progress = report.progress
+    log.info(
+        "%d%%: %d rows read, %d written, %d rejected, %d failed",
+        progress.percent,
+        progress.rows_in,
+        progress.rows_out,
+        progress.rows_rejected,
+        progress.rows_failed,
+    )
 
 
 def _failed(last: Report | None, message: str, code: int) -> Report:
     from datajob import __version__
     from datajob.engine.commit.run_state import now
 
-    report = last or Report(name=os.environ.get("DATAJOB_NAME", "datajob"), state="failed", started=now(), version=__version__)
+    report = last or Report(name="datajob", state="failed", started=now(), version=__version__)
     return report.model_copy(update={"state": "failed", "message": message, "exit_code": code, "finished": now()})
 
 

@@ -3,11 +3,10 @@
 import yaml
 
 from datajob.api import API_GROUP, API_VERSION
+from datajob.api.contract import JOB_FILE, LABEL_ROLE
 from datajob_controller.datajob.names import job_config, report_config
-from datajob_controller.runtime.manifests import LABEL_ROLE, Manifest, metadata
+from datajob_controller.runtime.manifests import Manifest, metadata
 
-JOB_FILE = "job.yaml"
-REPORT_KEY = "report.json"
 ROLE_JOB = "job"
 ROLE_REPORT = "report"
 

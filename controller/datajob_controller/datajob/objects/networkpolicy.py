@@ -3,11 +3,9 @@
 Ray's job API runs any command for whoever reaches it with the token; the policy keeps others from even trying.
 """
 
-from datajob_controller.runtime.manifests import LABEL_UID, Manifest, metadata
+from datajob.api.contract import DASHBOARD_PORT, LABEL_UID, METRICS_PORT
+from datajob_controller.runtime.manifests import Manifest, metadata
 from datajob_controller.runtime.settings import Settings
-
-DASHBOARD_PORT = 8265
-METRICS_PORT = 8080
 
 
 def network_policy(datajob: Manifest, run: str, settings: Settings) -> Manifest:

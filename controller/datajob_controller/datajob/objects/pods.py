@@ -3,15 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
+from datajob.api.contract import (
+    AGENT_PORT,
+    ENV_ATTEMPT,
+    ENV_NAMESPACE,
+    ENV_REPORT_CONFIGMAP,
+    ENV_RUN_ID,
+    JOB_FOLDER,
+    LABEL_ATTEMPT,
+)
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import job_config, report_config, run_id
-from datajob_controller.datajob.objects.configmaps import JOB_FILE
 from datajob_controller.datajob.objects.rbac import service_account_name
-from datajob_controller.runtime.manifests import LABEL_ATTEMPT, Manifest, labels
+from datajob_controller.runtime.manifests import Manifest, labels
 from datajob_controller.runtime.settings import Settings
 
-JOB_FOLDER = "/etc/datajob"
-JOB_PATH = f"{JOB_FOLDER}/{JOB_FILE}"
 JOB_VOLUME = "datajob-job"
 TMP_VOLUME = "datajob-tmp"
 
@@ -22,7 +28,7 @@ SECURITY_CONTEXT: Manifest = {
 }
 TMP_MOUNT: Manifest = {"name": TMP_VOLUME, "mountPath": "/tmp"}
 READINESS_PROBE: Manifest = {
-    "httpGet": {"path": "/api/local_raylet_healthz", "port": 52365},
+    "httpGet": {"path": "/api/local_raylet_healthz", "port": AGENT_PORT},
     "periodSeconds": 2,
     "timeoutSeconds": 5,
     "failureThreshold": 10,
@@ -108,10 +114,10 @@ def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, group: li
     """The author's environment, then the group's, then ours: a name is kept once, the last one counts."""
     meta = datajob["metadata"]
     own = {
-        "DATAJOB_RUN_ID": run_id(meta["uid"], spec),
-        "DATAJOB_ATTEMPT": str(attempt),
-        "DATAJOB_NAMESPACE": meta["namespace"],
-        "DATAJOB_REPORT_CONFIGMAP": report_config(run),
+        ENV_RUN_ID: run_id(meta["uid"], spec),
+        ENV_ATTEMPT: str(attempt),
+        ENV_NAMESPACE: meta["namespace"],
+        ENV_REPORT_CONFIGMAP: report_config(run),
         "HOME": "/tmp",
     }
     every = [*spec.runtime.env, *group, *({"name": name, "value": value} for name, value in own.items())]

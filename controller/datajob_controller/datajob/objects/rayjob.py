@@ -2,18 +2,18 @@
 
 from typing import Any
 
+from datajob.api.contract import ENTRYPOINT, LABEL_ATTEMPT
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import rayjob
 from datajob_controller.datajob.objects.accelerators import placement
-from datajob_controller.datajob.objects.pods import JOB_PATH, SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
+from datajob_controller.datajob.objects.pods import SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
 from datajob_controller.datajob.objects.quantities import number
-from datajob_controller.runtime.manifests import LABEL_ATTEMPT, Manifest, metadata
+from datajob_controller.runtime.manifests import Manifest, metadata
 from datajob_controller.runtime.settings import Settings
 
 API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-ENTRYPOINT = f"python -m datajob.cluster.run {JOB_PATH}"
 HEAD_CONTAINER = "ray-head"
 CPU_GROUP = "workers"
 ACCELERATOR_GROUP = "accelerator"

@@ -8,12 +8,10 @@ wrong path.
 import re
 from dataclasses import dataclass
 
+from datajob.api.contract import FINAL_ERRORS, KILLED, SINK_ERROR
 from datajob.api.report import Report
 from datajob_controller.runtime.manifests import Manifest
 
-USER_ERRORS = {2: "InvalidJob", 3: "InputError", 4: "SinkError", 5: "RowsFailed"}
-SINK_ERROR = 4
-KILLED = {-9, 137}
 LOG_LINES = 30
 MAX_LOG = 3000
 
@@ -40,7 +38,7 @@ def ray_job_failure(ray_job: Manifest, report: Report | None) -> Failure:
         return Failure("RayJobInvalid", f"KubeRay refused the RayJob: {said}", retried=False)
     code = _exit_code(said, report)
     reported = report.message if report and report.state == "failed" and report.message else ""
-    if code in USER_ERRORS:
+    if code in FINAL_ERRORS:
         return _user_error(code, reported or last_lines(said), report)
     if status.get("jobStatus") == "STOPPED":
         return Failure("JobStopped", "Someone stopped the Ray job.")
@@ -62,7 +60,7 @@ def _exit_code(said: str, report: Report | None) -> int | None:
 
 def _user_error(code: int, message: str, report: Report | None) -> Failure:
     worked_before = code == SINK_ERROR and report is not None and report.progress.shards_done > 0
-    return Failure(USER_ERRORS[code], message, retried=worked_before)
+    return Failure(FINAL_ERRORS[code], message, retried=worked_before)
 
 
 def _platform_reason(said: str, code: int | None, message: str) -> str:

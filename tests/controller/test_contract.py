@@ -1,0 +1,116 @@
+"""What the controller puts into a job's pods is what the workload reads there, and nothing else."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from datajob import errors
+from datajob.api.contract import ENTRYPOINT, ENV_IMAGE, FINAL_ERRORS, JOB_PATH, REPORT_KEY, SET_BY_CONTROLLER, SET_BY_USER
+from datajob.api.loading import read_text
+from datajob.cluster.report_configmap import ConfigMapAddress
+from datajob.cluster.run import run_options
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.types import Observed
+from tests.support.world import NOW, SETTINGS, World, datajob
+
+API_SERVER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+
+class Recorder(Mapping[str, str]):
+    """An environment that records which variables are asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def created(**spec: Any) -> dict[str, list[dict[str, Any]]]:
+    """The objects of a new job by kind."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in decide(datajob(**spec), Observed(), NOW, SETTINGS).create:
+        found.setdefault(one["kind"], []).append(one)
+    return found
+
+
+def templates(**spec: Any) -> list[dict[str, Any]]:
+    """The pod specs of a new job: head and worker groups."""
+    cluster = created(**spec)["RayJob"][0]["spec"]["rayClusterSpec"]
+    return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+
+def environment(pod: dict[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in pod["containers"][0]["env"]}
+
+
+def test_the_workload_reads_exactly_the_variables_of_the_contract() -> None:
+    for pod in templates(resources={"accelerator": {"type": "gpu"}}):
+        given = {name for name in environment(pod) if name.startswith("DATAJOB_")}
+        assert given == SET_BY_CONTROLLER
+    recorder = Recorder(environment(templates()[0]) | API_SERVER)
+    run_options(JOB_PATH, recorder, print)
+    ConfigMapAddress.from_environment(recorder)
+    read = {name for name in recorder.read if name.startswith("DATAJOB_")}
+    assert read | {ENV_IMAGE} == SET_BY_CONTROLLER | SET_BY_USER
+
+
+def test_the_options_of_a_run_are_those_of_its_pod() -> None:
+    world = World(datajob())
+    world.settle()
+    options = run_options(JOB_PATH, environment(templates()[0]), print)
+    assert (options.run_id, options.attempt, options.executor) == (world.status["runId"], 1, "auto")
+    assert run_options(JOB_PATH, {"DATAJOB_EXECUTOR": "ray"}, print).executor == "ray"
+
+
+def test_a_job_cannot_override_the_variables_of_the_controller() -> None:
+    forged = [{"name": name, "value": "forged"} for name in SET_BY_CONTROLLER]
+    for pod in templates(runtime={"env": forged}):
+        assert "forged" not in environment(pod).values()
+
+
+def test_the_report_goes_to_the_configmap_that_the_job_may_patch() -> None:
+    objects = created()
+    address = ConfigMapAddress.from_environment(environment(templates()[0]) | API_SERVER)
+    assert address
+    names = [one["metadata"]["name"] for one in objects["ConfigMap"]]
+    (rule,) = objects["Role"][0]["rules"]
+    (report,) = rule["resourceNames"]
+    assert report in names
+    assert address.url == f"https://10.0.0.1:443/api/v1/namespaces/team-a/configmaps/{report}"
+    assert REPORT_KEY not in objects["ConfigMap"][1]["data"]
+
+
+def test_the_entrypoint_finds_the_job_that_is_mounted() -> None:
+    objects = created()
+    assert objects["RayJob"][0]["spec"]["entrypoint"] == ENTRYPOINT
+    for pod in templates():
+        (volume,) = [one for one in pod["volumes"] if "configMap" in one]
+        (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == volume["name"]]
+        (config,) = [one for one in objects["ConfigMap"] if one["metadata"]["name"] == volume["configMap"]["name"]]
+        ((key, text),) = config["data"].items()
+        assert f"{mount['mountPath']}/{key}" == JOB_PATH
+        assert ENTRYPOINT.split()[-1] == JOB_PATH
+        assert yaml.safe_load(text)["spec"] == datajob()["spec"]
+        (document,) = read_text(text)
+        assert document.job and not document.errors
+
+
+@pytest.mark.parametrize(
+    "error", [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.DataJobError)]
+)
+def test_every_error_has_a_class_of_exit_code(error: type[errors.DataJobError]) -> None:
+    if error in (errors.DataJobError, errors.StorageUnavailable):
+        assert error.exit_code not in FINAL_ERRORS
+    else:
+        assert FINAL_ERRORS[error.exit_code] == error.__name__

@@ -1,0 +1,63 @@
+"""The contract between the controller and the workload: the names and numbers that both sides must agree on.
+
+The controller creates the pods of a job; the workload (`datajob.cluster`) runs in them. Both import this module, so that a
+changed name changes on both sides. Imports nothing heavy.
+"""
+
+from datajob.api import API_GROUP
+from datajob.errors import InputError, InvalidJob, RowsFailed, SinkError
+
+CONTROLLER = "datajob-controller"
+"""Field manager of the controller, and the value of the label `managed-by` of everything it creates."""
+
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_NAME = f"{API_GROUP}/name"
+"""Name of the owner, shortened to the length of a label."""
+LABEL_UID = f"{API_GROUP}/uid"
+"""UID of the owner."""
+LABEL_ATTEMPT = f"{API_GROUP}/attempt"
+"""Number of the attempt, on RayJobs and pods."""
+LABEL_ROLE = f"{API_GROUP}/role"
+"""What a ConfigMap is for: `job` or `report`."""
+
+JOB_FOLDER = "/etc/datajob"
+"""Where the job's ConfigMap is mounted in the pods."""
+JOB_FILE = "job.yaml"
+"""Key of the job in its ConfigMap, and therefore its file name in the pods."""
+JOB_PATH = f"{JOB_FOLDER}/{JOB_FILE}"
+ENTRYPOINT = f"python -m datajob.cluster.run {JOB_PATH}"
+
+REPORT_KEY = "report.json"
+"""Key of the report in the report ConfigMap."""
+
+ENV_RUN_ID = "DATAJOB_RUN_ID"
+"""Identifies the run across attempts: a run that is complete does not run again."""
+ENV_ATTEMPT = "DATAJOB_ATTEMPT"
+"""Number of the attempt, counted by the controller."""
+ENV_NAMESPACE = "DATAJOB_NAMESPACE"
+"""Namespace of the report ConfigMap."""
+ENV_REPORT_CONFIGMAP = "DATAJOB_REPORT_CONFIGMAP"
+"""Name of the ConfigMap that the driver writes its report to."""
+ENV_EXECUTOR = "DATAJOB_EXECUTOR"
+"""Optional: `ray` or `local` instead of the automatic choice."""
+ENV_IMAGE = "DATAJOB_IMAGE"
+"""Optional: identity of the image. It is part of the fingerprint, so results of another image are not reused."""
+
+SET_BY_CONTROLLER = frozenset({ENV_RUN_ID, ENV_ATTEMPT, ENV_NAMESPACE, ENV_REPORT_CONFIGMAP})
+"""Variables that the controller sets on every pod; values in `spec.runtime.env` cannot override them."""
+SET_BY_USER = frozenset({ENV_EXECUTOR, ENV_IMAGE})
+"""Variables that a job (`spec.runtime.env`) or an image may set."""
+
+DASHBOARD_PORT = 8265
+"""Port of Ray's dashboard and job API on the head pod."""
+METRICS_PORT = 8080
+"""Port of Ray's metrics on every pod."""
+AGENT_PORT = 52365
+"""Port of Ray's dashboard agent on every pod; it answers readiness probes."""
+
+FINAL_ERRORS = {error.exit_code: error.__name__ for error in (InvalidJob, InputError, SinkError, RowsFailed)}
+"""Exit codes for errors in the job, its data or its sink, with the reason shown in conditions. A retry cannot fix them."""
+SINK_ERROR = SinkError.exit_code
+"""The one final error that is retried if the sink has accepted data in the same attempt: then it is an outage."""
+KILLED = frozenset({-9, 137})
+"""Exit codes of a process that was killed, usually because it exceeded its memory limit."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.pages import PAGES, ROOT, Command, blocks, commands
 
-NOT_HERE = ("make ", "kubectl ", "helm ", "docker ", "git ", "source ")
+NOT_HERE = ("make ", "pip ", "kubectl ", "helm ", "docker ", "git ", "source ")
 """Commands that set up the checkout itself or need a cluster; what they start is tested elsewhere."""
 SHOWING = [page for page in PAGES if blocks(page, "console")]
 

@@ -1,0 +1,134 @@
+"""Text that people read contains none of the retired terms of docs/glossary.md."""
+
+import ast
+import functools
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+AREAS = {
+    "pages": ["*.md", "docs/*.md", "docs/adr/*.md", "docs/runbooks/*.md", "hack/*.md", "manifests/samples/data/*.md"],
+    "reference": ["docs/reference/*.md", "docs/datajob.schema.json"],
+    "api": [
+        "workloads/datajob/*.py",
+        "workloads/datajob/api/*.py",
+        "workloads/datajob/cli/*.py",
+        "workloads/datajob/cluster/*.py",
+    ],
+    "engine": ["workloads/datajob/engine/**/*.py", "workloads/datajob/engine/**/*.css"],
+    "formats": ["workloads/datajob/formats/**/*.py"],
+    "operators": ["workloads/datajob/operators/**/*.py"],
+    "controller": ["controller/**/*.py", "manifests/[!s]*/*.*", "helm/**/*.*"],
+    "samples": ["manifests/samples/*.*", "kind-config.yaml"],
+    "tools": ["Makefile", "*.toml", "hack/**/*.*", "benchmarks/**/*.py", "*/Dockerfile", "workloads/requirements.sh"],
+}
+PENDING = ("pages", "reference", "api", "engine", "formats", "operators", "controller", "samples", "tools")
+"""Areas that still contain retired terms."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A retired term."""
+
+    pattern: re.Pattern[str]
+    instead: str
+    allowed: tuple[str, ...]
+
+
+@functools.cache
+def retired() -> tuple[Term, ...]:
+    """The table of the glossary."""
+    table = GLOSSARY.read_text(encoding="utf-8").partition("\n## Retired terms\n")[2]
+    found: list[Term] = []
+    for row in re.findall(r"^\| (`.*)\|$", table, re.MULTILINE):
+        terms, instead, allowed = (cell.strip() for cell in row.split("|"))
+        exceptions = tuple(a or b for a, b in re.findall(r"`` (.+?) ``|`([^`]+)`", allowed))
+        for term in re.findall(r"`([^`]+)`", terms):
+            start = r"\A\s*" if term.startswith("^") else r"(?<![\w-])"
+            words = r"\s+".join(map(re.escape, term.removeprefix("^").split()))
+            found.append(Term(re.compile(rf"{start}{words}(?![\w-])", re.IGNORECASE), instead, exceptions))
+    return tuple(found)
+
+
+@functools.cache
+def any_retired() -> re.Pattern[str]:
+    """Matches what any of the terms matches; to skip most texts quickly."""
+    return re.compile("|".join(term.pattern.pattern for term in retired()), re.IGNORECASE)
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """The parts of a file that people read, with their first line."""
+    content = path.read_text(encoding="utf-8")
+    if path == GLOSSARY:
+        content = content.partition("\n## Retired terms\n")[0]
+    if path.suffix != ".py":
+        yield 1, content
+        return
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield node.lineno, node.value
+    for token in tokenize.generate_tokens(io.StringIO(content).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def offenses(path: Path) -> list[str]:
+    """Each retired term in a file, with its line and replacement."""
+    name = str(path.relative_to(ROOT))
+    found: list[str] = []
+    for line, text in texts(path):
+        if not any_retired().search(text):
+            continue
+        for term in retired():
+            for match in term.pattern.finditer(text):
+                if not is_allowed(term, name, text, match):
+                    where = line + text.count("\n", 0, match.start())
+                    found.append(f"{name}:{where}: `{match[0].strip()}`; write: {term.instead}")
+    return found
+
+
+def is_allowed(term: Term, name: str, text: str, match: re.Match[str]) -> bool:
+    """Whether the file or the words around the term are among the exceptions."""
+    for exception in term.allowed:
+        if "/" in exception and fnmatch(name, exception):
+            return True
+        begin, end = max(0, match.start() - len(exception)), match.end() + len(exception)
+        if exception in text[begin:end]:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_no_retired_term_is_in_text_that_people_read(area: str) -> None:
+    files = {
+        path for pattern in AREAS[area] for path in ROOT.glob(pattern) if path.is_file() and "__pycache__" not in str(path)
+    }
+    assert files, f"{area} has no files"
+    found = [offense for path in sorted(files) for offense in offenses(path)]
+    if found and area in PENDING:
+        pytest.xfail(f"{len(found)} retired terms")
+    assert not found, "\n".join(found)
+
+
+def test_a_retired_term_is_found_in_a_docstring_a_message_and_a_comment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.docs.test_language.ROOT", tmp_path)
+    source = '"""A unit of work."""\nraise ValueError("After mending it,\\nthe run goes on.")  # on wish\n'
+    (tmp_path / "module.py").write_text(source)
+    found = [offense.partition(";")[0] for offense in offenses(tmp_path / "module.py")]
+    assert found == [
+        "module.py:1: `unit of work`",
+        "module.py:2: `mending`",
+        "module.py:3: `goes on`",
+        "module.py:2: `on wish`",
+        "module.py:2: `wish`",
+    ]

@@ -25,7 +25,7 @@ import pyarrow.dataset as ds
 from benchmarks.data import corpus
 from benchmarks.polars_rules import gopher_rules
 from datajob.operators.base import Batch, Filter
-from datajob.operators.text._text import with_column
+from datajob.operators.strings.column import with_column
 from datajob.operators.text.c4_quality import C4Quality
 from datajob.operators.text.character_repetition import CharacterRepetition
 from datajob.operators.text.digit_ratio import DigitRatio

@@ -56,7 +56,7 @@ def test_what_is_no_image_goes_aside(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "b.png").write_bytes(encoded("PNG"))
     bad = Bad()
     assert read(ImagesReader(paths=(str(tmp_path),)), bad).num_rows == 1
-    assert bad.reasons[0].startswith(f"{tmp_path}/a.png: not a readable image: ")
+    assert bad.reasons[0].startswith(f"{tmp_path}/a.png: the image cannot be decoded: ")
     assert "BytesIO" not in bad.reasons[0]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from unicodedata import category, normalize
 
-from datajob.operators.text import _unicode
-from datajob.operators.text._unicode import WORD_SHIFT, classes
+from datajob.operators.kernels import unicode as _unicode
+from datajob.operators.kernels.unicode import WORD_SHIFT, classes
 
 MARKS = (_unicode.EXTENDER, _unicode.JOINER, _unicode.STACKER)
 ALONE = (_unicode.IDEOGRAPH, _unicode.SYLLABLE, _unicode.LEADING_VOWEL)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from unicodedata import category
 
-from datajob.operators.text._unicode import PUNCTUATION, TERMINALS
+from datajob.operators.kernels.unicode import PUNCTUATION, TERMINALS
 
 SYMBOLS = set(PUNCTUATION) | set(TERMINALS)
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")

@@ -44,7 +44,7 @@ def slow_simhash(shingles: Any) -> int:
 def test_each_bit_is_that_of_most_ngrams(rows: list[str]) -> None:
     from datajob.operators.dedup._shingles import folding
     from datajob.operators.kernels.shingles import shingle_sets
-    from datajob.operators.text._text import text_of
+    from datajob.operators.strings.column import text_of
 
     operator = SimhashDedup()
     rows = [" ".join(dict.fromkeys(f"{word}{i}" for i, word in enumerate(text.split()))) for text in rows]

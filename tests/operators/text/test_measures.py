@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datajob.errors import InputError
-from datajob.operators.text._unicode import TERMINALS
+from datajob.operators.kernels.unicode import TERMINALS
 from datajob.operators.text.alphanumeric_ratio import AlphanumericRatio
 from datajob.operators.text.average_word_length import AverageWordLength
 from datajob.operators.text.boilerplate_ratio import BoilerplateRatio

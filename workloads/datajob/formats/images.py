@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -13,6 +12,7 @@ from datajob.formats._columns import conform, did_you_mean, with_file_columns
 from datajob.formats._image_files import IMAGE_ENDINGS, ImageFiles
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
 from datajob.formats.binary_files import whole_file
+from datajob.media.image import ImageError, read_header
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -47,31 +47,21 @@ class ImagesReader(Reader):
         if data is None:
             return
         try:
-            header = _header(data)
-        except ValueError as error:
-            on_bad("", f"{path}: not a readable image: {error}")
+            header = read_header(data)
+        except ImageError as error:
+            on_bad("", f"{path}: {error}")
             return
-        row = {"path": path, "bytes": data, **header}
+        if header.width * header.height > BOMB_PIXELS:
+            on_bad("", f"{path}: {header.width} x {header.height} pixels are treated as a decompression bomb")
+            return
+        row = {"path": path, "bytes": data, **header._asdict()}
         table = pa.table({name: pa.array([row[name]], getattr(pa, kind)()) for name, kind in _COLUMNS.items()})
         yield conform(table, schema, fragment, self)
 
 
+BOMB_PIXELS = 178_956_970
+"""Pillow refuses to open larger images by default."""
 _COLUMNS = {"path": "string", "bytes": "binary", "width": "int32", "height": "int32", "format": "string", "mode": "string"}
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    """What the header of an image says. Raises ValueError when it is none."""
-    import warnings
-
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a large image: its size is in the row
-            with Image.open(io.BytesIO(data)) as image:
-                return {"width": image.width, "height": image.height, "format": image.format, "mode": image.mode}
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(str(error).replace(" <_io.BytesIO object", "").split(" at 0x")[0]) from error
 
 
 class ImagesWriter(Writer):

@@ -58,7 +58,7 @@ class Operator(Parameters):
         """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
         identity: list[Any] = [self.key, self.model_dump(mode="json")]
         if _is_users(type(self)):
-            from datajob.operators._source import source_digest
+            from datajob.operators.user_code import source_digest
 
             identity.append(source_digest(type(self).__module__))
         return identity

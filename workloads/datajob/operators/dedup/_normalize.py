@@ -34,7 +34,7 @@ def _squeezed(array: Any, table: NDArray[np.uint16], blank: bool) -> Any:
     import pyarrow as pa
 
     from datajob.operators.kernels.squeeze import squeeze
-    from datajob.operators.text._text import buffers_of, text_from
+    from datajob.operators.strings.column import buffers_of, text_from
 
     texts = array.cast(pa.large_string())
     data, offsets = buffers_of(texts)
@@ -48,7 +48,7 @@ def _whitespace() -> NDArray[np.uint16]:
     """Marks what `str.split` splits at."""
     import numpy as np
 
-    from datajob.operators.text._unicode import SPACE, classes
+    from datajob.operators.kernels.unicode import SPACE, classes
 
     return _read_only(classes() & np.uint16(SPACE))
 

@@ -94,7 +94,7 @@ class PieceDedup(base.Deduplicate):
         import numpy as np
 
         from datajob.operators.kernels.pieces import without
-        from datajob.operators.text._text import text_array, text_from, text_of
+        from datajob.operators.strings.column import text_array, text_from, text_of
 
         text, pieces = text_of(batch, self.column), self._pieces(batch)
         drop = np.zeros(len(pieces.rows), np.bool_)
@@ -121,8 +121,8 @@ class PieceDedup(base.Deduplicate):
             import numpy as np
 
             from datajob.operators.kernels.pieces import cut
-            from datajob.operators.text._text import text_of
-            from datajob.operators.text._unicode import classes
+            from datajob.operators.kernels.unicode import classes
+            from datajob.operators.strings.column import text_of
 
             text = text_of(batch, self.column)
             most = int(text.offsets[-1] - text.offsets[0])
@@ -141,7 +141,7 @@ def _texts(batch: base.Batch, column: str, pieces: Pieces) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    from datajob.operators.text._text import text_of
+    from datajob.operators.strings.column import text_of
 
     if not len(pieces.rows):
         return pa.array([], pa.large_string())

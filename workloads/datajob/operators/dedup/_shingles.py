@@ -44,7 +44,7 @@ def folding(normalize: Normalize, tokenizer: str) -> NDArray[np.uint32]:
     import numpy as np
 
     from datajob.operators.kernels.shingles import ALONE, IGNORED, KIND_SHIFT, MARK, SEPARATOR
-    from datajob.operators.text._unicode import (
+    from datajob.operators.kernels.unicode import (
         EXTENDER,
         IDEOGRAPH,
         JOINER,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from datajob.operators import base
+from datajob.operators.columns import require
 from datajob.operators.dedup._against import Against, older_corpus
-from datajob.operators.table._columns import require
 from datajob.parameters import Column, Columns
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from datajob.operators import base
 from datajob.operators.dedup._against import Against, older_corpus
 from datajob.operators.dedup._bands import divide
 from datajob.operators.dedup._shingles import NORMALIZE, Ngram, Normalize
-from datajob.operators.text._words import Tokenizer
+from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class MinhashDedup(base.Deduplicate):
         from datajob.operators.dedup._linking import key_table
         from datajob.operators.dedup._shingles import folding
         from datajob.operators.kernels.minhash import band_keys
-        from datajob.operators.text._text import text_of
+        from datajob.operators.strings.column import text_of
 
         bands, rows = self.banding()
         keys, any_words = np.empty((len(batch), bands), np.uint64), np.empty(len(batch), np.bool_)
@@ -125,7 +125,7 @@ class MinhashDedup(base.Deduplicate):
 
         from datajob.operators.dedup._shingles import folding
         from datajob.operators.kernels.shingles import shingle_sets
-        from datajob.operators.text._text import text_of
+        from datajob.operators.strings.column import text_of
 
         text = text_of(batch, self.column)
         bounds: Any = np.empty(len(batch) + 1, np.int64)

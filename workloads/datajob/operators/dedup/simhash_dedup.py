@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from datajob.operators import base
 from datajob.operators.dedup._against import Against, older_corpus
 from datajob.operators.dedup._shingles import NORMALIZE, Ngram, Normalize
-from datajob.operators.text._words import Tokenizer
+from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SimhashDedup(base.Deduplicate):
         from datajob.operators.dedup._linking import key_table
         from datajob.operators.dedup._shingles import folding
         from datajob.operators.kernels.simhash import simhashes
-        from datajob.operators.text._text import text_of
+        from datajob.operators.strings.column import text_of
 
         hashes, any_words = np.empty(len(batch), np.uint64), np.empty(len(batch), np.bool_)
         fold = folding(self.normalize, self.tokenizer)

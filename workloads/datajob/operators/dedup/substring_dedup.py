@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datajob.operators import base
 from datajob.operators.dedup._against import Against, older_corpus
-from datajob.operators.text._words import Tokenizer
+from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class SubstringDedup(base.Deduplicate):
         import numpy as np
 
         from datajob.operators.kernels.windows import cut_out
-        from datajob.operators.text._text import text_array, text_from, text_of
-        from datajob.operators.text._words import words_of
+        from datajob.operators.strings.column import text_array, text_from, text_of
+        from datajob.operators.strings.words import words_of
 
         text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)
         repeats = repeats.sort_by([("row", "ascending"), ("begin", "ascending")])
@@ -140,7 +140,7 @@ class SubstringDedup(base.Deduplicate):
         import numpy as np
 
         from datajob.operators.kernels.windows import window_hashes
-        from datajob.operators.text._words import words_of
+        from datajob.operators.strings.words import words_of
 
         words = words_of(batch, self.column, self.tokenizer)
         hashes, bounds = np.empty(len(words.hashes), np.uint64), np.empty(len(batch) + 1, np.int64)

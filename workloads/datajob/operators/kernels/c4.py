@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from datajob.operators.kernels.arrays import UNIT
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.phrases import PHRASES, find_phrases
 from datajob.operators.kernels.sentences import count_sentences
 from datajob.operators.kernels.types import CODES, TABLE, TEXT, WORDS, boolean, i64, read, types, void, write
+from datajob.operators.kernels.unicode import DIGIT, SPACE
 from datajob.operators.kernels.utf8 import decode
-from datajob.operators.text._unicode import DIGIT, SPACE
-from datajob.operators.text._words import UNIT
 
 REASONS = ("lorem_ipsum", "curly_bracket", "too_few_sentences")
 LOREM_IPSUM, JAVASCRIPT, CURLY_BRACKET, POLICY = 1, 2, 4, 8

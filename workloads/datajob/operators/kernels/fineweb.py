@@ -7,8 +7,8 @@ from typing import Any
 from datajob.operators.kernels.hashtable import capacity_for, find_or_add
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.types import CODES, TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
+from datajob.operators.kernels.unicode import TERMINAL
 from datajob.operators.kernels.utf8 import count_points, decode, hash_bytes
-from datajob.operators.text._unicode import TERMINAL
 
 REASONS = ("empty", "line_punct_ratio", "short_line_ratio", "char_dup_ratio", "list_ratio")
 NEWLINE = 10

@@ -6,8 +6,8 @@ from typing import Any
 
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.types import CODES, TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
+from datajob.operators.kernels.unicode import ALPHA, MATTER, SPACE
 from datajob.operators.kernels.utf8 import decode
-from datajob.operators.text._unicode import ALPHA, MATTER, SPACE
 
 REASONS = (
     "gopher_short_doc",

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
@@ -58,8 +59,8 @@ _choose_processor()
 
 @cache
 def _stamp(source: str) -> str:
-    """A hash of a kernel's source and of what it imports from the text operators: functions and constants that are
-    compiled into it must not leave a stale kernel when they change."""
+    """A hash of a kernel's source and of the modules it imports: functions and constants that are compiled into it must
+    not leave a stale kernel when they change."""
     package = __package__.rpartition(".")[0]
     folder = Path(__file__).parent.parent
     seen: dict[Path, str] = {}
@@ -79,10 +80,10 @@ def cache_folder() -> str:
     else one of this user in the temporary folder."""
     if asked := os.environ.get(CACHE_FOLDER):
         return asked
-    with_job_filters = os.path.join(os.path.dirname(__file__), "__pycache__")
-    warm = os.path.isdir(with_job_filters) and any(name.endswith(".nbi") for name in os.listdir(with_job_filters))
-    if warm or _can_write(with_job_filters):
-        return with_job_filters
+    own = os.path.join(os.path.dirname(__file__), "__pycache__")
+    warm = os.path.isdir(own) and any(name.endswith(".nbi") for name in os.listdir(own))
+    if warm or _can_write(own):
+        return own
     return os.path.join(tempfile.gettempdir(), f"datajob-kernels-{os.getuid()}")
 
 
@@ -127,13 +128,19 @@ class _CacheImpl(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """numba's function cache that shrugs when it cannot read or write."""
+    """numba's function cache, for which a cache that cannot be read or written is an empty one."""
 
     _impl_class = _CacheImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        with suppress(OSError):
+        try:
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except OSError:
+            return None
+        except (ImportError, AttributeError, EOFError, UnpicklingError):  # written by a version whose classes have moved
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from datajob.operators.kernels.arrays import BUCKETS, DIMENSIONS, LanguageModel
 from datajob.operators.kernels.jit import helper, inline, kernel
 from datajob.operators.kernels.types import TABLE, TEXT, f64, i32, i64, read, types, u64, void, write
+from datajob.operators.kernels.unicode import SPACE
 from datajob.operators.kernels.utf8 import decode, hash_bytes, peek
-from datajob.operators.text._lid176 import BUCKETS, DIMENSIONS, LanguageModel
-from datajob.operators.text._unicode import SPACE
 
 f32 = types.float32
 MODEL = types.NamedTuple(

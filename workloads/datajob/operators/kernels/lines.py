@@ -6,8 +6,8 @@ from typing import Any
 
 from datajob.operators.kernels.jit import kernel
 from datajob.operators.kernels.types import TABLE, TEXT, i64, void, write
+from datajob.operators.kernels.unicode import BREAK
 from datajob.operators.kernels.utf8 import decode, peek
-from datajob.operators.text._unicode import BREAK
 
 
 @kernel(void(TEXT, TABLE, write(i64, 2)))

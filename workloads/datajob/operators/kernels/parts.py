@@ -8,8 +8,8 @@ from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.phrases import PHRASES, find_phrases
 from datajob.operators.kernels.sentences import NEWLINE, QUOTES
 from datajob.operators.kernels.types import TABLE, TEXT, boolean, i8, i64, read, void, write
+from datajob.operators.kernels.unicode import BRACKET, SPACE, TERMINAL
 from datajob.operators.kernels.utf8 import decode
-from datajob.operators.text._unicode import BRACKET, SPACE, TERMINAL
 
 EMPTY, UNMARKED, MARKED = range(3)
 LATE_QUOTES = (ord("’"), ord("»"))

@@ -6,8 +6,8 @@ from typing import Any
 
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.types import TABLE, TEXT, i64, read, types, write
+from datajob.operators.kernels.unicode import SPACE
 from datajob.operators.kernels.utf8 import decode
-from datajob.operators.text._unicode import SPACE
 
 NEWLINE = 10
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from datajob.operators.kernels.arrays import ANGLE, CHANGES, ENTITY, ESCAPE, KIND, MARK, Rules
 from datajob.operators.kernels.jit import helper, inline, kernel
 from datajob.operators.kernels.types import i64, read, types, void, write
 from datajob.operators.kernels.utf8 import copy_bytes, decode, peek
-from datajob.operators.text._normal_forms import ANGLE, CHANGES, ENTITY, ESCAPE, KIND, MARK, Rules
 
 u8, u16 = types.uint8, types.uint16
 RULES = types.NamedTuple(

@@ -6,8 +6,8 @@ from typing import Any
 
 from datajob.operators.kernels.jit import kernel
 from datajob.operators.kernels.types import TABLE, TEXT, i64, read, types, void, write
+from datajob.operators.kernels.unicode import BREAK, SPACE
 from datajob.operators.kernels.utf8 import copy_bytes, decode, peek
-from datajob.operators.text._unicode import BREAK, SPACE
 
 
 @kernel(void(TEXT, TABLE, i64, write(types.uint8), write(i64)))

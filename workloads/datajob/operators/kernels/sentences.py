@@ -11,8 +11,8 @@ from typing import Any
 
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.types import TABLE, TEXT, i64, write
+from datajob.operators.kernels.unicode import SPACE, TERMINAL, UPPER
 from datajob.operators.kernels.utf8 import decode
-from datajob.operators.text._unicode import SPACE, TERMINAL, UPPER
 
 NEWLINE, DOT, QUOTES = 10, ord("."), (ord('"'), ord("'"), ord("”"))
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from numba.core import types as numba_types
 
-from datajob.operators.text._text import Text
-from datajob.operators.text._words import Words
+from datajob.operators.kernels.arrays import Text, Words
 
 types: Any = numba_types
 i8, i32, i64, u64, f64 = types.int8, types.int32, types.int64, types.uint64, types.float64

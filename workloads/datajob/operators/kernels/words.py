@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from datajob.operators.kernels.arrays import UNIT
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.types import NEW_WORDS, TABLE, TEXT, i64, read, types, u64, void, write
-from datajob.operators.kernels.utf8 import ascii_run, decode, hash_bytes, peek
-from datajob.operators.text._unicode import (
+from datajob.operators.kernels.unicode import (
     ALPHA,
     BREAK,
     CONNECTOR,
@@ -37,7 +37,7 @@ from datajob.operators.text._unicode import (
     WORD_CLASS,
     WORD_SHIFT,
 )
-from datajob.operators.text._words import UNIT
+from datajob.operators.kernels.utf8 import ascii_run, decode, hash_bytes, peek
 
 HASH_MARK, DOT, ELLIPSIS = ord("#"), ord("."), 0x2026
 

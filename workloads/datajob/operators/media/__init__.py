@@ -1,1 +1,1 @@
-"""TODO."""
+"""Images in the columns of a table, whatever stands for them: bytes, paths, or pixels."""

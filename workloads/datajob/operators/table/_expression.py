@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from datajob.errors import InvalidJob
-from datajob.operators.table._columns import did_you_mean
+from datajob.operators.columns import did_you_mean
 from datajob.operators.table._connection import connection
 
 _OPEN = "SELECT ("

@@ -14,8 +14,8 @@ from pydantic import Field, WithJsonSchema
 from datajob.errors import InvalidJob
 from datajob.formats.types import TypeName
 from datajob.operators import base
-from datajob.operators._source import source_digest
-from datajob.operators.table._columns import did_you_mean
+from datajob.operators.columns import did_you_mean
+from datajob.operators.user_code import source_digest
 
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
 """Where a function or class is: `package.module:name`."""

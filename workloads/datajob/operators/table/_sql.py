@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.operators.table._connection import connection, quoted
 from datajob.operators.table._expression import Expression, parse
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datajob.formats.types import TypeName, arrow_type
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 
 if TYPE_CHECKING:
     import pyarrow as pa

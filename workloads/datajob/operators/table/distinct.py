@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.parameters import Columns
 
 if TYPE_CHECKING:

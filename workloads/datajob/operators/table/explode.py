@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datajob.errors import InvalidJob
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.parameters import Column
 
 if TYPE_CHECKING:

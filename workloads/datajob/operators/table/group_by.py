@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.parameters import Parameters, Reads
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from datajob.errors import InvalidJob
 from datajob.formats.source import Source
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.parameters import Columns
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.parameters import Columns
 
 

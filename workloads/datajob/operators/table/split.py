@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, field_validator
 
 from datajob.operators import base
-from datajob.operators.table._columns import require
+from datajob.operators.columns import require
 from datajob.parameters import Columns, NewColumn
 
 if TYPE_CHECKING:

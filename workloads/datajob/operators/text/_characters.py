@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from datajob.operators.text._text import text_of
+from datajob.operators.strings.column import text_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def characters_of(batch: Batch, column: str) -> Characters:
         import numpy as np
 
         from datajob.operators.kernels.characters import count_characters
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
 
         counts = np.zeros((len(batch), len(Characters._fields)), dtype=np.int64)
         count_characters(text_of(batch, column), classes(), counts)

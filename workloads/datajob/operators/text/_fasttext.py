@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
-from datajob.operators.text._optional import local_copy, optional
-from datajob.operators.text._text import text_array
+from datajob.operators.packages import local_copy, optional
+from datajob.operators.strings.column import text_array
 
 if TYPE_CHECKING:
     from datajob.operators.base import Batch

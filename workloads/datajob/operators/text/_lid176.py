@@ -5,39 +5,22 @@ from __future__ import annotations
 import os
 import struct
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
-from datajob.operators.text._optional import optional
-from datajob.operators.text._text import buffers_of, frozen
+from datajob.operators.kernels.arrays import BUCKETS, DIMENSIONS, LanguageModel
+from datajob.operators.packages import optional
+from datajob.operators.strings.column import buffers_of, frozen
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DIMENSIONS, BUCKETS, CENTROIDS = 16, 2_000_000, 256
+CENTROIDS = 256
 MAGIC, VERSION = 793712314, 12
 KNOWN = (DIMENSIONS, 1, 1, 3, BUCKETS, 2, 4)
 """Dimensions, n-grams of words, hierarchical softmax, supervised, buckets, shortest and longest n-gram of characters."""
 LABEL = b"__label__"
-
-
-class LanguageModel(NamedTuple):
-    """Nodes of the tree below `labels` are the labels; node n above them decides by vector `n - labels` of `output`."""
-
-    vectors: NDArray[np.float32]
-    """Of the words, then of the n-grams that were kept."""
-    grams: NDArray[np.int32]
-    """For each bucket the row of its vector, or -1."""
-    slots: NDArray[np.uint64]
-    """Open-addressing table of the words' hashes; 0 is free."""
-    words: NDArray[np.int32]
-    """For each slot the row of the word's vector."""
-    end: int
-    """The row of the token that ends a text."""
-    output: NDArray[np.float32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
 
 
 class _Reader:

@@ -8,47 +8,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from datajob.operators.kernels.arrays import ANGLE, CHANGES, ENTITY, ESCAPE, MARK, Rules
 from datajob.operators.text._mojibake import mojibake
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-KIND = 0xFF
-"""The bits of a character's properties that hold its kind in the automaton of mojibake."""
-CHANGES = 1 << 8
-"""The character becomes another text, wherever it stands."""
-MARK = 1 << 9
-"""It moves or composes with a character before it."""
-ENTITY = 1 << 10
-"""`&`: may begin an HTML entity."""
-ANGLE = 1 << 11
-"""`<`: from here on the text is HTML, whose entities stay."""
-ESCAPE = 1 << 12
-"""Begins a terminal escape."""
+    pass
 
 _RANGES = ((0, 0xD800), (0xE000, 0x40000), (0xE0000, 0xE1000))
 """All that is assigned, without surrogates."""
 _BLOCK = 256
-
-
-class Rules(NamedTuple):
-    """Arrays for the kernel; `new[ends[n - 1]:ends[n]]` replaces a character c with `numbers[c] = n`.
-
-    `marks` holds the combining class of a code point; characters f and s compose when `pairs[firsts[f], seconds[s]]`.
-    """
-
-    properties: NDArray[np.uint16]
-    following: NDArray[np.uint16]
-    numbers: NDArray[np.uint16]
-    new: NDArray[np.uint8]
-    ends: NDArray[np.int64]
-    marks: NDArray[np.uint8]
-    firsts: NDArray[np.uint16]
-    seconds: NDArray[np.uint8]
-    pairs: NDArray[np.uint8]
 
 
 @cache

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from datajob.operators.text._normal_forms import Rules
-    from datajob.operators.text._text import Text
+    from datajob.operators.kernels.arrays import Rules, Text
 
 Fixer: TypeAlias = Callable[[str, bool], str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from datajob.operators.strings.column import text_from, text_of
 from datajob.operators.text._patterns import PATTERNS, Pattern
-from datajob.operators.text._text import text_from, text_of
 
 if TYPE_CHECKING:
     import numpy as np

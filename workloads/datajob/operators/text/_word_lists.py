@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from datajob.errors import InputError
-from datajob.operators.text._words import words_of
+from datajob.operators.strings.words import words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

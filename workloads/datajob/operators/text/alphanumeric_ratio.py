@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from datajob.operators.measures import share
 from datajob.operators.text._characters import characters_of
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class AlphanumericRatio(Measure):
+class AlphanumericRatio(TextMeasure):
     """Keeps texts by the share of letters, digits and their marks among the characters that are not white space.
 
     NeMo Curator allows 0.25 of other characters.

@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from datajob.errors import InputError
 from datajob.operators.base import Filter, Measures, Observe
-from datajob.operators.text._words import Tokenizer
+from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column, Columns
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure, share
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.measures import share
+from datajob.operators.strings.words import Tokenizer, words_of
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class AverageWordLength(Measure):
+class AverageWordLength(TextMeasure):
     """Keeps texts by the mean length of their words, in characters; symbols are not words.
 
     With `unicode` words, Chinese and Japanese characters are words of length 1: set `min` to 1 for them.

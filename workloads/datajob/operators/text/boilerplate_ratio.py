@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.measures import share
+from datajob.operators.text._measure import TextMeasure
 from datajob.operators.text.c4_quality import POLICY_PHRASES
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class BoilerplateRatio(Measure):
+class BoilerplateRatio(TextMeasure):
     """Keeps texts by the share of their paragraphs, or lines, with a phrase of notices such as "privacy policy".
 
     The phrases are those of C4, the default maximum is that of NeMo Curator. Blank lines separate paragraphs; a phrase
@@ -41,8 +42,8 @@ class BoilerplateRatio(Measure):
         import numpy as np
 
         from datajob.operators.kernels.parts import parts_with_phrases
-        from datajob.operators.text._text import text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import text_of
 
         counts = np.zeros((len(batch), 2), dtype=np.int64)
         parts_with_phrases(text_of(batch, self.column), classes(), self.unit == "paragraph", _compiled(self.phrases), counts)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.operators.base import Batch, Bound, Filter, Verdict
-from datajob.operators.text._text import Character
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.strings.column import Character
+from datajob.operators.strings.words import Tokenizer, words_of
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class C4Quality(Filter):
         import numpy as np
 
         from datajob.operators.kernels.c4 import REASONS, c4_quality
-        from datajob.operators.text._text import frozen, text_from, text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import frozen, text_from, text_of
 
         text = text_of(batch, self.column)
         codes = np.zeros(len(batch), dtype=np.int8)
@@ -91,8 +91,8 @@ class C4Quality(Filter):
         import pyarrow as pa
 
         from datajob.operators.kernels.measures import sentences_of_lines
-        from datajob.operators.text._text import text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import text_of
 
         lenient = self.model_copy(update={"min_sentences": 0, "lorem_ipsum": False, "curly_bracket": False})
         left = lenient.keep(batch).columns

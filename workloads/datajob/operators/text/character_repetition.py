@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class CharacterRepetition(Measure):
+class CharacterRepetition(TextMeasure):
     """Keeps texts by how much of them their most frequent character n-grams are.
 
     The measure of Data-Juicer: of all n-grams, the share of the sqrt(number of different ones) most frequent, those
@@ -40,7 +40,7 @@ class CharacterRepetition(Measure):
 
         from datajob.operators.kernels.hashtable import capacity_for
         from datajob.operators.kernels.ngrams import character_repetition
-        from datajob.operators.text._text import longest, text_of
+        from datajob.operators.strings.column import longest, text_of
 
         text = text_of(batch, self.column)
         most = min(longest(text.offsets), self.characters)

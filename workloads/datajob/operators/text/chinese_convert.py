@@ -37,8 +37,8 @@ class ChineseConvert(Map):
         """The table with the column converted."""
         import pyarrow.compute as pc
 
-        from datajob.operators.text._optional import optional
-        from datajob.operators.text._text import map_rows, replaced, text_array
+        from datajob.operators.packages import optional
+        from datajob.operators.strings.column import map_rows, replaced, text_array
 
         text = text_array(batch, self.column)
         converter: Any = optional("opencc", "opencc", self.key).OpenCC(self.variant)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from datajob.operators.base import FlatMap
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.strings.words import Tokenizer, words_of
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ChunkText(FlatMap):
         import numpy as np
         import pyarrow as pa
 
-        from datajob.operators.text._text import pieces, text_of, with_column
+        from datajob.operators.strings.column import pieces, text_of, with_column
 
         rows, starts, stops = self._units(batch)
         units, step = np.diff(rows), self.size - self.overlap
@@ -77,7 +77,7 @@ class ChunkText(FlatMap):
     def _units(self, batch: Batch) -> Bounds:
         import numpy as np
 
-        from datajob.operators.text._text import text_array, text_of
+        from datajob.operators.strings.column import text_array, text_of
 
         text = text_of(batch, self.column)
         if self.unit == "words":
@@ -90,7 +90,7 @@ class ChunkText(FlatMap):
         rows = np.searchsorted(starts, text.offsets)
         if self.unit == "characters":
             return rows, starts, stops
-        from datajob.operators.text._tokens import load_tokenizer
+        from datajob.operators.strings.tokenizers import load_tokenizer
 
         tokenizer = load_tokenizer(str(self.model_tokenizer), self.key)
         texts = text_array(batch, self.column).fill_null("").to_pylist()

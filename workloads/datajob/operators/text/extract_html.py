@@ -42,7 +42,7 @@ class ExtractHtml(Map):
         """The table with the text column."""
         import pyarrow as pa
 
-        from datajob.operators.text._text import text_array, with_column
+        from datajob.operators.strings.column import text_array, with_column
 
         extract = self._extractor()
         pages: list[Any] = text_array(batch, self.column).to_pylist()
@@ -50,7 +50,7 @@ class ExtractHtml(Map):
         return with_column(batch.table, self.output, pa.array(texts, pa.string()))
 
     def _extractor(self) -> Callable[[str], str | None]:
-        from datajob.operators.text._optional import optional
+        from datajob.operators.packages import optional
 
         if self.engine == "resiliparse":
             plain = optional("resiliparse.extract.html2text", "resiliparse", self.key).extract_plain_text

@@ -39,7 +39,7 @@ class ExtractPdf(Map):
         """The table with the text column. Raises ValueError for a file that cannot be read."""
         import pyarrow as pa
 
-        from datajob.operators.text._text import with_column
+        from datajob.operators.strings.column import with_column
 
         files: Any = batch.array(self.column)
         kind = files.type
@@ -58,7 +58,7 @@ class ExtractPdf(Map):
         return with_column(batch.table, self.output, pa.array(texts, pa.string()))
 
     def _text(self, file: bytes) -> str:
-        from datajob.operators.text._optional import optional
+        from datajob.operators.packages import optional
 
         pdfium = optional("pypdfium2", "pypdfium2", self.key)
         try:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from datajob.operators.base import Bound, Filter, Verdict
-from datajob.operators.text._bounds import bounds_of
-from datajob.operators.text._text import Character
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.measures import bounds_of
+from datajob.operators.strings.column import Character
+from datajob.operators.strings.words import Tokenizer, words_of
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class FinewebQuality(Filter):
 
         from datajob.operators.kernels.fineweb import REASONS, fineweb_quality
         from datajob.operators.kernels.hashtable import capacity_for
-        from datajob.operators.text._text import frozen, longest, text_of
-        from datajob.operators.text._unicode import classes, classes_with_terminals
+        from datajob.operators.kernels.unicode import classes, classes_with_terminals
+        from datajob.operators.strings.column import frozen, longest, text_of
 
         codes = np.zeros(len(batch), dtype=np.int8)
         limits = (
@@ -91,8 +91,8 @@ class FinewebQuality(Filter):
 
         from datajob.operators.kernels.hashtable import capacity_for
         from datajob.operators.kernels.measures import line_measures
-        from datajob.operators.text._text import longest, text_of
-        from datajob.operators.text._unicode import classes, classes_with_terminals
+        from datajob.operators.kernels.unicode import classes, classes_with_terminals
+        from datajob.operators.strings.column import longest, text_of
 
         words = words_of(batch, self.column, self.tokenizer)
         found = np.zeros((len(batch), len(BOUNDS)))

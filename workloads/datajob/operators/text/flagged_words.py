@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.measures import share
+from datajob.operators.strings.words import Tokenizer
+from datajob.operators.text._measure import TextMeasure
 from datajob.operators.text._word_lists import Language, chosen_words, listed_words
-from datajob.operators.text._words import Tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class FlaggedWords(Measure):
+class FlaggedWords(TextMeasure):
     """Keeps texts by the share of words that belong to flagged words or phrases.
 
     The shipped lists (de, en, es, fr, ru, zh) are short and meant against adult and gambling spam; bring your own for

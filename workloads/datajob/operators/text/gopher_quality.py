@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from datajob.operators.base import Bound, Filter, Verdict
-from datajob.operators.text._bounds import bounds_of
-from datajob.operators.text._words import Tokenizer, hashes_of, words_of
+from datajob.operators.measures import bounds_of
+from datajob.operators.strings.words import Tokenizer, hashes_of, words_of
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class GopherQuality(Filter):
         import numpy as np
 
         from datajob.operators.kernels.gopher import REASONS, gopher_quality
-        from datajob.operators.text._text import frozen, text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import frozen, text_of
 
         codes = np.zeros(len(batch), dtype=np.int8)
         limits = (
@@ -102,8 +102,8 @@ class GopherQuality(Filter):
         import numpy as np
 
         from datajob.operators.kernels.measures import quality_measures
-        from datajob.operators.text._text import text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import text_of
 
         text, words, stop_words = (
             text_of(batch, self.column),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from datajob.operators.base import Bound, Filter, Verdict
-from datajob.operators.text._bounds import bounds_of
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.measures import bounds_of
+from datajob.operators.strings.words import Tokenizer, words_of
 from datajob.parameters import Column, Parameters
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class GopherRepetition(Filter):
 
         from datajob.operators.kernels.repetition import gopher_repetition
         from datajob.operators.kernels.sequences import scratch_for
-        from datajob.operators.text._text import frozen, longest, text_of
+        from datajob.operators.strings.column import frozen, longest, text_of
 
         codes = np.zeros(len(batch), dtype=np.int8)
         limits = (
@@ -123,7 +123,7 @@ class GopherRepetition(Filter):
 
         from datajob.operators.kernels.measures import repetition_measures
         from datajob.operators.kernels.sequences import scratch_for
-        from datajob.operators.text._text import frozen, longest, text_of
+        from datajob.operators.strings.column import frozen, longest, text_of
 
         text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)
         top, duplicate = self._sequences()

@@ -75,10 +75,11 @@ class LanguageId(Filter):
         """The number of each row's language (-1: none) and its certainty."""
         import numpy as np
 
+        from datajob.operators.kernels.arrays import DIMENSIONS
         from datajob.operators.kernels.languages import languages
-        from datajob.operators.text._lid176 import DIMENSIONS, language_model
-        from datajob.operators.text._text import text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import text_of
+        from datajob.operators.text._lid176 import language_model
 
         model, names = language_model()
         labels, scores = np.empty(len(batch), np.int32), np.empty(len(batch), np.float64)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class LineLength(Measure):
+class LineLength(TextMeasure):
     """Keeps texts by the length of their lines (as `str.splitlines`), in characters.
 
     Data-Juicer keeps an average and a maximum of at least 10 by default. A text without lines measures 0.
@@ -33,8 +33,8 @@ class LineLength(Measure):
         import numpy as np
 
         from datajob.operators.kernels.lines import line_lengths
-        from datajob.operators.text._text import text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import text_of
 
         def build() -> NDArray[Any]:
             lengths = np.zeros((len(batch), 4), dtype=np.int64)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
-from datajob.operators.text._words import UNIT, Tokenizer, words_of
+from datajob.operators.kernels.arrays import UNIT
+from datajob.operators.strings.words import Tokenizer, words_of
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class LongestWord(Measure):
+class LongestWord(TextMeasure):
     """Keeps texts by the length of their longest word, in characters: encoded data and code have very long ones.
 
     Words are what white space separates, as in C4's rule on lines; with `unicode` Chinese characters and the like are

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.errors import InputError
-from datajob.operators.text._measure import Measure
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class Perplexity(Measure):
+class Perplexity(TextMeasure):
     """Keeps texts by their perplexity under a KenLM n-gram model: prose like the model's is low, gibberish is high.
 
     Lines are scored as sentences, as CCNet does. A text without words has perplexity 0. Needs the package `kenlm`, and
@@ -40,7 +40,7 @@ class Perplexity(Measure):
         """The perplexity of each row."""
         import numpy as np
 
-        from datajob.operators.text._text import text_array
+        from datajob.operators.strings.column import text_array
 
         model = _load(self.model, self.key)
         texts: list[Any] = text_array(batch, self.column).fill_null("").to_pylist()
@@ -58,14 +58,14 @@ class Perplexity(Measure):
     def _pieces(self, line: str) -> list[str]:
         if self.tokenizer is None:
             return line.split()
-        from datajob.operators.text._tokens import load_tokenizer
+        from datajob.operators.strings.tokenizers import load_tokenizer
 
         return list(load_tokenizer(self.tokenizer, self.key).encode(line, add_special_tokens=False).tokens)
 
 
 @cache
 def _load(path: str, operator: str) -> Any:
-    from datajob.operators.text._optional import local_copy, optional
+    from datajob.operators.packages import local_copy, optional
 
     kenlm = optional("kenlm", "kenlm", operator)
     try:

@@ -49,9 +49,9 @@ class PiiRedact(Map):
         import numpy as np
         import pyarrow as pa
 
+        from datajob.operators.strings.column import with_column
         from datajob.operators.text._patterns import PATTERNS
         from datajob.operators.text._spans import replace_spans, spans_of
-        from datajob.operators.text._text import with_column
 
         spans = spans_of(batch, self.column, [PATTERNS[kind] for kind in self.kinds])
         table = replace_spans(batch, self.column, spans, self._redacted)

@@ -41,7 +41,7 @@ class PunctuationNormalize(Map):
         import numpy as np
 
         from datajob.operators.kernels.rewrite import translate
-        from datajob.operators.text._text import replaced, text_from, text_of
+        from datajob.operators.strings.column import replaced, text_from, text_of
 
         text = text_of(batch, self.column)
         out = np.empty(3 * int(text.offsets[-1] - text.offsets[0]) + 1, np.uint8)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 
 from datajob.operators.base import Map
-from datajob.operators.text._text import replaced, text_array
+from datajob.operators.strings.column import replaced, text_array
 from datajob.parameters import Column
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ class RemoveHeaders(Map):
         """The table with the column cleaned."""
         import pyarrow.compute as pc
 
-        from datajob.operators.text._text import map_rows, replaced, text_array
+        from datajob.operators.strings.column import map_rows, replaced, text_array
 
         text = text_array(batch, self.column)
         patterns = [re.compile(_PATTERNS[kind]) for kind in self.kinds]

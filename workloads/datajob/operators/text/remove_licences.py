@@ -39,7 +39,7 @@ class RemoveLicences(Map):
         """The table with the column cleaned."""
         import pyarrow.compute as pc
 
-        from datajob.operators.text._text import map_rows, replaced, text_array
+        from datajob.operators.strings.column import map_rows, replaced, text_array
 
         text = text_array(batch, self.column)
         matches: Any = pc.match_substring_regex

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from datajob.operators.base import Map
-from datajob.operators.text._text import Character
-from datajob.operators.text._words import Tokenizer
+from datajob.operators.strings.column import Character
+from datajob.operators.strings.words import Tokenizer
 from datajob.operators.text.c4_quality import POLICY_PHRASES, C4Quality
 from datajob.parameters import Column
 
@@ -47,7 +47,7 @@ class RemoveLines(Map):
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the column's good lines."""
-        from datajob.operators.text._text import replaced
+        from datajob.operators.strings.column import replaced
 
         rule = C4Quality(
             **self.model_dump(by_alias=False, exclude={"phrases"}),

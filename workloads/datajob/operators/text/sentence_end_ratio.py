@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.measures import share
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class SentenceEndRatio(Measure):
+class SentenceEndRatio(TextMeasure):
     """Keeps texts by the share of sentences that end in an end mark of any script, rather than at a newline.
 
     Sentences are those of `sentenceSplit`; closing quotation marks and brackets after the mark do not matter. The
@@ -33,9 +34,9 @@ class SentenceEndRatio(Measure):
 
         from datajob.operators.kernels.parts import EMPTY, MARKED, marks_at_ends
         from datajob.operators.kernels.sentences import split_sentences
-        from datajob.operators.text._text import frozen, text_of
-        from datajob.operators.text._unicode import classes
-        from datajob.operators.text._words import sums
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import frozen, text_of
+        from datajob.operators.strings.words import sums
 
         text = text_of(batch, self.column)
         size = int(text.offsets[-1] - text.offsets[0])

@@ -36,8 +36,8 @@ class SentenceSplit(Map):
         import pyarrow as pa
 
         from datajob.operators.kernels.sentences import split_sentences
-        from datajob.operators.text._text import pieces, text_of, with_column
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import pieces, text_of, with_column
 
         text = text_of(batch, self.column)
         size = int(text.offsets[-1] - text.offsets[0])

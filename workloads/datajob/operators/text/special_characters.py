@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from datajob.operators.measures import share
 from datajob.operators.text._characters import characters_of
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class SpecialCharacters(Measure):
+class SpecialCharacters(TextMeasure):
     """Keeps texts by the share of characters that are neither letters, digits, marks nor white space.
 
     Punctuation, symbols, emoji, control characters. The default is that of Data-Juicer.

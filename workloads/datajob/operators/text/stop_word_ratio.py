@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.measures import share
+from datajob.operators.strings.words import Tokenizer
+from datajob.operators.text._measure import TextMeasure
 from datajob.operators.text._word_lists import Language, chosen_words, listed_words
-from datajob.operators.text._words import Tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class StopWordRatio(Measure):
+class StopWordRatio(TextMeasure):
     """Keeps texts by the share of stop words: prose has many, lists and keyword spam have few.
 
     The default minimum is that of Data-Juicer; languages that inflect need a smaller one.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class TextLength(Measure):
+class TextLength(TextMeasure):
     """Keeps texts of a length between two bounds, in characters or bytes. Null is an empty text.
 
     Example:
@@ -31,7 +31,7 @@ class TextLength(Measure):
         import numpy as np
         import pyarrow.compute as pc
 
-        from datajob.operators.text._text import text_array
+        from datajob.operators.strings.column import text_array
 
         length: Any = pc.utf8_length if self.unit == "characters" else pc.binary_length
         return np.asarray(length(text_array(batch, self.column).fill_null("")), dtype=np.int64)

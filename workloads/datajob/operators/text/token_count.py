@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class TokenCount(Measure):
+class TokenCount(TextMeasure):
     """Keeps texts by their number of tokens for a language model.
 
     Needs the package `tokenizers`. Special tokens are not counted.
@@ -34,8 +34,8 @@ class TokenCount(Measure):
         """The number of tokens of each row."""
         import numpy as np
 
-        from datajob.operators.text._text import text_array
-        from datajob.operators.text._tokens import load_tokenizer
+        from datajob.operators.strings.column import text_array
+        from datajob.operators.strings.tokenizers import load_tokenizer
 
         tokenizer = load_tokenizer(self.tokenizer, self.key)
         texts = text_array(batch, self.column).fill_null("").to_pylist()

@@ -37,9 +37,9 @@ class UnicodeNormalize(Map):
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the column normalised."""
+        from datajob.operators.strings.column import replaced, text_array, text_from, text_of
         from datajob.operators.text._normal_forms import rules
         from datajob.operators.text._repair import repaired
-        from datajob.operators.text._text import replaced, text_array, text_from, text_of
 
         if not self.repair and self.form == "none":
             return batch.table

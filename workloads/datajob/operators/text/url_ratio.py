@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure, share
+from datajob.operators.measures import share
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class UrlRatio(Measure):
+class UrlRatio(TextMeasure):
     """Keeps texts by the share of their bytes that belong to URLs (`https://...` or `www...`, up to white space).
 
     The default is that of NeMo Curator.
@@ -30,10 +31,10 @@ class UrlRatio(Measure):
         """The share of each row."""
         import numpy as np
 
+        from datajob.operators.strings.column import text_of
+        from datajob.operators.strings.words import sums
         from datajob.operators.text._patterns import URL
         from datajob.operators.text._spans import spans_of
-        from datajob.operators.text._text import text_of
-        from datajob.operators.text._words import sums
 
         text = text_of(batch, self.column)
         spans = spans_of(batch, self.column, (URL,))

@@ -33,8 +33,8 @@ class WhitespaceNormalize(Map):
         import numpy as np
 
         from datajob.operators.kernels.rewrite import normalize_whitespace
-        from datajob.operators.text._text import replaced, text_from, text_of
-        from datajob.operators.text._unicode import classes
+        from datajob.operators.kernels.unicode import classes
+        from datajob.operators.strings.column import replaced, text_from, text_of
 
         text = text_of(batch, self.column)
         out = np.empty(int(text.offsets[-1] - text.offsets[0]) + 1, np.uint8)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.strings.words import Tokenizer, words_of
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class WordCount(Measure):
+class WordCount(TextMeasure):
     """Keeps texts whose number of words lies between two bounds.
 
     Example:

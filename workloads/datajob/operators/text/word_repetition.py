@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.operators.text._measure import Measure
-from datajob.operators.text._words import Tokenizer, words_of
+from datajob.operators.strings.words import Tokenizer, words_of
+from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
-class WordRepetition(Measure):
+class WordRepetition(TextMeasure):
     """Keeps texts by the share of word n-grams that occur more than once. The measure and defaults of Data-Juicer.
 
     Example:
@@ -33,7 +33,7 @@ class WordRepetition(Measure):
 
         from datajob.operators.kernels.hashtable import capacity_for
         from datajob.operators.kernels.ngrams import word_repetition
-        from datajob.operators.text._text import longest
+        from datajob.operators.strings.column import longest
 
         words = words_of(batch, self.column, self.tokenizer)
         capacity = capacity_for(longest(words.rows))

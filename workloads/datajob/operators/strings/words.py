@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from datajob.operators.text._text import buffers_of, text_of
+from datajob.operators.kernels.arrays import Words
+from datajob.operators.strings.column import buffers_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,36 +26,14 @@ Tokenizer = Annotated[
 ]
 
 
-UNIT = 16
-"""Flag of a word that begins what white space separates, or that is or follows a Chinese character or the like."""
-
-
-class Words(NamedTuple):
-    """Words `rows[i]:rows[i + 1]` and line breaks `break_rows[i]:break_rows[i + 1]` belong to row i.
-
-    `starts` and `breaks` are bytes from the start of the row, `sizes` bytes, `points` code points, `flags` UNIT and the
-    classes ALPHA and MATTER that any of the word's characters has. `counts[i]`: the row's code points, `#`, ellipses.
-    """
-
-    rows: NDArray[np.int64]
-    starts: NDArray[np.int32]
-    sizes: NDArray[np.int32]
-    points: NDArray[np.int32]
-    flags: NDArray[np.uint8]
-    hashes: NDArray[np.uint64]
-    break_rows: NDArray[np.int64]
-    breaks: NDArray[np.int32]
-    counts: NDArray[np.int64]
-
-
 def words_of(batch: Batch, column: str, tokenizer: str) -> Words:
     """The words of the column; rows that are not alive have none."""
 
     def build() -> Words:
         import numpy as np
 
+        from datajob.operators.kernels.unicode import classes
         from datajob.operators.kernels.words import split_unicode, split_whitespace
-        from datajob.operators.text._unicode import classes
 
         text = text_of(batch, column)
         rows, size = len(batch), int(text.offsets[-1] - text.offsets[0])

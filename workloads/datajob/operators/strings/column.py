@@ -6,11 +6,12 @@ column of nulls only. A null is an empty text. Bytes that are not UTF-8 become U
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field
 
 from datajob.errors import InputError
+from datajob.operators.kernels.arrays import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 
 
 Character = Annotated[str, Field(min_length=1, max_length=1)]
-
-
-class Text(NamedTuple):
-    """Row i is `data[offsets[i]:offsets[i + 1]]`, valid UTF-8. Rows that are not alive need not be looked at."""
-
-    data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-    alive: NDArray[np.bool_]
 
 
 def text_array(batch: Batch, column: str) -> TextArray:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from datajob.errors import InputError
-from datajob.operators.text._text import buffers_of, map_rows, text_array, text_from
+from datajob.operators.strings.column import buffers_of, map_rows, text_array, text_from
 from tests.support.texts import batch_of
 
 ROWS = ["plain", None, "", "中文 é"]

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from datajob.errors import InputError
-from datajob.operators.text._optional import local_copy, optional
+from datajob.operators.packages import local_copy, optional
 
 
 @cache

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datajob.operators.text import _unicode as u
-from datajob.operators.text._words import Words, hashes_of, words_of
+from datajob.operators.kernels import unicode as u
+from datajob.operators.strings.words import Words, hashes_of, words_of
 from tests.support.texts import batch_of, texts
 
 NAMES = "OLNKCEJMDBIRPYVS"

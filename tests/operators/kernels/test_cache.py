@@ -48,6 +48,21 @@ def test_without_a_place_to_write_it_compiles_in_memory(tmp_path):
     assert codes == "[1]"
 
 
+@pytest.mark.slow
+def test_an_index_that_names_a_class_of_another_version_is_replaced(tmp_path):
+    use(DATAJOB_KERNEL_CACHE=str(tmp_path))
+    former = {
+        p: p.read_bytes().replace(b"datajob.operators.kernels.arrays", b"datajob.operators.kernels.former")
+        for p in tmp_path.glob("*.nbi")
+    }
+    assert any(b"kernels.former" in data for data in former.values())
+    for path, data in former.items():
+        path.write_bytes(data)
+    codes, _ = use(DATAJOB_KERNEL_CACHE=str(tmp_path))
+    assert codes == "[1]"
+    assert not any(b"kernels.former" in index.read_bytes() for index in tmp_path.glob("*.nbi"))
+
+
 def test_the_cache_beside_the_sources_is_used_when_it_is_warm_even_if_it_cannot_be_written(monkeypatch, tmp_path):
     from datajob.operators.kernels import jit
 

@@ -1,0 +1,1 @@
+"""Encoded images (later audio and video) in memory: their headers and their pixels, for formats and operators alike."""

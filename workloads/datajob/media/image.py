@@ -1,0 +1,145 @@
+"""Encoded images and pixels as upright 8-bit RGB, and what their headers state.
+
+Raises ImageError with one reason that a person can act on.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 100_000_000
+"""Default limit of width x height: 300 MB as RGB."""
+ORIENTATION = 0x0112
+"""EXIF tag; values from 5 on swap width and height (CIPA DC-008, 4.6.5)."""
+_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+_pillow = threading.Lock()
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; says why."""
+
+
+class Header(NamedTuple):
+    """What the header of an encoded image states."""
+
+    width: int
+    """In pixels, as stored: EXIF orientation is not applied."""
+    height: int
+    format: str
+    """Such as `JPEG`."""
+    mode: str
+    """Pillow's name of the pixel type, such as `RGB`."""
+
+
+def read_header(data: bytes) -> Header:
+    """The header of an encoded image of any size; no pixel is decoded. Raises ImageError."""
+    with _opened(data) as image:
+        return Header(image.width, image.height, str(image.format), image.mode)
+
+
+def decode(image: Any, max_pixels: int = MAX_PIXELS) -> Image:
+    """Upright RGB from an encoded image (bytes) or pixels (height x width [x channels]). Raises ImageError.
+
+    Transparent parts become white, 16 bits become 8, and an animation gives its first frame.
+    """
+    from PIL import ImageOps
+
+    if (pixels := _pixels(image)) is not None:
+        return _rgb(_from_pixels(pixels))
+    with _opened(image, max_pixels) as opened, _reasons():
+        opened.load()
+        return _rgb(ImageOps.exif_transpose(opened))
+
+
+def size_of(image: Any, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of what `decode` returns; of an encoded image only the header is read. Raises ImageError."""
+    if (pixels := _pixels(image)) is not None:
+        return int(pixels.shape[0]), int(pixels.shape[1])
+    with _opened(image, max_pixels) as opened, _reasons():
+        turned = opened.getexif().get(ORIENTATION, 1) >= 5
+        return (opened.width, opened.height) if turned else (opened.height, opened.width)
+
+
+def _pixels(value: Any) -> Any:
+    """The array of an image that is decoded already, or None."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value
+    return np.asarray(value) if isinstance(value, list | tuple) else None
+
+
+def _from_pixels(pixels: Any) -> Image:
+    import numpy as np
+    from PIL import Image
+
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1 if pixels.ndim == 2 else 0
+    if channels not in (1, 3, 4) or 0 in pixels.shape or pixels.dtype.kind not in "ui":
+        raise ImageError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no image (height x width x 1, 3 or 4)")
+    if pixels.max() > 255:
+        pixels = pixels >> 8
+    return Image.fromarray(np.ascontiguousarray(pixels.reshape(pixels.shape[:2]) if channels == 1 else pixels, dtype=np.uint8))
+
+
+@contextmanager
+def _opened(data: bytes, max_pixels: int | None = None) -> Iterator[Image]:
+    from PIL import Image
+
+    with _reasons(), _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # `max_pixels` is the limit here
+        try:
+            image = Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        if max_pixels is not None and image.width * image.height > max_pixels:
+            raise ImageError(f"the image has {image.width} x {image.height} pixels; `maxPixels` allows {max_pixels:,}")
+        yield image
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Whatever a decoder raises over bytes that somebody else made (a struct.error, a SyntaxError), as ImageError."""
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise anything
+        text = str(error).split(" <_io.BytesIO")[0] or type(error).__name__
+        raise ImageError(f"the image cannot be decoded: {text}") from error
+
+
+def _rgb(image: Image) -> Image:
+    """Colours as a viewer shows them on white paper."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    if image.mode in _ALPHA or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image) -> Image:
+    """Grey of 16 bits, 32 bits or floats; Pillow itself would cut everything above 255 off."""
+    import numpy as np
+    from PIL import Image
+
+    values = np.asarray(image)
+    if values.dtype.kind == "f":
+        values = values * 255 if values.size and np.nanmax(values) <= 1.0 else values
+        values = np.nan_to_num(np.clip(values, 0, 255))
+    elif image.mode.startswith("I;16") or (values.size and values.max() > 255):
+        values = values >> 8
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))

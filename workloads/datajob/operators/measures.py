@@ -1,0 +1,70 @@
+"""Filters that compare measures with limits: a reason for each limit, and the measures for whoever wants to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from datajob.operators.base import Bound, Filter, Verdict
+from datajob.parameters import Column, NewColumn, Parameters
+from datajob.suggest import snake
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from datajob.operators.base import Batch, Measures
+
+
+class Measure(Filter):
+    """Keep rows whose measure of one column lies within limits."""
+
+    abstract: ClassVar[bool] = True
+
+    column: Column = Field(description="The column to measure.")
+    min: float = Field(default=0, ge=0, description="Smallest measure kept.")
+    max: float = Field(default=1, ge=0, description="Largest measure kept.")
+    output: NewColumn | None = Field(default=None, description="Column that gets the measure.")
+
+    def measure(self, batch: Batch) -> NDArray[Any]:
+        """The measure of each row, int64 or float64."""
+        raise NotImplementedError
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row of `batch`; the reasons are `<operator>_too_low` and `<operator>_too_high`."""
+        import numpy as np
+        import pyarrow as pa
+
+        values = self.measure(batch)
+        codes = np.zeros(len(values), dtype=np.int8)
+        codes[values < self.min] = 1
+        codes[values > self.max] = 2
+        name = snake(self.key)
+        columns = {self.output: pa.array(values)} if self.output else {}
+        return Verdict(codes, (f"{name}_too_low", f"{name}_too_high"), columns)
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """`min` and `max`."""
+        name = snake(self.key)
+        return Bound("min", name, self.min, True), Bound("max", name, self.max, False)
+
+    def measures(self, batch: Batch) -> Measures:
+        """The one measure, named after the operator."""
+        return {snake(self.key): self.measure(batch)}
+
+
+def share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
+    """`part / whole`, 0 where there is nothing."""
+    import numpy as np
+
+    return np.asarray(part / np.maximum(whole, 1))
+
+
+def bounds_of(parameters: Parameters, limits: Iterable[tuple[str, str]]) -> tuple[Bound, ...]:
+    """A `Bound` for each pair of a field, called `min_...` or `max_...`, and the measure that it limits."""
+    return tuple(
+        Bound(to_camel(field), measure, getattr(parameters, field), is_least=field.startswith("min_"))
+        for field, measure in limits
+    )

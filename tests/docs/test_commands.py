@@ -1,4 +1,4 @@
-"""Every command on the pages is run, from top to bottom, and prints what the page shows."""
+"""Every command on the pages runs, from top to bottom, and prints what the page shows."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 from tests.support.pages import PAGES, ROOT, Command, blocks, commands
 
 NOT_HERE = ("make ", "pip ", "kubectl ", "helm ", "docker ", "git ", "source ")
-"""Commands that set up the checkout itself or need a cluster; what they start is tested elsewhere."""
+"""Commands that set up the checkout or need a cluster. Other tests cover them."""
 SHOWING = [page for page in PAGES if blocks(page, "console")]
 
 
@@ -31,7 +31,7 @@ def test_the_commands_of_a_page_print_what_it_shows(page: str, tmp_path: Path) -
 
 
 def check(command: Command, folder: Path, before: int, where: str) -> int:
-    """Run one command with `$?` as the one before left it; its exit code."""
+    """Run one command, with `$?` as the previous one left it, and return its exit code."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     shell = ["bash", "-c", f"(exit {before}); {command.text}"]
     done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -45,7 +45,7 @@ def check(command: Command, folder: Path, before: int, where: str) -> int:
 
 
 def plain(line: str) -> str:
-    """A line without what differs between machines: times, sizes, speeds, digests, the width of columns."""
+    """A line without what varies between machines: times, sizes, speeds, digests and column widths."""
     line = re.sub(r"part-(\d+)-[0-9a-f]{10}", r"part-\1-#", line)
     line = re.sub(r"[\d.,]+ (s|[kMG]?B/s|[kMG]?B)\b", r"# \1", line)
     line = re.sub(r"# [kMG]?B", "# B", line)

@@ -1,4 +1,4 @@
-"""The pages people read, as their fenced blocks."""
+"""The documentation pages as fenced blocks."""
 
 import re
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file it is the content of, named by its first line: `# job.yaml`."""
+        """The name of the file to write the block to, from its first line: `# job.yaml`."""
         named = re.match(r"# ([\w.-]+\.(?:yaml|py))\n", self.text)
         return named[1] if named else None
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a `console` block, and what it is said to print."""
+    """A command of a `console` block and its documented output."""
 
     text: str
     shown: tuple[str, ...]
@@ -48,7 +48,7 @@ def blocks(page: str, *languages: str) -> list[Block]:
 
 
 def commands(block: Block) -> list[Command]:
-    """The commands of a `console` block: `$ ` begins one, `> ` goes on with it, the rest is its output."""
+    """The commands of a `console` block: `$ ` begins one, `> ` continues it, the rest is its output."""
     found: list[tuple[list[str], list[str]]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -57,4 +57,4 @@ def commands(block: Block) -> list[Command]:
             found[-1][0].append(line[2:])
         else:
             found[-1][1].append(line)
-    return [Command("\n".join(said), tuple(shown)) for said, shown in found]
+    return [Command("\n".join(lines), tuple(shown)) for lines, shown in found]

@@ -34,7 +34,7 @@ def test_json_holds_every_measure(datajob: DataJobCommand, job: Path) -> None:
         ("digitRatio", False),
         ("columns", False),
     ]
-    assert found["measures"][0]["thresholds"][0]["dropped"] == 2
+    assert found["measures"][0]["thresholds"][0]["rejected"] == 2
 
 
 def test_the_report_is_kept_where_it_is_asked_for(datajob: DataJobCommand, job: Path) -> None:

@@ -71,15 +71,15 @@ def test_rows_go_through_unchanged_and_are_measured_as_they_are_there(texts: Pat
     assert (before.rows, after.lowest >= 40) == (ROWS, True)
     [limit, _] = before.thresholds
     assert (limit.parameter, limit.limit, limit.default) == ("min", 40, 1)
-    assert before.rows - limit.dropped == after.rows
+    assert before.rows - limit.rejected == after.rows
 
 
 def test_what_a_limit_is_said_to_drop_is_what_the_filter_drops(texts: Path, tmp_path: Path) -> None:
     steps = [{"analyze": {}}, {"textLength": {"min": 150, "max": 255}}]
     report = run(make_job(texts, tmp_path / "out", steps))
-    dropped = {limit.side: limit.dropped for limit in found(report.measures, "textLength", "text_length").thresholds}
+    rejects = {limit.side: limit.rejected for limit in found(report.measures, "textLength", "text_length").thresholds}
     rejected = report.steps[2].rejected
-    assert dropped == {"min": rejected["text_length_too_low"], "max": rejected["text_length_too_high"]}
+    assert rejects == {"min": rejected["text_length_too_low"], "max": rejected["text_length_too_high"]}
 
 
 def test_numeric_columns_have_the_quantiles_of_their_numbers(texts: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from datajob.engine.executors.actors import ActorPool, shards_at_once
 from datajob.engine.executors.placement import place
 from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.plan.fused import FusedSteps
-from datajob.engine.steps import Step
-from datajob.engine.worker.tasks import gathered
+from datajob.engine.plan.steps import Step
+from datajob.engine.worker.tasks import merge_small
 from datajob.errors import InvalidJob
 from datajob.operators.inference.llava import Llava
 from tests.engine.test_crash import commits, kill_when, start
@@ -93,7 +93,7 @@ def test_rows_of_one_parquet_file_are_spread_over_shards(tmp_path: Path) -> None
 
 def test_small_tables_are_gathered_and_large_ones_pass() -> None:
     tables = [pa.table({"x": list(range(i, i + n))}) for i, n in ((0, 1), (1, 1), (2, 1000), (1002, 1), (1003, 2))]
-    found = list(gathered(iter(tables), 1000))
+    found = list(merge_small(iter(tables), 1000))
     assert [t.num_rows for t in found] == [1002, 3]
     assert pa.concat_tables(found).column("x").to_pylist() == list(range(1005))
 

@@ -12,7 +12,7 @@ from datajob.api.report import Measure, Report, Threshold
 from datajob.cli.modules import importing_from
 from datajob.cli.running import chosen_job, module_folders
 from datajob.cli.tables import aligned
-from datajob.engine.report.formatting import can_drop, counted, number, share
+from datajob.engine.report.formatting import can_reject, counted, number, share
 from datajob.errors import InvalidJob
 
 
@@ -94,7 +94,7 @@ def _distributions(measured: Sequence[Measure]) -> Iterator[str]:
 def _limits(measured: Sequence[Measure], total: int) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("Limit", "In the job", "drops", "Default", "drops", "Suggested", "drops")]
     for of, group in groupby(measured, key=lambda measure: measure.of):
-        limits = [(measure, t) for measure in group for t in measure.thresholds if can_drop(t)]
+        limits = [(measure, t) for measure in group for t in measure.thresholds if can_reject(t)]
         if limits:
             rows.append((of, *[""] * 6))
             rows += [_limit(measure, threshold, total) for measure, threshold in limits]
@@ -107,9 +107,9 @@ def _styled(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _limit(measure: Measure, limit: Threshold, total: int) -> tuple[str, ...]:
-    here = (number(limit.limit), share(limit.dropped, total)) if measure.in_job else ("", "")
+    here = (number(limit.limit), share(limit.rejected, total)) if measure.in_job else ("", "")
     default = ("", "")
-    if limit.default is not None and limit.default_dropped is not None:
-        default = number(limit.default), share(limit.default_dropped, total)
+    if limit.default is not None and limit.default_rejected is not None:
+        default = number(limit.default), share(limit.default_rejected, total)
     of = "" if limit.parameter == limit.side else f" of {measure.name}"
-    return f"  {limit.parameter}{of}", *here, *default, number(limit.suggested), share(limit.suggested_dropped, total)
+    return f"  {limit.parameter}{of}", *here, *default, number(limit.suggested), share(limit.suggested_rejected, total)

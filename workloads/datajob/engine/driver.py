@@ -28,10 +28,10 @@ from datajob.engine.input.listing import Listing, list_input
 from datajob.engine.options import RunOptions
 from datajob.engine.pipeline import Context, Records, Stage, flow, stage_count
 from datajob.engine.plan.fused import FusedSteps, cost_unknown, fuse, job_steps
+from datajob.engine.plan.steps import Step
 from datajob.engine.report.page import render
 from datajob.engine.report.report_builder import Meter
-from datajob.engine.steps import Step
-from datajob.engine.worker.rejects import SideFolders
+from datajob.engine.worker.rejects import RejectFolders
 from datajob.engine.worker.tasks import ShardFailure
 from datajob.errors import DataJobError, InvalidJob, RowsFailed
 from datajob.formats.base import Writer
@@ -199,7 +199,7 @@ class _Run:
                 if stage.stop_when is not None and stage.stop_when(records):
                     break
         outcomes.close()
-        self._side_files.update(path for record in records.values() for path in record.side_files)
+        self._side_files.update(path for record in records.values() for path in record.reject_files)
         self._meter.end_stage()
         self._check_ratio()
         return records
@@ -261,11 +261,11 @@ class _Run:
             self._sink.write(f"{BOOKKEEPING}/report.html", render(report).encode())
 
 
-def _side_folders(job: DataJob, state: RunState) -> SideFolders:
+def _side_folders(job: DataJob, state: RunState) -> RejectFolders:
     """Under `append` every run has files of its own."""
     sink = job.spec.sink.chosen
     owner = digest(sink.path, state.run_id if sink.mode == "append" else None)[:8]
-    return SideFolders(job.spec.rejects.path if job.spec.rejects else None, job.spec.errors.path, owner)
+    return RejectFolders(job.spec.rejects.path if job.spec.rejects else None, job.spec.errors.path, owner)
 
 
 def _worst(meter: Meter) -> str:

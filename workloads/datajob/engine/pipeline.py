@@ -16,8 +16,8 @@ from datajob.engine.dedup.stages import deduplicate, deduplicate_stages
 from datajob.engine.exchange.blocks import read_blocks
 from datajob.engine.input.inputs import FragmentInput, IntermediateInput, PartitionInput
 from datajob.engine.plan.fused import FusedSteps
+from datajob.engine.plan.steps import Step
 from datajob.engine.stage import Context, Records, Stage, StageResult, Stages, Upstream, from_fragments, intermediate_folder
-from datajob.engine.steps import Step
 from datajob.engine.worker.outputs import ExchangeOutput, IntermediateOutput, SinkOutput
 from datajob.operators.base import Batch, Deduplicate, Head, Repartition
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import MIB, Shard, make_shards
 from datajob.engine.input.inputs import FragmentInput, Input
-from datajob.engine.worker.rejects import SideFolders
+from datajob.engine.worker.rejects import RejectFolders
 from datajob.engine.worker.tasks import RowsTask, Task
 from datajob.formats.base import Writer
 from datajob.formats.storage import BOOKKEEPING
@@ -17,7 +17,7 @@ from datajob.operators.base import Deduplicate, Repartition
 
 if TYPE_CHECKING:
     from datajob.engine.plan.fused import FusedSteps
-    from datajob.engine.steps import Step
+    from datajob.engine.plan.steps import Step
     from datajob.engine.worker.outputs import Output
 
 PARTITION_BYTES = 64 * MIB
@@ -68,7 +68,7 @@ class Context:
     recipe: str
     """Digest of what is common to all units: engine, image, error policy."""
     policy: str
-    side: SideFolders
+    side: RejectFolders
     python_path: tuple[str, ...]
     input_bytes: int
     side_inputs: Callable[[Step], Sequence[FragmentInput]]
@@ -93,4 +93,4 @@ def from_fragments(source: FragmentInput) -> Upstream:
 
 def intermediate_folder(name: str) -> str:
     """Where a phase keeps what the next one needs."""
-    return f"{BOOKKEEPING}/stages/{name}"
+    return f"{BOOKKEEPING}/intermediate/{name}"

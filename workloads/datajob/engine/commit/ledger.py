@@ -32,7 +32,7 @@ class Record:
     """Rows that the unit passed on."""
     files: list[OutputFile] = field(default_factory=list)
     """Files of the result, relative to the sink."""
-    side_files: list[str] = field(default_factory=list)
+    reject_files: list[str] = field(default_factory=list)
     """Full paths of rejects and quarantine files."""
     schema: str | None = None
     """Columns and types of the rows it passed on."""

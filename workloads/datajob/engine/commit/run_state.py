@@ -66,7 +66,7 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
     if last is not None and last.state != "complete":
         state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
         if fresh:
-            for kept in ("commits", "stages", "answers"):
+            for kept in ("commits", "intermediate", "model-outputs"):
                 sink.delete_tree(f"{BOOKKEEPING}/{kept}")
             state = replace(state, target=None)
         return state

@@ -114,7 +114,7 @@ class Tally:
         for key, sketch in other.measures.items():
             self.measures.setdefault(key, Sketch()).merge(sketch)
         for sample in other.samples:
-            if self.wants_sample(sample["step"], sample["reason"]):
+            if self.needs_sample(sample["step"], sample["reason"]):
                 self.samples.append(sample)
 
     def observe(self, step: str, found: Mapping[str, Measures]) -> None:
@@ -123,7 +123,7 @@ class Tally:
             for measure, values in measures.items():
                 self.measures.setdefault((step, name, measure), Sketch()).add(values)
 
-    def wants_sample(self, step: str, reason: str | None) -> bool:
+    def needs_sample(self, step: str, reason: str | None) -> bool:
         """True while another example of this step and reason is welcome."""
         have = sum(1 for s in self.samples if s["step"] == step and s["reason"] == reason)
         return have < (KEPT_SAMPLES if reason is None else SAMPLES_PER_REASON)
@@ -131,7 +131,7 @@ class Tally:
     def sample(self, step: str, reason: str | None, rows: pa.Table) -> None:
         """Keep the first of `rows` as examples, values shortened."""
         for index in range(min(rows.num_rows, SAMPLES_PER_REASON)):
-            if not self.wants_sample(step, reason):
+            if not self.needs_sample(step, reason):
                 return
             row = {name: shorten(rows.column(name)[index].as_py()) for name in rows.column_names[:SAMPLE_COLUMNS]}
             self.samples.append({"step": step, "reason": reason, "row": row})
@@ -158,7 +158,7 @@ class Tally:
             "samples": self.samples,
             "workers": {k: vars(v) for k, v in self.workers.items()},
             "measures": [[*key, sketch.to_json()] for key, sketch in self.measures.items()],
-            "recalled": self.reused,
+            "reused": self.reused,
         }
 
     @classmethod
@@ -167,7 +167,7 @@ class Tally:
         workers = {k: WorkerTally(**v) for k, v in data.get("workers", {}).items()}
         measures = {(step, name, measure): Sketch.from_json(s) for step, name, measure, s in data.get("measures", ())}
         steps = {k: StepTally(**v) for k, v in data["steps"].items()}
-        return cls(steps, data["histograms"], data["samples"], workers, measures, data.get("recalled", 0))
+        return cls(steps, data["histograms"], data["samples"], workers, measures, data["reused"])
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
         """The report's steps, in order; steps that saw no row yet have zeros."""

@@ -19,7 +19,7 @@ from datajob.formats.folder import Folder
 from datajob.operators.base import Deduplicate
 
 if TYPE_CHECKING:
-    from datajob.engine.steps import Step
+    from datajob.engine.plan.steps import Step
 
 MOST_EDGES = 1 << 24
 """Edges whose components the driver finds by itself, in less than 2 GiB; of more, the workers do."""

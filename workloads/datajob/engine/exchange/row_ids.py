@@ -27,7 +27,7 @@ class RowNumbers:
         return (self.start + shard) << ROW_BITS
 
 
-OF_THE_JOB = RowNumbers()
+JOB_ROWS = RowNumbers()
 """The rows of the job itself."""
 
 

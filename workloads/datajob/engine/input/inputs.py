@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from datajob.api.report import READ
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import conform, read_blocks, read_partition
-from datajob.engine.exchange.row_ids import OF_THE_JOB, RowFiles
-from datajob.engine.input.prefetch import read_ahead
-from datajob.engine.input.sharding import InputShard
-from datajob.engine.steps import Step
+from datajob.engine.exchange.row_ids import JOB_ROWS, RowFiles
+from datajob.engine.input.prefetch import prefetch
+from datajob.engine.input.sharding import ShardFragments
+from datajob.engine.plan.steps import Step
 from datajob.engine.worker.chain import Chain, compact, fail_rows
 from datajob.errors import InputError
 from datajob.formats.base import Fragment, OnBadRecord, Reader
@@ -37,7 +37,7 @@ class Input(Protocol):
 class FragmentInput:
     """The job's own input."""
 
-    shards: tuple[InputShard, ...]
+    shards: tuple[ShardFragments, ...]
     readers: tuple[Reader, ...]
     schema: pa.Schema
     """Of the rows of all sources together."""
@@ -58,7 +58,7 @@ class FragmentInput:
         def read(fragment: Fragment, on_bad: OnBadRecord) -> Iterator[pa.Table]:
             return reader.read(fragment, schema, BATCH_BYTES, on_bad)
 
-        for fragment, tables in read_ahead(piece.fragments, read, on_bad):
+        for fragment, tables in prefetch(piece.fragments, read, on_bad):
             started = time.perf_counter()
             try:
                 for table in rows_between(tables, piece.rows):
@@ -105,7 +105,7 @@ class IntermediateInput:
 
     def tables(self, shard: Shard, chain: Chain) -> Iterator[pa.Table]:
         """Read the staged rows and apply the global step's decision."""
-        repeats = (self.repeats or RowFiles(self.root)).read(OF_THE_JOB, shard.index)
+        repeats = (self.repeats or RowFiles(self.root)).read(JOB_ROWS, shard.index)
         position = 0
         for table in read_blocks(self.root, self.names[shard.index]):
             if self.step is not None:

@@ -13,7 +13,7 @@ from datajob.engine.input.sharding import (
     MAX_FRAGMENTS,
     MODEL_PARTS,
     MODEL_ROWS,
-    InputShard,
+    ShardFragments,
     model_fragments,
     model_line_target,
     model_target,
@@ -56,7 +56,7 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
     learn = _schema_of_readable if lenient else _schema
     schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
     most = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
-    shards: list[InputShard] = []
+    shards: list[ShardFragments] = []
     for number, (reader, some) in enumerate(zip(readers, files, strict=True)):
         wanted = _line_target(reader, some, target, lenient) if inference else target
         shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, most)
@@ -76,10 +76,10 @@ def _line_target(reader: Reader, files: Sequence[InputFile], target: int, lenien
     return target if row_bytes is None else model_line_target(target, sum(f.size for f in files), row_bytes)
 
 
-def _divided(shards: Sequence[InputShard], readers: Sequence[Reader], lenient: bool) -> list[InputShard]:
+def _divided(shards: Sequence[ShardFragments], readers: Sequence[Reader], lenient: bool) -> list[ShardFragments]:
     """Shards of few rows out of those of one fragment whose format tells how many rows it has."""
 
-    def one(shard: InputShard) -> list[InputShard]:
+    def one(shard: ShardFragments) -> list[ShardFragments]:
         try:
             rows = readers[shard.source].count(shard.fragments[0]) if len(shard.fragments) == 1 else None
         except InputError:

@@ -32,7 +32,7 @@ class Loaded:
     error: DataJobError | None = None
 
 
-def read_ahead(fragments: Sequence[Fragment], read: Read, on_bad: OnBadRecord) -> Iterator[tuple[Fragment, Iterator[pa.Table]]]:
+def prefetch(fragments: Sequence[Fragment], read: Read, on_bad: OnBadRecord) -> Iterator[tuple[Fragment, Iterator[pa.Table]]]:
     """Each fragment with its tables, in order. What reading raises is raised when the tables are asked for."""
     if not any(map(_is_worth_it, fragments)):
         yield from ((fragment, read(fragment, on_bad)) for fragment in fragments)

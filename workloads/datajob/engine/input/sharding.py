@@ -58,7 +58,7 @@ BOUNDARY = 8
 
 
 @dataclass(frozen=True)
-class InputShard:
+class ShardFragments:
     """Fragments of one source that are read, processed and committed together."""
 
     source: int
@@ -78,11 +78,11 @@ class InputShard:
         files = [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]
         return [self.source, files] if self.rows is None else [self.source, files, self.rows]
 
-    def divided(self, rows: int, most: int) -> list[InputShard]:
+    def divided(self, rows: int, most: int) -> list[ShardFragments]:
         """At most `most` shards of consecutive rows of this one, whose only fragment has `rows` rows."""
         parts = max(1, min(most, rows))
         edges = [rows * part // parts for part in range(parts + 1)]
-        return [InputShard(self.source, self.fragments, edge, parts) for edge in pairwise(edges)]
+        return [ShardFragments(self.source, self.fragments, edge, parts) for edge in pairwise(edges)]
 
 
 def model_target(total_bytes: int) -> int:
@@ -108,19 +108,19 @@ def shard_target(total_bytes: int) -> int:
     return next((target for limit, target in TARGETS if total_bytes <= limit), LARGEST)
 
 
-def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MAX_FRAGMENTS) -> list[InputShard]:
+def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MAX_FRAGMENTS) -> list[ShardFragments]:
     """Group consecutive fragments into shards of `target`/2 to `target` bytes and at most `most` fragments.
 
     Small files end a shard where the hash of a name says so (content-defined chunking, as in rsync and restic).
     """
-    shards: list[InputShard] = []
+    shards: list[ShardFragments] = []
     current: list[Fragment] = []
     weight = 0
 
     def cut() -> None:
         nonlocal weight
         if current:
-            shards.append(InputShard(source, tuple(current)))
+            shards.append(ShardFragments(source, tuple(current)))
             current.clear()
             weight = 0
 

@@ -10,7 +10,7 @@ from datajob.api.datajob import DataJob
 from datajob.api.problems import closest
 from datajob.api.spec import Errors
 from datajob.engine.plan.fused import job_steps
-from datajob.engine.steps import Step
+from datajob.engine.plan.steps import Step
 from datajob.errors import InvalidJob
 from datajob.operators.base import Batch, Filter, FlatMap
 from datajob.operators.text.analyze import Analyze, Measured

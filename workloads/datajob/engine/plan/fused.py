@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from datajob.api.datajob import DataJob
 from datajob.api.spec import DataJobSpec
-from datajob.engine.steps import Step
+from datajob.engine.plan.steps import Step
 from datajob.operators.base import Deduplicate, Filter, Global, Head, Model, Observe, Repartition
 
 

@@ -1,4 +1,4 @@
-"""Inline SVG for the report's page: bars of shares, and histograms of lengths before and after."""
+"""Inline SVG for the report page: bars, histograms of lengths, small distributions."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ SMALL_WIDTH, SMALL_HEIGHT, MARKS_HEIGHT = 300, 76, 12
 
 
 def bar(parts: Sequence[tuple[str, float]], label: str, height: int = 14) -> str:
-    """One horizontal bar; `parts` are CSS classes with shares of the full width (0..1), from the left."""
+    """One horizontal bar; `parts` are CSS classes with their shares of the full width (0 to 1), from left to right."""
     left, drawn = 0.0, []
     for css, part in parts:
         if part > 0:
-            width = max(part, 0.004)  # what is there is seen
+            width = max(part, 0.004)  # even the smallest part stays visible
             drawn.append(f'<rect class="{css}" x="{left:.2%}" width="{width:.2%}" height="{height}" rx="1.5"/>')
             left += part
     title = f"<title>{escape(label)}</title>"
@@ -23,7 +23,7 @@ def bar(parts: Sequence[tuple[str, float]], label: str, height: int = 14) -> str
 
 
 def histogram(read: Sequence[int], written: Sequence[int], unit: str, label: str) -> str:
-    """Rows per power of two of length: those read behind, those written in front."""
+    """Rows per power of two of length: rows read in the background, rows written in front."""
     filled = [index for counts in (read, written) for index, rows in enumerate(counts) if rows]
     bins = range(min(filled, default=0), max(filled, default=0) + 1)
     top, slot, every = max([1, *read, *written]), min(CHART_WIDTH / len(bins), WIDEST), -(-len(bins) // 12)
@@ -57,15 +57,18 @@ def _column(css: str, x: float, width: float, rows: int, top: int, label: str) -
 def distribution(
     edges: Sequence[float], counts: Sequence[int], quantiles: dict[str, float], limits: Sequence[tuple[str, float]], label: str
 ) -> str:
-    """A small histogram of bins that are drawn equally wide, with a box from the 25th to the 75th percentile below it,
-    its line from the 5th to the 95th, and the limits (`min` or `max`, value): what lies beyond them is shaded."""
+    """A small histogram with bins of equal width on screen.
+
+    Below it, a box covers the 25th to the 75th percentile and a line the 5th to the 95th. Values beyond `limits`
+    (`min` or `max`, value) are shaded.
+    """
     slot, top, drawn = SMALL_WIDTH / len(counts), max([1, *counts]), []
     for index, rows in enumerate(counts):
         if rows:
             height = max(1.5, rows / top * (SMALL_HEIGHT - 4))
-            said = f"{number(edges[index])} to {number(edges[index + 1])}: {count(rows)} rows"
+            label_of_bin = f"{number(edges[index])} to {number(edges[index + 1])}: {count(rows)} rows"
             place = f'x="{index * slot + 0.5:.1f}" y="{SMALL_HEIGHT - height:.1f}" width="{slot - 1:.1f}" height="{height:.1f}"'
-            drawn.append(f'<rect class="before" {place}><title>{escape(said)}</title></rect>')
+            drawn.append(f'<rect class="before" {place}><title>{escape(label_of_bin)}</title></rect>')
     for side, value in limits:
         x = place_of(value, edges) * SMALL_WIDTH
         left, width = (0.0, x) if side == "min" else (x, SMALL_WIDTH - x)
@@ -87,7 +90,7 @@ def distribution(
 
 
 def place_of(value: float, edges: Sequence[float]) -> float:
-    """Where a value is on an axis of equally wide bins: 0 at the first edge (or before), 1 at the last (or behind)."""
+    """Position of a value on an axis of equally wide bins: 0 up to the first edge, 1 from the last edge on."""
     if value <= edges[0]:
         return 0.0
     if value >= edges[-1]:

@@ -1,4 +1,4 @@
-"""From distributions to what a person reads: quantiles, a histogram, what each limit drops, which limit would suit."""
+"""Turns sketches into the measures of the report: quantiles, a histogram, rejected rows per limit, suggested limits."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from math import exp, log
 from datajob.api.report import Measure, Threshold
 from datajob.engine.counts.sketch import Sketch
 from datajob.engine.counts.tally import MeasureKey
-from datajob.engine.steps import Step
+from datajob.engine.plan.steps import Step
 from datajob.operators.base import Bound, Filter, Observe
 
 QUANTILES = {"p1": 0.01, "p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 TAIL = 0.01
-"""Share of the rows that a suggested limit drops at most."""
+"""Maximum share of the rows that a suggested limit rejects."""
 DIGITS = 2
 """Significant digits of a suggested limit."""
 BINS = 24
 LEFT_OUT = 0.005
-"""Share of the rows at each end that a histogram leaves out: a few outliers would squeeze all others into one bin."""
+"""Share of the rows at each end that a histogram omits. Otherwise a few outliers would squeeze all others into one bin."""
 WIDE = 20.0
-"""Numbers that spread over more than this factor get bins of equal ratio instead of equal width."""
+"""Values that range over more than this factor get bins of equal ratio instead of equal width."""
 
 
 def measure_reports(measures: Mapping[MeasureKey, Sketch], steps: Iterable[Step]) -> tuple[Measure, ...]:
-    """The report's measures, in the order in which they were taken; those that no row has are left out."""
+    """The measures of the report, in the order in which they were taken, without those that no row has."""
     observers = {step.name: step.operator for step in steps if isinstance(step.operator, Observe)}
     return tuple(_report(*key, sketch, observers[key[0]]) for key, sketch in measures.items() if sketch.count)
 
@@ -50,8 +50,11 @@ def _report(step: str, of: str, name: str, sketch: Sketch, observer: Observe) ->
 
 
 def bin_edges(sketch: Sketch) -> tuple[float, ...]:
-    """Edges of a histogram of about BINS bins: of width one for few whole numbers, of equal width, or of equal ratio
-    (those below one together) where numbers spread widely."""
+    """Edges of a histogram with about BINS bins.
+
+    A few whole numbers get one bin each. Otherwise the bins have equal width, or, if the values vary widely, equal ratio
+    (with one bin for all values below one).
+    """
     end = LEFT_OUT if sketch.count * LEFT_OUT >= 1 else 0.0
     low, start, high = sketch.quantiles((end, 0.05, 1 - end))
     whole = sketch.is_whole(low, high)
@@ -77,27 +80,27 @@ def _thresholds(sketch: Sketch, rule: Filter, measure: str) -> Iterator[Threshol
                 parameter=bound.parameter,
                 side="min" if bound.is_least else "max",
                 limit=bound.limit,
-                dropped=_dropped(sketch, bound.limit, bound),
+                rejected=_rejected(sketch, bound.limit, bound),
                 default=default,
-                default_dropped=None if default is None else _dropped(sketch, default, bound),
+                default_rejected=None if default is None else _rejected(sketch, default, bound),
                 suggested=suggested,
-                suggested_dropped=_dropped(sketch, suggested, bound),
+                suggested_rejected=_rejected(sketch, suggested, bound),
             )
 
 
 def _with_defaults(rule: Filter) -> tuple[Bound, ...]:
-    """The limits that the filter has when nobody sets them."""
+    """The limits of the filter if none of its parameters is set."""
     limits = {bound.parameter.split("[")[0] for bound in rule.bounds()}
     fields = {name: field for name, field in type(rule).model_fields.items() if (field.alias or name) in limits}
     return rule.model_copy(update={name: f.default for name, f in fields.items() if not f.is_required()}).bounds()
 
 
-def _dropped(sketch: Sketch, limit: float, bound: Bound) -> int:
+def _rejected(sketch: Sketch, limit: float, bound: Bound) -> int:
     return sketch.below(limit) if bound.is_least else sketch.above(limit)
 
 
 def suggest(sketch: Sketch, *, is_least: bool) -> float:
-    """The number with at most TAIL of the rows before or behind it, rounded to DIGITS so that no more rows are dropped."""
+    """The value that rejects at most TAIL of the rows, rounded to DIGITS in the direction that rejects fewer rows."""
     beyond = int(TAIL * sketch.count)
     [exact] = sketch.nth([beyond if is_least else sketch.count - 1 - beyond])
     number = Decimal(exact)

@@ -1,4 +1,4 @@
-"""Numbers as people read them, the same in the terminal and on the report's page."""
+"""Numbers as text, for the terminal and the report page."""
 
 from datajob.api.report import Report, Threshold
 
@@ -9,7 +9,7 @@ def count(value: int) -> str:
 
 
 def number(value: float) -> str:
-    """A measure: `0.0312`, `12.5`, `80`, `1,235`; three digits, more only before the decimal point."""
+    """A measure with three significant digits: `0.0312`, `12.5`, `80`, `1,235`."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """`12.3 %`; a dash when there is nothing to be a part of. What is not all or nothing never reads `100 %` or `0 %`."""
+    """`12.3 %`; a dash if `whole` is zero. Only exactly all or nothing becomes `100 %` or `0 %`."""
     if not whole:
         return "–"
     percent = 100 * part / whole
@@ -51,7 +51,7 @@ def share(part: float, whole: float) -> str:
 
 
 def short(value: int) -> str:
-    """A count for an axis: `0`, `512`, `4k`, `2M` (powers of two)."""
+    """A number for an axis: `0`, `512`, `4k`, `2M` (powers of two)."""
     for unit in ("", "k", "M", "G"):
         if value < 1024 or unit == "G":
             break
@@ -65,7 +65,7 @@ def counted(value: int, noun: str) -> str:
 
 
 def speed(report: Report) -> tuple[float, float] | None:
-    """Bytes and rows read a second by this attempt, its start-up left out; None before anything is done."""
+    """Bytes and rows that this attempt read per second, excluding startup; None before the first shard is done."""
     progress = report.progress
     worked = report.seconds - report.startup_seconds
     if worked <= 0 or not progress.shards_done:
@@ -74,6 +74,6 @@ def speed(report: Report) -> tuple[float, float] | None:
     return report.input_bytes * progress.percent / 100 * share_here / worked, progress.rows_in * share_here / worked
 
 
-def can_drop(limit: Threshold) -> bool:
-    """False for a least value of 0, and none above it suggested, of a measure that is never less."""
+def can_reject(limit: Threshold) -> bool:
+    """False for a minimum of 0 if no higher one is suggested: the measure is never negative."""
     return limit.side == "max" or max(limit.limit, limit.suggested) > 0

@@ -12,8 +12,8 @@ from datajob.api.report import READ, WRITE, Output, Progress, Report
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import RunState, now
 from datajob.engine.counts.tally import Tally
+from datajob.engine.plan.steps import Step
 from datajob.engine.report.distributions import measure_reports
-from datajob.engine.steps import Step
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Meter:
             startup_seconds=round((self.first_shard or time.time()) - self.began, 3),
             attempt=self.state.attempt,
             shards_reused=self.kept,
-            answers_reused=self.tally.reused,
+            model_outputs_reused=self.tally.reused,
             version=__version__,
             input_bytes=self.input_bytes,
             input_files=self.input_files,

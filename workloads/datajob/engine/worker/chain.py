@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from datajob.engine.counts.tally import Tally
-from datajob.engine.steps import Step
+from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
-from datajob.engine.worker.answer_cache import AnswerCache
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
+from datajob.engine.worker.model_output_cache import ModelOutputCache
 from datajob.errors import RowsFailed
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Model, Observe, Verdict
 
@@ -50,7 +50,7 @@ class Chain:
     policy: str
     dropped: Dropped | None = None
     tally: Tally = field(default_factory=Tally)
-    answers: AnswerCache | None = None
+    answers: ModelOutputCache | None = None
     """Where models keep what they said, until the rows are committed."""
 
     def apply(self, table: pa.Table) -> pa.Table:
@@ -140,7 +140,7 @@ class Chain:
         for code, reason in enumerate(reasons, start=1):
             if found[code]:
                 counts[reason] = counts.get(reason, 0) + int(found[code])
-                if self.tally.wants_sample(step.name, reason):
+                if self.tally.needs_sample(step.name, reason):
                     first = np.flatnonzero(hit & (codes == code))[:3]
                     self.tally.sample(step.name, reason, batch.table.take(pa.array(first)))
         if self.dropped is not None:

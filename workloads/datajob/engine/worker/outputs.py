@@ -10,7 +10,7 @@ from datajob.api.report import WRITE
 from datajob.engine.commit.shard import Shard
 from datajob.engine.counts.tally import Tally
 from datajob.engine.exchange.blocks import BlockWriter, conform, typed
-from datajob.engine.exchange.row_ids import OF_THE_JOB, RowNumbers
+from datajob.engine.exchange.row_ids import JOB_ROWS, RowNumbers
 from datajob.formats.base import OutputFile, ShardWriter, Writer
 from datajob.operators.base import Batch, Deduplicate, Repartition
 
@@ -95,7 +95,7 @@ class IntermediateOutput:
     deduplicate: Deduplicate | None = None
     sampled: Repartition | None = None
     partitions: int = 1
-    numbers: RowNumbers = OF_THE_JOB
+    numbers: RowNumbers = JOB_ROWS
     staged: bool = True
     """False where only what lies beside the rows is needed."""
 

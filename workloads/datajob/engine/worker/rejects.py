@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SideFolders:
+class RejectFolders:
     """Where a job keeps dropped rows. Either path may be None: such rows are only counted."""
 
     rejects: str | None
@@ -24,9 +24,9 @@ class SideFolders:
     owner: str
     """Names of files begin with this, so that several jobs may share a folder and each knows its own."""
 
-    def open(self, prefix: str) -> DroppedRows:
+    def open(self, prefix: str) -> RejectWriter:
         """Takes the dropped rows of one unit."""
-        return DroppedRows(self.rejects, self.quarantine, f"{self.owner}-{prefix}")
+        return RejectWriter(self.rejects, self.quarantine, f"{self.owner}-{prefix}")
 
     def sweep(self, keep: Collection[str]) -> None:
         """Delete the job's own files but those to `keep` (full paths): what an earlier recipe or a crash left."""
@@ -39,7 +39,7 @@ class SideFolders:
             )
 
 
-class DroppedRows:
+class RejectWriter:
     """Writes one unit's dropped rows as Parquet, their reason or error in front."""
 
     def __init__(self, rejects: str | None, quarantine: str | None, prefix: str) -> None:

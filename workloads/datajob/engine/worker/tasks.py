@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput, Input
-from datajob.engine.steps import Step
+from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
-from datajob.engine.worker.answer_cache import AnswerCache
 from datajob.engine.worker.chain import Chain
+from datajob.engine.worker.model_output_cache import ModelOutputCache
 from datajob.engine.worker.outputs import Output
-from datajob.engine.worker.rejects import SideFolders
+from datajob.engine.worker.rejects import RejectFolders
 from datajob.errors import DataJobError, SinkError
 from datajob.formats.storage import storage_errors
 from datajob.operators.base import Model
@@ -47,7 +47,7 @@ class RowsTask:
     steps: tuple[Step, ...]
     output: Output
     policy: str
-    side: SideFolders
+    side: RejectFolders
     python_path: tuple[str, ...] = ()
 
     def run(self, shard: Shard) -> Record:
@@ -58,12 +58,12 @@ class RowsTask:
 
     def _run(self, shard: Shard) -> Record:
         dropped = self.side.open(f"{self.stage}-{shard.prefix}")
-        answers = AnswerCache(self.sink, self.stage, shard.key) if self._inference() else None
+        answers = ModelOutputCache(self.sink, self.stage, shard.key) if self._inference() else None
         chain = Chain(self.steps, self.policy, dropped, answers=answers)
         output = self.output.open(shard)
         rows, schema = 0, None
         try:
-            for table in gathered(self.source.tables(shard, chain), self._together()):
+            for table in merge_small(self.source.tables(shard, chain), self._together()):
                 if isinstance(self.source, FragmentInput):
                     chain.tally.measure("read", table)
                 result = chain.apply(table)
@@ -93,7 +93,7 @@ class RowsTask:
         return MODEL_BYTES if self._inference() else BATCH_BYTES
 
 
-def gathered(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
+def merge_small(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
     """Neighbouring small tables as one of up to about `size` bytes: readers of whole files give a row at a time."""
     import pyarrow as pa
 

@@ -15,19 +15,19 @@ from datajob.engine.exchange.blocks import BlockWriter, read_blocks
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
-ANSWERS = f"{BOOKKEEPING}/answers"
+MODEL_OUTPUTS = f"{BOOKKEEPING}/model-outputs"
 
 
-class AnswerCache:
+class ModelOutputCache:
     """Those of one unit, by step. Small files of Arrow blocks, each written at once, because objects cannot be appended to."""
 
     def __init__(self, sink: str, stage: str, key: str) -> None:
         self._sink = sink
-        self._folder = f"{ANSWERS}/{stage}/{key}"
+        self._folder = f"{MODEL_OUTPUTS}/{stage}/{key}"
         self._lock = threading.Lock()
-        self._steps: dict[str, StepAnswerCache] | None = None
+        self._steps: dict[str, StepModelOutputs] | None = None
 
-    def of(self, step: str) -> StepAnswerCache:
+    def of(self, step: str) -> StepModelOutputs:
         """The answers of a step; those of earlier attempts are read when the first one is asked for."""
         with self._lock:
             if self._steps is None:
@@ -38,9 +38,9 @@ class AnswerCache:
                             self._step(row.pop("_step")).known[row.pop("_key")] = row
             return self._step(step)
 
-    def _step(self, name: str) -> StepAnswerCache:
+    def _step(self, name: str) -> StepModelOutputs:
         assert self._steps is not None
-        return self._steps.setdefault(name, StepAnswerCache(name, self._sink, self._folder))
+        return self._steps.setdefault(name, StepModelOutputs(name, self._sink, self._folder))
 
     def forget(self) -> None:
         """Delete them: the unit is done."""
@@ -48,7 +48,7 @@ class AnswerCache:
         folder.delete(folder.list(self._folder))
 
 
-class StepAnswerCache:
+class StepModelOutputs:
     """What a step's model said, by a key that stands for the content of the row. A `Memory` of operators."""
 
     def __init__(self, step: str, sink: str, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""The section of the report's page on the processes that ran models: where, since when, how busy, how fast."""
+"""The section about the worker processes that ran models: device, activity over time, throughput."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,27 +6,26 @@ from html import escape
 
 from datajob.api.report import Report, WorkerReport
 from datajob.engine.report.charts import bar
-from datajob.engine.report.formatting import count, duration, number, share
-from datajob.engine.report.page_parts import heads, legend
+from datajob.engine.report.formatting import count, counted, duration, number, share
+from datajob.engine.report.sections.parts import heads, legend
 
 _NOTE = (
-    "Each line is a process with its own copy of the models, from its first row to its last. "
-    "Busy is the share of that time in which its models were at work; the rest is waiting for rows."
+    "Each line is a worker process with its own copy of the models, from its first batch to its last. "
+    "“Busy” is the share of that time during which its models were running; otherwise they were waiting for rows."
 )
 
 
-def workers(report: Report) -> Iterator[str]:
-    """The section; nothing when no step has a model."""
+def models(report: Report) -> Iterator[str]:
+    """One line per worker process; nothing if no step runs a model."""
     if not report.workers:
         return
     spans = {worker.name: (_seconds(worker.first), _seconds(worker.last)) for worker in report.workers}
     began, ended = min(first for first, _ in spans.values()), max(last for _, last in spans.values())
-    kept = (
-        f" {count(report.answers_reused)} rows had their answers from an attempt that was cut off."
-        if report.answers_reused
-        else ""
+    reused = report.model_outputs_reused
+    reuse = (
+        f" Model outputs of {counted(reused, 'row')} were reused from shards that an attempt did not finish." if reused else ""
     )
-    yield f'<section><h2>Models at work</h2><p class="note">{_NOTE}{kept}</p>'
+    yield f'<section><h2>Model workers</h2><p class="note">{_NOTE}{reuse}</p>'
     yield legend(("i-kept", "busy"), ("i-before", "waiting"))
     columns = (("Process", ""), ("", ""), ("Device", "s o"), ("Rows", "n"), ("Busy", "s"), ("Rows/s", "n"))
     yield f"<table><thead>{heads(*columns)}</thead><tbody>"
@@ -42,10 +41,10 @@ def workers(report: Report) -> Iterator[str]:
 def _line(worker: WorkerReport, first: float, last: float, began: float, whole: float) -> str:
     span = max(last - first, 1e-3)
     busy = min(1.0, worker.busy_seconds / span)
-    said = f"{worker.name}: {count(worker.rows)} rows in {duration(span)}, busy for {share(busy, 1)} of it"
+    label = f"{worker.name}: {count(worker.rows)} rows in {duration(span)}, busy {share(busy, 1)} of the time"
     parts = [("track", (first - began) / whole), ("kept", span * busy / whole), ("before", span * (1 - busy) / whole)]
     return (
-        f'<tr><th scope="row"><code>{escape(worker.name)}</code></th><td>{bar(parts, said)}</td>'
+        f'<tr><th scope="row"><code>{escape(worker.name)}</code></th><td>{bar(parts, label)}</td>'
         f'<td class="number optional">{escape(worker.device)}</td><td class="number">{count(worker.rows)}</td>'
         f'<td class="number">{share(busy, 1)}</td><td class="number">{number(worker.rows / span)}</td></tr>'
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from datajob.engine.input.prefetch import SMALL, WINDOW, read_ahead
+from datajob.engine.input.prefetch import SMALL, WINDOW, prefetch
 from datajob.errors import InputError
 from datajob.formats.base import Fragment, InputFile, OnBadRecord
 
@@ -16,7 +16,7 @@ def fragment(number: int, size: int = 10, scheme: str = "s3://bucket/") -> Fragm
 
 
 def tables_of(fragments: list[Fragment], read: object, bad: list[str]) -> list[int]:
-    found = read_ahead(fragments, read, lambda record, reason: bad.append(record))  # type: ignore[arg-type]
+    found = prefetch(fragments, read, lambda record, reason: bad.append(record))  # type: ignore[arg-type]
     return [value for _, tables in found for table in tables for value in table.column("n").to_pylist()]
 
 
@@ -56,7 +56,7 @@ def test_bad_records_and_files_reach_the_reader_in_their_place() -> None:
     bad: list[str] = []
     seen: list[int] = []
     with pytest.raises(InputError, match="file 7"):
-        for _, tables in read_ahead([fragment(i) for i in range(20)], read, lambda record, reason: bad.append(record)):
+        for _, tables in prefetch([fragment(i) for i in range(20)], read, lambda record, reason: bad.append(record)):
             seen += [value for table in tables for value in table.column("n").to_pylist()]
     assert bad == [f"record of {i}" for i in range(8)]
     assert seen == list(range(7))

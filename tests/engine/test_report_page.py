@@ -19,7 +19,7 @@ HOSTILE = "<script>document.title='taken'</script><img src=https://example.com/x
 
 
 def report(**changes: Any) -> Report:
-    """A finished run with something in every section."""
+    """A finished run with data for every section."""
     steps = (
         StepReport(name="read", rows_in=100_000, rows_out=100_000, seconds=1.5),
         StepReport(
@@ -58,8 +58,8 @@ def report(**changes: Any) -> Report:
 
 
 def measure(**changes: Any) -> Measure:
-    """Words of texts, of which the job wants at least 80."""
-    limit = {"parameter": "minWords", "side": "min", "limit": 80, "dropped": 137, "default": 50, "default_dropped": 68}
+    """Words of texts; the job rejects texts with less than 80."""
+    limit = {"parameter": "minWords", "side": "min", "limit": 80, "rejected": 137, "default": 50, "default_rejected": 68}
     values: dict[str, Any] = {
         "step": "analyze",
         "of": "gopherQuality",
@@ -72,13 +72,13 @@ def measure(**changes: Any) -> Measure:
         "quantiles": {"p1": 19, "p5": 40, "p25": 128, "p50": 270, "p75": 740, "p95": 2560, "p99": 4064},
         "edges": (10, 100, 1000, 4600),
         "counts": (100, 600, 280),
-        "thresholds": (Threshold(**limit, suggested=19, suggested_dropped=8),),
+        "thresholds": (Threshold(**limit, suggested=19, suggested_rejected=8),),
     }
     return Measure(**(values | changes))
 
 
 def worker(**changes: Any) -> WorkerReport:
-    """A process that answered 30 rows in 20 seconds, of which its model was busy for 15."""
+    """A process that processed 30 rows in 20 seconds; its model was busy for 15 of them."""
     values: dict[str, Any] = {
         "name": "host/17",
         "device": "gpu",
@@ -96,9 +96,9 @@ def bare(state: str = "running") -> Report:
 
 
 class _Balanced(HTMLParser):
-    """Fails on a tag that is not closed in its turn."""
+    """Fails on a tag that is closed in the wrong order."""
 
-    alone = frozenset({"meta", "link", "wbr", "br", "rect", "line"})
+    void = frozenset({"meta", "link", "wbr", "br", "rect", "line"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,11 +107,11 @@ class _Balanced(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.seen.add(tag)
-        if tag not in self.alone:
+        if tag not in self.void:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in self.alone:
+        if tag not in self.void:
             assert self.open.pop() == tag, tag
 
 
@@ -124,25 +124,25 @@ def tags(page: str) -> set[str]:
 
 
 def text_of(page: str) -> str:
-    """What a person reads, on one line."""
+    """The visible text, on one line."""
     without_style = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     return " ".join(re.sub(r"<wbr>", "", without_style).translate({60: " <", 62: "> "}).split())
 
 
 SIZES = {
     "a finished run": report(),
-    "a run without a row": bare(),
+    "a run without rows": bare(),
     "a failed run": report(state="failed", message="the disk is full", output=None),
     "sixty steps": report(steps=tuple(StepReport(name=f"step-{i}", rows_in=60 - i, rows_out=59 - i) for i in range(60))),
-    "a step that makes rows": report(steps=(StepReport(name="explode", rows_in=10, rows_out=1000),)),
+    "a step that adds rows": report(steps=(StepReport(name="explode", rows_in=10, rows_out=1000),)),
     "measures": report(measures=(measure(), measure(of=HOSTILE, name=HOSTILE, in_job=False), measure(step="analyze-2"))),
-    "models": report(workers=(worker(), worker(name=HOSTILE, rows=0, last="2026-03-04T10:11:20.000Z")), answers_reused=7),
+    "models": report(workers=(worker(), worker(name=HOSTILE, rows=0, last="2026-03-04T10:11:20.000Z")), model_outputs_reused=7),
     "a billion rows": report(steps=(StepReport(name="read", rows_in=10**10, rows_out=10**10, seconds=1e6),)),
 }
 
 
 @pytest.mark.parametrize("run", SIZES.values(), ids=list(SIZES))
-def test_a_page_is_whole_and_has_neither_scripts_nor_addresses(run: Report) -> None:
+def test_a_page_is_well_formed_and_has_no_scripts_and_no_urls(run: Report) -> None:
     page = render(run)
     assert not tags(page) & {"script", "img", "iframe", "object", "form"}
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -150,7 +150,7 @@ def test_a_page_is_whole_and_has_neither_scripts_nor_addresses(run: Report) -> N
     assert "default-src 'none'" in page
 
 
-def test_the_figures_of_a_run_are_on_its_page() -> None:
+def test_the_page_shows_the_key_metrics() -> None:
     page = text_of(render(report()))
     for figure in (
         "100,000",
@@ -166,46 +166,46 @@ def test_the_figures_of_a_run_are_on_its_page() -> None:
         assert figure in page, figure
 
 
-def test_reasons_stand_by_their_step_the_most_frequent_first() -> None:
+def test_reasons_are_listed_below_their_step_most_frequent_first() -> None:
     page = render(report()).replace("<wbr>", "")
     places = [page.index(f"<code>{name}</code>", page.index("Why rows")) for name in
               ("gopherQuality", "gopher_short_doc", "gopher_below_alpha_threshold", "exactDedup", "duplicate")]  # fmt: skip
     assert places == sorted(places)
 
 
-def test_measures_stand_with_their_percentiles_and_what_limits_drop() -> None:
+def test_measures_have_percentiles_and_the_share_that_each_limit_rejects() -> None:
     page = text_of(render(report(measures=(measure(),))))
     assert re.search(r"p1 .*? 19 .*? p50 .*? 270 .*? p99 .*? 4,064", page)
-    assert re.search(r"minWords: 80 .*? drops .*? 13.7 % .*? default 50 \(6.8 %\) · suggested 19 \(0.8 %\)", page)
+    assert re.search(r"minWords: 80 .*? rejects .*? 13.7 % .*? default 50 \(6.8 %\) · suggested 19 \(0.8 %\)", page)
 
 
-def test_processes_with_models_stand_with_device_rows_busy_share_and_speed() -> None:
-    page = text_of(render(report(workers=(worker(),), answers_reused=7)))
+def test_model_workers_are_listed_with_device_rows_busy_share_and_throughput() -> None:
+    page = text_of(render(report(workers=(worker(),), model_outputs_reused=7)))
     assert re.search(r"host/17 .*? gpu .*? 30 .*? 75.0 % .*? 1.5 ", page)
     assert "llama3-llava-next-8b-hf at 0123abcd, float16 on cuda" in page
-    assert "7 rows had their answers from an attempt that was cut off" in page
-    assert "Models at work" not in render(report())
+    assert "Model outputs of 7 rows were reused" in page
+    assert "Model workers" not in render(report())
 
 
-def test_filters_of_the_job_are_open_the_others_closed() -> None:
+def test_filters_of_the_job_are_expanded_and_others_are_collapsed() -> None:
     page = render(report(measures=(measure(), measure(of="textLength", in_job=False))))
     assert re.search(r"<details open><summary><code>gopherQuality</code>", page)
     assert re.search(r"<details><summary><code>textLength</code>", page)
 
 
 @pytest.mark.parametrize(("value", "place"), [(5, 0), (10, 0), (55, 1 / 6), (1000, 2 / 3), (4600, 1), (9999, 1)])
-def test_a_value_stands_in_its_bin(value: float, place: float) -> None:
+def test_a_value_is_placed_in_its_bin(value: float, place: float) -> None:
     assert place_of(value, measure().edges) == pytest.approx(place)
 
 
-def test_why_a_run_failed_is_said_at_the_top() -> None:
+def test_the_reason_of_a_failure_comes_first() -> None:
     page = render(report(state="failed", message="the <disk> is full"))
     assert page.index("the &lt;disk&gt; is full") < page.index("Rows read")
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=20))
-def test_no_text_of_the_data_becomes_markup(value: str, name: str, reason: str) -> None:
+def test_text_from_the_data_never_becomes_markup(value: str, name: str, reason: str) -> None:
     run = bare().model_copy(
         update={
             "name": name,
@@ -218,7 +218,7 @@ def test_no_text_of_the_data_becomes_markup(value: str, name: str, reason: str) 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("run", SIZES.values(), ids=list(SIZES))
-def test_a_browser_shows_the_page_asks_for_nothing_and_complains_of_nothing(run: Report, tmp_path: Path) -> None:
+def test_a_browser_renders_the_page_without_requests_and_without_warnings(run: Report, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text(render(run), encoding="utf-8")
     shown = show(page)

@@ -21,7 +21,7 @@ import pytest
 
 from datajob.api.datajob import DataJob
 from datajob.api.report import Report
-from datajob.engine.worker.answer_cache import AnswerCache
+from datajob.engine.worker.model_output_cache import ModelOutputCache
 from datajob.operators.base import Batch
 from datajob.operators.inference._engines.base import Answer, Options, Request
 from datajob.operators.inference._engines.batching import Backend, Batcher, Limits
@@ -67,7 +67,7 @@ def kept_rows(out: Path) -> int:
     """Answers of shards that are not committed."""
     found = 0
     with suppress(FileNotFoundError):  # a shard may be committed meanwhile
-        for path in (out / "_datajob" / "answers").rglob("*.arrow"):
+        for path in (out / "_datajob" / "model-outputs").rglob("*.arrow"):
             with pa.ipc.open_file(str(path)) as reader:
                 found += reader.read_all().num_rows
     return found
@@ -94,11 +94,11 @@ def test_a_driver_killed_within_its_only_shard_asks_for_no_answer_again(source: 
     if commits(tmp_path / "out") == 0:
         found = kept_rows(tmp_path / "out")
         report = run(work, shard_bytes=ONE_SHARD)
-        assert report.answers_reused == found
+        assert report.model_outputs_reused == found
         assert sum(w.rows for w in report.workers) == COUNT - found
     run(job(read, tmp_path / "calm", tiny), shard_bytes=ONE_SHARD)
     assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
-    assert not (tmp_path / "out" / "_datajob" / "answers").exists()
+    assert not (tmp_path / "out" / "_datajob" / "model-outputs").exists()
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ def test_an_actor_killed_within_its_shard_leaves_its_answers_to_the_next(source:
     report = last_report(tmp_path / "out")
     assert report.attempt == 1
     if source == "a WebDataset shard":  # the Parquet file is three shards, and one may have been done in time
-        assert report.answers_reused >= 8
+        assert report.model_outputs_reused >= 8
     run(job(read, tmp_path / "calm", tiny), shard_bytes=ONE_SHARD)
     assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
 
@@ -162,22 +162,22 @@ def test_answers_are_kept_while_the_next_batch_is_in_the_model(tmp_path: Path) -
     engine = Batcher(backend)
     step = TextGeneration(model="none", prompt="{text}")
     batch = Batch(pa.table({"text": [f"row {i}" for i in range(12)]}))
-    answers = AnswerCache(str(tmp_path), "phase", "unit")
+    answers = ModelOutputCache(str(tmp_path), "phase", "unit")
     thread = threading.Thread(target=step.infer, args=(batch, engine, answers.of("ask")), daemon=True)
     thread.start()
     backend.gate.release()
     deadline = time.monotonic() + DEADLINE
-    while (known := AnswerCache(str(tmp_path), "phase", "unit").of("ask").known) == {} or len(known) < 4:
+    while (known := ModelOutputCache(str(tmp_path), "phase", "unit").of("ask").known) == {} or len(known) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert known[content_key(Request("row 0", Options()))]["text"] == "ROW 0"
     again = Batcher(other := Gated())
     other.gate.release(2)
-    found = step.infer(batch, again, AnswerCache(str(tmp_path), "phase", "unit").of("ask"))
+    found = step.infer(batch, again, ModelOutputCache(str(tmp_path), "phase", "unit").of("ask"))
     assert found.columns["answer"].to_pylist() == [f"ROW {i}" for i in range(12)]
     assert found.reused == 4 and sorted(other.asked) == sorted(f"row {i}" for i in range(4, 12))
-    AnswerCache(str(tmp_path), "phase", "unit").forget()
-    assert not AnswerCache(str(tmp_path), "phase", "unit").of("ask").known
+    ModelOutputCache(str(tmp_path), "phase", "unit").forget()
+    assert not ModelOutputCache(str(tmp_path), "phase", "unit").of("ask").known
     backend.gate.release(2)
     thread.join(DEADLINE)
 
@@ -189,8 +189,8 @@ def test_vectors_are_kept_as_they_are(llama: Path, tmp_path: Path) -> None:
     step = Embed(model=str(llama), column="text")
     batch = Batch(pa.table({"text": ["a", "b", None]}))
     engine = step.setup(Device("cpu", 1))
-    first = step.infer(batch, engine, AnswerCache(str(tmp_path), "phase", "unit").of("embed"))
-    second = step.infer(batch, engine, AnswerCache(str(tmp_path), "phase", "unit").of("embed"))
+    first = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "phase", "unit").of("embed"))
+    second = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "phase", "unit").of("embed"))
     engine.close()
     assert (first.reused, second.reused) == (0, 2)
     assert second.columns["embedding"].to_pylist()[:2] == first.columns["embedding"].to_pylist()[:2]

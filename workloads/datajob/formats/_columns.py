@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.errors import InputError
+from datajob.formats._exact import common_type, exact_cast
 from datajob.formats.base import Fragment, InputFile, Reader
 from datajob.suggest import nearest
 
@@ -62,6 +63,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     import pyarrow.types as t
 
     def leaf(kind: Any) -> Any:
+        if isinstance(kind, pa.JsonType):
+            return pa.json_(pa.string())
         if t.is_large_string(kind) or t.is_string_view(kind):
             return pa.string()
         return pa.binary() if t.is_large_binary(kind) or t.is_binary_view(kind) else kind
@@ -77,10 +80,13 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, plain_type(f.type)) for f in schema])
 
 
-def unite(schemas: Mapping[str, pa.Schema]) -> pa.Schema:
+CAST_ADVICE = "Read the files as two sources and cast the column in one of them, or leave the column out of `columns`."
+
+
+def unite(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE) -> pa.Schema:
     """One schema for schemas by path: all columns in order of appearance, each with a type that holds all of its values.
 
-    A column that is null everywhere becomes a string. Raises InputError naming two files when types cannot be united.
+    A column that is null everywhere becomes a string. Raises InputError that names two files when two types do not unite.
     """
     import pyarrow as pa
 
@@ -93,12 +99,11 @@ def unite(schemas: Mapping[str, pa.Schema]) -> pa.Schema:
             if known.equals(column.type):
                 continue
             try:
-                pair = [pa.schema([(column.name, kind)]) for kind in (known, column.type)]
-                kinds[column.name] = pa.unify_schemas(pair, promote_options="permissive").field(0).type
+                kinds[column.name] = common_type(known, column.type)
             except pa.ArrowException as error:
                 raise InputError(
-                    f"Column {column.name} is {known} in {first} but {column.type} in {path}, and no type holds both: "
-                    "read them as two sources and cast one, or leave the column out."
+                    f"Column {column.name} is {known} in {first} but {column.type} in {path}, and no type holds the values of "
+                    f"both without loss. {advice}"
                 ) from error
             if not kinds[column.name].equals(known):
                 origin[column.name] = path
@@ -149,7 +154,7 @@ def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any], fragment: Fragment
     if column.type.equals(field.type):
         return column
     try:
-        return column.cast(field.type)
+        return exact_cast(column, field.type)
     except pa.ArrowException as error:
         raise InputError(
             f"{fragment.file.path}: column {field.name} ({column.type}) does not fit {field.type}: {error}."

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from datajob.errors import InvalidJob
+from datajob.formats._exact import exact_cast, exact_concat
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.folder import Folder
 
@@ -39,7 +40,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             continue
         column = table.column(f.name)
         try:
-            columns.append(column if column.type.equals(f.type) else column.cast(f.type))
+            columns.append(column if column.type.equals(f.type) else exact_cast(column, f.type))
         except pa.ArrowInvalid as error:
             raise _type_change(f, column.type, str(error)) from error
         except pa.ArrowNotImplementedError as error:
@@ -110,10 +111,9 @@ def read_blocks(root: str, name: str) -> Iterator[pa.Table]:
 
 def read_partition(root: str, names: Sequence[str], partition: int, partitions: int) -> pa.Table | None:
     """All rows of one partition over the files of an exchange, in file and block order; None when no file was written."""
-    import pyarrow as pa
 
     tables = [t for name in names for t in _batches(root, name, partition, partitions)]
-    return pa.concat_tables(tables, promote_options="permissive") if tables else None
+    return exact_concat(tables) if tables else None
 
 
 def _batches(root: str, name: str, start: int, step: int) -> Iterator[pa.Table]:

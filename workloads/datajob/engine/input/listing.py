@@ -21,6 +21,7 @@ from datajob.engine.input.sharding import (
     shard_target,
 )
 from datajob.errors import InputError
+from datajob.formats._exact import common_type
 from datajob.formats.base import Fragment, InputFile, Reader
 
 if TYPE_CHECKING:
@@ -133,15 +134,21 @@ def _fragments(reader: Reader, files: Sequence[InputFile], target: int, lenient:
 
 
 def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The columns of all sources. Raises InputError when two sources disagree about a column's type."""
+    """The columns of all sources. Raises InputError when no type holds the values that two sources have in a column."""
     import pyarrow as pa
 
     if len(schemas) == 1:
         return schemas[0]
-    try:
-        return pa.unify_schemas([s.remove_metadata() for s in schemas], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(
-            f"The sources have a column of the same name with types that do not unite: {error}. "
-            "Read the column under its own name or leave it out (`columns`) in one of them."
-        ) from error
+    kinds: dict[str, pa.DataType] = {}
+    for number, schema in enumerate(schemas, start=1):
+        for field in schema:
+            known = kinds.setdefault(field.name, field.type)
+            try:
+                kinds[field.name] = common_type(known, field.type)
+            except pa.ArrowException as error:
+                raise InputError(
+                    f"Column {field.name} is {field.type} in source {number} but {known} in the sources before it, and no type "
+                    "holds the values of both without loss. Declare its type in `schema` where the format has it, or leave the "
+                    "column out (`columns`) in one of them."
+                ) from error
+    return pa.schema(list(kinds.items()))

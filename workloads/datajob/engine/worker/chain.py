@@ -15,7 +15,8 @@ from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
 from datajob.engine.worker.model_output_cache import ModelOutputCache
-from datajob.errors import RowsFailed
+from datajob.errors import InvalidJob, RowsFailed
+from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Model, Observe, Verdict
 
 if TYPE_CHECKING:
@@ -156,7 +157,12 @@ class Chain:
             return pieces[0].result
         if not pieces:  # every row failed: learn the columns from no rows
             return call(Batch(batch.table.slice(0, 0)))
-        return pa.concat_tables([p.result for p in pieces], promote_options="permissive")
+        try:
+            return exact_concat([p.result for p in pieces])
+        except pa.ArrowException as error:
+            raise InvalidJob(
+                f"Step {step.name}: {error}. Give the column one type, in `types` of the step for example."
+            ) from error
 
     def _without(self, step: Step, batch: Batch, bad: list[BadRow]) -> Batch:
         """`batch` without its bad rows, which are counted and handed on as the policy says."""

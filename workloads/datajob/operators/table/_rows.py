@@ -7,6 +7,7 @@ from inspect import isgenerator
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.errors import InvalidJob
+from datajob.formats._exact import exact_concat
 from datajob.formats.types import TypeName, arrow_type
 
 if TYPE_CHECKING:
@@ -62,10 +63,9 @@ def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
 
 def from_any(result: Any, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
     """The table that a function returned, as any of the formats, or as a generator of several."""
-    import pyarrow as pa
 
     parts = [_typed(_table(part), before, types) for part in (result if isgenerator(result) else [result])]
-    return pa.concat_tables(parts, promote_options="permissive") if parts else before.empty_table()
+    return exact_concat(parts) if parts else before.empty_table()
 
 
 def _table(result: Any) -> pa.Table:

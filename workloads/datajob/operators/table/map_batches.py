@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from datajob.formats._exact import exact_concat
 from datajob.operators import base
 from datajob.operators.table._functions import CallsFunction
 from datajob.operators.table._rows import BatchFormat
@@ -33,8 +34,6 @@ class MapBatches(CallsFunction, base.FlatMap):
 
     def expand(self, batch: base.Batch) -> pa.Table:
         """The rows that the function gave, in the order of the batches."""
-        import pyarrow as pa
-
         from datajob.operators.table._rows import from_any, table_of, to_format
 
         call, table = self.call(), batch.table
@@ -43,4 +42,4 @@ class MapBatches(CallsFunction, base.FlatMap):
         size = self.batch_size or len(table)
         parts = [table.slice(start, size) for start in range(0, len(table), size)]
         results = [from_any(call(to_format(part, self.batch_format)), table.schema, self.types) for part in parts]
-        return pa.concat_tables(results, promote_options="permissive")
+        return exact_concat(results)

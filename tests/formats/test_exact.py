@@ -1,0 +1,151 @@
+"""Types that hold every value exactly."""
+
+import decimal
+import math
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datajob.formats._exact import common_type, exact_cast, exact_concat, survives_double, type_of_texts
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0", "1.5", "-0.0", "1e10", "0.1", "1e-7", "0.10000000000000001", "9007199254740992", "123456789012345678e-3", "1e308",
+     "0.1000000000000000055511151231257827021181583404541015625", "-1.10", "00.5", "1e22", "100000000000000000000"],
+)  # fmt: skip
+def test_a_double_holds_these_numbers(text: str) -> None:
+    assert survives_double(text) == (text != "123456789012345678e-3")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9007199254740993", "0.1234567890123456789", "1e400", "1e-400", "-0", "nan", "inf", "", ".", "+1", "12345678901234567.0"],
+)
+def test_a_double_does_not_hold_these_texts(text: str) -> None:
+    assert not survives_double(text)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_survives_its_own_text(number: float) -> None:
+    for text in (repr(number), f"{number:.17g}", f"{number:.25e}"):
+        assert survives_double(text) or text == "-0"
+
+
+@given(st.decimals(min_value=-(10**11), max_value=10**11, places=3))
+def test_numbers_of_15_digits_always_survive(number: decimal.Decimal) -> None:
+    text = f"{number:f}"
+    assert survives_double(text)
+    assert round(decimal.Decimal(float(text)), 3) == number
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["1", None, "-20"], pa.int64()),
+        (["1234567890123456789", "9223372036854775807"], pa.int64()),
+        (["18446744073709551615", "0"], pa.uint64()),
+        (["18446744073709551615", "-1"], pa.string()),
+        (["18446744073709551616"], pa.string()),
+        (["1", "1.5"], pa.float64()),
+        (["9007199254740993", "1.5"], pa.string()),
+        (["1.50", "2.25"], pa.float64()),
+        (["1.9", "1.10"], pa.string()),
+        (["1.0", "2.55"], pa.float64()),
+        (["1.5e-07", "2.0"], pa.float64()),
+        (["123e45"], pa.string()),
+        (["1e5"], pa.string()),
+        (["1.5e400"], pa.string()),
+        (["+4915112345678"], pa.string()),
+        (["nan"], pa.string()),
+        (["inf", "1.5"], pa.string()),
+        (["007"], pa.string()),
+        (["-0"], pa.string()),
+        (["-0.0"], pa.float64()),
+        (["."], pa.string()),
+        (["-"], pa.string()),
+        ([""], pa.string()),
+        (["0.1234567890123456789"], pa.string()),
+        (["true", "False"], pa.bool_()),
+        (["true", "1"], pa.string()),
+        ([None], pa.null()),
+        ([], pa.null()),
+    ],
+)
+def test_a_type_is_inferred_only_if_every_text_survives_it(texts: list[str | None], kind: pa.DataType) -> None:
+    assert type_of_texts(pa.chunked_array([pa.array(texts, pa.string())])) == kind
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        (pa.int32(), pa.int64(), pa.int64()),
+        (pa.uint32(), pa.int32(), pa.int64()),
+        (pa.uint64(), pa.int8(), pa.decimal128(20)),
+        (pa.int64(), pa.float32(), pa.float64()),
+        (pa.float32(), pa.float64(), pa.float64()),
+        (pa.decimal128(10, 2), pa.int64(), pa.decimal128(22, 2)),
+        (pa.decimal128(38, 0), pa.decimal128(38, 10), pa.decimal256(48, 10)),
+        (pa.null(), pa.string(), pa.string()),
+        (pa.timestamp("ms", "UTC"), pa.timestamp("us", "Europe/Berlin"), pa.timestamp("us", "UTC")),
+        (pa.date32(), pa.date64(), pa.date64()),
+        (pa.list_(pa.int8()), pa.list_(pa.float32(), 2), pa.list_(pa.float64())),
+        (pa.struct([("a", pa.int8())]), pa.struct([("b", pa.string()), ("a", pa.int64())]),
+         pa.struct([("a", pa.int64()), ("b", pa.string())])),
+        (pa.map_(pa.string(), pa.int8()), pa.map_(pa.string(), pa.int16()), pa.map_(pa.string(), pa.int16())),
+    ],
+)  # fmt: skip
+def test_two_types_unite_to_one_that_holds_both(a: pa.DataType, b: pa.DataType, kind: pa.DataType) -> None:
+    assert common_type(a, b) == kind
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (pa.decimal128(38, 2), pa.float64()),
+        (pa.int64(), pa.string()),
+        (pa.timestamp("us"), pa.timestamp("us", "UTC")),
+        (pa.struct([("a", pa.int64())]), pa.list_(pa.int64())),
+        (pa.json_(), pa.string()),
+        (pa.decimal256(76, 0), pa.decimal256(76, 2)),
+    ],
+)
+def test_types_that_no_type_holds_without_loss_do_not_unite(a: pa.DataType, b: pa.DataType) -> None:
+    for pair in ((a, b), (b, a)):
+        with pytest.raises(pa.ArrowException):
+            common_type(*pair)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pa.array([0.1]), pa.float32()),
+        (pa.array([decimal.Decimal("12345678901234567890.12")]), pa.float64()),
+        (pa.array([9007199254740993]), pa.float64()),
+        (pa.array([16777217]), pa.float32()),
+        (pa.array([[{"a": 0.1}]]), pa.list_(pa.struct([("a", pa.float32())]))),
+        (pa.array([0.15]), pa.decimal128(5, 1)),
+        (pa.array([1.5]), pa.int64()),
+    ],
+)
+def test_a_cast_that_would_round_is_an_error(values: pa.Array, kind: pa.DataType) -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        exact_cast(pa.chunked_array([values]), kind)
+
+
+def test_casts_that_keep_every_value_are_made() -> None:
+    floats = pa.chunked_array([[1.5, None, math.nan, math.inf]])
+    assert exact_cast(floats, pa.float32()).type == pa.float32()
+    assert exact_cast(pa.chunked_array([[decimal.Decimal("1.5")]]), pa.float64()).to_pylist() == [1.5]
+    assert exact_cast(pa.chunked_array([[1, 2**53]]), pa.float64()).to_pylist() == [1.0, 2.0**53]
+
+
+def test_tables_are_put_together_only_where_no_value_changes() -> None:
+    ints, doubles = pa.table({"a": [2**53 + 1]}), pa.table({"a": [1.5], "b": ["x"]})
+    assert exact_concat([pa.table({"a": [1]}), doubles]).to_pydict() == {"a": [1.0, 1.5], "b": [None, "x"]}
+    with pytest.raises(pa.ArrowInvalid):
+        exact_concat([ints, doubles])
+    with pytest.raises(pa.ArrowTypeError, match="column a is int64 in some rows and string in others"):
+        exact_concat([ints, pa.table({"a": ["x"]})])

@@ -1,0 +1,218 @@
+"""Types that hold every value exactly: learned from texts, united over files and sources, and cast without loss."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BOOL = r"^(true|false|True|False|TRUE|FALSE)$"
+_INTEGER = r"^(0|-?[1-9][0-9]{0,19})$"
+_NUMBER = r"^-?(0|[1-9][0-9]*)?(\.[0-9]*)?$"
+_SCIENTIFIC = r"^-?[0-9](\.[0-9]*[eE][-+]?|[eE][-+])[0-9]{1,3}$"
+_LONG = r"[0-9.]{16}|[eE][-+]?[0-9]{3}"
+"""Numbers of up to 15 digits always survive the way through a double; only longer ones have to be looked at."""
+_DIGITS = re.compile(r"-?([0-9]*)\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?")
+
+
+def survives_double(text: str) -> bool:
+    """Whether a double holds the number `text`: printed with as many digits, it is the same number again."""
+    match = _DIGITS.fullmatch(text)
+    if not match or not (match[1] or match[2]):
+        return False
+    digits = (match[1] + match[2]).lstrip("0").rstrip("0")
+    if not digits:
+        return not text.startswith("-") or "." in text or "e" in text.lower()  # the integer -0 loses its sign
+    try:
+        again = f"{abs(float(text)):.{len(digits) - 1}e}"
+    except (OverflowError, ValueError):
+        return False
+    mantissa, _, exponent = again.partition("e")
+    first = len(match[1].lstrip("0")) or -(len(match[2]) - len(match[2].lstrip("0")))
+    return mantissa.replace(".", "") == digits and int(exponent) == first - 1 + int(match[3] or 0)
+
+
+def type_of_texts(texts: pa.ChunkedArray[Any]) -> pa.DataType:
+    """The type that every one of `texts` survives: bool, int64, uint64, double, or else string; null for no value.
+
+    Numbers survive when their value does: `+49...`, `nan`, `1e400`, `123e45`, `-0`, numbers with leading zeros and
+    integers that no 64 bits hold stay strings. So do numbers whose trailing zeros differ, such as `1.9` and `1.10`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def every(pattern: str) -> bool:
+        return bool(pc.all(pc.match_substring_regex(present, pattern)).as_py())
+
+    present = texts.drop_null()
+    if not len(present):
+        return pa.null()
+    if every(_BOOL):
+        return pa.bool_()
+    if every(_INTEGER):
+        return next((kind for kind in (pa.int64(), pa.uint64()) if _castable(present, kind)), pa.string())
+    return pa.float64() if _are_doubles(present) else pa.string()
+
+
+def _castable(texts: Any, kind: Any) -> bool:
+    import pyarrow as pa
+
+    try:
+        texts.cast(kind)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _are_doubles(present: Any) -> bool:
+    import pyarrow.compute as pc
+
+    plain = pc.match_substring_regex(present, _NUMBER)
+    if not pc.all(pc.or_(plain, pc.match_substring_regex(present, _SCIENTIFIC))).as_py():
+        return False
+    long = present.filter(pc.or_(pc.match_substring_regex(present, _LONG), pc.match_substring_regex(present, r"^-?[0.]*$")))
+    if not all(survives_double(text) for text in long.to_pylist()):
+        return False
+    if not pc.any(pc.match_substring_regex(present, r"\.[0-9]+0$")).as_py():
+        return True
+    fixed = pc.utf8_length(pc.replace_substring_regex(present, r"^[^.]*", ""))
+    return len(fixed.unique()) == 1
+
+
+def common_type(a: Any, b: Any) -> pa.DataType:
+    """A type that holds every value of both types. Integers and doubles unite, because casts to double are checked.
+
+    Raises ArrowTypeError (or another ArrowException) where there is none: decimals and doubles, texts and numbers.
+    """
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if a.equals(b) or t.is_null(b):
+        return a
+    if t.is_null(a):
+        return b
+    if t.is_struct(a) and t.is_struct(b):
+        return _common_struct(a, b)
+    if _is_list(a) and _is_list(b):
+        return pa.list_(common_type(a.value_type, b.value_type))
+    if t.is_map(a) and t.is_map(b):
+        return pa.map_(common_type(a.key_type, b.key_type), common_type(a.item_type, b.item_type))
+    if t.is_integer(a) and t.is_integer(b):
+        return _common_integer(a, b)
+    if (t.is_integer(a) or t.is_floating(a)) and (t.is_integer(b) or t.is_floating(b)):
+        wider = a if a.bit_width >= b.bit_width else b
+        return wider if t.is_floating(a) and t.is_floating(b) else pa.float64()
+    if (t.is_decimal(a) or t.is_integer(a)) and (t.is_decimal(b) or t.is_integer(b)):
+        return _common_decimal(_as_decimal(a), _as_decimal(b))
+    if t.is_timestamp(a) and t.is_timestamp(b) and a.tz and b.tz and a.tz != b.tz:
+        return common_type(pa.timestamp(a.unit, "UTC"), pa.timestamp(b.unit, "UTC"))
+    if t.is_decimal(a) or t.is_decimal(b) or t.is_dictionary(a) or t.is_dictionary(b):
+        raise pa.ArrowTypeError(f"no type holds all values of {a} and {b}")
+    pair = [pa.schema([("", a)]), pa.schema([("", b)])]
+    united: pa.DataType = pa.unify_schemas(pair, promote_options="permissive").field(0).type
+    return united
+
+
+def _common_struct(a: Any, b: Any) -> pa.DataType:
+    import pyarrow as pa
+
+    theirs = {field.name: field.type for field in b}
+    mine = {field.name for field in a}
+    fields = [pa.field(f.name, common_type(f.type, theirs[f.name]) if f.name in theirs else f.type) for f in a]
+    return pa.struct([*fields, *(pa.field(f.name, f.type) for f in b if f.name not in mine)])
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    return any(test(kind) for test in (t.is_list, t.is_large_list, t.is_fixed_size_list, t.is_list_view, t.is_large_list_view))
+
+
+def _common_integer(a: Any, b: Any) -> pa.DataType:
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if t.is_signed_integer(a) == t.is_signed_integer(b):
+        wider: pa.DataType = a if a.bit_width >= b.bit_width else b
+        return wider
+    signed, unsigned = (a, b) if t.is_signed_integer(a) else (b, a)
+    bits = max(signed.bit_width, 2 * unsigned.bit_width)
+    made: pa.DataType = pa.decimal128(20) if bits > 64 else getattr(pa, f"int{bits}")()
+    return made
+
+
+def _as_decimal(kind: Any) -> Any:
+    import pyarrow as pa
+
+    return kind if pa.types.is_decimal(kind) else pa.decimal128(len(str(2**kind.bit_width)))
+
+
+def _common_decimal(a: Any, b: Any) -> pa.DataType:
+    import pyarrow as pa
+
+    scale = max(a.scale, b.scale)
+    precision = max(a.precision - a.scale, b.precision - b.scale) + scale
+    if precision > 76:
+        raise pa.ArrowTypeError(f"no decimal holds all values of {a} and {b}")
+    return pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
+
+
+def exact_cast(column: Any, kind: Any) -> Any:
+    """`column` as `kind`. Raises ArrowInvalid where a value would change: a double that no float holds, for example."""
+    import pyarrow as pa
+
+    cast = column.cast(kind)
+    if _may_round(column.type, kind) and not _same(cast.cast(column.type), column):
+        raise pa.ArrowInvalid(f"a value of type {column.type} is not exactly a {kind}")
+    return cast
+
+
+def _may_round(a: Any, b: Any) -> bool:
+    """Whether Arrow's safe cast between two types rounds without an error."""
+    import pyarrow.types as t
+
+    if t.is_struct(a) and t.is_struct(b):
+        theirs = {field.name: field.type for field in b}
+        return any(_may_round(field.type, theirs[field.name]) for field in a if field.name in theirs)
+    if _is_list(a) and _is_list(b):
+        return _may_round(a.value_type, b.value_type)
+    if t.is_map(a) and t.is_map(b):
+        return _may_round(a.key_type, b.key_type) or _may_round(a.item_type, b.item_type)
+    if t.is_floating(b):
+        return bool(t.is_decimal(a) or (t.is_floating(a) and a.bit_width > b.bit_width))
+    return bool(t.is_floating(a) and t.is_decimal(b))
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a.equals(b)) or repr(a.to_pylist()) == repr(b.to_pylist())  # equal but for NaN
+
+
+def exact_concat(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all tables, with the union of their columns. Raises ArrowException when types do not unite without loss."""
+    import pyarrow as pa
+
+    if all(table.schema.equals(tables[0].schema) for table in tables):
+        return pa.concat_tables(tables)
+    kinds: dict[str, Any] = {}
+    for field in (field for table in tables for field in table.schema):
+        known = kinds.setdefault(field.name, field.type)
+        try:
+            kinds[field.name] = common_type(known, field.type)
+        except pa.ArrowException as error:
+            raise pa.ArrowTypeError(f"column {field.name} is {known} in some rows and {field.type} in others") from error
+    return pa.concat_tables([_with_types(table, kinds) for table in tables])
+
+
+def _with_types(table: pa.Table, kinds: dict[str, Any]) -> pa.Table:
+    import pyarrow as pa
+
+    def column(name: str, kind: Any) -> Any:
+        if name not in table.column_names:
+            return pa.nulls(table.num_rows, kind)
+        found: Any = table.column(name)
+        return found if found.type.equals(kind) else exact_cast(found, kind)
+
+    return pa.table({name: column(name, kind) for name, kind in kinds.items()})

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from datajob.errors import InputError
 from datajob.operators.base import Batch, Filter
-from datajob.operators.registry import all_operators
-from datajob.operators.text.analyze import USUAL, Analyze, Measured
+from datajob.operators.registry import all_operators, filter_with_limits, filters_with_limits
+from datajob.operators.text.analyze import USUAL, Analyze
 from datajob.operators.text.c4_quality import C4Quality
 from datajob.operators.text.fineweb_quality import FinewebQuality
 from datajob.operators.text.gopher_quality import GopherQuality
@@ -112,13 +112,23 @@ def test_a_row_is_dropped_where_a_measure_is_beyond_its_limit(rule: Filter, rows
     assert beyond.tolist() == dropped
 
 
-@pytest.mark.parametrize("key", Measured.__args__)
+@pytest.mark.parametrize("key", filters_with_limits())
 def test_every_limit_of_an_operator_that_can_be_asked_for_is_measured(key: str) -> None:
-    rule = all_operators()[key]()
-    assert isinstance(rule, Filter)
+    rule = filter_with_limits(key)()
     measures = rule.measures(batch_of("The house is old.\n", "", None))
     assert set(measures) == {bound.measure for bound in rule.bounds()}
     assert {len(values) for values in measures.values()} == {3}
+
+
+def test_only_filters_with_limits_and_without_required_parameters_can_be_measured() -> None:
+    assert {"textLength", "gopherQuality", "languageId"} <= set(filters_with_limits())
+    assert not {"piiRedact", "perplexity", "analyze"} & set(filters_with_limits())
+    schema = Analyze.model_json_schema()["properties"]["measures"]
+    assert schema["items"] == {"type": "string", "enum": list(filters_with_limits())}
+    with pytest.raises(ValueError, match=r"`wordCont` is not a filter with limits; did you mean `wordCount`\?"):
+        Analyze(measures=("wordCont",))
+    with pytest.raises(ValueError, match="`perplexity` is not a filter with limits"):
+        Analyze(measures=("perplexity",))
 
 
 def test_the_jobs_filters_are_measured_with_their_parameters_in_place_of_the_defaults() -> None:

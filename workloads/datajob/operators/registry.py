@@ -9,7 +9,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from datajob import operators
-from datajob.operators.base import Operator
+from datajob.operators.base import Filter, Operator
+from datajob.suggest import nearest
 
 MODALITIES = ("table", "text", "dedup", "image", "audio", "video", "inference")
 
@@ -63,3 +64,24 @@ def _key(module: str) -> str:
 def modality(operator: type[Operator]) -> str:
     """The folder an operator lives in: table, text, dedup, image, audio, video, inference."""
     return operator.__module__.split(".")[2]
+
+
+def filter_with_limits(key: str) -> type[Filter]:
+    """The filter of that key, which has limits and needs no parameters: what `analyze` can measure. Raises ValueError."""
+    if key in all_operators() and (found := _with_limits(all_operators()[key])):
+        return found
+    near = nearest(key, filters_with_limits())
+    hint = f"did you mean `{near}`?" if near else f"these are: {', '.join(filters_with_limits())}"
+    raise ValueError(f"`{key}` is not a filter with limits; {hint}")
+
+
+@cache
+def filters_with_limits() -> tuple[str, ...]:
+    """The keys that `filter_with_limits` accepts. Imports every operator."""
+    return tuple(key for key, operator in all_operators().items() if _with_limits(operator))
+
+
+def _with_limits(operator: type[Operator]) -> type[Filter] | None:
+    if not issubclass(operator, Filter) or operator.bounds is Filter.bounds:
+        return None
+    return None if any(field.is_required() for field in operator.model_fields.values()) else operator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from datajob.api.datajob import DataJob
 from datajob.api.problems import closest
@@ -12,8 +12,8 @@ from datajob.api.spec import Errors
 from datajob.engine.plan.fused import job_steps
 from datajob.engine.plan.steps import Step
 from datajob.errors import InvalidJob
-from datajob.operators.base import Batch, Filter, FlatMap
-from datajob.operators.text.analyze import Analyze, Measured
+from datajob.operators.base import Batch, Filter, FlatMap, Observe
+from datajob.operators.registry import all_operators, filter_with_limits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,8 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
     steps = job_steps(job.spec)
     filters = {step.name: step.operator for step in steps if isinstance(step.operator, Filter)}
     limited = [rule for rule in filters.values() if rule.bounds()]
-    analyze = Analyze.model_validate(_parameters(wanted, limited))
+    analyze = all_operators()["analyze"].model_validate(_parameters(wanted, limited))
+    assert isinstance(analyze, Observe)
     spec = job.spec.model_dump(include={"sources", "runtime", "resources"})
     spec["steps"] = [
         *([{"sample": {"fraction": wanted.sample}}] if wanted.sample < 1 else []),
@@ -68,10 +69,10 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
 def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
     """Of the `analyze` step: what is asked for, else as the job's filters have it."""
     for measure in wanted.measures:
-        if measure not in get_args(Measured):
-            raise InvalidJob(
-                f"{measure} is no operator that measures texts; {closest(measure, get_args(Measured)) or _known()}"
-            )
+        try:
+            filter_with_limits(measure)
+        except ValueError as error:
+            raise InvalidJob(str(error)) from error
     columns = [value for rule in limited if (value := getattr(rule, "column", None))]
     tokenizers = [value for rule in limited if (value := getattr(rule, "tokenizer", None)) in ("unicode", "whitespace")]
     return {
@@ -80,10 +81,6 @@ def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
         **({"measures": wanted.measures} if wanted.measures else {}),
         **({"columns": wanted.columns} if wanted.columns else {}),
     }
-
-
-def _known() -> str:
-    return f"there are {', '.join(get_args(Measured))}"
 
 
 def _steps_before(steps: Sequence[Step], after: str | None) -> int:

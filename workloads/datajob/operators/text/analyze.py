@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from datajob.errors import InputError
 from datajob.operators.base import Filter, Measures, Observe
+from datajob.operators.registry import filter_with_limits, filters_with_limits
 from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column, Columns
 
@@ -17,32 +21,27 @@ if TYPE_CHECKING:
 
     from datajob.operators.base import Batch
 
-Measured = Literal[
-    "textLength",
-    "wordCount",
-    "averageWordLength",
-    "longestWord",
-    "lineLength",
-    "alphanumericRatio",
-    "digitRatio",
-    "specialCharacters",
-    "whitespaceRatio",
-    "bracketRatio",
-    "urlRatio",
-    "stopWordRatio",
-    "flaggedWords",
-    "sentenceEndRatio",
-    "boilerplateRatio",
-    "wordRepetition",
-    "characterRepetition",
-    "gopherQuality",
-    "gopherRepetition",
-    "c4Quality",
-    "finewebQuality",
-]
+
+@dataclass(frozen=True)
+class _FilterKey:
+    """Checks the key of a filter by loading that filter alone; the schema lists all of them."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "enum": list(filters_with_limits())}
+
+    @staticmethod
+    def _check(key: str) -> str:
+        filter_with_limits(key)
+        return key
+
+
+FilterWithLimits = Annotated[str, _FilterKey()]
 COLUMNS = "columns"
 """What the measures of numeric columns belong to, in the report."""
-USUAL: tuple[Measured, ...] = (
+USUAL: tuple[str, ...] = (
     "textLength",
     "wordCount",
     "averageWordLength",
@@ -74,40 +73,38 @@ class Analyze(Observe):
     """
 
     column: Column = Field(default="text", description="The text.")
-    measures: tuple[Measured, ...] = Field(
+    measures: tuple[FilterWithLimits, ...] = Field(
         default=USUAL, max_length=64, description="Filters whose measures are taken, besides those of the job."
     )
     columns: Columns | None = Field(default=None, description="Numeric columns to describe as they are.")
     tokenizer: Tokenizer = "unicode"
 
-    _of_the_job: Mapping[str, Filter] = PrivateAttr(default_factory=dict)
+    _job_filters: Mapping[str, Filter] = PrivateAttr(default_factory=dict)
 
     def with_job_filters(self, filters: Mapping[str, Filter]) -> Self:
         """Measures those of `filters` that have limits, instead of the same operators with their defaults."""
         copy = self.model_copy()
-        copy._of_the_job = {**self._of_the_job, **{name: f for name, f in filters.items() if f.bounds()}}
+        copy._job_filters = {**self._job_filters, **{name: f for name, f in filters.items() if f.bounds()}}
         return copy
 
     def filters(self) -> Mapping[str, Filter]:
         """The job's filters with limits, then the others asked for with their defaults."""
-        from datajob.operators.registry import all_operators
-
-        there = {rule.key for rule in self._of_the_job.values()}
-        found: dict[str, Any] = dict(self._of_the_job)
+        there = {rule.key for rule in self._job_filters.values()}
+        found: dict[str, Any] = dict(self._job_filters)
         for key in self.measures:
             if key not in there:
-                rule = all_operators()[key]
+                rule = filter_with_limits(key)
                 tokenizer = {"tokenizer": self.tokenizer} if "tokenizer" in rule.model_fields else {}
                 found[key] = rule.model_validate({"column": self.column, **tokenizer})
         return found
 
     def job_filters(self) -> Mapping[str, Filter]:
         """The job's filters that have limits."""
-        return self._of_the_job
+        return self._job_filters
 
     def identity(self) -> Any:
         """With the job's filters: other limits are shown in another report, other parameters measure otherwise."""
-        return [super().identity(), {name: rule.identity() for name, rule in self._of_the_job.items()}]
+        return [super().identity(), {name: rule.identity() for name, rule in self._job_filters.items()}]
 
     def observe(self, batch: Batch) -> Mapping[str, Measures]:
         """The measures of each filter whose columns are there, and the numeric columns. Raises InputError for a column

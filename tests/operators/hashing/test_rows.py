@@ -127,12 +127,19 @@ def test_a_type_without_equality_is_refused():
         hash_rows(pa.table({"u": union}))
 
 
-def test_draws_are_uniform_and_change_with_the_seed():
+@pytest.mark.parametrize("other", [(2, "sample"), (1, "sample-2"), (1, "split")], ids=str)
+def test_draws_are_uniform_and_independent_for_another_seed_or_salt(other):
     table = pa.table({"id": range(20_000)})
-    first, second = share(draw(table, ["id"], 1)), share(draw(table, ["id"], 2))
+    first, second = share(draw(table, ["id"], 1, "sample")), share(draw(table, ["id"], *other))
     assert abs(first.mean() - 0.5) < 0.01
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
-    assert np.array_equal(first, share(draw(table, None, 1)))
+    assert np.array_equal(first, share(draw(table, None, 1, "sample")))
+
+
+def test_draws_are_independent_of_the_partitions_of_an_exchange():
+    table = pa.table({"id": range(20_000)})
+    routed = share(hash_rows(table, ["id"]).high)
+    assert abs(np.corrcoef(routed, share(draw(table, ["id"], 0, "sample")))[0, 1]) < 0.03
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7, 1000])

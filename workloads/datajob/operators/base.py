@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import PrivateAttr
 
 from datajob.operators.batch import Batch as Batch
 from datajob.operators.batch import Device as Device
@@ -43,6 +45,23 @@ class Operator(Parameters):
         if "key" not in cls.__dict__:
             cls.key = cls.__name__[:1].lower() + cls.__name__[1:]
 
+    draws: ClassVar[bool] = False
+    """True when it decides at random, by the content of a row and a seed."""
+    _step: str = PrivateAttr(default="")
+
+    def at_step(self, name: str) -> Self:
+        """The operator as the step called `name`, which makes its random decisions independent of those of other steps."""
+        if not self.draws:
+            return self
+        placed = self.model_copy()
+        placed._step = name
+        return placed
+
+    @property
+    def salt(self) -> str:
+        """What distinguishes its random decisions from those of other steps with the same seed."""
+        return self._step or self.key
+
     def resolved(self) -> Operator:
         """The operator that does the work: itself, once what it names outside the job (a user's function or class) is found.
 
@@ -57,6 +76,8 @@ class Operator(Parameters):
     def identity(self) -> Any:
         """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
         identity: list[Any] = [self.key, self.model_dump(mode="json")]
+        if self.draws:
+            identity.append(self.salt)
         if _is_users(type(self)):
             from datajob.operators.user_code import source_digest
 

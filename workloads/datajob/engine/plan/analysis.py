@@ -12,11 +12,16 @@ from datajob.api.spec import Errors
 from datajob.engine.plan.fused import job_steps
 from datajob.engine.plan.steps import Step
 from datajob.errors import InvalidJob
-from datajob.operators.base import Batch, Filter, FlatMap, Observe
+from datajob.operators.base import Batch, Filter, FlatMap, Observe, Operator
 from datajob.operators.registry import all_operators, filter_with_limits
+from datajob.operators.table.sample import Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class InputSample(Sample):
+    """The share of the input that is looked at: drawn independently of the `sample` steps of the job."""
 
 
 class NoRows(FlatMap):
@@ -55,15 +60,19 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
     assert isinstance(analyze, Observe)
     spec = job.spec.model_dump(include={"sources", "runtime", "resources"})
     spec["steps"] = [
-        *([{"sample": {"fraction": wanted.sample}}] if wanted.sample < 1 else []),
+        *([_custom(InputSample, fraction=wanted.sample)] if wanted.sample < 1 else []),
         *({step.key: step.chosen} for step in job.spec.steps[: _steps_before(steps, wanted.after)]),
         {"analyze": analyze.with_job_filters(filters)},
-        {"custom": {"operator": f"{__name__}:{NoRows.__name__}"}},
+        _custom(NoRows),
     ]
     spec["sink"] = {"parquet": {"path": folder}}
     quarantine = job.spec.errors.policy == "quarantine"
     spec["errors"] = Errors(policy="drop", max_ratio=job.spec.errors.max_ratio) if quarantine else job.spec.errors
     return DataJob.model_validate({**job.model_dump(exclude={"spec"}), "spec": spec})
+
+
+def _custom(operator: type[Operator], **params: Any) -> dict[str, Any]:
+    return {"custom": {"operator": f"{__name__}:{operator.__name__}", "params": params}}
 
 
 def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class FusedSteps:
 
 def job_steps(spec: DataJobSpec) -> tuple[Step, ...]:
     """The steps with their report names; those that observe know the filters of the job."""
-    found = {name: operator.resolved() for name, operator in zip(spec.step_names(), spec.operators(), strict=True)}
+    found = {
+        name: operator.resolved().at_step(name) for name, operator in zip(spec.step_names(), spec.operators(), strict=True)
+    }
     filters = {name: operator for name, operator in found.items() if isinstance(operator, Filter)}
     return tuple(Step(name, o.with_job_filters(filters) if isinstance(o, Observe) else o) for name, o in found.items())
 

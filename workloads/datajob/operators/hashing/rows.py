@@ -9,6 +9,7 @@ polars and pandas offer may change with their version. It is no protection again
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,12 +51,17 @@ def hash_rows(table: pa.Table, columns: Sequence[str] | None = None) -> Hashes:
     return found
 
 
-def draw(table: pa.Table, columns: Sequence[str] | None, seed: int) -> NDArray[np.uint64]:
-    """A number per row, uniform over 64 bits, that its content and `seed` fix."""
+def draw(table: pa.Table, columns: Sequence[str] | None, seed: int, salt: str) -> NDArray[np.uint64]:
+    """A number per row, uniform over 64 bits, determined by the content of the row, `seed` and `salt`.
+
+    Numbers drawn with different salts are independent of each other, and of the hashes by which rows are partitioned.
+    """
     import numpy as np
 
+    salted = int.from_bytes(hashlib.blake2b(f"{seed}:{salt}".encode(), digest_size=16).digest(), "little")
+    first, second = np.uint64(salted & (2**64 - 1)), np.uint64(salted >> 64)
     with np.errstate(over="ignore"):
-        return _finish(hash_rows(table, columns).high ^ _finish(np.array([seed], np.uint64) * np.uint64(_MIX) + np.uint64(1)))
+        return _finish(_finish(hash_rows(table, columns).high ^ first) * np.uint64(_MIX) + second)
 
 
 def share(drawn: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -17,6 +17,9 @@ class Sample(base.Filter):
     A row's own content decides, with the seed: the same rows are kept whatever the order, the files or the number of
     workers, and rows that are equal share their fate. The share is exact only on average.
 
+    Steps of one job draw independently of each other. A step with the same place in another job draws the same numbers:
+    give one of the two another `seed`.
+
     Example:
 
         - sample: {fraction: 0.01, by: [url]}
@@ -28,6 +31,7 @@ class Sample(base.Filter):
         default=None, description="Columns that decide, such as an id (rows that agree in them stay together); all by default."
     )
     infallible: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
 
     def keep(self, batch: base.Batch) -> base.Verdict:
         """Reason `sample` for the rows that were not drawn."""
@@ -36,5 +40,5 @@ class Sample(base.Filter):
         from datajob.operators.hashing.rows import draw, share
 
         require(self.by or (), batch.table.column_names, "`sample`")
-        drawn = share(draw(batch.table, self.by, self.seed))
+        drawn = share(draw(batch.table, self.by, self.seed, self.salt))
         return base.Verdict((drawn >= self.fraction).astype(np.uint8), ("sample",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class Shuffle(base.Repartition):
         - shuffle: {seed: 7, by: [id]}
     """
 
+    draws: ClassVar[bool] = True
+
     seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed gives another order.")
     by: Columns | None = Field(
         default=None,
@@ -38,7 +40,7 @@ class Shuffle(base.Repartition):
         from datajob.operators.hashing.rows import draw, partition_of
 
         require(self.by or (), table.column_names, "`shuffle`")
-        return partition_of(draw(table, self.by, self.seed), partitions)
+        return partition_of(draw(table, self.by, self.seed, self.salt), partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The rows of a range in the order of their random numbers, so that partitions follow one another in one order."""
@@ -48,4 +50,4 @@ class Shuffle(base.Repartition):
         from datajob.operators.table._ordering import in_order
 
         if len(inputs[0]):
-            yield from in_order(inputs[0], np.argsort(draw(inputs[0], self.by, self.seed), kind="stable"))
+            yield from in_order(inputs[0], np.argsort(draw(inputs[0], self.by, self.seed, self.salt), kind="stable"))

@@ -26,6 +26,7 @@ class Split(base.Map):
     """
 
     infallible: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
 
     parts: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default={"train": 0.9, "val": 0.1}, min_length=1, description="Share of the rows of each part, by its name; together 1."
@@ -53,7 +54,7 @@ class Split(base.Map):
         table = batch.table
         require(self.by or (), table.column_names, "`split`")
         ends = np.cumsum(list(self.parts.values()))[:-1]
-        part = np.searchsorted(ends, share(draw(table, self.by, self.seed)), side="right")
+        part = np.searchsorted(ends, share(draw(table, self.by, self.seed, self.salt)), side="right")
         names = pa.array(list(self.parts), pa.string()).take(part)
         at = table.schema.get_field_index(self.column)
         return table.append_column(self.column, names) if at < 0 else table.set_column(at, self.column, names)

@@ -30,7 +30,7 @@ AREAS = {
     "samples": ["manifests/samples/*.*", "kind-config.yaml"],
     "tools": ["Makefile", "*.toml", "hack/**/*.*", "benchmarks/**/*.py", "*/Dockerfile", "workloads/requirements.sh"],
 }
-PENDING = ("pages", "reference", "api", "engine", "formats", "operators", "controller", "samples", "tools")
+PENDING = ("reference", "api", "engine", "formats", "operators", "controller", "samples", "tools")
 """Areas that still contain retired terms."""
 
 

@@ -20,11 +20,12 @@ class Blocked:
         if name.split('.')[0] in {HEAVY!r}:
             raise ImportError(f'{{name}} is blocked')
 sys.meta_path.insert(0, Blocked())
+from datajob.api.checks import check
 from datajob.api.loading import read_text
 from datajob.api.crd import crd_yaml
 from datajob.api.reference import operators_page
 (document,) = read_text({GOOD!r} + '  steps: [gopherQuality: {{}}, exactDedup: {{}}]')
-assert not document.problems, document.problems
+assert not document.problems and not check(document.job), document.problems
 crd_yaml(), operators_page()
 """
     subprocess.run([sys.executable, "-c", program], check=True)

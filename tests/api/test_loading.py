@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datajob.api.checks import check
 from datajob.api.loading import load, parse_object, read_file, read_text
 from datajob.errors import InvalidJob
 
@@ -24,7 +25,8 @@ GOOD = HEAD + SOURCE + SINK
 
 
 def problems(text: str) -> list[str]:
-    return [str(problem) for document in read_text(text, "job.yaml") for problem in document.problems]
+    documents = (d.with_problems(check(d.job)) if d.job else d for d in read_text(text, "job.yaml"))
+    return [str(problem) for document in documents for problem in document.problems]
 
 
 def test_a_job_of_seven_lines_is_a_job() -> None:

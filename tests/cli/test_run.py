@@ -142,3 +142,12 @@ def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
             run.kill()
     assert run.returncode == 130
     assert "Interrupted." in err and "Traceback" not in err
+
+
+def test_an_error_of_a_check_names_the_line_of_the_file(datajob: DataJobCommand, job: Path) -> None:
+    text = job.read_text()
+    line = next(number for number, found in enumerate(text.splitlines(), start=1) if "exactDedup" in found)
+    job.write_text(text.replace("exactDedup", "drop: {columns: [text]}\n  - exactDedup"))
+    ended = run(datajob, job)
+    assert ended.code == 2
+    assert f"{job}:{line + 1}: spec.steps[2].exactDedup.columns: " in ended.err

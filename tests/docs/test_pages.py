@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from datajob.api.checks import check
+from datajob.api.datajob import DataJob
 from datajob.api.loading import parse_object
 from datajob.operators.base import Operator
 from datajob.operators.registry import all_operators
@@ -21,8 +23,15 @@ REFERENCE = re.compile(r"\]\((?!https?://)([^)#]+)(#[^)]*)?\)")
 @pytest.mark.parametrize("block", YAML, ids=[f"{block.page}:{block.line}" for block in YAML])
 def test_yaml_on_a_page_is_a_valid_job_or_part_of_one(block: Block) -> None:
     for document in yaml.safe_load_all(block.text):
-        job, problems = parse_object(document if "kind" in document else around(document))
-        assert job is not None and not [p for p in problems if not p.warning], problems
+        assert_valid(document if "kind" in document else around(document))
+
+
+def assert_valid(value: dict[str, Any]) -> DataJob:
+    """The job in `value`, which must fit the schema and pass the checks."""
+    job, problems = parse_object(value)
+    assert job is not None, problems
+    assert not [problem for problem in check(job) if not problem.warning]
+    return job
 
 
 def around(part: dict[str, Any]) -> dict[str, Any]:
@@ -52,8 +61,7 @@ def example(operator: type[Operator]) -> str:
 @pytest.mark.parametrize("key", [key for key, operator in all_operators().items() if example(operator)])
 def test_the_example_of_an_operator_is_made_of_valid_steps(key: str) -> None:
     steps = yaml.safe_load(example(all_operators()[key]))
-    job, problems = parse_object(around({"steps": steps}))
-    assert job is not None and not [p for p in problems if not p.warning], problems
+    job = assert_valid(around({"steps": steps}))
     assert key in {step.key for step in job.spec.steps}
 
 

@@ -3,6 +3,9 @@
 Every message is one paragraph that says what is wrong, where, and what to do about it.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class DataJobError(Exception):
     """Base of every error a person should see without a traceback."""
@@ -14,6 +17,11 @@ class InvalidJob(DataJobError):
     """The job as written cannot run: fix the YAML. Never retried."""
 
     exit_code = 2
+
+    def __init__(self, message: str = "", problems: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+        """The problems found (`datajob.api.problems.Problem`), if the message lists several."""
 
 
 class InputError(DataJobError):

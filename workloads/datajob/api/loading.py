@@ -1,19 +1,39 @@
 """YAML files to DataJobs, or to everything that is wrong with them, each fault with its line and a suggestion."""
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from datajob.api import API_GROUP
-from datajob.api.checks import check
 from datajob.api.datajob import DataJob
 from datajob.api.overrides import Override, apply
-from datajob.api.problems import Problem, explain
+from datajob.api.problems import Path, Problem, explain, raise_errors
 from datajob.api.yamltext import YamlDocument, parse
 from datajob.errors import InvalidJob
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a document and the overrides applied to it."""
+
+    document: YamlDocument
+    name: str
+    """The name of the file in messages."""
+    overrides: Sequence[Override]
+
+    def line(self, problem: Problem) -> int:
+        """The line that `problem` refers to."""
+        return self.document.line(problem.path)
+
+    def place(self, path: Path) -> str:
+        """File and line of `path`, or `--set` when an override set it."""
+        if any(path[: len(override.path)] == override.path for override in self.overrides):
+            return "--set"
+        return f"{self.name}:{self.document.line(path)}"
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,28 @@ class Document:
     job: DataJob | None
     """None when it does not fit the schema."""
     problems: tuple[Problem, ...]
+    source: Source | None = field(default=None, repr=False, compare=False)
+    """The text that the document was read from."""
+
+    def locate(self, problem: Problem) -> Problem:
+        """`problem` with the file and line that it refers to."""
+        return replace(problem, place=self.source.place(problem.path) if self.source else self.place)
+
+    def with_problems(self, problems: Iterable[Problem]) -> "Document":
+        """This document with further problems, in the order of their lines."""
+        found = [*self.problems, *map(self.locate, problems)]
+        if self.source:
+            found.sort(key=self.source.line)
+        return replace(self, problems=tuple(found))
+
+    @contextmanager
+    def locating_errors(self) -> Iterator[None]:
+        """Add file and line to the problems of an InvalidJob that is raised meanwhile."""
+        try:
+            yield
+        except InvalidJob as error:
+            raise_errors(map(self.locate, error.problems))
+            raise
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -42,7 +84,7 @@ def parse_object(value: Any) -> tuple[DataJob | None, list[Problem]]:
         job = DataJob.model_validate(value, by_alias=True, by_name=False, context={"by_name": False})
     except ValidationError as error:
         return None, explain(error, DataJob, value)
-    return job, check(job)
+    return job, []
 
 
 def read_text(text: str, name: str = "<text>", overrides: Sequence[Override] = ()) -> list[Document]:
@@ -72,16 +114,8 @@ def read_file(path: str, overrides: Sequence[Override] = ()) -> list[Document]:
 def load(path: str, overrides: Sequence[Override] = ()) -> list[DataJob]:
     """The DataJobs of a file. Raises InvalidJob with every problem of every document."""
     documents = read_file(path, overrides)
-    raise_errors(documents)
+    raise_errors(problem for document in documents for problem in document.errors)
     return [document.job for document in documents if document.job]
-
-
-def raise_errors(documents: Iterable[Document]) -> None:
-    """Raise InvalidJob with every error of `documents`, if they have any."""
-    wrong = [problem for document in documents for problem in document.errors]
-    if wrong:
-        what = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
-        raise InvalidJob(f"{what} in the job:\n" + "\n".join(f"  {problem}" for problem in wrong))
 
 
 def _is_another_kind(value: Any) -> bool:
@@ -98,17 +132,11 @@ def _document(document: YamlDocument, name: str, overrides: Sequence[Override]) 
             value = apply(override, value)
         job, found = parse_object(value)
         problems += found
-    problems.sort(key=lambda problem: document.line(problem.path))
     metadata = value.get("metadata") if isinstance(value, dict) else None
     return Document(
         place=f"{name}:{document.line(())}",
         name=str(metadata["name"]) if isinstance(metadata, dict) and metadata.get("name") else None,
         job=job,
-        problems=tuple(replace(p, place=_place(p, document, name, overrides)) for p in problems),
-    )
-
-
-def _place(problem: Problem, document: YamlDocument, name: str, overrides: Sequence[Override]) -> str:
-    if any(problem.path[: len(override.path)] == override.path for override in overrides):
-        return "--set"
-    return f"{name}:{document.line(problem.path)}"
+        problems=(),
+        source=Source(document, name, overrides),
+    ).with_problems(problems)

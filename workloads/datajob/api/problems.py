@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from datajob.errors import InvalidJob
 from datajob.one_of import Choice
 from datajob.parameters import Parameters
 from datajob.suggest import nearest
@@ -31,6 +32,14 @@ class Problem:
         parts = [self.place, dotted(self.path), "warning" if self.warning else None, self.message]
         said = ": ".join(part for part in parts if part)
         return f"{said}; {self.suggestion}" if self.suggestion else said
+
+
+def raise_errors(problems: Iterable[Problem]) -> None:
+    """Raise InvalidJob with the problems that are not warnings, if there are any."""
+    errors = [problem for problem in problems if not problem.warning]
+    if errors:
+        what = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+        raise InvalidJob(f"{what} in the job:\n" + "\n".join(f"  {problem}" for problem in errors), errors)
 
 
 def dotted(path: Path) -> str:

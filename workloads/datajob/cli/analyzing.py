@@ -10,7 +10,7 @@ import click
 
 from datajob.api.report import Measure, Report, Threshold
 from datajob.cli.modules import importing_from
-from datajob.cli.running import chosen_job, module_folders
+from datajob.cli.running import checked_job, chosen_document, module_folders
 from datajob.cli.tables import aligned
 from datajob.engine.report.formatting import can_reject, counted, number, share
 from datajob.errors import InvalidJob
@@ -43,7 +43,7 @@ def analyze_file(
 
     if ray_address and not out:
         raise InvalidJob("--ray-address needs --out: a folder that all workers reach, for what they find")
-    job, folders = chosen_job(file, name, overrides), module_folders(file, python_path)
+    job, folders = checked_job(chosen_document(file, name, overrides)), module_folders(file, python_path)
     wanted = Analysis(column, columns, measures, sample, after)
     with importing_from(*folders), _folder(out) as folder, watching(job.metadata.name, quiet=quiet) as on_event:
         options = RunOptions(

@@ -3,12 +3,11 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from datajob.api.checks import check_imports
+from datajob.api.checks import check, check_imports
 from datajob.api.loading import Document, read_file
 from datajob.api.overrides import Override, parse_override
 from datajob.api.problems import Problem, dotted
@@ -33,15 +32,11 @@ def _read(file: str, overrides: Sequence[Override], imports: bool) -> list[Docum
         documents = read_file(file, overrides)
     except InvalidJob as error:
         return [Document(file, None, None, (Problem((), str(error)),))]
+    checked = [document.with_problems(check(document.job)) if document.job else document for document in documents]
     if not imports:
-        return documents
+        return checked
     with importing_from(os.path.dirname(os.path.abspath(file))):
-        return [_with_imports(document) for document in documents]
-
-
-def _with_imports(document: Document) -> Document:
-    found = check_imports(document.job) if document.job else ()
-    return replace(document, problems=(*document.problems, *(replace(p, place=document.place) for p in found)))
+        return [document.with_problems(check_imports(document.job)) if document.job else document for document in checked]
 
 
 def _print(document: Document) -> None:

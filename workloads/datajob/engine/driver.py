@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
 from datajob import __version__, errors
 from datajob.api.checks import check, check_columns
 from datajob.api.datajob import DataJob
-from datajob.api.problems import Problem
+from datajob.api.problems import raise_errors
 from datajob.api.report import Output, Report
 from datajob.engine.commit.finalize import result_files, sweep, write_manifest
 from datajob.engine.commit.ledger import Ledger, Record
@@ -33,7 +33,7 @@ from datajob.engine.report.page import render
 from datajob.engine.report.report_builder import Meter
 from datajob.engine.worker.rejects import RejectFolders
 from datajob.engine.worker.tasks import ShardFailure
-from datajob.errors import DataJobError, InvalidJob, RowsFailed
+from datajob.errors import DataJobError, RowsFailed
 from datajob.formats.base import Writer
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
@@ -48,7 +48,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     """Run a job to its end and return its report. Raises DataJobError for everything a person has to mend."""
     began = time.time()
     options = options or RunOptions()
-    _refuse(check(job))
+    _check(job, options)
     steps = job_steps(job.spec)
     parts = fuse(steps)
     ray = _ray(job, options, parts) if _wants_ray(options, parts) else None
@@ -65,7 +65,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
             lenient = job.spec.errors.policy != "fail"
             target = state.target or options.shard_bytes
             listing = list_input(readers, target, any(p.inference for p in parts), lenient)
-            _refuse(check_columns(job.spec, tuple(listing.source.schema.names)))
+            raise_errors(check_columns(job.spec, tuple(listing.source.schema.names)))
             executor = ray or _executor(options, listing, steps)
             with closing(executor):
                 return _Run(job, options, sink, state, listing, steps, parts, executor, began).execute()
@@ -97,11 +97,12 @@ def _executor(options: RunOptions, listing: Listing, steps: Sequence[Step]) -> E
     return LocalExecutor() if options.executor == "local" or small else RayExecutor(options.ray_address)
 
 
-def _refuse(problems: Iterable[Problem]) -> None:
-    """Raises InvalidJob when there are problems that are more than warnings."""
-    found = [str(p) for p in problems if not p.warning]
-    if found:
-        raise InvalidJob("\n".join(found))
+def _check(job: DataJob, options: RunOptions) -> None:
+    """Raise InvalidJob for the errors in a job; report its warnings as notes."""
+    problems = check(job)
+    raise_errors(problems)
+    for problem in problems:
+        options.on_event(Note(str(problem), problem))
 
 
 class _Run:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from datajob.api.problems import Problem
 from datajob.api.report import Report
 
 
@@ -35,6 +36,8 @@ class Note:
     """Something a person should know, in one sentence."""
 
     message: str
+    problem: Problem | None = None
+    """The warning about the job that the message states, if it is one."""
 
 
 Event = Started | Progressed | Finished | Note

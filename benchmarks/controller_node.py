@@ -16,9 +16,9 @@ import yaml
 
 from benchmarks.figures import Figure, publish
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.types import Observed
+from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest
-from datajob_controller.runtime.settings import Settings
+from datajob_controller.runtime.types import Observed
 from hack.cluster import bare, product_images, s3
 from hack.cluster.sandbox import Sandbox
 from hack.cluster.waiting import wait_for
@@ -86,7 +86,7 @@ def _bare_ray_job(api: Api, mode: str) -> float:
         job = _sample_job(namespace)
         job["metadata"] |= {"uid": "00000000-0000-4000-8000-000000000001", "generation": 1}
         job["spec"]["runtime"].pop("envFrom")
-        settings = Settings.model_validate(
+        settings = JobSettings.model_validate(
             {
                 "submission_mode": mode,
                 "image_cpu": product_images.WORKLOAD,

@@ -20,10 +20,11 @@ from kubernetes.aio.config import load_kube_config
 
 from benchmarks.figures import Figure, publish
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.types import Observed
+from datajob_controller.datajob.kind import RAYJOB
+from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kube import Kube
 from datajob_controller.runtime.manifests import Manifest
-from datajob_controller.runtime.settings import Settings
+from datajob_controller.runtime.types import Observed
 from hack.cluster import bare
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import TooLate, wait_for
@@ -83,7 +84,7 @@ def _datajob(namespace: str, name: str) -> Manifest:
 async def _client(cluster: Cluster) -> AsyncIterator[Kube]:
     configuration = Configuration()
     await load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with Kube(configuration) as kube:
+    async with Kube(configuration, [RAYJOB]) as kube:
         yield kube
 
 
@@ -93,7 +94,7 @@ async def _bare_client(cluster: Cluster, api: Api) -> float:
     for number in range(JOBS):
         owner = _datajob("bare", f"job-{number}")
         owner["metadata"] |= {"uid": f"00000000-0000-4000-8000-{number:012d}", "generation": 1}
-        wanted.append(decide(owner, Observed(), datetime.now(UTC), Settings()).create)
+        wanted.append(decide(owner, Observed(), datetime.now(UTC), JobSettings()).create)
     async with _client(cluster) as kube:
 
         async def create(objects: Sequence[Manifest]) -> None:

@@ -1,1 +1,1 @@
-"""The kopf controller: DataJob in, RayJob out."""
+"""The controller: `runtime` serves any kind of object, one package per kind decides what its objects need."""

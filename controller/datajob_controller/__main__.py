@@ -1,29 +1,32 @@
-"""`python -m controller`: runs one replica until it is told to stop or loses the leadership."""
+"""`python -m datajob_controller`: run one replica until it is stopped or loses the leadership."""
 
 import asyncio
 import logging
 import os
 import signal
+from collections.abc import Sequence
 
+from datajob_controller.kinds import kinds
+from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.operator import Operator
 from datajob_controller.runtime.settings import Settings
 
 
-def main() -> None:
-    """Run the controller with the settings of the environment."""
+def main(served: Sequence[Kind] | None = None) -> None:
+    """Run the controller with settings from the environment; `served` replaces the registered kinds."""
     settings = Settings.from_env(os.environ)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(_run(settings))
+    asyncio.run(_run(Operator(settings, kinds(os.environ) if served is None else served)))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(operator: Operator) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Operator(settings).run(stop)
+    await operator.run(stop)
     if not stop.is_set():
-        raise SystemExit("The leadership was lost: another replica works now, this one begins anew.")
+        raise SystemExit("This replica lost the leadership and exits; Kubernetes restarts it as a standby.")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from datajob_controller.runtime.settings import Settings
+from datajob_controller.datajob.settings import JobSettings
 from hack.cluster import product_images
 from hack.cluster.__main__ import running_node
 from tests.support import install
@@ -23,7 +23,7 @@ def main() -> int:
         print("error: no test cluster runs; start one with `make cluster-up`", file=sys.stderr)
         return 1
     (container,) = yaml.safe_load(DEPLOYMENT.read_text())["spec"]["template"]["spec"]["containers"]
-    for image in (product_images.build_controller(container["image"]), product_images.build_workload(Settings().image_cpu)):
+    for image in (product_images.build_controller(container["image"]), product_images.build_workload(JobSettings().image_cpu)):
         cluster.load(image)
         print(f"on the node: {image}")
     server = install.s3_with_documents(cluster)

@@ -12,7 +12,7 @@ from datajob.api.loading import read_text
 from datajob.cluster.report_configmap import ConfigMapAddress
 from datajob.cluster.run import run_options
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.types import Observed
+from datajob_controller.runtime.types import Observed
 from tests.support.world import NOW, SETTINGS, World, datajob
 
 API_SERVER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from datajob_controller.datajob.policy.pods import GONE
+from datajob_controller.runtime.kind import GONE
 from datajob_controller.runtime.manifests import rfc3339
 from tests.support.reports import report
 from tests.support.world import NOW, World, pod, run_name
@@ -26,7 +26,7 @@ def test_an_error_in_the_job_is_never_retried(world: World, message: str, reason
     assert world.true() == {"Accepted", "Failed", "Stalled"}
     assert world.condition("Failed")["reason"] == reason
     assert world.status["attempts"][0]["reason"] == reason
-    assert world.told[-1] == reason
+    assert world.events[-1] == reason
 
 
 def test_a_sink_that_worked_before_is_tried_again(world: World) -> None:
@@ -142,7 +142,7 @@ def test_a_next_attempt_waits_until_the_old_head_is_gone(world: World) -> None:
     world.pods = [pod(name, phase="Running")]
     world.later(10)
     world.settle()
-    assert world.condition("Reconciling")["reason"] == "PreviousEnding"
+    assert world.condition("Reconciling")["reason"] == "PreviousAttemptTerminating"
     world.pods = []
     world.settle()
     assert world.status["attempt"] == 2
@@ -158,7 +158,7 @@ def test_a_pod_that_cannot_be_scheduled_names_what_it_needs(world: World) -> Non
     assert said["reason"] == "Unschedulable"
     for part in ("2 nvidia.com/gpu", "nvidia.com/gpu.product=H100", "0/3 nodes are available"):
         assert part in said["message"]
-    assert world.told[-1] == "Unschedulable"
+    assert world.events[-1] == "Unschedulable"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_workers_that_end_again_and_again_end_the_attempt(world: World) -> None:
         for i in range(3)
     ]
     world.settle()
-    assert world.status["attempts"][0]["reason"] == "WorkersFail"
+    assert world.status["attempts"][0]["reason"] == "WorkersFailed"
     assert "no such device" in world.status["attempts"][0]["message"]
 
 

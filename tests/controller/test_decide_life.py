@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.types import Observed
 from datajob_controller.runtime.manifests import rfc3339
+from datajob_controller.runtime.types import Observed
 from tests.support.reports import report
 from tests.support.world import NOW, SETTINGS, World, datajob, run_name
 
@@ -26,7 +26,7 @@ def test_a_whole_life_takes_few_writes(world: World) -> None:
     world.succeeds()
     assert world.true() == {"Accepted", "Complete"}
     assert world.status["phase"] == "Complete"
-    assert world.told == ["ClusterStarting", "Completed"]
+    assert world.events == ["ClusterStarting", "Completed"]
     assert world.writes <= 12
 
 

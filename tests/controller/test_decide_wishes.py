@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.types import Observed, Obstacle
 from datajob_controller.runtime.manifests import rfc3339
+from datajob_controller.runtime.types import Observed, Obstacle
 from tests.support.world import NOW, SETTINGS, UID, World, datajob
 
 
@@ -21,7 +21,7 @@ def test_a_suspended_job_has_no_rayjob_and_goes_on_later(world: World) -> None:
     assert world.status["attempt"] == 2
     assert world.status["failures"] == 0
     assert world.status["started"] == rfc3339(world.now)
-    assert world.told == ["ClusterStarting", "Suspended", "Resumed", "ClusterStarting"]
+    assert world.events == ["ClusterStarting", "Suspended", "Resumed", "ClusterStarting"]
 
 
 def test_a_job_that_is_born_suspended_makes_nothing() -> None:

@@ -1,14 +1,19 @@
-"""What /metrics says of DataJobs."""
+"""The metrics of DataJobs at /metrics."""
 
-from prometheus_client import generate_latest
+from datetime import timedelta
 
-from datajob_controller.runtime.metrics import Metrics
-from datajob_controller.runtime.store import Store
-from tests.support.world import datajob
+from prometheus_client import CollectorRegistry, generate_latest
+
+from datajob_controller.datajob.metrics import JobMetrics
+from datajob_controller.runtime.manifests import rfc3339
+from tests.support.world import NOW, World, datajob
 
 
-def test_the_status_of_jobs_is_what_the_metrics_say() -> None:
-    store = Store()
+def text(registry: CollectorRegistry) -> str:
+    return generate_latest(registry).decode()
+
+
+def test_metrics_show_the_statuses_of_jobs() -> None:
     status = {
         "phase": "Running",
         "failures": 1,
@@ -16,8 +21,8 @@ def test_the_status_of_jobs_is_what_the_metrics_say() -> None:
         "progress": {"rowsIn": 100, "rowsOut": 90, "shardsDone": 3, "shardsTotal": 10, "percent": 30},
         "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}],
     }
-    store.put_datajob(datajob(status=status))
-    text = generate_latest(Metrics(store).registry).decode()
+    registry = CollectorRegistry()
+    JobMetrics(registry, lambda: [datajob(status=status)])
     for line in (
         'datajob_jobs{namespace="team-a",phase="Running"} 1.0',
         'datajob_rows{count="in",name="clean-web",namespace="team-a"} 100.0',
@@ -26,4 +31,31 @@ def test_the_status_of_jobs_is_what_the_metrics_say() -> None:
         'datajob_step_seconds{name="clean-web",namespace="team-a",step="filter"} 1.5',
         'datajob_failed_attempts{name="clean-web",namespace="team-a"} 1.0',
     ):
-        assert line in text
+        assert line in text(registry)
+
+
+def test_the_start_and_the_length_of_a_run_are_observed_once() -> None:
+    registry, world = CollectorRegistry(), World(datajob())
+    metrics = JobMetrics(registry, lambda: [world.job])
+    created = world.decide().create
+    metrics.created(datajob(), created, NOW + timedelta(seconds=2))
+    metrics.created(world.job, created, NOW + timedelta(seconds=9))
+    before = {**world.job, "status": world.status}
+    world.later(60)
+    world.succeeds()
+    metrics.status_written(before, world.status)
+    metrics.status_written(world.job, world.status)
+    assert "datajob_start_seconds_sum 2.0" in text(registry)
+    assert "datajob_start_seconds_count 1.0" in text(registry)
+    assert 'datajob_run_seconds_sum{result="complete"} 60.0' in text(registry)
+    assert 'datajob_run_seconds_count{result="complete"} 1.0' in text(registry)
+    assert world.status["finished"] == rfc3339(world.now)
+
+
+def test_metrics_show_whether_kuberay_is_installed() -> None:
+    registry = CollectorRegistry()
+    metrics = JobMetrics(registry, list)
+    metrics.discovered({"RayJob"})
+    assert "datajob_kuberay_installed 0.0" in text(registry)
+    metrics.discovered(set())
+    assert "datajob_kuberay_installed 1.0" in text(registry)

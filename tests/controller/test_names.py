@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import MAX_RAYJOB, rayjob, run_id, run_name, slug
+from datajob_controller.datajob.names import (
+    MAX_RAYJOB,
+    job_config,
+    rayjob,
+    report_config,
+    run_id,
+    run_name,
+    run_of_config,
+    run_of_rayjob,
+    slug,
+)
 from datajob_controller.datajob.run import open_run
 from tests.support.world import datajob
 
@@ -42,33 +53,88 @@ def test_a_name_becomes_a_label(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"suspend": True},
-        {"retry": {"limit": 9}},
-        {"deadlineSeconds": 5},
-        {"ttlSecondsAfterFinished": 5},
-        {"errors": {"policy": "fail"}},  # a default, written out
-    ],
-)
-def test_a_change_of_policy_is_the_same_run(change: dict[str, object]) -> None:
-    assert run_name("a", "u", spec(**change)) == run_name("a", "u", spec())
-    assert run_id("u", spec(**change)) == run_id("u", spec())
+GOLDEN: list[tuple[dict[str, object], str, str]] = [
+    ({}, "clean-web-44007b24", "u-1-83f7a271"),
+    (
+        {"queueName": "team-a", "resources": {"accelerator": {"type": "gpu", "perWorker": 2}}},
+        "clean-web-245794cb",
+        "u-1-83f7a271",
+    ),
+    (
+        {"steps": [{"filter": {"where": "a > 1"}}, {"gopherQuality": {}}], "rejects": {"path": "s3://lake/rejects/"}},
+        "clean-web-ac7d4151",
+        "u-1-5e9536c0",
+    ),
+    (
+        {
+            "runtime": {"image": "registry/other:1", "env": [{"name": "A", "value": "é"}]},
+            "errors": {"policy": "quarantine", "path": "s3://lake/q/"},
+        },
+        "clean-web-3dc77a6c",
+        "u-1-b7bbce2b",
+    ),
+]
+UNMARKED: dict[str, object] = {
+    "sources": [{"json": {"paths": ["s3://lake/raw/"]}}],
+    "steps": [{"filter": {"where": "a > 1"}}],
+    "sink": {"parquet": {"path": "s3://lake/other/"}},
+    "rejects": {"path": "s3://lake/rejects/"},
+    "errors": {"policy": "drop"},
+    "runtime": {"image": "registry/other:1"},
+    "resources": {"workers": {"memory": "64Gi"}},
+    "queueName": "team-a",
+}
+MARKED: dict[str, object] = {
+    "suspend": True,
+    "retry": {"limit": 9},
+    "deadlineSeconds": 5,
+    "ttlSecondsAfterFinished": 5,
+}
+NEW_ID = {"sources", "steps", "sink", "rejects", "errors", "runtime"}
 
 
-def test_other_hardware_is_another_run_of_the_same_recipe() -> None:
+def test_every_field_of_a_spec_is_tested_here() -> None:
+    aliases = {name: str(field.alias) for name, field in DataJobSpec.model_fields.items()}
+    assert {aliases[name] for name in lifecycle_fields(DataJobSpec)} == MARKED.keys()
+    assert set(aliases.values()) == MARKED.keys() | UNMARKED.keys()
+
+
+@pytest.mark.parametrize("field", MARKED)
+def test_a_change_of_a_lifecycle_field_is_the_same_run(field: str) -> None:
+    changed = spec(**{field: MARKED[field]})
+    assert run_name("a", "u", changed) == run_name("a", "u", spec())
+    assert run_id("u", changed) == run_id("u", spec())
+
+
+@pytest.mark.parametrize("field", UNMARKED)
+def test_a_change_of_any_other_field_is_another_run(field: str) -> None:
+    changed = spec(**{field: UNMARKED[field]})
+    assert run_name("a", "u", changed) != run_name("a", "u", spec())
+    assert (run_id("u", changed) != run_id("u", spec())) is (field in NEW_ID)
+
+
+def test_a_default_that_is_written_out_is_the_same_run() -> None:
+    assert run_name("a", "u", spec(errors={"policy": "fail"})) == run_name("a", "u", spec())
+
+
+def test_other_hardware_is_another_run_that_computes_the_same() -> None:
     bigger = spec(resources={"workers": {"memory": "64Gi"}})
     assert run_name("a", "u", bigger) != run_name("a", "u", spec())
     assert run_id("u", bigger) == run_id("u", spec())
 
 
-@pytest.mark.parametrize(
-    "change", [{"sink": {"parquet": {"path": "s3://lake/other/"}}}, {"runtime": {"image": "registry/other:1"}}]
-)
-def test_another_recipe_or_image_is_another_run_with_another_id(change: dict[str, object]) -> None:
-    assert run_name("a", "u", spec(**change)) != run_name("a", "u", spec())
-    assert run_id("u", spec(**change)) != run_id("u", spec())
+@pytest.mark.parametrize(("change", "name", "identity"), GOLDEN)
+def test_names_and_identities_never_change_between_releases(change: dict[str, object], name: str, identity: str) -> None:
+    made = spec(**change)
+    assert (run_name("clean-web", "u-1", made), run_id("u-1", made)) == (name, identity)
+
+
+@given(DNS_SUBDOMAIN, st.uuids(), st.integers(1, 99_999))
+def test_the_run_of_an_object_is_recovered_from_its_name(name: str, uid: object, attempt: int) -> None:
+    run = run_name(name, str(uid), SPEC)
+    assert run_of_rayjob(rayjob(run, attempt)) == run
+    assert run_of_config(job_config(run)) == run_of_config(report_config(run)) == run
+    assert run_of_config(f"{run}-other") is None
 
 
 SPEC = spec()

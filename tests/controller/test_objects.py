@@ -14,8 +14,8 @@ from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.rayjob import autoscales
 from datajob_controller.datajob.run import open_run
-from datajob_controller.datajob.types import Observed
-from datajob_controller.runtime.settings import Settings
+from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.runtime.types import Observed
 from tests.support.world import NOW, datajob
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -57,7 +57,7 @@ JOBS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", JOBS)
 def test_the_objects_of_a_job_are_these(name: str) -> None:
-    made = decide(datajob(name, **JOBS[name]), Observed(), NOW, Settings()).create
+    made = decide(datajob(name, **JOBS[name]), Observed(), NOW, JobSettings()).create
     golden = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(yaml.dump_all(made, sort_keys=False, Dumper=_NoAliases))
@@ -65,7 +65,7 @@ def test_the_objects_of_a_job_are_these(name: str) -> None:
 
 
 def test_a_job_without_a_network_policy_has_none() -> None:
-    made = decide(datajob(), Observed(), NOW, Settings(network_policy=False)).create
+    made = decide(datajob(), Observed(), NOW, JobSettings(network_policy=False)).create
     assert [one["kind"] for one in made] == ["ConfigMap", "ConfigMap", "ServiceAccount", "Role", "RoleBinding", "RayJob"]
 
 
@@ -80,18 +80,18 @@ def test_a_job_without_a_network_policy_has_none() -> None:
     ],
 )
 def test_the_device_plugin_is_asked_for_the_right_resource(accelerator: dict[str, Any], resource: str) -> None:
-    assert placement(Accelerator.model_validate(accelerator), Settings()).limits == {resource: "1"}
+    assert placement(Accelerator.model_validate(accelerator), JobSettings()).limits == {resource: "1"}
 
 
 def test_names_of_resources_and_labels_are_settings() -> None:
     names = {"resource": "example.com/npu", "product_label": "example.com/chip", "ray_resource": "NPU"}
-    settings = Settings.from_env({"DATAJOB_NPU": json.dumps(names)})
+    settings = JobSettings.from_env({"DATAJOB_NPU": json.dumps(names)})
     where = placement(Accelerator.model_validate({"type": "npu", "product": "910C"}), settings)
     assert (where.limits, where.node_selector) == ({"example.com/npu": "1"}, {"example.com/chip": "910C"})
 
 
 def test_a_shell_and_rays_autoscaler_read_the_npu_resource_alike() -> None:
-    params = placement(Accelerator.model_validate({"type": "npu", "perWorker": 8}), Settings()).ray_start_params
+    params = placement(Accelerator.model_validate({"type": "npu", "perWorker": 8}), JobSettings()).ray_start_params
     (word,) = shlex.split(params["resources"])
     assert json.loads(word) == {"NPU": 8}
     autoscaling_config = pytest.importorskip("ray.autoscaler._private.kuberay.autoscaling_config")

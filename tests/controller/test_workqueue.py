@@ -102,7 +102,7 @@ def test_of_two_wishes_for_later_the_earlier_one_stands() -> None:
             while not seen:
                 await asyncio.sleep(0.01)
         worker.cancel()
-        queue.forget_timer("a")
+        queue.cancel_timer("a")
         return began
 
     began = asyncio.run(main())

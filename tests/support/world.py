@@ -1,23 +1,24 @@
-"""DataJobs and what is observed of them, as the API server would give them."""
+"""DataJobs and what is observed of them, as the API server would return them."""
 
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from datajob.api.contract import REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.objects.configmaps import report_configmap
 from datajob_controller.datajob.run import open_run
-from datajob_controller.datajob.types import Decision, Observed
+from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, rfc3339
-from datajob_controller.runtime.settings import Settings
+from datajob_controller.runtime.types import Decision, Observed
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 UID = "6f1c2a34-0000-4000-8000-000000000001"
-SETTINGS = Settings()
+SETTINGS = JobSettings()
 
 
 def datajob(name: str = "clean-web", status: Manifest | None = None, generation: int = 1, **spec: Any) -> Manifest:
-    """A DataJob with the smallest spec, and what is said besides."""
+    """A DataJob with the smallest spec and the given fields."""
     smallest = {"sources": [{"parquet": {"paths": ["s3://lake/raw/"]}}], "sink": {"parquet": {"path": "s3://lake/clean/"}}}
     meta = {"name": name, "namespace": "team-a", "uid": UID, "generation": generation, "resourceVersion": "7"}
     made = {
@@ -59,9 +60,9 @@ def run_name(job: Manifest) -> str:
 
 
 class World:
-    """A DataJob that is decided again and again, with what was decided taken over: the API server without its failures."""
+    """A DataJob that is decided repeatedly, with every decision carried out: an API server that never fails."""
 
-    def __init__(self, job: Manifest, settings: Settings = SETTINGS) -> None:
+    def __init__(self, job: Manifest, settings: JobSettings = SETTINGS) -> None:
         self.job = deepcopy(job)
         self.settings = settings
         self.now = NOW
@@ -70,13 +71,12 @@ class World:
         self.pods: list[Manifest] = []
         self.kuberay = True
         self.queue_holds = False
-        self.told: list[str] = []
+        self.events: list[str] = []
         self.writes = 0
 
     def decide(self) -> Decision:
         """Decide and carry out."""
-        observed = Observed(self.ray_jobs, self.config_maps, self.pods, self.kuberay)
-        decision = decide(self.job, observed, self.now, self.settings)
+        decision = decide(self.job, self.observed(), self.now, self.settings)
         for made in decision.create:
             name = made["metadata"]["name"]
             if made["kind"] == "RayJob":
@@ -87,46 +87,52 @@ class World:
             {"RayJob": self.ray_jobs, "ConfigMap": self.config_maps}.get(one.kind, {}).pop(one.name, None)
         if decision.status is not None:
             self.job["status"] = decision.status
-        self.told += [event.reason for event in decision.events]
+        self.events += [event.reason for event in decision.events]
         self.writes += len(decision.create) + len(decision.delete) + len(decision.events) + (decision.status is not None)
         return decision
 
+    def observed(self) -> Observed:
+        """What the runtime would hand over."""
+        pods = {pod["metadata"]["name"]: pod for pod in self.pods}
+        owned = {"RayJob": self.ray_jobs, "ConfigMap": self.config_maps, "Pod": pods}
+        return Observed(owned, frozenset() if self.kuberay else {"RayJob"})
+
     def settle(self) -> Decision:
-        """Decide until nothing changes: level-based decisions come to rest."""
+        """Decide until nothing changes, as level-based decisions must."""
         for _ in range(10):
             decision = self.decide()
             if not (decision.create or decision.delete or decision.status or decision.events):
                 return decision
-        raise AssertionError("the decisions do not come to rest")
+        raise AssertionError("the decisions do not converge")
 
     def later(self, seconds: float) -> None:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
     def edit(self, **spec: Any) -> None:
-        """Change the spec, as an author does."""
+        """Change the spec as a user does."""
         self.job["spec"] |= spec
         self.job["metadata"]["generation"] += 1
 
     def reports(self, report: str) -> None:
-        """The driver pushes a report."""
+        """The driver writes a report."""
         made = report_configmap(self.job, run_name(self.job))
-        made["data"] = {"report.json": report}
+        made["data"] = {REPORT_KEY: report}
         self.config_maps[made["metadata"]["name"]] = made
 
     def set_running(self) -> None:
         """The driver runs."""
-        self._kuberay_says(jobStatus="RUNNING", jobDeploymentStatus="Running")
+        self._set_ray_job_status(jobStatus="RUNNING", jobDeploymentStatus="Running")
 
     def succeeds(self) -> None:
         """The driver succeeds."""
-        self._kuberay_says(jobStatus="SUCCEEDED", jobDeploymentStatus="Complete")
+        self._set_ray_job_status(jobStatus="SUCCEEDED", jobDeploymentStatus="Complete")
 
     def fails(self, message: str = "ended with exit code 1") -> None:
         """The driver fails."""
-        self._kuberay_says(jobStatus="FAILED", jobDeploymentStatus="Failed", reason="AppFailed", message=message)
+        self._set_ray_job_status(jobStatus="FAILED", jobDeploymentStatus="Failed", reason="AppFailed", message=message)
 
-    def _kuberay_says(self, **status: Any) -> None:
+    def _set_ray_job_status(self, **status: Any) -> None:
         self.ray_job["status"] |= status
         self.settle()
 
@@ -143,5 +149,5 @@ class World:
         return next(dict(c) for c in self.status["conditions"] if c["type"] == kind)
 
     def true(self) -> set[str]:
-        """The conditions that hold."""
+        """The conditions that are True."""
         return {c["type"] for c in self.status["conditions"] if c["status"] == "True"}

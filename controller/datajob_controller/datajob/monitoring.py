@@ -1,6 +1,6 @@
-"""Makes manifests/monitoring from the metric names in the code: `python -m datajob_controller.datajob.monitoring [--check]`.
+"""Generates manifests/monitoring: `python -m datajob_controller.datajob.monitoring [--check]`.
 
-Every expression of the dashboard and of the alerts is written here, next to the metrics it asks for.
+All expressions of the dashboard and the alerts are defined here, next to the metrics that they query.
 """
 
 import json
@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from datajob.api.contract import CONTROLLER, LABEL_MANAGED_BY
+
 FOLDER = Path(__file__).parents[3] / "manifests" / "monitoring"
-LABELS = {"app.kubernetes.io/name": "datajob-controller", "app.kubernetes.io/part-of": "datajob-operator"}
+LABELS = {"app.kubernetes.io/name": CONTROLLER, "app.kubernetes.io/part-of": "datajob-operator"}
 RUNBOOK = "https://github.com/datajob/datajob/blob/main/docs/runbooks/alerts.md"
 
 
 class Panel(NamedTuple):
-    """One graph."""
+    """A graph of the dashboard."""
 
     title: str
     expression: str
@@ -25,7 +27,7 @@ class Panel(NamedTuple):
 
 
 class Alert(NamedTuple):
-    """One alert; its runbook is the section of that name."""
+    """An alert; its runbook is the section of the same name."""
 
     name: str
     expression: str
@@ -41,34 +43,34 @@ PANELS = (
     Panel("Progress", f"datajob_progress_ratio{{{_JOB}}}", "{{namespace}}/{{name}}", "percentunit"),
     Panel("Rows", f"sum by (count) (datajob_rows{{{_JOB}}})", "{{count}}"),
     Panel(
-        "Rows rejected, by step and reason", f"sum by (step, reason) (datajob_rejected_rows{{{_JOB}}})", "{{step}}: {{reason}}"
+        "Rejected rows by step and reason", f"sum by (step, reason) (datajob_rejected_rows{{{_JOB}}})", "{{step}}: {{reason}}"
     ),
-    Panel("Processor seconds by step", f"sum by (step) (datajob_step_seconds{{{_JOB}}})", "{{step}}", "s"),
+    Panel("CPU seconds by step", f"sum by (step) (datajob_step_seconds{{{_JOB}}})", "{{step}}", "s"),
     Panel("Shards", f"sum by (state) (datajob_shards{{{_JOB}}})", "{{state}}"),
     Panel("Age of runs", f"time() - datajob_started_timestamp_seconds{{{_JOB}}}", "{{namespace}}/{{name}}", "s"),
     Panel("Failed attempts", f"datajob_failed_attempts{{{_JOB}}}", "{{namespace}}/{{name}}"),
     Panel(
-        "From DataJob to RayJob, 99th percentile",
+        "Time from DataJob to RayJob, 99th percentile",
         "histogram_quantile(0.99, sum by (le) (rate(datajob_start_seconds_bucket[$__rate_interval])))",
         "p99",
         "s",
     ),
     Panel(
-        "Length of runs, median",
+        "Duration of runs, median",
         "histogram_quantile(0.5, sum by (le, result) (rate(datajob_run_seconds_bucket[$__rate_interval])))",
         "{{result}}",
         "s",
     ),
     Panel("Events", "sum by (type, reason) (rate(datajob_events_total[$__rate_interval]))", "{{type}} {{reason}}", "ops"),
-    Panel("Work waiting", "sum(datajob_queue_depth)", "DataJobs"),
+    Panel("Queue depth", "sum(datajob_queue_depth)", "DataJobs"),
     Panel(
-        "Time to work on a DataJob, 99th percentile",
+        "Time to reconcile a DataJob, 99th percentile",
         "histogram_quantile(0.99, sum by (le) (rate(datajob_reconcile_seconds_bucket[$__rate_interval])))",
         "p99",
         "s",
     ),
     Panel(
-        "Wait for that, 99th percentile",
+        "Time in the queue, 99th percentile",
         "histogram_quantile(0.99, sum by (le) (rate(datajob_queue_seconds_bucket[$__rate_interval])))",
         "p99",
         "s",
@@ -89,21 +91,21 @@ ALERTS = (
         "absent(datajob_leader == 1)",
         5,
         "critical",
-        "No controller leads: DataJobs are neither started nor followed.",
+        "There is no leading controller: DataJobs are neither started nor updated.",
     ),
     Alert(
         "DataJobControllerStuck",
-        "time() - max(datajob_last_beat_timestamp_seconds) > 180",
+        "time() - max(datajob_last_heartbeat_timestamp_seconds) > 180",
         5,
         "critical",
-        "No work goes through the controller's queue.",
+        "The queue of the controller does not process items.",
     ),
     Alert(
         "DataJobReconcileErrors",
         "sum(rate(datajob_reconcile_errors_total[10m])) > 0.1",
         15,
         "warning",
-        "The controller keeps failing on some DataJobs.",
+        "The controller repeatedly fails to reconcile some DataJobs.",
     ),
     Alert(
         "DataJobKubeRayMissing", "max(datajob_kuberay_installed) == 0", 10, "critical", "The cluster does not serve RayJobs."
@@ -113,7 +115,7 @@ ALERTS = (
         'sum by (namespace) (datajob_jobs{phase="Failed"}) > 0',
         5,
         "warning",
-        "DataJobs of the namespace {{ $labels.namespace }} have failed.",
+        "DataJobs in the namespace {{ $labels.namespace }} have failed.",
     ),
     Alert(
         "DataJobNoProgress",
@@ -121,7 +123,7 @@ ALERTS = (
         "and on (namespace, name) (datajob_progress_ratio < 1)",
         30,
         "warning",
-        "{{ $labels.namespace }}/{{ $labels.name }} has finished no shard for an hour.",
+        "The DataJob {{ $labels.namespace }}/{{ $labels.name }} has not committed a shard for an hour.",
     ),
 )
 
@@ -147,7 +149,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def manifests() -> dict[str, str]:
-    """The files of manifests/monitoring by name."""
+    """The files of manifests/monitoring, by name."""
     resources = ["pod-monitors.yaml", "rules.yaml"]
     options = {"disableNameSuffixHash": True, "labels": {"grafana_dashboard": "1", **LABELS}}
     generator = {"name": "datajob-dashboard", "namespace": "datajob-system", "files": ["dashboard.json"], "options": options}
@@ -185,9 +187,9 @@ def _rules() -> dict[str, Any]:
 
 
 def _pod_monitors() -> list[dict[str, Any]]:
-    """One for the controller, one for Ray's own metrics of every job's pods."""
-    controller = {"matchLabels": {"app.kubernetes.io/name": "datajob-controller"}}
-    ray = {"matchLabels": {"app.kubernetes.io/managed-by": "datajob-controller"}}
+    """One PodMonitor for the controller, and one for the metrics of Ray in the pods of jobs."""
+    controller = {"matchLabels": {"app.kubernetes.io/name": CONTROLLER}}
+    ray = {"matchLabels": {LABEL_MANAGED_BY: CONTROLLER}}
     return [
         _pod_monitor(
             "datajob-controller",
@@ -241,11 +243,11 @@ def _yaml(value: Any) -> str:
 
 
 def main() -> int:
-    """Write the files, or say with --check which are not what the code says."""
+    """Write the files; with --check, list the ones that are out of date."""
     stale = [name for name, text in manifests().items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != text]
     if "--check" in sys.argv[1:]:
         for name in stale:
-            print(f"{name} is stale: python -m datajob_controller.datajob.monitoring")
+            print(f"{name} is out of date: run python -m datajob_controller.datajob.monitoring")
         return bool(stale)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in stale:

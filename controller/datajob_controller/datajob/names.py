@@ -1,7 +1,7 @@
-"""Names of what the controller makes, within KubeRay's limits: two DataJobs, or two recipes of one, never share a name.
+"""Names of the objects that belong to a DataJob, within KubeRay's limits.
 
-A *run* is one recipe of one DataJob. Its name ends in a digest of the DataJob's UID and of what shapes its pods, so that
-an edited recipe gets objects of its own. Attempts of a run are numbered.
+Two DataJobs never share a name, nor do two runs of one. The name of a run ends in a digest of the DataJob's UID and of
+everything that shapes its pods, so that an edit leads to objects of their own. Attempts of a run are numbered.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any
 
+from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.spec import DataJobSpec
 
 MAX_RAYJOB = 47  # KubeRay appends a suffix and refuses longer ones
@@ -16,21 +17,20 @@ ATTEMPT_DIGITS = 5
 DIGEST = 8
 _SLUG = MAX_RAYJOB - 1 - DIGEST - 1 - ATTEMPT_DIGITS
 
-_POLICY = {"suspend", "retry", "deadline_seconds", "ttl_seconds_after_finished"}
-"""Fields that may change under a running job: they say when it runs, not what it does."""
-
-_RECIPE = {"sources", "steps", "sink", "rejects", "errors"}
+_COMPUTED = {"sources", "steps", "sink", "rejects", "errors"}
+"""Fields that determine the result of a run, apart from the image."""
+_CONFIG_SUFFIXES = ("-job", "-report")
 
 
 def run_name(name: str, uid: str, spec: DataJobSpec) -> str:
-    """The common part of the names of a run's objects: a DNS-1035 label, at most 41 characters."""
-    return f"{slug(name)}-{_digest(uid, _dump(spec, exclude=_POLICY))}"
+    """The common part of the names of a run's objects: a DNS-1035 label of at most 41 characters."""
+    return f"{slug(name)}-{_digest(uid, _dump(spec, exclude=set(lifecycle_fields(DataJobSpec))))}"
 
 
 def run_id(uid: str, spec: DataJobSpec) -> str:
-    """Identifies what a run computes: changes with the recipe and the image, not with its hardware."""
-    recipe = {"recipe": _dump(spec, include=_RECIPE), "image": spec.runtime.image}
-    return f"{uid}-{_digest(uid, recipe)}"
+    """Identifies what a run computes: changes with the data, the steps and the image, but not with the hardware."""
+    computed = {"recipe": _dump(spec, include=_COMPUTED), "image": spec.runtime.image}
+    return f"{uid}-{_digest(uid, computed)}"
 
 
 def rayjob(run: str, attempt: int) -> str:
@@ -39,17 +39,27 @@ def rayjob(run: str, attempt: int) -> str:
 
 
 def job_config(run: str) -> str:
-    """The ConfigMap with the job as YAML."""
+    """The ConfigMap that contains the job as YAML."""
     return f"{run}-job"
 
 
 def report_config(run: str) -> str:
-    """The ConfigMap into which the job writes its report."""
+    """The ConfigMap that the driver writes its report to."""
     return f"{run}-report"
 
 
+def run_of_rayjob(name: str) -> str:
+    """The run that a RayJob belongs to; the inverse of `rayjob`."""
+    return name.rpartition("-")[0]
+
+
+def run_of_config(name: str) -> str | None:
+    """The run that a ConfigMap belongs to; the inverse of `job_config` and `report_config`, None for other names."""
+    return next((name.removesuffix(suffix) for suffix in _CONFIG_SUFFIXES if name.endswith(suffix)), None)
+
+
 def slug(name: str) -> str:
-    """A name as a DNS-1035 label, cut to what fits before digest and attempt."""
+    """A name as a DNS-1035 label, truncated to leave space for digest and attempt."""
     label = re.sub(r"[^a-z0-9-]+", "-", name.lower())
     if not label[:1].isalpha():
         label = f"j-{label}"
@@ -57,7 +67,7 @@ def slug(name: str) -> str:
 
 
 def _dump(spec: DataJobSpec, **which: Any) -> Any:
-    # Without defaults: a release that adds a field with a default must not take every running job for a changed one.
+    # Defaults are excluded: a release that adds a field with a default must not change the names of all running jobs.
     return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, **which)
 
 

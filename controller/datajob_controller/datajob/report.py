@@ -1,4 +1,4 @@
-"""Reads the report that the driver pushes, and projects the part of it that belongs into a status."""
+"""Reads the report of the driver and selects what the status shows of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from datajob_controller.runtime.manifests import Manifest, moment
 
 
 def parse_report(config_map: Manifest | None) -> Report | None:
-    """The report in a ConfigMap; None when there is none yet or it is not readable (a newer workload may write more)."""
+    """The report in a ConfigMap; None if there is none yet or it is invalid, since another version may have written it."""
     text = (config_map or {}).get("data", {}).get(REPORT_KEY)
     if not text:
         return None
@@ -22,14 +22,14 @@ def parse_report(config_map: Manifest | None) -> Report | None:
 
 
 def of_this_attempt(report: Report | None, ray_job: Manifest) -> Report | None:
-    """The report, unless an earlier attempt wrote it."""
+    """The report, or None if an earlier attempt wrote it."""
     created = moment(ray_job["metadata"].get("creationTimestamp"))
     ended = moment(report.finished) if report else None
     return None if report is None or (created and ended and ended < created) else report
 
 
 def projected(report: Report | None, before: Mapping[str, Any]) -> Manifest:
-    """Progress, steps and output for the status; what was known before stays while there is no report."""
+    """Progress, steps and output for the status; without a report, those of the previous status."""
     if report is None:
         return {key: before[key] for key in ("progress", "steps", "output") if key in before}
     shown = report.model_dump(mode="json", by_alias=True, include={"progress", "steps", "output"}, exclude_none=True)

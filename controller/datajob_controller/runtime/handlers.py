@@ -1,49 +1,67 @@
-"""kopf's part: watch, remember, put into the queue. No handler decides anything, and none makes kopf write to an object."""
+"""kopf's part: watch, remember, enqueue. No handler decides anything, and none makes kopf write to an object."""
 
+import os
 from collections.abc import Collection
 from typing import Any
 
 import kopf
 
-from datajob.api import API_GROUP, API_VERSION
-from datajob_controller.runtime.manifests import SELECTOR, Manifest
+from datajob_controller.runtime.kind import Kind
+from datajob_controller.runtime.manifests import SELECTOR, Manifest, owner_uid
+from datajob_controller.runtime.resources import Resource
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
 from datajob_controller.runtime.workqueue import WorkQueue
 
-DATAJOBS = (API_GROUP, API_VERSION, "datajobs")
-OWNED = {"RayJob": ("ray.io", "v1", "rayjobs"), "ConfigMap": ("", "v1", "configmaps"), "Pod": ("", "v1", "pods")}
+
+async def watch(
+    kinds: Collection[Kind], served: Collection[str], store: Store, queue: WorkQueue[Key], settings: Settings, **flags: Any
+) -> None:
+    """Run kopf for those kinds and owned kinds that the API server serves; `flags` are kopf's `stop_flag` and `ready_flag`."""
+    # kopf names itself after this variable; otherwise it looks up the name of the user, which a container may not have.
+    os.environ.setdefault("POD_ID", settings.pod_name)
+    await kopf.operator(
+        registry=registry(kinds, served, store, queue),
+        settings=operator_settings(kinds),
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        standalone=True,
+        **flags,
+    )
 
 
-def registry(store: Store, queue: WorkQueue[Key], kinds: Collection[str]) -> kopf.OperatorRegistry:
-    """Handlers for DataJobs and those kinds of what belongs to them that the API server serves."""
+def registry(kinds: Collection[Kind], served: Collection[str], store: Store, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
+    """One handler for each watched resource."""
     made = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=made)
     async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
-    @kopf.on.event(*DATAJOBS, registry=made)
-    async def datajob(event: Any, **_: Any) -> None:
-        body: Manifest = dict(event["object"])
-        if event["type"] == "DELETED":
-            store.drop_datajob(body)
-        else:
-            queue.add(store.put_datajob(body))
+    primary, owned = {kind.name for kind in kinds}, _owned(kinds)
 
-    async def owned(event: Any, **_: Any) -> None:
+    async def changed(event: Any, **_: Any) -> None:
         body: Manifest = dict(event["object"])
-        key = store.drop(body) if event["type"] == "DELETED" else store.put(body)
-        if key:
-            queue.add(key)
+        deleted = event["type"] == "DELETED"
+        if body["kind"] in primary:
+            if deleted:
+                store.drop(body)
+            else:
+                queue.add(store.put(body))
+        if body["kind"] in owned and owner_uid(body):
+            key = store.drop_owned(body) if deleted else store.put_owned(body)
+            if key:
+                queue.add(key)
 
-    for kind in kinds:
-        kopf.on.event(*OWNED[kind], id=kind.lower(), registry=made)(owned)
+    for resource in {resource for kind in kinds for resource in kind.resources}:
+        if resource.kind in served:
+            name = resource.kind.lower()
+            kopf.on.event(resource.group, resource.version, resource.plural, id=name, registry=made)(changed)
     return made
 
 
-def operator_settings(settings: Settings) -> kopf.OperatorSettings:
-    """kopf's settings: no peering, no scanning, no Events of its own, watches that end before they go silent."""
+def operator_settings(kinds: Collection[Kind]) -> kopf.OperatorSettings:
+    """kopf's settings: no peering, no scanning, no Events, and watches that end before they go silent."""
     made = kopf.OperatorSettings()
     made.peering.standalone = True
     made.scanning.disabled = True
@@ -52,6 +70,12 @@ def operator_settings(settings: Settings) -> kopf.OperatorSettings:
     made.watching.client_timeout = 330
     made.watching.connect_timeout = 10
     made.networking.request_timeout = 30
-    for resource in OWNED.values():
-        made.watching.label_selectors[resource] = SELECTOR
+    primary = {kind.name for kind in kinds}
+    for resource in _owned(kinds).values():
+        if resource.kind not in primary:
+            made.watching.label_selectors[(resource.group, resource.version, resource.plural)] = SELECTOR
     return made
+
+
+def _owned(kinds: Collection[Kind]) -> dict[str, Resource]:
+    return {owned.resource.kind: owned.resource for kind in kinds for owned in kind.owned}

@@ -1,12 +1,12 @@
-"""The API server, as plain dicts: the official client's async connection without its models.
+"""Access to the API server with plain dicts: the connection of the official async client, without its models.
 
-Every write names the controller as field manager and its content type, which the client would otherwise guess.
+Every write states the controller as field manager, and its content type, which the client would otherwise guess.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -14,33 +14,21 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from datajob.api import API_GROUP, API_VERSION
 from datajob.api.contract import CONTROLLER
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.resources import BUILTIN, Resource
 
 REQUEST_SECONDS = 30
 FIRST_WAIT = 0.01
 _JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 
-_RESOURCES = {
-    "DataJob": (f"apis/{API_GROUP}/{API_VERSION}", "datajobs"),
-    "RayJob": ("apis/ray.io/v1", "rayjobs"),
-    "ConfigMap": ("api/v1", "configmaps"),
-    "ServiceAccount": ("api/v1", "serviceaccounts"),
-    "Event": ("api/v1", "events"),
-    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
-    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
-    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
-    "Lease": ("apis/coordination.k8s.io/v1", "leases"),
-}
-
 Observer = Callable[[str, str, int, float], None]
-"""Told verb, kind, status code and seconds of every request."""
+"""Called with verb, kind, status code and seconds of every request."""
 
 
 class ApiError(Exception):
-    """The API server refused; `code` is the HTTP status."""
+    """The API server returned an error; `code` is the HTTP status."""
 
     def __init__(self, code: int, message: str, details: Mapping[str, Any]) -> None:
         super().__init__(f"{code}: {message}")
@@ -48,8 +36,12 @@ class ApiError(Exception):
         self.details = details
 
 
+UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
+"""Errors of requests to the API server, as opposed to faults of the controller."""
+
+
 async def load_configuration() -> Configuration:
-    """The service account of a pod, else the kubeconfig of a person."""
+    """The service account of the pod, or the kubeconfig outside a cluster."""
     configuration = Configuration()
     try:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -59,11 +51,14 @@ async def load_configuration() -> Configuration:
 
 
 class Kube:
-    """A connection; use it with `async with`."""
+    """A connection; use it with `async with`. Objects are addressed by kind, among built-in kinds and `resources`."""
 
-    def __init__(self, configuration: Configuration, observe: Observer = lambda *_: None) -> None:
+    def __init__(
+        self, configuration: Configuration, resources: Iterable[Resource] = (), observe: Observer = lambda *_: None
+    ) -> None:
         self._client = ApiClient(configuration)
         self._host = configuration.host.rstrip("/")
+        self._resources = {resource.kind: resource for resource in (*BUILTIN, *resources)}
         self._observe = observe
 
     async def __aenter__(self) -> Self:
@@ -73,17 +68,17 @@ class Kube:
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        """An object, or None where there is none."""
+        """An object, or None if it does not exist."""
         try:
-            return await self._request("GET", kind, _path(kind, namespace, name))
+            return await self._request("GET", kind, self._path(kind, namespace, name))
         except ApiError as error:
             if error.code == 404:
                 return None
             raise
 
     async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
-        """Create an object; it is an error (409) when something has its name. Where something is missing (404), try again."""
-        path, query = _path(manifest["kind"], manifest["metadata"]["namespace"]), {"fieldManager": CONTROLLER}
+        """Create an object; an existing object of that name is an error (409). A missing reference (404) is retried."""
+        path, query = self._path(manifest["kind"], manifest["metadata"]["namespace"]), {"fieldManager": CONTROLLER}
         for wait in range(tries - 1):
             try:
                 return await self._request("POST", manifest["kind"], path, manifest, query=query)
@@ -94,39 +89,39 @@ class Kube:
         return await self._request("POST", manifest["kind"], path, manifest, query=query)
 
     async def replace(self, manifest: Manifest) -> Manifest:
-        """Replace an object; it is an error (409) when it changed since it was read."""
+        """Replace an object; a change since it was read is an error (409)."""
         meta = manifest["metadata"]
-        path = _path(manifest["kind"], meta["namespace"], meta["name"])
+        path = self._path(manifest["kind"], meta["namespace"], meta["name"])
         return await self._request("PUT", manifest["kind"], path, manifest, query={"fieldManager": CONTROLLER})
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
-        """Apply a status, server-side. An older resourceVersion than the last one is an error (409)."""
+        """Apply a status, server-side; an outdated resourceVersion is an error (409)."""
         meta = manifest["metadata"]
-        path = f"{_path(manifest['kind'], meta['namespace'], meta['name'])}/status"
+        path = f"{self._path(manifest['kind'], meta['namespace'], meta['name'])}/status"
         query = {"fieldManager": CONTROLLER, "force": "true"}
         return await self._request("PATCH", manifest["kind"], path, manifest, query=query, content=APPLY)
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> None:
-        """Delete an object and, in the background, what it owns; with a UID, just that very one."""
+        """Delete an object and, in the background, its dependents; with a UID, only the object that has it."""
         body: Manifest = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
-            await self._request("DELETE", kind, _path(kind, namespace, name), body)
+            await self._request("DELETE", kind, self._path(kind, namespace, name), body)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise
 
     async def serves(self, kind: str) -> bool:
-        """Whether the API server knows a kind."""
-        base, plural = _RESOURCES[kind]
+        """Whether the API server serves a kind."""
+        resource = self._resources[kind]
         try:
-            listed = await self._request("GET", kind, f"/{base}")
+            listed = await self._request("GET", kind, f"/{resource.base}")
         except ApiError as error:
             if error.code == 404:
                 return False
             raise
-        return any(resource["name"] == plural for resource in listed.get("resources", ()))
+        return any(found["name"] == resource.plural for found in listed.get("resources", ()))
 
     async def _request(
         self,
@@ -145,15 +140,19 @@ class Kube:
         try:
             timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
             send = self._client.rest_client.request
-            answer = await send(verb, url, headers=headers, body=body, _request_timeout=timeout)  # type: ignore[no-untyped-call]
-            code = answer.status
-            text = await answer.read()
+            response = await send(verb, url, headers=headers, body=body, _request_timeout=timeout)  # type: ignore[no-untyped-call]
+            code = response.status
+            text = await response.read()
         finally:
             self._observe(verb, kind, code, time.monotonic() - began)
-        said: Manifest = _parsed(text)
+        parsed: Manifest = _parsed(text)
         if code >= 400:
-            raise ApiError(code, said.get("message", text[:200].decode(errors="replace")), said)
-        return said
+            raise ApiError(code, parsed.get("message", text[:200].decode(errors="replace")), parsed)
+        return parsed
+
+    def _path(self, kind: str, namespace: str, name: str | None = None) -> str:
+        resource = self._resources[kind]
+        return f"/{resource.base}/namespaces/{namespace}/{resource.plural}" + (f"/{name}" if name else "")
 
 
 def _parsed(text: bytes) -> Manifest:
@@ -162,8 +161,3 @@ def _parsed(text: bytes) -> Manifest:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _path(kind: str, namespace: str, name: str | None = None) -> str:
-    base, plural = _RESOURCES[kind]
-    return f"/{base}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")

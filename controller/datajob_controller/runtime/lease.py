@@ -1,23 +1,19 @@
-"""Leader election by a Lease: of several replicas one works, and another takes over when it falls silent."""
+"""Leader election by a Lease: one replica works, and another takes over when it stops renewing the Lease."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import aiohttp
-
-from datajob_controller.runtime.kube import ApiError, Kube
+from datajob_controller.runtime.kube import UNREACHABLE, ApiError, Kube
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
-
 
 class Lease:
-    """One replica's view of the Lease."""
+    """The Lease as seen by one replica."""
 
     def __init__(self, kube: Kube, settings: Settings, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._kube = kube
@@ -26,54 +22,54 @@ class Lease:
         self._seen: tuple[str, float] = ("", 0.0)
         self._mine: Manifest | None = None
         self.reachable = False
-        """Whether the last try reached the API server."""
+        """Whether the last attempt reached the API server."""
 
     async def acquire(self) -> None:
-        """Wait until this replica leads."""
-        while not await self._tried():
+        """Wait until this replica is the leader."""
+        while not await self._try_to_acquire():
             await self._sleep(self._settings.lease_seconds / 4)
-        logger.info("%s leads", self._settings.pod_name)
+        logger.info("%s is the leader", self._settings.pod_name)
 
     async def hold(self) -> None:
-        """Renew until another replica leads or the Lease could not be renewed in time; then return."""
+        """Renew the Lease; return when another replica holds it or it could not be renewed in time."""
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while loop.time() - renewed < self._settings.lease_seconds * 2 / 3:
             await self._sleep(self._settings.lease_seconds / 4)
-            if await self._tried(self._mine):
+            if await self._try_to_acquire(self._mine):
                 renewed = loop.time()
             elif self.reachable:
                 break
-        logger.error("%s does not lead any more", self._settings.pod_name)
+        logger.error("%s is no longer the leader", self._settings.pod_name)
 
     async def release(self) -> None:
-        """Let another replica lead at once."""
+        """Release the Lease so that another replica can take over immediately."""
         try:
             found = await self._kube.get("Lease", self._settings.pod_namespace, self._settings.lease_name)
             if found and found["spec"].get("holderIdentity") == self._settings.pod_name:
                 await self._kube.replace({**found, "kind": "Lease", "spec": {**found["spec"], "holderIdentity": ""}})
-        except _UNREACHABLE as error:
-            logger.warning("the Lease stays until it expires: %s", error)
+        except UNREACHABLE as error:
+            logger.warning("cannot release the Lease; it expires by itself: %s", error)
 
-    async def _tried(self, known: Manifest | None = None) -> bool:
-        """Take or renew the Lease; who holds it knows what stands in it and need not ask."""
+    async def _try_to_acquire(self, known: Manifest | None = None) -> bool:
+        """Acquire or renew the Lease. `known` is the Lease as last written by this replica, which saves a request."""
         try:
-            led = await self._try(known)
+            acquired = await self._write(known)
         except ApiError as error:
             self._mine = None
             if error.code == 409 and known:
-                return await self._tried()
+                return await self._try_to_acquire()
             self.reachable = error.code == 409
-            logger.info("the Lease was not taken: %s", error)
+            logger.info("cannot acquire the Lease: %s", error)
             return False
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except UNREACHABLE as error:
             self.reachable = False
-            logger.warning("the Lease was not reached: %r", error)
+            logger.warning("cannot reach the API server for the Lease: %r", error)
             return False
         self.reachable = True
-        return led
+        return acquired
 
-    async def _try(self, known: Manifest | None) -> bool:
+    async def _write(self, known: Manifest | None) -> bool:
         settings = self._settings
         found = known or await self._kube.get("Lease", settings.pod_namespace, settings.lease_name)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -100,7 +96,7 @@ class Lease:
         return True
 
     def _is_alive(self, found: Manifest) -> bool:
-        """Whether the holder renewed lately, by our own clock: clocks of nodes differ."""
+        """Whether the holder renewed the Lease recently by the clock of this replica, since clocks of nodes differ."""
         held, loop = found["spec"], asyncio.get_running_loop()
         if not held.get("holderIdentity"):
             return False

@@ -1,26 +1,25 @@
-"""What every object that the controller makes has in common: owner, labels, and the reading of timestamps.
+"""What all objects that the controller creates have in common: owner, labels, and timestamps.
 
-Objects are plain dicts, as in YAML; nothing here talks to a cluster.
+Objects are plain dicts, as in YAML. Nothing here accesses a cluster.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from datajob.api import API_GROUP, API_VERSION
 from datajob.api.contract import CONTROLLER, LABEL_MANAGED_BY, LABEL_NAME, LABEL_UID
 
 Manifest = dict[str, Any]
 
 SELECTOR = f"{LABEL_MANAGED_BY}={CONTROLLER}"
-"""Label selector of everything the controller makes, pods of its jobs included."""
+"""Label selector of everything that the controller creates, including the pods of jobs."""
 
 MAX_LABEL = 63
 
 
-def labels(datajob: Manifest) -> dict[str, str]:
-    """The labels of every object of a DataJob."""
-    meta = datajob["metadata"]
+def labels(owner: Manifest) -> dict[str, str]:
+    """The labels of every object that belongs to `owner`."""
+    meta = owner["metadata"]
     return {
         LABEL_MANAGED_BY: CONTROLLER,
         LABEL_NAME: str(meta["name"])[:MAX_LABEL].rstrip("-."),
@@ -28,17 +27,17 @@ def labels(datajob: Manifest) -> dict[str, str]:
     }
 
 
-def metadata(datajob: Manifest, name: str, extra_labels: Mapping[str, str] | None = None) -> Manifest:
-    """The metadata of an object that belongs to a DataJob and is collected with it."""
-    meta = datajob["metadata"]
+def metadata(owner: Manifest, name: str, extra_labels: Mapping[str, str] | None = None) -> Manifest:
+    """The metadata of an object that `owner` controls and that is garbage-collected with it."""
+    meta = owner["metadata"]
     return {
         "name": name,
         "namespace": meta["namespace"],
-        "labels": {**labels(datajob), **(extra_labels or {})},
+        "labels": {**labels(owner), **(extra_labels or {})},
         "ownerReferences": [
             {
-                "apiVersion": f"{API_GROUP}/{API_VERSION}",
-                "kind": "DataJob",
+                "apiVersion": owner["apiVersion"],
+                "kind": owner["kind"],
                 "name": meta["name"],
                 "uid": meta["uid"],
                 "controller": True,
@@ -49,16 +48,22 @@ def metadata(datajob: Manifest, name: str, extra_labels: Mapping[str, str] | Non
 
 
 def belongs_to(manifest: Mapping[str, Any], uid: str) -> bool:
-    """Whether the DataJob with that UID is the controlling owner of an object."""
+    """Whether the object with that UID is the controlling owner of `manifest`."""
     owners = manifest.get("metadata", {}).get("ownerReferences", ())
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
 
 
+def owner_uid(manifest: Manifest) -> str | None:
+    """The UID of the owner, from the label."""
+    uid: str | None = (manifest["metadata"].get("labels") or {}).get(LABEL_UID)
+    return uid
+
+
 def rfc3339(moment: datetime) -> str:
-    """A moment as Kubernetes writes it, to the second."""
+    """A time in the format of Kubernetes, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str | None) -> datetime | None:
-    """The moment that Kubernetes wrote, or None."""
+    """The time that a Kubernetes timestamp states, or None."""
     return datetime.fromisoformat(text) if text else None

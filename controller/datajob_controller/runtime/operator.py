@@ -2,46 +2,45 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-import kopf
-from kopf._core.engines.peering import Identity
-
-from datajob_controller.datajob.types import Event
-from datajob_controller.runtime.handlers import OWNED, operator_settings, registry
+from datajob_controller.runtime.handlers import watch
 from datajob_controller.runtime.http import Health, serve
-from datajob_controller.runtime.kube import ApiError, Kube, load_configuration
+from datajob_controller.runtime.kind import Kind
+from datajob_controller.runtime.kube import UNREACHABLE, Kube, load_configuration
 from datajob_controller.runtime.lease import Lease
-from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.metrics import Metrics
 from datajob_controller.runtime.reconcile import Reconciler
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
+from datajob_controller.runtime.types import Event
 from datajob_controller.runtime.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 15
+HEARTBEAT_SECONDS = 15
 DISCOVERY_SECONDS = 60
 MISSING_SECONDS = 5
-_UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
-BEAT: Key = ("", "")
-"""A key that is no DataJob: it goes through the queue to prove that the queue moves."""
+MAX_EVENT = 1000
+HEARTBEAT = Key("", "", "")
+"""A key of no object. It passes through the queue to prove that the queue works."""
 
 
 class Operator:
-    """Everything a replica has; `run` is its life."""
+    """Everything that a replica consists of; `run` is its life."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kinds: Sequence[Kind]) -> None:
         self.settings = settings
-        self.store = Store()
+        self.kinds = tuple(kinds)
+        self.resources = {resource.kind: resource for kind in kinds for resource in kind.resources}
+        self.store = Store(kinds)
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.metrics = Metrics(self.store)
+        self.metrics = Metrics()
         self.metrics.queue_depth.set_function(self.queue.depth)
+        self.kind_metrics = {kind.name: kind.metrics(self.metrics.registry, _lister(self.store, kind)) for kind in kinds}
         self.health = Health(lambda: self._leads_and_watches or self._stands_by, self.metrics)
         self.port = 0
         self._leads_and_watches = False
@@ -50,10 +49,10 @@ class Operator:
         self._faulty: set[Key] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Live until `stop` is set or the leadership is lost."""
+        """Run until `stop` is set or the leadership is lost."""
         self._stop = stop
         configuration = await load_configuration()
-        async with Kube(configuration, self.metrics.observe_request) as kube:
+        async with Kube(configuration, self.resources.values(), self.metrics.observe_request) as kube:
             runner, self.port = await serve(self.health, self.metrics, self.settings.http_port)
             try:
                 await self._stand_by_and_lead(Lease(kube, self.settings), kube, stop)
@@ -73,24 +72,25 @@ class Operator:
         await lease.release()
 
     async def _acquire(self, lease: Lease) -> None:
-        async with _background(self._stand_by_beats()):
+        async with _background(self._standby_heartbeats()):
             await lease.acquire()
 
-    async def _stand_by_beats(self) -> None:
+    async def _standby_heartbeats(self) -> None:
         while True:
-            self.health.beat()
-            await asyncio.sleep(BEAT_SECONDS)
+            self.health.heartbeat()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _lead(self, kube: Kube) -> None:
-        reconciler = Reconciler(kube, self.store, self.settings, self.metrics, self.queue.add_after)
+        kinds = {kind.name: (kind, self.kind_metrics[kind.name]) for kind in self.kinds}
+        reconciler = Reconciler(kube, self.store, kinds, self.settings, self.metrics, self.queue.add_after)
         handle, waited = self._worker(reconciler), self.metrics.queue_seconds.observe
         workers = [self.queue.work(handle, waited) for _ in range(self.settings.reconcilers)]
-        await _first_of(*workers, self._watch(kube, reconciler), self._beats())
+        await _first_of(*workers, self._watch(kube, reconciler), self._heartbeats())
 
     def _worker(self, reconciler: Reconciler) -> Callable[[Key], Awaitable[None]]:
         async def handle(key: Key) -> None:
-            if key == BEAT:
-                self.health.beat()
+            if key == HEARTBEAT:
+                self.health.heartbeat()
                 return
             with self.metrics.reconcile_seconds.time():
                 try:
@@ -98,79 +98,77 @@ class Operator:
                     self._faulty.discard(key)
                 except Exception as error:
                     self.metrics.reconcile_errors.labels(type(error).__name__).inc()
-                    if key not in self._faulty and not isinstance(error, _UNREACHABLE):
+                    if key not in self._faulty and not isinstance(error, UNREACHABLE):
                         self._faulty.add(key)
-                        await self._tell_fault(reconciler, key, error)
+                        await self._publish_fault(reconciler, key, error)
                     raise
 
         return handle
 
-    async def _tell_fault(self, reconciler: Reconciler, key: Key, error: Exception) -> None:
-        """A fault of ours with one object: say so, once, where its author looks."""
-        datajob: Manifest | None = self.store.datajobs.get(key)
-        if datajob:
-            said = f"The controller failed on this object and tries again: {type(error).__name__}: {error}"
-            await reconciler.tell(datajob, Event("Warning", "ReconcileFailed", said[:1000]), datetime.now(UTC))
+    async def _publish_fault(self, reconciler: Reconciler, key: Key, error: Exception) -> None:
+        """Publish a fault of the controller with one object, once, as an Event of that object."""
+        if owner := self.store.objects.get(key):
+            message = f"The controller failed to reconcile this object and will retry: {type(error).__name__}: {error}"
+            await reconciler.publish(owner, Event("Warning", "ReconcileFailed", message[:MAX_EVENT]), datetime.now(UTC))
 
-    async def _beats(self) -> None:
+    async def _heartbeats(self) -> None:
         while True:
-            self.queue.add(BEAT)
-            await asyncio.sleep(BEAT_SECONDS)
+            self.queue.add(HEARTBEAT)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _watch(self, kube: Kube, reconciler: Reconciler) -> None:
-        """Run kopf on what the API server serves, anew whenever that changes (KubeRay was installed, say)."""
+        """Run kopf for what the API server serves, and restart it when that changes, as when KubeRay is installed."""
         while True:
             served = await self._served(kube)
-            reconciler.kuberay = "RayJob" in served
-            self.metrics.kuberay.set(reconciler.kuberay)
-            for key in self.store.datajobs:
+            self._discovered(reconciler, served)
+            for key in self.store.objects:
                 self.queue.add(key)
-            if "DataJob" not in served:
-                logger.warning("the API server does not serve DataJobs: apply manifests/crd")
+            missing = [kind.name for kind in self.kinds if kind.name not in served]
+            if missing:
+                logger.warning("the API server does not serve %s: install the CustomResourceDefinition", ", ".join(missing))
+            if len(missing) == len(self.kinds):
                 await asyncio.sleep(MISSING_SECONDS)
                 continue
             changed, ready = asyncio.Event(), asyncio.Event()
-            async with _background(self._wait_for_change(kube, reconciler, served, changed), self._ready(ready)):
-                await kopf.operator(
-                    registry=registry(self.store, self.queue, [kind for kind in OWNED if kind in served]),
-                    settings=operator_settings(self.settings),
-                    clusterwide=not self.settings.namespaces,
-                    namespaces=self.settings.namespaces,
-                    stop_flag=changed,
-                    ready_flag=ready,
-                    standalone=True,
-                    identity=Identity(self.settings.pod_name),  # kopf would look for a user name, which a container may lack
-                )
+            async with _background(self._wait_for_change(kube, reconciler, served, changed), self._wait_until_ready(ready)):
+                flags = {"stop_flag": changed, "ready_flag": ready}
+                await watch(self.kinds, served, self.store, self.queue, self.settings, **flags)
             self._leads_and_watches = False
-            if not changed.is_set():  # kopf takes the process's signals for its own
+            if not changed.is_set():  # kopf handles the signals of the process itself
                 self._stop.set()
                 return
 
-    async def _ready(self, ready: asyncio.Event) -> None:
+    async def _wait_until_ready(self, ready: asyncio.Event) -> None:
         await ready.wait()
         self._leads_and_watches = True
 
     async def _wait_for_change(self, kube: Kube, reconciler: Reconciler, served: set[str], changed: asyncio.Event) -> None:
         while True:
-            missing = "RayJob" not in served or not reconciler.kuberay
+            missing = reconciler.unserved or self.resources.keys() - served
             await asyncio.sleep(MISSING_SECONDS if missing else DISCOVERY_SECONDS)
-            with suppress(*_UNREACHABLE):
+            with suppress(*UNREACHABLE):
                 if await self._served(kube) != served:
                     changed.set()
                     return
-                reconciler.kuberay = "RayJob" in served
+                self._discovered(reconciler, served)
+
+    def _discovered(self, reconciler: Reconciler, served: set[str]) -> None:
+        reconciler.unserved = frozenset(self.resources.keys() - served)
+        for metrics in self.kind_metrics.values():
+            metrics.discovered(reconciler.unserved)
 
     async def _served(self, kube: Kube) -> set[str]:
-        served = {"ConfigMap", "Pod"}
-        for kind in ("DataJob", "RayJob"):
-            if await kube.serves(kind):
-                served.add(kind)
-        return served
+        """The kinds that the API server serves; core kinds always."""
+        return {kind for kind, resource in self.resources.items() if not resource.group or await kube.serves(kind)}
+
+
+def _lister(store: Store, kind: Kind) -> Callable[[], list[dict[str, Any]]]:
+    return lambda: store.all(kind.name)
 
 
 @asynccontextmanager
 async def _background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Tasks that live as long as a block."""
+    """Tasks that run for the duration of a block."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         yield
@@ -179,7 +177,7 @@ async def _background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[N
 
 
 async def _first_of(*awaitables: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> None:
-    """Wait until one ends, end the others, and raise what it raised."""
+    """Wait until one ends, cancel the others, and raise its exception if it has one."""
     own = [one for one in awaitables if isinstance(one, asyncio.Task)]
     tasks = [asyncio.create_task(one) for one in awaitables if not isinstance(one, asyncio.Task)]
     done, _ = await asyncio.wait([*own, *tasks], return_when=asyncio.FIRST_COMPLETED)

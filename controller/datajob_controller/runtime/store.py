@@ -1,118 +1,128 @@
-"""The controller's memory of the cluster: DataJobs and what belongs to them, trimmed, kept up to date by watches.
+"""The controller's memory of the cluster: served objects and what belongs to them, kept up to date by watches.
 
-Answers of the API server to our own writes are remembered too, so that a decision never rests on less than what was just done.
+Responses of the API server to the controller's own writes are remembered too, so that a decision always includes what the
+previous one did.
 """
 
-from datajob.api.contract import LABEL_ATTEMPT, LABEL_UID, REPORT_KEY
-from datajob_controller.datajob.policy.pods import GONE, is_head
-from datajob_controller.runtime.manifests import Manifest
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-Key = tuple[str, str]
-"""Namespace and name of a DataJob."""
+from datajob_controller.runtime.kind import GONE, Kind, OwnedKind, is_gone
+from datajob_controller.runtime.manifests import Manifest, owner_uid
 
-_POD_STATUS = ("phase", "conditions", "startTime", "containerStatuses", "initContainerStatuses", "message", "reason")
 MAX_GONE = 8
-"""Ended pods that are remembered per DataJob after they are deleted: enough to tell a crash loop."""
+"""Deleted objects that are remembered per owner: enough to recognize a crash loop."""
+_NOISE = ("managedFields", "annotations", "selfLink")
+
+
+class Key(NamedTuple):
+    """Identifies a served object."""
+
+    kind: str
+    namespace: str
+    name: str
 
 
 class Store:
-    """All that is known; one per process."""
+    """Everything that is known; one per process."""
 
-    def __init__(self) -> None:
-        self.datajobs: dict[Key, Manifest] = {}
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+        self.objects: dict[Key, Manifest] = {}
         self._keys: dict[str, Key] = {}
         self._owned: dict[str, dict[tuple[str, str], Manifest]] = {}
 
-    def put_datajob(self, datajob: Manifest) -> Key:
-        """Remember a DataJob, unless something newer is known."""
-        key = _key(datajob)
-        known = self.datajobs.get(key)
-        if known is None or not _is_older(datajob, known):
-            self.datajobs[key] = trimmed(datajob)
-            self._keys[datajob["metadata"]["uid"]] = key
+    def put(self, manifest: Manifest) -> Key:
+        """Remember a served object unless a newer version is known."""
+        key, uid = _key(manifest), manifest["metadata"]["uid"]
+        known = self.objects.get(key)
+        if known is None or not _is_older(manifest, known):
+            self.objects[key] = _kept(manifest, self._kinds[key.kind].keep)
+            if uid not in self._keys:
+                self._keys[uid] = key
+                self._trim_early(uid)
         return key
 
-    def drop_datajob(self, datajob: Manifest) -> None:
-        """Forget a DataJob and all that was its own."""
-        key, uid = _key(datajob), datajob["metadata"]["uid"]
-        if self.datajobs.get(key, {}).get("metadata", {}).get("uid") == uid:
-            del self.datajobs[key]
+    def drop(self, manifest: Manifest) -> None:
+        """Forget a served object and everything that belongs to it."""
+        key, uid = _key(manifest), manifest["metadata"]["uid"]
+        if self.objects.get(key, {}).get("metadata", {}).get("uid") == uid:
+            del self.objects[key]
         self._keys.pop(uid, None)
         self._owned.pop(uid, None)
 
-    def put(self, manifest: Manifest) -> Key | None:
-        """Remember an object; tells which DataJob it belongs to, if that is known."""
-        uid = manifest["metadata"].get("labels", {}).get(LABEL_UID, "")
-        owned = self._owned.setdefault(uid, {})
-        known = owned.get(_name(manifest))
+    def put_owned(self, manifest: Manifest) -> Key | None:
+        """Remember an owned object; returns the key of its owner if that is known."""
+        uid = owner_uid(manifest) or ""
+        owned, name = self._owned.setdefault(uid, {}), _name(manifest)
+        known = owned.get(name)
         if known is None or not _is_older(manifest, known):
-            owned[_name(manifest)] = trimmed(manifest)
+            rules = self._rules(uid, manifest["kind"])
+            owned[name] = _kept(manifest, rules.keep if rules else _keep_all)
         return self._keys.get(uid)
 
-    def drop(self, manifest: Manifest) -> Key | None:
-        """Forget a deleted object. Of pods, heads and failures are remembered as gone until their RayJob goes."""
-        uid = manifest["metadata"].get("labels", {}).get(LABEL_UID, "")
-        owned = self._owned.get(uid, {})
+    def drop_owned(self, manifest: Manifest) -> Key | None:
+        """Forget a deleted object, or remember it as gone; returns the key of its owner if that is known."""
+        uid = owner_uid(manifest) or ""
+        owned, rules = self._owned.get(uid, {}), self._rules(uid, manifest["kind"])
         owned.pop(_name(manifest), None)
-        if manifest["kind"] == "RayJob":
-            self._forget_gone_pods(owned, manifest["metadata"]["labels"].get(LABEL_ATTEMPT))
-        if manifest["kind"] == "Pod" and (is_head(manifest) or manifest.get("status", {}).get("phase") == "Failed"):
-            kept = [name for name, pod in owned.items() if GONE in pod["metadata"].get("annotations", {})]
-            if len(kept) >= MAX_GONE:
-                del owned[kept[0]]
-            gone = trimmed(manifest)
-            gone["metadata"]["annotations"] = {GONE: "true"}
-            owned[_name(manifest)] = gone
+        for name, found in list(owned.items()):
+            if is_gone(found) and (of_found := self._rules(uid, found["kind"])) and of_found.forgets(found, manifest):
+                del owned[name]
+        if rules and rules.remembers(manifest):
+            self._remember(self._owned.setdefault(uid, owned), _kept(manifest, rules.keep))
         if not owned:
             self._owned.pop(uid, None)
         return self._keys.get(uid)
 
-    def _forget_gone_pods(self, owned: dict[tuple[str, str], Manifest], attempt: str | None) -> None:
-        for name, found in list(owned.items()):
-            meta = found["metadata"]
-            if GONE in meta.get("annotations", {}) and meta["labels"].get(LABEL_ATTEMPT) == attempt:
-                del owned[name]
+    def owned(self, uid: str) -> dict[str, dict[str, Manifest]]:
+        """The objects that belong to an owner, by kind and name."""
+        found: dict[str, dict[str, Manifest]] = {}
+        for (kind, name), manifest in self._owned.get(uid, {}).items():
+            found.setdefault(kind, {})[name] = manifest
+        return found
 
-    def of(self, uid: str, kind: str) -> dict[str, Manifest]:
-        """The objects of one kind that belong to a DataJob, by name."""
-        return {name: found for (k, name), found in self._owned.get(uid, {}).items() if k == kind}
+    def all(self, kind: str) -> list[Manifest]:
+        """All served objects of a kind."""
+        return [manifest for key, manifest in self.objects.items() if key.kind == kind]
 
+    def _remember(self, owned: dict[tuple[str, str], Manifest], manifest: Manifest) -> None:
+        gone = [name for name, found in owned.items() if is_gone(found)]
+        if len(gone) >= MAX_GONE:
+            del owned[gone[0]]
+        manifest["metadata"]["annotations"] = {GONE: "true"}
+        owned[_name(manifest)] = manifest
 
-def trimmed(manifest: Manifest) -> Manifest:
-    """What decisions need of an object, without what only takes memory."""
-    meta = {
-        key: value for key, value in manifest["metadata"].items() if key not in ("managedFields", "annotations", "selfLink")
-    }
-    kept: Manifest = {"kind": manifest["kind"], "metadata": meta}
-    match manifest["kind"]:
-        case "DataJob":
-            kept |= {key: manifest[key] for key in ("apiVersion", "spec", "status") if key in manifest}
-        case "RayJob":
-            kept["spec"] = {"suspend": manifest.get("spec", {}).get("suspend", False)}
-            status = manifest.get("status", {})
-            kept["status"] = {key: value for key, value in status.items() if key != "rayClusterStatus"}
-        case "ConfigMap":
-            report = (manifest.get("data") or {}).get(REPORT_KEY)
-            kept["data"] = {REPORT_KEY: report} if report else {}
-        case "Pod":
-            kept["spec"] = _pod_spec(manifest.get("spec", {}))
-            kept["status"] = {key: value for key, value in manifest.get("status", {}).items() if key in _POD_STATUS}
-    return kept
+    def _rules(self, uid: str, kind: str) -> OwnedKind | None:
+        """How objects of a kind are kept for an owner; None while the owner is unknown."""
+        key = self._keys.get(uid)
+        owned = self._kinds[key.kind].owned if key else ()
+        return next((one for one in owned if one.resource.kind == kind), None)
+
+    def _trim_early(self, uid: str) -> None:
+        """Objects that arrived before their owner were kept whole, since only the kind of the owner decides what it needs."""
+        for name, manifest in self._owned.get(uid, {}).items():
+            if rules := self._rules(uid, manifest["kind"]):
+                self._owned[uid][name] = _kept(manifest, rules.keep)
 
 
-def _pod_spec(spec: Manifest) -> Manifest:
-    containers = [{"name": c["name"], "resources": c.get("resources", {})} for c in spec.get("containers", ())[:1]]
-    return {"containers": containers, **({"nodeSelector": spec["nodeSelector"]} if "nodeSelector" in spec else {})}
+def _kept(manifest: Manifest, keep: Callable[[Manifest], Manifest]) -> Manifest:
+    meta = {key: value for key, value in manifest["metadata"].items() if key not in _NOISE}
+    return {**keep(manifest), "kind": manifest["kind"], "metadata": meta}
+
+
+def _keep_all(manifest: Manifest) -> Manifest:
+    return manifest
 
 
 def _is_older(manifest: Manifest, known: Manifest) -> bool:
-    """Whether a version precedes the known one of the same object."""
+    """Whether `manifest` is an earlier version of the known object."""
     new, old = manifest["metadata"], known["metadata"]
     return bool(new.get("uid") == old.get("uid") and int(new.get("resourceVersion", 0)) < int(old.get("resourceVersion", 0)))
 
 
 def _key(manifest: Manifest) -> Key:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+    return Key(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
 
 
 def _name(manifest: Manifest) -> tuple[str, str]:

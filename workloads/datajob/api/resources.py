@@ -1,4 +1,4 @@
-"""The parts of a spec that speak Kubernetes: container environment, volumes, worker groups, accelerators."""
+"""The Kubernetes-specific parts of a spec: container environment, volumes, worker groups, accelerators."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,29 +19,29 @@ Quantity = Annotated[
 """A Kubernetes resource quantity such as `500m` or `16Gi`."""
 
 OpenObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-"""A block that is handed to Kubernetes as it is (env var, volume, toleration)."""
+"""A block that is passed to Kubernetes unchanged (environment variable, volume, toleration)."""
 
 
 class Head(Parameters):
-    """The Ray head pod; it runs the driver, which cleans small inputs by itself."""
+    """The Ray head pod; it runs the driver, which processes small inputs itself."""
 
-    cpu: Quantity = Field(default="1", description="CPU request; the driver runs here, and small inputs with it.")
+    cpu: Quantity = Field(default="1", description="CPU request.")
     memory: Quantity = Field(default="4Gi", description="Memory request and limit.")
 
 
 class WorkerGroup(Parameters):
-    """A group of like worker pods between which Ray's autoscaler moves."""
+    """A group of identical worker pods."""
 
     model_config = ConfigDict(json_schema_extra=cel("self.min <= self.max", "min is above max"))
 
-    min: int = Field(default=1, ge=0, le=10_000, description="Fewest workers.")
-    max: int = Field(default=1, ge=1, le=10_000, description="Most workers; above `min` Ray's autoscaler is on.")
+    min: int = Field(default=1, ge=0, le=10_000, description="Minimum number of workers.")
+    max: int = Field(
+        default=1, ge=1, le=10_000, description="Maximum number of workers; if it exceeds `min`, Ray's autoscaler is enabled."
+    )
     cpu: Quantity = Field(default="2", description="CPU request of each worker.")
     memory: Quantity = Field(default="8Gi", description="Memory request and limit of each worker.")
-    node_selector: dict[str, str] = Field(default={}, description="Labels a node must have.")
-    tolerations: tuple[OpenObject, ...] = Field(
-        default=(), max_length=32, description="Taints that are tolerated, as in a Pod."
-    )
+    node_selector: dict[str, str] = Field(default={}, description="Labels that a node must have.")
+    tolerations: tuple[OpenObject, ...] = Field(default=(), max_length=32, description="Tolerations, as in a Pod.")
 
     @model_validator(mode="after")
     def _min_not_above_max(self) -> "WorkerGroup":
@@ -51,37 +51,39 @@ class WorkerGroup(Parameters):
 
 
 class Accelerator(WorkerGroup):
-    """A worker group of its own, with accelerators; steps that run a model go there."""
+    """A separate worker group with accelerators for steps that run a model."""
 
     type: Literal["gpu", "npu"] = Field(description="`gpu` for NVIDIA GPUs, `npu` for Ascend NPUs.")
-    per_worker: int = Field(default=1, ge=1, le=64, description="Accelerators of each worker.")
+    per_worker: int = Field(default=1, ge=1, le=64, description="Number of accelerators of each worker.")
     product: str | None = Field(
         default=None,
         min_length=1,
-        description="Product label a node must have, such as `NVIDIA-H100-80GB-HBM3` or `huawei-Ascend910`.",
+        description="Product label that a node must have, such as `NVIDIA-H100-80GB-HBM3` or `huawei-Ascend910`.",
     )
     resource: str | None = Field(
         default=None,
         min_length=1,
-        description="Extended resource to ask for when it is not the default of the type, such as `nvidia.com/mig-1g.5gb`.",
+        description="Extended resource to request instead of the default of the type, such as `nvidia.com/mig-1g.5gb`.",
     )
     cpu: Quantity = Field(default="8", description="CPU request of each worker.")
     memory: Quantity = Field(default="64Gi", description="Memory request and limit of each worker.")
 
 
 class Resources(Parameters):
-    """The hardware of a job on a cluster. Ignored by `datajob run`, which uses the machine it is on."""
+    """Hardware of a job on a cluster. `datajob run` ignores it and uses the local machine."""
 
-    head: Head = Field(default=Head(), description="The Ray head pod.")
-    workers: WorkerGroup = Field(default=WorkerGroup(), description="The CPU workers; cleaning runs here.")
-    accelerator: Accelerator | None = Field(default=None, description="The accelerator workers; none by default.")
+    head: Head = Field(default=Head(), description="The Ray head pod, which runs the driver.")
+    workers: WorkerGroup = Field(
+        default=WorkerGroup(), description="The CPU workers, which run all steps without an accelerator."
+    )
+    accelerator: Accelerator | None = Field(default=None, description="The accelerator workers; by default there are none.")
 
 
 class Runtime(Parameters):
-    """The pods of a job on a cluster. Ignored by `datajob run`."""
+    """Image, environment and volumes of the pods on a cluster. `datajob run` ignores it."""
 
     image: str | None = Field(
-        default=None, min_length=1, description="Workload image; by default the one the controller is set to."
+        default=None, min_length=1, description="Workload image; the default is a setting of the controller."
     )
     image_pull_secrets: tuple[str, ...] = Field(
         default=(), max_length=16, description="Names of Secrets with registry credentials."
@@ -90,12 +92,10 @@ class Runtime(Parameters):
     env_from: tuple[OpenObject, ...] = Field(
         default=(),
         max_length=64,
-        description="Secrets and ConfigMaps whose keys become environment variables, as in a container.",
+        description="Secrets and ConfigMaps to load as environment variables, as in a container.",
     )
     service_account_name: str | None = Field(
-        default=None, min_length=1, description="ServiceAccount of the pods; by default one made for the job."
+        default=None, min_length=1, description="ServiceAccount of the pods; by default the controller creates one for the job."
     )
     volumes: tuple[OpenObject, ...] = Field(default=(), max_length=64, description="Volumes, as in a Pod.")
-    volume_mounts: tuple[OpenObject, ...] = Field(
-        default=(), max_length=64, description="Mounts of those volumes, as in a container."
-    )
+    volume_mounts: tuple[OpenObject, ...] = Field(default=(), max_length=64, description="Volume mounts, as in a container.")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from datajob.api.lifecycle import Lifecycle
 from datajob.api.resources import Resources, Runtime
 from datajob.formats.registry import all_writers
 from datajob.formats.source import Source
@@ -12,7 +13,7 @@ from datajob.operators.registry import all_operators
 from datajob.parameters import Parameters, cel
 
 MAX_STEPS = 64
-"""Keeps the CRD's CEL rules within the API server's cost budget."""
+"""Keeps the CEL rules of the CRD within the cost budget of the API server."""
 
 if TYPE_CHECKING:
 
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
     class Sink(Choice): ...
 
 else:
-    Step = choice("Step", "operator", all_operators(), "One step: exactly one operator key.")
-    Sink = choice("Sink", "writer", all_writers(), "Where the result goes: exactly one writer key.")
+    Step = choice("Step", "operator", all_operators(), "A step: exactly one operator key with its parameters.")
+    Sink = choice("Sink", "writer", all_writers(), "The output: exactly one writer key with its parameters.")
 
 Sources = Annotated[tuple[Source, ...], Field(min_length=1, max_length=64)]
 
 
 class Rejects(Parameters):
-    """Where rows that steps dropped are kept, with `_step` and `_reason`."""
+    """Where to write rejected rows, with the additional columns `_step` and `_reason`."""
 
-    path: str = Field(min_length=1, description="Folder; one subfolder per step, Parquet files.")
+    path: str = Field(min_length=1, description="Folder for Parquet files; each step has its own subfolder.")
 
 
 class Errors(Parameters):
-    """What happens to a row that makes a step fail. A bad row never takes its batch with it."""
+    """What to do with failed rows. A failed row never affects the other rows of its batch."""
 
     model_config = ConfigDict(
         json_schema_extra=cel("has(self.path) == (self.policy == 'quarantine')", "path and policy: quarantine belong together")
@@ -42,15 +43,15 @@ class Errors(Parameters):
 
     policy: Literal["fail", "drop", "quarantine"] = Field(
         default="fail",
-        description="`fail` stops the job, `drop` counts and forgets the row, `quarantine` also keeps it under `path`.",
+        description="`fail` stops the job, `drop` counts and discards the row, `quarantine` also writes it to `path`.",
     )
     path: str | None = Field(
         default=None,
         min_length=1,
-        description="Folder for quarantined rows, with `_step` and `_error`; one subfolder per step.",
+        description="Folder for quarantined rows with `_step` and `_error`; each step has its own subfolder.",
     )
     max_ratio: float = Field(
-        default=1.0, ge=0, le=1, description="Largest share of all rows read that may fail before the job stops."
+        default=1.0, ge=0, le=1, description="Maximum share of the rows read that may fail before the job stops."
     )
 
     @model_validator(mode="after")
@@ -61,30 +62,40 @@ class Errors(Parameters):
 
 
 class Retry(Parameters):
-    """How often a failed attempt is tried again, and after how long. Errors in the job itself are never retried."""
+    """How often and after which delay a failed attempt is retried. Errors in the job itself are never retried."""
 
-    limit: int = Field(default=3, ge=0, le=100, description="Most retries after the first attempt.")
+    limit: int = Field(default=3, ge=0, le=100, description="Maximum number of retries.")
     backoff_seconds: int = Field(
-        default=10, ge=0, le=86_400, description="Wait before the first retry; doubles with each one, up to ten minutes."
+        default=10,
+        ge=0,
+        le=86_400,
+        description="Delay before the first retry, in seconds; it doubles with each retry, up to ten minutes.",
     )
 
 
 class DataJobSpec(Parameters):
-    """Read these data, run these steps, write the result there, on this hardware."""
+    """What to read, which steps to apply, where to write the result, and on which hardware."""
 
-    sources: Sources = Field(description="Where rows come from; the rows of all sources together.")
-    steps: tuple[Step, ...] = Field(default=(), max_length=MAX_STEPS, description="What happens to them, in order.")
-    sink: Sink = Field(description="Where the result goes.")
-    rejects: Rejects | None = Field(default=None, description="Where dropped rows go; by default they are only counted.")
-    errors: Errors = Field(default=Errors(), description="What happens to rows that make a step fail.")
-    runtime: Runtime = Field(default=Runtime(), description="The pods of the job.")
-    resources: Resources = Field(default=Resources(), description="The hardware of the job.")
-    suspend: bool = Field(default=False, description="True stops the job and frees its hardware; finished shards are kept.")
-    queue_name: str | None = Field(default=None, min_length=1, max_length=63, description="Kueue LocalQueue.")
-    retry: Retry = Field(default=Retry(), description="Retries after a failure of the platform.")
-    deadline_seconds: int | None = Field(default=None, ge=1, description="Most seconds over all attempts.")
-    ttl_seconds_after_finished: int | None = Field(
-        default=None, ge=0, description="Delete the DataJob this long after it finished; by default it stays."
+    sources: Sources = Field(description="Inputs; the job reads the rows of all sources.")
+    steps: tuple[Step, ...] = Field(default=(), max_length=MAX_STEPS, description="Operators to apply to the rows, in order.")
+    sink: Sink = Field(description="Where to write the result.")
+    rejects: Rejects | None = Field(default=None, description="Where to write rejected rows; by default they are only counted.")
+    errors: Errors = Field(default=Errors(), description="What to do with failed rows.")
+    runtime: Runtime = Field(default=Runtime(), description="Image, environment and volumes of the pods.")
+    resources: Resources = Field(default=Resources(), description="Hardware of the job.")
+    suspend: Annotated[bool, Lifecycle()] = Field(
+        default=False,
+        description="If true, the job is stopped and its pods are deleted; committed shards are reused on resume.",
+    )
+    queue_name: str | None = Field(
+        default=None, min_length=1, max_length=63, description="Name of the Kueue LocalQueue that admits the job."
+    )
+    retry: Annotated[Retry, Lifecycle()] = Field(default=Retry(), description="Retries after infrastructure failures.")
+    deadline_seconds: Annotated[int | None, Lifecycle()] = Field(
+        default=None, ge=1, description="Maximum run time in seconds across all attempts; by default unlimited."
+    )
+    ttl_seconds_after_finished: Annotated[int | None, Lifecycle()] = Field(
+        default=None, ge=0, description="Seconds after the end at which the DataJob is deleted; by default it is kept."
     )
 
     def operators(self) -> tuple[Any, ...]:

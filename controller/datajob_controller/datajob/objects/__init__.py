@@ -1,1 +1,1 @@
-"""Builders of the objects of a DataJob: pure functions that return plain manifests, one file per object."""
+"""Builders of the objects that belong to a DataJob: pure functions that return plain manifests, one file per object."""

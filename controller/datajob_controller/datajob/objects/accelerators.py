@@ -1,16 +1,16 @@
-"""Where accelerator workers go and what Ray is told about them."""
+"""Placement of accelerator workers, and their resources in Ray."""
 
 import json
 from dataclasses import dataclass, field
 
 from datajob.api.resources import Accelerator
+from datajob_controller.datajob.settings import AcceleratorSettings, JobSettings
 from datajob_controller.runtime.manifests import Manifest
-from datajob_controller.runtime.settings import AcceleratorSettings, Settings
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What an accelerator adds to a worker group."""
+    """What a worker group needs in addition to use an accelerator."""
 
     image: str
     limits: dict[str, str]
@@ -20,8 +20,8 @@ class Placement:
     env: list[Manifest] = field(default_factory=list)
 
 
-def placement(accelerator: Accelerator, settings: Settings) -> Placement:
-    """The placement of a job's accelerator group."""
+def placement(accelerator: Accelerator, settings: JobSettings) -> Placement:
+    """The placement of the accelerator workers of a job."""
     names = settings.gpu if accelerator.type == "gpu" else settings.npu
     product = {names.product_label: accelerator.product} if accelerator.product else {}
     resource = _resource(accelerator, names)
@@ -43,5 +43,5 @@ def _resource(accelerator: Accelerator, names: AcceleratorSettings) -> str:
 def _ray_start_params(accelerator: Accelerator, names: AcceleratorSettings) -> dict[str, str]:
     if names.ray_resource == "GPU":
         return {"num-gpus": str(accelerator.per_worker)}
-    # KubeRay pastes this into a shell command and its autoscaler strips the outer quotes: both want exactly this form.
+    # KubeRay inserts this into a shell command and its autoscaler strips the outer quotes: only this form works for both.
     return {"resources": f"'{json.dumps({names.ray_resource: accelerator.per_worker})}'"}

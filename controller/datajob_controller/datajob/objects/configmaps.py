@@ -1,4 +1,4 @@
-"""The job as YAML, mounted into its pods, and the place for its report."""
+"""The ConfigMaps of a run: the job as YAML, mounted into its pods, and the report of the driver."""
 
 import yaml
 
@@ -12,7 +12,7 @@ ROLE_REPORT = "report"
 
 
 def job_configmap(datajob: Manifest, run: str) -> Manifest:
-    """The ConfigMap with the whole DataJob, without status."""
+    """The ConfigMap that contains the DataJob without its status."""
     meta = datajob["metadata"]
     document = {
         "apiVersion": f"{API_GROUP}/{API_VERSION}",
@@ -29,7 +29,7 @@ def job_configmap(datajob: Manifest, run: str) -> Manifest:
 
 
 def report_configmap(datajob: Manifest, run: str) -> Manifest:
-    """The empty ConfigMap that the driver patches; what it holds outlives the job's pods."""
+    """The empty ConfigMap that the driver patches; its content outlives the pods."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -1,15 +1,15 @@
-"""Who may talk to a job's pods: they themselves, KubeRay's operator, and whoever scrapes metrics.
+"""Who may connect to the pods of a job: these pods, the KubeRay operator, and Prometheus.
 
-Ray's job API runs any command for whoever reaches it with the token; the policy keeps others from even trying.
+Ray's job API runs any command for clients that have the token; the policy blocks all other clients.
 """
 
 from datajob.api.contract import DASHBOARD_PORT, LABEL_UID, METRICS_PORT
+from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
-from datajob_controller.runtime.settings import Settings
 
 
-def network_policy(datajob: Manifest, run: str, settings: Settings) -> Manifest:
-    """The NetworkPolicy of a run. Egress is open: the data may be anywhere."""
+def network_policy(datajob: Manifest, run: str, settings: JobSettings) -> Manifest:
+    """The NetworkPolicy of a run. Egress is not restricted, since the data can be anywhere."""
     own = {"matchLabels": {LABEL_UID: datajob["metadata"]["uid"]}}
     kuberay = {"namespaceSelector": {}, "podSelector": {"matchLabels": settings.kuberay_labels}}
     metrics = {"namespaceSelector": {"matchLabels": settings.metrics_namespace_labels}}

@@ -1,4 +1,4 @@
-"""The pods of a job: one container each, no more rights than they need."""
+"""The pods of a job: one container each, with the least privileges that it needs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +15,8 @@ from datajob.api.contract import (
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import job_config, report_config, run_id
 from datajob_controller.datajob.objects.rbac import service_account_name
+from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, labels
-from datajob_controller.runtime.settings import Settings
 
 JOB_VOLUME = "datajob-job"
 TMP_VOLUME = "datajob-tmp"
@@ -33,13 +33,13 @@ READINESS_PROBE: Manifest = {
     "timeoutSeconds": 5,
     "failureThreshold": 10,
 }
-"""What KubeRay's own asks, but not only after ten seconds and then every five: all pods must be ready before it submits."""
+"""The same check as KubeRay's default probe, but immediately and more often, since KubeRay submits when all pods are ready."""
 
 
 def pod_template(
     datajob: Manifest,
     spec: DataJobSpec,
-    settings: Settings,
+    settings: JobSettings,
     run: str,
     attempt: int,
     *,
@@ -51,10 +51,10 @@ def pod_template(
     node_selector: Mapping[str, str] | None = None,
     tolerations: list[Manifest] | None = None,
 ) -> Manifest:
-    """A pod template; `resources` are what it asks for, `token` says whether it may talk to the API server."""
+    """A pod template; `resources` are its requests, `token` is whether it may access the API server."""
     runtime = spec.runtime
     pod: dict[str, Any] = {
-        # A container that ended is not started again in place: the controller must see it, count it and wait.
+        # A terminated container is not restarted in place: the controller must see it, count it and apply the backoff.
         "restartPolicy": "Never",
         "serviceAccountName": service_account_name(spec, run),
         "automountServiceAccountToken": token,
@@ -84,7 +84,7 @@ def pod_template(
 
 
 def _container(
-    spec: DataJobSpec, settings: Settings, name: str, image: str, resources: Mapping[str, str], env: list[Manifest]
+    spec: DataJobSpec, settings: JobSettings, name: str, image: str, resources: Mapping[str, str], env: list[Manifest]
 ) -> Manifest:
     runtime = spec.runtime
     return {
@@ -105,13 +105,13 @@ def _container(
     }
 
 
-def limits(resources: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Limits for what a container asks for; CPU that the neighbours leave is free to use, above all while Ray starts."""
+def limits(resources: Mapping[str, str], settings: JobSettings) -> dict[str, str]:
+    """Limits for the requests of a container. CPU is not limited by default, so that Ray can start on idle cores."""
     return {name: amount for name, amount in resources.items() if name != "cpu" or settings.cpu_limits}
 
 
 def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, group: list[Manifest]) -> list[Manifest]:
-    """The author's environment, then the group's, then ours: a name is kept once, the last one counts."""
+    """The environment of the user, of the group and of the controller; the last value of a name wins."""
     meta = datajob["metadata"]
     own = {
         ENV_RUN_ID: run_id(meta["uid"], spec),

@@ -1,4 +1,4 @@
-"""The RayJob of one attempt: a Ray cluster of its own that runs the driver and goes away with it."""
+"""The RayJob of one attempt: a separate Ray cluster that runs the driver and is deleted with it."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from datajob_controller.datajob.names import rayjob
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.pods import SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
 from datajob_controller.datajob.objects.quantities import number
+from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
-from datajob_controller.runtime.settings import Settings
 
 API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -18,11 +18,11 @@ HEAD_CONTAINER = "ray-head"
 CPU_GROUP = "workers"
 ACCELERATOR_GROUP = "accelerator"
 AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
-"""What Ray's autoscaler asks for in its container beside the head."""
+"""Requests of the autoscaler container in the head pod."""
 
 
-def ray_job(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> Manifest:
-    """The RayJob. Retries, deadlines and suspension are the controller's business, so KubeRay is told to do none."""
+def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int) -> Manifest:
+    """The RayJob. KubeRay's retries and deadlines are disabled, since the controller implements them."""
     extra = {LABEL_ATTEMPT: str(attempt)}
     if spec.queue_name:
         extra[QUEUE_LABEL] = spec.queue_name
@@ -41,14 +41,14 @@ def ray_job(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, 
     }
 
 
-def _cluster(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> Manifest:
+def _cluster(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int) -> Manifest:
     head = spec.resources.head
     cluster: dict[str, Any] = {
         "rayVersion": settings.ray_version,
         "authOptions": {"mode": "token"},
         "headGroupSpec": {
             "rayStartParams": {
-                "dashboard-host": "0.0.0.0",  # noqa: S104 (KubeRay reaches it from another pod; token and NetworkPolicy guard it)
+                "dashboard-host": "0.0.0.0",  # noqa: S104 (KubeRay connects from another pod; token and NetworkPolicy protect it)
                 "num-cpus": "0",
                 "memory": str(int(number(head.memory))),
             },
@@ -80,12 +80,12 @@ def _cluster(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str,
 
 
 def autoscales(spec: DataJobSpec) -> bool:
-    """Whether Ray's autoscaler runs: a group has room to grow, and no queue admitted a fixed size."""
+    """Whether Ray's autoscaler is enabled: a group can grow, and no queue admits a fixed size."""
     groups = [group for group in (spec.resources.workers, spec.resources.accelerator) if group]
     return not spec.queue_name and any(group.min < group.max for group in groups)
 
 
-def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: Settings, run: str, attempt: int) -> list[Manifest]:
+def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int) -> list[Manifest]:
     workers, accelerator = spec.resources.workers, spec.resources.accelerator
     common = (datajob, spec, settings, run, attempt)
     template = pod_template(
@@ -115,11 +115,11 @@ def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: Settings, run
 
 
 def _group(name: str, group: WorkerGroup, params: dict[str, str], template: Manifest, *, queued: bool) -> Manifest:
-    least = group.max if queued else group.min  # a queue admits one fixed size
+    minimum = group.max if queued else group.min  # a queue admits a fixed size
     return {
         "groupName": name,
-        "replicas": least,
-        "minReplicas": least,
+        "replicas": minimum,
+        "minReplicas": minimum,
         "maxReplicas": group.max,
         "rayStartParams": {
             "num-cpus": str(max(1, int(number(group.cpu)))),

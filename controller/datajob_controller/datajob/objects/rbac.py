@@ -1,4 +1,4 @@
-"""What the driver may do at the API server: read and patch its own report, nothing else."""
+"""The permissions of the driver at the API server: read and patch its own report, nothing else."""
 
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import report_config
@@ -8,12 +8,12 @@ _GROUP = "rbac.authorization.k8s.io"
 
 
 def service_account_name(spec: DataJobSpec, run: str) -> str:
-    """The ServiceAccount of the job's pods: the author's, or one of its own."""
+    """The ServiceAccount of the pods: the one in the spec, or one that belongs to the run."""
     return spec.runtime.service_account_name or run
 
 
 def service_account(datajob: Manifest, run: str) -> Manifest:
-    """The ServiceAccount made for a run."""
+    """The ServiceAccount of a run."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -23,7 +23,7 @@ def service_account(datajob: Manifest, run: str) -> Manifest:
 
 
 def role(datajob: Manifest, run: str) -> Manifest:
-    """The right to patch the report of a run."""
+    """The permission to patch the report of a run."""
     return {
         "apiVersion": f"{_GROUP}/v1",
         "kind": "Role",
@@ -35,7 +35,7 @@ def role(datajob: Manifest, run: str) -> Manifest:
 
 
 def role_binding(datajob: Manifest, run: str, account: str) -> Manifest:
-    """Gives that right to the job's ServiceAccount."""
+    """Grants that permission to the ServiceAccount of the pods."""
     return {
         "apiVersion": f"{_GROUP}/v1",
         "kind": "RoleBinding",

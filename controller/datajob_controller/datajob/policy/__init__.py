@@ -1,1 +1,1 @@
-"""Policies of the life of a DataJob: pure functions, one file per policy."""
+"""Policies for the lifecycle of a DataJob: pure functions, one file per policy."""

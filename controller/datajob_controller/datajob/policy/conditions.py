@@ -1,6 +1,7 @@
-"""The conditions of a DataJob: all seven are always there, and a transition time moves only with its status.
+"""The conditions of a DataJob: all seven are always present, and a transition time changes only with its status.
 
-`Reconciling` and `Stalled` follow kstatus, so that kubectl, Flux and Argo CD tell progress from failure; at most one is true.
+`Reconciling` and `Stalled` follow kstatus, so that kubectl, Flux and Argo CD can distinguish progress from failure. At most one
+of them is true.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,27 +18,27 @@ State = Literal["True", "False", "Unknown"]
 ConditionUpdate = tuple[State, str, str]
 """Status, reason and message."""
 ConditionUpdates = Mapping[ConditionType, ConditionUpdate]
-"""What is said anew of each condition."""
+"""The conditions that change."""
 
 
-def conditions(said: ConditionUpdates, before: Iterable[Manifest], generation: int, now: datetime) -> list[Manifest]:
-    """The full list; types not in `said` are False, for the reason of the first one that is true."""
+def conditions(updates: ConditionUpdates, before: Iterable[Manifest], generation: int, now: datetime) -> list[Manifest]:
+    """The complete list. Types without an update are False, with the reason of the first one that is True."""
     known = {condition["type"]: condition for condition in before}
     return [
-        _condition(kind, *said.get(kind, ("False", _quiet_reason(said), "")), known.get(kind), generation, now)
+        _condition(kind, *updates.get(kind, ("False", _default_reason(updates), "")), known.get(kind), generation, now)
         for kind in TYPES
     ]
 
 
 def is_true(conditions: Iterable[Manifest], kind: ConditionType) -> bool:
-    """Whether a condition holds."""
+    """Whether a condition is True."""
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
-def _quiet_reason(said: ConditionUpdates) -> str:
+def _default_reason(updates: ConditionUpdates) -> str:
     for kind in TYPES:
-        if kind != "Accepted" and kind in said and said[kind][0] == "True":
-            return said[kind][1]
+        if kind != "Accepted" and kind in updates and updates[kind][0] == "True":
+            return updates[kind][1]
     return "Pending"
 
 

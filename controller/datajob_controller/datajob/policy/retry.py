@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another one, and when."""
+"""Whether and when a failed attempt is retried."""
 
 from datetime import datetime, timedelta
 
@@ -7,11 +7,11 @@ from datajob_controller.datajob.policy.failure import Failure
 
 
 def may_retry(failure: Failure, failures: int, retry: Retry) -> bool:
-    """Whether another attempt is worth it; `failures` counts this one."""
+    """Whether another attempt can help; `failures` includes this one."""
     return failure.retried and failures <= retry.limit
 
 
 def next_attempt_at(failed_at: datetime, failures: int, retry: Retry, longest: int) -> datetime:
-    """The end of the wait: it doubles with each failure, up to `longest` seconds."""
+    """When the next attempt starts. The delay doubles with each failure, up to `longest` seconds."""
     seconds = min(retry.backoff_seconds * 2.0 ** min(failures - 1, 32), longest)
     return failed_at + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Who holds a job back: its author (`spec.suspend`), or a queue that has not admitted its RayJob yet."""
+"""Whether a queue has not admitted a RayJob yet. (`spec.suspend` suspends the whole DataJob.)"""
 
 from datajob_controller.runtime.manifests import Manifest
 
@@ -6,6 +6,6 @@ _HELD = {"Suspending", "Suspended"}
 
 
 def held_by_queue(ray_job: Manifest) -> bool:
-    """Whether Kueue holds the RayJob: it writes the RayJob's own `suspend`, which the controller never touches."""
+    """Whether Kueue suspends the RayJob. It uses the RayJob's own `suspend`, which the controller never changes."""
     held = ray_job.get("status", {}).get("jobDeploymentStatus") in _HELD
     return bool(ray_job["spec"].get("suspend")) or held

@@ -1,4 +1,4 @@
-"""A finished DataJob is deleted some time after its end, when its author asked for that."""
+"""A finished DataJob is deleted after its time to live, if it has one."""
 
 from datetime import datetime, timedelta
 

@@ -1,0 +1,81 @@
+"""DataJob as a `Kind`: what it owns, what to keep of each object in memory, and what to verify before deciding."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from datajob.api import API_GROUP, API_VERSION
+from datajob.api.contract import LABEL_ATTEMPT, REPORT_KEY
+from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.metrics import JobMetrics
+from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
+from datajob_controller.datajob.policy.pods import head_failure, is_head
+from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.runtime.kind import Kind, OwnedKind
+from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.resources import CONFIG_MAP, POD, Resource
+from datajob_controller.runtime.types import Observed, Reference
+
+DATAJOB = Resource("DataJob", API_GROUP, API_VERSION, "datajobs")
+RAYJOB = Resource("RayJob", "ray.io", "v1", "rayjobs")
+_POD_STATUS = ("phase", "conditions", "startTime", "containerStatuses", "initContainerStatuses", "message", "reason")
+
+
+def datajob_kind(settings: JobSettings) -> Kind:
+    """The kind, with the settings of the administrator."""
+    return Kind(
+        resource=DATAJOB,
+        decide=partial(decide, settings=settings),
+        owned=(
+            OwnedKind(RAYJOB, keep=_keep_of_rayjob),
+            OwnedKind(CONFIG_MAP, keep=_keep_of_config_map),
+            OwnedKind(POD, keep=_keep_of_pod, remembers=_matters_when_gone, forgets=_goes_with),
+        ),
+        doubtful=doubtful,
+        metrics=JobMetrics,
+    )
+
+
+def doubtful(datajob: Manifest, observed: Observed) -> Sequence[Reference]:
+    """Objects of the current attempt whose loss would end it, if memory has lost them."""
+    status = datajob.get("status") or {}
+    ray_job = status.get("rayJobName")
+    if not ray_job or status.get("finished"):
+        return ()
+    run = run_of_rayjob(ray_job)
+    missing = [name for name in (job_config(run), report_config(run)) if name not in observed.of("ConfigMap")]
+    found = [Reference("ConfigMap", name) for name in missing]
+    lost = ray_job not in observed.of("RayJob") or head_failure(observed.of("Pod").values())
+    return [*found, Reference("RayJob", ray_job)] if lost and "RayJob" not in observed.unserved else found
+
+
+def _keep_of_rayjob(manifest: Manifest) -> Manifest:
+    status = manifest.get("status", {})
+    return {
+        "spec": {"suspend": manifest.get("spec", {}).get("suspend", False)},
+        "status": {key: value for key, value in status.items() if key != "rayClusterStatus"},
+    }
+
+
+def _keep_of_config_map(manifest: Manifest) -> Manifest:
+    report = (manifest.get("data") or {}).get(REPORT_KEY)
+    return {"data": {REPORT_KEY: report} if report else {}}
+
+
+def _keep_of_pod(manifest: Manifest) -> Manifest:
+    spec, status = manifest.get("spec", {}), manifest.get("status", {})
+    containers = [{"name": c["name"], "resources": c.get("resources", {})} for c in spec.get("containers", ())[:1]]
+    return {
+        "spec": {"containers": containers, **({"nodeSelector": spec["nodeSelector"]} if "nodeSelector" in spec else {})},
+        "status": {key: value for key, value in status.items() if key in _POD_STATUS},
+    }
+
+
+def _matters_when_gone(pod: Manifest) -> bool:
+    """A deleted head ends its attempt, and failed pods count as crashes."""
+    return is_head(pod) or pod.get("status", {}).get("phase") == "Failed"
+
+
+def _goes_with(pod: Manifest, deleted: Manifest) -> bool:
+    """Pods of an attempt no longer matter when its RayJob is deleted."""
+    attempt = (deleted["metadata"].get("labels") or {}).get(LABEL_ATTEMPT)
+    return bool(deleted["kind"] == "RayJob" and pod["metadata"]["labels"].get(LABEL_ATTEMPT) == attempt)

@@ -1,0 +1,90 @@
+"""The settings of DataJobs: images, scheduling, accelerators, limits."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from datajob_controller.runtime.settings import FromEnvironment, Frozen
+
+
+class AcceleratorSettings(Frozen):
+    """The names that device plugins and node labels of the cluster use for one type of accelerator."""
+
+    resource: str = Field(description="Extended resource that the device plugin advertises.")
+    resource_by_product: dict[str, str] = Field(
+        default={}, description="Extended resources of products that do not use the default one."
+    )
+    product_label: str = Field(description="Node label that contains the product name.")
+    node_selector: dict[str, str] = Field(default={}, description="Additional labels that every node must have.")
+    tolerations: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Tolerations in addition to the one for a taint named like the resource."
+    )
+    ray_resource: str = Field(description="Name of the resource in Ray: `GPU`, or a custom resource such as `NPU`.")
+    env: dict[str, str] = Field(default={}, description="Environment variables of the workers.")
+
+
+NVIDIA = AcceleratorSettings(
+    resource="nvidia.com/gpu",
+    product_label="nvidia.com/gpu.product",
+    tolerations=({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},),
+    ray_resource="GPU",
+)
+ASCEND = AcceleratorSettings(
+    resource="huawei.com/Ascend910",
+    resource_by_product={
+        "huawei-Ascend310": "huawei.com/Ascend310",
+        "huawei-Ascend310P": "huawei.com/Ascend310P",
+        "huawei-Ascend910": "huawei.com/Ascend910",
+    },
+    product_label="accelerator",
+    ray_resource="NPU",
+)
+
+
+class JobSettings(FromEnvironment):
+    """Everything that an administrator can set for DataJobs."""
+
+    image_cpu: str = Field(default="ghcr.io/datajob/workload:0.1.0", description="Workload image of head pods and CPU workers.")
+    image_gpu: str = Field(default="ghcr.io/datajob/workload:0.1.0-gpu", description="Workload image of GPU workers.")
+    image_npu: str = Field(default="ghcr.io/datajob/workload:0.1.0-npu", description="Workload image of NPU workers.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="Image pull policy of the pods of jobs."
+    )
+    ray_version: str = Field(default="2.60.0", description="Ray version of the workload images.")
+    submission_mode: Literal["HTTPMode", "K8sJobMode", "SidecarMode"] = Field(
+        default="HTTPMode", description="How KubeRay submits the job."
+    )
+    cpu_limits: bool = Field(
+        default=False,
+        description="Set CPU limits equal to the requests. By default only memory and accelerators are limited.",
+    )
+    run_as_user: int = Field(default=1000, ge=1, description="User ID of the containers.")
+    termination_grace_seconds: int = Field(
+        default=15, ge=1, description="Grace period for the termination of pods, in seconds."
+    )
+    autoscaler_idle_seconds: int = Field(
+        default=60, ge=1, description="Seconds after which the autoscaler removes an idle worker."
+    )
+    network_policy: bool = Field(default=True, description="Create a NetworkPolicy for each job.")
+    kuberay_labels: dict[str, str] = Field(
+        default={"app.kubernetes.io/name": "kuberay"},
+        description="Labels of the pods of the KubeRay operator, in any namespace.",
+    )
+    metrics_namespace_labels: dict[str, str] = Field(
+        default={"kubernetes.io/metadata.name": "monitoring"},
+        description="Labels of the namespaces that may scrape metrics from the pods of jobs.",
+    )
+
+    gpu: AcceleratorSettings = Field(default=NVIDIA, description="NVIDIA GPUs.")
+    npu: AcceleratorSettings = Field(default=ASCEND, description="Ascend NPUs.")
+
+    image_pull_seconds: int = Field(
+        default=300, ge=1, description="Seconds after which an attempt fails because an image cannot be pulled."
+    )
+    scheduling_seconds: int = Field(
+        default=3600, ge=1, description="Seconds after which an attempt fails because its pods cannot be scheduled."
+    )
+    crash_limit: int = Field(
+        default=3, ge=1, description="Number of workers that may terminate during startup before the attempt fails."
+    )
+    max_backoff_seconds: int = Field(default=600, ge=1, description="Maximum delay before a retry, in seconds.")

@@ -1,0 +1,12 @@
+"""The kinds that the controller serves. A new kind is a package beside `datajob` and one line here."""
+
+from collections.abc import Mapping
+
+from datajob_controller.datajob.kind import datajob_kind
+from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.runtime.kind import Kind
+
+
+def kinds(env: Mapping[str, str]) -> tuple[Kind, ...]:
+    """All kinds, with their settings from the environment."""
+    return (datajob_kind(JobSettings.from_env(env)),)

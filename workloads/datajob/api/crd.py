@@ -3,6 +3,7 @@
 The schema is structural as Kubernetes wants it: no references, no `anyOf` but for int-or-string, one type per field.
 No field is nullable: the API server takes a null for an absent field, as the models do.
 What a schema of types cannot say (exactly one operator, min <= max) are CEL rules.
+Each description is cut to its first sentence: the API server and `kubectl apply` limit the size of the object.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from datajob.api import API_GROUP, API_VERSION
-from datajob.api.jsonschema import Schema, datajob_tree
+from datajob.api.jsonschema import Schema, datajob_tree, first_sentence
 from datajob.one_of import EXACTLY_ONE
 
 EXACT = 2**53
@@ -110,6 +111,8 @@ def _root() -> Schema:
 def structural(node: Schema) -> Schema:
     """A resolved JSON Schema as a structural schema."""
     found = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes")}
+    if "description" in node:
+        found["description"] = first_sentence(node["description"])
     if "const" in node:
         found["enum"] = [node["const"]]
     found |= _bounds(node)

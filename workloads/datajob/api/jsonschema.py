@@ -1,5 +1,6 @@
 """JSON Schema of a DataJob, from the models: one resolved tree for the CRD, the editors' schema and the pages."""
 
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -61,6 +62,12 @@ def reflow(text: str) -> str:
     """Paragraphs on one line each, as a docstring means them; lists and code keep their lines."""
     paragraphs = [part.strip("\n") for part in text.split("\n\n")]
     return "\n\n".join(part if _is_laid_out(part) else " ".join(part.split()) for part in paragraphs)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a description: what the CRD keeps of it. The reference and the editors' schema have it all."""
+    paragraph = reflow(text).split("\n\n")[0]
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", paragraph, maxsplit=1)[0]
 
 
 def _is_laid_out(paragraph: str) -> bool:

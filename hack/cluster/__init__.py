@@ -1,10 +1,10 @@
-"""Real Kubernetes clusters for the tests, on one Linux machine, without Docker and without an image registry.
+"""Kubernetes clusters for tests, on one Linux machine, without Docker or an image registry.
 
-`build` makes the programs, `sandbox` gives a run namespaces of its own that the kernel clears away with it, `control_plane`
-and `node` say what runs inside, `kind` is the same for machines with Docker, `cluster` is what tests and the command line use.
-Nothing in here knows the product.
+`build` compiles the programs. `sandbox` isolates a cluster in its own namespaces, which the kernel removes together with the
+cluster. `control_plane` and `node` define the processes. `kind` does the same on machines with Docker. Tests and the command
+line use `cluster`. Only `product` and `product_images` depend on the project itself.
 
-Tests take the fixtures of `fixtures`. To bring an image of the project onto a node, whatever kind of node it is:
+To load an image onto a node of any kind:
 
     images.build("localhost/name:tag", context, context / "Dockerfile", images.base_arguments())
     node.load("localhost/name:tag")

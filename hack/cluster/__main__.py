@@ -1,6 +1,6 @@
 """The command line of the test clusters: `python -m hack.cluster build|up|images|down|status`.
 
-It prints what it does; the last line of `up` is the path of the kubeconfig, alone, so that a script can take it.
+The last line that `up` prints is the path of the kubeconfig, for use in scripts.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from hack.cluster.sandbox import Sandbox, every
 
 
 def main() -> int:
-    """Do one thing, and say in one line why it cannot be done."""
+    """Run a command. Missing packages are reported in one line."""
     arguments = _parser().parse_args()
     try:
         _COMMANDS[arguments.command](arguments.kind)
@@ -27,7 +27,7 @@ def main() -> int:
 
 def _build(_: Kind) -> None:
     build.build()
-    print(f"everything is in {build.cache() / 'bin'}")
+    print(f"all programs are in {build.cache() / 'bin'}")
 
 
 def _up(wanted: Kind) -> None:
@@ -43,7 +43,7 @@ def _images(_: Kind) -> None:
 
 
 def running_node() -> Cluster | None:
-    """The node of `up`, if it runs."""
+    """The cluster started by `up`, or None if it is not running."""
     if kind.usable():
         return kind.handle() if kind.runs() else None
     return bare.handle(Sandbox("node")) if Sandbox("node").alive() else None
@@ -53,16 +53,16 @@ def _down(wanted: Kind) -> None:
     if kind.usable():
         kind.down()
     ended = bare.down(wanted)
-    print(f"ended: {', '.join(ended) or 'nothing was running'}")
+    print(f"stopped: {', '.join(ended) or 'no cluster was running'}")
 
 
 def _status(_: Kind) -> None:
     missing = build.missing()
-    print(f"programs: {'all built' if not missing else 'to be built: ' + ', '.join(missing)}")
+    print(f"programs: {'built' if not missing else 'not built yet: ' + ', '.join(missing)}")
     if kind.usable() and kind.runs():
-        print(f"kind: runs, kubeconfig {kind.kubeconfig()}")
+        print(f"kind: running, kubeconfig {kind.kubeconfig()}")
     for run in every():
-        state = f"runs, kubeconfig {bare.handle(run).kubeconfig}" if run.alive() else "dead; `down` clears it away"
+        state = f"running, kubeconfig {bare.handle(run).kubeconfig}" if run.alive() else "dead; remove it with `down`"
         print(f"{run.name}: {state}")
 
 
@@ -70,9 +70,9 @@ _COMMANDS = {"build": _build, "up": _up, "images": _images, "down": _down, "stat
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hack.cluster", description="Real Kubernetes clusters for the tests.")
+    parser = argparse.ArgumentParser(prog="python -m hack.cluster", description="Kubernetes clusters for tests.")
     parser.add_argument("command", choices=_COMMANDS)
-    parser.add_argument("--kind", choices=get_args(Kind), default="node", help="what to start or to end (default: %(default)s)")
+    parser.add_argument("--kind", choices=get_args(Kind), default="node", help="the kind of cluster (default: %(default)s)")
     return parser
 
 

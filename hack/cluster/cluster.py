@@ -1,7 +1,6 @@
-"""What tests and the command line see of a cluster: a kubeconfig, kubectl, and a way to give it images.
+"""A cluster as tests and the command line use it: a kubeconfig, kubectl, and loading of images.
 
-`Cluster` is the same for every kind of cluster; the subclasses say how images get in and where KubeRay comes from. `bare` makes
-the ones without Docker, `kind` the others.
+Subclasses of `Cluster` define how images are loaded and where KubeRay comes from: `bare` without Docker, `kind` with Docker.
 """
 
 import json
@@ -17,18 +16,18 @@ STARTUP_SECONDS = 300
 
 
 class KubectlFailed(Exception):
-    """kubectl ended with an error; the message is what it said."""
+    """kubectl failed. The message is its output."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running Kubernetes."""
+    """A running Kubernetes cluster."""
 
     kubeconfig: Path
     kubectl_program: str
 
     def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 300) -> str:
-        """Run kubectl and give back what it printed."""
+        """Run kubectl and return its output."""
         command = [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds)
         if done.returncode:
@@ -36,27 +35,27 @@ class Cluster:
         return done.stdout
 
     def apply(self, manifest: str) -> None:
-        """Apply a manifest given as text, server-side: CRDs are too big for any other way."""
+        """Apply a manifest given as text. Server-side, because CRDs are too large for client-side apply."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
 
     def apply_kustomization(self, source: str) -> None:
-        """Apply what kustomize makes of a folder or an address."""
+        """Apply a kustomization from a folder or URL."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-k", source)
 
     def kuberay(self, part: str) -> str:
-        """The kustomization of one part of KubeRay's manifests: `crd` or `default`, which is all of it."""
+        """The kustomization of KubeRay: `crd`, or `default` for everything."""
         raise NotImplementedError
 
     def load(self, image: str) -> None:
-        """Make a built image available to pods under the same name; they must not pull it (`imagePullPolicy: Never`)."""
+        """Make a built image available to pods under the same name. Pods must use `imagePullPolicy: Never`."""
         raise NotImplementedError
 
     def remove(self) -> None:
-        """End the cluster and leave nothing of it."""
+        """Stop the cluster and remove everything that belongs to it."""
         raise NotImplementedError
 
     def as_service_account(self, namespace: str, name: str) -> Self:
-        """The same cluster, seen with a service account's token: for what must do with the rights that a role gives."""
+        """The same cluster with the token of a service account, to test with the permissions of its roles."""
         config = json.loads(self.kubectl("config", "view", "--raw", "--output=json"))
         token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
         for entry in config["users"]:
@@ -66,34 +65,34 @@ class Cluster:
         return replace(self, kubeconfig=kubeconfig)
 
     def install_kuberay_crds(self) -> None:
-        """KubeRay's types without its operator, as a control plane without nodes needs them."""
+        """Install the CRDs of KubeRay without its operator, for a control plane without nodes."""
         self.apply_kustomization(self.kuberay("crd"))
         for crd in ("rayjobs.ray.io", "rayclusters.ray.io"):
             self.wait_until_established(crd)
 
     def wait_until_established(self, crd: str) -> None:
-        """Wait until the API server serves a type; `kubectl wait` gives up on one that has no status yet."""
+        """Wait until the API server serves a CRD. `kubectl wait` fails for a CRD without a status."""
 
         def established() -> bool:
             status = json.loads(self.kubectl("get", "crd", crd, "--output=json")).get("status", {})
             return any(c["type"] == "Established" and c["status"] == "True" for c in status.get("conditions") or ())
 
-        wait_for(established, f"the type {crd}", 60)
+        wait_for(established, f"the CRD {crd}", 60)
 
     def answers(self) -> bool:
-        """Whether the API server is ready for requests."""
+        """Whether the API server is ready."""
         try:
             return self.kubectl("get", "--raw=/readyz", "--request-timeout=5s", seconds=10) == "ok"
         except (KubectlFailed, subprocess.TimeoutExpired):
             return False
 
     def wait_until_ready(self) -> None:
-        """Wait until the API server answers and has what every namespace needs to run a pod."""
+        """Wait until the API server is ready and pods can be created in the default namespace."""
         wait_for(self.answers, "the API server", STARTUP_SECONDS)
         self._wait_for("serviceaccount/default")
 
     def finish_node(self) -> None:
-        """Wait for the nodes, give them their pretended accelerators, and install KubeRay's operator."""
+        """Wait for the nodes, advertise accelerators and install the KubeRay operator."""
         self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={STARTUP_SECONDS}s", seconds=400)
         self.advertise_accelerators()
         self.apply_kustomization(self.kuberay("default"))
@@ -101,7 +100,7 @@ class Cluster:
         self._available("kube-system", "coredns")
 
     def advertise_accelerators(self, count: int = 8) -> None:
-        """Let the scheduler count accelerators on nodes whose labels tell of some; there is no hardware behind it."""
+        """Advertise accelerators, without hardware, on nodes whose labels indicate them."""
         nodes = json.loads(self.kubectl("get", "nodes", "--output=json"))["items"]
         for node in nodes:
             labels = node["metadata"]["labels"]

@@ -1,6 +1,6 @@
-"""What runs in a control plane: etcd, the API server with RBAC on, and the controller manager.
+"""The processes of a control plane: etcd, the API server with RBAC, and the controller manager.
 
-It writes their files into the run folder and gives back their command lines; `sandbox` runs them.
+Writes their files into the run folder and returns their command lines, which `sandbox` runs.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ def _etcd(folder: Path) -> list[str]:
         f"--listen-peer-urls={_ETCD_PEERS}",
         f"--initial-advertise-peer-urls={_ETCD_PEERS}",
         f"--initial-cluster=default={_ETCD_PEERS}",
-        "--unsafe-no-fsync",  # a test cluster has nothing to lose
+        "--unsafe-no-fsync",  # a test cluster does not need durability
     ]
 
 
@@ -58,7 +58,7 @@ def _apiserver(pki: Path) -> list[str]:
         "--enable-admission-plugins=NodeRestriction",
         f"--kubelet-client-certificate={pki / 'kubelet-client.crt'}",
         f"--kubelet-client-key={pki / 'kubelet-client.key'}",
-        "--kubelet-preferred-address-types=InternalIP",  # the node's name is known to no DNS
+        "--kubelet-preferred-address-types=InternalIP",  # the name of the node is not in DNS
         "--allow-privileged=true",
     ]
 

@@ -1,7 +1,7 @@
-"""Builds container images: with Docker where it runs, else with buildah, which needs no engine and no registry.
+"""Build container images with Docker if it is available, otherwise with buildah, which needs no engine and no registry.
 
-How an image gets onto a node is not known here; `save_command` gives a stream that any node can import. The base image stands
-in for the public Python image where no registry can be reached: Dockerfiles of the project take it as `BASE_IMAGE`.
+`save_command` returns a command whose output any node can import. Without Docker, a base image built from Debian packages
+replaces the public Python image: Dockerfiles of the project take it as `BASE_IMAGE`.
 """
 
 import functools
@@ -23,23 +23,23 @@ _CERTIFICATES = "/etc/ssl/certs"
 
 @functools.cache
 def docker_runs() -> bool:
-    """Whether a Docker engine answers."""
+    """Whether a Docker engine is available."""
     return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
 
 
 def build(image: str, context: Path, containerfile: Path, arguments: Mapping[str, str] | None = None) -> None:
-    """Build an image; layers that have not changed come from the cache."""
+    """Build an image. Unchanged layers come from the cache."""
     options = [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
     options += [f"--file={containerfile}", f"--tag={image}", str(context)]
     if docker_runs():
         _run(["docker", "build", *options])
         return
-    # A step that installs something must trust what this machine trusts.
+    # Steps that install packages need the CA certificates of this machine.
     _buildah("bud", "--isolation=chroot", "--layers", "--force-rm", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro", *options)
 
 
 def build_program(name: str, user: int = 0, path: str = "") -> str:
-    """An image that has nothing but one of the cluster's programs, at that path; give back its name."""
+    """Build an image that contains only one of the cluster programs, at `path`. Returns the name of the image."""
     image = program_image(name)
     if exists(image):
         return image
@@ -52,12 +52,12 @@ def build_program(name: str, user: int = 0, path: str = "") -> str:
 
 
 def program_image(name: str) -> str:
-    """The name of the image of one of the cluster's programs."""
+    """The name of the image of a cluster program."""
     return f"localhost/{name}:{next(p.version for p in PROGRAMS if p.name == name)}"
 
 
 def build_ray() -> str:
-    """The image of the smoke test: Ray and nothing of the product."""
+    """Build the image of the smoke test: Ray only, nothing of the project."""
     arguments = {"RAY": RAY, **base_arguments()}
     folder = Path(__file__).parent
     build(RAY_IMAGE, folder / "manifests", folder / "ray.Containerfile", arguments)
@@ -65,7 +65,7 @@ def build_ray() -> str:
 
 
 def base_arguments() -> dict[str, str]:
-    """The build arguments that make a Dockerfile of the project stand on an image that can be had here."""
+    """Build arguments that set a base image that is available on this machine."""
     if docker_runs():
         return {}
     if not exists(BASE):
@@ -74,7 +74,7 @@ def base_arguments() -> dict[str, str]:
 
 
 def exists(image: str) -> bool:
-    """Whether the image is built."""
+    """Whether an image exists."""
     if docker_runs():
         return subprocess.run(["docker", "image", "inspect", image], capture_output=True).returncode == 0
     packages.ensure(packages.IMAGES)
@@ -83,12 +83,12 @@ def exists(image: str) -> bool:
 
 
 def save_command(image: str) -> list[str]:
-    """The command that writes a built image, uncompressed, to its standard output."""
+    """The command that writes an image, uncompressed, to standard output."""
     return buildah_command("push", "--quiet", "--disable-compression", image, f"docker-archive:/dev/stdout:{image}")
 
 
 def buildah_command(*arguments: str) -> list[str]:
-    """A buildah command in mount and pid namespaces of its own: killed at any moment, it leaves no mount and no process."""
+    """A buildah command in separate mount and PID namespaces. If it is killed, no mounts or processes remain."""
     isolated = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     storage = cache() / "containers"
     return [*isolated, "buildah", f"--root={storage / 'root'}", f"--runroot={storage / 'run'}", *arguments]
@@ -101,7 +101,7 @@ def _buildah(*arguments: str) -> None:
 
 
 def _bootstrap() -> None:
-    """Make the base image from Debian's packages."""
+    """Create the base image from Debian packages."""
     packages.ensure(packages.IMAGES)
     folder = cache() / "base"
     with locked("base"):

@@ -1,7 +1,7 @@
-"""The first process of a sandbox: makes its mounts and its network, then keeps the processes of the plan running.
+"""The first process of a sandbox: sets up mounts and network, then keeps the processes of the plan running.
 
-It runs inside; `sandbox` starts it and is all that the rest of the package knows of it. Like any init it reaps orphans, and it
-starts a process again when that has ended, so that the order in which the parts of a cluster come up does not matter.
+`sandbox` starts it. Like any init process, it reaps orphans. It restarts processes that exit, so the order in which the
+components of a cluster start does not matter.
 """
 
 import json
@@ -19,9 +19,9 @@ RESTART_SECONDS = 1.0
 
 
 def main(folder: Path) -> None:
-    """Be the init of the run in that folder, until somebody kills this process."""
+    """Run as the init process for the cluster in `folder` until killed."""
     plan = json.loads((folder / "plan.json").read_text())
-    pid = os.readlink("/proc/self")  # the old /proc still counts as the machine does
+    pid = os.readlink("/proc/self")  # /proc still shows the PID namespace of the machine
     started = start_time(pid)
     _mount(folder)
     _connect()
@@ -35,18 +35,18 @@ def main(folder: Path) -> None:
 
 
 def _mount(folder: Path) -> None:
-    """Hide from the node what the machine keeps below /run and /var, and the machine's processes."""
+    """Hide /run, /var and the processes of the machine from the node."""
     for name in ("lib", "log", "tmp"):
         (folder / "var" / name).mkdir(parents=True)
     (folder / "var" / "run").symlink_to("/run")
     _run("mount", "-t", "proc", "proc", "/proc")
     _run("mount", "-t", "tmpfs", "tmpfs", "/run")
     _run("mount", "--bind", str(folder / "var"), "/var")
-    _run("mount", "--make-rshared", "/")  # the kubelet wants its mounts to reach the pods
+    _run("mount", "--make-rshared", "/")  # the kubelet requires its mounts to propagate to pods
 
 
 def _connect() -> None:
-    """A loopback, and a bridge that has the node's address and leads nowhere."""
+    """Set up the loopback interface, and a bridge with the address of the node that is not connected to anything."""
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", "uplink", "type", "bridge")
     _run("ip", "address", "add", f"{NODE_ADDRESS}/24", "dev", "uplink")
@@ -60,7 +60,7 @@ def _run(*command: str) -> None:
 
 
 def _keep(processes: dict[str, list[str]], logs: Path, listener: int) -> None:
-    """Start every process, reap whatever ends, start again what should not have ended."""
+    """Start all processes, reap exited ones and restart those of the plan."""
     logs.mkdir()
     due = dict.fromkeys(processes, time.monotonic())
     running: dict[int, str] = {}
@@ -74,12 +74,12 @@ def _keep(processes: dict[str, list[str]], logs: Path, listener: int) -> None:
         signal.sigtimedwait({signal.SIGCHLD}, max(0.0, timeout))
         for pid, status in _ended():
             if name := running.pop(pid, ""):
-                print(f"{name} ended with {os.waitstatus_to_exitcode(status)}; starting it again", flush=True)
+                print(f"{name} exited with {os.waitstatus_to_exitcode(status)}; restarting", flush=True)
                 due[name] = time.monotonic() + RESTART_SECONDS
 
 
 def _spawn(command: list[str], log: int, listener: int | None) -> int:
-    """Start a process without an object that would want to wait for it; the relay finds its listener as its standard input."""
+    """Start a process without subprocess.Popen, which would wait for it. The relay receives its listener as standard input."""
     files = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     if listener is not None:
         files.append((os.POSIX_SPAWN_DUP2, listener, 0))

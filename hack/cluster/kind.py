@@ -1,4 +1,4 @@
-"""Clusters on machines with Docker: kind, with the nodes of kind-config.yaml."""
+"""Clusters on machines with Docker: kind with the nodes in kind-config.yaml."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ _KUBERAY = "github.com/ray-project/kuberay/ray-operator/config"
 
 @dataclass(frozen=True)
 class KindCluster(Cluster):
-    """The one kind cluster of this name."""
+    """The kind cluster of this project."""
 
     def kuberay(self, part: str) -> str:
         return f"{_KUBERAY}/{part}?ref={KUBERAY}"
@@ -30,28 +30,28 @@ class KindCluster(Cluster):
 
 
 def usable() -> bool:
-    """Whether this machine has all that kind needs."""
+    """Whether this machine has Docker, kind and kubectl."""
     return bool(shutil.which("kind") and shutil.which("kubectl")) and docker_runs()
 
 
 def kubeconfig() -> Path:
-    """Where the kubeconfig of the cluster is while it runs."""
+    """The path of the kubeconfig while the cluster is running."""
     return cache() / "kind.kubeconfig"
 
 
 def runs() -> bool:
-    """Whether the cluster is there."""
+    """Whether the cluster is running."""
     listed = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True)
     return NAME in listed.stdout.split()
 
 
 def handle() -> KindCluster:
-    """The cluster, wherever it was started from."""
+    """The cluster, which another process may have started."""
     return KindCluster(kubeconfig(), "kubectl")
 
 
 def up() -> KindCluster:
-    """Start the cluster where it does not run, and wait until it is ready."""
+    """Start the cluster if it is not running, and wait until it is ready."""
     kubeconfig().parent.mkdir(parents=True, exist_ok=True)
     if not runs():
         _kind("create", "cluster", "--config", str(CONFIG), "--kubeconfig", str(kubeconfig()))
@@ -62,7 +62,7 @@ def up() -> KindCluster:
 
 
 def down() -> None:
-    """End the cluster."""
+    """Delete the cluster."""
     _kind("delete", "cluster", "--kubeconfig", str(kubeconfig()))
     kubeconfig().unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""What the kinds of clusters have in common: their names, and what `kind-config.yaml` says about nodes.
+"""Common to all kinds of clusters: their names and the labels of nodes in `kind-config.yaml`.
 
-That file is the one place for the labels of nodes: kind spreads them over several nodes, the bare node has them all.
+kind distributes the labels over several nodes. The node without Docker has all of them.
 """
 
 from pathlib import Path
@@ -12,11 +12,11 @@ Kind = Literal["control-plane", "node"]
 
 CONFIG = Path(__file__).parents[2] / "kind-config.yaml"
 
-# A label that nodes with accelerators have, and the resource that they offer.
+# Label of nodes with accelerators, and the resource that they advertise.
 ACCELERATORS = {"nvidia.com/gpu.product": "nvidia.com/gpu", "accelerator": "huawei.com/Ascend910"}
 
 
 def node_labels() -> dict[str, str]:
-    """The labels of all nodes of kind-config.yaml together."""
+    """The labels of all nodes in kind-config.yaml."""
     config = yaml.safe_load(CONFIG.read_text())
     return {name: value for node in config["nodes"] for name, value in node.get("labels", {}).items()}

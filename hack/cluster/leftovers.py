@@ -1,6 +1,6 @@
-"""Finds what a cluster would leave behind: processes, mounts, control groups, network namespaces and files.
+"""Find what a cluster leaves behind: processes, mounts, control groups, network namespaces and files.
 
-It looks at the machine only, and shares no code with what clears away.
+It inspects the machine only and shares no code with the cleanup.
 """
 
 import os
@@ -13,7 +13,7 @@ from hack.cluster.sandbox import CGROUPS, Sandbox
 
 @dataclass(frozen=True)
 class Traces:
-    """What to look for after a run: taken while the run lives."""
+    """What to look for after a cluster has stopped, recorded while it is running."""
 
     sandbox: Sandbox
     namespaces: frozenset[str]
@@ -21,11 +21,11 @@ class Traces:
 
     @classmethod
     def of(cls, sandbox: Sandbox) -> "Traces":
-        """The traces of a run that lives."""
+        """The traces of a running cluster."""
         return cls(sandbox, frozenset(_namespaces(sandbox.init())), _named_networks())
 
     def left(self) -> list[str]:
-        """Everything of the run that is still there, one line each."""
+        """Everything that is still there, one line each."""
         found = []
         folder = str(self.sandbox.folder)
         for pid in (name for name in os.listdir("/proc") if name.isdigit()):
@@ -43,7 +43,7 @@ class Traces:
 
 
 def _namespaces(pid: int | str) -> list[str]:
-    """The process and network namespace of a process; none for one that is gone."""
+    """The PID and network namespaces of a process; empty if it has exited."""
     try:
         return [os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("pid", "net")]
     except OSError:

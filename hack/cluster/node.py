@@ -1,7 +1,7 @@
-"""What a node runs beside the control plane: containerd, the kubelet, the scheduler and kube-proxy.
+"""The processes of a node: containerd, the kubelet, the scheduler and kube-proxy.
 
-Like `control_plane` it writes their files into the run folder and gives back their command lines. Inside a sandbox /run and
-/var are the node's own, so everything else may stay where it is by default.
+Like `control_plane`, it writes their files into the run folder and returns their command lines. A sandbox has its own /run and
+/var, so other paths keep their defaults.
 """
 
 import json
@@ -18,12 +18,12 @@ PAUSE_IMAGE = f"localhost/pause:{PAUSE}"
 
 
 def containerd_socket(folder: Path) -> Path:
-    """Where containerd listens: below the run folder, so that images can be imported from outside the sandbox."""
+    """The containerd socket. It is in the run folder, so images can be imported from outside the sandbox."""
     return folder / "containerd.sock"
 
 
 def processes(folder: Path, cgroup: str) -> dict[str, list[str]]:
-    """The command line of each process, by name; pods go below that control group."""
+    """The command line of each process, by name. Pods run below the given control group."""
     for party in ("kubelet", "scheduler", "proxy"):
         (folder / f"{party}.kubeconfig").write_text(certificates.kubeconfig(folder / "pki", party))
     (folder / "cni").mkdir()
@@ -52,8 +52,8 @@ def processes(folder: Path, cgroup: str) -> dict[str, list[str]]:
 
 
 def _containerd(folder: Path) -> str:
-    # Its root is not in /var: that may lie on an overlay, on which no other overlay can be put.
-    # restrict_oom_score_adj: without CAP_SYS_RESOURCE runc ends with "can't get final child's PID from pipe: EOF".
+    # The root is not in /var, which can be on an overlay that does not support nested overlays.
+    # restrict_oom_score_adj: without CAP_SYS_RESOURCE, runc fails with "can't get final child's PID from pipe: EOF".
     return f"""\
 version = 2
 root = "{folder}/containerd"

@@ -1,4 +1,4 @@
-"""The machine's programs that a cluster needs: installs them where that is possible, says what is missing where it is not."""
+"""Programs of the machine that a cluster requires. Installs them if possible; otherwise, reports which are missing."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hack.cluster.build import locked
 
-# A file that each Debian package brings, by name or by path.
+# A program name or path, and the Debian package that contains it.
 SANDBOX = {"unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "openssl": "openssl"}
 NODE = {
     **SANDBOX,
@@ -22,16 +22,16 @@ IMAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
 
 
 class MissingPackages(Exception):
-    """This machine lacks programs, and they cannot be installed from here."""
+    """Required programs are missing and cannot be installed automatically."""
 
 
 def missing(wanted: Mapping[str, str]) -> list[str]:
-    """The packages of those whose file is not there."""
+    """The packages whose programs are missing."""
     return sorted({package for file, package in wanted.items() if not _there(file)})
 
 
 def ensure(wanted: Mapping[str, str]) -> None:
-    """Install what is missing, as root on a machine with apt."""
+    """Install missing packages. Requires root and apt."""
     with locked("packages"):
         packages = missing(wanted)
         if not packages:
@@ -43,10 +43,10 @@ def ensure(wanted: Mapping[str, str]) -> None:
         for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
             done = subprocess.run(["apt-get", "--quiet=2", *command], env=environment, capture_output=True, text=True)
             if done.returncode:
-                raise MissingPackages(f"apt-get {command[0]} failed, needed are {' '.join(packages)}:\n{done.stderr}")
+                raise MissingPackages(f"apt-get {command[0]} failed; required packages: {' '.join(packages)}:\n{done.stderr}")
 
 
 def _there(file: str) -> bool:
-    # Not everybody has the administrator's folders in the search path.
+    # The PATH of a regular user may not contain the sbin folders.
     search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return Path(file).exists() if file.startswith("/") else shutil.which(file, path=search) is not None

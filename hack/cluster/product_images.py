@@ -1,4 +1,4 @@
-"""The project's own images, built from the very Dockerfiles that are shipped, on a base that can be had here."""
+"""The images of the project, built from the shipped Dockerfiles on a base image that is available on this machine."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ WORKLOAD = "localhost/datajob-workload:test"
 
 
 def build_controller(image: str = CONTROLLER) -> str:
-    """The controller's image."""
+    """Build the controller image."""
     images.build(image, ROOT, ROOT / "controller" / "Dockerfile", images.base_arguments())
     return image
 
 
 def build_workload(image: str = WORKLOAD, variant: str = "text", engine: str = "transformers") -> str:
-    """The workload image of a variant: `text` is slim, `cpu` has torch."""
+    """Build a workload image: `text` is slim, `cpu` contains torch."""
     base = images.base_arguments()
     if base and variant == "cpu":
-        base["TORCH_BACKEND"] = ""  # torch from where all packages come from: 7 GB
+        base["TORCH_BACKEND"] = ""  # torch from the default index (7 GB)
     arguments = {"VARIANT": variant, "ENGINE": engine, **base}
     images.build(image, ROOT, ROOT / "workloads" / "Dockerfile", arguments)
     return image

@@ -1,7 +1,8 @@
-"""Lets the machine reach the API server of a sandbox: what connects to the listener that is its standard input goes on inside.
+"""Make the API server of a sandbox reachable from the machine: connections to the listener (standard input) are forwarded to
+it.
 
-The listener was opened outside, on the machine's loopback, and works on in here: a socket stays in the network namespace in
-which it was made. So a kubeconfig is all that a test needs, as with any other cluster.
+The listener is opened outside the sandbox, on the loopback interface of the machine. A socket stays in the network namespace in
+which it was created, so it also works inside. Tests therefore need only a kubeconfig, as for any other cluster.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""An S3 server in the cluster, and a way for the test to look into it."""
+"""An S3 server in the cluster, with access for tests."""
 
 import json
 import secrets
@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hack.cluster import images
@@ -19,6 +20,7 @@ NAMESPACE = "e2e-s3"
 PORT = 9000
 KEY = "datajob"
 BUCKET = "datasets"
+DOCUMENTS = Path(__file__).parents[2] / "manifests" / "samples" / "data" / "docs.jsonl.gz"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ClusterS3:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a pod needs to talk to it."""
+        """Environment variables for pods."""
         return {
             "AWS_ENDPOINT_URL": f"http://s3.{NAMESPACE}.svc.cluster.local:{PORT}",
             "AWS_ACCESS_KEY_ID": KEY,
@@ -41,7 +43,7 @@ class ClusterS3:
 
     @contextmanager
     def files(self) -> Iterator["pafs.S3FileSystem"]:
-        """The server's buckets, reached through the API server as kubectl does."""
+        """The buckets of the server, accessed with `kubectl port-forward`."""
         import pyarrow.fs as pafs
 
         command = [self.cluster.kubectl_program, f"--kubeconfig={self.cluster.kubeconfig}", "-n", NAMESPACE]
@@ -49,8 +51,8 @@ class ClusterS3:
         with subprocess.Popen(forward, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             try:
                 assert process.stdout
-                said = process.stdout.readline()
-                port = said.split("127.0.0.1:")[1].split()[0]
+                line = process.stdout.readline()
+                port = line.split("127.0.0.1:")[1].split()[0]
                 yield pafs.S3FileSystem(
                     access_key=KEY,
                     secret_key=self.secret,
@@ -63,9 +65,17 @@ class ClusterS3:
                 process.terminate()
 
     def give_secret(self, namespace: str) -> None:
-        """The Secret that the samples ask for."""
+        """Create the Secret that the samples use."""
         meta = {"name": "s3", "namespace": namespace}
         self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": self.environment}))
+
+
+def deploy_with_documents(cluster: Cluster) -> ClusterS3:
+    """Start the server with the documents of the demo."""
+    server = deploy(cluster)
+    with server.files() as files, files.open_output_stream(f"{BUCKET}/docs/docs.jsonl.gz", compression=None) as out:
+        out.write(DOCUMENTS.read_bytes())
+    return server
 
 
 def deploy(cluster: Cluster) -> ClusterS3:

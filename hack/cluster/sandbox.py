@@ -1,10 +1,11 @@
-"""Runs a cluster's processes in namespaces of their own, so that the kernel itself clears them away.
+"""Run the processes of a cluster in separate namespaces, so that the kernel cleans them up.
 
-A sandbox is one process: `init`, the first of new pid, mount and network namespaces. When it dies, however it dies, the kernel
-kills every process of the pid namespace, pods included, and with the last of them the mounts, links, addresses and firewall
-rules are gone. What outlives that is a run folder and empty cgroups: `remove` takes them away, also those of a dead run.
+A sandbox is one process: `init`, the first process of new PID, mount and network namespaces. When it dies for any reason, the
+kernel kills every process in the PID namespace, including pods, and removes the mounts, links, addresses and firewall rules.
+Only a run folder and empty cgroups remain, which `remove` deletes.
 
-A run folder holds `lock` (held while somebody prepares or is the run), `init.json` (whom to kill) and what the cluster writes.
+A run folder contains `lock` (held while the cluster is prepared or running), `init.json` (the process to kill) and the files of
+the cluster.
 """
 
 import fcntl
@@ -29,27 +30,25 @@ ROOT = Path(__file__).parents[2]
 CGROUPS = Path("/sys/fs/cgroup")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
-# Kept only to reap them: a sandbox ends when its init does.
+# Only used to reap the processes. A sandbox ends when its init process ends.
 _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
 def runs() -> Path:
-    """The folder that has one folder for each run."""
+    """The parent of all run folders."""
     return cache() / "runs"
 
 
 def obstacle() -> str:
-    """Why this machine lets nobody have namespaces and control groups, as in a container; empty where it does."""
+    """Why namespaces or control groups cannot be created on this machine, for example in a container. Empty if they can."""
     if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], capture_output=True).returncode:
-        return "this machine allows no new namespaces (a container?)"
+        return "this machine does not allow new namespaces (is it a container?)"
     groups = CGROUPS if (CGROUPS / "cgroup.controllers").exists() else CGROUPS / "cpu"
-    return (
-        "" if os.access(groups, os.W_OK) else f"this machine's control groups below {groups} cannot be written (a container?)"
-    )
+    return "" if os.access(groups, os.W_OK) else f"the control groups in {groups} are not writable (is this a container?)"
 
 
 def start_time(pid: int | str) -> int:
-    """When a process began, in ticks since boot; 0 where there is none or it is a zombie. Tells a process from a later one."""
+    """Start time of a process in ticks since boot, to distinguish it from a later one with the same PID. 0 if not running."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -59,7 +58,7 @@ def start_time(pid: int | str) -> int:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One run, named like its folder. Only a handle: it holds nothing, and any process may make one."""
+    """A handle for one run, which is named like its folder. It holds no resources; any process can create one."""
 
     name: str
 
@@ -69,11 +68,11 @@ class Sandbox:
 
     @property
     def cgroup(self) -> str:
-        """The group that has the pods of this run, in every hierarchy."""
+        """The control group of the pods of this run, in every hierarchy."""
         return f"datajob-{self.name}"
 
     def init(self) -> int:
-        """The process id of the sandbox's first process, 0 where it does not live."""
+        """The PID of the init process, or 0 if it is not running."""
         try:
             known = json.loads((self.folder / "init.json").read_text())
         except FileNotFoundError:
@@ -81,7 +80,7 @@ class Sandbox:
         return int(known["pid"]) if known["started"] == start_time(known["pid"]) else 0
 
     def alive(self) -> bool:
-        """Whether the run lives, or somebody who lives is preparing it."""
+        """Whether the run is running or being prepared."""
         if self.init():
             return True
         try:
@@ -95,10 +94,13 @@ class Sandbox:
 
     @contextmanager
     def claimed(self) -> Iterator[IO[str]]:
-        """A fresh run folder, which nobody takes for a dead run's while the lock that this gives is open."""
-        for path, cure in ((self.folder.resolve(), "set XDG_CACHE_HOME"), (Path(sys.executable), "put the checkout elsewhere")):
+        """Create a run folder. While the returned lock is open, the run is not considered dead."""
+        for path, remedy in (
+            (self.folder.resolve(), "set XDG_CACHE_HOME"),
+            (Path(sys.executable), "move the checkout to another folder"),
+        ):
             if any(path.is_relative_to(hidden) for hidden in ("/run", "/var")):
-                raise RuntimeError(f"a cluster cannot use {path}: /run and /var are others inside; {cure}")
+                raise RuntimeError(f"a cluster cannot use {path}, because it has its own /run and /var; {remedy}")
         with locked("runs"):
             self.folder.mkdir(parents=True)
             lock = (self.folder / "lock").open("w")
@@ -107,10 +109,10 @@ class Sandbox:
             yield lock
 
     def start(self, processes: Mapping[str, Sequence[str]], lock: IO[str], listener: socket.socket, *, tied: bool) -> None:
-        """Start the processes in new namespaces; what connects to the listener reaches the API server inside.
+        """Start the processes in new namespaces. Connections to the listener reach the API server inside.
 
-        A tied sandbox dies with the process that started it, even when that one is killed; any other lives until `remove`.
-        (To the kernel it is the thread that starts it: let that be the main one.)
+        A tied sandbox ends with the process that started it, even if that process is killed. Others run until `remove`. For the
+        kernel, the parent is the starting thread, so call this from the main thread.
         """
         plan = {"processes": processes, "lock": lock.fileno(), "listener": listener.fileno()}
         (self.folder / "plan.json").write_text(json.dumps(plan, default=list))
@@ -136,15 +138,15 @@ class Sandbox:
             raise RuntimeError(f"the run {self.name} did not start:\n{(self.folder / 'init.log').read_text()}")
 
     def enter(self) -> list[str]:
-        """The words before a command that run it inside, beside the cluster's own processes."""
+        """The prefix of a command that runs it inside the sandbox."""
         pid = self.init()
         if not pid:
-            raise RuntimeError(f"the run {self.name} does not live")
+            raise RuntimeError(f"the run {self.name} is not running")
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
         return ["nsenter", "--target", str(pid), *user, "--mount", "--net", "--pid", "--"]
 
     def make_cgroups(self) -> None:
-        """The groups that the kubelet is to put its pods below; without them it refuses to start."""
+        """Create the control groups for the pods. The kubelet does not start without them."""
         if (CGROUPS / "cgroup.controllers").exists():
             (CGROUPS / self.cgroup).mkdir()
             return
@@ -155,7 +157,7 @@ class Sandbox:
                     (group / setting).write_text((group.parent / setting).read_text())
 
     def remove(self) -> None:
-        """Kill whatever lives of the run and take away all that it left; where there is nothing, do nothing."""
+        """Kill the run and delete everything that it left behind. Does nothing if there is no such run."""
         wait_for(self._kill, f"the end of the run {self.name}", 60)
         if child := _children.pop(self.name, None):
             child.wait(60)
@@ -171,7 +173,7 @@ class Sandbox:
 
 
 def remove_dead() -> list[str]:
-    """Take away what runs left that have ended without `remove`, and name them."""
+    """Delete what dead runs left behind. Returns their names."""
     with locked("runs"):
         dead = [run for run in every() if not run.alive()]
         for run in dead:
@@ -180,12 +182,12 @@ def remove_dead() -> list[str]:
 
 
 def every() -> list[Sandbox]:
-    """All runs that have a folder, alive or dead."""
+    """All runs with a folder, running or dead."""
     return [Sandbox(folder.name) for folder in sorted(runs().glob("*")) if folder.is_dir()]
 
 
 def _remove_cgroup(group: Path) -> bool:
-    """Remove a group with those below it; false while a dying process still is in one of them."""
+    """Delete a control group and its children. False while one of them still contains a process."""
     try:
         for folder, _, _ in os.walk(group, topdown=False):
             os.rmdir(folder)

@@ -1,7 +1,4 @@
-"""The programs a test cluster is made of, each pinned to one version.
-
-Only data: how they are built is `build`, how they are run is `control_plane` and `node`.
-"""
+"""The programs of a test cluster, each pinned to one version. `build` compiles them; `control_plane` and `node` run them."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +15,7 @@ RAY = "2.60.0"
 KUBERNETES_MODULE = "k8s.io/kubernetes"
 KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
 
-# Kubernetes learns its version from the linker; without these flags it calls itself v0.0.0-master.
+# The version of Kubernetes is set with linker flags; without them, it is v0.0.0-master.
 _KUBERNETES_FLAGS = tuple(
     f"-X {package}.{name}={value}"
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -29,7 +26,7 @@ _KUBERNETES_FLAGS = tuple(
     )
 )
 
-# etcd's own main package stands in a module with `replace` directives, which Go refuses to build from outside.
+# The main package of etcd is in a module with `replace` directives, which Go does not build from another module.
 _ETCD_MAIN = """\
 package main
 
@@ -42,7 +39,7 @@ import (
 func main() { etcdmain.Main(os.Args) }
 """
 
-# What holds a pod's namespaces open: it reaps orphans and leaves when it is told to.
+# Keeps the namespaces of a pod open, reaps orphans and exits on a signal.
 _PAUSE_MAIN = """\
 package main
 
@@ -69,7 +66,7 @@ func main() {
 
 @dataclass(frozen=True)
 class Program:
-    """One Go program: the package to build, or the text of a main package of our own, and the module it needs."""
+    """A Go program: the package to build, or the source of a main package, and its module."""
 
     name: str
     version: str

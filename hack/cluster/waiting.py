@@ -1,4 +1,4 @@
-"""Waits for a condition with a deadline: the one place of the test clusters that lets time pass."""
+"""Wait for a condition with a deadline."""
 
 import threading
 import time
@@ -11,14 +11,14 @@ _pause = threading.Event()
 
 
 class TooLate(Exception):
-    """The condition did not come true in time."""
+    """The condition was not true in time."""
 
 
 def wait_for(condition: Callable[[], T], what: str, seconds: float, every: float = 0.2) -> T:
-    """Ask until the answer is true, and give it back; say what was waited for when the deadline passes."""
+    """Poll a condition until it is true and return its value. Raises TooLate with `what` after the deadline."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise TooLate(f"waited {seconds:.0f} s in vain: {what}")
+            raise TooLate(f"timed out after {seconds:.0f} s waiting for {what}")
         _pause.wait(every)
     return answer

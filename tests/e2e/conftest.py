@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster.cluster import Cluster
-from hack.cluster.s3 import ClusterS3
+from hack.cluster.s3 import ClusterS3, deploy_with_documents
 from hack.cluster.waiting import wait_for
 from tests.support import install
 from tests.support.api import Api, connect
@@ -30,8 +30,8 @@ def installed(node: Cluster) -> Cluster:
 
 @pytest.fixture(scope="session")
 def s3_in_cluster(installed: Cluster) -> ClusterS3:
-    """S3 in the cluster, with the sample's documents in it."""
-    return install.s3_with_documents(installed)
+    """S3 in the cluster with the documents of the demo."""
+    return deploy_with_documents(installed)
 
 
 @pytest.fixture(scope="session")

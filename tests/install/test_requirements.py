@@ -64,5 +64,5 @@ def test_vllm_is_of_the_same_version_on_cpus_and_gpus(tmp_path: Path) -> None:
 def test_an_image_that_does_not_exist_is_refused(tmp_path: Path, variant: str, engine: str) -> None:
     done = requirements(tmp_path, variant, engine)
     assert done.returncode == 1
-    assert f"there is no image of VARIANT={variant} with ENGINE={engine}" in done.stderr
+    assert f"no image for VARIANT={variant} and ENGINE={engine}" in done.stderr
     assert not (tmp_path / "requirements.txt").exists()

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from hack.cluster import product_images, s3
+from hack.cluster import product_images
 from hack.cluster.build import binary
 from hack.cluster.cluster import Cluster
 
@@ -41,11 +41,3 @@ def helm(cluster: Cluster, *arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def s3_with_documents(cluster: Cluster) -> s3.ClusterS3:
-    """S3 in the cluster, with the sample's documents in it."""
-    server = s3.deploy(cluster)
-    with server.files() as files, files.open_output_stream(f"{s3.BUCKET}/docs/docs.jsonl.gz", compression=None) as out:
-        out.write((ROOT / "manifests" / "samples" / "data" / "docs.jsonl.gz").read_bytes())
-    return server

@@ -61,6 +61,15 @@ class Writes:
     """Marks a parameter that names a column which the step makes."""
 
 
+@dataclass(frozen=True)
+class ReadsFile:
+    """Marks a parameter that names a file or a folder whose content the step reads: its content is part of the shard's key."""
+
+    within: str | None = None
+    """The only file that the step reads when the parameter names a folder."""
+
+
+FilePath = Annotated[str, Field(min_length=1), ReadsFile()]
 Column = Annotated[str, Field(min_length=1), Reads()]
 Columns = Annotated[tuple[str, ...], Field(min_length=1), Reads()]
 NewColumn = Annotated[str, Field(min_length=1), Writes()]
@@ -86,3 +95,16 @@ def columns_by_field(parameters: Parameters, mark: type[Reads] | type[Writes]) -
 def marked_columns(parameters: Parameters, mark: type[Reads] | type[Writes]) -> tuple[str, ...]:
     """The column names held by the fields of `parameters` that carry `mark`, in field order."""
     return tuple(dict.fromkeys(column for columns in columns_by_field(parameters, mark).values() for column in columns))
+
+
+def named_files(parameters: Parameters) -> tuple[tuple[str, ReadsFile], ...]:
+    """The paths held by the fields of `parameters`, and of the parameters within them, that carry `ReadsFile`."""
+    found: list[tuple[str, ReadsFile]] = []
+    for name, field in type(parameters).model_fields.items():
+        value = getattr(parameters, name)
+        mark = next((m for m in (*field.metadata, *_metadata(field.annotation)) if isinstance(m, ReadsFile)), None)
+        if mark is not None and value is not None:
+            found += [(path, mark) for path in ((value,) if isinstance(value, str) else value)]
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        found += [file for part in values if isinstance(part, Parameters) for file in named_files(part)]
+    return tuple(found)

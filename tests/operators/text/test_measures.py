@@ -168,5 +168,5 @@ def test_word_lists_come_from_files_too(tmp_path):
 
 
 def test_a_missing_word_list_is_a_clear_error(tmp_path):
-    with pytest.raises(InputError, match=r"word list `.*nowhere.txt` cannot be read"):
+    with pytest.raises(InputError, match=r"nowhere.txt: cannot be read: it does not exist"):
         decide(FlaggedWords(file=str(tmp_path / "nowhere.txt")), "text")

@@ -19,7 +19,7 @@ from datajob.operators.batch import Inferred as Inferred
 from datajob.operators.batch import ModelCache as ModelCache
 from datajob.operators.batch import ModelResources as ModelResources
 from datajob.operators.batch import Verdict as Verdict
-from datajob.parameters import Parameters, Reads, Writes, marked_columns
+from datajob.parameters import Parameters, Reads, Writes, marked_columns, named_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,14 +74,24 @@ class Operator(Parameters):
         return marked_columns(self, Reads)
 
     def identity(self) -> Any:
-        """What makes two steps the same work, as JSON-like data: a change of it redoes the step."""
+        """What makes two steps the same work, as JSON-like data: a change of it redoes the step.
+
+        It reads the files that the step names, so that a change of their content is a change of the step. Only the driver
+        calls it.
+        """
         identity: list[Any] = [self.key, self.model_dump(mode="json")]
         if self.draws:
             identity.append(self.salt)
+        if files := named_files(self):
+            from datajob.operators.files import file_identity
+
+            identity.append([[path, file_identity(path, mark.within)] for path, mark in files])
         if _is_users(type(self)):
+            from datajob.operators.files import identities, named_in
             from datajob.operators.user_code import source_digest
 
             identity.append(source_digest(type(self).__module__))
+            identity.append(identities(named_in(self.model_dump(mode="json"))))
         return identity
 
     def runs_user_code(self) -> bool:
@@ -199,7 +209,7 @@ class Model(Operator):
 
     def loads(self) -> str:
         """Names what `setup` loads: steps that load the same share one copy."""
-        return repr(self.identity())
+        return repr((type(self).__module__, self.key, self.model_dump(mode="json")))
 
     def setup(self, device: Device) -> Any:
         """Load the model; called once in each process. What it says in `description`, if anything, goes into the report.

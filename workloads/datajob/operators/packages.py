@@ -17,12 +17,3 @@ def optional(module: str, package: str, operator: str) -> Any:
             f"`{operator}` needs the Python package `{package}`, which is not in this image ({error}). Install it where the "
             f"job runs: `pip install {package}`, or an image of your own in `runtime.image`."
         ) from error
-
-
-def local_copy(path: str) -> str:
-    """A path that C libraries can open: the file itself, or a copy of a remote one in the temporary folder."""
-    if "://" not in path:
-        return path
-    import fsspec
-
-    return str(fsspec.open_local(f"filecache::{path}"))

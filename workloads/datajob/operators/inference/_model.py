@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from datajob.operators.base import Batch, Device, Inferred, Model, ModelCache, ModelResources
 from datajob.operators.inference._engines.base import Answer, Engine, Request, RequestError, Settings
-from datajob.parameters import NewColumn, Parameters
+from datajob.parameters import FilePath, NewColumn, Parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,8 +55,7 @@ class InferenceStep(Model):
 
     abstract: ClassVar[bool] = True
 
-    model: str = Field(
-        min_length=1,
+    model: FilePath = Field(
         description="Name on the Hugging Face hub, or a folder that every worker sees; a folder begins with `/`, `./` or `~`.",
     )
     revision: str | None = Field(

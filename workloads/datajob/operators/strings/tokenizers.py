@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from datajob.errors import InputError
-from datajob.operators.packages import local_copy, optional
+from datajob.formats.storage import scheme_of
+from datajob.operators.files import local_copy, version_of
+from datajob.operators.packages import optional
+from datajob.parameters import ReadsFile
+
+TokenizerPath = Annotated[str, Field(min_length=1), ReadsFile(within="tokenizer.json")]
+"""A `tokenizer.json`, or a folder that holds one."""
+
+
+def load_tokenizer(path: str, operator: str) -> Any:
+    """The tokenizer in a `tokenizer.json`, or in a folder that holds one; local or any fsspec URL."""
+    file = path if path.endswith(".json") else f"{path.rstrip('/')}/tokenizer.json"
+    return _loaded(file, operator, version_of(path if scheme_of(path) else file))
 
 
 @cache
-def load_tokenizer(path: str, operator: str) -> Any:
-    """The tokenizer in a `tokenizer.json`, or in a folder that holds one; local or any fsspec URL."""
+def _loaded(file: str, operator: str, version: Any) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a task has one core
     tokenizers = optional("tokenizers", "tokenizers", operator)
-    file = path if path.endswith(".json") else f"{path.rstrip('/')}/tokenizer.json"
     try:
         return tokenizers.Tokenizer.from_file(local_copy(file))
     except Exception as error:  # the library raises Exception itself

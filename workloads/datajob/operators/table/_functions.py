@@ -15,6 +15,7 @@ from datajob.errors import InvalidJob
 from datajob.formats.types import TypeName
 from datajob.operators import base
 from datajob.operators.columns import did_you_mean
+from datajob.operators.files import identities, named_in
 from datajob.operators.user_code import source_digest
 
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
@@ -45,8 +46,8 @@ class CallsFunction(base.Operator):
         return self
 
     def identity(self) -> Any:
-        """The parameters and the source of the function's module."""
-        return [super().identity(), source_digest(self.function.split(":")[0])]
+        """The parameters, the files they name, and the source of the function's module and of what it imports."""
+        return [super().identity(), source_digest(self.function.split(":")[0]), identities(named_in(self.params))]
 
     def runs_user_code(self) -> bool:
         """Always."""

@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
-from datajob.operators.packages import local_copy, optional
+from datajob.operators.files import local_copy, version_of
+from datajob.operators.packages import optional
 from datajob.operators.strings.column import text_array
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 PREFIX = "__label__"
 
 
-@cache
 def load(path: str, operator: str) -> Any:
     """The model at a path (local or any fsspec URL)."""
+    return _loaded(path, operator, version_of(path))
+
+
+@cache
+def _loaded(path: str, operator: str, version: Any) -> Any:
     fasttext = optional("fasttext", "fasttext-predict", operator)
     try:
         return fasttext.load_model(local_copy(path))
@@ -46,7 +51,11 @@ def predict(model: Any, texts: Sequence[str], labels: int = 1) -> list[dict[str,
     ]
 
 
-@cache
 def labels_of(path: str, operator: str) -> tuple[str, ...]:
     """The labels that a model knows."""
-    return tuple(sorted(predict(load(path, operator), ["a"], -1)[0]))
+    return _labels(path, operator, version_of(path))
+
+
+@cache
+def _labels(path: str, operator: str, version: Any) -> tuple[str, ...]:
+    return tuple(sorted(predict(_loaded(path, operator, version), ["a"], -1)[0]))

@@ -8,6 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from datajob.errors import InputError
+from datajob.operators.files import read_file, version_of
 from datajob.operators.strings.words import words_of
 
 if TYPE_CHECKING:
@@ -58,18 +59,17 @@ def listed_words(batch: Batch, column: str, tokenizer: str, words: tuple[str, ..
     return counts, np.diff(found.rows)
 
 
-@cache
 def words_from(path: str) -> tuple[str, ...]:
     """The lines of a UTF-8 file (local or any fsspec URL) that are neither empty nor start with `#`."""
-    import fsspec
+    return _lines_of(path, version_of(path))
 
+
+@cache
+def _lines_of(path: str, version: Any) -> tuple[str, ...]:
     try:
-        with fsspec.open(path, "rt", encoding="utf-8") as file:
-            lines = [line.strip() for line in file]
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(
-            f"the word list `{path}` cannot be read: {error}. It must be a UTF-8 file, one entry a line."
-        ) from error
+        lines = [line.strip() for line in read_file(path).decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"the word list `{path}` is not valid UTF-8 ({error}). Write one entry per line, in UTF-8.") from error
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from datajob.operators.base import FlatMap
+from datajob.operators.strings.tokenizers import TokenizerPath
 from datajob.operators.strings.words import Tokenizer, words_of
 from datajob.parameters import Column, NewColumn
 
@@ -36,8 +37,8 @@ class ChunkText(FlatMap):
     size: int = Field(default=512, ge=1, description="Longest chunk, units.")
     overlap: int = Field(default=0, ge=0, description="Units at the end of a chunk that begin the next one, too.")
     tokenizer: Tokenizer = "unicode"
-    model_tokenizer: str | None = Field(
-        default=None, min_length=1, description="For `tokens`: a `tokenizer.json` or its folder; local or any fsspec URL."
+    model_tokenizer: TokenizerPath | None = Field(
+        default=None, description="For `tokens`: a `tokenizer.json` or its folder; local or any fsspec URL."
     )
     output: NewColumn | None = Field(
         default=None, description="Column (int32) that gets the number of the chunk in its text, from 0."

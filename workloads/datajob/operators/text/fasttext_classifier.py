@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from datajob.operators.base import Bound, Filter, Verdict
-from datajob.parameters import Column, NewColumn
+from datajob.parameters import Column, FilePath, NewColumn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ class FasttextClassifier(Filter):
     """
 
     column: Column = Field(default="text", description="The text.")
-    model: str = Field(min_length=1, description="Path of a supervised fastText model (.bin or .ftz); local or any fsspec URL.")
+    model: FilePath = Field(description="Path of a supervised fastText model (.bin or .ftz); local or any fsspec URL.")
     label: str = Field(min_length=1, description="The label, without `__label__`.")
     min: float = Field(default=0, ge=0, le=1, description="Smallest probability kept.")
     max: float = Field(default=1, ge=0, le=1, description="Largest probability kept.")

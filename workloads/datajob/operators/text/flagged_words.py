@@ -10,6 +10,7 @@ from datajob.operators.measures import share
 from datajob.operators.strings.words import Tokenizer
 from datajob.operators.text._measure import TextMeasure
 from datajob.operators.text._word_lists import Language, chosen_words, listed_words
+from datajob.parameters import FilePath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class FlaggedWords(TextMeasure):
     words: tuple[str, ...] = Field(
         default=(), max_length=10_000, description="More words and phrases; any capitalisation matches."
     )
-    file: str | None = Field(default=None, min_length=1, description="File with more, one a line; local or any fsspec URL.")
+    file: FilePath | None = Field(default=None, description="File with more, one a line; local or any fsspec URL.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The share of each row."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.errors import InputError
+from datajob.operators.strings.tokenizers import TokenizerPath
 from datajob.operators.text._measure import TextMeasure
+from datajob.parameters import FilePath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +31,9 @@ class Perplexity(TextMeasure):
 
     infallible: ClassVar[bool] = False
 
-    model: str = Field(min_length=1, description="The KenLM model (.arpa or .bin); local or any fsspec URL.")
-    tokenizer: str | None = Field(
-        default=None, min_length=1, description="A `tokenizer.json` whose pieces are the model's words; by default white space."
+    model: FilePath = Field(description="The KenLM model (.arpa or .bin); local or any fsspec URL.")
+    tokenizer: TokenizerPath | None = Field(
+        default=None, description="A `tokenizer.json` whose pieces are the model's words; by default white space."
     )
     lowercase: bool = Field(default=False, description="Score small letters.")
     max: float = Field(default=1500, ge=0, description="Largest perplexity kept (the default is Data-Juicer's).")
@@ -40,9 +42,10 @@ class Perplexity(TextMeasure):
         """The perplexity of each row."""
         import numpy as np
 
+        from datajob.operators.files import version_of
         from datajob.operators.strings.column import text_array
 
-        model = _load(self.model, self.key)
+        model = _load(self.model, self.key, version_of(self.model))
         texts: list[Any] = text_array(batch, self.column).fill_null("").to_pylist()
         return np.array([self._score(model, text.lower() if self.lowercase else text) for text in texts], dtype=np.float64)
 
@@ -64,8 +67,9 @@ class Perplexity(TextMeasure):
 
 
 @cache
-def _load(path: str, operator: str) -> Any:
-    from datajob.operators.packages import local_copy, optional
+def _load(path: str, operator: str, version: Any) -> Any:
+    from datajob.operators.files import local_copy
+    from datajob.operators.packages import optional
 
     kenlm = optional("kenlm", "kenlm", operator)
     try:

@@ -10,6 +10,7 @@ from datajob.operators.measures import share
 from datajob.operators.strings.words import Tokenizer
 from datajob.operators.text._measure import TextMeasure
 from datajob.operators.text._word_lists import Language, chosen_words, listed_words
+from datajob.parameters import FilePath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +34,7 @@ class StopWordRatio(TextMeasure):
         default=("en",), max_length=15, description="Shipped lists to use, by ISO 639-1 code."
     )
     words: tuple[str, ...] = Field(default=(), max_length=10_000, description="More words; any capitalisation matches.")
-    file: str | None = Field(
-        default=None, min_length=1, description="File with more words, one a line; local or any fsspec URL."
-    )
+    file: FilePath | None = Field(default=None, description="File with more words, one a line; local or any fsspec URL.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The share of each row."""

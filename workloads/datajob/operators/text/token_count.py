@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from datajob.operators.strings.tokenizers import TokenizerPath
 from datajob.operators.text._measure import TextMeasure
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class TokenCount(TextMeasure):
 
     infallible: ClassVar[bool] = False
 
-    tokenizer: str = Field(min_length=1, description="A `tokenizer.json` or the folder that holds it; local or any fsspec URL.")
+    tokenizer: TokenizerPath = Field(description="A `tokenizer.json` or the folder that holds it; local or any fsspec URL.")
     min: int = Field(default=1, ge=0, description="Fewest tokens kept.")
     max: int = Field(default=1_000_000, ge=0, description="Most tokens kept.")
 

@@ -1,10 +1,10 @@
--- Argo CD's health of a DataJob: resource.customizations.health.datajob.io_DataJob in argocd-cm.
-local health = {status = "Progressing", message = "Waits for the controller."}
+-- Health check of DataJobs for Argo CD: resource.customizations.health.datajob.io_DataJob in argocd-cm.
+local health = {status = "Progressing", message = "Waiting for the controller."}
 if obj.status == nil or obj.status.conditions == nil then
   return health
 end
 if obj.status.observedGeneration ~= obj.metadata.generation then
-  health.message = "The controller has not seen the last edit yet."
+  health.message = "The controller has not observed the last edit yet."
   return health
 end
 local states = {Complete = "Healthy", Failed = "Degraded", Stalled = "Degraded", Suspended = "Suspended", Reconciling = "Progressing"}

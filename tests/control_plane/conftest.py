@@ -63,8 +63,8 @@ def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, requ
     env = {"KUBECONFIG": str(kubeconfig), "DATAJOB_LEASE_SECONDS": "6", "DATAJOB_NAMESPACES": namespace}
     started: list[ControllerProcess] = []
 
-    def start_one(**more: str) -> ControllerProcess:
-        made = ControllerProcess(tmp_path, f"controller-{len(started)}", {**env, **more})
+    def start_one(module: str = "datajob_controller", **more: str) -> ControllerProcess:
+        made = ControllerProcess(tmp_path, f"controller-{len(started)}", {**env, **more}, module)
         started.append(made)
         return made.start()
 

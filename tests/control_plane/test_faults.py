@@ -33,7 +33,7 @@ def test_a_controller_that_is_killed_in_any_phase_changes_nothing(jobs: Jobs, st
     assert jobs.owned() == things
 
 
-def test_what_happened_while_no_controller_ran_is_made_up_for(jobs: Jobs, start: Start) -> None:
+def test_a_new_controller_catches_up_with_what_happened_before_it_started(jobs: Jobs, start: Start) -> None:
     first = start()
     jobs.apply()
     found = jobs.set_running()
@@ -45,7 +45,7 @@ def test_what_happened_while_no_controller_ran_is_made_up_for(jobs: Jobs, start:
     jobs.ray_job(name="second")
 
 
-def test_a_rayjob_deleted_by_hand_costs_an_attempt(jobs: Jobs, start: Start) -> None:
+def test_a_manually_deleted_rayjob_fails_the_attempt(jobs: Jobs, start: Start) -> None:
     start()
     jobs.apply()
     found = jobs.set_running()
@@ -54,7 +54,7 @@ def test_a_rayjob_deleted_by_hand_costs_an_attempt(jobs: Jobs, start: Start) -> 
     assert jobs.status()["attempts"][0]["reason"] == "RayJobDeleted"
 
 
-def test_a_configmap_deleted_by_hand_comes_back(jobs: Jobs, start: Start) -> None:
+def test_a_manually_deleted_configmap_is_recreated(jobs: Jobs, start: Start) -> None:
     start()
     jobs.apply()
     run = jobs.set_running()["metadata"]["name"].rpartition("-")[0]
@@ -66,7 +66,7 @@ def test_a_configmap_deleted_by_hand_comes_back(jobs: Jobs, start: Start) -> Non
     assert jobs.status()["phase"] == "Running"
 
 
-def test_a_foreign_object_of_the_same_name_is_never_touched(jobs: Jobs, start: Start) -> None:
+def test_an_object_of_the_same_name_that_belongs_to_others_is_never_touched(jobs: Jobs, start: Start) -> None:
     # The name holds a digest of the DataJob's UID, so it is known only after the DataJob is there: nobody runs meanwhile.
     job = jobs.apply(suspend=True)
     controller = start()
@@ -89,7 +89,7 @@ def test_a_foreign_object_of_the_same_name_is_never_touched(jobs: Jobs, start: S
     assert controller.live()
 
 
-def test_without_kuberay_a_job_stalls_and_goes_on_when_it_comes(
+def test_without_kuberay_a_job_stalls_until_kuberay_is_installed(
     jobs: Jobs, start: Start, control_plane: Cluster, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(control_plane.install_kuberay_crds)
@@ -104,7 +104,7 @@ def test_without_kuberay_a_job_stalls_and_goes_on_when_it_comes(
     assert jobs.status()["failures"] == 0
 
 
-def test_an_api_server_that_is_away_for_a_minute_loses_nothing(jobs: Jobs, gate: Gate, start: Start) -> None:
+def test_an_outage_of_the_api_server_for_a_minute_loses_nothing(jobs: Jobs, gate: Gate, start: Start) -> None:
     controller = start()
     wait_for(controller.leads, "the controller to lead", 60)
     jobs.apply()
@@ -121,7 +121,7 @@ def test_an_api_server_that_is_away_for_a_minute_loses_nothing(jobs: Jobs, gate:
     jobs.ray_job(name="second", seconds=60)
 
 
-def test_a_watch_that_falls_silent_is_noticed(jobs: Jobs, gate: Gate, start: Start) -> None:
+def test_a_silent_watch_is_detected(jobs: Jobs, gate: Gate, start: Start) -> None:
     controller = start(DATAJOB_LEASE_SECONDS="200")
     wait_for(controller.leads, "the controller to lead", 60)
     jobs.apply()
@@ -131,7 +131,7 @@ def test_a_watch_that_falls_silent_is_noticed(jobs: Jobs, gate: Gate, start: Sta
     jobs.wait_phase("Complete", seconds=150)
 
 
-def test_a_namespace_that_is_deleted_goes_with_everything_in_it(jobs: Jobs, start: Start) -> None:
+def test_a_namespace_is_deleted_with_everything_in_it(jobs: Jobs, start: Start) -> None:
     controller = start()
     jobs.apply()
     jobs.set_running()
@@ -153,7 +153,7 @@ def test_a_status_that_conflicts_is_written_again(jobs: Jobs, start: Start) -> N
     assert controller.errors() == []
 
 
-def test_one_poisonous_object_never_blocks_the_others(jobs: Jobs, start: Start) -> None:
+def test_one_failing_object_never_blocks_the_others(jobs: Jobs, start: Start) -> None:
     controller = start()
     jobs.apply("poison")
     jobs.ray_job(name="poison")
@@ -166,14 +166,14 @@ def test_one_poisonous_object_never_blocks_the_others(jobs: Jobs, start: Start) 
     assert controller.live()
 
 
-def test_an_object_that_kuberay_refuses_is_told_and_not_retried_for_ever(jobs: Jobs, start: Start) -> None:
+def test_an_object_that_the_api_server_refuses_is_reported_in_the_status(jobs: Jobs, start: Start) -> None:
     start()
     jobs.apply(runtime={"volumes": [{"name": "x", "emptyDir": {"sizeLimit": {"not": "a quantity"}}}]})
     refused = jobs.wait_condition("Stalled", "RayJobRefused")
     assert "sizeLimit" in refused["message"]
 
 
-def test_another_replica_takes_over_from_a_leader_that_dies(jobs: Jobs, start: Start) -> None:
+def test_another_replica_takes_over_when_the_leader_is_killed(jobs: Jobs, start: Start) -> None:
     first, second = start(), start()
     wait_for(lambda: first.ready() and second.ready(), "both replicas to be ready", 60)
     wait_for(first.leads, "the first to lead", 30)
@@ -184,7 +184,7 @@ def test_another_replica_takes_over_from_a_leader_that_dies(jobs: Jobs, start: S
     assert second.leads()
 
 
-def test_a_leader_that_ends_in_order_hands_over_at_once(start: Start) -> None:
+def test_a_leader_that_is_stopped_hands_over_immediately(start: Start) -> None:
     first = start(DATAJOB_LEASE_SECONDS="60")
     wait_for(first.leads, "the first to lead", 60)
     second = start(DATAJOB_LEASE_SECONDS="60")
@@ -193,7 +193,7 @@ def test_a_leader_that_ends_in_order_hands_over_at_once(start: Start) -> None:
     wait_for(second.leads, "the second to lead", 30)
 
 
-def test_a_controller_waits_for_the_type_of_datajobs(
+def test_a_controller_waits_for_the_crd(
     jobs: Jobs, start: Start, control_plane: Cluster, request: pytest.FixtureRequest
 ) -> None:
     crd = json.loads(control_plane.kubectl("get", "crd/datajobs.datajob.io", "--output=json"))

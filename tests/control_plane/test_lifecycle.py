@@ -34,7 +34,7 @@ def test_deleting_a_job_in_any_phase_leaves_nothing(jobs: Jobs) -> None:
         wait_for(lambda: not jobs.owned() and not jobs.get(), f"everything to go after {phase}: {jobs.owned()}", 60)
 
 
-def test_nothing_of_ours_has_a_finalizer(jobs: Jobs) -> None:
+def test_no_object_has_a_finalizer(jobs: Jobs) -> None:
     jobs.apply()
     found = jobs.ray_job()
     assert "finalizers" not in jobs.get()["metadata"]
@@ -51,7 +51,7 @@ def test_applying_the_same_job_twice_changes_nothing(jobs: Jobs) -> None:
     assert jobs.owned() == things
 
 
-def test_a_failed_attempt_is_tried_again_and_its_words_stay(jobs: Jobs) -> None:
+def test_a_failed_attempt_is_retried_and_its_log_is_kept(jobs: Jobs) -> None:
     jobs.apply()
     jobs.set_running()
     jobs.fails("Job entrypoint command failed with exit code 1, last available logs:\nboom")
@@ -63,7 +63,7 @@ def test_a_failed_attempt_is_tried_again_and_its_words_stay(jobs: Jobs) -> None:
     assert "DriverFailed" in jobs.events()
 
 
-def test_an_error_in_the_job_fails_it_at_once(jobs: Jobs) -> None:
+def test_an_error_in_the_job_fails_it_immediately(jobs: Jobs) -> None:
     jobs.apply()
     jobs.fails("Job entrypoint command failed with exit code 3, last available logs:\nno such bucket")
     failed = jobs.wait_condition("Failed", "InputError")
@@ -71,7 +71,7 @@ def test_an_error_in_the_job_fails_it_at_once(jobs: Jobs) -> None:
     assert jobs.condition("Stalled")["status"] == "True"
 
 
-def test_a_suspended_job_goes_on_when_it_is_resumed(jobs: Jobs) -> None:
+def test_a_suspended_job_continues_when_it_is_resumed(jobs: Jobs) -> None:
     jobs.apply()
     first = jobs.set_running()
     jobs.edit(suspend=True)
@@ -82,7 +82,7 @@ def test_a_suspended_job_goes_on_when_it_is_resumed(jobs: Jobs) -> None:
     assert jobs.status()["failures"] == 0
 
 
-def test_an_edited_recipe_runs_anew_and_the_old_objects_go(jobs: Jobs) -> None:
+def test_an_edited_spec_starts_a_new_run_and_the_old_objects_are_deleted(jobs: Jobs) -> None:
     jobs.apply()
     first = jobs.set_running()["metadata"]["name"]
     jobs.edit(sink={"parquet": {"path": "/data/other"}})
@@ -99,13 +99,13 @@ def test_a_deadline_ends_a_job(jobs: Jobs) -> None:
     wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
 
 
-def test_a_finished_job_goes_after_its_time(jobs: Jobs) -> None:
+def test_a_finished_job_is_deleted_after_its_time_to_live(jobs: Jobs) -> None:
     jobs.apply(ttlSecondsAfterFinished=2)
     jobs.kuberay_says(jobs.ray_job(), "SUCCEEDED", "Complete")
     wait_for(lambda: not jobs.get(), "the DataJob to go", 30)
 
 
-def test_what_kueue_writes_into_a_rayjob_stays(jobs: Jobs) -> None:
+def test_changes_of_kueue_to_a_rayjob_are_kept(jobs: Jobs) -> None:
     jobs.apply(queueName="team-a")
     found = jobs.ray_job()
     assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"

@@ -94,12 +94,12 @@ def test_every_panel_has_data_from_a_real_run(prometheus: Prometheus, a_run: Non
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_every_alert_is_understood_and_silent_in_peace(prometheus: Prometheus, a_run: None, alert: Any) -> None:
+def test_every_alert_is_valid_and_does_not_fire_without_a_cause(prometheus: Prometheus, a_run: None, alert: Any) -> None:
     found = prometheus.query(alert.expression)
     assert found == [] or alert.name == "DataJobFailed"
 
 
-def test_promtool_finds_no_fault_in_the_rules(prometheus: Prometheus, tmp_path: Path) -> None:
+def test_promtool_accepts_the_rules(prometheus: Prometheus, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text(yaml.safe_dump(yaml.safe_load((FOLDER / "rules.yaml").read_text())["spec"]))
     checked = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True)
@@ -112,7 +112,7 @@ def test_every_alert_has_a_runbook() -> None:
         assert f"\n## {alert.name}\n" in runbook
 
 
-def test_the_files_are_what_the_code_says() -> None:
+def test_the_generated_files_are_up_to_date() -> None:
     assert {name: (FOLDER / name).read_text() for name in manifests()} == manifests()
 
 

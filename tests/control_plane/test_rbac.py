@@ -8,7 +8,7 @@ from tests.support.api_jobs import Jobs
 from tests.support.controller_process import NAMESPACE, ControllerProcess
 
 
-def test_the_controller_needs_nothing_but_its_roles(jobs: Jobs, controller: ControllerProcess) -> None:
+def test_the_roles_of_the_controller_are_sufficient(jobs: Jobs, controller: ControllerProcess) -> None:
     jobs.apply()
     jobs.set_running()
     jobs.succeeds()
@@ -39,7 +39,7 @@ def test_the_controller_may_not(api: Api, namespace: str, verb: str, path: str) 
     assert refused.value.code == 403
 
 
-def test_a_job_may_patch_its_report_and_nothing_else(jobs: Jobs, controller: ControllerProcess) -> None:
+def test_a_job_can_patch_its_report_and_nothing_else(jobs: Jobs, controller: ControllerProcess) -> None:
     jobs.apply()
     jobs.apply("other")
     run, other = (jobs.ray_job(name=name)["metadata"]["name"].rpartition("-")[0] for name in ("clean", "other"))
@@ -66,7 +66,7 @@ def test_a_job_may_patch_its_report_and_nothing_else(jobs: Jobs, controller: Con
         assert refused.value.code == 403, path
 
 
-def test_a_person_who_may_edit_a_namespace_may_edit_its_jobs(control_plane: Cluster, namespace: str) -> None:
+def test_users_who_can_edit_a_namespace_can_edit_its_jobs(control_plane: Cluster, namespace: str) -> None:
     control_plane.kubectl("create", "rolebinding", "ann", "--clusterrole=edit", "--user=ann", "-n", namespace)
     control_plane.kubectl("create", "rolebinding", "bob", "--clusterrole=view", "--user=bob", "-n", namespace)
     control_plane.kubectl("auth", "can-i", "create", "datajobs.datajob.io", "--as=ann", "-n", namespace)

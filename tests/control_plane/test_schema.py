@@ -99,7 +99,7 @@ def test_there_are_fifty_bad_specs() -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[path.stem for path in SAMPLES])
-def test_the_api_server_takes_every_sample(api: Api, namespace: str, sample: Path) -> None:
+def test_the_api_server_accepts_every_sample(api: Api, namespace: str, sample: Path) -> None:
     taken = 0
     for document in yaml.safe_load_all(sample.read_text()):
         if document and document["kind"] == "DataJob":
@@ -110,7 +110,7 @@ def test_the_api_server_takes_every_sample(api: Api, namespace: str, sample: Pat
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_the_api_server_refuses_a_bad_spec_and_says_where(jobs: Jobs, name: str) -> None:
+def test_the_api_server_rejects_a_bad_spec_and_names_the_field(jobs: Jobs, name: str) -> None:
     change, said = BAD[name]
     manifest = jobs.manifest("bad", **change)
     manifest["spec"] = {key: value for key, value in manifest["spec"].items() if value is not None}
@@ -121,7 +121,7 @@ def test_the_api_server_refuses_a_bad_spec_and_says_where(jobs: Jobs, name: str)
 
 
 @pytest.mark.parametrize("name", UNKNOWABLE)
-def test_what_a_schema_cannot_know_the_controller_says(jobs: Jobs, controller: object, name: str) -> None:
+def test_the_controller_reports_what_a_schema_cannot_check(jobs: Jobs, controller: object, name: str) -> None:
     change, said = UNKNOWABLE[name]
     jobs.apply(**change)
     stalled = jobs.wait_condition("Stalled", "InvalidSpec")

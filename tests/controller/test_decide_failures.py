@@ -29,7 +29,7 @@ def test_an_error_in_the_job_is_never_retried(world: World, message: str, reason
     assert world.events[-1] == reason
 
 
-def test_a_sink_that_worked_before_is_tried_again(world: World) -> None:
+def test_a_sink_that_worked_before_is_retried(world: World) -> None:
     world.set_running()
     world.reports(report("failed", message="503 Slow Down", exitCode=4, finished=rfc3339(NOW + timedelta(seconds=5))))
     world.fails("")
@@ -44,7 +44,7 @@ def test_a_sink_that_worked_before_is_tried_again(world: World) -> None:
     }
 
 
-def test_retries_wait_longer_each_time_and_end(world: World) -> None:
+def test_retries_wait_longer_each_time_and_stop_at_the_limit(world: World) -> None:
     waits = []
     for attempt in range(1, 4):
         assert world.status["attempt"] == attempt
@@ -66,7 +66,7 @@ def test_retries_wait_longer_each_time_and_end(world: World) -> None:
     assert "exit code 1" in world.condition("Failed")["message"]
 
 
-def test_the_failed_rayjob_of_an_attempt_goes_when_the_next_one_comes(world: World) -> None:
+def test_the_rayjob_of_a_failed_attempt_is_deleted_when_the_next_one_starts(world: World) -> None:
     first = world.status["rayJobName"]
     world.fails()
     assert first in world.ray_jobs
@@ -86,7 +86,7 @@ def test_progress_stays_while_the_next_attempt_starts(world: World) -> None:
     assert world.status["progress"]["shardsDone"] == 3
 
 
-def test_the_message_of_an_earlier_attempt_is_not_told_of_a_later_one(world: World) -> None:
+def test_the_message_of_an_attempt_is_not_reported_for_a_later_one(world: World) -> None:
     world.reports(report("failed", message="old", exitCode=1, finished=rfc3339(NOW)))
     world.fails("")
     world.later(10)
@@ -96,7 +96,7 @@ def test_the_message_of_an_earlier_attempt_is_not_told_of_a_later_one(world: Wor
     assert "old" not in world.status["attempts"][-1]["message"]
 
 
-def test_a_rayjob_that_someone_deletes_costs_an_attempt(world: World) -> None:
+def test_a_rayjob_that_someone_deletes_fails_the_attempt(world: World) -> None:
     world.set_running()
     world.ray_jobs.clear()
     world.settle()
@@ -107,7 +107,7 @@ def test_a_rayjob_that_someone_deletes_costs_an_attempt(world: World) -> None:
     assert len(world.ray_jobs) == 1
 
 
-def test_a_configmap_that_someone_deletes_comes_back(world: World) -> None:
+def test_a_configmap_that_someone_deletes_is_recreated(world: World) -> None:
     world.set_running()
     world.config_maps.clear()
     assert {one["metadata"]["name"].rpartition("-")[2] for one in world.decide().create} == {"job", "report"}
@@ -135,7 +135,7 @@ def test_a_lost_head_ends_the_attempt(world: World, status: dict[str, Any], reas
     assert world.ray_jobs == {}
 
 
-def test_a_next_attempt_waits_until_the_old_head_is_gone(world: World) -> None:
+def test_the_next_attempt_waits_until_the_old_head_is_gone(world: World) -> None:
     world.set_running()
     name = world.status["rayJobName"]
     world.fails()
@@ -148,7 +148,7 @@ def test_a_next_attempt_waits_until_the_old_head_is_gone(world: World) -> None:
     assert world.status["attempt"] == 2
 
 
-def test_a_pod_that_cannot_be_scheduled_names_what_it_needs(world: World) -> None:
+def test_the_condition_of_an_unschedulable_pod_names_what_it_requires(world: World) -> None:
     stuck = pod(world.status["rayJobName"], head=False, phase="Pending", conditions=[unschedulable()])
     stuck["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = "2"
     stuck["spec"]["nodeSelector"] = {"nvidia.com/gpu.product": "H100"}
@@ -189,7 +189,7 @@ def test_a_pod_that_never_starts_ends_the_attempt(world: World, status: dict[str
     assert world.status["attempts"][0]["reason"] == reason
 
 
-def test_workers_that_end_again_and_again_end_the_attempt(world: World) -> None:
+def test_workers_that_terminate_repeatedly_end_the_attempt(world: World) -> None:
     ended = {"terminated": {"exitCode": 1, "message": "no such device"}}
     world.pods = [
         pod(

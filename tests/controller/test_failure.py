@@ -28,13 +28,13 @@ from tests.support.world import ray_job
         ({"jobDeploymentStatus": "ValidationFailed", "message": "no head"}, "RayJobInvalid", False),
     ],
 )
-def test_what_kuberay_says_has_a_reason(status: dict[str, Any], reason: str, retried: bool) -> None:
+def test_every_status_of_kuberay_has_a_reason(status: dict[str, Any], reason: str, retried: bool) -> None:
     failure = ray_job_failure(ray_job("x-1", **status), None)
     assert (failure.reason, failure.retried) == (reason, retried)
     assert failure.message
 
 
-def test_the_drivers_own_words_come_before_its_log() -> None:
+def test_the_message_of_the_driver_is_preferred_to_its_log() -> None:
     said = parse_report({"data": {"report.json": report("failed", message="no such bucket", exitCode=3)}})
     failure = ray_job_failure(ray_job("x-1", message="a\nlong\nlog with exit code 1"), said)
     assert (failure.reason, failure.message) == ("InputError", "no such bucket")
@@ -47,7 +47,7 @@ def test_a_sink_error_is_retried_only_when_the_sink_worked_before(shards: int, r
     assert ray_job_failure(ray_job("x-1"), said).retried is retried
 
 
-def test_the_end_of_a_log_is_kept() -> None:
+def test_the_last_lines_of_a_log_are_kept() -> None:
     log = "\n".join(f"line {number} " + "x" * 200 for number in range(500))
     kept = last_lines(log)
     assert "line 499" in kept

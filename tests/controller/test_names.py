@@ -33,7 +33,7 @@ def spec(**fields: object) -> DataJobSpec:
 
 
 @given(DNS_SUBDOMAIN, st.uuids(), st.integers(1, 99_999))
-def test_every_name_gives_a_rayjob_that_kuberay_takes(name: str, uid: object, attempt: int) -> None:
+def test_every_name_gives_a_rayjob_name_that_kuberay_accepts(name: str, uid: object, attempt: int) -> None:
     made = rayjob(run_name(name, str(uid), SPEC), attempt)
     assert len(made) <= MAX_RAYJOB
     assert DNS_1035.match(made)

@@ -56,7 +56,7 @@ JOBS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_the_objects_of_a_job_are_these(name: str) -> None:
+def test_the_objects_of_a_job_equal_the_golden_files(name: str) -> None:
     made = decide(datajob(name, **JOBS[name]), Observed(), NOW, JobSettings()).create
     golden = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -79,7 +79,7 @@ def test_a_job_without_a_network_policy_has_none() -> None:
         ({"type": "npu", "product": "huawei-Ascend910", "resource": "huawei.com/Ascend910B3"}, "huawei.com/Ascend910B3"),
     ],
 )
-def test_the_device_plugin_is_asked_for_the_right_resource(accelerator: dict[str, Any], resource: str) -> None:
+def test_the_right_extended_resource_is_requested(accelerator: dict[str, Any], resource: str) -> None:
     assert placement(Accelerator.model_validate(accelerator), JobSettings()).limits == {resource: "1"}
 
 
@@ -90,7 +90,7 @@ def test_names_of_resources_and_labels_are_settings() -> None:
     assert (where.limits, where.node_selector) == ({"example.com/npu": "1"}, {"example.com/chip": "910C"})
 
 
-def test_a_shell_and_rays_autoscaler_read_the_npu_resource_alike() -> None:
+def test_a_shell_and_the_ray_autoscaler_read_the_same_npu_resource() -> None:
     params = placement(Accelerator.model_validate({"type": "npu", "perWorker": 8}), JobSettings()).ray_start_params
     (word,) = shlex.split(params["resources"])
     assert json.loads(word) == {"NPU": 8}
@@ -107,7 +107,7 @@ def test_a_shell_and_rays_autoscaler_read_the_npu_resource_alike() -> None:
         ({"resources": {"workers": {"min": 1, "max": 2}}, "queueName": "q"}, False),
     ],
 )
-def test_the_autoscaler_runs_where_a_group_can_grow(spec: dict[str, Any], expected: bool) -> None:
+def test_the_autoscaler_is_enabled_if_a_group_can_grow(spec: dict[str, Any], expected: bool) -> None:
     run, _ = open_run(datajob(**spec))
     assert run and autoscales(run.spec) is expected
 

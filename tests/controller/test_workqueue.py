@@ -24,7 +24,7 @@ def run(handle: Callable[[str], Awaitable[None]], keys: list[str], until: Callab
     return queue
 
 
-def test_a_key_that_is_added_twice_is_worked_on_once() -> None:
+def test_a_key_that_is_added_twice_is_processed_once() -> None:
     seen: list[str] = []
 
     async def handle(key: str) -> None:
@@ -34,7 +34,7 @@ def test_a_key_that_is_added_twice_is_worked_on_once() -> None:
     assert sorted(seen) == ["a", "b"]
 
 
-def test_a_key_that_is_added_while_it_is_worked_on_comes_again_and_never_twice_at_once() -> None:
+def test_a_key_that_is_added_during_processing_is_processed_again_but_never_concurrently() -> None:
     at_work, most, seen = 0, 0, 0
     queue: WorkQueue[str] = WorkQueue()
 
@@ -61,7 +61,7 @@ def test_a_key_that_is_added_while_it_is_worked_on_comes_again_and_never_twice_a
     assert (seen, most) == (5, 1)
 
 
-def test_one_poisonous_key_never_blocks_the_others() -> None:
+def test_one_failing_key_never_blocks_the_others() -> None:
     seen: list[str] = []
 
     async def handle(key: str) -> None:
@@ -73,7 +73,7 @@ def test_one_poisonous_key_never_blocks_the_others() -> None:
     assert queue.longest_wait() == 0
 
 
-def test_a_key_that_failed_comes_again_by_itself() -> None:
+def test_a_key_that_failed_is_retried() -> None:
     tries = 0
 
     async def handle(key: str) -> None:
@@ -85,7 +85,7 @@ def test_a_key_that_failed_comes_again_by_itself() -> None:
     run(handle, ["a"], lambda: tries == 2)
 
 
-def test_of_two_wishes_for_later_the_earlier_one_stands() -> None:
+def test_of_two_delayed_requests_the_earlier_one_wins() -> None:
     seen: list[float] = []
     queue: WorkQueue[str] = WorkQueue()
 

@@ -18,7 +18,7 @@ def rows(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> int:
         return int(pq.read_table(f"datasets/{jobs.namespace}/", filesystem=files).num_rows)
 
 
-def test_a_head_that_is_killed_costs_an_attempt_and_no_row(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
+def test_a_killed_head_costs_an_attempt_but_no_row(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
     jobs.slow(seconds_per_batch=0.3)
     jobs.wait_running()
     (head,) = jobs.heads()
@@ -31,7 +31,7 @@ def test_a_head_that_is_killed_costs_an_attempt_and_no_row(jobs: NodeJobs, s3_in
     assert rows(jobs, s3_in_cluster) == DOCUMENTS
 
 
-def test_a_worker_that_is_killed_costs_no_attempt_and_no_row(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
+def test_a_killed_worker_costs_neither_an_attempt_nor_a_row(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
     jobs.slow(seconds_per_batch=0.5)
     jobs.wait_running()
     (worker,) = jobs.pods(**{"ray.io/node-type": "worker"})
@@ -42,7 +42,7 @@ def test_a_worker_that_is_killed_costs_no_attempt_and_no_row(jobs: NodeJobs, s3_
     assert rows(jobs, s3_in_cluster) == DOCUMENTS
 
 
-def test_a_controller_that_is_killed_is_not_missed(jobs: NodeJobs, installed: Cluster) -> None:
+def test_killing_the_controller_does_not_affect_a_job(jobs: NodeJobs, installed: Cluster) -> None:
     jobs.slow(seconds_per_batch=0.3)
     jobs.wait_running()
     installed.kubectl("-n", SYSTEM, "delete", "pods", "--all", "--grace-period=0", "--force")
@@ -50,7 +50,7 @@ def test_a_controller_that_is_killed_is_not_missed(jobs: NodeJobs, installed: Cl
     assert (status["phase"], status["attempt"], status["failures"]) == ("Complete", 1, 0)
 
 
-def test_a_suspended_job_frees_its_pods_and_goes_on_later(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
+def test_a_suspended_job_frees_its_pods_and_can_be_resumed(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:
     jobs.slow(seconds_per_batch=0.3)
     jobs.wait_running()
     jobs.edit("slow", suspend=True)
@@ -72,7 +72,7 @@ def test_a_job_that_is_deleted_while_it_runs_leaves_nothing_after_a_minute(jobs:
     assert time.monotonic() - began < 60
 
 
-def test_an_image_that_does_not_exist_fails_the_job_with_its_name(jobs: NodeJobs) -> None:
+def test_a_missing_image_fails_the_job_and_is_named(jobs: NodeJobs) -> None:
     jobs.slow(runtime={"image": "localhost/no-such-image:1"}, retry={"limit": 0})
     status = jobs.wait_end("slow", minutes=3)
     assert status["phase"] == "Failed"
@@ -81,7 +81,7 @@ def test_an_image_that_does_not_exist_fails_the_job_with_its_name(jobs: NodeJobs
     assert "ImagePullFailed" in jobs.events("slow")
 
 
-def test_a_crash_looping_entrypoint_fails_the_job_with_its_last_words(jobs: NodeJobs) -> None:
+def test_a_crash_looping_head_fails_the_job_with_its_last_output(jobs: NodeJobs) -> None:
     jobs.slow(runtime={"image": CONTROLLER}, retry={"limit": 1, "backoffSeconds": 1})  # it has no Ray
     status = jobs.wait_end("slow", minutes=4)
     assert status["phase"] == "Failed"

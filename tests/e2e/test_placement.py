@@ -26,7 +26,7 @@ TINY = {"cpu": "100m", "memory": "512Mi"}
     ],
     ids=["gpu", "npu"],
 )
-def test_an_accelerator_group_lands_where_its_accelerators_are(
+def test_an_accelerator_group_is_scheduled_on_nodes_with_accelerators(
     jobs: NodeJobs, accelerator: dict[str, Any], resource: dict[str, str], labels: dict[str, str]
 ) -> None:
     jobs.slow(resources={**SMALL, "accelerator": {**accelerator, **TINY}})
@@ -50,14 +50,14 @@ def test_an_accelerator_group_lands_where_its_accelerators_are(
     ],
     ids=["label", "resource", "count"],
 )
-def test_what_no_node_has_is_named(jobs: NodeJobs, accelerator: dict[str, Any], named: str) -> None:
+def test_a_missing_resource_is_named(jobs: NodeJobs, accelerator: dict[str, Any], named: str) -> None:
     jobs.slow(resources={**SMALL, "accelerator": {**accelerator, **TINY}})
     said = jobs.wait_condition("Reconciling", "Unschedulable", "slow", seconds=120)
     assert named in said["message"]
     assert "nodes are available" in said["message"]
 
 
-def test_rays_autoscaler_brings_workers_and_takes_them_away(jobs: NodeJobs) -> None:
+def test_the_ray_autoscaler_adds_and_removes_workers(jobs: NodeJobs) -> None:
     workers = {"min": 0, "max": 1, "cpu": "600m", "memory": "2Gi"}
     jobs.slow(seconds_per_batch=0.1, resources={**SMALL, "workers": workers})
     group = {"ray.io/group": "workers"}

@@ -67,7 +67,7 @@ def test_argo_cd_shows_the_state_of_a_job(change: Callable[[World], None], expec
     assert health(world.job) == expected
 
 
-def test_a_job_that_nobody_has_seen_yet_is_on_its_way() -> None:
+def test_a_job_that_no_controller_has_observed_yet_is_progressing() -> None:
     assert health(datajob()) == "Progressing"
     world = World(datajob())
     world.settle()

@@ -17,14 +17,14 @@ pytestmark = pytest.mark.skipif(
     [("manifests", ()), ("manifests/namespaced", ("--set", "namespaces={team-a,team-b}"))],
     ids=["the whole cluster", "listed namespaces"],
 )
-def test_both_ways_install_the_same(folder: str, values: tuple[str, ...]) -> None:
+def test_helm_and_kustomize_install_the_same_objects(folder: str, values: tuple[str, ...]) -> None:
     by_kustomize, by_helm = without_bookkeeping(kustomized(folder)), without_bookkeeping(templated(*values))
     assert by_kustomize.keys() == by_helm.keys()
     for key, wanted in by_kustomize.items():
         assert by_helm[key] == wanted, key
 
 
-def test_listed_namespaces_give_no_right_elsewhere() -> None:
+def test_selected_namespaces_grant_no_permission_elsewhere() -> None:
     kinds = {kind for kind, _, _ in templated("--set", "namespaces={team-a}")}
     assert "ClusterRoleBinding" not in kinds
 
@@ -42,13 +42,13 @@ def test_settings_reach_the_environment_as_text_or_json() -> None:
     "values",
     ["replicas=0", "namespaces={Team_A}", "image.pullPolicy=Sometimes", "unknown=1", "workload.cpu=", "settings.Loud=1"],
 )
-def test_wrong_values_are_refused_by_the_schema(values: str) -> None:
+def test_invalid_values_are_rejected_by_the_schema(values: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         templated("--set", values)
     assert "values don't meet the specifications" in refused.value.stderr
 
 
-def test_both_ways_bring_the_same_monitoring() -> None:
+def test_helm_and_kustomize_install_the_same_monitoring() -> None:
     wanted = ("podMonitor", "rules", "dashboard")
     values = [part for name in wanted for part in ("--set", f"monitoring.{name}=true")]
     with_monitoring = without_bookkeeping(templated(*values))

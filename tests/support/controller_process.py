@@ -21,8 +21,9 @@ NAMESPACE = "datajob-system"
 class ControllerProcess:
     """One replica."""
 
-    def __init__(self, folder: Path, name: str, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, name: str, env: dict[str, str], module: str = "datajob_controller") -> None:
         self.name = name
+        self._module = module
         self.log = folder / f"{name}.log"
         self._env = env | {"DATAJOB_POD_NAME": name, "DATAJOB_HTTP_PORT": str(_free_port())}
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,7 +37,7 @@ class ControllerProcess:
         """Start it, and wait until it answers probes."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "datajob_controller"], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
+                [sys.executable, "-m", self._module], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
             )
         wait_for(self.live, f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 60)
         return self

@@ -8,7 +8,7 @@ from datajob_controller.runtime.types import Observed, Obstacle
 from tests.support.world import NOW, SETTINGS, UID, World, datajob
 
 
-def test_a_suspended_job_has_no_rayjob_and_goes_on_later(world: World) -> None:
+def test_a_suspended_job_has_no_rayjob_and_can_be_resumed(world: World) -> None:
     world.set_running()
     world.edit(suspend=True)
     world.settle()
@@ -24,7 +24,7 @@ def test_a_suspended_job_has_no_rayjob_and_goes_on_later(world: World) -> None:
     assert world.events == ["ClusterStarting", "Suspended", "Resumed", "ClusterStarting"]
 
 
-def test_a_job_that_is_born_suspended_makes_nothing() -> None:
+def test_a_job_that_is_created_suspended_creates_nothing() -> None:
     world = World(datajob(suspend=True))
     world.settle()
     assert world.ray_jobs == world.config_maps == {}
@@ -34,7 +34,7 @@ def test_a_job_that_is_born_suspended_makes_nothing() -> None:
     assert world.status["attempt"] == 1
 
 
-def test_a_suspended_job_is_not_failed_by_its_deadline() -> None:
+def test_a_suspended_job_does_not_fail_at_its_deadline() -> None:
     world = World(datajob(deadlineSeconds=60))
     world.settle()
     world.edit(suspend=True)
@@ -58,7 +58,7 @@ def test_the_deadline_spans_all_attempts() -> None:
     assert world.ray_jobs == {}
 
 
-def test_an_edited_recipe_ends_the_old_run_before_the_new_one_begins(world: World) -> None:
+def test_an_edited_spec_ends_the_old_run_before_the_new_one_starts(world: World) -> None:
     world.set_running()
     old = world.status["rayJobName"]
     world.edit(sink={"parquet": {"path": "s3://lake/other/"}})
@@ -73,7 +73,7 @@ def test_an_edited_recipe_ends_the_old_run_before_the_new_one_begins(world: Worl
     assert world.status["observedGeneration"] == 2
 
 
-def test_an_edited_policy_leaves_the_run_alone(world: World) -> None:
+def test_an_edited_lifecycle_field_does_not_affect_the_run(world: World) -> None:
     world.set_running()
     before = dict(world.ray_jobs)
     world.edit(retry={"limit": 9}, ttlSecondsAfterFinished=60, deadlineSeconds=9999)
@@ -82,7 +82,7 @@ def test_an_edited_policy_leaves_the_run_alone(world: World) -> None:
     assert world.status["observedGeneration"] == 2
 
 
-def test_a_complete_job_is_not_run_again_for_other_hardware(world: World) -> None:
+def test_a_complete_job_does_not_run_again_on_other_hardware(world: World) -> None:
     world.succeeds()
     world.edit(resources={"workers": {"max": 9}})
     world.settle()
@@ -93,7 +93,7 @@ def test_a_complete_job_is_not_run_again_for_other_hardware(world: World) -> Non
     assert world.status["phase"] == "Starting"
 
 
-def test_a_failed_job_is_run_again_with_more_memory(world: World) -> None:
+def test_a_failed_job_runs_again_with_more_memory(world: World) -> None:
     world.fails("ended with exit code 3")
     world.edit(resources={"workers": {"memory": "64Gi"}})
     world.settle()
@@ -101,7 +101,7 @@ def test_a_failed_job_is_run_again_with_more_memory(world: World) -> None:
     assert "finished" not in world.status
 
 
-def test_a_finished_job_goes_when_its_time_has_come() -> None:
+def test_a_finished_job_is_deleted_after_its_time_to_live() -> None:
     world = World(datajob(ttlSecondsAfterFinished=60))
     world.settle()
     world.succeeds()
@@ -110,14 +110,14 @@ def test_a_finished_job_goes_when_its_time_has_come() -> None:
     assert [one.kind for one in world.decide().delete] == ["DataJob"]
 
 
-def test_a_job_that_is_being_deleted_is_left_alone() -> None:
+def test_nothing_is_done_for_a_job_that_is_being_deleted() -> None:
     job = datajob()
     job["metadata"]["deletionTimestamp"] = rfc3339(NOW)
     decision = decide(job, Observed(), NOW, SETTINGS)
     assert (decision.create, decision.delete, decision.status) == ((), (), None)
 
 
-def test_a_spec_that_cannot_run_says_where_and_starts_nothing() -> None:
+def test_an_invalid_spec_names_the_field_and_starts_nothing() -> None:
     world = World(datajob(resources={"workers": {"min": 5, "max": 1}}))
     world.settle()
     assert world.true() == {"Stalled"}
@@ -129,7 +129,7 @@ def test_a_spec_that_cannot_run_says_where_and_starts_nothing() -> None:
     assert world.status["phase"] == "Starting"
 
 
-def test_a_spec_that_becomes_invalid_stops_what_runs(world: World) -> None:
+def test_a_spec_that_becomes_invalid_stops_the_run(world: World) -> None:
     world.set_running()
     world.edit(resources={"workers": {"min": 5, "max": 1}})
     world.settle()
@@ -149,7 +149,7 @@ def test_without_kuberay_the_job_waits_and_recovers() -> None:
     assert world.status["attempt"] == 1
 
 
-def test_an_obstacle_is_named_and_tried_again() -> None:
+def test_an_obstacle_is_reported_and_retried() -> None:
     observed = Observed(obstacle=Obstacle("NameTaken", "RayJob x exists."))
     decision = decide(datajob(), observed, NOW, SETTINGS)
     assert decision.status
@@ -159,7 +159,7 @@ def test_an_obstacle_is_named_and_tried_again() -> None:
     assert "rayJobName" not in decision.status
 
 
-def test_a_queue_may_hold_the_rayjob_back() -> None:
+def test_a_queue_can_suspend_the_rayjob() -> None:
     world = World(datajob(queueName="team-a", deadlineSeconds=60))
     world.queue_holds = True
     world.settle()
@@ -172,7 +172,7 @@ def test_a_queue_may_hold_the_rayjob_back() -> None:
     assert world.status["started"] == rfc3339(world.now)
 
 
-def test_kstatus_never_sees_two_answers() -> None:
+def test_kstatus_never_sees_two_states_at_once() -> None:
     world = World(datajob())
     for change in (
         lambda: None,
@@ -187,7 +187,7 @@ def test_kstatus_never_sees_two_answers() -> None:
         assert world.status["observedGeneration"] == 1
 
 
-def test_the_uid_is_part_of_what_everything_is_labelled_with(world: World) -> None:
+def test_everything_is_labelled_with_the_uid(world: World) -> None:
     for one in decide(datajob(), Observed(), NOW, SETTINGS).create:
         assert one["metadata"]["labels"]["datajob.io/uid"] == UID
         assert one["metadata"]["ownerReferences"][0]["uid"] == UID

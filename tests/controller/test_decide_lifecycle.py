@@ -13,7 +13,7 @@ from tests.support.world import NOW, SETTINGS, World, datajob, run_name
 ALL_CONDITIONS = ["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled"]
 
 
-def test_a_new_job_gets_its_rayjob_last_and_everything_else_before(world: World) -> None:
+def test_the_rayjob_of_a_new_job_is_created_last(world: World) -> None:
     kinds = [one["kind"] for one in decide(datajob(), Observed(), NOW, SETTINGS).create]
     assert kinds == ["ConfigMap", "ConfigMap", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "RayJob"]
     assert world.status["phase"] == "Starting"
@@ -21,7 +21,7 @@ def test_a_new_job_gets_its_rayjob_last_and_everything_else_before(world: World)
     assert world.true() == {"Accepted", "Reconciling"}
 
 
-def test_a_whole_life_takes_few_writes(world: World) -> None:
+def test_a_complete_run_takes_few_writes(world: World) -> None:
     world.set_running()
     world.succeeds()
     assert world.true() == {"Accepted", "Complete"}
@@ -30,12 +30,12 @@ def test_a_whole_life_takes_few_writes(world: World) -> None:
     assert world.writes <= 12
 
 
-def test_all_conditions_are_there_from_the_first_status_on(world: World) -> None:
+def test_all_conditions_are_present_in_the_first_status(world: World) -> None:
     assert [c["type"] for c in world.status["conditions"]] == ALL_CONDITIONS
     assert all(c["reason"] and c["observedGeneration"] == 1 for c in world.status["conditions"])
 
 
-def test_a_transition_time_moves_only_with_the_status_of_its_condition(world: World) -> None:
+def test_a_transition_time_changes_only_with_the_status_of_its_condition(world: World) -> None:
     world.later(60)
     world.set_running()
     assert world.condition("Running")["lastTransitionTime"] == rfc3339(NOW + timedelta(seconds=60))
@@ -54,7 +54,7 @@ def test_the_status_shows_what_the_driver_reports(world: World) -> None:
     assert world.condition("Complete")["message"] == "The job is complete: 90 rows written."
 
 
-def test_a_last_report_that_comes_after_the_end_still_counts(world: World) -> None:
+def test_a_last_report_that_arrives_after_the_end_is_still_used(world: World) -> None:
     world.succeeds()
     world.reports(report("complete", output={"manifest": "s3://m.json", "files": 2, "bytes": 9, "rows": 90}))
     world.settle()

@@ -54,7 +54,7 @@ def test_values_become_the_type(values, name, expected):
     ],
 )
 def test_a_value_that_does_not_fit_raises_and_names_the_column(values, name):
-    with pytest.raises(ValueError, match="column `v` cannot become"):
+    with pytest.raises(ValueError, match="column `v` cannot be cast to"):
         cast(values, name)
 
 

@@ -47,5 +47,5 @@ def test_a_column_that_does_not_exist_is_named_with_a_suggestion(step):
 
 
 def test_two_columns_cannot_get_the_same_name():
-    with pytest.raises(InvalidJob, match="two columns called `b`"):
+    with pytest.raises(InvalidJob, match="two columns named `b`"):
         Rename(columns={"a": "b"}).apply(Batch(ROWS))

@@ -228,9 +228,9 @@ def test_a_users_operator_takes_the_place_of_custom():
     ("operator", "params", "message"),
     [
         (f"{HERE}:LongThan", {}, "did you mean `LongerThan`"),
-        (f"{HERE}:words", {}, "is no operator"),
-        (f"{HERE}:Counter", {}, "is no operator"),
-        ("datajob.operators.base:Filter", {}, "is no operator"),
+        (f"{HERE}:words", {}, "is not an operator"),
+        (f"{HERE}:Counter", {}, "is not an operator"),
+        ("datajob.operators.base:Filter", {}, "is not an operator"),
         (f"{HERE}:LongerThan", {}, "`column`: Field required"),
         (f"{HERE}:LongerThan", {"column": "text", "charactres": 3}, "`charactres`: Extra inputs"),
     ],

@@ -154,9 +154,9 @@ def test_no_rows_give_no_group_or_the_one_of_nothing():
     ("parameters", "message"),
     [
         ({"by": ["k"], "aggregates": {"n": {"function": "sum"}}}, "`sum` needs a `column`"),
-        ({"by": ["k"], "aggregates": {"n": {"function": "quantile", "column": "x"}}}, "belong together"),
-        ({"by": ["k"], "aggregates": {"n": {"function": "sum", "column": "x", "q": 0.5}}}, "belong together"),
-        ({"by": ["k"], "aggregates": {"k": {"function": "count"}}}, "give the aggregate another name"),
+        ({"by": ["k"], "aggregates": {"n": {"function": "quantile", "column": "x"}}}, "`q` is required for"),
+        ({"by": ["k"], "aggregates": {"n": {"function": "sum", "column": "x", "q": 0.5}}}, "`q` is required for"),
+        ({"by": ["k"], "aggregates": {"k": {"function": "count"}}}, "choose another name for the aggregate"),
         ({"by": ["k"], "aggregates": {}}, "at least 1"),
         ({"by": ["k"], "aggregates": {"n": {"function": "median", "column": "x"}}}, "quantile"),
     ],

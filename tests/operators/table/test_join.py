@@ -139,10 +139,10 @@ def test_only_keys_of_the_right_side_move_when_nothing_else_is_wanted():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"by": None}, "needs either `by`"),
-        ({"left_by": ["k"], "right_by": ["k"]}, "needs either `by`"),
-        ({"by": None, "left_by": ["a", "b"], "right_by": ["c"]}, "names 2 columns"),
-        ({"by": None, "left_by": ["a"]}, "names 1 columns"),
+        ({"by": None}, "set either `by`"),
+        ({"left_by": ["k"], "right_by": ["k"]}, "set either `by`"),
+        ({"by": None, "left_by": ["a", "b"], "right_by": ["c"]}, "has 2 columns"),
+        ({"by": None, "left_by": ["a"]}, "has 1 columns"),
         ({"how": "cross"}, "inner"),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_missing_key_names_its_side():
 
 def test_columns_that_would_clash_are_refused():
     left, right = pa.table({"k": [1], "x": [1], "x_right": [1]}), pa.table({"k": [1], "x": [1]})
-    with pytest.raises(InvalidJob, match=r"two columns called `x_right`.*another `suffix`"):
+    with pytest.raises(InvalidJob, match=r"two columns named `x_right`.*another `suffix`"):
         repartitioned(step(), left, right)
     assert rows_of(repartitioned(step(suffix="_2"), left, right)) == [{"k": 1, "x": 1, "x_right": 1, "x_2": 1}]
 

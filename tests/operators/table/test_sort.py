@@ -95,7 +95,7 @@ def test_an_empty_table_stays_empty():
 
 
 def test_what_is_written_wrong_is_refused():
-    with pytest.raises(ValidationError, match="`descending` names `b`, which is not in `by`"):
+    with pytest.raises(ValidationError, match="`descending` contains `b`, which is not in `by`"):
         Sort(by=["a"], descending=["b"])
     with pytest.raises(InvalidJob, match="did you mean `v`"):
         repartitioned(Sort(by=["V"]), pa.table({"v": [1]}))

@@ -1,4 +1,4 @@
-"""cast: changes the types of columns."""
+"""cast: change the types of columns."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Cast(base.Map):
-    """Change the types of columns without losing anything: a value that does not fit the type fails its row.
+    """Change the types of columns without loss; a value that does not fit the new type fails its row.
 
-    Use `compute` with `try_cast(a AS BIGINT)` to get null instead.
+    To get null instead, use `compute` with `try_cast(a AS BIGINT)`.
 
     Example:
 
@@ -26,8 +26,9 @@ class Cast(base.Map):
 
     columns: dict[str, TypeName] = Field(
         min_length=1,
-        description="New type of each column: int8 to int64, uint8 to uint64, float32, float64, bool, string, binary, date, "
-        "timestamp[us], timestamp[us, tz=UTC], duration[us], time[us], decimal(10, 2), list<int64>.",
+        description="New type of each column, such as `int64`, `string` or `date`. Types: int8 to int64, uint8 to uint64, "
+        "float32, float64, bool, string, binary, date, timestamp[us], timestamp[us, tz=UTC], duration[us], time[us], "
+        "decimal(10, 2) and list<int64>.",
     )
 
     def inputs(self) -> base.Order:
@@ -46,6 +47,6 @@ class Cast(base.Map):
             try:
                 cast = table.column(at).cast(wanted, safe=True)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise ValueError(f"column `{name}` cannot become {type_name}: {error}") from error
+                raise ValueError(f"column `{name}` cannot be cast to {type_name}: {error}") from error
             table = table.set_column(at, pa.field(name, wanted), cast)
         return table

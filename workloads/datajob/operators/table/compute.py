@@ -1,4 +1,4 @@
-"""compute: columns from SQL expressions."""
+"""compute: add or replace columns by SQL expressions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class Compute(base.Map):
     """Add or replace columns by SQL expressions over the row.
 
-    Expressions are DuckDB's SQL. All of them see the row as it was before the step, so a column made here can be used
-    from the next step on. `length(text)` counts characters as Python's `len` does (code points), `length_grapheme(text)`
-    what a reader sees as one character, `strlen(text)` bytes. `/` divides as floats (by zero: inf or nan), `//` as
-    integers (by zero: the row fails). `try_cast(a AS BIGINT)` and `try(...)` give null where the plain form fails the row.
+    Expressions use the SQL dialect of DuckDB. Every expression sees the row as it was before the step, so a column that
+    is added here can be used from the next step on. `length(text)` counts code points, as Python's `len` does,
+    `length_grapheme(text)` counts what a reader sees as one character, and `strlen(text)` counts bytes. `/` divides as
+    floats (by zero: inf or nan), `//` as integers (by zero: the row fails). `try_cast(a AS BIGINT)` and `try(...)` return
+    null where the plain form fails the row.
 
     Example:
 
@@ -29,14 +30,14 @@ class Compute(base.Map):
               host: "regexp_extract(url, 'https?://([^/]+)', 1)"
     """
 
-    columns: dict[str, str] = Field(min_length=1, description="SQL expression of each column, by the name of the column.")
+    columns: dict[str, str] = Field(min_length=1, description="SQL expression of each column, by column name.")
 
     def inputs(self) -> base.Order:
-        """The columns the expressions read."""
+        """The columns that the expressions read."""
         return columns_of(tuple(self.columns.values()))
 
     def outputs(self, columns: base.Order) -> base.Order:
-        """The columns before, then the new ones."""
+        """The previous columns, then the new ones."""
         return tuple(dict.fromkeys((*columns, *self.columns)))
 
     def apply(self, batch: base.Batch) -> pa.Table:

@@ -1,4 +1,4 @@
-"""distinct: keeps one of each set of equal rows."""
+"""distinct: keep one row of each set of equal rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Distinct(base.Deduplicate):
-    """Keep the first of the rows that are equal, in some columns or in all; null equals null.
+    """Keep the first of all rows that are equal in the given columns; null equals null.
 
     Example:
 
         - distinct: {columns: [url]}
     """
 
-    columns: Columns | None = Field(default=None, description="Columns that are compared; all by default.")
+    columns: Columns | None = Field(default=None, description="Columns to compare; all columns by default.")
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """The hash of each row."""
@@ -33,7 +33,7 @@ class Distinct(base.Deduplicate):
         return hash_signatures(hash_rows(batch.table, self.columns))
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """All but the first row of each hash."""
+        """All rows but the first of each hash."""
         from datajob.operators.hashing.duplicates import drop_equal
 
         return drop_equal(signatures)

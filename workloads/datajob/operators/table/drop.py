@@ -1,4 +1,4 @@
-"""drop: removes columns."""
+"""drop: remove columns."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class Drop(base.Map):
         return tuple(c for c in columns if c not in self.columns)
 
     def apply(self, batch: base.Batch) -> pa.Table:
-        """The table without those columns."""
+        """The table without the columns."""
         require(self.columns, batch.table.column_names, "`drop`")
         return batch.table.select([c for c in batch.table.column_names if c not in self.columns])

@@ -1,4 +1,4 @@
-"""explode: one row for each value of a list."""
+"""explode: make one row of each value of a list."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Explode(base.FlatMap):
-    """Make one row of each value of a list column; the other columns are repeated.
+    """Make one row of each value of a list column, and repeat the other columns.
 
     Example:
 
         - explode: {column: sentences}
     """
 
-    column: Column = Field(description="List column; afterwards it holds one value of the list.")
-    keep_empty: bool = Field(default=False, description="Keep a row whose list is empty or null, with null as its value.")
+    column: Column = Field(description="List column; afterwards it holds a single value of the list.")
+    keep_empty: bool = Field(default=False, description="Keep rows whose list is empty or null, with null as the value.")
 
     def expand(self, batch: base.Batch) -> pa.Table:
         """The rows, in the order of the lists and of the values in them."""
@@ -37,7 +37,7 @@ class Explode(base.FlatMap):
         at = table.column_names.index(self.column)
         lists = table.column(at)
         if not _is_list(lists.type):
-            raise InvalidJob(f"`explode` needs a list column, and `{self.column}` has type {lists.type}.")
+            raise InvalidJob(f"`explode` needs a list column, but column `{self.column}` has type {lists.type}.")
         lengths = np.asarray(pc.list_value_length(lists).fill_null(0)).astype(np.int64)
         values = pc.list_flatten(lists)
         repeats = np.maximum(lengths, 1) if self.keep_empty else lengths

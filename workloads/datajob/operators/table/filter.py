@@ -1,4 +1,4 @@
-"""filter: keeps the rows for which an SQL expression is true."""
+"""filter: keep rows for which an SQL expression is true."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datajob.operators.table._expression import columns_of
 
 
 class Filter(base.Filter):
-    """Keep the rows for which an SQL expression is true; false and null drop the row.
+    """Keep rows for which an SQL expression is true; false and null reject the row.
 
     Example:
 
@@ -20,15 +20,15 @@ class Filter(base.Filter):
     """
 
     where: str = Field(
-        min_length=1, description="SQL expression over the row that is true for the rows to keep, such as `length(text) > 50`."
+        min_length=1, description="SQL expression that is true for the rows to keep, such as `length(text) > 50`."
     )
 
     def inputs(self) -> base.Order:
-        """The columns the expression reads."""
+        """The columns that the expression reads."""
         return columns_of((self.where,))
 
     def keep(self, batch: base.Batch) -> base.Verdict:
-        """Reason `where` for the rows that are not true."""
+        """Reject rows for which the expression is not true; the reason is `where`."""
         import numpy as np
         import pyarrow as pa
 
@@ -39,7 +39,7 @@ class Filter(base.Filter):
             return base.Verdict(np.ones(len(batch), np.uint8), ("where",))
         if not pa.types.is_boolean(answer.type):
             raise InvalidJob(
-                f"`where: {self.where}` gives a value of type {answer.type}, not true or false; write a comparison."
+                f"`where: {self.where}` returns a value of type {answer.type}, not true or false; write a comparison."
             )
         kept = np.asarray(answer.fill_null(False))
         return base.Verdict((~kept).astype(np.uint8), ("where",))

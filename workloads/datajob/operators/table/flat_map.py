@@ -1,4 +1,4 @@
-"""flatMap: a user's function that makes several rows of one."""
+"""flatMap: call a user's function that returns any number of rows for each row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class FlatMap(CallsFunction, base.FlatMap):
-    """Call your own Python function on each row; it returns, or yields, any number of rows as dicts.
+    """Call your own Python function on each row; it returns or yields any number of rows as dicts.
 
-    A class is instantiated with `params`, once in each process, and the object is called. A row for which the function
-    raises fails alone (see `errors`).
+    A class is instantiated with `params` once in each process, and the object is called. If the function raises, only
+    that row fails (see `errors`).
 
     Example:
 
@@ -23,7 +23,7 @@ class FlatMap(CallsFunction, base.FlatMap):
     """
 
     def expand(self, batch: base.Batch) -> pa.Table:
-        """The rows that the function gave, in the order of those it was given."""
+        """The rows that the function returned, in the order of the input rows."""
         from datajob.operators.table._rows import checked_rows, table_of
 
         call = self.call()

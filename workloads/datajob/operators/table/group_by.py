@@ -1,4 +1,4 @@
-"""groupBy: one row per group, with aggregates."""
+"""groupBy: aggregate groups of rows."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Aggregate(Parameters):
     """One value computed over the rows of a group."""
 
     function: Function = Field(
-        description="`count` (of rows, or of values that are not null in `column`), `sum`, `min`, `max`, `mean`, `std` (of a "
-        "sample, n - 1), `quantile`, `first` (the value of the first row) or `collect` (a list of all values, in the order of "
-        "the input). All but `first` and `collect` disregard nulls."
+        description="Aggregate function. `count` counts rows, or the values of `column` that are not null. `std` is the sample "
+        "standard deviation (n - 1), `first` the value of the first row, and `collect` a list of all values in input order. "
+        "All functions but `first` and `collect` ignore nulls."
     )
     column: str | None = Field(
-        default=None, min_length=1, description="Column it is computed over; needed for all but `count`."
+        default=None, min_length=1, description="Column to aggregate; required for all functions but `count`."
     )
     q: float | None = Field(
-        default=None, ge=0, le=1, description="Which `quantile`: 0.5 is the median. Interpolates between values."
+        default=None, ge=0, le=1, description="Quantile to compute, such as 0.5 for the median. Interpolates between values."
     )
 
     @model_validator(mode="after")
@@ -39,12 +39,12 @@ class Aggregate(Parameters):
         if self.column is None and self.function != "count":
             raise ValueError(f"`{self.function}` needs a `column`")
         if (self.q is None) != (self.function != "quantile"):
-            raise ValueError("`q` and `function: quantile` belong together: set both or neither")
+            raise ValueError("`q` is required for `function: quantile` and not allowed for other functions")
         return self
 
 
 class GroupBy(base.Repartition):
-    """Make one row of all rows that agree in some columns, with aggregates over them; null is a group of its own.
+    """Make one row of each group of rows with equal values, with aggregates over the group; null is a group of its own.
 
     Example:
 
@@ -56,23 +56,23 @@ class GroupBy(base.Repartition):
     """
 
     by: Annotated[tuple[str, ...], Reads()] = Field(
-        description="Columns whose values make a group; empty: all rows are one group."
+        description="Columns that define the groups; empty for one group of all rows."
     )
-    aggregates: dict[str, Aggregate] = Field(min_length=1, description="What to compute, by the name of the new column.")
+    aggregates: dict[str, Aggregate] = Field(min_length=1, description="Aggregates to compute, by the name of the new column.")
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         for name in self.aggregates:
             if name in self.by:
-                raise ValueError(f"`{name}` is a column of `by`; give the aggregate another name")
+                raise ValueError(f"`{name}` is already a column of `by`; choose another name for the aggregate")
         return self
 
     def inputs(self) -> base.Order:
-        """The columns of the groups and of the aggregates."""
+        """The columns that define the groups and those that are aggregated."""
         return tuple(dict.fromkeys((*self.by, *(a.column for a in self.aggregates.values() if a.column))))
 
     def outputs(self, columns: base.Order) -> base.Order:
-        """The columns of the groups, then the aggregates."""
+        """The columns that define the groups, then the aggregates."""
         return tuple(dict.fromkeys((*self.by, *self.aggregates)))
 
     def single_partition(self) -> bool:
@@ -80,14 +80,14 @@ class GroupBy(base.Repartition):
         return not self.by
 
     def prepare(self, batch: base.Batch, source: int) -> pa.Table:
-        """The aggregates of the batch in parts; one row per group in it."""
+        """Partial aggregates of the batch: one row per group."""
         from datajob.operators.table._aggregates import partial
 
         require(self.inputs(), batch.table.column_names, "`groupBy`")
         return partial(batch.table, self.by, self.aggregates)
 
     def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
-        """By the hash of the group."""
+        """Rows of one group share a partition, chosen by the hash of the group."""
         import numpy as np
 
         from datajob.operators.hashing.rows import hash_rows, partition_of
@@ -97,11 +97,11 @@ class GroupBy(base.Repartition):
         return partition_of(hash_rows(table, self.by).high, partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
-        """The groups of the partition in order."""
+        """The groups of the partition, sorted."""
         from datajob.operators.table._aggregates import is_partial, whole
 
         parts = inputs[0]
-        if parts.num_columns and not is_partial(parts, self.by):  # there was no row, so nothing was prepared
+        if parts.num_columns and not is_partial(parts, self.by):  # without rows, nothing was prepared
             parts = self.prepare(base.Batch(parts), 0)
         if parts.num_columns:
             yield whole(parts, self.by, self.aggregates)

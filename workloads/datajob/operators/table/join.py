@@ -1,4 +1,4 @@
-"""join: columns of further rows that agree in some columns."""
+"""join: join the rows of the job with those of a second source."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Join(base.Repartition):
-    """Bring together the rows of the job (left) and those of a further source (right) that agree in some columns.
+    """Join the rows of the job (left) with those of a second source (right) on key columns.
 
-    Null agrees with nothing. A row that agrees with several on the other side appears with each of them. The key
-    columns of the right side are not repeated in the result.
+    Null never matches. A row that matches several rows of the other side appears once with each of them. The key columns
+    of the right side are not repeated in the result.
 
     Example:
 
@@ -34,33 +34,31 @@ class Join(base.Repartition):
             how: left
     """
 
-    right: Source = Field(description="Where the other rows come from: exactly one reader key.")
+    right: Source = Field(description="Source of the right side: exactly one reader key.")
     # not `on`, which YAML reads as true
-    by: Columns | None = Field(default=None, description="Columns that must agree, where both sides call them the same.")
-    left_by: Columns | None = Field(
-        default=None, description="Columns of the left side that must agree with those of `rightBy`, in order."
-    )
-    right_by: Columns | None = Field(default=None, description="Columns of the right side.")
+    by: Columns | None = Field(default=None, description="Key columns, if they have the same names on both sides.")
+    left_by: Columns | None = Field(default=None, description="Key columns of the left side, in the order of `rightBy`.")
+    right_by: Columns | None = Field(default=None, description="Key columns of the right side.")
     how: Literal["inner", "left", "right", "full", "semi", "anti"] = Field(
         default="inner",
-        description="Rows to keep: `inner`: those that agree; `left`, `right`, `full`: also those of that side, or of both, "
-        "that agree with nothing, with nulls for the other side; `semi`: left rows that agree with something, each once; "
-        "`anti`: left rows that agree with nothing.",
+        description="Rows to keep. `inner`: matching rows. `left`, `right`, `full`: also the unmatched rows of that side, or "
+        "of both sides, with nulls for the other side. `semi`: left rows with a match, each once. `anti`: left rows without "
+        "a match.",
     )
     suffix: str = Field(
-        default="_right", min_length=1, description="Added to the name of a right column that the left side has too."
+        default="_right", min_length=1, description="Suffix for right columns whose name also exists on the left side."
     )
 
     @model_validator(mode="after")
     def _keys_of_both_sides(self) -> Self:
         if (self.by is None) == (self.left_by is None and self.right_by is None):
-            raise ValueError("needs either `by` or both `leftBy` and `rightBy`")
+            raise ValueError("set either `by`, or both `leftBy` and `rightBy`")
         if len(self.keys(0)) != len(self.keys(1)):
-            raise ValueError(f"`leftBy` names {len(self.keys(0))} columns, `rightBy` {len(self.keys(1))}")
+            raise ValueError(f"`leftBy` has {len(self.keys(0))} columns, but `rightBy` has {len(self.keys(1))}")
         return self
 
     def keys(self, source: int) -> base.Order:
-        """The columns that must agree, of the left side (0) or the right (1)."""
+        """The key columns of the left side (0) or the right side (1)."""
         return self.by or (self.right_by if source else self.left_by) or ()
 
     def inputs(self) -> base.Order:
@@ -68,7 +66,7 @@ class Join(base.Repartition):
         return self.keys(0)
 
     def outputs(self, columns: base.Order) -> base.Order | None:
-        """The left columns, then the others of the right side; None when those are not known before reading."""
+        """The left columns, then the columns that the right side adds; None if those are unknown before reading."""
         if self.how in ("semi", "anti"):
             return columns
         reader = self.side_sources()[0]
@@ -84,7 +82,7 @@ class Join(base.Repartition):
         return (right.chosen,)
 
     def prepare(self, batch: base.Batch, source: int) -> pa.Table:
-        """The rows that can appear in the result, and the columns of the right side that do."""
+        """The rows and right columns that can appear in the result."""
         import pyarrow as pa
 
         from datajob.operators.table._matching import complete
@@ -98,7 +96,7 @@ class Join(base.Repartition):
         return table.filter(pa.array(complete(table, keys)))
 
     def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
-        """By the hash of the keys; rows with a null in them match nothing and are spread evenly."""
+        """Rows with equal keys share a partition; rows with a null key, which match nothing, are spread evenly."""
         import numpy as np
 
         from datajob.operators.hashing.rows import hash_rows, partition_of
@@ -108,7 +106,7 @@ class Join(base.Repartition):
         return np.where(complete(table, self.keys(source)), found, np.arange(len(table)) % partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
-        """The rows of the partition: left rows in their order, each with its matches in theirs, then unmatched right rows."""
+        """The joined rows of the partition: left rows in order, each with its matches in order, then unmatched right rows."""
         from datajob.operators.table._matching import glue, match, with_keys
 
         left = with_keys(inputs[0], self.keys(0), inputs[1], self.keys(1))
@@ -121,11 +119,11 @@ class Join(base.Repartition):
         return self.how in (("left", "full", "anti"), ("right", "full"))[source]
 
     def _right_names(self, left: Sequence[str], right: Sequence[str]) -> dict[str, str]:
-        """The columns that the right side adds, and their names in the result."""
+        """The columns that the right side adds, with their names in the result."""
         names = {c: f"{c}{self.suffix}" if c in left else c for c in right if c not in self.keys(1)}
         for column, name in names.items():
             if name in left or list(names.values()).count(name) > 1:
                 raise InvalidJob(
-                    f"`join` would make two columns called `{name}` (right column `{column}`); set another `suffix`."
+                    f"`join` would create two columns named `{name}` (right column `{column}`); set another `suffix`."
                 )
         return names

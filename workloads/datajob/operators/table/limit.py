@@ -1,4 +1,4 @@
-"""limit: keeps the first rows."""
+"""limit: keep the first rows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datajob.operators import base
 
 
 class Limit(base.Head):
-    """Keep the first rows, in the order of the input.
+    """Keep the first rows in input order.
 
     Example:
 
         - limit: {count: 1000}
     """
 
-    count: int = Field(ge=0, description="How many rows to keep.")
+    count: int = Field(ge=0, description="Number of rows to keep.")
 
     def rows(self) -> int:
-        """How many rows to keep."""
+        """The number of rows to keep."""
         return self.count

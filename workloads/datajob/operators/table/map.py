@@ -1,4 +1,4 @@
-"""map: a user's function on each row."""
+"""map: call a user's function on each row."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Map(CallsFunction, base.Map):
     """Call your own Python function on each row; it takes the row as a dict and returns the new row.
 
-    A class is instantiated with `params`, once in each process, and the object is called. A row for which the function
-    raises fails alone (see `errors`).
+    A class is instantiated with `params` once in each process, and the object is called. If the function raises, only
+    that row fails (see `errors`).
 
     Example:
 

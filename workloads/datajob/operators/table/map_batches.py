@@ -1,4 +1,4 @@
-"""mapBatches: a user's function on whole batches."""
+"""mapBatches: call a user's function on batches of rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class MapBatches(CallsFunction, base.FlatMap):
-    """Call your own Python function on batches of rows; it returns, or yields, the new rows, as many as it likes.
+    """Call your own Python function on batches of rows; it returns or yields batches of any number of new rows.
 
-    It may answer in any of the formats. A class is instantiated with `params`, once in each process, and the object is
-    called. When the function raises, it is called again with fewer rows until those that make it raise are found.
+    It may return any of the supported formats. A class is instantiated with `params` once in each process, and the object
+    is called. If the function raises, it is called again with smaller batches until the failing rows are found.
 
     Example:
 
@@ -28,12 +28,14 @@ class MapBatches(CallsFunction, base.FlatMap):
 
     batch_format: BatchFormat = Field(
         default="pandas",
-        description="What it takes: a `pandas` or `polars` data frame, a `pyarrow` table, or a dict of `numpy` arrays.",
+        description="Type of a batch: a `pandas` or `polars` data frame, a `pyarrow` table, or a dict of `numpy` arrays.",
     )
-    batch_size: int | None = Field(default=None, ge=1, description="Most rows of a call; by default as many as come together.")
+    batch_size: int | None = Field(
+        default=None, ge=1, description="Maximum number of rows per call; by default the engine decides."
+    )
 
     def expand(self, batch: base.Batch) -> pa.Table:
-        """The rows that the function gave, in the order of the batches."""
+        """The rows that the function returned, in the order of the batches."""
         from datajob.operators.table._rows import from_any, table_of, to_format
 
         call, table = self.call(), batch.table

@@ -1,4 +1,4 @@
-"""rename: gives columns other names."""
+"""rename: rename columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Rename(base.Map):
-    """Give columns other names; their place and content stay.
+    """Rename columns; their positions and contents stay the same.
 
     Example:
 
@@ -24,18 +24,18 @@ class Rename(base.Map):
 
     infallible: ClassVar[bool] = True
 
-    columns: dict[str, str] = Field(min_length=1, description="New name of each column, by its present name.")
+    columns: dict[str, str] = Field(min_length=1, description="New name of each column, by current name.")
 
     def inputs(self) -> base.Order:
-        """The present names."""
+        """The current names."""
         return tuple(self.columns)
 
     def outputs(self, columns: base.Order) -> base.Order:
-        """The columns under their new names. Raises InvalidJob when two would have the same."""
+        """The columns under their new names. Raises InvalidJob if two would have the same name."""
         renamed = tuple(self.columns.get(c, c) for c in columns)
         for name in renamed:
             if renamed.count(name) > 1:
-                raise InvalidJob(f"`rename` would make two columns called `{name}`; `drop` one of them first.")
+                raise InvalidJob(f"`rename` would create two columns named `{name}`; `drop` one of them first.")
         return renamed
 
     def apply(self, batch: base.Batch) -> pa.Table:

@@ -1,4 +1,4 @@
-"""sample: keeps a seeded share of the rows."""
+"""sample: keep a seeded random fraction of the rows."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from datajob.parameters import Columns
 
 
 class Sample(base.Filter):
-    """Keep a random share of the rows.
+    """Keep a random fraction of the rows.
 
-    A row's own content decides, with the seed: the same rows are kept whatever the order, the files or the number of
-    workers, and rows that are equal share their fate. The share is exact only on average.
+    The content of a row and the seed decide: the same rows are kept regardless of the order, the files or the number of
+    workers, and equal rows are kept or rejected together. The fraction is exact only on average.
 
-    Steps of one job draw independently of each other. A step with the same place in another job draws the same numbers:
-    give one of the two another `seed`.
+    The steps of a job draw independently of each other. The step at the same position of another job draws the same
+    numbers; to avoid this, give one of them another `seed`.
 
     Example:
 
         - sample: {fraction: 0.01, by: [url]}
     """
 
-    fraction: float = Field(ge=0, le=1, description="Share of the rows to keep.")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed keeps other rows.")
+    fraction: float = Field(ge=0, le=1, description="Fraction of the rows to keep.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the random numbers.")
     by: Columns | None = Field(
-        default=None, description="Columns that decide, such as an id (rows that agree in them stay together); all by default."
+        default=None,
+        description="Columns that decide, such as an id; all by default. Rows with equal values are kept or rejected together.",
     )
     infallible: ClassVar[bool] = True
     draws: ClassVar[bool] = True
 
     def keep(self, batch: base.Batch) -> base.Verdict:
-        """Reason `sample` for the rows that were not drawn."""
+        """Reject rows that are not drawn; the reason is `sample`."""
         import numpy as np
 
         from datajob.operators.hashing.rows import draw, share

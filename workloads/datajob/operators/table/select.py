@@ -1,4 +1,4 @@
-"""select: keeps the named columns."""
+"""select: keep the named columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Select(base.Map):
-    """Keep only the named columns, in the order they are named.
+    """Keep only the named columns, in the given order.
 
     Example:
 
@@ -24,13 +24,13 @@ class Select(base.Map):
 
     infallible: ClassVar[bool] = True
 
-    columns: Columns = Field(description="Columns to keep, in the order wanted.")
+    columns: Columns = Field(description="Columns to keep, in order.")
 
     def outputs(self, columns: base.Order) -> base.Order:
         """The named columns."""
         return tuple(dict.fromkeys(self.columns))
 
     def apply(self, batch: base.Batch) -> pa.Table:
-        """The table with those columns."""
+        """The table with only these columns."""
         require(self.columns, batch.table.column_names, "`select`")
         return batch.table.select(list(dict.fromkeys(self.columns)))

@@ -1,4 +1,4 @@
-"""shuffle: puts the rows in a seeded random order."""
+"""shuffle: put the rows in a seeded random order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 class Shuffle(base.Repartition):
-    """Put all rows in a random order that their content and the seed fix, whatever the files or the number of workers.
+    """Put all rows in a random order.
 
-    Rows that are equal stay together; `distinct` or `exactDedup` before it removes them.
+    The content of the rows and the seed determine the order, regardless of the files or the number of workers. Equal rows
+    end up next to each other; remove them first with `distinct` or `exactDedup` if that matters.
 
     Example:
 
@@ -29,10 +30,10 @@ class Shuffle(base.Repartition):
 
     draws: ClassVar[bool] = True
 
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed gives another order.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the random numbers.")
     by: Columns | None = Field(
         default=None,
-        description="Columns whose content places a row, such as an id (faster than all of a large row); all by default.",
+        description="Columns that determine the position of a row, such as an id; all by default. Few columns are faster.",
     )
 
     def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
@@ -43,7 +44,7 @@ class Shuffle(base.Repartition):
         return partition_of(draw(table, self.by, self.seed, self.salt), partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
-        """The rows of a range in the order of their random numbers, so that partitions follow one another in one order."""
+        """The rows of a range in the order of their random numbers."""
         import numpy as np
 
         from datajob.operators.hashing.rows import draw

@@ -1,4 +1,4 @@
-"""sort: puts the rows in order."""
+"""sort: sort the rows."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-FEWEST_SAMPLES, ROWS_PER_SAMPLE = 16, 256
+MIN_SAMPLES, ROWS_PER_SAMPLE = 16, 256
 
 
 class Sort(base.Repartition):
-    """Sort all rows by some columns; nulls come last, rows that are equal keep their order.
+    """Sort all rows by some columns; nulls come last, and equal rows keep their order.
 
-    The files of the result, by name, hold the rows in order. Text is ordered by code points.
+    The files of the result hold the rows in order when sorted by name. Text is compared by code points.
 
     Example:
 
         - sort: {by: [score, id], descending: [score]}
     """
 
-    by: Columns = Field(description="Columns to sort by, the most important first.")
-    descending: Columns | None = Field(default=None, description="Those of `by` that run from high to low.")
+    by: Columns = Field(description="Columns to sort by, most significant first.")
+    descending: Columns | None = Field(default=None, description="Columns of `by` to sort in descending order.")
 
     @model_validator(mode="after")
     def _descending_is_sorted_by(self) -> Self:
         for name in self.descending or ():
             if name not in self.by:
-                raise ValueError(f"`descending` names `{name}`, which is not in `by`")
+                raise ValueError(f"`descending` contains `{name}`, which is not in `by`")
         return self
 
     def sample(self, batch: base.Batch) -> pa.Table | None:
-        """Keys of rows at even distances."""
+        """The keys of evenly spaced rows."""
         import numpy as np
 
         keys = self._keys(batch.table)
-        count = min(len(keys), max(FEWEST_SAMPLES, len(keys) // ROWS_PER_SAMPLE))
+        count = min(len(keys), max(MIN_SAMPLES, len(keys) // ROWS_PER_SAMPLE))
         return keys.take(np.linspace(0, len(keys) - 1, count).astype(np.int64))
 
     def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
-        """Ranges of the sorted order."""
+        """Each partition is a range of the sorted order."""
         import numpy as np
 
         from datajob.operators.table._ordering import range_of
@@ -58,7 +58,7 @@ class Sort(base.Repartition):
         return range_of(self._keys(table), samples, partitions, self.descending or ())
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
-        """The rows of a range in order."""
+        """The rows of a range, sorted."""
         from datajob.operators.table._ordering import in_order, sorted_rows
 
         if len(inputs[0]):

@@ -1,4 +1,4 @@
-"""split: assigns each row to train, val, ..."""
+"""split: assign each row to a part, such as train or validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Split(base.Map):
     """Assign each row to one of several parts, such as train and validation, by a hash of its content.
 
-    A row stays in its part when rows are added or removed, and rows that are equal fall in the same part.
+    A row stays in its part when other rows are added or removed, and equal rows are assigned to the same part.
 
     Example:
 
@@ -29,23 +29,26 @@ class Split(base.Map):
     draws: ClassVar[bool] = True
 
     parts: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
-        default={"train": 0.9, "val": 0.1}, min_length=1, description="Share of the rows of each part, by its name; together 1."
+        default={"train": 0.9, "val": 0.1},
+        min_length=1,
+        description="Fraction of the rows of each part, by name; the sum is 1.",
     )
-    column: NewColumn = Field(default="split", description="Column that gets the name of the part.")
+    column: NewColumn = Field(default="split", description="Column for the name of the part.")
     by: Columns | None = Field(
-        default=None, description="Columns that decide, such as an id (rows that agree in them stay together); all by default."
+        default=None,
+        description="Columns that decide, such as an id; all by default. Rows with equal values are assigned to the same part.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Another seed assigns the rows anew.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the hash.")
 
     @field_validator("parts")
     @classmethod
     def _together_one(cls, parts: dict[str, float]) -> dict[str, float]:
         if not isclose(sum(parts.values()), 1, abs_tol=1e-6):
-            raise ValueError(f"the shares make {sum(parts.values()):g} together, not 1")
+            raise ValueError(f"the fractions must add up to 1, but their sum is {sum(parts.values()):g}")
         return parts
 
     def apply(self, batch: base.Batch) -> pa.Table:
-        """The table with the column of part names."""
+        """The table with the names of the parts."""
         import numpy as np
         import pyarrow as pa
 

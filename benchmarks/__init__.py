@@ -1,1 +1,1 @@
-"""Benchmarks and the real data they read; nothing in the product imports this."""
+"""Benchmarks and their data. The installed packages do not depend on them."""

@@ -1,4 +1,4 @@
-"""`make bench`: every figure of the README, each measured in one run beside what it is compared with."""
+"""`make bench`: measure every number of the README together with what it is compared with."""
 
 import argparse
 import subprocess
@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 DEFAULT = ("engine", "text_kernels", "text_peers", "dedup_minhash")
-"""Benchmarks that need neither root, a cluster nor torch. The others are named on the command line."""
+"""Benchmarks that need neither root, a cluster nor torch. Name others on the command line."""
 
 
 def main() -> int:
-    """Run benchmarks one after the other; print what they say, and all JSON lines once more at the end."""
+    """Run benchmarks one after the other and print their output, with all JSON lines at the end."""
     available = sorted(
         p.stem for p in Path(__file__).parent.glob("*.py") if "def main" in p.read_text() and p.stem != "__main__"
     )

@@ -1,6 +1,6 @@
-"""The way from `kubectl apply` to finished data on a real node, beside bare RayJobs that do nothing, in each submission mode.
+"""Time from `kubectl apply` to the result on a node, compared with RayJobs that do nothing, in each submission mode.
 
-Needs root (or kind) and the images that the end-to-end tests build; uses the node of `make cluster-up` where one runs.
+Requires root (or kind) and the images of the end-to-end tests. Uses the node of `make cluster-up` if it is running.
 """
 
 import secrets
@@ -29,12 +29,12 @@ RUNS = 3
 MODES = ("HTTPMode", "K8sJobMode", "SidecarMode")
 SAMPLE = install.ROOT / "manifests" / "samples" / "clean-docs-s3.yaml"
 RESOURCES = {"head": {"cpu": "450m", "memory": "2Gi"}, "workers": {"min": 1, "max": 1, "cpu": "450m", "memory": "2Gi"}}
-"""Leaves room on two cores for the pod that submits in K8sJobMode: half a core more."""
+"""Leaves half a core for the submitter pod of K8sJobMode on a node with two cores."""
 _PLURALS = {"ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts", "RayJob": "rayjobs"}
 
 
 def main() -> int:
-    """Measure and print one line per figure."""
+    """Measure and print the results."""
     ran_before = Sandbox("node").alive()
     cluster = bare.up("node", tied=not ran_before)
     try:
@@ -42,11 +42,13 @@ def main() -> int:
         server = s3.deploy_with_documents(cluster)
         api = connect(cluster.kubeconfig)
         seconds: dict[str, list[float]] = {name: [] for name in (*MODES, "sample")}
-        for _ in range(RUNS):  # in turns, so that the machine's moods hit all alike
+        for _ in range(RUNS):  # alternating, so that changes in load affect all of them
             for mode in MODES:
                 seconds[mode].append(_bare_ray_job(api, mode))
             seconds["sample"].append(_sample(api, server))
-            print("so far", {name: [round(value, 1) for value in values] for name, values in seconds.items()}, flush=True)
+            print(
+                "results so far:", {name: [round(value, 1) for value in values] for name, values in seconds.items()}, flush=True
+            )
         publish(_figures({name: statistics.median(values) for name, values in seconds.items()}))
     finally:
         if not ran_before:
@@ -58,13 +60,12 @@ def _figures(medians: dict[str, float]) -> list[Figure]:
     nothing = medians["HTTPMode"]
     more = medians["sample"] - nothing
     modes = [
-        Figure(f"bare RayJob that does nothing, {mode}", medians[mode], "s", "HTTPMode", medians[mode] / nothing)
-        for mode in MODES
+        Figure(f"RayJob that does nothing, {mode}", medians[mode], "s", "HTTPMode", medians[mode] / nothing) for mode in MODES
     ]
     return [
         *modes,
-        Figure("sample: apply to finished data", medians["sample"], "s", "bare RayJob", medians["sample"] / nothing),
-        Figure("sample: more than a bare RayJob", more, "s", "bare RayJob", goal="<= 15"),
+        Figure("sample: apply to result", medians["sample"], "s", "RayJob that does nothing", medians["sample"] / nothing),
+        Figure("sample: overhead over a RayJob that does nothing", more, "s", "RayJob that does nothing", goal="<= 15"),
     ]
 
 
@@ -72,7 +73,7 @@ def _figures(medians: dict[str, float]) -> list[Figure]:
 def _namespace(api: Api) -> Iterator[str]:
     name = f"bench-{secrets.token_hex(3)}"
     api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    wait_for(lambda: api.get("serviceaccounts", name, "default"), "the namespace's account", 30)
+    wait_for(lambda: api.get("serviceaccounts", name, "default"), "the service account of the namespace", 30)
     try:
         yield name
     finally:
@@ -81,7 +82,7 @@ def _namespace(api: Api) -> Iterator[str]:
 
 
 def _bare_ray_job(api: Api, mode: str) -> float:
-    """Seconds until a RayJob like the sample's, but with nothing to do, has succeeded."""
+    """Seconds until a RayJob like that of the sample, but with an empty entrypoint, has succeeded."""
     with _namespace(api) as namespace:
         job = _sample_job(namespace)
         job["metadata"] |= {"uid": "00000000-0000-4000-8000-000000000001", "generation": 1}
@@ -110,7 +111,7 @@ def _bare_ray_job(api: Api, mode: str) -> float:
 
 
 def _sample(api: Api, server: s3.ClusterS3) -> float:
-    """Seconds until the sample's data are there."""
+    """Seconds until the result of the sample is complete."""
     with _namespace(api) as namespace:
         server.give_secret(namespace)
         job = _sample_job(namespace)

@@ -1,6 +1,7 @@
-"""The controller on a real control plane: from DataJob to RayJob, 500 at once, writes per job, idle requests, memory.
+"""The controller with an API server: time from DataJob to RayJob, 500 jobs at once, writes per job, idle requests, memory.
 
-Compared with the bare async client creating the very same objects in the same run. No nodes, no KubeRay: only the machinery.
+The time is compared with that of the plain async client for creating the same objects in the same run. There are no nodes and
+no KubeRay.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ OWNED = "app.kubernetes.io/managed-by%3Ddatajob-controller"
 
 
 def main() -> int:
-    """Measure and print one line per figure."""
+    """Measure and print the results."""
     cluster = bare.up("control-plane", tied=True)
     try:
         api = _install(cluster)
@@ -69,7 +70,7 @@ def _controller(cluster: Cluster, api: Api) -> Iterator[ControllerProcess]:
         env = {"KUBECONFIG": str(account_kubeconfig(api, cluster.kubeconfig, Path(folder)))}
         controller = ControllerProcess(Path(folder), "controller", env).start()
         try:
-            wait_for(controller.leads, "the controller to lead", 60)
+            wait_for(controller.leads, "the controller to become the leader", 60)
             yield controller
         finally:
             controller.stop()
@@ -89,7 +90,7 @@ async def _client(cluster: Cluster) -> AsyncIterator[Kube]:
 
 
 async def _bare_client(cluster: Cluster, api: Api) -> float:
-    """Seconds in which the client alone creates what 500 DataJobs own, as fast as the controller may: 16 at a time."""
+    """Seconds that the client needs to create the objects of 500 DataJobs, 16 at a time like the controller."""
     wanted = []
     for number in range(JOBS):
         owner = _datajob("bare", f"job-{number}")
@@ -99,14 +100,14 @@ async def _bare_client(cluster: Cluster, api: Api) -> float:
 
         async def create(objects: Sequence[Manifest]) -> None:
             for one in objects:
-                one["metadata"].pop("ownerReferences")  # nobody owns them: the garbage collector must not interfere
+                one["metadata"].pop("ownerReferences")  # no owner references, so the garbage collector does not interfere
                 await kube.create(one, tries=8)
 
         began = time.monotonic()
         await _sixteen_at_a_time([create(objects) for objects in wanted])
         seconds = time.monotonic() - began
     api.delete("namespaces", "", "bare")
-    wait_for(lambda: api.get("namespaces", "", "bare") is None, "the bare objects to go", 300)
+    wait_for(lambda: api.get("namespaces", "", "bare") is None, "the deletion of the objects", 300)
     return seconds
 
 
@@ -121,7 +122,7 @@ async def _sixteen_at_a_time(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> 
 
 
 def _latency(api: Api) -> list[Figure]:
-    """From the answer to `apply` to the RayJob, one job at a time."""
+    """Time from the response to `apply` to the RayJob, one job at a time."""
     seconds = []
     for number in range(SINGLE):
         name = f"job-{number}"
@@ -140,7 +141,7 @@ def _latency(api: Api) -> list[Figure]:
 
 
 def _many(cluster: Cluster, api: Api, controller: ControllerProcess, client: float) -> list[Figure]:
-    """500 DataJobs at once: the time until everything they own is there, what that wrote, and what it keeps in memory."""
+    """500 DataJobs at once: the time until all owned objects exist, the number of writes, and memory."""
     before, began = _writes(controller), time.monotonic()
     asyncio.run(_apply_many(cluster))
     for kind in KINDS:
@@ -149,11 +150,11 @@ def _many(cluster: Cluster, api: Api, controller: ControllerProcess, client: flo
     _finish(api)
     writes = (_writes(controller) - before) / JOBS
     errors, memory = controller.metric("datajob_reconcile_errors_total"), controller.memory() / 1e6
-    against = f"bare client: {client:.1f} s"
+    against = f"plain client: {client:.1f} s"
     return [
-        Figure(f"{JOBS} DataJobs, all they own exists", seconds, "s", against, seconds / client, "ratio <= 3"),
-        Figure("API writes over a job's life", writes, "writes", goal="<= 12"),
-        Figure("faults while doing that", errors, "faults", goal="0"),
+        Figure(f"{JOBS} DataJobs, all owned objects created", seconds, "s", against, seconds / client, "ratio <= 3"),
+        Figure("API writes per job", writes, "writes", goal="<= 12"),
+        Figure("reconcile errors", errors, "errors", goal="0"),
         Figure(f"resident memory, {JOBS} jobs", memory, "MB", goal="<= 200"),
     ]
 
@@ -168,7 +169,7 @@ def _complete(api: Api, kind: str) -> bool:
 
 
 def _finish(api: Api) -> None:
-    """Let all drivers run and succeed, as KubeRay would write it."""
+    """Set the RayJobs to running and then to succeeded, as KubeRay does."""
     for job, deployment, phase in (("RUNNING", "Running", "Running"), ("SUCCEEDED", "Complete", "Complete")):
         for found in api.list("rayjobs", "many", OWNED):
             status = {"jobStatus": job, "jobDeploymentStatus": deployment}
@@ -181,13 +182,13 @@ def _all_in(api: Api, phase: str) -> bool:
 
 
 def _idle(controller: ControllerProcess) -> Figure:
-    """Requests of a controller to whose jobs nothing happens."""
+    """Requests of a controller while its jobs do not change."""
     wait_for(lambda: controller.metric("datajob_queue_depth") == 0, "the queue to be empty", 60)
     before, began = controller.metric("datajob_api_request_seconds_count"), time.monotonic()
     with suppress(TooLate):
         wait_for(lambda: False, "time", IDLE_SECONDS, every=1)
     rate = (controller.metric("datajob_api_request_seconds_count") - before) / (time.monotonic() - began)
-    return Figure("requests of an idle controller, watches aside", rate, "1/s", goal="<= 0.5")
+    return Figure("requests of an idle controller, without watches", rate, "1/s", goal="<= 0.5")
 
 
 def _writes(controller: ControllerProcess) -> float:

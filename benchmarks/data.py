@@ -1,4 +1,4 @@
-"""The corpora that benchmarks share: built once by benchmarks.corpus, kept in the user's cache."""
+"""The corpora of the benchmarks, built once by benchmarks.corpus and kept in the cache of the user."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "datajo
 
 
 def corpus(megabytes: int = 300, form: str = "parquet", files: int = 20) -> Path:
-    """A folder with about that much real text; DATAJOB_BENCH_CORPUS names a ready one instead."""
+    """A folder with about `megabytes` of real text. Set DATAJOB_BENCH_CORPUS to use an existing folder."""
     ready = os.environ.get("DATAJOB_BENCH_CORPUS")
     if ready and form == "parquet":
         return Path(ready)

@@ -1,9 +1,9 @@
-"""The rules R1, and MinHash after them, as datatrove does them: a script for an environment that has datatrove.
+"""The rules R1, optionally with MinHash, in datatrove: a script for an environment with datatrove.
 
     python datatrove_peer.py FOLDER_OF_PARQUET PROCESSES WORK [minhash]
 
-From Parquet to Parquet with datatrove's own reader, writer and executor, one task per process. Prints the seconds from the
-end of the imports to the end of the work, and the rows written.
+From Parquet to Parquet with the reader, writer and executor of datatrove, one task per process. Prints the seconds from the
+end of the imports to the end of the work, and the number of rows written.
 """
 
 import sys
@@ -36,13 +36,13 @@ class StrSplit(WhitespaceTokenizer):  # type: ignore[misc]
 
 
 def rules() -> list[Any]:
-    """R1. A text that a rule cannot decide (division by zero) is dropped, as in datatrove's own recipes of FineWeb."""
+    """R1. A text that causes a division by zero in a rule is rejected, as in the FineWeb recipes of datatrove."""
     words = StrSplit()
     return [total(rule)(language=words) for rule in FILTERS]
 
 
 def total(rule: Any) -> Any:
-    """The rule, which drops a text that it divides by zero for instead of ending the task."""
+    """The rule, modified to reject a text that causes a division by zero instead of ending the task."""
 
     def filter(self: Any, document: Any) -> Any:
         try:
@@ -54,7 +54,7 @@ def total(rule: Any) -> Any:
 
 
 def work(source: str, processes: int, folder: Path, minhash: bool) -> None:
-    """All stages, each a pipeline of its own."""
+    """All stages, each as a separate pipeline."""
     out, logs, found = folder / "out", folder / "logs", folder / "minhash"
 
     def run(name: str, pipeline: list[Any], tasks: int = processes) -> None:

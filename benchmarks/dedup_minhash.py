@@ -1,9 +1,9 @@
-"""minhashDedup: what it finds on planted near-duplicates, how fast it is, and how its cost grows.
+"""minhashDedup: recall and precision for planted near-duplicates, speed, and growth of the cost.
 
     python -m benchmarks.dedup_minhash [CORPUS] [--documents 20000]
 
-CORPUS holds Parquet files with a column `text`; by default the corpus of all benchmarks. Prints one line of JSON per
-figure; times are processor time of one process, and ratios are of figures taken in this very run.
+CORPUS is a folder of Parquet files with a column `text`; by default, the corpus of all benchmarks. Prints one JSON line per
+measurement. Times are CPU times of one process, and ratios compare measurements of the same run.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ R1: list[dict[str, Any]] = [{"gopherRepetition": {}}, {"gopherQuality": {}}, {"c
 
 
 def show(figure: str, value: float, unit: str, against: str = "", ratio: float | None = None, goal: str = "") -> None:
-    """Print one figure."""
+    """Print one measurement."""
     print(
         json.dumps({"figure": figure, "value": round(value, 4), "unit": unit, "against": against, "ratio": ratio, "goal": goal})
     )
 
 
 def run(source: Path, sink: Path, steps: Iterable[dict[str, Any]]) -> float:
-    """Processor seconds of a job from Parquet to Parquet in this process."""
+    """CPU seconds of a job from Parquet to Parquet in this process."""
     shutil.rmtree(sink, ignore_errors=True)
     spec = {"sources": [{"parquet": {"paths": [str(source)]}}], "steps": list(steps), "sink": {"parquet": {"path": str(sink)}}}
     job = {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "benchmark"}, "spec": spec}
@@ -50,7 +50,7 @@ def run(source: Path, sink: Path, steps: Iterable[dict[str, Any]]) -> float:
 
 
 def quality(documents: int, folder: Path) -> None:
-    """Recall and precision of dropped rows against all rows that an exhaustive comparison finds similar to an earlier one."""
+    """Recall and precision of rejected rows, compared with an exhaustive search for rows similar to an earlier one."""
     texts = planted_documents(documents, seed=1)
     (folder / "planted").mkdir()
     pq.write_table(pa.table({"id": range(documents), "text": texts}), folder / "planted" / "in.parquet")
@@ -63,14 +63,14 @@ def quality(documents: int, folder: Path) -> None:
         run(folder / "planted", folder / "out", [{"minhashDedup": parameters}])
         left = ds.dataset(folder / "out", exclude_invalid_files=True).to_table(columns=["id"]).column("id").to_pylist()
         dropped = set(range(documents)) - set(left)
-        against = f"exhaustive comparison, {documents} documents, {len(expected)} to drop"
+        against = f"exhaustive comparison, {documents} documents, {len(expected)} to reject"
         goal = ">= 0.98" if not parameters else ""
         show(f"{name}: recall at Jaccard 0.8", len(dropped & expected) / len(expected), "of rows", against, goal=goal)
         show(f"{name}: precision at Jaccard 0.8", len(dropped & expected) / len(dropped), "of rows", against, goal=goal)
 
 
 def signatures(corpus: Path) -> None:
-    """Speed of the signatures alone, in memory."""
+    """Speed of computing signatures only, in memory."""
     table = ds.dataset(corpus).head(20_000, columns=["text"])
     size = table.column("text").nbytes / 1e6
     operator = MinhashDedup(bands=14, rows=8)
@@ -84,9 +84,9 @@ def signatures(corpus: Path) -> None:
 
 
 def whole_jobs(corpus: Path, folder: Path) -> None:
-    """Speed of whole jobs, beside one that only reads and writes."""
+    """Speed of complete jobs, compared with one that only reads and writes."""
     size = sum(table.nbytes for table in ds.dataset(corpus).to_batches(columns=["text"])) / 1e6
-    run(corpus, folder / "out", [*R1, {"minhashDedup": {}}])  # kernels are compiled when they are not in the cache
+    run(corpus, folder / "out", [*R1, {"minhashDedup": {}}])  # compiles kernels that are not in the cache
     plain = run(corpus, folder / "out", [])
     show("read and write", size / plain, "MB/s per core")
     for name, steps, goal in (
@@ -104,7 +104,7 @@ def whole_jobs(corpus: Path, folder: Path) -> None:
 
 
 def growth(corpus: Path, folder: Path) -> None:
-    """Cost of 4 and 16 times the rows. Texts of each copy differ, so that the share of duplicates stays."""
+    """Cost for 4 and 16 times the rows. The texts of each copy differ, so the share of duplicates stays the same."""
     table = ds.dataset(corpus).head(12_000, columns=["text"])
     texts = [text or "" for text in table.column("text").to_pylist()]
     cost = {}
@@ -122,7 +122,7 @@ def growth(corpus: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """All figures."""
+    """Print all measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, nargs="?")
     parser.add_argument("--documents", type=int, default=20_000)

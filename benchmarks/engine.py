@@ -1,4 +1,4 @@
-"""The engine against polars and a bare Ray Data script: throughput, start-up, memory, bookkeeping, small files."""
+"""The engine compared with polars and a plain Ray Data script: throughput, startup, memory, commit records, small files."""
 
 import os
 import shutil
@@ -40,14 +40,14 @@ ray.data.read_parquet(sys.argv[1]).write_parquet(sys.argv[2])
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
+    """Duration of a call in seconds."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def polars_seconds(source: Path, work: Path) -> float:
-    """The example in polars, on all cores, imports excluded."""
+    """The example in polars on all cores, without imports."""
     import polars as pl
 
     frame = pl.scan_parquet(f"{source}/*.parquet").with_columns(text_length=pl.col("text").str.len_chars())
@@ -55,7 +55,7 @@ def polars_seconds(source: Path, work: Path) -> float:
 
 
 def run_example(source: Path, sink: Path, executor: str) -> Any:
-    """The example as a DataJob; its report."""
+    """Run the example as a DataJob and return its report."""
     from datajob.api.loading import load
     from datajob.engine.driver import run_job
     from datajob.engine.options import RunOptions
@@ -66,13 +66,13 @@ def run_example(source: Path, sink: Path, executor: str) -> Any:
 
 
 def throughput(source: Path, work: Path) -> list[Figure]:
-    """Steady state (without Ray's start) against polars, on the same cores in the same run."""
+    """Throughput without the start of Ray, compared with polars on the same cores in the same run."""
     from datajob.engine.executors.ray_data import RayExecutor
 
     size = text_bytes(source) / 1e6
     ray = RayExecutor()
     try:
-        run_example(source, work / "out", "ray")  # the first run imports what the workers need
+        run_example(source, work / "out", "ray")  # the first run imports the dependencies of the workers
         reports: list[Any] = []
 
         def ours() -> float:
@@ -84,25 +84,23 @@ def throughput(source: Path, work: Path) -> list[Figure]:
     finally:
         ray.close()
     return [
-        Figure(
-            "source's example, steady state", size / mine, "MB/s", f"polars {size / theirs:.0f} MB/s", theirs / mine, ">= 0.7"
-        ),
-        Figure("its start in a running Ray", reports[-1].startup_seconds, "s"),
+        Figure("example, without startup", size / mine, "MB/s", f"polars {size / theirs:.0f} MB/s", theirs / mine, ">= 0.7"),
+        Figure("startup of the example with Ray running", reports[-1].startup_seconds, "s"),
     ]
 
 
 def one_core(source: Path, work: Path) -> list[Figure]:
-    """The engine without Ray, in one process, against polars on one thread: processor seconds of whole processes."""
+    """The engine in one process without Ray, compared with polars on one thread: CPU seconds of complete processes."""
     job = work / "job.yaml"
     job.write_text(EXAMPLE.format(source=source, sink=work / "out"))
     ours = [str(Path(sys.executable).with_name("datajob")), "run", str(job), "--fresh", "--executor", "local"]
     theirs = [sys.executable, "-c", POLARS, str(source), str(work / "polars.parquet")]
     mine, other = alternate(3, lambda: cpu_seconds(ours), lambda: cpu_seconds(theirs, POLARS_MAX_THREADS="1"))
-    return [Figure("the same in one process", mine, "cpu s", f"polars on one thread {other:.2f} s", other / mine, ">= 0.7")]
+    return [Figure("example in one process", mine, "cpu s", f"polars on one thread {other:.2f} s", other / mine, ">= 0.7")]
 
 
 def cpu_seconds(command: list[str], **environment: str) -> float:
-    """Processor seconds of a process and its children."""
+    """CPU seconds of a process and its children."""
     before = os.times()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
     after = os.times()
@@ -110,7 +108,7 @@ def cpu_seconds(command: list[str], **environment: str) -> float:
 
 
 def small_job(source: Path, work: Path) -> list[Figure]:
-    """Whole processes on 1 MB: the command, as it comes and on Ray, against a bare Ray Data script."""
+    """Complete processes on 1 MB: the command with default options and on Ray, compared with a plain Ray Data script."""
     import pyarrow.parquet as pq
 
     small = work / "small"
@@ -138,15 +136,15 @@ def small_job(source: Path, work: Path) -> list[Figure]:
         process(datajob, "--help"),
     )
     return [
-        Figure("datajob run, 1 MB", auto, "s", f"bare Ray Data script {script:.1f} s", auto / script, "<= 1.2"),
-        Figure("the same on Ray", on_ray, "s", f"bare Ray Data script {script:.1f} s", on_ray / script, "<= 1.2"),
+        Figure("datajob run, 1 MB", auto, "s", f"plain Ray Data script {script:.1f} s", auto / script, "<= 1.2"),
+        Figure("datajob run, 1 MB, on Ray", on_ray, "s", f"plain Ray Data script {script:.1f} s", on_ray / script, "<= 1.2"),
         Figure("datajob validate", check, "s", goal="<= 0.5"),
         Figure("datajob --help", usage, "s", goal="<= 0.5"),
     ]
 
 
 def memory(source: Path, work: Path) -> list[Figure]:
-    """Peak of driver and workers together (proportional set size), on the corpus and on four times as much."""
+    """Peak memory of driver and workers (proportional set size), for the corpus and for four times the corpus."""
     found = []
     for times in (1, 4):
         folder = work / f"memory-{times}"
@@ -162,7 +160,7 @@ def memory(source: Path, work: Path) -> list[Figure]:
     return [
         Figure("peak memory of driver and workers", found[0] / 1e9, "GB", goal="<= 1.5"),
         Figure(
-            "the same on four times the input",
+            "peak memory with four times the input",
             found[1] / 1e9,
             "GB",
             f"{found[0] / 1e9:.2f} GB",
@@ -173,7 +171,7 @@ def memory(source: Path, work: Path) -> list[Figure]:
 
 
 def peak_memory(command: list[str]) -> float:
-    """Largest sum of proportional set sizes of a command and its Ray workers, sampled; Ray's own services left out."""
+    """Maximum sum of the proportional set sizes of a command and its Ray workers, sampled; without the services of Ray."""
     import psutil
 
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -194,7 +192,7 @@ def peak_memory(command: list[str]) -> float:
 
 
 def bookkeeping(source: Path, work: Path) -> list[Figure]:
-    """Seconds spent on commit records and state, of the seconds of a whole run in one process."""
+    """Share of a run in one process that is spent on commit records and state."""
     from datajob.engine.commit.ledger import Ledger
     from datajob.engine.commit.run_state import RunState
 
@@ -215,11 +213,11 @@ def bookkeeping(source: Path, work: Path) -> list[Figure]:
     for owner, name in originals:
         setattr(owner, name, counted(getattr(owner, name)))
     total = timed(lambda: run_example(source, work / "out", "local"))
-    return [Figure("bookkeeping for resume", 100 * spent / total, "%", f"a run of {total:.1f} s", spent / total, "<= 3 %")]
+    return [Figure("overhead of commit records", 100 * spent / total, "%", f"a run of {total:.1f} s", spent / total, "<= 3 %")]
 
 
 def small_files(source: Path, work: Path) -> list[Figure]:
-    """10,000 small files against the same rows in 100 files, in one process."""
+    """10,000 small files compared with the same rows in 100 files, in one process."""
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 

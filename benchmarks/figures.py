@@ -1,4 +1,4 @@
-"""The form of every figure: a JSON line that says what was measured, against what, and what the goal is."""
+"""The format of measurements: one JSON line with the value, what it is compared with, and the goal."""
 
 import json
 import statistics
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure. `ratio` is value / against (or how often better), `goal` what it should be."""
+    """One measurement. `ratio` compares the value with `against`; `goal` is the target."""
 
     figure: str
     value: float
@@ -19,12 +19,12 @@ class Figure:
     goal: str = ""
 
     def line(self) -> str:
-        """As printed for programs."""
+        """The measurement as a JSON line."""
         return json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}, ensure_ascii=False)
 
 
 def publish(figures: Sequence[Figure]) -> None:
-    """Print figures as a table and, last, one JSON line each."""
+    """Print measurements as a table, then as JSON lines."""
     width = max(len(f.figure) for f in figures)
     for f in figures:
         ratio = "" if f.ratio is None else f"{f.ratio:6.2f}x"
@@ -35,7 +35,7 @@ def publish(figures: Sequence[Figure]) -> None:
 
 
 def alternate(runs: int, *measured: Callable[[], float]) -> tuple[float, ...]:
-    """Median of each of `measured`, called in turns (A B A B ...) so that drift of the machine hits all alike."""
+    """Median of each of `measured`, called alternately (A B A B ...) so that changes in load affect all of them."""
     found: list[list[float]] = [[] for _ in measured]
     for _ in range(runs):
         for values, measure in zip(found, measured, strict=True):

@@ -1,7 +1,7 @@
-"""The llava step against the scripts that it replaces: images a second, time to the first caption, memory.
+"""The llava step compared with the scripts that it replaces: images per second, time to the first caption, memory.
 
-Everything on the same photographs, drawn here, and the same model: the mid-size random one, made here, in float32 with
-greedy search. Texts must be equal. `--model` takes a real one instead.
+All of them use the same generated photos and the same model, by default a generated medium-size model with random weights, in
+float32 with greedy decoding. The texts must be equal. `--model` selects another model.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ spec:
   sink: {{parquet: {{path: "{sink}", mode: overwrite}}}}
 """
 ARTICLE_IMAGES = 6
-"""Its rate does not depend on how many there are."""
+"""Its rate does not depend on the number of images."""
 MEMORY_IMAGES = 1000
 DEADLINE = 1800.0
 ENVIRONMENT = {**os.environ, "RAY_worker_niceness": "0"}
-"""Ray's workers step back behind other processes by default, the sequential script does not: on a busy machine that
-would be measured, and not the work."""
+"""By default, Ray workers have a lower priority than other processes and the sequential script does not, which would distort
+the comparison on a busy machine."""
 
 
 def script(name: str, model: str, photos: Path, most: int, tokens: int) -> dict[str, Any]:
-    """Run a script of `llava_scripts`; what it found, with the seconds of the whole process."""
+    """Run a script of `llava_scripts`. Returns its results and the duration of the complete process."""
     command = [sys.executable, "-m", "benchmarks.llava_scripts", name, model, str(photos), str(most), str(tokens)]
     began = time.time()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=DEADLINE, env=ENVIRONMENT)
@@ -55,7 +55,7 @@ def script(name: str, model: str, photos: Path, most: int, tokens: int) -> dict[
 
 
 def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
-    """Run the job by `datajob run` in a process of its own; the same things of it."""
+    """Run the job with `datajob run` in a separate process. Returns the same results as `script`."""
     import pyarrow.parquet as pq
 
     sink = work / "out"
@@ -86,21 +86,21 @@ def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
 
 
 def ceiling(model: str, photos: Path, tokens: int) -> dict[str, float]:
-    """What `llava_ceiling` finds."""
+    """The results of `llava_ceiling`."""
     command = [sys.executable, "-m", "benchmarks.llava_ceiling", model, str(photos), str(tokens)]
     found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=DEADLINE).stdout)
     return found
 
 
 def best(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The highest rate and the shortest times of several rounds, whose texts are the same."""
+    """The highest rate and the shortest times of several rounds, which must have equal texts."""
     assert all(r["texts"] == rounds[0]["texts"] for r in rounds)
     shortest = {key: min(r[key] for r in rounds) for key in ("first", "whole")}
     return {**rounds[0], "rate": max(r["rate"] for r in rounds), **shortest}
 
 
 def compare(model: str, photos: Path, tokens: int, work: Path, rounds: int) -> list[Figure]:
-    """All contenders in turns; of each its best round, which others on the machine disturbed least."""
+    """Run all contenders alternately and use the best round of each, which was disturbed least by other processes."""
     count = len(list(photos.iterdir()))
     ran: list[list[dict[str, Any]]] = []
     for number in range(rounds):
@@ -123,17 +123,17 @@ def compare(model: str, photos: Path, tokens: int, work: Path, rounds: int) -> l
         Figure("llava: equal texts", equal[0], "rows", f"sequential: {count}", equal[0] / count, "1"),
         Figure("llava: equal texts, article", equal[2], "rows", f"{ARTICLE_IMAGES}", equal[2] / ARTICLE_IMAGES, "1"),
         Figure("llava: actors", ours["actors"], "actors", "", None, "2"),
-        Figure("llava: steady state", rate, "img/s", versus, rate / alone["rate"], ">= 4"),
-        Figure("llava: steady state", rate, "img/s", f"article: {article['rate']:.3f}", rate / article["rate"], ">= 40"),
-        Figure("llava: steady state", rate, "img/s", f"plain Ray Data, batch 8: {plain['rate']:.2f}", rate / plain["rate"]),
-        Figure("llava: steady state", rate, "img/s", limit, rate / peak["rate"]),
+        Figure("llava: without startup", rate, "img/s", versus, rate / alone["rate"], ">= 4"),
+        Figure("llava: without startup", rate, "img/s", f"article: {article['rate']:.3f}", rate / article["rate"], ">= 40"),
+        Figure("llava: without startup", rate, "img/s", f"plain Ray Data, batch 8: {plain['rate']:.2f}", rate / plain["rate"]),
+        Figure("llava: without startup", rate, "img/s", limit, rate / peak["rate"]),
         Figure("llava: first caption", first, "s", f"plain Ray Data: {plain['first']:.1f}", plain["first"] / first, "<= 18 s"),
         Figure("llava: process", whole, "s", f"sequential: {alone['whole']:.1f}", alone["whole"] / whole, ">= 2"),
     ]  # fmt: skip
 
 
 def memory(model: str, work: Path) -> list[Figure]:
-    """Resident memory of one process over a thousand images, and of the weights; the curve goes into a CSV file and an SVG."""
+    """Resident memory of one process over 1,000 images, and of the weights. Writes the curve as CSV and SVG."""
     import psutil
     import torch
 
@@ -145,7 +145,7 @@ def memory(model: str, work: Path) -> list[Figure]:
     torch.set_num_threads(THREADS)
     step = Llava(model=model, max_new_tokens=1)
     engines = []
-    for _ in range(3):  # the first also pays for imports, the second fills what was freed after them
+    for _ in range(3):  # the first includes imports; the second reuses memory that they freed
         before = process.memory_full_info().uss
         engines.append(step.setup(Device("cpu", THREADS)))
         gc.collect()
@@ -167,7 +167,7 @@ def memory(model: str, work: Path) -> list[Figure]:
     points = [((i + 1) * 50.0, rss / 1e6) for i, rss in enumerate(curve)]
     file.write_text("images,megabytes\n" + "".join(f"{images:.0f},{rss:.1f}\n" for images, rss in points))
     title = f"Resident memory of a process (MB) with {len(engines)} copies of a model of {weights / 1e6:.0f} MB"
-    file.with_suffix(".svg").write_text(line(points, title, "images answered"))
+    file.with_suffix(".svg").write_text(line(points, title, "images processed"))
     copies = (loaded - before) / weights
     grown = (curve[-1] - curve[len(curve) // 4]) / 1e6
     return [
@@ -179,12 +179,12 @@ def memory(model: str, work: Path) -> list[Figure]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.llava", description=__doc__)
-    parser.add_argument("--model", help="a LLaVA-NeXT instead of the random one")
+    parser.add_argument("--model", help="a LLaVA-NeXT model instead of the generated one")
     parser.add_argument("--photos", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=1, help="more on a machine that is shared")
+    parser.add_argument("--rounds", type=int, default=1, help="use more rounds on a shared machine")
     parser.add_argument("--only", choices=["speed", "memory"])
-    parser.add_argument("--out", type=Path, default=Path("out"), help="where the curve of the memory goes")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the memory curve")
     arguments = parser.parse_args()
     from tests.support.models.photos import make_photos
 
@@ -193,7 +193,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         model = arguments.model
-        if model is None:  # in a process of its own, so that nothing of it counts as memory here
+        if model is None:  # in a separate process, so that it does not affect the measured memory
             model = str(work / "model")
             subprocess.run(
                 [sys.executable, "-m", "tests.support.models.llava", model, "--size", "mid"], check=True, stdout=sys.stderr

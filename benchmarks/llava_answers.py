@@ -1,7 +1,6 @@
-"""Milliseconds of processor for an answer, by the rows of a batch and the tokens of the answers, with the cache of keys and
-values that transformers makes and with ours.
+"""CPU milliseconds per output by batch size and output length, with the key-value cache of transformers and with ours.
 
-    python -m benchmarks.llava_answers [MODEL]
+python -m benchmarks.llava_answers [MODEL]
 """
 
 from __future__ import annotations
@@ -29,29 +28,29 @@ ROWS, TOKENS = (8, 16, 24), (32, 256)
 
 
 class PlainGenerator(Generator):
-    """With transformers' own cache."""
+    """With the cache of transformers."""
 
     def _how(self, *asked: Any) -> dict[str, Any]:
         return {name: value for name, value in super()._how(*asked).items() if name != "past_key_values"}
 
 
 def milliseconds(generator: Generator, requests: list[Request], inputs: Any) -> tuple[float, list[str]]:
-    """Of the processor per answer, and the texts."""
+    """CPU milliseconds per output, and the texts."""
     began = time.thread_time()
     answers = [answer.text for answer in generator.answer(requests, dict(inputs))]
     return (time.thread_time() - began) / len(answers) * 1e3, answers
 
 
 def measure(step: Llava, rows: int) -> Figure:
-    """A batch of so many rows: the best of some rounds, in turns."""
+    """A batch of `rows` rows: the best of several alternating rounds."""
     ours, plain = (kind(step.settings(), Device("cpu", 1)) for kind in (Generator, PlainGenerator))
     requests = [Request(PROMPT, step.options(), (jpeg(i),)) for i in range(rows)]
     inputs, _ = ours.prepare(requests)
     found = [(milliseconds(plain, requests, inputs), milliseconds(ours, requests, inputs)) for _ in range(ROUNDS)]
     assert all(theirs[1] == own[1] for theirs, own in found)
     theirs, own = (min(one[side][0] for one in found) for side in (0, 1))
-    name = f"answers of {step.max_new_tokens} tokens, {rows} rows"
-    return Figure(name, own, "ms", f"transformers' cache: {theirs:.0f}", theirs / own)
+    name = f"outputs of {step.max_new_tokens} tokens, {rows} rows"
+    return Figure(name, own, "ms", f"cache of transformers: {theirs:.0f}", theirs / own)
 
 
 def main() -> None:

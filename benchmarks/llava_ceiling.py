@@ -1,9 +1,9 @@
-"""How many images a second the cores could make if they did nothing but the model's products of matrices.
+"""Upper bound for images per second: the rate if the cores only computed the matrix products of the model.
 
     python -m benchmarks.llava_ceiling MODEL PHOTOS TOKENS
 
-prints one line of JSON: `gflop` of an image, `gflops` of all cores in float32 (the best of torch's two libraries for the
-largest layer of the model), and `rate`, the images a second that follow.
+Prints one JSON line: `gflop` per image, `gflops` of all cores in float32 (the better of the two libraries of torch for the
+largest layer of the model), and `rate`, the resulting images per second.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.llava_scripts import Script
 
 ROWS = 2_048
-"""Tokens of a batch of prompts."""
+"""Tokens in a batch of prompts."""
 ROUNDS = 50
 EVERY = 4
-"""Images whose operations are counted: each fourth in the order of the files."""
+"""Operations are counted for every fourth image in file order."""
 
 
 def gflop(script: Script, photos: Path) -> float:
-    """Operations of an image in 10^9, a multiplication and an addition counted as two."""
+    """10^9 operations per image. A multiplication and an addition count as two."""
     files = sorted(map(str, photos.iterdir()))[::EVERY]
     with FlopCounterMode(display=False) as counter:
         for file in files:
@@ -38,7 +38,7 @@ def gflop(script: Script, photos: Path) -> float:
 
 
 def gflops(model: torch.nn.Module) -> float:
-    """10^9 operations a second of all cores."""
+    """10^9 operations per second of all cores."""
     torch.set_num_threads(os.cpu_count() or 1)
     weight = max((m.weight for m in model.modules() if type(m) is torch.nn.Linear), key=lambda w: w.numel()).detach()
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
@@ -54,7 +54,7 @@ def gflops(model: torch.nn.Module) -> float:
 
 
 def seconds(product: Callable[[], torch.Tensor]) -> float:
-    """How long one call takes."""
+    """Duration of one call."""
     began = time.perf_counter()
     product()
     return time.perf_counter() - began

@@ -1,8 +1,8 @@
-"""What the llava step is compared with, each a process: `python -m benchmarks.llava_scripts NAME MODEL PHOTOS MOST TOKENS`.
+"""The scripts that the llava step is compared with: `python -m benchmarks.llava_scripts NAME MODEL PHOTOS MOST TOKENS`.
 
-`sequential` is the script of the model's documentation, `article` the same inside a remote function that asks for a GPU
-(as many articles show it), `rayData` the plainest map_batches with two actors. Each prints one JSON line: the texts by
-file, and moments in seconds of the epoch.
+`sequential` is the script from the documentation of the model. `article` is the same code in a remote function with a GPU, as
+in many articles. `rayData` is a simple map_batches with two actors. Each prints one JSON line: the texts by file, and
+timestamps in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 STARTED = time.time()
 PROMPT = "描述这张图片的内容"
 THREADS = 1
-"""As one actor per core has."""
+"""The same as for one actor per core."""
 ACTORS = 2
 BATCH = 8
 
 
 class Script:
-    """Model and processor, one call of generate per image or per batch."""
+    """The model and its processor, with one call of generate per image or per batch."""
 
     def __init__(self, model: str, tokens: int) -> None:
         import torch
@@ -43,7 +43,7 @@ class Script:
         self.prompt = self.processor.apply_chat_template(chat, add_generation_prompt=True)
 
     def answer(self, paths: list[str]) -> list[str]:
-        """The captions of some files, in one batch."""
+        """The captions of several files, in one batch."""
         import torch
         from PIL import Image
 
@@ -57,7 +57,7 @@ class Script:
 
 
 def sequential(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
-    """Load once, one image after the other."""
+    """Load the model once and process one image after the other."""
     script = Script(model, tokens)
     loaded = time.time()
     texts, first = {}, 0.0
@@ -68,7 +68,7 @@ def sequential(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
 
 
 def article(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
-    """A remote function with num_gpus=1 per image: Ray gives each call a fresh worker, which imports and loads anew."""
+    """A remote function with num_gpus=1 per image. Each call starts a new worker, which loads everything again."""
     import ray
 
     ray.init(include_dashboard=False, log_to_driver=False, num_gpus=ACTORS)
@@ -88,7 +88,7 @@ def article(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
 
 
 def ray_data(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
-    """map_batches with two actors and batches of eight in the order of the files."""
+    """map_batches with two actors and batches of eight in file order."""
     import numpy as np
     import ray
     import ray.data

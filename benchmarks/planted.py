@@ -1,4 +1,4 @@
-"""Documents among which near-duplicates are planted, and the exhaustive comparison that finds them all."""
+"""Documents with planted near-duplicates, and an exhaustive comparison that finds all of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Pairs = dict[tuple[int, int], float]
 
 
 def planted_documents(count: int, seed: int, share: float = 0.4) -> list[str]:
-    """`count` texts, about `share` of which are copies of another with some words changed, dropped or put in.
+    """`count` texts. About `share` of them are copies of another one with some words changed, removed or inserted.
 
-    How many is drawn so that the similarity of a copy to its original spreads over about 0.5 to 1.
+    The number of changes is random, so that the similarity of copies and originals ranges from about 0.5 to 1.
     """
     draw = random.Random(seed)
     vocabulary = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(5000)]
@@ -35,13 +35,13 @@ def _edited(text: str, draw: random.Random, vocabulary: Sequence[str]) -> str:
 
 
 def shingles(text: str, size: int = 5) -> set[tuple[str, ...]]:
-    """The word n-grams of a text; a shorter one is one n-gram."""
+    """The word n-grams of a text. A text with fewer words is one n-gram."""
     words = tuple(text.split())
     return {words[i : i + size] for i in range(max(1, len(words) - size + 1))} if words else set()
 
 
 def similar_pairs(texts: Sequence[str], threshold: float, size: int = 5) -> Pairs:
-    """Jaccard similarity of all pairs (earlier, later) that reach the threshold, by comparing all that share an n-gram."""
+    """Jaccard similarity of all pairs (earlier, later) that reach the threshold. Compares all pairs that share an n-gram."""
     sets = [shingles(text, size) for text in texts]
     having: dict[tuple[str, ...], list[int]] = defaultdict(list)
     found: Pairs = {}

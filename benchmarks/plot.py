@@ -1,4 +1,4 @@
-"""A line over equally spaced points as SVG: enough for the curves that the documentation shows."""
+"""A line chart of equally spaced points as SVG, for the documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INK, SOFT, LINE, CURVE = "#1b2228", "#59636c", "#e2e4e2", "#0b7a6f"
 
 
 def line(points: Sequence[tuple[float, float]], title: str, below: str, level: tuple[float, str] | None = None) -> str:
-    """The page of a curve from zero on; `level` is a second, straight one with its label."""
+    """An SVG with a curve. The axis starts at zero. `level` adds a horizontal line with a label."""
     right = max(x for x, _ in points)
     top = max([y for _, y in points] + ([level[0]] if level else [])) * 1.15
 

@@ -6,7 +6,7 @@ from datajob.operators.text.gopher_quality import STOP_WORDS
 
 
 def gopher_rules(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The frame with a column `keep`: what the rules decide about its column `text`, words being what white space separates."""
+    """Add a column `keep` with the decision of the rules for the column `text`. Words are separated by whitespace."""
     text, words = pl.col("text"), pl.col("words")
     total, lines = words.list.len(), (pl.col("text").str.count_matches("\n") + 1)
     lengths = words.list.eval(pl.element().str.len_chars()).list.mean()

@@ -1,9 +1,9 @@
-"""The speed of the text rules alone, on one core: no reading, no Ray, text already in Arrow.
+"""The speed of the text rules on one core, with text in Arrow memory: no reading and no Ray.
 
     python -m benchmarks.text_kernels [CORPUS] [--megabytes 100]
 
-CORPUS holds Parquet files with a column `text`; by default the corpus of all benchmarks. Speeds are MB of text per
-second of processor time, so that other work on the machine changes them little. Prints one line of JSON per figure.
+CORPUS is a folder of Parquet files with a column `text`; by default, the corpus of all benchmarks. Speeds are MB of text per
+CPU second, so other processes have little effect. Prints one JSON line per measurement.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BATCH_MB = 24
 
 
 def batches_of(corpus: str, megabytes: int) -> list[pa.Table]:
-    """The column `text` in tables of about BATCH_MB, up to so many megabytes."""
+    """The column `text` in tables of about BATCH_MB, up to `megabytes`."""
     tables: list[pa.Table] = []
     waiting: list[pa.RecordBatch] = []
     for batch in ds.dataset(corpus).to_batches(columns=["text"]):
@@ -58,7 +58,7 @@ def batches_of(corpus: str, megabytes: int) -> list[pa.Table]:
 
 
 def rate(work: Callable[[pa.Table], object], tables: Sequence[pa.Table]) -> float:
-    """MB of text per processor second, after one table to warm up."""
+    """MB of text per CPU second, after one table for warm-up."""
     work(tables[0])
     start = time.process_time()
     for table in tables:
@@ -67,7 +67,7 @@ def rate(work: Callable[[pa.Table], object], tables: Sequence[pa.Table]) -> floa
 
 
 def pass_of(filters: Iterable[Filter]) -> Callable[[pa.Table], object]:
-    """The filters as the engine applies them: one batch, shared words, rows already dropped skipped."""
+    """The filters as the engine applies them: one batch, shared words, rejected rows skipped."""
 
     def run(table: pa.Table) -> Batch:
         batch = Batch(table, np.ones(len(table), dtype=np.bool_))
@@ -94,18 +94,18 @@ def gopher_in_polars(table: pa.Table) -> object:
 
 
 def repair_by_ftfy(table: pa.Table) -> object:
-    """What `unicodeNormalize` does, by ftfy alone."""
+    """The equivalent of `unicodeNormalize` with ftfy only."""
     config = ftfy.TextFixerConfig(uncurl_quotes=False, explain=False)
     return [ftfy.fix_text(text, config) for text in table.column("text").to_pylist()]
 
 
 def _few(table: pa.Table) -> pa.Table:
-    """An eighth of the table in buffers of its own: ftfy takes its time."""
+    """An eighth of the table in separate buffers, because ftfy is slow."""
     return table.take(list(range(len(table) // 8)))
 
 
 def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float | None, float | None]]:
-    """Name, value, what it is compared with, that value, and the goal."""
+    """Name, value, what it is compared with, the value of that, and the goal."""
     for tokenizer in ("whitespace", "unicode"):
         rules = [kind(tokenizer=tokenizer) for kind in (GopherQuality, GopherRepetition, C4Quality, FinewebQuality)]
         yield f"R1, {tokenizer} words", rate(pass_of(rules), tables), "", None, 40
@@ -123,7 +123,7 @@ def figures(tables: Sequence[pa.Table]) -> Iterable[tuple[str, float, str, float
 
 
 def main() -> None:
-    """Print all figures for the corpus given on the command line."""
+    """Print all measurements for the corpus given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", nargs="?")
     parser.add_argument("--megabytes", type=int, default=100)

@@ -1,10 +1,10 @@
-"""How often the text rules decide as datatrove does: keep or drop, the first reason, and C4's text.
+"""How often the text rules agree with datatrove: the decision, the first reason, and the text after C4.
 
     uv run --with datatrove==0.10.1 python -m benchmarks.text_parity CORPUS [--rows N] [--language en] [--tokenizer unicode]
 
-CORPUS holds Parquet files with a column `text`. With `whitespace` both sides split words as `str.split`; with
-`unicode` this project's default is compared with the tokenizer datatrove takes by itself (spaCy's English one).
-Prints one line of JSON per rule set, then each class of difference with how often it occurs and an example.
+CORPUS is a folder of Parquet files with a column `text`. With `whitespace`, both sides split words like `str.split`. With
+`unicode`, the default of this project is compared with the default of datatrove (the English tokenizer of spaCy). Prints one
+JSON line per rule set, followed by each class of differences with its frequency and an example.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from datajob.operators.text.gopher_quality import GopherQuality
 from datajob.operators.text.gopher_repetition import GopherRepetition
 
 Decision = tuple[str, str | None]
-"""The reason of the drop ("" keeps) and, for C4, the text that is left."""
+"""The reason for the rejection ("" if kept) and, for C4, the remaining text."""
 
 
 def whitespace_tokenizer() -> Any:
@@ -40,7 +40,7 @@ def whitespace_tokenizer() -> Any:
 
 
 def reference_rules(tokenizer: str) -> dict[str, Any]:
-    """datatrove's filters with their defaults."""
+    """The filters of datatrove with their defaults."""
     from datatrove.pipeline.filters.c4_filters import C4QualityFilter
     from datatrove.pipeline.filters.fineweb_quality_filter import FineWebQualityFilter
     from datatrove.pipeline.filters.gopher_quality_filter import GopherQualityFilter
@@ -58,7 +58,7 @@ def reference_rules(tokenizer: str) -> dict[str, Any]:
 
 
 def our_rules(tokenizer: Any) -> dict[str, Filter]:
-    """The same filters of this project."""
+    """The corresponding filters of this project."""
     return {
         "gopherQuality": GopherQuality(tokenizer=tokenizer),
         "gopherRepetition": GopherRepetition(tokenizer=tokenizer),
@@ -69,7 +69,7 @@ def our_rules(tokenizer: Any) -> dict[str, Filter]:
 
 
 def decide_here(rule: Filter, texts: pa.Array[Any]) -> list[Decision]:
-    """Our decisions on all texts at once."""
+    """The decisions of this project for all texts."""
     verdict = rule.keep(Batch(pa.table({"text": texts})))
     left = verdict.columns["text"].to_pylist() if "text" in verdict.columns else [None] * len(texts)
     names = ("", *verdict.reasons)
@@ -77,7 +77,7 @@ def decide_here(rule: Filter, texts: pa.Array[Any]) -> list[Decision]:
 
 
 def decide_there(rule: Any, text: str) -> Decision:
-    """datatrove's decision on one text; what it cannot decide is an error's name."""
+    """The decision of datatrove for one text, or the name of the error that it raises."""
     from datatrove.data import Document
 
     document = Document(text=text, id="")
@@ -91,7 +91,7 @@ def decide_there(rule: Any, text: str) -> Decision:
 
 
 def texts_of(corpus: str, rows: int, language: str | None) -> Iterator[pa.Array[Any]]:
-    """The column `text`, a batch at a time; of one language by the column `lang` if wanted."""
+    """The column `text` in batches, optionally for one language according to the column `lang`."""
     left, chosen = rows, None if language is None else ds.field("lang") == language
     for batch in ds.dataset(corpus).to_batches(columns=["text"], filter=chosen, batch_size=2000):
         if left <= 0:

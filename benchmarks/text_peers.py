@@ -1,9 +1,9 @@
-"""Jobs of text rules, from Parquet to Parquet on all cores, against datatrove and polars on the same texts and words.
+"""Jobs with text rules, from Parquet to Parquet on all cores, compared with datatrove and polars for the same texts and words.
 
     python -m benchmarks.text_peers [names of parts] [--largest 16]
 
-datatrove gets an environment of its own, a sample of the corpus, the same words (what white space separates), and its own
-reader, writer and executor with a process per core.
+datatrove runs in a separate environment on a sample of the corpus, with the same words (separated by whitespace) and with its
+own reader, writer and executor, one process per core.
 """
 
 import argparse
@@ -35,7 +35,7 @@ DATATROVE = ("datatrove==0.10.1", "regex", "nltk", "ftfy", "tokenizers", "xxhash
 
 
 def job_file(source: Path, sink: Path, steps: Steps) -> Path:
-    """A job from Parquet to Parquet, written beside its sink."""
+    """Write a job from Parquet to Parquet, in the folder of its sink."""
     spec = {
         "sources": [{"parquet": {"paths": [str(source)]}}],
         "steps": list(steps),
@@ -48,7 +48,7 @@ def job_file(source: Path, sink: Path, steps: Steps) -> Path:
 
 
 def run(source: Path, sink: Path, steps: Steps, executor: Any = "ray") -> Any:
-    """The report of the job."""
+    """Run the job and return its report."""
     from datajob.api.loading import load
     from datajob.engine.driver import run_job
     from datajob.engine.options import RunOptions
@@ -57,13 +57,13 @@ def run(source: Path, sink: Path, steps: Steps, executor: Any = "ray") -> Any:
 
 
 def steady(source: Path, work: Path, steps: Steps) -> float:
-    """Seconds of the job without its start."""
+    """Seconds of the job without its startup."""
     report = run(source, work / "out", steps)
     return float(report.seconds - report.startup_seconds)
 
 
 def sample_of(source: Path, work: Path) -> Path:
-    """A folder with about SAMPLE_MB of texts from all over the corpus, in a file per core."""
+    """A folder with about SAMPLE_MB of texts from all parts of the corpus, in one file per core."""
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
@@ -79,7 +79,7 @@ def sample_of(source: Path, work: Path) -> Path:
 
 
 def datatrove(sample: Path, work: Path, *options: str) -> tuple[float, float, int]:
-    """Seconds of datatrove on all cores, those of the whole process, and the rows that it keeps."""
+    """Seconds of datatrove on all cores, seconds of the complete process, and the rows that it keeps."""
     place = CACHE / DATATROVE[0]
     python = place / "bin" / "python"
     if not python.exists():
@@ -98,7 +98,7 @@ def datatrove(sample: Path, work: Path, *options: str) -> tuple[float, float, in
 
 
 def against_datatrove(source: Path, work: Path) -> list[Figure]:
-    """R1, and R1 with MinHash, in steady state on the whole corpus; datatrove on the sample."""
+    """R1, and R1 with MinHash, without startup for the whole corpus; datatrove for the sample."""
     return [
         *compare("R1", R1, (), ">= 80 MB/s, 50 x", source, work),
         *compare("R1 + minhashDedup", R1_MINHASH, ("minhash",), ">= 40 MB/s, 100 x", source, work),
@@ -106,7 +106,7 @@ def against_datatrove(source: Path, work: Path) -> list[Figure]:
 
 
 def compare(name: str, steps: Steps, options: Sequence[str], goal: str, source: Path, work: Path) -> list[Figure]:
-    """The speed of the steps beside datatrove's with these options, and what both keep of the sample."""
+    """The speed of the steps compared with datatrove, and the rows of the sample that each keeps."""
     sample = sample_of(source, work)
     wholes: list[float] = []
     kept: list[int] = []
@@ -117,20 +117,20 @@ def compare(name: str, steps: Steps, options: Sequence[str], goal: str, source: 
         kept.append(rows)
         return seconds
 
-    steady(source, work, steps)  # the first run imports what the workers need
+    steady(source, work, steps)  # the first run imports the dependencies of the workers
     mine, other = alternate(3, lambda: steady(source, work, steps), theirs)
     size = text_bytes(sample) / 1e6
     speed, peer, whole = text_bytes(source) / 1e6 / mine, size / other, size / statistics.median(wholes)
     rows = run(sample, work / "out", steps).progress.rows_out
     against = f"datatrove {peer:.2f} MB/s, whole process {whole:.2f} on {size:.0f} MB"
     return [
-        Figure(f"{name}, steady state", speed, "MB/s", against, speed / peer, goal),
+        Figure(f"{name}, without startup", speed, "MB/s", against, speed / peer, goal),
         Figure(f"{name}, rows kept of the sample", rows, "rows", f"datatrove {kept[-1]} rows", rows / kept[-1], "1"),
     ]
 
 
 def against_polars(source: Path, work: Path) -> list[Figure]:
-    """Gopher's quality rules alone, in steady state, both on all cores."""
+    """The quality rules of Gopher only, without startup, both on all cores."""
     import polars as pl
 
     from benchmarks.polars_rules import gopher_rules
@@ -142,11 +142,13 @@ def against_polars(source: Path, work: Path) -> list[Figure]:
     steady(source, work, GOPHER)
     size = text_bytes(source) / 1e6
     mine, other = alternate(3, lambda: steady(source, work, GOPHER), theirs)
-    return [Figure("gopherQuality, steady state", size / mine, "MB/s", f"polars {size / other:.0f} MB/s", other / mine, ">= 3")]
+    return [
+        Figure("gopherQuality, without startup", size / mine, "MB/s", f"polars {size / other:.0f} MB/s", other / mine, ">= 3")
+    ]
 
 
 def whole_process(source: Path, work: Path) -> list[Figure]:
-    """`datajob run` with everything, Ray's start included."""
+    """The complete process of `datajob run`, including the start of Ray."""
     job = job_file(source, work / "out", R1)
     command = [str(Path(sys.executable).with_name("datajob")), "run", str(job), "--fresh"]
 
@@ -158,12 +160,14 @@ def whole_process(source: Path, work: Path) -> list[Figure]:
     auto, on_ray = alternate(3, seconds(), seconds("--executor", "ray"))
     return [
         Figure("datajob run of R1, whole process", auto, "s", f"{size:.0f} MB, {size / auto:.0f} MB/s", goal="<= 25"),
-        Figure("the same on Ray", on_ray, "s", f"{size:.0f} MB, {size / on_ray:.0f} MB/s", goal="<= 25"),
+        Figure(
+            "datajob run of R1 on Ray, whole process", on_ray, "s", f"{size:.0f} MB, {size / on_ray:.0f} MB/s", goal="<= 25"
+        ),
     ]
 
 
 def growth(source: Path, work: Path, largest: int) -> list[Figure]:
-    """R1 on the corpus several times over; `minhashDedup` has its own in `dedup_minhash`."""
+    """R1 for multiples of the corpus. `dedup_minhash` measures the growth of minhashDedup."""
     seconds: dict[int, float] = {}
     memory: dict[int, float] = {}
     for times in (t for t in (1, 4, 16) if t <= largest):
@@ -188,7 +192,7 @@ def growth(source: Path, work: Path, largest: int) -> list[Figure]:
 
 
 def worker_memory() -> float:
-    """The most memory (MB) that any of Ray's workers ever held."""
+    """The peak memory (MB) of any Ray worker."""
     import psutil
 
     peaks = [0.0]
@@ -206,8 +210,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = ("whole_process", "against_datatrove", "against_polars", "growth")
-    parser.add_argument("parts", nargs="*", default=[], help=f"{', '.join(parts)}; all by default")
-    parser.add_argument("--largest", type=int, default=16, help="how many times the corpus `growth` goes up to")
+    parser.add_argument("parts", nargs="*", default=[], help=f"{', '.join(parts)}; default: all")
+    parser.add_argument("--largest", type=int, default=16, help="maximum multiple of the corpus for `growth`")
     options = parser.parse_args()
     chosen, source, figures = options.parts or parts, corpus(), list[Figure]()
     with tempfile.TemporaryDirectory(prefix="datajob-bench-") as folder:

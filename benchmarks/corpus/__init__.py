@@ -1,6 +1,5 @@
-"""A corpus of real prose in many languages, built from Debian's documentation packages.
+"""A corpus of real prose in many languages, built from Debian documentation packages.
 
-The packages are downloaded and unpacked into a cache, never installed. Duplicates and junk that
-real documentation has (navigation pages, licences, change logs, untranslated pages) are kept:
-they are what a cleaning job is measured on. Nothing in the product depends on this package.
+The packages are downloaded and unpacked into a cache, but not installed. Duplicates and junk in real documentation (navigation
+pages, licenses, change logs, untranslated pages) are kept, because cleaning jobs are tested on them.
 """

@@ -1,7 +1,7 @@
-"""Choose documents for a corpus of a given size and write them as JSON lines or Parquet.
+"""Select documents for a corpus of a given size and write them as JSON Lines or Parquet.
 
-The choice depends only on the seed and the harvests. Texts stay on disk: memory holds one small
-record a document and, while writing, one row group.
+The selection depends only on the seed and the harvests. Texts stay on disk: memory contains one small record per document and,
+while writing, one row group.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "lang", "sour
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a document's line lies in a harvest, and what is counted about it."""
+    """The position of a document in a harvest, and the values that are counted."""
 
     harvest: Path
     offset: int
@@ -51,7 +51,7 @@ class Report:
 
 
 def index(harvested: Path) -> list[Entry]:
-    """One entry for every document of a harvest."""
+    """One entry for each document of a harvest."""
     entries = []
     offset = 0
     with harvested.open("rb") as lines:
@@ -65,7 +65,7 @@ def index(harvested: Path) -> list[Entry]:
 
 
 def gather(versions: dict[str, str], cache: Path, size: int, jobs: int) -> list[Entry]:
-    """Harvest packages in their order until they hold `size` bytes of distinct text."""
+    """Harvest packages in order until they contain `size` bytes of distinct text."""
     entries: list[Entry] = []
     distinct: dict[bytes, int] = {}
     with ProcessPoolExecutor(jobs) as pool:
@@ -82,14 +82,14 @@ def gather(versions: dict[str, str], cache: Path, size: int, jobs: int) -> list[
 
 
 def choose(entries: Iterable[Entry], size: int, seed: int) -> list[Entry]:
-    """Documents in a seeded order, up to the first that reaches `size` bytes of text.
+    """Documents in a seeded order, until they reach `size` bytes of text.
 
-    A document's place depends on the seed and its id only. When there are too few, all of them
-    come again in another order with `~2`, `~3`, ... after their ids.
+    The position of a document depends only on the seed and its ID. If there are too few, all of them are repeated in a
+    different order, with `~2`, `~3`, ... appended to their IDs.
     """
     known = list(entries)
     if not any(entry.text_bytes for entry in known):
-        raise CorpusError("the packages hold no text")
+        raise CorpusError("the packages contain no text")
     chosen: list[Entry] = []
     total = 0
     for copy in itertools.count(1):
@@ -107,7 +107,7 @@ def seeded(seed: int, *parts: object) -> bytes:
 
 
 def write(chosen: list[Entry], out: Path, form: str, files: int) -> Report:
-    """Write the chosen documents, dealt out to `files` files, and say what was written."""
+    """Write the selected documents to `files` files. Returns a summary."""
     out.mkdir(parents=True, exist_ok=True)
     if any(out.iterdir()):
         raise CorpusError(f"{out} is not empty")

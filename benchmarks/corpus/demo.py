@@ -1,7 +1,7 @@
-"""Sample the small corpus that the project ships, and write what it was made of.
+"""Sample the small corpus of the repository and write its README.
 
-Takes whole pages with all their translations, so that real duplicates (untranslated pages), near
-duplicates (the same manual for two machines) and junk (navigation, licences) come along.
+Selects whole pages with all their translations, so that the sample contains real duplicates (untranslated pages),
+near-duplicates (the same manual for two machines) and junk (navigation, licenses).
 """
 
 import gzip
@@ -11,13 +11,13 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.corpus.build import Entry, seeded
-from benchmarks.corpus.packages import DEMO_LICENCES
+from benchmarks.corpus.packages import DEMO_LICENSES
 
 DOCUMENTS = 3_000
-MOST_OF_A_PAGE = 16  # documents of one page name: there are thousands of index pages
+MOST_OF_A_PAGE = 16  # documents with the same page name; there are thousands of index pages
 MOST_BYTES = 6_000
 LANGUAGES = frozenset(["en", "de", "fr", "es", "it", "pt", "ru", "pl", "zh", "ja", "ko", "ar", "vi"])
-JUNK = "copyright"  # A page name that is always taken, at any length.
+JUNK = "copyright"  # A page name that is always selected, regardless of its length.
 
 _MAIL = re.compile(r"[\w.+-]+(?:@| AT )[\w-]+(?:\.[\w-]+)+")
 _HOST = re.compile(
@@ -26,22 +26,21 @@ _HOST = re.compile(
 
 README = """# The demo corpus
 
-`docs.jsonl.gz` holds {documents} real documents in {languages} languages, one JSON object a line with
-`id`, `text`, `lang` (what the source claims; some pages are in fact untranslated) and `source`
-(package/path). Duplicates, near duplicates and junk are as they are in the sources: cleaning them
-out is what the sample jobs show.
+`docs.jsonl.gz` contains {documents:,} real documents in {languages} languages. Each line is a JSON object with `id`, `text`,
+`lang` (the language according to the source; some pages are not translated) and `source` (package/path). Duplicates,
+near-duplicates and junk are as in the sources: removing them is what the sample jobs demonstrate.
 
-It was made from documentation packages of Debian by
+The corpus was built from Debian documentation packages with
 
     python -m benchmarks.corpus --demo --out DIR
 
-which takes pages in a seeded order, each with its translations, leaves out documents above
-{most_bytes} bytes (but no licence), strips the markup, and **changes the texts in one way**: mail
-addresses and host names are replaced by `someone@example.org` and `example.org`. Everything else is as its authors
-wrote it. The authors and the full licence texts are named in `/usr/share/doc/PACKAGE/copyright`
-of each package. This folder's data stays under those licences, not under the project's own.
+The command selects pages in a seeded order, each with its translations, skips documents larger than {most_bytes:,} bytes
+(except licenses) and removes the markup. It **changes the texts in one way**: email addresses and host names are replaced with
+`someone@example.org` and `example.org`. Everything else is as written by the authors. The authors and the full license texts
+are listed in `/usr/share/doc/PACKAGE/copyright` of each package. The data in this folder remains under these licenses, not
+under the license of this project.
 
-| package | version | licence | documents |
+| Package | Version | License | Documents |
 | --- | --- | --- | ---: |
 {table}
 """
@@ -60,7 +59,7 @@ def write_demo(entries: list[Entry], versions: dict[str, str], out: Path, seed: 
 
 
 def sample(entries: list[Entry], seed: int, documents: int = DOCUMENTS) -> list[Entry]:
-    """Whole groups of documents with one page name, from each family of packages in turn."""
+    """Groups of documents with the same page name, from each family of packages in turn."""
     families: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:
         name = page_name(entry.id)
@@ -76,13 +75,13 @@ def sample(entries: list[Entry], seed: int, documents: int = DOCUMENTS) -> list[
 
 
 def page_name(document: str) -> str:
-    """What a page and its translations have in common: the file's name without a language."""
+    """The common name of a page and its translations: the file name without a language."""
     name = document.rpartition("/")[2]
     return re.sub(r"\.[a-z]{2}(?:[-_][A-Za-z]{2})?(?=\.)", "", name)
 
 
 def without_addresses(text: str) -> str:
-    """The text with example addresses in place of those of real people and machines."""
+    """The text with the addresses of real people and machines replaced by example addresses."""
     return _HOST.sub("example.org", _MAIL.sub("someone@example.org", text))
 
 
@@ -97,7 +96,7 @@ def _readme(rows: list[dict[str, str]], versions: dict[str, str]) -> str:
     for row in rows:
         counts[row["source"].partition("/")[0]] += 1
     table = "\n".join(
-        f"| {package} | {versions[package]} | {DEMO_LICENCES[package]} | {counts[package]} |" for package in sorted(counts)
+        f"| {package} | {versions[package]} | {DEMO_LICENSES[package]} | {counts[package]} |" for package in sorted(counts)
     )
     languages = len({row["lang"] for row in rows})
     return README.format(documents=len(rows), languages=languages, most_bytes=MOST_BYTES, table=table)

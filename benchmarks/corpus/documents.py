@@ -1,7 +1,7 @@
-"""Turn an unpacked package into documents: one row each, about as long as a web page.
+"""Convert an unpacked package to documents, one row each, of about the length of a web page.
 
-Long books are cut at headings. Says which language a package claims a file to be in; many files
-are untranslated, and finding that out is the work of the jobs that read the corpus.
+Long books are split at headings. The language is the one that the package declares for a file. Many files are not translated;
+detecting this is the task of the jobs that read the corpus.
 """
 
 import re
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from benchmarks.corpus.readers import HEADING, read_text
 
-SHORTEST = 80  # characters; less is an empty page
+SHORTEST = 80  # characters; shorter pages are considered empty
 ENOUGH = 5_000  # UTF-8 bytes after which a document ends at the next heading
-MOST = 30_000  # UTF-8 bytes that no document exceeds
-MOST_OF_A_LOG = 65_536  # characters taken of a change log or a copyright file
+MOST = 30_000  # maximum size of a document in UTF-8 bytes
+MOST_OF_A_LOG = 65_536  # maximum characters of a change log or copyright file
 
 _CODES = """
 ar as ast be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn
@@ -38,7 +38,7 @@ class Document:
 
 
 def documents_of(package: str, root: Path) -> Iterator[Document]:
-    """Every document in an unpacked package, in the order of its paths."""
+    """All documents of an unpacked package, in path order."""
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file():
             continue
@@ -60,7 +60,7 @@ def documents_of(package: str, root: Path) -> Iterator[Document]:
 
 
 def language_of(package: str, path: str) -> str:
-    """The language code that the folders, the file name or the package's name claim, else `en`."""
+    """The language code from the folders, the file name or the name of the package; otherwise `en`."""
     *folders, name = path.split("/")
     stem = name.removesuffix(".gz").rpartition(".")[0]
     claims = [
@@ -73,7 +73,7 @@ def language_of(package: str, path: str) -> str:
 
 
 def split(marked: str, enough: int = ENOUGH, most: int = MOST) -> list[str]:
-    """Cut a text with marked headings into documents; no word is lost and the marks are removed."""
+    """Split a text with marked headings into documents. No words are lost, and the marks are removed."""
     if len(marked) * 4 <= most or len(marked.encode()) <= most:
         return [marked.replace(HEADING, "").strip()]
     documents: list[str] = []
@@ -89,7 +89,7 @@ def split(marked: str, enough: int = ENOUGH, most: int = MOST) -> list[str]:
 
 
 def _pieces(section: str, most: int) -> Iterator[str]:
-    """A section as it is, or cut between paragraphs, lines or, at last, characters."""
+    """A section, split between paragraphs, lines or characters if it is too long."""
     if len(section.encode()) <= most:
         yield section
         return

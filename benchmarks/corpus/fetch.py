@@ -1,7 +1,7 @@
 """Download Debian packages into a cache and harvest their documents there.
 
-Needs `apt-cache`, `apt-get` and `dpkg-deb`; installs nothing and changes nothing outside the
-cache. A harvest is a JSON-lines file named by package and version, made once.
+Requires `apt-cache`, `apt-get` and `dpkg-deb`. Installs nothing and changes nothing outside the cache. A harvest is a JSON
+Lines file named after the package and its version, which is created once.
 """
 
 import dataclasses
@@ -15,26 +15,26 @@ from pathlib import Path
 
 from benchmarks.corpus.documents import documents_of
 
-READERS = 1  # To be raised when the readers or the splitting change what a harvest holds.
+READERS = 1  # Increment when a change in the readers or the splitting affects harvests.
 TOOLS = ("apt-cache", "apt-get", "dpkg-deb")
 
 
 class CorpusError(Exception):
-    """The corpus cannot be built; the message says what to do."""
+    """The corpus cannot be built. The message explains what to do."""
 
 
 def default_cache() -> Path:
-    """The user's cache folder for downloaded packages and their harvests."""
+    """The cache folder for downloaded packages and harvests."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datajob" / "corpus"
 
 
 def available(packages: list[str]) -> dict[str, str]:
-    """The version of each package that this machine's package lists have, in the order asked."""
+    """The version of each package that is in the package lists of this machine, in the given order."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         raise CorpusError(
-            f"{' and '.join(missing)} not found: the corpus is made of Debian packages, "
-            "so build it on Debian or in a Debian container"
+            f"{' and '.join(missing)} not found. The corpus consists of Debian packages: "
+            "build it on Debian or in a Debian container"
         )
     shown = subprocess.run(["apt-cache", "show", "--no-all-versions", *packages], capture_output=True, text=True)
     found: dict[str, str] = {}
@@ -43,12 +43,12 @@ def available(packages: list[str]) -> dict[str, str]:
         if len(fields) == 2:
             found[fields["Package"]] = fields["Version"]
     if not found:
-        raise CorpusError("apt knows none of the documentation packages: run `apt-get update` first")
+        raise CorpusError("apt finds none of the documentation packages; run `apt-get update` first")
     return {package: found[package] for package in packages if package in found}
 
 
 def harvest(package: str, version: str, cache: Path) -> Path:
-    """The package's documents as JSON lines, from the cache or freshly downloaded."""
+    """The documents of a package as JSON Lines, from the cache or downloaded."""
     name = f"{package}_{version.replace(':', '%3a')}"
     harvested = cache / f"{name}.r{READERS}.jsonl"
     if harvested.exists():

@@ -1,7 +1,7 @@
-"""Which documentation packages the corpus is made of, in the order in which they are taken.
+"""The documentation packages of the corpus, in the order in which they are used.
 
-The first ones hold many languages each, so that a small corpus is mixed as well. Names that the
-machine's Debian release does not have are skipped by the reader of this list.
+The first ones contain many languages each, so a small corpus is multilingual, too. Packages that do not exist in the Debian
+release of the machine are skipped.
 """
 
 
@@ -43,9 +43,8 @@ PACKAGES: list[str] = [
     "linux-doc-6.12",
 ]
 
-# What the shipped demo corpus is sampled from: only licences that allow anyone to pass the text
-# on, and none with invariant sections.
-DEMO_LICENCES: dict[str, str] = {
+# The packages of the demo corpus in this repository: only licenses that allow redistribution, without invariant sections.
+DEMO_LICENSES: dict[str, str] = {
     "gnome-user-docs": "CC-BY-SA-3.0",
     "installation-guide-amd64": "GPL-2.0-only",
     "installation-guide-arm64": "GPL-2.0-only",

@@ -1,7 +1,7 @@
-"""Turn one documentation file into plain text, paragraphs and lines kept as newlines.
+"""Convert a documentation file to plain text, with paragraphs and lines as newlines.
 
-Knows file formats (HTML, Mallard, man, plain text, message catalogues) and nothing about
-packages, languages or sizes. Every heading is preceded by HEADING, where a long text may be cut.
+Supports HTML, Mallard, man pages, plain text and message catalogs. Each heading is preceded by HEADING, where long texts can be
+split.
 """
 
 import gzip
@@ -24,7 +24,7 @@ _CJK_BREAK = re.compile(f"(?<={_CJK})\\s*\n\\s*(?={_CJK})")
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file with its headings marked, or None when the file is not prose at all."""
+    """The text of a file with marked headings, or None if the file is not prose."""
     name = path.name.removesuffix(".gz")
     reader = _reader_of(name, path)
     if reader is None:
@@ -33,7 +33,7 @@ def read_text(path: Path) -> str | None:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return tidy(reader(data))
     except (OSError, EOFError, ValueError, struct.error, ElementTree.ParseError):
-        return None  # A broken file in a package is not prose either.
+        return None  # A malformed file is not prose either.
 
 
 def _reader_of(name: str, path: Path) -> Callable[[bytes], str] | None:
@@ -49,13 +49,13 @@ def _reader_of(name: str, path: Path) -> Callable[[bytes], str] | None:
         "txt": lambda data: mark_headings(decode(data)),
         "rst": lambda data: mark_headings(decode(data)),
         "md": lambda data: mark_headings(decode(data)),
-        "mo": read_catalogue,
+        "mo": read_catalog,
     }
     return readers.get(name.rpartition(".")[2].lower())
 
 
 def decode(data: bytes) -> str:
-    """Text of bytes: UTF-8, else the character set that the page names, else Latin-1."""
+    """Decode bytes as UTF-8, the charset declared in the page, or Latin-1."""
     named = _CHARSET.search(data, 0, 2048)
     for charset in ("utf-8", named.group(1).decode() if named else "latin-1"):
         try:
@@ -66,7 +66,7 @@ def decode(data: bytes) -> str:
 
 
 def tidy(text: str) -> str:
-    """No control characters, no spaces before a newline, never more than one empty line."""
+    """Remove control characters, spaces before newlines and repeated empty lines."""
     text = text.replace("\r\n", "\n").replace("\u00a0", " ").replace("\u00ad", "").replace("\ufeff", "")
     text = re.sub("[\x00-\x08\x0b-\x1d\x1f\x7f-\x9f]", "", text)
     text = re.sub(r"[ \t]+\n", "\n", text)
@@ -74,7 +74,7 @@ def tidy(text: str) -> str:
 
 
 class _PlainText(HTMLParser):
-    """Collects the text of a page; scripts, heads and page furniture are left out."""
+    """Collects the text of a page without scripts, the head and navigation."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -84,7 +84,7 @@ class _PlainText(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "body":
-            self._skipping = ""  # Old pages leave </head> out.
+            self._skipping = ""  # Old pages omit </head>.
         if self._skipping:
             return
         if tag in _SKIPPED:
@@ -92,7 +92,7 @@ class _PlainText(HTMLParser):
         self._verbatim = self._verbatim or tag == "pre"
         self._break(tag)
         if ("hidden", "true") in attrs and not self.parts[-1].endswith(("\n", " ")):
-            self.parts.append(" ")  # Variants of one word, of which a script would show one.
+            self.parts.append(" ")  # Variants of a word, one of which a script would show.
         if tag in _HEADINGS:
             self.parts.append(HEADING)
 
@@ -129,7 +129,7 @@ class _PlainText(HTMLParser):
 
 
 def read_html(page: str) -> str:
-    """The text that a reader of the page sees."""
+    """The visible text of a page."""
     parser = _PlainText()
     parser.feed(page)
     parser.close()
@@ -180,7 +180,7 @@ _ROFF_ESCAPES = [
 
 
 def read_man(page: str) -> str:
-    """A simple un-roffed man page: sections as headings, lines filled to paragraphs."""
+    """A man page as plain text: sections as headings, lines joined into paragraphs."""
     lines: list[str] = []
     filling, skipping = True, False
     for line in page.splitlines():
@@ -213,16 +213,16 @@ _HASHED = re.compile(r"^(?=#{1,4} \S)", re.MULTILINE)
 
 
 def mark_headings(text: str) -> str:
-    """Plain text, reStructuredText or Markdown as it is, with its headings marked."""
+    """Plain text, reStructuredText or Markdown, unchanged except for marked headings."""
     return _HASHED.sub(HEADING, _UNDERLINED.sub(HEADING, text))
 
 
-def read_catalogue(data: bytes) -> str:
-    """The translated messages of a compiled catalogue (.mo), one a line."""
+def read_catalog(data: bytes) -> str:
+    """The translated messages of a compiled catalog (.mo), one per line."""
     order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
     count, _, table = struct.unpack_from(f"{order}3I", data, 8)
     messages = []
-    for i in range(1, count):  # The first entry is the catalogue's header.
+    for i in range(1, count):  # The first entry is the header of the catalog.
         length, offset = struct.unpack_from(f"{order}2I", data, table + 8 * i)
         messages.append(data[offset : offset + length].decode().replace("\0", "\n"))
     return "\n".join(messages)

@@ -16,7 +16,7 @@ from benchmarks.corpus import build, demo
 from benchmarks.corpus.__main__ import size_in_bytes
 from benchmarks.corpus.documents import Document, documents_of, language_of, split
 from benchmarks.corpus.fetch import CorpusError, available
-from benchmarks.corpus.readers import HEADING, mark_headings, read_catalogue, read_html, read_man, read_text, tidy
+from benchmarks.corpus.readers import HEADING, mark_headings, read_catalog, read_html, read_man, read_text, tidy
 
 SHIPPED = Path(__file__).parents[2] / "manifests" / "samples" / "data"
 
@@ -47,7 +47,7 @@ def test_a_message_catalogue_gives_its_translations() -> None:
         table += struct.pack("<2I", len(message), 28 + 8 * len(messages) + len(strings))
         strings += message
     data = struct.pack("<7I", 0x950412DE, 0, len(messages), 28, 28, 0, 0) + table + strings
-    assert read_catalogue(data) == "Bonjour\nMonde"
+    assert read_catalog(data) == "Bonjour\nMonde"
 
 
 def test_a_broken_file_is_no_document(tmp_path: Path) -> None:

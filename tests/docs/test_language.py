@@ -30,7 +30,7 @@ AREAS = {
     "samples": ["manifests/samples/*.*", "kind-config.yaml"],
     "tools": ["Makefile", "*.toml", "hack/**/*.*", "benchmarks/**/*.py", "*/Dockerfile", "workloads/requirements.sh"],
 }
-PENDING = ("reference", "api", "engine", "formats", "operators", "controller", "samples", "tools")
+PENDING = ("reference", "api", "engine", "formats", "operators", "controller")
 """Areas that still contain retired terms."""
 
 

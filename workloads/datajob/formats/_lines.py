@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CODECS: dict[str, Any] = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 """Endings of compressed files, which are streamed from their start."""
+READ_ENDINGS = ("", *CODECS)
+"""What may follow the ending of a file that readers find in folders."""
 MAX_LINE = 1 << 30
 """A longer line is not kept in memory but reported as one bad record."""
 BAD_TEXT = 64 << 10

@@ -1,18 +1,21 @@
-"""CSV and its relatives (tab-separated and so on)."""
+"""CSV and other delimited text, such as tab-separated values."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datajob.errors import InvalidJob
 from datajob.formats._columns import ColumnsReader, conform, unite
-from datajob.formats._csv_parse import BLOCK_BYTES, CsvParser, Dialect, header, learnt_types
+from datajob.formats._csv_parse import BLOCK_BYTES, CsvParser, inferred_types
+from datajob.formats._csv_records import Dialect
+from datajob.formats._csv_types import LARGE
 from datajob.formats._json_write import ENDINGS, compressed, json_column
-from datajob.formats._lines import BAD_TEXT, line_bytes, line_fragments
+from datajob.formats._lines import BAD_TEXT, READ_ENDINGS, line_bytes, line_fragments
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.types import TypeName, arrow_type
@@ -25,65 +28,104 @@ THREADS = 16
 
 
 class CsvReader(ColumnsReader):
-    """Files of delimited values (`.csv`, `.tsv`), plain or compressed by gzip or zstd."""
+    """Files of delimited values (`.csv`, `.tsv`), plain or compressed.
 
-    suffixes = tuple(f"{name}{ending}" for name in (".csv", ".tsv") for ending in ENDINGS.values())
+    Types are inferred from the beginning of each file: a column becomes int64, double or bool only if every value survives
+    it. Leading zeros, plus signs, `nan`, `1e400`, more digits than the type keeps, and `True` are text. A row that does not
+    fit is a failed row with its number and the reason.
+    """
+
+    suffixes = tuple(f"{name}{ending}" for name in (".csv", ".tsv") for ending in READ_ENDINGS)
     delimiter: str | None = Field(
-        default=None, min_length=1, max_length=1, description="Between values; by default a tab for `.tsv`, else a comma."
+        default=None,
+        min_length=1,
+        max_length=16,
+        description="What separates values, such as `;` or `||`. The default is a tab for `.tsv` files, otherwise a comma.",
     )
     quote: str = Field(
-        default='"', min_length=1, max_length=1, description="Around values that hold a delimiter or a line break."
+        default='"',
+        max_length=1,
+        description="Character around values that contain a delimiter or a line break. An empty string turns quoting off.",
     )
     escape: str | None = Field(
-        default=None, min_length=1, max_length=1, description="Before a quote inside of quotes; by default quotes are doubled."
+        default=None, min_length=1, max_length=1, description="Escape character; by default, quotes are escaped by doubling."
     )
-    header: bool = Field(default=True, description="Whether the first row of each file names the columns.")
+    header: bool = Field(default=True, description="Whether the first row of each file contains the column names.")
     names: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="Names of the columns, instead of the header's; without either f0, f1, ..."
+        default=None,
+        min_length=1,
+        description="Column names that replace the header. Without a header, the default is f0, f1, and so on.",
     )
     types: dict[str, TypeName] = Field(
-        default={},
-        alias="schema",
-        description="Types of columns that are not to be learnt from a sample, such as `zip: string`.",
+        default={}, alias="schema", description="Types of columns, such as `zip: string`, instead of inferred ones."
     )
-    nulls: tuple[str, ...] = Field(default=("",), description="What stands for null where it is not quoted.")
+    infer_types: bool = Field(
+        default=True, description="Whether to infer types. If false, every column that `schema` does not name is text."
+    )
+    nulls: tuple[str, ...] = Field(default=("",), description="Values that stand for null unless they are quoted.")
+    ragged: Literal["fail", "fill", "cut", "fit"] = Field(
+        default="fail",
+        description="What to do with rows that have too few or too many values: `fail` them, `fill` short rows with nulls, "
+        "`cut` surplus values, or `fit` (both).",
+    )
+    comment: str | None = Field(default=None, min_length=1, max_length=16, description="Prefix of lines to skip, such as `#`.")
+    skip_lines: int = Field(default=0, ge=0, description="Number of lines to skip at the start of each file.")
+    skip_blanks: bool = Field(default=False, description="Whether to skip spaces and tabs after each delimiter.")
     encoding: str = Field(default="utf-8", min_length=1, description="Encoding of the text, such as `gb18030`.")
     multiline: bool = Field(
-        default=True, description="Whether quoted values may hold line breaks; false lets large files be cut in pieces."
+        default=True,
+        description="Whether quoted values may contain line breaks. If false, large files are read in parallel pieces.",
     )
 
+    @model_validator(mode="after")
+    def _usable_characters(self) -> CsvReader:
+        for name in ("quote", "escape"):
+            if (value := getattr(self, name)) and (not value.isascii() or value in "\r\n"):
+                raise ValueError(f"{name} must be one ASCII character, not {value!r}")
+        if self.delimiter is not None and ("\n" in self.delimiter or self.delimiter == self.quote):
+            raise ValueError("delimiter must differ from the quote and contain no line break")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(
+                f"there is no encoding {self.encoding!r}; try utf-8, gb18030, big5, shift_jis or latin-1"
+            ) from None
+        return self
+
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
-        """The whole file; byte ranges of about `target` when no value holds a line break."""
-        return [Fragment(file, 0, -1, file.size)] if self.multiline or self._recoded() else line_fragments(file, target)
+        """The whole file; byte ranges of about `target` when no value contains a line break."""
+        whole = (self.multiline and self.quote) or self._recoded() or self.skip_lines
+        return [Fragment(file, 0, -1, file.size)] if whole else line_fragments(file, target)
 
     def row_bytes(self, files: Sequence[InputFile]) -> int:
         """From the head of the first file."""
         return line_bytes(files[0])
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
-        """The headers' union; types from a sample of each file's head: int64, double, bool, else string.
-
-        Numbers with leading zeros and dates stay strings. A value that does not fit later is a bad record.
-        """
+        """The union of the headers and of `schema`, with types from a sample of each file's head."""
         import pyarrow as pa
 
         step = max(1.0, len(files) / SAMPLE_FILES)
         chosen = [files[int(i * step)] for i in range(min(len(files), SAMPLE_FILES))]
         with ThreadPoolExecutor(THREADS) as pool:
-            found = list(pool.map(lambda file: learnt_types(file.path, self._dialect(file), len(chosen)), chosen))
+            found = list(pool.map(lambda file: inferred_types(file.path, self._dialect(file), len(chosen)), chosen))
         mixed = _names_of_several_types(found)
         schemas = {
             file.path: pa.schema([(f.name, self._type(f, mixed)) for f in schema])
             for file, schema in zip(chosen, found, strict=True)
         }
-        return self._all_columns(unite(schemas), files)
+        united = unite(schemas)
+        if not united.names:  # no file has a row: what the job says of the columns is all there is
+            known = dict.fromkeys([*self.types, *(self.names or ()), *(self.columns or ())])
+            united = pa.schema([(name, self._type(pa.field(name, pa.string()), set())) for name in known])
+        return self._all_columns(united, files)
 
     def _type(self, field: Any, mixed: set[str]) -> pa.DataType:
         import pyarrow as pa
 
         if field.name in self.types:
             return arrow_type(self.types[field.name])
-        kind: pa.DataType = pa.string() if field.name in mixed else field.type
+        kind: pa.DataType = field.type if self.infer_types and field.name not in mixed else pa.string()
         return kind
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
@@ -94,8 +136,8 @@ class CsvReader(ColumnsReader):
             start = f"row {row}" if fragment.start == 0 else f"row {row} after byte {fragment.start}"
             on_bad(text[:BAD_TEXT], f"{path}:{start}: {reason}")
 
-        dialect = self._dialect(fragment.file)
-        parser = CsvParser(path, dialect, header(path, dialect), schema, bad)
+        exact = frozenset(schema.names) - set(self.types)
+        parser = CsvParser(path, self._dialect(fragment.file), schema, exact, bad)
         for table in parser.tables(fragment.start, fragment.end, max(batch_bytes, BLOCK_BYTES)):
             yield conform(table, schema, fragment, self)
 
@@ -113,30 +155,38 @@ class CsvReader(ColumnsReader):
             nulls=self.nulls,
             encoding=self.encoding if self._recoded() else "utf-8",
             multiline=self.multiline,
+            comment=self.comment,
+            skip_lines=self.skip_lines,
+            skip_blanks=self.skip_blanks,
+            ragged=self.ragged,
         )
 
 
 def _names_of_several_types(schemas: Sequence[pa.Schema]) -> set[str]:
-    """Columns that are numbers in one file and something else in another: as text they are all the same."""
+    """Columns that are text unless one type keeps the values of all files: integers and decimals meet in double."""
     import pyarrow as pa
 
-    seen: dict[str, Any] = {}
-    mixed: set[str] = set()
+    seen: dict[str, set[Any]] = {}
+    large: set[str] = set()
     for field in (field for schema in schemas for field in schema if not pa.types.is_null(field.type)):
-        known = seen.setdefault(field.name, field.type)
-        if known != field.type and {known, field.type} != {pa.int64(), pa.float64()}:
-            mixed.add(field.name)
-    return mixed
+        seen.setdefault(field.name, set()).add(field.type)
+        if field.metadata == LARGE:
+            large.add(field.name)
+    return {name for name, kinds in seen.items() if len(kinds) > 1 and (kinds != {pa.int64(), pa.float64()} or name in large)}
 
 
 class CsvWriter(Writer):
-    """Comma-separated values with a header: times as ISO 8601, bytes as base64, null as nothing, texts in quotes."""
+    """Write comma-separated values with a header.
+
+    Times become ISO 8601, bytes base64, null an empty value and text is quoted. In a file of one column, null is written as
+    an empty text in quotes, because most readers skip blank lines.
+    """
 
     extension = tuple(f".csv{ending}" for ending in ENDINGS.values())
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Between values.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Character that separates values.")
     compression: Literal["none", "gzip", "zstd"] = Field(default="none", description="Compression of the files.")
     file_bytes: int = Field(
-        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
@@ -173,6 +223,8 @@ class _CsvEncoder:
         text = pa.BufferOutputStream()
         options = pyarrow.csv.WriteOptions(include_header=header, delimiter=self._delimiter)
         columns = [_text_of_times_and_bytes(column) for column in table.columns]
+        if len(columns) == 1 and columns[0].null_count:
+            columns = [columns[0].cast(pa.string()).fill_null("")]
         pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), text, options)
         self._sink.write(text.getvalue())
 

@@ -1,4 +1,4 @@
-"""A control plane with what the project installs, and controllers on it."""
+"""A control plane with the manifests of the project, and controllers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ Start = Callable[..., ControllerProcess]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder need the control plane."""
+    """All tests in this folder need the control plane."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.control_plane)
@@ -24,18 +24,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def api(control_plane: Cluster) -> Api:
-    """The API server as an administrator, with KubeRay's types and all of ours."""
+    """The API server as an administrator, with the CRDs of KubeRay and the manifests of the project."""
     control_plane.install_kuberay_crds()
     control_plane.apply_kustomization(str(ROOT / "manifests"))
     control_plane.wait_until_established("datajobs.datajob.io")
-    # There is no node for the Deployment: the tests run the controller themselves.
+    # There is no node for the Deployment: the tests run the controller as a process.
     control_plane.kubectl("-n", "datajob-system", "delete", "deployment/datajob-controller", "--wait=true")
     return connect(control_plane.kubeconfig)
 
 
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """A namespace for one test."""
     name = api.create_namespace("test")
     yield name
     api.delete("namespaces", "", name)
@@ -49,17 +49,17 @@ def jobs(api: Api, namespace: str) -> Jobs:
 
 @pytest.fixture
 def gate(api: Api) -> Iterator[Gate]:
-    """A gate before the API server; whoever asks for it gets controllers behind it."""
+    """A gate in front of the API server; controllers of tests that use this fixture connect through it."""
     with gate_to(api.server) as made:
         yield made
 
 
 @pytest.fixture
 def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Starts controllers that serve the test's namespace only; they end with the test."""
+    """Starts controllers that watch only the namespace of the test; they are stopped after it."""
     server = f"https://127.0.0.1:{request.getfixturevalue('gate').port}" if "gate" in request.fixturenames else ""
     kubeconfig = account_kubeconfig(api, control_plane.kubeconfig, tmp_path, server)
-    # In a namespace of its own each test may have a leader of its own.
+    # Each test has its own namespace and therefore its own leader.
     env = {"KUBECONFIG": str(kubeconfig), "DATAJOB_LEASE_SECONDS": "6", "DATAJOB_NAMESPACES": namespace}
     started: list[ControllerProcess] = []
 
@@ -75,7 +75,7 @@ def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, requ
 
 @pytest.fixture(scope="module")
 def controller(api: Api, control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerProcess]:
-    """A controller that leads and serves the whole cluster, for all tests of a file."""
+    """A leading controller that watches the whole cluster, for all tests of a file."""
     folder = tmp_path_factory.mktemp("controller")
     env = {"KUBECONFIG": str(account_kubeconfig(api, control_plane.kubeconfig, folder)), "DATAJOB_LEASE_SECONDS": "6"}
     made = ControllerProcess(folder, "controller", env).start()

@@ -1,4 +1,4 @@
-"""What goes wrong in a cluster, and that DataJobs get over it."""
+"""Faults in a cluster, and the recovery of DataJobs."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from tests.support.gate import Gate
 
 
 def stays(condition: Any, seconds: float) -> None:
-    """A condition holds for some time."""
+    """A condition stays true for some time."""
     with pytest.raises(TooLate):
         wait_for(lambda: not condition(), "the opposite", seconds)
 
@@ -38,7 +38,7 @@ def test_a_new_controller_catches_up_with_what_happened_before_it_started(jobs: 
     jobs.apply()
     found = jobs.set_running()
     first.kill()
-    jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
     jobs.apply("second")
     start()
     jobs.wait_phase("Complete", seconds=60)
@@ -67,7 +67,7 @@ def test_a_manually_deleted_configmap_is_recreated(jobs: Jobs, start: Start) -> 
 
 
 def test_an_object_of_the_same_name_that_belongs_to_others_is_never_touched(jobs: Jobs, start: Start) -> None:
-    # The name holds a digest of the DataJob's UID, so it is known only after the DataJob is there: nobody runs meanwhile.
+    # The name contains a digest of the UID, so it is known only once the DataJob exists. Suspended, it does not run yet.
     job = jobs.apply(suspend=True)
     controller = start()
     jobs.wait_phase("Suspended", seconds=60)
@@ -84,7 +84,7 @@ def test_an_object_of_the_same_name_that_belongs_to_others_is_never_touched(jobs
     assert name in stalled["message"]
     assert jobs.api.get("rayjobs", jobs.namespace, name)["spec"]["entrypoint"] == "sleep 1"
     jobs.api.delete("rayjobs", jobs.namespace, name)
-    jobs.edit(retry={"limit": 1})  # or thirty seconds later by itself
+    jobs.edit(retry={"limit": 1})  # or thirty seconds later without an edit
     assert jobs.ray_job()["spec"]["entrypoint"].startswith("python -m datajob.cluster.run")
     assert controller.live()
 
@@ -110,12 +110,12 @@ def test_an_outage_of_the_api_server_for_a_minute_loses_nothing(jobs: Jobs, gate
     jobs.apply()
     found = jobs.set_running()
     gate.shut()
-    jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
     jobs.apply("second")
     away = time.monotonic()
     stays(lambda: time.monotonic() - away < 60 and jobs.status()["phase"] == "Running", 58)
     gate.open()
-    if not controller.live():  # it gave up the Lease; Kubernetes starts it again
+    if not controller.live():  # it lost the Lease and exited; Kubernetes would restart it
         controller.start()
     jobs.wait_phase("Complete", seconds=60)
     jobs.ray_job(name="second", seconds=60)
@@ -127,7 +127,7 @@ def test_a_silent_watch_is_detected(jobs: Jobs, gate: Gate, start: Start) -> Non
     jobs.apply()
     found = jobs.set_running()
     gate.swallow()
-    jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+    jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
     jobs.wait_phase("Complete", seconds=150)
 
 
@@ -144,10 +144,10 @@ def test_a_status_that_conflicts_is_written_again(jobs: Jobs, start: Start) -> N
     controller = start()
     jobs.apply()
     found = jobs.set_running()
-    for number in range(20):  # every edit makes the resource version that the controller knows an old one
+    for number in range(20):  # every edit makes the resource version in the controller's memory outdated
         jobs.api.patch("datajobs", jobs.namespace, "clean", {"metadata": {"annotations": {"edit": str(number)}}})
         if number == 10:
-            jobs.kuberay_says(found, "SUCCEEDED", "Complete")
+            jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
     jobs.wait_phase("Complete")
     assert jobs.get()["metadata"]["annotations"]["edit"] == "19"
     assert controller.errors() == []

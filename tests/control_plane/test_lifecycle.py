@@ -1,4 +1,4 @@
-"""The life of a DataJob on a real API server: the controller as shipped, KubeRay's status written by the test."""
+"""The lifecycle of a DataJob on a real API server with a real controller; the test writes the status of RayJobs."""
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_a_deadline_ends_a_job(jobs: Jobs) -> None:
 
 def test_a_finished_job_is_deleted_after_its_time_to_live(jobs: Jobs) -> None:
     jobs.apply(ttlSecondsAfterFinished=2)
-    jobs.kuberay_says(jobs.ray_job(), "SUCCEEDED", "Complete")
+    jobs.set_ray_job_status(jobs.ray_job(), "SUCCEEDED", "Complete")
     wait_for(lambda: not jobs.get(), "the DataJob to go", 30)
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a real controller: every expression of the dashboard has an answer, every alert is understood."""
+"""A real Prometheus scrapes a real controller: every panel of the dashboard has data, and every alert is valid."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ class Prometheus:
         self._port = port
 
     def query(self, expression: str) -> list[Any]:
-        """What an expression has for an answer now; raises when it is not understood."""
+        """The result of an expression; raises if it is invalid."""
         address = f"http://127.0.0.1:{self._port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
         with urllib.request.urlopen(address, timeout=10) as answer:
             return list(json.loads(answer.read())["data"]["result"])
@@ -46,7 +46,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(controller: ControllerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Debian's Prometheus with our rules, scraping the controller every second."""
+    """Prometheus from Debian with the rules of the project, scraping the controller every second."""
     try:
         packages.ensure(PROGRAMS)
     except packages.MissingPackages as missing:
@@ -73,7 +73,7 @@ def prometheus(controller: ControllerProcess, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
-    """A job that ran to its end while Prometheus looked on, one for all panels."""
+    """A job that ran to its end while Prometheus was scraping; all panels share it."""
     jobs = Jobs(api, "monitoring-test")
     api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": jobs.namespace}})
     wait_for(lambda: prometheus.query("datajob_leader"), "a first scrape", 30)

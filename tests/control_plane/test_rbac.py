@@ -1,4 +1,4 @@
-"""Least privilege: what the controller and a job may do, and what they may not."""
+"""Least privilege: the permissions of the controller and of a job."""
 
 import pytest
 

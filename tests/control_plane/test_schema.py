@@ -1,4 +1,4 @@
-"""What the API server takes and what it refuses, in words that name the place; and what only the controller can know."""
+"""What the API server accepts, what it rejects with the name of the field, and what only the controller can check."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A controller serves a kind that neither its runtime nor DataJob has heard of, on a real API server."""
+"""On a real API server, a controller serves a second kind without any change of its runtime or of DataJob."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the controller's decisions."""
+"""Fixtures for the tests of decisions."""
 
 import pytest
 

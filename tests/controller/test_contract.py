@@ -1,4 +1,4 @@
-"""What the controller puts into a job's pods is what the workload reads there, and nothing else."""
+"""The workload reads in its pod what the controller puts there, and nothing else."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

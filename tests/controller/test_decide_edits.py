@@ -1,4 +1,4 @@
-"""What the author changes, and what stands in the way of a DataJob."""
+"""Edits by the user, and obstacles of a DataJob."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Attempts that fail, are lost or never start, and what follows."""
+"""Attempts that fail, are lost or never start, and what happens next."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The undisturbed life of a DataJob, decided again and again."""
+"""The lifecycle of a DataJob without faults."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Why an attempt failed, from what KubeRay and the driver say."""
+"""The reason for a failed attempt, from the status of KubeRay and the report of the driver."""
 
 from typing import Any
 

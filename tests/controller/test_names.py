@@ -1,4 +1,4 @@
-"""Names fit KubeRay's limits and never collide."""
+"""Names respect the limits of KubeRay and never collide."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whole manifests against golden files. `UPDATE_GOLDEN=1 pytest tests/controller/test_objects.py` writes them anew."""
+"""Complete manifests against golden files. `UPDATE_GOLDEN=1 pytest tests/controller/test_objects.py` updates them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The queue: one worker per key, nothing lost, and one bad key never holds up the others."""
+"""The work queue: one worker per key, nothing is lost, and a failing key never delays the others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from datajob_controller.runtime.workqueue import WorkQueue
 
 
 def run(handle: Callable[[str], Awaitable[None]], keys: list[str], until: Callable[[], bool]) -> WorkQueue[str]:
-    """Work through keys with four workers until a condition holds."""
+    """Process keys with four workers until a condition is true."""
     queue: WorkQueue[str] = WorkQueue()
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""The whole thing on a node: the shipped images and chart, KubeRay's operator, S3 in the cluster."""
+"""End-to-end tests on a node: the images and the chart of the project, KubeRay, and S3 in the cluster."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.node_jobs import NodeJobs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder need a node and time."""
+    """All tests in this folder need a node and more time."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
@@ -42,7 +42,7 @@ def api(installed: Cluster) -> Api:
 
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
-    """A namespace of the test's own; it has to go in time."""
+    """A namespace for one test; its deletion must not hang."""
     name = api.create_namespace("e2e")
     yield name
     api.delete("namespaces", "", name)

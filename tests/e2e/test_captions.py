@@ -1,4 +1,4 @@
-"""The sample that captions photos, on a node: the image with torch, the model on a volume, two actors at work.
+"""The sample that captions photos, on a node: the image with torch, the model on a volume, two actors.
 
 Each image is 7 GB, because without an index of torch's CPU builds it holds CUDA's libraries.
 """
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.large
 
 @pytest.fixture(scope="module")
 def volume(installed: Cluster) -> Iterator[str]:
-    """A folder of the node that any user of a pod can read: a tiny LLaVA-NeXT, and photos."""
+    """A folder of the node that pods of any user can read, with a tiny LLaVA-NeXT and photos."""
     needs_torch()
     if isinstance(installed, KindCluster):
         pytest.skip("the nodes of kind do not see this machine's folders")

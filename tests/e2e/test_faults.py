@@ -1,4 +1,4 @@
-"""Pods, nodes and controllers that go away, and the author's change of mind, while a job really runs."""
+"""Lost pods and controllers, suspension and deletion, while a real job runs."""
 
 import time
 
@@ -11,7 +11,7 @@ from tests.support.node_jobs import DOCUMENTS, NodeJobs
 
 
 def rows(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> int:
-    """The rows of the slow job's result."""
+    """The number of rows in the result of the slow job."""
     import pyarrow.parquet as pq
 
     with s3_in_cluster.files() as files:

@@ -1,4 +1,4 @@
-"""The real scheduler and Ray's real autoscaler: accelerators without hardware, and workers that come and go."""
+"""The real scheduler and the real Ray autoscaler: simulated accelerators, and workers that are added and removed."""
 
 from typing import Any
 

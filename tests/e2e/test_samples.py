@@ -1,4 +1,4 @@
-"""The samples from `kubectl apply` to finished data."""
+"""The samples, from `kubectl apply` to the result."""
 
 import json
 

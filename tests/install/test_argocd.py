@@ -1,4 +1,4 @@
-"""Argo CD's view of a DataJob, by the shipped Lua script, for every state that the controller writes."""
+"""The health of a DataJob in Argo CD, by the Lua script in the manifests, for every state."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def lua(value: Any) -> str:
 
 
 def health(job: dict[str, Any]) -> str:
-    """What Argo CD would show."""
+    """The health that Argo CD shows."""
     try:
         packages.ensure({"lua5.4": "lua5.4"})
     except packages.MissingPackages as missing:

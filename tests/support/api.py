@@ -28,7 +28,7 @@ BASES = {
 
 
 class Refused(Exception):
-    """The API server said no."""
+    """The API server returned an error."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -57,10 +57,10 @@ class Api:
         except HTTPError as error:
             text = error.read()
             try:
-                said = json.loads(text)["message"]
+                message = json.loads(text)["message"]
             except (ValueError, KeyError):
-                said = text.decode(errors="replace")
-            raise Refused(error.code, said) from None
+                message = text.decode(errors="replace")
+            raise Refused(error.code, message) from None
 
     def get(self, plural: str, namespace: str, name: str) -> Any:
         """An object, or None."""
@@ -72,7 +72,7 @@ class Api:
             raise
 
     def list(self, plural: str, namespace: str = "", selector: str = "") -> list[Any]:
-        """Objects of a namespace, or of all."""
+        """The objects of a namespace, or of all namespaces."""
         query = f"?labelSelector={selector}" if selector else ""
         return list(self.request("GET", _path(plural, namespace) + query)["items"])
 
@@ -94,7 +94,7 @@ class Api:
         return self.request("PATCH", path, body, "application/merge-patch+json")
 
     def delete(self, plural: str, namespace: str, name: str, grace_seconds: int | None = None) -> None:
-        """Delete an object; one that is not there is no error."""
+        """Delete an object if it exists."""
         options = {"gracePeriodSeconds": grace_seconds} if grace_seconds is not None else None
         try:
             self.request("DELETE", _path(plural, namespace, name), options)
@@ -103,7 +103,7 @@ class Api:
                 raise
 
     def create_namespace(self, prefix: str) -> str:
-        """Create a namespace with a name of its own, ready for pods; its name."""
+        """Create a namespace with a unique name that is ready for pods, and return its name."""
         name = f"{prefix}-{secrets.token_hex(4)}"
         self.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         wait_for(lambda: self.get("serviceaccounts", name, "default"), f"the default account of the namespace {name}", 30)
@@ -118,7 +118,10 @@ class Api:
     def as_account(self, namespace: str, account: str) -> "Api":
         """The same API server, as a service account."""
         bare = ssl.create_default_context()
-        bare.check_hostname, bare.verify_mode = False, ssl.CERT_NONE  # who asks is the point here, not who answers
+        bare.check_hostname, bare.verify_mode = (
+            False,
+            ssl.CERT_NONE,
+        )  # these tests are about the identity of the client, not of the server
         return Api(self.server, bare, self.token_of(namespace, account))
 
 

@@ -1,4 +1,4 @@
-"""DataJobs on a real API server, with the test in the role of KubeRay where none runs."""
+"""DataJobs on a real API server. Where KubeRay does not run, the test writes the status of RayJobs."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ SPEC = {
 
 
 class Jobs:
-    """The DataJobs of one namespace."""
+    """The DataJobs in one namespace."""
 
     def __init__(self, api: Api, namespace: str) -> None:
         self.api = api
         self.namespace = namespace
 
     def manifest(self, name: str = "clean", **spec: Any) -> dict[str, Any]:
-        """A DataJob as an author writes it."""
+        """A DataJob as a user writes it."""
         meta = {"name": name, "namespace": self.namespace}
         return {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": meta, "spec": {**SPEC, **spec}}
 
@@ -48,12 +48,12 @@ class Jobs:
         return next((dict(c) for c in self.status(name).get("conditions", ()) if c["type"] == kind), {})
 
     def wait_phase(self, phase: str, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
-        """Wait for a phase; gives the status."""
+        """Wait for a phase and return the status."""
         wait_for(lambda: self.status(name).get("phase") == phase, f"{name} to be {phase}: {self.status(name)}", seconds)
         return self.status(name)
 
     def wait_condition(self, kind: str, reason: str, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
-        """Wait until a condition holds for a reason; gives it."""
+        """Wait until a condition is True for a reason and return it."""
 
         def holds() -> bool:
             found = self.condition(kind, name)
@@ -74,34 +74,40 @@ class Jobs:
 
         return wait_for(found, f"the RayJob of attempt {attempt} of {name}", seconds) or {}
 
-    def kuberay_says(self, ray_job: dict[str, Any], job: str, deployment: str, **status: Any) -> None:
+    def set_ray_job_status(self, ray_job: dict[str, Any], job: str, deployment: str, **status: Any) -> None:
         """Write a RayJob's status as KubeRay does."""
-        said = {"jobStatus": job, "jobDeploymentStatus": deployment, "rayClusterName": f"{ray_job['metadata']['name']}-abcde"}
-        self.api.patch("rayjobs", self.namespace, ray_job["metadata"]["name"], {"status": {**said, **status}}, "status")
+        status_of_kuberay = {
+            "jobStatus": job,
+            "jobDeploymentStatus": deployment,
+            "rayClusterName": f"{ray_job['metadata']['name']}-abcde",
+        }
+        self.api.patch(
+            "rayjobs", self.namespace, ray_job["metadata"]["name"], {"status": {**status_of_kuberay, **status}}, "status"
+        )
 
     def set_running(self, attempt: int = 1, name: str = "clean") -> dict[str, Any]:
-        """Bring a DataJob to where its driver runs."""
+        """Bring a DataJob to the phase Running."""
         found = self.ray_job(attempt, name)
-        self.kuberay_says(found, "RUNNING", "Running")
+        self.set_ray_job_status(found, "RUNNING", "Running")
         self.wait_phase("Running", name)
         return found
 
     def succeeds(self, name: str = "clean", attempt: int = 1) -> None:
         """Let the driver succeed."""
-        self.kuberay_says(self.ray_job(attempt, name), "SUCCEEDED", "Complete")
+        self.set_ray_job_status(self.ray_job(attempt, name), "SUCCEEDED", "Complete")
         self.wait_phase("Complete", name)
 
     def fails(self, message: str, attempt: int = 1, name: str = "clean") -> None:
         """Let the driver fail."""
         found = self.ray_job(attempt, name)
-        self.kuberay_says(found, "FAILED", "Failed", reason="AppFailed", message=message)
+        self.set_ray_job_status(found, "FAILED", "Failed", reason="AppFailed", message=message)
 
     def events(self, name: str = "clean") -> list[str]:
         """Reasons of the Events about a DataJob."""
         return [e["reason"] for e in self.api.list("events", self.namespace) if e["involvedObject"]["name"] == name]
 
     def bring_to(self, phase: str) -> None:
-        """Apply a DataJob and lead it to a phase."""
+        """Apply a DataJob and bring it to a phase."""
         self.apply(retry={"limit": 1, "backoffSeconds": 600})
         match phase:
             case "Starting":
@@ -120,7 +126,7 @@ class Jobs:
         self.wait_phase(phase)
 
     def owned(self) -> list[str]:
-        """What the controller made in the namespace and what still is there."""
+        """The objects in the namespace that the controller created."""
         selector = "app.kubernetes.io/managed-by%3Ddatajob-controller"
         found = ((plural, one) for plural in OWNED for one in self.api.list(plural, self.namespace, selector))
         return [f"{plural}/{one['metadata']['name']}" for plural, one in found]

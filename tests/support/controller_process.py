@@ -1,4 +1,4 @@
-"""The controller as a process of its own, with the service account and the roles that are shipped, and nothing more."""
+"""The controller as a separate process, with the service account and roles of the manifests and nothing more."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ NAMESPACE = "datajob-system"
 
 
 class ControllerProcess:
-    """One replica."""
+    """One replica of the controller."""
 
     def __init__(self, folder: Path, name: str, env: dict[str, str], module: str = "datajob_controller") -> None:
         self.name = name
@@ -30,11 +30,11 @@ class ControllerProcess:
 
     @property
     def address(self) -> str:
-        """Host and port of its metrics and probes."""
+        """Host and port of metrics and probes."""
         return f"127.0.0.1:{self._env['DATAJOB_HTTP_PORT']}"
 
     def start(self) -> "ControllerProcess":
-        """Start it, and wait until it answers probes."""
+        """Start the process and wait until it answers probes."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
@@ -43,32 +43,32 @@ class ControllerProcess:
         return self
 
     def kill(self) -> None:
-        """End it without a chance to say goodbye."""
+        """Kill the process."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it as Kubernetes does."""
+        """Stop the process as Kubernetes does."""
         self._end(signal.SIGTERM)
 
     def live(self) -> bool:
-        """What the liveness probe sees."""
+        """The result of the liveness probe."""
         return self._ok("livez")
 
     def ready(self) -> bool:
-        """What the readiness probe sees."""
+        """The result of the readiness probe."""
         return self._ok("readyz")
 
     def leads(self) -> bool:
-        """Whether it is the leader and watches."""
+        """Whether it is the leader and its watches are established."""
         return self.ready() and self.metric("datajob_leader") == 1
 
     def metric(self, name: str) -> float:
-        """The sum of the samples of a metric."""
+        """The sum of all samples of a metric."""
         lines = [line for line in self.get("metrics").splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def errors(self) -> list[str]:
-        """The faults that were logged while it worked on DataJobs."""
+        """The logged failures of reconciliations."""
         return [
             line
             for line in self.log.read_text().splitlines()
@@ -76,12 +76,12 @@ class ControllerProcess:
         ]
 
     def memory(self) -> int:
-        """Resident bytes."""
+        """Resident memory in bytes."""
         assert self._process
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def get(self, path: str) -> str:
-        """What it serves."""
+        """The response to a GET request."""
         with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=5) as answer:
             return str(answer.read().decode())
 

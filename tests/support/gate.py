@@ -1,4 +1,4 @@
-"""A gate between the controller and the API server that a test can shut, or make swallow everything without a word."""
+"""A TCP relay between the controller and the API server that a test can close, or make drop all traffic silently."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Gate:
-    """A TCP relay on the loopback; TLS passes through it untouched."""
+    """A TCP relay on the loopback interface; it passes TLS through unchanged."""
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
@@ -28,15 +28,15 @@ class Gate:
         self._loop.call_soon_threadsafe(self._shut)
 
     def open(self) -> None:
-        """Let everything through again."""
+        """Accept connections again."""
         self._loop.call_soon_threadsafe(setattr, self, "_open", True)
 
     def swallow(self) -> None:
-        """The connections that are open now stay open and carry nothing any more; new ones work."""
+        """Keep existing connections open without forwarding any data; new connections work."""
         self._loop.call_soon_threadsafe(lambda: self._swallows.update(self._writers))
 
     def close(self) -> None:
-        """End the relay."""
+        """Stop the relay."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._socket.close()
@@ -76,7 +76,7 @@ class Gate:
 
 @contextmanager
 def gate_to(server: str) -> Iterator[Gate]:
-    """A gate to an API server's address (`https://host:port`)."""
+    """A gate to the address of an API server (`https://host:port`)."""
     host, _, port = server.removeprefix("https://").partition(":")
     gate = Gate(host, int(port))
     try:

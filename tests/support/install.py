@@ -1,4 +1,4 @@
-"""Installs the chart on a node as a person would, except for where the images come from."""
+"""Installs the chart on a node as a user would, except that the images are loaded directly."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ SYSTEM = "datajob-system"
 
 
 def install(cluster: Cluster) -> None:
-    """Build and load the images, install the chart, wait until the controller is there."""
+    """Build and load the images, install the chart and wait for the controller."""
     for image in (product_images.build_controller(), product_images.build_workload()):
         cluster.load(image)
     repository, tag = product_images.CONTROLLER.rsplit(":", 1)

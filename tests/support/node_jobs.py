@@ -1,4 +1,4 @@
-"""DataJobs on a node, where KubeRay and Ray do the work."""
+"""DataJobs on a node, where KubeRay and Ray run."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ SMALL = {
     "head": {"cpu": "700m", "memory": "2Gi"},
     "workers": {"min": 1, "max": 1, "cpu": "600m", "memory": "2Gi"},
 }
-"""What fits on two cores beside everything else."""
+"""Resources that fit on two cores together with everything else."""
 
 
 class NodeJobs(Jobs):
-    """The DataJobs of one namespace of a node."""
+    """The DataJobs in one namespace of a node."""
 
     def __init__(self, api: Api, namespace: str, cluster: Cluster) -> None:
         super().__init__(api, namespace)
         self.cluster = cluster
 
     def sample(self, file: str, **spec: Any) -> dict[str, Any]:
-        """Apply a sample, with parts of its spec replaced; gives the DataJob."""
+        """Apply a sample, with parts of its spec replaced, and return the DataJob."""
         job = self.read_sample(file)
         job["metadata"]["namespace"] = self.namespace
         job["spec"] |= spec
@@ -35,7 +35,7 @@ class NodeJobs(Jobs):
 
     @staticmethod
     def read_sample(file: str) -> dict[str, Any]:
-        """The DataJob of a sample as it is shipped."""
+        """The DataJob of a sample, unchanged."""
         return dict(yaml.safe_load((ROOT / "manifests" / "samples" / file).read_text()))
 
     def pods(self, **labels: str) -> list[dict[str, Any]]:
@@ -44,12 +44,12 @@ class NodeJobs(Jobs):
         return self.api.list("pods", self.namespace, selector)
 
     def heads(self) -> list[dict[str, Any]]:
-        """The head pods that run."""
+        """The running head pods."""
         found = self.pods(**{"ray.io/node-type": "head"})
         return [pod for pod in found if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
 
     def wait_end(self, name: str, minutes: float = 8) -> dict[str, Any]:
-        """Wait until a DataJob is complete or failed; gives its status, and says what happened when it takes too long."""
+        """Wait until a DataJob is complete or failed and return its status. A timeout describes the state of the namespace."""
 
         def ended() -> bool:
             return self.status(name).get("phase") in ("Complete", "Failed")
@@ -62,7 +62,7 @@ class NodeJobs(Jobs):
         return self.status(name)
 
     def describe(self) -> str:
-        """What a person would look at."""
+        """The state of the namespace, for error messages."""
         parts = [("get", "dj,rayjobs,rayclusters,pods", "-o", "wide"), ("get", "dj", "-o", "yaml")]
         parts += [("get", "events", "--sort-by=.lastTimestamp")]
         shown = [self.cluster.kubectl("-n", self.namespace, *part)[-6000:] for part in parts]
@@ -70,12 +70,12 @@ class NodeJobs(Jobs):
             log = ("-n", self.namespace, "logs", pod["metadata"]["name"], "--tail=30", "--all-containers")
             try:
                 shown.append(self.cluster.kubectl(*log))
-            except Exception as error:  # noqa: BLE001 (this is only to explain another failure)
+            except Exception as error:  # noqa: BLE001 (this only explains another failure)
                 shown.append(str(error))
         return "\n".join(shown)
 
     def slow(self, name: str = "slow", seconds_per_batch: float = 1.0, **spec: Any) -> dict[str, Any]:
-        """Apply a DataJob that takes its time: 61 batches of 50 documents, and as long as wanted for each."""
+        """Apply a slow DataJob: 61 batches of 50 documents with a delay for each."""
         code = f"import time\n\n\ndef keep(rows):\n    time.sleep({seconds_per_batch})\n    return rows\n"
         meta = {"name": "code", "namespace": self.namespace}
         self.api.apply("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"slow.py": code}})

@@ -1,4 +1,4 @@
-"""Renders what the two ways of installing would install, as objects that can be compared."""
+"""Renders the objects that kustomize and Helm install, for comparison."""
 
 import subprocess
 from pathlib import Path
@@ -28,7 +28,7 @@ def templated(*arguments: str) -> Rendered:
 
 
 def without_bookkeeping(rendered: Rendered) -> Rendered:
-    """Without Helm's own labels and annotations, and without the namespace, which Helm leaves to its caller."""
+    """Without the labels and annotations of Helm, and without the namespace, which Helm does not create."""
     compared = {}
     for key, found in rendered.items():
         if key[0] == "Namespace":

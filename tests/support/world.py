@@ -31,7 +31,7 @@ def datajob(name: str = "clean-web", status: Manifest | None = None, generation:
 
 
 def ray_job(name: str, *, suspend: bool = False, created: datetime = NOW, **status: Any) -> Manifest:
-    """A RayJob of the DataJob, as the store keeps it."""
+    """A RayJob of the DataJob as the store keeps it."""
     owner = {"uid": UID, "controller": True}
     meta = {"name": name, "namespace": "team-a", "ownerReferences": [owner], "creationTimestamp": rfc3339(created)}
     return {
@@ -75,7 +75,7 @@ class World:
         self.writes = 0
 
     def decide(self) -> Decision:
-        """Decide and carry out."""
+        """Decide and carry out the decision."""
         decision = decide(self.job, self.observed(), self.now, self.settings)
         for made in decision.create:
             name = made["metadata"]["name"]
@@ -92,7 +92,7 @@ class World:
         return decision
 
     def observed(self) -> Observed:
-        """What the runtime would hand over."""
+        """What the runtime passes to `decide`."""
         pods = {pod["metadata"]["name"]: pod for pod in self.pods}
         owned = {"RayJob": self.ray_jobs, "ConfigMap": self.config_maps, "Pod": pods}
         return Observed(owned, frozenset() if self.kuberay else {"RayJob"})

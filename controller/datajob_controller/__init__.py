@@ -1,1 +1,1 @@
-"""The controller: `runtime` serves any kind of object, one package per kind decides what its objects need."""
+"""The controller: `runtime` serves any kind of object; one package per kind decides what its objects need."""

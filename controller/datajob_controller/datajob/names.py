@@ -29,6 +29,7 @@ def run_name(name: str, uid: str, spec: DataJobSpec) -> str:
 
 def run_id(uid: str, spec: DataJobSpec) -> str:
     """Identifies what a run computes: changes with the data, the steps and the image, but not with the hardware."""
+    # The digest includes the key `recipe`: renaming it would run all complete jobs again.
     computed = {"recipe": _dump(spec, include=_COMPUTED), "image": spec.runtime.image}
     return f"{uid}-{_digest(uid, computed)}"
 

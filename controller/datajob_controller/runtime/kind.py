@@ -1,7 +1,7 @@
 """The interface between the runtime and a kind of object that it serves.
 
-A kind is a package of its own beside `runtime`: it builds one `Kind` from pure functions and registers it in
-`datajob_controller.kinds`. The runtime watches, remembers, queues and carries out decisions for all kinds alike.
+A kind is a package next to `runtime`. It builds one `Kind` from pure functions, which `datajob_controller.kinds` registers.
+The runtime watches, remembers, queues and carries out decisions in the same way for all kinds.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence

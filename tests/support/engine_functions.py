@@ -48,3 +48,19 @@ def die_at(row: dict[str, Any], name: str, marker: str) -> dict[str, Any]:
         Path(marker).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return row
+
+
+class Unprintable(Exception):
+    """An exception that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def raises_oddly(row: dict[str, Any]) -> dict[str, Any]:
+    """Raises two exceptions whose text cannot be written, or not even made."""
+    if row["id"] == 7:
+        raise ValueError("\ud83d")
+    if row["id"] == 9:
+        raise Unprintable
+    return row

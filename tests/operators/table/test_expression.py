@@ -94,3 +94,37 @@ def test_a_syntax_error_shows_its_line_and_a_caret(text, pointed):
 def test_no_columns_are_known_where_duckdb_is_missing(monkeypatch):
     monkeypatch.setattr(_expression, "find_spec", lambda name: None)
     assert columns_of(("length(text)",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("regexp_matches(text, '(?<=a)b')", "invalid perl operator"),
+        ("regexp_replace(text, '(a)', '\\2')", "only has 1 parenthesized"),
+        ("regexp_replace(text, '日本', '\\n')", "must be followed by a digit"),
+        ("regexp_extract(text, '(a', 1)", "missing \\)"),
+        ("regexp_extract(text, '(a)b', 2)", "Cannot access group 2"),
+        ("regexp_extract_all(text, 'ab', 1)", "Cannot access group 1"),
+        ("text SIMILAR TO '(a'", "missing \\)"),
+        ("length(text) > 1 AND text ~ '[a'", "missing \\]"),
+        ("regexp_split_to_array(text, '(')", "missing \\)"),
+    ],
+)
+def test_a_pattern_that_duckdb_cannot_use_is_refused_before_the_job_runs(text, problem):
+    with pytest.raises(InvalidJob, match=f"regular expression that cannot be used: .*{problem}"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "regexp_matches(text, '\\p{Han}')",
+        "regexp_replace(text, '(a)', '\\1\\0', 'g')",
+        "regexp_extract(text, '(a)|b', 1)",
+        "regexp_extract(text, '(?P<x>a)', ['x'])",
+        "regexp_matches(text, pattern)",
+        "regexp_matches('a(', text)",
+    ],
+)
+def test_a_pattern_that_duckdb_can_use_is_accepted(text):
+    assert parse(text).columns

@@ -130,7 +130,7 @@ def test_the_main_text_of_a_page_is_extracted(engine):
 
 
 def test_a_wrong_regular_expression_is_refused_with_the_job():
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a valid RE2 regular expression"):
         RegexReplace(pattern="(")
 
 

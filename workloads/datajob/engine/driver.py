@@ -203,6 +203,7 @@ class _Run:
         self._side_files.update(path for record in records.values() for path in record.reject_files)
         self._meter.end_stage()
         self._check_ratio()
+        self._check_steps()
         return records
 
     def _reused(self, stage: Stage, ledger: Ledger) -> Records:
@@ -237,6 +238,14 @@ class _Run:
                 f"`errors.maxRatio` allows ({limit:.2%}). {_worst(self._meter)}"
                 "Correct the step or the data, or raise `errors.maxRatio`."
             )
+
+    def _check_steps(self) -> None:
+        for name, step in self._meter.tally.steps.items():
+            if 0 < step.rows_in <= step.failed:
+                raise RowsFailed(
+                    f"Step {name} failed on every row ({step.failed}), so nothing is left for the result. That is an error of "
+                    f"the job, whatever `errors.policy` is. The first error is: {step.error}. Correct the step or the data."
+                )
 
     def _finish(self, records: Records) -> Report:
         files = result_files(self._state, records.values())

@@ -35,6 +35,8 @@ class StepTally:
     failed: int = 0
     seconds: float = 0.0
     rejected: dict[str, int] = field(default_factory=dict)
+    error: str = ""
+    """Why the first of the failed rows failed."""
 
     def add(self, other: StepTally) -> None:
         """Add another unit's counts of the same step."""
@@ -42,6 +44,7 @@ class StepTally:
         self.rows_out += other.rows_out
         self.failed += other.failed
         self.seconds += other.seconds
+        self.error = self.error or other.error
         for reason, count in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
 

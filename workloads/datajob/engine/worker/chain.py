@@ -33,6 +33,10 @@ RUN = 100
 """Mean length of runs of kept rows from which slicing beats copying."""
 
 
+LONGEST_ERROR = 300
+"""Characters of the error that the report quotes."""
+
+
 class Dropped(Protocol):
     """Receives rows that leave the job on the way."""
 
@@ -194,7 +198,9 @@ def fail_rows(policy: str, step: str, errors: Sequence[str], rows: pa.Table, tal
             f"Step {step} failed on a row: {errors[0]}. The row is {row}. "
             "Correct the step or the data, or set `errors.policy` to `drop` or `quarantine` to go on without such rows."
         )
-    tally.step(step).failed += len(errors)
+    counts = tally.step(step)
+    counts.failed += len(errors)
+    counts.error = counts.error or errors[0][:LONGEST_ERROR]
     if dropped is not None:
         dropped.failed(step, errors, rows)
 

@@ -31,6 +31,15 @@ class BadRow:
     error: str
 
 
+def describe(error: Exception) -> str:
+    """What an exception says, as text that can be written: a function may raise anything."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - its own `__str__` raises
+        text = type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def isolate(call: Callable[[pa.Table], R], table: pa.Table) -> tuple[list[Piece[R]], list[BadRow]]:
     """`call` on as large slices of `table` as do not raise, and the rows that raise alone; both in row order.
 
@@ -48,7 +57,7 @@ def isolate(call: Callable[[pa.Table], R], table: pa.Table) -> tuple[list[Piece[
             raise
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises is that row's error
             if stop - start <= 1:
-                bad.append(BadRow(start, f"{type(error).__name__}: {error}"))
+                bad.append(BadRow(start, describe(error)))
             else:
                 middle = (start + stop) // 2
                 todo += [(middle, stop), (start, middle)]

@@ -15,6 +15,7 @@ from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput, Input
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.chain import Chain
+from datajob.engine.worker.isolate import describe
 from datajob.engine.worker.model_output_cache import ModelOutputCache
 from datajob.engine.worker.outputs import Output
 from datajob.engine.worker.rejects import RejectFolders
@@ -131,7 +132,7 @@ def attempt(task: Task, shard: Shard) -> Record | ShardFailure:
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the driver reports it
-        return ShardFailure("Exception", f"{type(error).__name__}: {error}", traceback.format_exc())
+        return ShardFailure("Exception", describe(error), traceback.format_exc())
 
 
 def use_python_path(folders: tuple[str, ...]) -> None:

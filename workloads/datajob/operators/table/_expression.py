@@ -128,6 +128,29 @@ def _check(text: str, node: dict[str, Any]) -> None:
             raise InvalidJob(f"`{text}` calls `{'.'.join(path)}()`; write `{path[-1]}({'.'.join(path[:-1])}, ...)` instead.")
         if problem := _problem(node["function_name"].lower()):
             raise InvalidJob(f"`{text}` {problem}.")
+        if "reg" in node["function_name"] and (problem := _wrong_pattern(text, node)):
+            raise InvalidJob(f"`{text}` has a regular expression that cannot be used: {problem}.")
+
+
+def _wrong_pattern(text: str, node: dict[str, Any]) -> str | None:
+    """What DuckDB's engine (RE2) refuses in the constant arguments of a function that takes a pattern, on an empty text."""
+    import duckdb
+
+    query = (_OPEN + text + _CLOSE).encode()
+    constants = [argument["expression"] for argument in node["arguments"][1:]]
+    if not constants or any(constant["class"] != "CONSTANT" for constant in constants):
+        return None
+    given = [query[c["query_location"] :][: c["query_location_length"]].decode() for c in constants]
+    calls = [(node["function_name"], given)]
+    if node["function_name"].startswith("regexp_extract") and len(given) > 1 and given[1].isdecimal():
+        # with an alternative that matches nothing: only a match shows that there is no such group
+        calls.append(("regexp_extract_all", [f"({given[0]}) || '|'", *given[1:]]))
+    try:
+        for name, arguments in calls:
+            connection().execute(f"SELECT {name}('', {', '.join(arguments)})").fetchall()
+    except duckdb.Error as error:
+        return str(error).splitlines()[0].partition(": ")[2].rstrip(".")
+    return None
 
 
 @cache
@@ -157,7 +180,7 @@ def _problem(name: str) -> str | None:
         return f"calls `{name}`, {reason}{instead or '. Write the value itself'}"
     if macro is not None:
         try:
-            list(_references(name, _root(macro), frozenset()))
+            list(_references(macro, _root(macro), frozenset()))
         except InvalidJob:
             return f"calls `{name}`, which needs more than the row"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
@@ -34,12 +35,8 @@ class RegexReplace(Map):
 
     @model_validator(mode="after")
     def _compiles(self) -> Self:
-        import re
-
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(f"`pattern` is no regular expression: {error}") from None
+        if problem := _problem(self.pattern, self.replacement):
+            raise ValueError(problem)
         return self
 
     def apply(self, batch: Batch) -> pa.Table:
@@ -48,3 +45,28 @@ class RegexReplace(Map):
 
         text = text_array(batch, self.column)
         return replaced(batch, self.column, pc.replace_substring_regex(text, self.pattern, self.replacement))
+
+
+def _problem(pattern: str, replacement: str) -> str | None:
+    """Why RE2 refuses the pattern or the replacement; None when it does not.
+
+    None also where pyarrow is not installed (the controller): the driver checks then.
+    """
+    if find_spec("pyarrow") is None:
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        pc.replace_substring_regex(pa.array([""]), pattern, replacement)
+    except pa.ArrowException as error:
+        what, _, reason = str(error).partition(": ")
+        if "replacement" in what:
+            return f'`replacement` is not valid: {reason} Write `\\\\` for a backslash; a newline is `"\\n"` in double quotes.'
+        hint = (
+            " RE2 has no look-around and no back-references."
+            if "perl operator" in reason or "escape sequence" in reason
+            else ""
+        )
+        return f"`pattern` is not a valid RE2 regular expression: {reason}.{hint}"
+    return None

@@ -40,19 +40,20 @@ def said(job: DataJob) -> list[str]:
 COLUMNS = {
     "a column that no step makes": (
         [{"gopherQuality": {"column": "txt"}}],
-        "spec.steps[0].gopherQuality.column: no column `txt` reaches this place (columns: id, text); did you mean `text`?",
+        "spec.steps[0].gopherQuality.column: column `txt` is not available at this step (columns: id, text); "
+        "did you mean `text`?",
     ),
     "a column that an expression reads": (
         [{"filter": {"where": "length(body) > 3"}}],
-        "spec.steps[0].filter: no column `body` reaches this place (columns: id, text)",
+        "spec.steps[0].filter: column `body` is not available at this step (columns: id, text)",
     ),
     "a column that was dropped": (
         [{"drop": {"columns": ["text"]}}, {"gopherQuality": {}}],
-        "spec.steps[1].gopherQuality.column: no column `text` reaches this place (columns: id)",
+        "spec.steps[1].gopherQuality.column: column `text` is not available at this step (columns: id)",
     ),
     "a column that was renamed": (
         [{"rename": {"columns": {"text": "body"}}}, {"select": {"columns": ["text"]}}],
-        "spec.steps[1].select.columns: no column `text` reaches this place (columns: id, body)",
+        "spec.steps[1].select.columns: column `text` is not available at this step (columns: id, body)",
     ),
 }
 
@@ -75,7 +76,7 @@ def test_columns_are_known_again_behind_a_select() -> None:
     unknown = [{"parquet": {"paths": ["in"]}}]
     steps = [{"select": {"columns": ["id"]}}, {"gopherQuality": {}}]
     assert said(job(steps, unknown)) == [
-        "spec.steps[1].gopherQuality.column: no column `text` reaches this place (columns: id)"
+        "spec.steps[1].gopherQuality.column: column `text` is not available at this step (columns: id)"
     ]
 
 
@@ -89,13 +90,13 @@ def test_the_columns_of_all_sources_and_their_path_column_are_known() -> None:
 
 def test_the_sink_partitions_by_columns_that_are_there() -> None:
     (problem,) = said(job(sink={"parquet": {"path": "out", "partitionBy": ["lang"]}}))
-    assert problem.startswith("spec.sink.parquet.partitionBy: no column `lang`")
+    assert problem.startswith("spec.sink.parquet.partitionBy: column `lang` is not available")
 
 
 def test_columns_can_be_followed_from_those_of_the_data() -> None:
     unknown = job([{"gopherQuality": {}}], [{"parquet": {"paths": ["in"]}}])
     assert [str(p) for p in check_columns(unknown.spec, ("id", "body"))] == [
-        "spec.steps[0].gopherQuality.column: no column `text` reaches this place (columns: id, body)"
+        "spec.steps[0].gopherQuality.column: column `text` is not available at this step (columns: id, body)"
     ]
 
 
@@ -125,7 +126,7 @@ def test_a_sink_inside_a_source_is_wrong(source: str, sink: str, wrong: bool) ->
 
 def test_a_sink_that_is_overwritten_must_not_hold_the_source() -> None:
     (problem,) = said(job(sources=[{"parquet": {"paths": ["a/b"]}}], sink={"parquet": {"path": "a", "mode": "overwrite"}}))
-    assert problem == "spec.sink.parquet.path: holds what the job reads (a/b), and `mode: overwrite` would delete it"
+    assert problem == "spec.sink.parquet.path: contains the input of the job (a/b), which `mode: overwrite` would delete"
 
 
 def test_rejects_and_quarantine_lie_outside_of_what_is_read() -> None:
@@ -138,7 +139,7 @@ def test_rejects_and_quarantine_lie_outside_of_what_is_read() -> None:
 def test_the_right_side_of_a_join_is_read_too() -> None:
     steps = [{"join": {"right": {"parquet": {"paths": ["names"]}}, "by": ["id"]}}]
     (problem,) = said(job(steps, sink={"parquet": {"path": "names/out"}}))
-    assert problem.startswith("spec.sink.parquet.path: lies inside what the job reads (names)")
+    assert problem.startswith("spec.sink.parquet.path: is inside the input of the job (names)")
 
 
 def test_a_function_that_does_not_exist_is_found_by_importing() -> None:
@@ -152,7 +153,7 @@ def test_parsing_an_object_does_not_check_it() -> None:
     value = job([{"drop": {"columns": ["x"]}}]).model_dump(mode="json", by_alias=True, exclude_none=True)
     parsed, problems = parse_object(value)
     assert parsed is not None and not problems
-    assert "no column `x`" in check(parsed)[0].message
+    assert "column `x` is not available" in check(parsed)[0].message
 
 
 class Caption(Model):

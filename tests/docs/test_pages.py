@@ -48,8 +48,16 @@ def around(part: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_link_resolves(page: str) -> None:
-    for target, _ in REFERENCE.findall(read(page)):
-        assert (ROOT / Path(page).parent / target).exists(), f"{page} links to {target}"
+    for target, anchor in REFERENCE.findall(read(page)):
+        file = ROOT / Path(page).parent / target
+        assert file.exists(), f"{page} links to {target}"
+        assert not anchor or anchor[1:] in anchors(file), f"{page} links to {target}{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub creates them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def example(operator: type[Operator]) -> str:

@@ -18,17 +18,17 @@ from datajob.parameters import Parameters, Reads, columns_by_field, marked_colum
 Columns = tuple[str, ...]
 
 _ANY = "\0any"
-"""Stands for the columns that nobody knows before the data are opened."""
+"""Represents columns that are unknown until the data is opened."""
 
 
 def check(job: DataJob, *, on_cluster: bool = False) -> list[Problem]:
-    """Problems of a job that fits the schema. A missing accelerator is an error on a cluster, here it is a warning."""
+    """Problems of a job that matches the schema. A missing accelerator is an error on a cluster and a warning elsewhere."""
     spec = job.spec
     return [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster)]
 
 
 def check_imports(job: DataJob) -> Iterator[Problem]:
-    """Functions and classes that steps name and that cannot be imported here. Imports the user's modules."""
+    """Functions and classes of steps that cannot be imported. Imports the modules of the user."""
     for index, step in enumerate(job.spec.steps):
         try:
             step.chosen.resolved()
@@ -37,13 +37,13 @@ def check_imports(job: DataJob) -> Iterator[Problem]:
 
 
 def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:
-    """Follow the columns that the sources give through the steps to the sink."""
+    """Track the columns of the sources through the steps to the sink."""
     for index, step in enumerate(spec.steps):
         operator, path = step.chosen, ("spec", "steps", index, step.key)
         try:
             yield from _missing(operator.inputs(), columns, path, operator)
             columns = operator.outputs(columns) or (_ANY,)
-        except InvalidJob as error:  # an expression that is no SQL, say
+        except InvalidJob as error:  # for example, an invalid SQL expression
             yield Problem(path, str(error))
             columns = (_ANY,)
     sink = spec.sink.chosen
@@ -67,12 +67,12 @@ def _missing(wanted: Columns, columns: Columns, path: Path, parameters: Paramete
     for column in dict.fromkeys(wanted):
         if column not in columns:
             fields = [alias for alias, names in columns_by_field(parameters, Reads).items() if column in names]
-            said = f"no column `{column}` reaches this place (columns: {', '.join(columns) or 'none'})"
-            yield Problem((*path, *fields[:1]), said, closest(column, columns))
+            message = f"column `{column}` is not available at this step (columns: {', '.join(columns) or 'none'})"
+            yield Problem((*path, *fields[:1]), message, closest(column, columns))
 
 
 def _folders(spec: DataJobSpec) -> Iterator[Problem]:
-    """Nothing that the job writes may be read by it, now or at its next run."""
+    """The job must not read what it writes, in this run or the next one."""
     sink = spec.sink.chosen
     written: list[tuple[Path, str]] = [(("spec", "sink", spec.sink.key, "path"), sink.path)]
     if spec.rejects:
@@ -82,14 +82,14 @@ def _folders(spec: DataJobSpec) -> Iterator[Problem]:
     for path, folder in written:
         for source in _read_paths(spec):
             if _reads_from(source, folder):
-                yield Problem(path, f"lies inside what the job reads ({source})", "write to a folder outside of it")
+                yield Problem(path, f"is inside the input of the job ({source})", "write to a folder outside of the input")
     for path, folder in written[1:]:
         if _reads_from(sink.path, folder):
-            yield Problem(path, f"lies inside the sink ({sink.path}), where readers would take its rows for results", _HIDE)
+            yield Problem(path, f"is inside the sink ({sink.path}), where its rows would be read as results", _HIDE)
     if sink.mode == "overwrite":
         for source in _read_paths(spec):
             if _is_inside(_plain(source), _plain(sink.path)):
-                yield Problem(written[0][0], f"holds what the job reads ({source}), and `mode: overwrite` would delete it")
+                yield Problem(written[0][0], f"contains the input of the job ({source}), which `mode: overwrite` would delete")
 
 
 _HIDE = "choose another folder, or one whose name begins with `_`"
@@ -105,7 +105,7 @@ def _read_paths(spec: DataJobSpec) -> Iterator[str]:
 
 
 def _reads_from(source: str, folder: str) -> bool:
-    """True when a reader of `source` (a folder or a glob) would find a Parquet file that is written to `folder`."""
+    """Whether a reader of `source` (a folder or a glob) would find a Parquet file written to `folder`."""
     if any(mark in source for mark in "*?["):
         return _glob_finds(_plain(source).split("/"), [*_plain(folder).split("/"), "part-0.parquet"])
     below = _plain(folder)[len(_plain(source)) :]
@@ -113,7 +113,7 @@ def _reads_from(source: str, folder: str) -> bool:
 
 
 def _glob_finds(pattern: Sequence[str], names: Sequence[str]) -> bool:
-    """Match folder by folder; a folder that matches is read whole."""
+    """Match folder by folder. A matching folder is read recursively."""
     if not pattern:
         return not any(map(_is_hidden, names))
     if pattern[0] == "**":
@@ -130,7 +130,7 @@ def _is_inside(path: str, folder: str) -> bool:
 
 
 def _plain(path: str) -> str:
-    """One spelling for one place: no `file://`, no `./`, no double or trailing slash."""
+    """Normalize a path: no `file://`, no `./`, no double or trailing slashes."""
     scheme, separator, rest = path.partition("://")
     if not separator:
         return normpath(path)
@@ -145,8 +145,8 @@ def _accelerator(spec: DataJobSpec, on_cluster: bool) -> Iterator[Problem]:
         if isinstance(operator, Model) and operator.accelerated():
             path = ("spec", "steps", index, step.key)
             if on_cluster:
-                cure = "set `spec.resources.accelerator`, or `device: cpu` in the step for a small model"
-                yield Problem(path, "needs an accelerator, and the job asks for none", cure)
+                cure = "set `spec.resources.accelerator`, or for a small model `device: cpu` in the step"
+                yield Problem(path, "requires an accelerator, but the job requests none", cure)
             else:
-                said = "runs on the CPU, slowly: a cluster would want `spec.resources.accelerator`"
-                yield Problem(path, said, warning=True)
+                message = "runs on the CPU, which is slow; on a cluster, set `spec.resources.accelerator`"
+                yield Problem(path, message, warning=True)

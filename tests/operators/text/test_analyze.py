@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datajob.errors import InputError
 from datajob.operators.base import Batch, Filter
 from datajob.operators.registry import all_operators, filter_with_limits, filters_with_limits
-from datajob.operators.text.analyze import USUAL, Analyze
+from datajob.operators.text.analyze import DEFAULT_MEASURES, Analyze
 from datajob.operators.text.c4_quality import C4Quality
 from datajob.operators.text.fineweb_quality import FinewebQuality
 from datajob.operators.text.gopher_quality import GopherQuality
@@ -162,7 +162,7 @@ def test_other_limits_of_the_job_are_other_work() -> None:
 
 def test_words_of_all_measures_are_those_of_the_tokenizer() -> None:
     rules = Analyze(tokenizer="whitespace").filters()
-    assert set(rules) == set(USUAL)
+    assert set(rules) == set(DEFAULT_MEASURES)
     assert {rule.tokenizer for rule in rules.values() if "tokenizer" in type(rule).model_fields} == {"whitespace"}
 
 
@@ -184,5 +184,5 @@ def test_numeric_columns_are_described_as_they_are(array: pa.Array, wanted: list
 
 
 def test_a_column_of_texts_is_not_described_as_numbers() -> None:
-    with pytest.raises(InputError, match="holds string, not numbers"):
+    with pytest.raises(InputError, match="contains string, not numbers"):
         Analyze(columns=("text",)).observe(batch_of("a"))

@@ -70,7 +70,7 @@ def test_token_chunks_cut_at_tokens(tokenizer_path):
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"size": 2, "overlap": 2}, "must be smaller"), ({"unit": "tokens"}, "needs `modelTokenizer`")],
+    [({"size": 2, "overlap": 2}, "must be less than"), ({"unit": "tokens"}, "requires `modelTokenizer`")],
 )
 def test_parameters_must_fit(parameters, message):
     with pytest.raises(ValueError, match=message):

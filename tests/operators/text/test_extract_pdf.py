@@ -68,7 +68,7 @@ def test_every_type_of_bytes_is_taken(kind):
         (b"", r"cannot be read \(0 bytes\)"),
         (b"<html>", r"cannot be read \(6 bytes\)"),
         (FILE[:200], "cannot be read"),
-        (pdf(["secret"], encryption=ENCRYPTION), "encrypted and opens with a password only"),
+        (pdf(["secret"], encryption=ENCRYPTION), "encrypted and requires a password"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(file, error):
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_read_says_why(file, error):
 
 
 def test_a_column_of_text_is_refused():
-    with pytest.raises(InputError, match="column `bytes` holds string, not bytes"):
+    with pytest.raises(InputError, match="column `bytes` contains string, not bytes"):
         extracted("%PDF-1.4")
 
 

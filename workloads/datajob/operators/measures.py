@@ -1,4 +1,4 @@
-"""Filters that compare measures with limits: a reason for each limit, and the measures for whoever wants to see them."""
+"""Filters that compare measures with limits, and expose both: `analyze` shows them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Measure(Filter):
-    """Keep rows whose measure of one column lies within limits."""
+    """Keep rows whose measure lies between `min` and `max`."""
 
     abstract: ClassVar[bool] = True
 
-    column: Column = Field(description="The column to measure.")
-    min: float = Field(default=0, ge=0, description="Smallest measure kept.")
-    max: float = Field(default=1, ge=0, description="Largest measure kept.")
-    output: NewColumn | None = Field(default=None, description="Column that gets the measure.")
+    column: Column = Field(description="Column to measure.")
+    min: float = Field(default=0, ge=0, description="Minimum measure.")
+    max: float = Field(default=1, ge=0, description="Maximum measure.")
+    output: NewColumn | None = Field(default=None, description="Column for the measure.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The measure of each row, int64 or float64."""
@@ -56,14 +56,14 @@ class Measure(Filter):
 
 
 def share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
-    """`part / whole`, 0 where there is nothing."""
+    """`part / whole`; 0 where `whole` is 0."""
     import numpy as np
 
     return np.asarray(part / np.maximum(whole, 1))
 
 
 def bounds_of(parameters: Parameters, limits: Iterable[tuple[str, str]]) -> tuple[Bound, ...]:
-    """A `Bound` for each pair of a field, called `min_...` or `max_...`, and the measure that it limits."""
+    """A `Bound` for each pair of a field, named `min_...` or `max_...`, and the measure that it limits."""
     return tuple(
         Bound(to_camel(field), measure, getattr(parameters, field), is_least=field.startswith("min_"))
         for field, measure in limits

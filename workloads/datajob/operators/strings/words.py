@@ -1,4 +1,4 @@
-"""The words of a text column, found once per batch and shared by all adjacent word rules."""
+"""The words of a text column, found once per batch and shared by all operators that need them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Tokenizer = Annotated[
     Literal["unicode", "whitespace"],
     Field(
-        description="What a word is. `unicode`: Unicode's word boundaries (UAX #29), right for every script: punctuation "
-        "marks and Chinese characters are words of their own. `whitespace`: whatever lies between white space."
+        description="How to split text into words. `unicode` uses the word boundaries of Unicode (UAX #29), which suit every "
+        "script: each punctuation mark and each Chinese character is a word. `whitespace` splits at white space."
     ),
 ]
 
@@ -71,7 +71,7 @@ def _cut(words: Words, found: int, lines: int) -> Words:
 
 
 def hashes_of(words: Sequence[str]) -> NDArray[np.uint64]:
-    """The hashes these words have in `Words.hashes`; read-only."""
+    """The hashes of these words, as in `Words.hashes`; read-only."""
     import numpy as np
     import pyarrow as pa
 

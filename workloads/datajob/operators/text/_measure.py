@@ -1,4 +1,4 @@
-"""Filters by one measure of a text."""
+"""Base of the filters that compare one measure of a text with limits."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datajob.parameters import Column
 
 
 class TextMeasure(Measure):
-    """Keep rows whose text measures within limits. A text without anything to measure (null, empty) measures 0."""
+    """Keep rows whose text has a measure between `min` and `max`. Null and empty texts measure 0."""
 
     abstract: ClassVar[bool] = True
     infallible: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
+    column: Column = Field(default="text", description="Text column.")

@@ -1,4 +1,4 @@
-"""The share of letters and digits."""
+"""alphanumericRatio: keep rows by the ratio of letters and digits."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class AlphanumericRatio(TextMeasure):
-    """Keeps texts by the share of letters, digits and their marks among the characters that are not white space.
+    """Keep rows by the ratio of letters and digits to all characters that are not white space.
 
-    NeMo Curator allows 0.25 of other characters.
+    Combining marks count as letters. The default is that of NeMo Curator, which allows 0.25 of other characters.
 
     Example:
 
         - alphanumericRatio: {min: 0.25}
     """
 
-    min: float = Field(default=0.75, ge=0, description="Smallest share kept.")
+    min: float = Field(default=0.75, ge=0, description="Minimum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         counts = characters_of(batch, self.column)
         return share(counts.alphanumeric, counts.points - counts.space)

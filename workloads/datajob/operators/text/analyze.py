@@ -1,4 +1,4 @@
-"""How the texts of a job are distributed."""
+"""analyze: measure texts as the filters do, without rejecting rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _FilterKey:
-    """Checks the key of a filter by loading that filter alone; the schema lists all of them."""
+    """Checks the key of a filter by loading only that filter; the schema lists the keys of all filters with limits."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -40,8 +40,8 @@ class _FilterKey:
 
 FilterWithLimits = Annotated[str, _FilterKey()]
 COLUMNS = "columns"
-"""What the measures of numeric columns belong to, in the report."""
-USUAL: tuple[str, ...] = (
+"""Name of the group of numeric columns in the report."""
+DEFAULT_MEASURES: tuple[str, ...] = (
     "textLength",
     "wordCount",
     "averageWordLength",
@@ -60,11 +60,10 @@ USUAL: tuple[str, ...] = (
 
 
 class Analyze(Observe):
-    """Measures texts as the filters do and shows how the measures are distributed, what each limit would drop, and
-    which limits would suit the data; passes all rows on.
+    """Measure texts as the filters do, and report distributions, the rows each limit would reject, and suggested limits.
 
-    Where the job has one of these filters itself, it is measured with the parameters it has there, and its limits are
-    the ones shown. Distributions are exact to 0.8 % and do not depend on how the input is cut (docs/analyze.md).
+    All rows are kept. If the job contains one of these filters, it is measured with the parameters and limits it has
+    there. Distributions are exact to 0.8 % and do not depend on how the input is split into shards (docs/analyze.md).
     `datajob analyze` does the same without writing a result.
 
     Example:
@@ -72,23 +71,23 @@ class Analyze(Observe):
         - analyze: {column: text, measures: [textLength, gopherQuality], columns: [score]}
     """
 
-    column: Column = Field(default="text", description="The text.")
+    column: Column = Field(default="text", description="Text column.")
     measures: tuple[FilterWithLimits, ...] = Field(
-        default=USUAL, max_length=64, description="Filters whose measures are taken, besides those of the job."
+        default=DEFAULT_MEASURES, max_length=64, description="Filters to measure, in addition to the filters of the job."
     )
-    columns: Columns | None = Field(default=None, description="Numeric columns to describe as they are.")
+    columns: Columns | None = Field(default=None, description="Numeric columns to describe.")
     tokenizer: Tokenizer = "unicode"
 
     _job_filters: Mapping[str, Filter] = PrivateAttr(default_factory=dict)
 
     def with_job_filters(self, filters: Mapping[str, Filter]) -> Self:
-        """Measures those of `filters` that have limits, instead of the same operators with their defaults."""
+        """This step, which measures the filters of the job that have limits instead of the same filters with defaults."""
         copy = self.model_copy()
         copy._job_filters = {**self._job_filters, **{name: f for name, f in filters.items() if f.bounds()}}
         return copy
 
     def filters(self) -> Mapping[str, Filter]:
-        """The job's filters with limits, then the others asked for with their defaults."""
+        """The job's filters with limits, then the other filters in `measures` with their defaults."""
         there = {rule.key for rule in self._job_filters.values()}
         found: dict[str, Any] = dict(self._job_filters)
         for key in self.measures:
@@ -103,12 +102,12 @@ class Analyze(Observe):
         return self._job_filters
 
     def identity(self) -> Any:
-        """With the job's filters: other limits are shown in another report, other parameters measure otherwise."""
+        """Includes the job's filters: their limits appear in the report, and their parameters affect the measures."""
         return [super().identity(), {name: rule.identity() for name, rule in self._job_filters.items()}]
 
     def observe(self, batch: Batch) -> Mapping[str, Measures]:
-        """The measures of each filter whose columns are there, and the numeric columns. Raises InputError for a column
-        that holds no numbers."""
+        """The measures of each filter whose columns exist, and the numeric columns. Raises InputError for a column that
+        does not contain numbers."""
         there = set(batch.table.column_names)
         found = {name: rule.measures(batch) for name, rule in self.filters().items() if there.issuperset(rule.inputs())}
         return {**found, COLUMNS: {name: _numbers(batch, name) for name in self.columns}} if self.columns else found
@@ -124,8 +123,8 @@ def _numbers(batch: Batch, column: str) -> NDArray[Any]:
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind)
     if not numeric and not pa.types.is_null(kind):
         raise InputError(
-            f"column `{column}` holds {kind}, not numbers: `analyze.columns` takes integers, decimals, floats and booleans. "
-            f"Make it numeric first, for instance with `cast: {{columns: {{{column}: double}}}}`."
+            f"column `{column}` contains {kind}, not numbers: `analyze.columns` takes integers, decimals, floats and booleans. "
+            f"Convert it first, for example with `cast: {{columns: {{{column}: double}}}}`."
         )
     if pa.types.is_boolean(kind):
         array = array.cast(pa.int8())

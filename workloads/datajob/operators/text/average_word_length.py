@@ -1,4 +1,4 @@
-"""The mean length of words."""
+"""averageWordLength: keep rows by the mean length of words."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class AverageWordLength(TextMeasure):
-    """Keeps texts by the mean length of their words, in characters; symbols are not words.
+    """Keep rows by the mean length of their words in characters; symbols are not words.
 
-    With `unicode` words, Chinese and Japanese characters are words of length 1: set `min` to 1 for them.
+    With `tokenizer: unicode`, each Chinese or Japanese character is a word of length 1: set `min` to 1 for these languages.
 
     Example:
 
@@ -27,8 +27,8 @@ class AverageWordLength(TextMeasure):
     """
 
     tokenizer: Tokenizer = "unicode"
-    min: float = Field(default=3, ge=0, description="Smallest mean length kept, characters.")
-    max: float = Field(default=10, ge=0, description="Largest mean length kept, characters.")
+    min: float = Field(default=3, ge=0, description="Minimum mean length in characters.")
+    max: float = Field(default=10, ge=0, description="Maximum mean length in characters.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The mean length of each row's words."""

@@ -1,4 +1,4 @@
-"""The share of boilerplate."""
+"""boilerplateRatio: keep rows by the ratio of boilerplate."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 
 class BoilerplateRatio(TextMeasure):
-    """Keeps texts by the share of their paragraphs, or lines, with a phrase of notices such as "privacy policy".
+    """Keep rows by the ratio of paragraphs or lines that contain a boilerplate phrase, such as "privacy policy".
 
-    The phrases are those of C4, the default maximum is that of NeMo Curator. Blank lines separate paragraphs; a phrase
-    is looked for within lines.
+    The default phrases are those of C4, the default maximum is that of NeMo Curator. Blank lines separate paragraphs. A
+    phrase must be on one line to match.
 
     Example:
 
         - boilerplateRatio: {unit: line, phrases: [隐私政策, 版权所有]}
     """
 
-    max: float = Field(default=0.4, ge=0, description="Largest share kept.")
-    unit: Literal["paragraph", "line"] = Field(default="paragraph", description="What is counted; blank ones are not.")
+    max: float = Field(default=0.4, ge=0, description="Maximum ratio.")
+    unit: Literal["paragraph", "line"] = Field(default="paragraph", description="Unit to count; blank lines are ignored.")
     phrases: tuple[str, ...] = Field(
         default=POLICY_PHRASES,
         min_length=1,
         max_length=1000,
-        description="Phrases of notices; ASCII letters match in both cases.",
+        description="Boilerplate phrases; ASCII letters match regardless of case.",
     )
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         import numpy as np
 
         from datajob.operators.kernels.parts import parts_with_phrases

@@ -1,4 +1,4 @@
-"""The share of brackets."""
+"""bracketRatio: keep rows by the ratio of brackets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BracketRatio(TextMeasure):
-    """Keeps texts by the share of brackets of any kind among all characters.
+    """Keep rows by the ratio of brackets of any kind to all characters.
 
     The default is that of NeMo Curator for parentheses.
 
@@ -26,9 +26,9 @@ class BracketRatio(TextMeasure):
         - bracketRatio: {max: 0.05}
     """
 
-    max: float = Field(default=0.1, ge=0, description="Largest share kept.")
+    max: float = Field(default=0.1, ge=0, description="Maximum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         counts = characters_of(batch, self.column)
         return share(counts.brackets, counts.points)

@@ -1,4 +1,4 @@
-"""C4's rules: lines and documents."""
+"""c4Quality: remove lines and reject documents by the rules of C4."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ POLICY_PHRASES = ("terms of use", "privacy policy", "cookie policy", "uses cooki
 
 
 class C4Quality(Filter):
-    """Removes bad lines and drops documents by the rules of C4; the good lines become the text.
+    """Remove low-quality lines and reject documents by the rules of C4.
 
-    The rules and defaults of Raffel et al. 2020 (arXiv:1910.10683) as datatrove applies them: lines (as
-    `str.splitlines`) go that have a word that is too long, do not end in an end mark, have too few words, mention
-    javascript or a policy; documents go with "lorem ipsum", `{` or too few sentences in the lines that are left.
-    Words of lines are what white space separates; with `unicode` Chinese characters and the like are words, too.
-    Kept lines are stripped and joined by newlines. For other languages than English set `lineEndMarks` and
-    `policyPhrases` (`["。", "！", "？", "”"]`, `["隐私政策"]`).
+    Rules and defaults are those of Raffel et al. 2020 (arXiv:1910.10683), as implemented by datatrove. A line (as in
+    `str.splitlines`) is removed if it contains a word that is too long, does not end in an end mark, has too few words, or
+    mentions JavaScript or a policy. A document is rejected if it contains "lorem ipsum" or `{`, or if the remaining lines
+    have too few sentences. Words of a line are separated by white space; with `tokenizer: unicode`, each Chinese character
+    and the like is also a word. The remaining lines are stripped and joined by newlines. For languages other than English,
+    set `lineEndMarks` and `policyPhrases`, such as `["。", "！", "？", "”"]` and `["隐私政策"]`.
 
     Example:
 
@@ -35,28 +35,28 @@ class C4Quality(Filter):
 
     infallible: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text; replaced by its good lines.")
+    column: Column = Field(default="text", description="Text column; replaced by the remaining lines.")
     tokenizer: Tokenizer = "unicode"
-    remove_citations: bool = Field(default=True, description="Remove `[1]`, `[]`, `[edit]`, `[citation needed]` from lines.")
+    remove_citations: bool = Field(default=True, description="Remove `[1]`, `[]`, `[edit]` and `[citation needed]` from lines.")
     require_line_end_mark: bool = Field(
-        default=True, description="Remove lines that end in no mark of `lineEndMarks` or in `...`."
+        default=True, description="Remove lines that end in `...` or do not end in a character of `lineEndMarks`."
     )
     line_end_marks: tuple[Character, ...] = Field(
-        default=(".", "?", "!", '"', "'"), max_length=100, description="Characters a line may end in."
+        default=(".", "?", "!", '"', "'"), max_length=100, description="Characters that a line may end in."
     )
-    min_words_per_line: int = Field(default=3, ge=0, description="Remove lines with fewer words; 0 keeps empty lines too.")
-    max_word_length: int = Field(default=1000, ge=1, description="Remove lines with a longer word, characters.")
-    min_sentences: int = Field(default=5, ge=0, description="Drop documents with fewer sentences left.")
-    lorem_ipsum: bool = Field(default=True, description='Drop documents with "lorem ipsum".')
-    javascript: bool = Field(default=True, description='Remove lines with "javascript".')
-    curly_bracket: bool = Field(default=True, description="Drop documents with `{`.")
-    policy: bool = Field(default=True, description="Remove lines with a phrase of `policyPhrases`.")
+    min_words_per_line: int = Field(default=3, ge=0, description="Minimum number of words per line; 0 also keeps empty lines.")
+    max_word_length: int = Field(default=1000, ge=1, description="Maximum length of a word in characters.")
+    min_sentences: int = Field(default=5, ge=0, description="Minimum number of sentences in the remaining lines.")
+    lorem_ipsum: bool = Field(default=True, description='Reject documents that contain "lorem ipsum".')
+    javascript: bool = Field(default=True, description='Remove lines that contain "javascript".')
+    curly_bracket: bool = Field(default=True, description="Reject documents that contain `{`.")
+    policy: bool = Field(default=True, description="Remove lines that contain a phrase of `policyPhrases`.")
     policy_phrases: tuple[str, ...] = Field(
-        default=POLICY_PHRASES, max_length=1000, description="Phrases of notices; ASCII letters match in both cases."
+        default=POLICY_PHRASES, max_length=1000, description="Policy phrases; ASCII letters match regardless of case."
     )
 
     def keep(self, batch: Batch) -> Verdict:
-        """Decide each row of `batch` and write the text that is left."""
+        """Decide each row of `batch`, and replace its text by the remaining lines."""
         import numpy as np
 
         from datajob.operators.kernels.c4 import REASONS, c4_quality
@@ -86,7 +86,7 @@ class C4Quality(Filter):
         return (Bound("minSentences", "sentences_in_good_lines", self.min_sentences, True),)
 
     def measures(self, batch: Batch) -> Measures:
-        """The sentences in the lines that would be left, were no document dropped."""
+        """The number of sentences in the remaining lines, also of documents that other rules reject."""
         import numpy as np
         import pyarrow as pa
 

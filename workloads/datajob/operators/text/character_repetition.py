@@ -1,4 +1,4 @@
-"""Repetition of character sequences."""
+"""characterRepetition: keep rows by the ratio of repeated character n-grams."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 
 class CharacterRepetition(TextMeasure):
-    """Keeps texts by how much of them their most frequent character n-grams are.
+    """Keep rows by the ratio of their most frequent character n-grams to all n-grams.
 
-    The measure of Data-Juicer: of all n-grams, the share of the sqrt(number of different ones) most frequent, those
-    that occur only once left out.
+    The measure is that of Data-Juicer: with d distinct n-grams, the sqrt(d) most frequent ones count, except those that
+    occur only once.
 
     Example:
 
         - characterRepetition: {size: 10, max: 0.3}
     """
 
-    size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, characters.")
-    max: float = Field(default=0.5, ge=0, description="Largest share kept.")
+    size: int = Field(default=10, ge=1, le=100, description="Length of the n-grams in characters.")
+    max: float = Field(default=0.5, ge=0, description="Maximum ratio.")
     characters: int = Field(
         default=1_000_000,
         ge=100,
         le=100_000_000,
-        description="How much of the text is looked at, from its start; 28 bytes each.",
+        description="Number of characters to read from the start of the text. Each needs 28 bytes of memory.",
     )
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         import numpy as np
 
         from datajob.operators.kernels.hashtable import capacity_for

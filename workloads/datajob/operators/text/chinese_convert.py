@@ -1,4 +1,4 @@
-"""Conversion between kinds of Chinese."""
+"""chineseConvert: convert between variants of Chinese."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ Variant = Literal[
 
 
 class ChineseConvert(Map):
-    """Converts Chinese between simplified and traditional characters and their regional uses (OpenCC).
+    """Convert Chinese text between simplified, traditional and regional variants (OpenCC).
 
-    `t2s` makes traditional characters simplified, `s2twp` also uses the words of Taiwan. Only rows with Chinese
-    characters are looked at. Needs the package `opencc`.
+    For example, `t2s` converts traditional to simplified characters, and `s2twp` converts to the characters and vocabulary
+    of Taiwan. Rows without Chinese characters are not changed. Requires the package `opencc`.
 
     Example:
 
         - chineseConvert: {variant: t2s}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    variant: Variant = Field(default="t2s", description="From and to: s simplified, t traditional, tw, hk, jp; p with words.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    variant: Variant = Field(
+        default="t2s",
+        description="Source and target variant: s(implified), t(raditional), tw, hk or jp; p for vocabulary.",
+    )
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column converted."""
+        """The table with the converted column."""
         import pyarrow.compute as pc
 
         from datajob.operators.packages import optional

@@ -1,4 +1,4 @@
-"""Splitting into chunks."""
+"""chunkText: split texts into chunks."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 Bounds = tuple["NDArray[Any]", "NDArray[Any]", "NDArray[Any]"]
-"""Units of row i are `rows[i]:rows[i + 1]`; each with its first and its end byte in the column."""
+"""Units `rows[i]:rows[i + 1]` belong to row i; the others are the first byte and the end of each unit in the column."""
 
 
 class ChunkText(FlatMap):
-    """Cuts texts into chunks of so many characters, words or tokens, one row each, which may overlap.
+    """Split texts into chunks of a fixed number of characters, words or tokens, one row per chunk; chunks may overlap.
 
-    The other columns are repeated. Chunks are the text as it is, from the first to the last of their words or tokens.
-    A row without any (null, empty) stays one row.
+    The other columns are repeated. A chunk is the unchanged text from its first to its last unit. A row without units,
+    such as null or an empty text, remains one row.
 
     Example:
 
         - chunkText: {unit: words, size: 400, overlap: 40}
     """
 
-    column: Column = Field(default="text", description="The text; replaced by the chunk.")
-    unit: Literal["characters", "words", "tokens"] = Field(default="words", description="What `size` and `overlap` count.")
-    size: int = Field(default=512, ge=1, description="Longest chunk, units.")
-    overlap: int = Field(default=0, ge=0, description="Units at the end of a chunk that begin the next one, too.")
+    column: Column = Field(default="text", description="Text column; replaced by the chunk.")
+    unit: Literal["characters", "words", "tokens"] = Field(default="words", description="Unit of `size` and `overlap`.")
+    size: int = Field(default=512, ge=1, description="Maximum number of units per chunk.")
+    overlap: int = Field(default=0, ge=0, description="Number of units that a chunk shares with the next one.")
     tokenizer: Tokenizer = "unicode"
     model_tokenizer: TokenizerPath | None = Field(
-        default=None, description="For `tokens`: a `tokenizer.json` or its folder; local or any fsspec URL."
+        default=None, description="For `tokens`: path or URL of a `tokenizer.json` or of its folder."
     )
     output: NewColumn | None = Field(
-        default=None, description="Column (int32) that gets the number of the chunk in its text, from 0."
+        default=None, description="Column (int32) for the position of the chunk in its text, starting at 0."
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.overlap >= self.size:
-            raise ValueError(f"`overlap` must be smaller than `size`: {self.overlap} is not below {self.size}")
+            raise ValueError(f"`overlap` must be less than `size`, but {self.overlap} is not less than {self.size}")
         if self.unit == "tokens" and self.model_tokenizer is None:
-            raise ValueError("`unit: tokens` needs `modelTokenizer`, the path of a tokenizer.json")
+            raise ValueError("`unit: tokens` requires `modelTokenizer`, the path of a tokenizer.json")
         return self
 
     def expand(self, batch: Batch) -> pa.Table:
-        """The chunks, in the order of the rows they come from."""
+        """The chunks, in the order of their rows."""
         import numpy as np
         import pyarrow as pa
 

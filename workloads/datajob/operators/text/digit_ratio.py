@@ -1,4 +1,4 @@
-"""The share of digits."""
+"""digitRatio: keep rows by the ratio of digits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DigitRatio(TextMeasure):
-    """Keeps texts by the share of decimal digits (of all scripts) among all characters.
+    """Keep rows by the ratio of decimal digits (of all scripts) to all characters.
 
     The default is that of NeMo Curator.
 
@@ -26,9 +26,9 @@ class DigitRatio(TextMeasure):
         - digitRatio: {max: 0.1}
     """
 
-    max: float = Field(default=0.15, ge=0, description="Largest share kept.")
+    max: float = Field(default=0.15, ge=0, description="Maximum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         counts = characters_of(batch, self.column)
         return share(counts.digits, counts.points)

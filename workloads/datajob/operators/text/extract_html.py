@@ -1,4 +1,4 @@
-"""Extraction of the main text of HTML pages."""
+"""extractHtml: extract the main text of HTML pages."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 class ExtractHtml(Map):
-    """Extracts the main text of HTML pages, without menus, advertising and other boilerplate.
+    """Extract the main text of HTML pages, without menus, advertising and other boilerplate.
 
-    FineWeb uses trafilatura; resiliparse is several times faster. A page without main text gives an empty text, null
-    stays null. Needs the package of the engine chosen.
+    FineWeb uses trafilatura; resiliparse is several times faster. A page without main text becomes an empty text, and null
+    stays null. Requires the package of the chosen engine.
 
     Example:
 
         - extractHtml: {column: html, output: text, format: markdown}
     """
 
-    column: Column = Field(default="html", description="The page: text, or bytes in UTF-8.")
-    output: NewColumn = Field(default="text", description="Column (string) that gets the text.")
-    engine: Literal["trafilatura", "resiliparse"] = Field(default="trafilatura", description="The library that extracts.")
-    format: Literal["text", "markdown"] = Field(default="text", description="Plain text, or Markdown (trafilatura only).")
+    column: Column = Field(default="html", description="Column with the page, as text or UTF-8 bytes.")
+    output: NewColumn = Field(default="text", description="Column (string) for the text.")
+    engine: Literal["trafilatura", "resiliparse"] = Field(default="trafilatura", description="Library to use.")
+    format: Literal["text", "markdown"] = Field(default="text", description="Output format; Markdown requires trafilatura.")
     favor: Literal["balance", "precision", "recall"] = Field(
-        default="precision", description="When in doubt: less text (precision) or more (recall); trafilatura only."
+        default="precision", description="Extract less text (`precision`) or more (`recall`) when in doubt; trafilatura only."
     )
-    comments: bool = Field(default=False, description="Keep readers' comments.")
+    comments: bool = Field(default=False, description="Keep user comments.")
     tables: bool = Field(default=True, description="Keep tables; trafilatura only.")
-    links: bool = Field(default=False, description="Keep the targets of links.")
+    links: bool = Field(default=False, description="Keep link targets.")
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the text column."""

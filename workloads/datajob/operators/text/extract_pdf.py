@@ -1,4 +1,4 @@
-"""Extraction of the text of PDF files."""
+"""extractPdf: extract the text of PDF files."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 HYPHENATED = "\ufffe"
-"""PDFium's sign for a hyphen and a line end that only break a word."""
+"""PDFium's replacement for a hyphen and line break inside a word."""
 
 
 class ExtractPdf(Map):
-    """Extracts the text of PDF files, as it was written into them: scanned pages have none.
+    """Extract the text that PDF files contain; scanned pages have none.
 
-    Words broken at line ends are joined again. A file without text gives an empty text, null stays null. A file that is
-    broken or encrypted fails for its row (see `errors`). Needs the package `pypdfium2`.
+    Words that are hyphenated at the end of a line are joined. A file without text becomes an empty text, and null stays
+    null. A row with a corrupt or encrypted file fails (see `errors`). Requires the package `pypdfium2`.
 
     Example:
 
         - extractPdf: {column: bytes, output: text, pages: 20}
     """
 
-    column: Column = Field(default="bytes", description="The files, as `binaryFiles` reads them.")
-    output: NewColumn = Field(default="text", description="Column (string) that gets the text.")
-    pages: int | None = Field(default=None, ge=1, description="Read at most so many pages of each file; by default all.")
-    page_separator: str = Field(default="\n\n", max_length=100, description="What is written between pages.")
+    column: Column = Field(default="bytes", description="Column with the files, as read by `binaryFiles`.")
+    output: NewColumn = Field(default="text", description="Column (string) for the text.")
+    pages: int | None = Field(default=None, ge=1, description="Maximum number of pages to read per file; all by default.")
+    page_separator: str = Field(default="\n\n", max_length=100, description="Separator between pages.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the text column. Raises ValueError for a file that cannot be read."""
+        """The table with the text column. Raises ValueError if a file cannot be read."""
         import pyarrow as pa
 
         from datajob.operators.strings.column import with_column
@@ -51,8 +51,8 @@ class ExtractPdf(Map):
         )
         if not binary and not pa.types.is_null(kind):
             raise InputError(
-                f"column `{self.column}` holds {kind}, not bytes: `{self.key}` takes whole PDF files in a binary column, "
-                f"as the source `binaryFiles` reads them. Name such a column."
+                f"column `{self.column}` contains {kind}, not bytes: `{self.key}` needs a binary column of whole PDF files, "
+                f"as read by the source `binaryFiles`. Set `column` to such a column."
             )
         texts = [None if file is None else self._text(file) for file in files.to_pylist()]
         return with_column(batch.table, self.output, pa.array(texts, pa.string()))
@@ -67,11 +67,11 @@ class ExtractPdf(Map):
                 return self.page_separator.join(_page_text(document[number]) for number in range(count))
         except pdfium.PdfiumError as error:
             if getattr(error, "err_code", None) == pdfium.raw.FPDF_ERR_PASSWORD:
-                raise ValueError("the PDF is encrypted and opens with a password only") from error
+                raise ValueError("the PDF is encrypted and requires a password") from error
             raise ValueError(f"the PDF cannot be read ({len(file)} bytes): {error}") from error
 
 
 def _page_text(page: Any) -> str:
-    """The text of a page, lines ended by `\\n`."""
+    """The text of a page; lines end in `\\n`."""
     text: str = page.get_textpage().get_text_range()
     return text.replace("\r\n", "\n").replace(HYPHENATED, "").strip()

@@ -1,4 +1,4 @@
-"""Classification by a fastText model."""
+"""fasttextClassifier: keep rows by the prediction of a fastText model."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 
 class FasttextClassifier(Filter):
-    """Keeps texts by the probability that a fastText model gives one label (quality, toxicity, domain).
+    """Keep rows by the probability that a fastText model assigns to a label, such as quality, toxicity or a domain.
 
-    A text without a word has probability 0.
+    A text without words has probability 0.
 
     Example:
 
         - fasttextClassifier: {model: s3://models/quality.bin, label: __label__good, min: 0.5}
     """
 
-    column: Column = Field(default="text", description="The text.")
-    model: FilePath = Field(description="Path of a supervised fastText model (.bin or .ftz); local or any fsspec URL.")
-    label: str = Field(min_length=1, description="The label, without `__label__`.")
-    min: float = Field(default=0, ge=0, le=1, description="Smallest probability kept.")
-    max: float = Field(default=1, ge=0, le=1, description="Largest probability kept.")
+    column: Column = Field(default="text", description="Text column.")
+    model: FilePath = Field(description="Path or URL of a supervised fastText model (.bin or .ftz).")
+    label: str = Field(min_length=1, description="Label without `__label__`.")
+    min: float = Field(default=0, ge=0, le=1, description="Minimum probability.")
+    max: float = Field(default=1, ge=0, le=1, description="Maximum probability.")
     characters: int = Field(
-        default=10_000, ge=10, le=10_000_000, description="How much of the text is looked at, from its start."
+        default=10_000, ge=10, le=10_000_000, description="Number of characters to read from the start of the text."
     )
-    output: NewColumn | None = Field(default=None, description="Column (float64) that gets the probability.")
+    output: NewColumn | None = Field(default=None, description="Column (float64) for the probability.")
 
     def keep(self, batch: Batch) -> Verdict:
-        """Decide each row of `batch`. Raises InputError when the model does not know the label."""
+        """Decide each row of `batch`. Raises InputError if the model does not have the label."""
         import numpy as np
         import pyarrow as pa
 

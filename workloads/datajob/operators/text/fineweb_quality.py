@@ -1,4 +1,4 @@
-"""FineWeb's own quality rules."""
+"""finewebQuality: reject documents by the quality rules of FineWeb."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BOUNDS = (
     ("max_duplicate_line_characters", "duplicate_line_characters"),
     ("max_newlines_per_word", "newlines_per_word"),
 )
-"""The limits and what they are limits of, in the order in which they are applied."""
+"""The limits and their measures, in the order of the rules."""
 
 
 class FinewebQuality(Filter):
-    """Drops documents that are lists, menus or repeated lines by FineWeb's rules.
+    """Reject documents that are lists, menus or repeated lines, by the rules of FineWeb.
 
-    The rules and defaults of Penedo et al. 2024 (arXiv:2406.17557) as datatrove applies them, in its order, with its
-    names. Lines are what lies between `\\n`, blank ones left out.
+    Rules, defaults, order and names are those of Penedo et al. 2024 (arXiv:2406.17557), as implemented by datatrove. Lines
+    are separated by `\\n`; blank lines are ignored.
 
     Example:
 
@@ -37,19 +37,19 @@ class FinewebQuality(Filter):
 
     infallible: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
+    column: Column = Field(default="text", description="Text column.")
     tokenizer: Tokenizer = "unicode"
-    min_marked_lines: float = Field(default=0.12, ge=0, description="Smallest share of lines that end in an end mark.")
-    allow_no_marked_line: bool = Field(default=False, description="Keep documents in which no line ends in an end mark.")
+    min_marked_lines: float = Field(default=0.12, ge=0, description="Minimum ratio of lines that end in an end mark.")
+    allow_no_marked_line: bool = Field(default=False, description="Keep documents without any line that ends in an end mark.")
     line_end_marks: tuple[Character, ...] = Field(
-        default=(), max_length=500, description="Characters that end a line well; by default the end marks of all scripts."
+        default=(), max_length=500, description="End marks; by default those of all scripts."
     )
-    max_short_lines: float = Field(default=0.67, ge=0, description="Largest share of short lines.")
-    short_line_length: int = Field(default=30, ge=0, description="Longest short line, characters.")
+    max_short_lines: float = Field(default=0.67, ge=0, description="Maximum ratio of short lines.")
+    short_line_length: int = Field(default=30, ge=0, description="Maximum length of a short line in characters.")
     max_duplicate_line_characters: float = Field(
-        default=0.01, ge=0, description="Largest share of characters in lines that repeat an earlier one."
+        default=0.01, ge=0, description="Maximum ratio of characters in lines that repeat an earlier line."
     )
-    max_newlines_per_word: float = Field(default=0.3, ge=0, description="Most newlines per word.")
+    max_newlines_per_word: float = Field(default=0.3, ge=0, description="Maximum number of newlines per word.")
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`."""
@@ -81,12 +81,12 @@ class FinewebQuality(Filter):
         return Verdict(codes, REASONS)
 
     def bounds(self) -> tuple[Bound, ...]:
-        """Every limit of a share."""
+        """Every limit of a ratio."""
         return bounds_of(self, BOUNDS)
 
     def measures(self, batch: Batch) -> Measures:
-        """What the limits are compared with. A blank text has none, one without marked lines no share of them where
-        that is allowed."""
+        """The measures that the limits apply to. A blank text has none. A text without end marks has no ratio of marked
+        lines if `allow_no_marked_line` is set."""
         import numpy as np
 
         from datajob.operators.kernels.hashtable import capacity_for

@@ -1,4 +1,4 @@
-"""The share of flagged words."""
+"""flaggedWords: keep rows by the ratio of flagged words."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class FlaggedWords(TextMeasure):
-    """Keeps texts by the share of words that belong to flagged words or phrases.
+    """Keep rows by the ratio of words that belong to flagged words or phrases.
 
-    The shipped lists (de, en, es, fr, ru, zh) are short and meant against adult and gambling spam; bring your own for
-    more. An entry of several words, or of several Chinese characters, counts with all of them. The default maximum is
-    that of Data-Juicer.
+    The built-in lists (de, en, es, fr, ru, zh) are short and cover adult and gambling spam; add your own for more. Every
+    word of a flagged phrase counts, as does every character of a flagged Chinese word. The default maximum is that of
+    Data-Juicer.
 
     Example:
 
@@ -31,16 +31,14 @@ class FlaggedWords(TextMeasure):
     """
 
     tokenizer: Tokenizer = "unicode"
-    max: float = Field(default=0.045, ge=0, description="Largest share kept; 0 drops every text with a flagged word.")
+    max: float = Field(default=0.045, ge=0, description="Maximum ratio; 0 rejects every text with a flagged word.")
     languages: tuple[Language, ...] = Field(
-        default=("en",), max_length=15, description="Shipped lists to use, by ISO 639-1 code."
+        default=("en",), max_length=15, description="Built-in lists to use, by ISO 639-1 code."
     )
-    words: tuple[str, ...] = Field(
-        default=(), max_length=10_000, description="More words and phrases; any capitalisation matches."
-    )
-    file: FilePath | None = Field(default=None, description="File with more, one a line; local or any fsspec URL.")
+    words: tuple[str, ...] = Field(default=(), max_length=10_000, description="Additional words and phrases; case is ignored.")
+    file: FilePath | None = Field(default=None, description="Path or URL of a file with additional entries, one per line.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         words = chosen_words("flagged_words", self.languages, self.words, self.file)
         return share(*listed_words(batch, self.column, self.tokenizer, words))

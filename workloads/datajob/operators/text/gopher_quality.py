@@ -1,4 +1,4 @@
-"""Gopher's quality rules."""
+"""gopherQuality: reject documents by the quality rules of Gopher."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ BOUNDS = (
     ("min_alphabetic_words", "alphabetic_words"),
     ("min_stop_words", "stop_words"),
 )
-"""The limits and what they are limits of, in the order in which they are applied."""
+"""The limits and their measures, in the order of the rules."""
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
 class GopherQuality(Filter):
-    """Drops documents that do not look like prose by Gopher's rules: length, symbols, bullets, ellipses, stop words.
+    """Reject documents that do not look like prose, by the quality rules of Gopher.
 
-    The rules and defaults of Rae et al. 2021 (arXiv:2112.11446) as datatrove applies them, in its order, with its
-    names: a row is dropped for the first rule that fails. A ratio with a maximum of 1000 or a minimum of 0 never drops.
-    Null is treated as an empty text.
+    The rules check length, symbols, bullets, ellipses and stop words. Rules, defaults, order and names are those of Rae et
+    al. 2021 (arXiv:2112.11446), as implemented by datatrove. A row is rejected by the first rule that fails. To disable a
+    rule, set its maximum to 1000 or its minimum to 0. Null is treated as an empty text.
 
     Example:
 
@@ -44,19 +44,19 @@ class GopherQuality(Filter):
 
     infallible: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
+    column: Column = Field(default="text", description="Text column.")
     tokenizer: Tokenizer = "unicode"
-    min_words: int = Field(default=50, ge=0, description="Fewest words that are not symbols only.")
-    max_words: int = Field(default=100_000, ge=0, description="Most words that are not symbols only.")
-    min_average_word_length: float = Field(default=3, ge=0, description="Lowest mean length of these words, characters.")
-    max_average_word_length: float = Field(default=10, ge=0, description="Highest mean length of these words, characters.")
-    max_symbol_ratio: float = Field(default=0.1, ge=0, description="Most `#` per word, and most ellipses per word.")
-    max_bullet_lines: float = Field(default=0.9, ge=0, description="Largest share of lines that start with `•` or `-`.")
-    max_ellipsis_lines: float = Field(default=0.3, ge=0, description="Largest share of lines that end in an ellipsis.")
-    min_alphabetic_words: float = Field(default=0.8, ge=0, description="Smallest share of words with a letter.")
-    min_stop_words: int = Field(default=2, ge=0, description="Fewest different stop words.")
+    min_words: int = Field(default=50, ge=0, description="Minimum number of words that do not consist of symbols.")
+    max_words: int = Field(default=100_000, ge=0, description="Maximum number of words that do not consist of symbols.")
+    min_average_word_length: float = Field(default=3, ge=0, description="Minimum mean length of these words in characters.")
+    max_average_word_length: float = Field(default=10, ge=0, description="Maximum mean length of these words in characters.")
+    max_symbol_ratio: float = Field(default=0.1, ge=0, description="Maximum number of `#`, and of ellipses, per word.")
+    max_bullet_lines: float = Field(default=0.9, ge=0, description="Maximum ratio of lines that start with `•` or `-`.")
+    max_ellipsis_lines: float = Field(default=0.3, ge=0, description="Maximum ratio of lines that end in an ellipsis.")
+    min_alphabetic_words: float = Field(default=0.8, ge=0, description="Minimum ratio of words that contain a letter.")
+    min_stop_words: int = Field(default=2, ge=0, description="Minimum number of distinct stop words.")
     stop_words: tuple[str, ...] = Field(
-        default=STOP_WORDS, max_length=1000, description="Words any prose of the language has; compared as they are written."
+        default=STOP_WORDS, max_length=1000, description="Stop words of the language; case is significant."
     )
 
     def keep(self, batch: Batch) -> Verdict:
@@ -98,7 +98,7 @@ class GopherQuality(Filter):
         return bounds_of(self, BOUNDS)
 
     def measures(self, batch: Batch) -> Measures:
-        """What the limits are compared with."""
+        """The measures that the limits apply to."""
         import numpy as np
 
         from datajob.operators.kernels.measures import quality_measures

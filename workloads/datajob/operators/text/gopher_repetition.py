@@ -1,4 +1,4 @@
-"""Gopher's repetition rules."""
+"""gopherRepetition: reject documents by the repetition rules of Gopher."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch, Measures
 
 PARTS = ("duplicate_paragraphs", "duplicate_paragraph_characters", "duplicate_lines", "duplicate_line_characters")
-"""Shares whose limits are `max_...`, in the order in which they are applied."""
+"""Ratios whose limits are named `max_...`, in the order of the rules."""
 
 
 class SequenceLimit(Parameters):
-    """How much of the text may be in sequences of so many words."""
+    """Limit for sequences of a number of words."""
 
-    words: int = Field(ge=1, le=100, description="Length of the sequence, words.")
-    max: float = Field(ge=0, description="Largest share of the text's characters.")
+    words: int = Field(ge=1, le=100, description="Length of the sequences in words.")
+    max: float = Field(ge=0, description="Maximum ratio of characters in these sequences.")
 
 
 def _ascending(limits: tuple[SequenceLimit, ...]) -> tuple[SequenceLimit, ...]:
     sizes = [limit.words for limit in limits]
     if sizes != sorted(set(sizes)):
-        raise ValueError(f"sequence lengths must be ascending and different, not {sizes}")
+        raise ValueError(f"sequence lengths must be strictly ascending, but are {sizes}")
     return limits
 
 
@@ -40,10 +40,10 @@ def _limits(**shares: float) -> tuple[SequenceLimit, ...]:
 
 
 class GopherRepetition(Filter):
-    """Drops documents that repeat themselves by Gopher's rules: lines, paragraphs, sequences of words.
+    """Reject documents with repeated lines, paragraphs or sequences of words, by the repetition rules of Gopher.
 
-    The rules and defaults of Rae et al. 2021 (arXiv:2112.11446) as datatrove applies them, in its order, with its
-    names: a row is dropped for the first rule that fails. Shares are of the text's characters (code points).
+    Rules, defaults, order and names are those of Rae et al. 2021 (arXiv:2112.11446), as implemented by datatrove. A row is
+    rejected by the first rule that fails. Characters are code points.
 
     Example:
 
@@ -52,22 +52,24 @@ class GopherRepetition(Filter):
 
     infallible: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
+    column: Column = Field(default="text", description="Text column.")
     tokenizer: Tokenizer = "unicode"
-    max_duplicate_lines: float = Field(default=0.3, ge=0, description="Largest share of lines that repeat an earlier one.")
+    max_duplicate_lines: float = Field(default=0.3, ge=0, description="Maximum ratio of lines that repeat an earlier line.")
     max_duplicate_paragraphs: float = Field(
-        default=0.3, ge=0, description="Largest share of paragraphs (parts between empty lines) that repeat an earlier one."
+        default=0.3, ge=0, description="Maximum ratio of paragraphs, separated by empty lines, that repeat an earlier one."
     )
-    max_duplicate_line_characters: float = Field(default=0.2, ge=0, description="Largest share of text in such lines.")
+    max_duplicate_line_characters: float = Field(
+        default=0.2, ge=0, description="Maximum ratio of characters in repeated lines."
+    )
     max_duplicate_paragraph_characters: float = Field(
-        default=0.2, ge=0, description="Largest share of text in such paragraphs."
+        default=0.2, ge=0, description="Maximum ratio of characters in repeated paragraphs."
     )
     top_sequences: SequenceLimits = Field(
-        default=_limits(n2=0.2, n3=0.18, n4=0.16), description="Limits for the most frequent sequence of so many words."
+        default=_limits(n2=0.2, n3=0.18, n4=0.16), description="Limits for the most frequent sequence of each length."
     )
     duplicate_sequences: SequenceLimits = Field(
         default=_limits(n5=0.15, n6=0.14, n7=0.13, n8=0.12, n9=0.11, n10=0.10),
-        description="Limits for all sequences of so many words that occurred before.",
+        description="Limits for all repeated sequences of each length.",
     )
 
     def keep(self, batch: Batch) -> Verdict:
@@ -101,14 +103,14 @@ class GopherRepetition(Filter):
         return Verdict(codes, self.reasons())
 
     def reasons(self) -> tuple[str, ...]:
-        """datatrove's names of the rules, in the order in which they are applied."""
+        """The names of the rules in datatrove, in the order of the rules."""
         lines = ("empty", "dup_para_frac", "dup_para_char_frac", "dup_line_frac", "dup_line_char_frac")
         top = (f"top_{limit.words}_gram" for limit in self.top_sequences)
         duplicate = (f"duplicated_{limit.words}_n_grams" for limit in self.duplicate_sequences)
         return (*lines, *top, *duplicate)
 
     def bounds(self) -> tuple[Bound, ...]:
-        """Every limit, in the order in which they are applied."""
+        """Every limit, in the order of the rules."""
         top, duplicate = self._sequences()
         of_top = (Bound(f"topSequences[{i}].max", top[i], limit.max, False) for i, limit in enumerate(self.top_sequences))
         of_duplicate = (
@@ -118,7 +120,7 @@ class GopherRepetition(Filter):
         return (*bounds_of(self, [(f"max_{part}", part) for part in PARTS]), *of_top, *of_duplicate)
 
     def measures(self, batch: Batch) -> Measures:
-        """What the limits are compared with; 0 for an empty text."""
+        """The measures that the limits apply to; 0 for an empty text."""
         import numpy as np
 
         from datajob.operators.kernels.measures import repetition_measures
@@ -140,6 +142,6 @@ class GopherRepetition(Filter):
         return dict(zip(names, found.T, strict=True))
 
     def _sequences(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Names of the measures of top and of duplicate sequences."""
+        """The names of the measures of the most frequent and of repeated sequences."""
         top = tuple(f"top_{limit.words}_words" for limit in self.top_sequences)
         return top, tuple(f"duplicate_{limit.words}_words" for limit in self.duplicate_sequences)

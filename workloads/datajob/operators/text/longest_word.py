@@ -1,4 +1,4 @@
-"""The length of the longest word."""
+"""longestWord: keep rows by the length of the longest word."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class LongestWord(TextMeasure):
-    """Keeps texts by the length of their longest word, in characters: encoded data and code have very long ones.
+    """Keep rows by the length of their longest word in characters; encoded data and code contain very long words.
 
-    Words are what white space separates, as in C4's rule on lines; with `unicode` Chinese characters and the like are
-    words, too. The default is that of NeMo Curator.
+    Words are separated by white space, as in the line rules of C4; with `tokenizer: unicode`, each Chinese character and
+    the like is also a word. The default is that of NeMo Curator.
 
     Example:
 
@@ -28,7 +28,7 @@ class LongestWord(TextMeasure):
     """
 
     tokenizer: Tokenizer = "unicode"
-    max: float = Field(default=1000, ge=0, description="Largest length kept, characters.")
+    max: float = Field(default=1000, ge=0, description="Maximum length in characters.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The length of each row's longest word."""

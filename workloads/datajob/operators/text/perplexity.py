@@ -1,4 +1,4 @@
-"""Perplexity under a language model."""
+"""perplexity: keep rows by their perplexity under a language model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Perplexity(TextMeasure):
-    """Keeps texts by their perplexity under a KenLM n-gram model: prose like the model's is low, gibberish is high.
+    """Keep rows by their perplexity under a KenLM n-gram model: low for prose like the training data, high for gibberish.
 
-    Lines are scored as sentences, as CCNet does. A text without words has perplexity 0. Needs the package `kenlm`, and
-    `tokenizers` when a tokenizer cuts the words.
+    Lines are scored as sentences, as in CCNet. A text without words has perplexity 0. Requires the package `kenlm`, and
+    `tokenizers` if `tokenizer` is set.
 
     Example:
 
@@ -31,12 +31,13 @@ class Perplexity(TextMeasure):
 
     infallible: ClassVar[bool] = False
 
-    model: FilePath = Field(description="The KenLM model (.arpa or .bin); local or any fsspec URL.")
+    model: FilePath = Field(description="Path or URL of the KenLM model (.arpa or .bin).")
     tokenizer: TokenizerPath | None = Field(
-        default=None, description="A `tokenizer.json` whose pieces are the model's words; by default white space."
+        default=None,
+        description="Path or URL of a `tokenizer.json` for the words of the model; by default white space separates them.",
     )
-    lowercase: bool = Field(default=False, description="Score small letters.")
-    max: float = Field(default=1500, ge=0, description="Largest perplexity kept (the default is Data-Juicer's).")
+    lowercase: bool = Field(default=False, description="Convert the text to lower case before scoring.")
+    max: float = Field(default=1500, ge=0, description="Maximum perplexity; the default is that of Data-Juicer.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The perplexity of each row."""
@@ -55,7 +56,7 @@ class Perplexity(TextMeasure):
             pieces = self._pieces(line)
             if pieces:
                 log10 += model.score(" ".join(pieces))
-                words += len(pieces) + 1  # the end of the sentence is scored, too
+                words += len(pieces) + 1  # the end of the sentence is also scored
         return float(10.0 ** min(-log10 / words, 300.0)) if words else 0.0
 
     def _pieces(self, line: str) -> list[str]:
@@ -75,4 +76,4 @@ def _load(path: str, operator: str, version: Any) -> Any:
     try:
         return kenlm.Model(local_copy(path))
     except OSError as error:
-        raise InputError(f"`{operator}`: `{path}` is no KenLM model that can be read: {error}.") from error
+        raise InputError(f"`{operator}`: `{path}` cannot be read as a KenLM model: {error}.") from error

@@ -1,4 +1,4 @@
-"""Redaction of personal data."""
+"""piiRedact: redact personal data."""
 
 from __future__ import annotations
 
@@ -19,33 +19,38 @@ Kind = Literal["email", "ip", "phone", "card", "nationalId", "url"]
 
 
 class PiiRedact(Map):
-    """Redacts e-mail addresses, public IP addresses, phone, card and national identity numbers.
+    """Redact email addresses, public IP addresses, and phone, card and national identity numbers.
 
-    A compiled scan finds the few places where one may be; patterns and checks (Luhn for cards, the check characters of
-    Chinese and Spanish numbers, reachability of addresses) decide there. Identity numbers: China, Spain, United States.
+    A compiled scan finds candidates; patterns and checks then decide (the Luhn checksum of cards, the check characters of
+    Chinese and Spanish identity numbers, public address ranges). Identity numbers of China, Spain and the United States are
+    supported.
 
     Example:
 
         - piiRedact: {kinds: [email, phone, card], mode: mask}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
     kinds: tuple[Kind, ...] = Field(
-        default=("email", "ip", "phone", "card", "nationalId"), min_length=1, max_length=6, description="What is redacted."
+        default=("email", "ip", "phone", "card", "nationalId"),
+        min_length=1,
+        max_length=6,
+        description="Kinds of personal data to redact.",
     )
     mode: Literal["replace", "mask", "hash"] = Field(
         default="replace",
-        description="`replace`: by `<EMAIL>` and the like, or `replacement`; `mask`: letters and digits by `*`; `hash`: by the "
-        "kind and 16 hexadecimal digits of a keyed hash, the same for the same value.",
+        description="How to redact a match. `replace` inserts `replacement`, or the kind such as `<EMAIL>`. `mask` replaces "
+        "letters and digits by `*`. `hash` inserts the kind and 16 hexadecimal digits of a keyed hash; equal values have equal "
+        "hashes.",
     )
-    replacement: str | None = Field(default=None, description="With `replace`: what takes the place of every match.")
+    replacement: str | None = Field(default=None, description="Replacement for `mode: replace`; by default the kind.")
     hash_key: str = Field(
-        default="", max_length=64, description="With `hash`: a secret without which values cannot be guessed."
+        default="", max_length=64, description="Secret key for `mode: hash`, which prevents values from being guessed."
     )
-    output: NewColumn | None = Field(default=None, description="Column (int32) that gets the number of redactions.")
+    output: NewColumn | None = Field(default=None, description="Column (int32) for the number of redactions.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column redacted."""
+        """The table with the redacted column."""
         import numpy as np
         import pyarrow as pa
 

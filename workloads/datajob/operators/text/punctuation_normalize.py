@@ -1,4 +1,4 @@
-"""Normal punctuation."""
+"""punctuationNormalize: replace typographic punctuation by ASCII."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ FULL_WIDTH = {
 
 
 class PunctuationNormalize(Map):
-    """Makes punctuation plain ASCII: curly quotation marks, dashes, ellipses and, if wanted, Chinese and Japanese marks.
+    """Replace curly quotation marks, dashes, ellipses and optionally Chinese and Japanese punctuation by ASCII characters.
 
     Example:
 
         - punctuationNormalize: {dashes: false}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    quotes: bool = Field(default=True, description="Quotation marks and apostrophes.")
-    dashes: bool = Field(default=True, description="Dashes, hyphens, minus signs and ellipses.")
-    full_width: bool = Field(default=False, description="Chinese and Japanese marks, and full-width forms of ASCII marks.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    quotes: bool = Field(default=True, description="Replace quotation marks and apostrophes.")
+    dashes: bool = Field(default=True, description="Replace dashes, hyphens, minus signs and ellipses.")
+    full_width: bool = Field(default=False, description="Replace Chinese and Japanese punctuation and full-width forms.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column normalised."""
+        """The table with the normalized column."""
         import numpy as np
 
         from datajob.operators.kernels.rewrite import translate

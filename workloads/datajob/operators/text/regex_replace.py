@@ -1,4 +1,4 @@
-"""Replacement by regular expression."""
+"""regexReplace: replace matches of a regular expression."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 class RegexReplace(Map):
-    """Replaces every match of a regular expression (RE2 syntax, linear time) in a text column.
+    """Replace every match of a regular expression (RE2 syntax, linear time) in a text column.
 
-    RE2 has no look-around and no back-references within the pattern; `\\\\1` in the replacement is the first group.
+    RE2 does not support lookarounds or backreferences in the pattern. `\\\\1` in the replacement is the first group.
 
     Example:
 
         - regexReplace: {pattern: '\\[(\\d+)\\]', replacement: ''}      # citations such as [12]
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
     pattern: str = Field(
-        min_length=1, description="RE2 regular expression; `(?i)` at its start ignores case, `(?s)` lets `.` match newlines."
+        min_length=1, description="RE2 regular expression; prefix `(?i)` to ignore case, `(?s)` to let `.` match newlines."
     )
-    replacement: str = Field(default="", description="What matches become; `\\1` to `\\9` are groups.")
+    replacement: str = Field(default="", description="Replacement for each match; `\\1` to `\\9` are groups.")
 
     @model_validator(mode="after")
     def _compiles(self) -> Self:
@@ -40,7 +40,7 @@ class RegexReplace(Map):
         return self
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column replaced."""
+        """The table with the new column."""
         import pyarrow.compute as pc
 
         text = text_array(batch, self.column)

@@ -1,4 +1,4 @@
-"""Removal of e-mail addresses."""
+"""removeEmails: remove email addresses."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class RemoveEmails(Map):
-    """Removes e-mail addresses from a text, or puts something in their place.
+    """Remove or replace email addresses.
 
     Example:
 
         - removeEmails: {replacement: someone@example.org}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    replacement: str = Field(default="", description="What takes the place of each.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    replacement: str = Field(default="", description="Replacement for each address.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column cleaned."""
+        """The table with the new column."""
         from datajob.operators.text._patterns import EMAIL
         from datajob.operators.text._spans import replace_spans, spans_of
 

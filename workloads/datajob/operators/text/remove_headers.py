@@ -1,4 +1,4 @@
-"""Removal of what comes before the text proper."""
+"""removeHeaders: remove headers before the main text."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _PATTERNS: dict[Kind, str] = {
 
 
 class RemoveHeaders(Map):
-    """Removes the header before the text proper: front matter of Markdown, headers of e-mails, preambles of LaTeX.
+    """Remove Markdown front matter, email headers and LaTeX preambles from the start of texts.
 
     Example:
 
         - removeHeaders: {kinds: [frontMatter]}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
     kinds: tuple[Kind, ...] = Field(
         default=("frontMatter", "email", "latex"),
         min_length=1,
         max_length=3,
-        description="`frontMatter`: a block between `---` or `+++` lines; `email`: two or more `Name: value` lines up to an "
-        "empty line; `latex`: all before the first sectioning command.",
+        description="Kinds of headers to remove. `frontMatter`: a block between `---` or `+++` lines. `email`: two or more "
+        "`Name: value` lines up to an empty line. `latex`: everything before the first sectioning command.",
     )
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column cleaned."""
+        """The table with the new column."""
         import pyarrow.compute as pc
 
         from datajob.operators.strings.column import map_rows, replaced, text_array

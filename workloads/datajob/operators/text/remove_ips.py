@@ -1,4 +1,4 @@
-"""Removal of public IP addresses."""
+"""removeIps: remove public IP addresses."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 
 class RemoveIps(Map):
-    """Removes public IP addresses from a text, or puts something in their place.
+    """Remove or replace public IP addresses.
 
-    Versions 4 and 6. Private, local and documentation addresses stay, as do version numbers that are no address.
+    Both IPv4 and IPv6 are supported. Private, local and documentation addresses are kept, as are version numbers that are
+    not addresses.
 
     Example:
 
         - removeIps: {replacement: 192.0.2.1}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    replacement: str = Field(default="", description="What takes the place of each.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    replacement: str = Field(default="", description="Replacement for each address.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column cleaned."""
+        """The table with the new column."""
         from datajob.operators.text._patterns import IP
         from datajob.operators.text._spans import replace_spans, spans_of
 

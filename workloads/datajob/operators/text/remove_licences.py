@@ -1,4 +1,4 @@
-"""Removal of licence headers from code."""
+"""removeLicences: remove license headers from source code."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ _LICENCE = re.compile(r"copyright|licen[cs]e|\(c\)\s*\d{4}|©|SPDX-", re.IGNOREC
 
 
 class RemoveLicences(Map):
-    """Removes the comment at the start of a source file when it is about copyright or a licence.
+    """Remove comments about copyright or licensing from the start of source code.
 
-    Comments of C, shell, SQL, Lisp, TeX, HTML and Python kinds. A `#!` line before it goes with it.
+    Comments in the syntax of C, shell, SQL, Lisp, TeX, HTML and Python are supported. A `#!` line before such a comment is
+    also removed.
 
     Example:
 
         - removeLicences: {column: code}
     """
 
-    column: Column = Field(default="text", description="The source code; null stays null.")
+    column: Column = Field(default="text", description="Column with source code; null stays null.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column cleaned."""
+        """The table with the new column."""
         import pyarrow.compute as pc
 
         from datajob.operators.strings.column import map_rows, replaced, text_array
@@ -49,7 +50,7 @@ class RemoveLicences(Map):
 
 
 def without_licence(code: str) -> str:
-    """The code without leading comments that speak of a licence."""
+    """The code without leading comments about licensing."""
     while (match := _COMMENT.match(code)) and _LICENCE.search(match["comment"]):
         code = code[match.end() :]
     return code

@@ -1,4 +1,4 @@
-"""Removal of lines."""
+"""removeLines: remove lines by the line rules of C4."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 
 
 class RemoveLines(Map):
-    """Removes lines by the line rules of C4 and keeps every document, however little is left of it.
+    """Remove lines by the line rules of C4, without rejecting documents.
 
-    Kept lines are stripped and joined by newlines. `c4Quality` does the same and drops documents.
+    The remaining lines are stripped and joined by newlines. `c4Quality` also rejects documents.
 
     Example:
 
         - removeLines: {minWordsPerLine: 5}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
     tokenizer: Tokenizer = "unicode"
     phrases: tuple[str, ...] = Field(
         default=("javascript", *POLICY_PHRASES),
         max_length=1000,
-        description="Remove lines with one of these; ASCII letters match in both cases.",
+        description="Remove lines that contain one of these phrases; ASCII letters match regardless of case.",
     )
-    remove_citations: bool = Field(default=True, description="Remove `[1]`, `[]`, `[edit]`, `[citation needed]` from lines.")
+    remove_citations: bool = Field(default=True, description="Remove `[1]`, `[]`, `[edit]` and `[citation needed]` from lines.")
     require_line_end_mark: bool = Field(
-        default=True, description="Remove lines that end in no mark of `lineEndMarks` or in `...`."
+        default=True, description="Remove lines that end in `...` or do not end in a character of `lineEndMarks`."
     )
     line_end_marks: tuple[Character, ...] = Field(
-        default=(".", "?", "!", '"', "'"), max_length=100, description="Characters a line may end in."
+        default=(".", "?", "!", '"', "'"), max_length=100, description="Characters that a line may end in."
     )
-    min_words_per_line: int = Field(default=3, ge=0, description="Remove lines with fewer words; 0 keeps empty lines too.")
-    max_word_length: int = Field(default=1000, ge=1, description="Remove lines with a longer word, characters.")
+    min_words_per_line: int = Field(default=3, ge=0, description="Minimum number of words per line; 0 also keeps empty lines.")
+    max_word_length: int = Field(default=1000, ge=1, description="Maximum length of a word in characters.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column's good lines."""
+        """The table with the remaining lines of the column."""
         from datajob.operators.strings.column import replaced
 
         rule = C4Quality(

@@ -1,4 +1,4 @@
-"""Removal of phone numbers."""
+"""removePhones: remove phone numbers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 
 class RemovePhones(Map):
-    """Removes phone numbers from a text, or puts something in their place.
+    """Remove or replace phone numbers.
 
-    International numbers with `+`, Chinese mobile and North American numbers, and numbers with a trunk prefix 0.
+    International numbers with `+`, Chinese mobile numbers, North American numbers, and numbers with the trunk prefix 0 are
+    supported.
 
     Example:
 
         - removePhones: {replacement: "<PHONE>"}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    replacement: str = Field(default="", description="What takes the place of each.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    replacement: str = Field(default="", description="Replacement for each number.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column cleaned."""
+        """The table with the new column."""
         from datajob.operators.text._patterns import PHONE
         from datajob.operators.text._spans import replace_spans, spans_of
 

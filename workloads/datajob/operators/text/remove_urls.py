@@ -1,4 +1,4 @@
-"""Removal of URLs."""
+"""removeUrls: remove URLs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 
 class RemoveUrls(Map):
-    """Removes URLs from a text, or puts something in their place.
+    """Remove or replace URLs.
 
-    `https://...`, `ftp://...` and `www...`, up to white space; marks at the end are not part of them.
+    A URL starts with `http://`, `https://`, `ftp://`, `ftps://` or `www.` and ends at white space. Punctuation at its end
+    is kept.
 
     Example:
 
         - removeUrls: {replacement: "<URL>"}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    replacement: str = Field(default="", description="What takes the place of each.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    replacement: str = Field(default="", description="Replacement for each URL.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column cleaned."""
+        """The table with the new column."""
         from datajob.operators.text._patterns import URL
         from datajob.operators.text._spans import replace_spans, spans_of
 

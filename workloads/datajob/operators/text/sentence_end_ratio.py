@@ -1,4 +1,4 @@
-"""The share of sentences that end in an end mark."""
+"""sentenceEndRatio: keep rows by the ratio of sentences with an end mark."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class SentenceEndRatio(TextMeasure):
-    """Keeps texts by the share of sentences that end in an end mark of any script, rather than at a newline.
+    """Keep rows by the ratio of sentences that end in an end mark of any script rather than at a newline.
 
-    Sentences are those of `sentenceSplit`; closing quotation marks and brackets after the mark do not matter. The
-    default is that of NeMo Curator, which drops texts with more than 85 % of sentences without an end mark.
+    Sentences are those of `sentenceSplit`. Closing quotation marks and brackets after the mark are allowed. The default is
+    that of NeMo Curator, which rejects texts with more than 85 % of sentences without an end mark.
 
     Example:
 
         - sentenceEndRatio: {min: 0.3}
     """
 
-    min: float = Field(default=0.15, ge=0, description="Smallest share kept.")
+    min: float = Field(default=0.15, ge=0, description="Minimum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         import numpy as np
 
         from datajob.operators.kernels.parts import EMPTY, MARKED, marks_at_ends

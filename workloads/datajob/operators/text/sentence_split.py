@@ -1,4 +1,4 @@
-"""Splitting into sentences."""
+"""sentenceSplit: split texts into sentences."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class SentenceSplit(Map):
-    """Splits texts into sentences, a list column; follow with `explode` for one row per sentence.
+    """Split texts into a list of sentences; add an `explode` step for one row per sentence.
 
-    A sentence ends after the end marks of any script, with a closing quotation mark if there is one, or at a newline;
-    initials such as `J.` end none. White space around sentences goes. Null stays null.
+    A sentence ends after an end mark of any script and a closing quotation mark, if any, or at a newline. Initials such as
+    `J.` do not end a sentence. Sentences are stripped of white space. Null stays null.
 
     Example:
 
@@ -27,8 +27,8 @@ class SentenceSplit(Map):
         - explode: {column: sentence}
     """
 
-    column: Column = Field(default="text", description="The text.")
-    output: NewColumn = Field(default="sentences", description="Column (list of strings) that gets the sentences.")
+    column: Column = Field(default="text", description="Text column.")
+    output: NewColumn = Field(default="sentences", description="Column (list of strings) for the sentences.")
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the list column."""

@@ -1,4 +1,4 @@
-"""The share of symbols."""
+"""specialCharacters: keep rows by the ratio of symbols."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class SpecialCharacters(TextMeasure):
-    """Keeps texts by the share of characters that are neither letters, digits, marks nor white space.
+    """Keep rows by the ratio of characters that are not letters, digits, marks or white space.
 
-    Punctuation, symbols, emoji, control characters. The default is that of Data-Juicer.
+    These are punctuation, symbols, emoji and control characters. The default is that of Data-Juicer.
 
     Example:
 
         - specialCharacters: {max: 0.2}
     """
 
-    max: float = Field(default=0.25, ge=0, description="Largest share kept.")
+    max: float = Field(default=0.25, ge=0, description="Maximum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         counts = characters_of(batch, self.column)
         return share(counts.special, counts.points)

@@ -1,4 +1,4 @@
-"""The share of stop words."""
+"""stopWordRatio: keep rows by the ratio of stop words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class StopWordRatio(TextMeasure):
-    """Keeps texts by the share of stop words: prose has many, lists and keyword spam have few.
+    """Keep rows by the ratio of stop words, which is high in prose and low in lists and keyword spam.
 
-    The default minimum is that of Data-Juicer; languages that inflect need a smaller one.
+    The default minimum is that of Data-Juicer; inflected languages need a lower one.
 
     Example:
 
@@ -29,14 +29,14 @@ class StopWordRatio(TextMeasure):
     """
 
     tokenizer: Tokenizer = "unicode"
-    min: float = Field(default=0.3, ge=0, description="Smallest share kept.")
+    min: float = Field(default=0.3, ge=0, description="Minimum ratio.")
     languages: tuple[Language, ...] = Field(
-        default=("en",), max_length=15, description="Shipped lists to use, by ISO 639-1 code."
+        default=("en",), max_length=15, description="Built-in lists to use, by ISO 639-1 code."
     )
-    words: tuple[str, ...] = Field(default=(), max_length=10_000, description="More words; any capitalisation matches.")
-    file: FilePath | None = Field(default=None, description="File with more words, one a line; local or any fsspec URL.")
+    words: tuple[str, ...] = Field(default=(), max_length=10_000, description="Additional words; case is ignored.")
+    file: FilePath | None = Field(default=None, description="Path or URL of a file with additional words, one per line.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         words = chosen_words("stop_words", self.languages, self.words, self.file)
         return share(*listed_words(batch, self.column, self.tokenizer, words))

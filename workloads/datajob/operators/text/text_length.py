@@ -1,4 +1,4 @@
-"""The length of a text."""
+"""textLength: keep rows by the length of their text."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class TextLength(TextMeasure):
-    """Keeps texts of a length between two bounds, in characters or bytes. Null is an empty text.
+    """Keep rows by the length of their text in characters or bytes. Null is an empty text.
 
     Example:
 
         - textLength: {min: 200, max: 100000, output: characters}
     """
 
-    min: int = Field(default=1, ge=0, description="Shortest text kept, in `unit`.")
-    max: int = Field(default=1_000_000, ge=0, description="Longest text kept, in `unit`.")
-    unit: Literal["characters", "bytes"] = Field(default="characters", description="Unicode code points, or bytes of UTF-8.")
+    min: int = Field(default=1, ge=0, description="Minimum length in `unit`.")
+    max: int = Field(default=1_000_000, ge=0, description="Maximum length in `unit`.")
+    unit: Literal["characters", "bytes"] = Field(default="characters", description="Unicode code points or UTF-8 bytes.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The length of each row."""

@@ -1,4 +1,4 @@
-"""The number of tokens."""
+"""tokenCount: keep rows by their number of tokens."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class TokenCount(TextMeasure):
-    """Keeps texts by their number of tokens for a language model.
+    """Keep rows by their number of tokens for a language model.
 
-    Needs the package `tokenizers`. Special tokens are not counted.
+    Special tokens are not counted. Requires the package `tokenizers`.
 
     Example:
 
@@ -27,9 +27,9 @@ class TokenCount(TextMeasure):
 
     infallible: ClassVar[bool] = False
 
-    tokenizer: TokenizerPath = Field(description="A `tokenizer.json` or the folder that holds it; local or any fsspec URL.")
-    min: int = Field(default=1, ge=0, description="Fewest tokens kept.")
-    max: int = Field(default=1_000_000, ge=0, description="Most tokens kept.")
+    tokenizer: TokenizerPath = Field(description="Path or URL of a `tokenizer.json` or of its folder.")
+    min: int = Field(default=1, ge=0, description="Minimum number of tokens.")
+    max: int = Field(default=1_000_000, ge=0, description="Maximum number of tokens.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The number of tokens of each row."""

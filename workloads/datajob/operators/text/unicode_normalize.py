@@ -1,4 +1,4 @@
-"""Repair of broken Unicode and normal forms."""
+"""unicodeNormalize: repair and normalize Unicode text."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 class UnicodeNormalize(Map):
-    """Repairs text that was decoded wrongly (ftfy) and brings it to a Unicode normal form.
+    """Repair wrongly decoded text (ftfy) and convert it to a Unicode normal form.
 
-    `cafÃ©` becomes `café`, HTML entities outside of HTML, control characters and terminal escapes go, newlines become
-    `\\n`, ligatures and full-width forms become plain letters unless `keepWidths`. A compiled scan finds
-    the lines that need more than another character here and there; only those are ftfy's.
+    For example, `cafÃ©` becomes `café`. HTML entities outside of HTML are decoded, control characters and terminal escapes
+    are removed, and line breaks become `\\n`. Ligatures and full-width forms become plain letters unless `keepWidths` is
+    set. A compiled scan handles most lines; only the others are passed to ftfy.
 
     Example:
 
         - unicodeNormalize: {form: NFKC}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    repair: bool = Field(default=True, description="Repair with ftfy before normalising.")
-    form: Literal["NFC", "NFKC", "NFD", "NFKD", "none"] = Field(default="NFC", description="Unicode normal form of the result.")
-    uncurl_quotes: bool = Field(default=False, description="Make curly quotation marks straight.")
-    keep_widths: bool = Field(default=False, description="Keep ligatures and full-width and half-width forms as they are.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    repair: bool = Field(default=True, description="Repair the text before normalization.")
+    form: Literal["NFC", "NFKC", "NFD", "NFKD", "none"] = Field(default="NFC", description="Unicode normal form.")
+    uncurl_quotes: bool = Field(default=False, description="Replace curly quotation marks by straight ones.")
+    keep_widths: bool = Field(default=False, description="Keep ligatures and full-width and half-width forms.")
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column normalised."""
+        """The table with the normalized column."""
         from datajob.operators.strings.column import replaced, text_array, text_from, text_of
         from datajob.operators.text._normal_forms import rules
         from datajob.operators.text._repair import repaired
@@ -49,7 +49,7 @@ class UnicodeNormalize(Map):
         return replaced(batch, self.column, text if new is None else text_from(*new, text))
 
     def _most(self) -> int:
-        """ftfy looks at lines, and at so many characters of a line at once; normal forms never reach over a line."""
+        """The maximum number of characters of a line that ftfy handles at once; normal forms never span lines."""
         if not self.repair:
             return sys.maxsize
         import ftfy
@@ -57,7 +57,7 @@ class UnicodeNormalize(Map):
         return int(ftfy.TextFixerConfig().max_decode_length)
 
     def _fixer(self) -> Fixer:
-        """What mends a line that the scan could not: the text, and whether its HTML entities may be decoded."""
+        """The function that repairs the lines that the scan cannot: takes the text and whether to decode HTML entities."""
         from unicodedata import normalize
 
         form = self.form

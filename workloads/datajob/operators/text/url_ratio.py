@@ -1,4 +1,4 @@
-"""The share of URLs."""
+"""urlRatio: keep rows by the ratio of URLs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class UrlRatio(TextMeasure):
-    """Keeps texts by the share of their bytes that belong to URLs (`https://...` or `www...`, up to white space).
+    """Keep rows by the ratio of bytes that belong to URLs.
 
-    The default is that of NeMo Curator.
+    URLs are those of `removeUrls`. The default is that of NeMo Curator.
 
     Example:
 
         - urlRatio: {max: 0.1}
     """
 
-    max: float = Field(default=0.2, ge=0, description="Largest share kept.")
+    max: float = Field(default=0.2, ge=0, description="Maximum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         import numpy as np
 
         from datajob.operators.strings.column import text_of

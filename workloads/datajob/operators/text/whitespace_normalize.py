@@ -1,4 +1,4 @@
-"""Normal white space."""
+"""whitespaceNormalize: collapse white space."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 
 class WhitespaceNormalize(Map):
-    """Makes white space plain: spaces of all kinds become one space, line breaks of all kinds newlines; ends are cut.
+    """Collapse white space into single spaces and newlines, and strip it from both ends.
 
-    Runs of white space that hold line breaks become as many newlines, at most `maxNewlines`.
+    A run of white space that contains line breaks becomes as many newlines, but at most `maxNewlines`.
 
     Example:
 
         - whitespaceNormalize: {maxNewlines: 1}
     """
 
-    column: Column = Field(default="text", description="The text; null stays null.")
-    max_newlines: int = Field(default=2, ge=0, le=1000, description="Most newlines in a row; 0 makes one line of the text.")
+    column: Column = Field(default="text", description="Text column; null stays null.")
+    max_newlines: int = Field(
+        default=2, ge=0, le=1000, description="Maximum number of consecutive newlines; 0 puts the text on one line."
+    )
 
     def apply(self, batch: Batch) -> pa.Table:
-        """The table with the column normalised."""
+        """The table with the normalized column."""
         import numpy as np
 
         from datajob.operators.kernels.rewrite import normalize_whitespace

@@ -1,4 +1,4 @@
-"""The share of white space."""
+"""whitespaceRatio: keep rows by the ratio of white space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WhitespaceRatio(TextMeasure):
-    """Keeps texts by the share of white space among all characters.
+    """Keep rows by the ratio of white space to all characters.
 
     The default is that of NeMo Curator.
 
@@ -26,9 +26,9 @@ class WhitespaceRatio(TextMeasure):
         - whitespaceRatio: {max: 0.3}
     """
 
-    max: float = Field(default=0.25, ge=0, description="Largest share kept.")
+    max: float = Field(default=0.25, ge=0, description="Maximum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         counts = characters_of(batch, self.column)
         return share(counts.space, counts.points)

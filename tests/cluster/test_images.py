@@ -1,4 +1,4 @@
-"""Images are built without an engine, and a build that is killed leaves nothing that stands in the way of the next."""
+"""Images are built without an engine, and a build that was killed does not affect the next one."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_a_killed_build_leaves_no_process_and_no_mount_and_the_next_one_works(tm
     assert images.exists(IMAGE)
 
 
-def test_a_step_that_fails_is_told_with_its_output(tmp_path: Path) -> None:
+def test_a_failing_step_is_reported_with_its_output(tmp_path: Path) -> None:
     containerfile = tmp_path / "Containerfile"
     containerfile.write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo so it goes && false\n")
     with pytest.raises(RuntimeError, match="so it goes"):

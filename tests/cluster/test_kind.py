@@ -1,4 +1,4 @@
-"""With Docker and kind, the same calls go to kind; programs that only write down how they were called stand in for both."""
+"""With Docker and kind, the same calls use kind. Programs that record their arguments replace both."""
 
 import os
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     images.docker_runs.cache_clear()
 
 
-def test_a_kind_cluster_is_made_with_the_config_finished_and_deleted(calls: Path) -> None:
+def test_a_kind_cluster_is_created_with_the_config_completed_and_deleted(calls: Path) -> None:
     assert kind.usable()
     cluster = kind.up()
     cluster.load("localhost/image:test")

@@ -1,4 +1,4 @@
-"""A sandbox leaves nothing behind, whoever is killed and whenever."""
+"""Nothing remains of a sandbox, regardless of which process is killed and when."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def test_removing_a_live_run_leaves_nothing() -> None:
     assert traces.left() == []
 
 
-def test_a_tied_run_ends_when_its_starter_is_killed_and_the_next_start_clears_it_away() -> None:
+def test_a_tied_run_ends_with_its_parent_and_the_next_start_cleans_it_up() -> None:
     starter = start_elsewhere("tied")
     run = Sandbox("run")
     traces = Traces.of(run)
@@ -82,7 +82,7 @@ def test_a_tied_run_ends_when_its_starter_is_killed_and_the_next_start_clears_it
     assert traces.left() == []
 
 
-def test_a_run_that_is_not_tied_outlives_its_starter_and_can_be_removed_by_another_process() -> None:
+def test_a_run_that_is_not_tied_outlives_its_parent_and_can_be_removed_by_another_process() -> None:
     starter = start_elsewhere("free")
     run = Sandbox("run")
     traces = Traces.of(run)
@@ -93,7 +93,7 @@ def test_a_run_that_is_not_tied_outlives_its_starter_and_can_be_removed_by_anoth
     assert traces.left() == []
 
 
-def test_a_run_whose_first_process_is_killed_is_dead_and_is_cleared_away() -> None:
+def test_a_run_whose_init_process_is_killed_is_dead_and_is_cleaned_up() -> None:
     run = Sandbox("run")
     start(run, tied=True)
     traces = Traces.of(run)
@@ -103,7 +103,7 @@ def test_a_run_whose_first_process_is_killed_is_dead_and_is_cleared_away() -> No
     assert traces.left() == []
 
 
-def test_a_run_that_was_only_being_prepared_is_left_alone_while_its_starter_lives() -> None:
+def test_a_run_in_preparation_is_not_removed_while_its_parent_is_running() -> None:
     run = Sandbox("run")
     with run.claimed():
         assert remove_dead() == []
@@ -111,7 +111,7 @@ def test_a_run_that_was_only_being_prepared_is_left_alone_while_its_starter_live
     assert not run.folder.exists()
 
 
-def test_a_later_process_with_the_same_id_is_not_taken_for_the_run() -> None:
+def test_a_later_process_with_the_same_pid_is_not_mistaken_for_the_run() -> None:
     run = Sandbox("run")
     with run.claimed():
         (run.folder / "init.json").write_text(f'{{"pid": {os.getpid()}, "started": 1}}')
@@ -120,7 +120,7 @@ def test_a_later_process_with_the_same_id_is_not_taken_for_the_run() -> None:
     assert not run.folder.exists()
 
 
-def test_a_process_that_ends_is_started_again() -> None:
+def test_a_process_that_exits_is_restarted() -> None:
     run = Sandbox("run")
     start(run, tied=True)
     sleeping = [*run.enter(), "pgrep", "--full", "^sleep 1234"]
@@ -134,7 +134,7 @@ def test_a_process_that_ends_is_started_again() -> None:
     assert not set(before) & set(after)
 
 
-def test_a_machine_that_allows_no_namespaces_is_told_from_one_that_does() -> None:
+def test_a_machine_without_namespaces_is_detected() -> None:
     assert obstacle() == ""
     ask = [sys.executable, "-c", "from hack.cluster.sandbox import obstacle; print(obstacle())"]
     without_capabilities = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *ask]
@@ -142,7 +142,7 @@ def test_a_machine_that_allows_no_namespaces_is_told_from_one_that_does() -> Non
     assert "namespaces" in said
 
 
-def test_a_run_that_cannot_start_says_why() -> None:
+def test_a_run_that_cannot_start_reports_the_reason() -> None:
     run = Sandbox("run")
     with run.claimed() as lock, socket.create_server(("127.0.0.1", 0)) as listener:
         (run.folder / "var").write_text("in the way")

@@ -1,4 +1,4 @@
-"""Runs the jobs of manifests/samples as the README says, with their results in the test's own folder."""
+"""Run the jobs in manifests/samples as in the README, with results in the folder of the test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The sample that captions a folder of images, as it stands but for the model."""
+"""The sample that captions a folder of images, unchanged except for the model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What holds for each file of manifests/samples, whoever wrote it."""
+"""Requirements for each file in manifests/samples."""
 
 import re
 from pathlib import Path
@@ -27,11 +27,11 @@ def test_a_sample_is_run_by_a_test(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sample_says_first_what_it_does(name: str) -> None:
+def test_a_sample_begins_with_a_description(name: str) -> None:
     assert re.match(r"# \w.{20,}", (SAMPLES / name).read_text(encoding="utf-8"))
 
 
-def test_what_a_sample_reads_from_the_repository_is_there() -> None:
+def test_the_inputs_of_a_sample_in_the_repository_exist() -> None:
     texts = "\n".join((SAMPLES / name).read_text(encoding="utf-8") for name in NAMES)
     for path in sorted(set(re.findall(r"manifests/samples/data/[\w.-]+", texts))):
         assert Path(ROOT, path).exists(), path

@@ -1,4 +1,4 @@
-"""The recipes for text, on the shipped corpus or on inputs made to be cleaned."""
+"""The recipes for text, with the shipped corpus or with inputs created by the tests."""
 
 import json
 import random
@@ -22,7 +22,7 @@ def document(number: int) -> str:
     return " ".join(" ".join(words).capitalize() + "." for words in sentences)
 
 
-def test_clean_docs_drops_junk_and_repeats_and_keeps_languages_apart(sample: Sample) -> None:
+def test_clean_docs_rejects_junk_and_duplicates_and_partitions_by_language(sample: Sample) -> None:
     ran = sample("clean-docs.yaml")
     rows = ran.rows()
     assert len({row["text"] for row in rows}) == len(rows) == ran.report.progress.rows_out
@@ -33,7 +33,7 @@ def test_clean_docs_drops_junk_and_repeats_and_keeps_languages_apart(sample: Sam
 
 
 @pytest.mark.s3
-def test_clean_docs_runs_on_a_store_as_on_a_cluster(sample: Sample, bucket: str, s3_server: S3Server) -> None:
+def test_clean_docs_runs_on_s3(sample: Sample, bucket: str, s3_server: S3Server) -> None:
     there = s3_server.folder / bucket.removeprefix("s3://") / "docs"
     there.mkdir()
     lines = [{"id": i, "text": document(i // 2)} for i in range(40)]
@@ -52,7 +52,7 @@ def test_gopher_keeps_english_prose(sample: Sample) -> None:
     assert {"duplicated_5_n_grams", "gopher_short_doc", "gopher_below_alpha_threshold", "duplicate"} <= ran.rejected().keys()
 
 
-def test_c4_leaves_whole_sentences_and_no_paragraph_twice(sample: Sample) -> None:
+def test_c4_keeps_complete_sentences_and_no_duplicate_paragraphs(sample: Sample) -> None:
     rows = sample("c4.yaml").rows(reader=JsonReader)
     lines = [line for row in rows for line in row["text"].split("\n")]
     assert len(rows) > 200
@@ -60,7 +60,7 @@ def test_c4_leaves_whole_sentences_and_no_paragraph_twice(sample: Sample) -> Non
     assert all("javascript" not in line.lower() for line in lines)
 
 
-def test_fineweb_applies_its_rules_and_takes_addresses_out(sample: Sample, tmp_path: Path) -> None:
+def test_fineweb_applies_its_rules_and_redacts_addresses(sample: Sample, tmp_path: Path) -> None:
     texts = [document(i) for i in range(5)]
     texts += [texts[0], texts[1] + " And so on.", "menu\nhome\nabout\n" * 30, texts[4] + " Write to anna@example.org."]
     rows = [{"id": i, "lang": "en", "text": text} for i, text in enumerate(texts)]
@@ -89,7 +89,7 @@ def test_chinese_keeps_chinese_only(sample: Sample) -> None:
     assert sum("CJK" in unicodedata.name(c, "") for c in letters) > 0.7 * len(letters)
 
 
-def test_code_drops_what_is_generated_copied_or_data(sample: Sample, tmp_path: Path) -> None:
+def test_code_rejects_generated_duplicate_and_data_files(sample: Sample, tmp_path: Path) -> None:
     good = "def area(width: int, height: int) -> int:\n    return width * height\n\n\nprint(area(3, 4))\n"
     files = {
         "good.py": good,

@@ -25,7 +25,7 @@ def store(bucket: str) -> S3FileSystem:
 
 @pytest.mark.s3
 @pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
-def test_text_length_gives_what_pandas_gives(sample: Sample, bucket: str, store: S3FileSystem, executor: str) -> None:
+def test_text_length_agrees_with_pandas(sample: Sample, bucket: str, store: S3FileSystem, executor: str) -> None:
     texts = [*docs().text, None, "", "x" * 50, "x" * 51, "😀" * 50, "😀" * 51, "e\u0301" * 26]
     inner = bucket.removeprefix("s3://")
     before = pd.DataFrame({"id": range(len(texts)), "text": texts})
@@ -38,7 +38,7 @@ def test_text_length_gives_what_pandas_gives(sample: Sample, bucket: str, store:
     pd.testing.assert_frame_equal(found, wanted.astype({"text_length": "int64"}).reset_index(drop=True), check_dtype=False)
 
 
-def test_join_and_group_gives_what_pandas_gives(sample: Sample, tmp_path: Path) -> None:
+def test_join_and_group_agrees_with_pandas(sample: Sample, tmp_path: Path) -> None:
     ran = sample("join-and-group.yaml")
     names = pd.read_csv(SAMPLES / "data" / "languages.csv")
     joined = docs().merge(names, left_on="lang", right_on="code", how="left")
@@ -54,7 +54,7 @@ def test_join_and_group_gives_what_pandas_gives(sample: Sample, tmp_path: Path) 
     pd.testing.assert_frame_equal(found.reset_index(drop=True), wanted.reset_index(drop=True), check_dtype=False)
 
 
-def test_your_functions_give_what_pandas_gives(sample: Sample) -> None:
+def test_your_functions_agree_with_pandas(sample: Sample) -> None:
     ran = sample("your-functions.yaml")
     wanted = docs()[lambda d: d.text.str.count("\n") >= 9].text.str.split("\n\n").explode()
     rows = ran.rows()

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from datajob.errors import InputError
+from datajob.formats.base import Reader
+from datajob.formats.binary_files import BinaryFilesReader
+from datajob.formats.csv import CsvReader
+from datajob.formats.json import JsonReader
 from datajob.formats.listing import list_inputs
+from datajob.formats.parquet import ParquetReader
+from datajob.formats.text import TextReader
+from datajob.formats.webdataset import WebdatasetReader
+from tests.support.rows import read
 
 TREE = (
     "a.parquet",
@@ -73,6 +81,12 @@ PLAIN = [
         (("[ab].*",), ["a.parquet", "b.PARQUET"]),
         (("[!a].*",), ["b.PARQUET"]),
         (("odd[1]",), ["odd[1]/v.parquet"]),
+        (("deep", "a.parquet"), ["deep/er/w.parquet", "a.parquet"]),
+        (("notes.md", "a.parquet", "notes.md"), ["notes.md", "a.parquet"]),
+        (("lang=de", "*.parquet", ""), [*PLAIN[4:6], "a.parquet", *PLAIN[1:4], "odd[1]/v.parquet"]),
+        (("{notes.md,a.parquet}",), ["notes.md", "a.parquet"]),
+        (("{deep/er,lang=de}/*.parquet",), ["deep/er/w.parquet", "lang=de/x.parquet"]),
+        (("{lang=de,{deep,odd[[]1]}}",), [*PLAIN[4:6], "deep/er/w.parquet", "odd[1]/v.parquet"]),
     ],
 )
 def test_paths_name_files_folders_or_globs(tree: Path, paths: tuple[str, ...], expected: list[str]) -> None:
@@ -81,7 +95,7 @@ def test_paths_name_files_folders_or_globs(tree: Path, paths: tuple[str, ...], e
 
 @pytest.mark.parametrize("path", ["nope", "nope/*.parquet", "*.csv", "lang=de/*.csv", "deep/_er/nope.parquet"])
 def test_a_path_without_a_file_is_an_error_that_names_it(tree: Path, path: str) -> None:
-    with pytest.raises(InputError, match=r"no (such )?file") as error:
+    with pytest.raises(InputError, match=r"no (such file|matching files)") as error:
         listed(tree, path)
     assert f"{tree}/{path}" in str(error.value)
 
@@ -122,3 +136,68 @@ def test_every_fsspec_url_is_listed_with_its_scheme(tmp_path: Path) -> None:
         (file,) = list_inputs([path], [".json"])
         assert file.path == f"{root}/x/a.json"
         assert list_inputs([file.path], [])[0].path == file.path
+
+
+def test_a_file_with_braces_in_its_name_is_read_under_this_name(tmp_path: Path) -> None:
+    for name in ("{a,b}.parquet", "a.parquet", "b.parquet"):
+        (tmp_path / name).write_bytes(b"x")
+    assert listed(tmp_path, "{a,b}.parquet") == ["{a,b}.parquet"]
+    (tmp_path / "{a,b}.parquet").unlink()
+    assert listed(tmp_path, "{a,b}.parquet") == ["a.parquet", "b.parquet"]
+    with pytest.raises(InputError, match=r"c\.parquet: no such file"):
+        listed(tmp_path, "{a,c}.parquet")
+
+
+def test_a_loop_of_links_gives_each_file_once(tree: Path) -> None:
+    (tree / "self").symlink_to(".")
+    (tree / "deep" / "er" / "up").symlink_to("../..")
+    (tree / "deep" / "absolute").symlink_to(tree)
+    assert listed(tree, "") == PLAIN
+    assert listed(tree, "**/*.parquet") == [name for name in PLAIN if name != "b.PARQUET"]
+
+
+def test_two_folders_that_link_to_each_other_give_each_file_once(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.parquet").touch()
+        (tmp_path / name / "link").symlink_to(f"../{other}")
+    assert listed(tmp_path, "") == ["a/a.parquet", "b/b.parquet"]
+    assert listed(tmp_path, "a") == ["a/a.parquet", "a/link/b.parquet"]
+
+
+def test_a_file_that_links_lead_to_is_read_once_under_its_own_name(tree: Path) -> None:
+    (tree / "0.parquet").symlink_to("a.parquet")
+    (tree / "1.parquet").symlink_to(tree / "0.parquet")
+    (tree / "linked").symlink_to("deep")
+    assert listed(tree, "") == PLAIN
+    assert listed(tree, "0.parquet", "1.parquet") == ["0.parquet"]
+    assert listed(tree, "linked") == ["linked/er/w.parquet"]
+    assert listed(tree, "l*/er/w.parquet") == ["linked/er/w.parquet"]
+
+
+def test_links_to_what_is_outside_or_hidden_are_followed(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    store = tmp_path_factory.mktemp("store")
+    (store / "blob").write_bytes(b"12")
+    (tree / "c.parquet").symlink_to(store / "blob")
+    (tree / "shown").symlink_to(".hidden")
+    assert listed(tree, "") == [*PLAIN[:2], "c.parquet", *PLAIN[2:], "shown/x.parquet"]
+    assert [file.size for file in list_inputs([f"{tree}/c.parquet"], [])] == [2]
+
+
+def test_a_link_to_nothing_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").symlink_to("gone")
+    files = list_inputs([str(tmp_path)], [".txt"])
+    assert [file.path for file in files] == [f"{tmp_path}/a.txt", f"{tmp_path}/b.txt"]
+    with pytest.raises(InputError, match=r"b\.txt: cannot be read: it is a symbolic link to gone, which does not exist"):
+        read(TextReader(paths=(str(tmp_path),)))
+
+
+@pytest.mark.parametrize("reader", [TextReader, CsvReader, JsonReader, ParquetReader, BinaryFilesReader, WebdatasetReader])
+def test_a_name_that_is_not_utf8_fails_with_a_reason(tmp_path: Path, reader: type[Reader]) -> None:
+    suffix = (reader.suffixes or (".bin",))[0]
+    path = os.fsencode(tmp_path) + b"/caf\xe9" + suffix.encode()
+    with open(path, "wb") as file:
+        file.write(b"x")
+    with pytest.raises(InputError, match=r"caf\\xe9\..*: cannot be read.*: its name is not valid UTF-8; rename it"):
+        read(reader(paths=(str(tmp_path),)))

@@ -4,7 +4,7 @@ Looks at the job alone, never at the data, and is pure but for `check_imports`. 
 complained about.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from posixpath import normpath
 
@@ -12,6 +12,7 @@ from datajob.api.datajob import DataJob
 from datajob.api.problems import Path, Problem, closest
 from datajob.api.spec import DataJobSpec
 from datajob.errors import InvalidJob
+from datajob.formats.listing import expand_braces
 from datajob.operators.base import Global, Model, Operator
 from datajob.parameters import Parameters, Reads, columns_by_field, marked_columns
 
@@ -97,11 +98,17 @@ _HIDE = "choose another folder, or one whose name begins with `_`"
 
 def _read_paths(spec: DataJobSpec) -> Iterator[str]:
     for source in spec.sources:
-        yield from source.chosen.paths
+        yield from _expanded(source.chosen.paths)
     for operator in spec.operators():
         if isinstance(operator, Global):
             for reader in operator.side_sources():
-                yield from reader.paths
+                yield from _expanded(reader.paths)
+
+
+def _expanded(paths: Iterable[str]) -> Iterator[str]:
+    """Each path, and what its `{a,b}` stand for."""
+    for path in paths:
+        yield from dict.fromkeys((path, *expand_braces(path)))
 
 
 def _reads_from(source: str, folder: str) -> bool:

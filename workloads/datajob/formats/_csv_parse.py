@@ -13,7 +13,7 @@ from datajob.formats._csv_header import HEAD, header
 from datajob.formats._csv_records import Dialect, Records
 from datajob.formats._csv_scan import scan
 from datajob.formats._csv_types import changed_by, converted, failing, inferred, overflowing
-from datajob.formats._lines import line_blocks, opened
+from datajob.formats._lines import line_blocks, opened_text
 from datajob.formats.storage import readable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class CsvParser:
     def tables(self, start: int, end: int, block_bytes: int) -> Iterator[pa.Table]:
         """The good rows that begin in bytes [`start`, `end`) of the file (`end` < 0: all of it), in order."""
         if start > 0:
-            with opened(self._path) as stream:
+            with opened_text(self._path) as stream:
                 first = next(record_blocks(stream, self._dialect, HEAD), None)
             self.names = header(self._path, first, self._dialect)
         for records in self._blocks(start, end, block_bytes):
@@ -73,7 +73,7 @@ class CsvParser:
 
     def _blocks(self, start: int, end: int, block_bytes: int) -> Iterator[Records]:
         if end < 0:
-            with opened(self._path) as stream:
+            with opened_text(self._path) as stream:
                 yield from record_blocks(stream, self._dialect, block_bytes)
             return
         for block in line_blocks(self._path, start, end, block_bytes):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
-from datajob.formats._lines import CODECS, Block, opened
+from datajob.formats._compression import CODECS
+from datajob.formats._lines import Block, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
 from datajob.formats._columns import rebuilt, unite
+from datajob.formats._compression import codec_of
 from datajob.formats._json_parse import JsonParser
-from datajob.formats._lines import Block, codec_of
+from datajob.formats._lines import Block
 from datajob.formats.base import InputFile
 
 if TYPE_CHECKING:

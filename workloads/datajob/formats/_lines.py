@@ -8,16 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
+from datajob.formats._compression import Salvaged, codec_of, decompressed, refuse_binary
 from datajob.formats.base import Fragment, InputFile
 from datajob.formats.storage import readable, resolve
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CODECS: dict[str, Any] = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-"""Endings of compressed files, which are streamed from their start."""
-READ_ENDINGS = ("", *CODECS)
-"""What may follow the ending of a file that readers find in folders."""
 MAX_LINE = 1 << 30
 """A longer line is not kept in memory but reported as one bad record."""
 BAD_TEXT = 64 << 10
@@ -37,11 +34,6 @@ class Block:
     """What `offset` counts: bytes, or the elements of an array (one per line)."""
     too_long: bool = False
     """The block is the beginning of one line beyond MAX_LINE."""
-
-
-def codec_of(path: str) -> Any:
-    """The compression that the ending of `path` tells (a name of pyarrow's), or None."""
-    return next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
 
 
 def line_fragments(file: InputFile, target: int) -> list[Fragment]:
@@ -66,17 +58,47 @@ def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
 
     Raises InputError for whatever goes wrong with the file inside of the block.
     """
-    import pyarrow as pa
-
     with readable(path):
         filesystem, inner = resolve(path)
         with filesystem.open_input_file(inner) as file:
             if codec := codec_of(path):
-                with pa.CompressedInputStream(file, codec) as stream:
+                with decompressed(path, file, codec) as stream:
                     yield stream
             else:
                 file.seek(start)
                 yield file
+
+
+@contextmanager
+def opened_text(path: str, start: int = 0) -> Iterator[Any]:
+    """As `opened`, for a stream that is read to its end: of a damaged file it gives what comes before the damage.
+
+    Raises InputError for a file whose content is compressed but whose name does not show it.
+    """
+    with readable(path):
+        filesystem, inner = resolve(path)
+        if codec := codec_of(path):
+            yield Salvaged(lambda: decompressed(path, filesystem.open_input_file(inner), codec))
+        else:
+            with filesystem.open_input_file(inner) as file:
+                file.seek(start)
+                yield file if start else _Checked(path, file)
+
+
+class _Checked:
+    """A stream of text whose first bytes are looked at."""
+
+    def __init__(self, path: str, stream: Any) -> None:
+        self._path, self._stream = path, stream
+        self._first = True
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        data: bytes = self._stream.read(size)
+        if self._first:
+            refuse_binary(self._path, data)
+            self._first = False
+        return data
 
 
 def line_blocks(path: str, start: int, end: int, block_bytes: int) -> Iterator[Block]:
@@ -85,7 +107,7 @@ def line_blocks(path: str, start: int, end: int, block_bytes: int) -> Iterator[B
     A line that a block would cut comes whole in the next one; each block ends in a newline, but for the last line of a
     file without one. A byte order mark at the start of the file is left out.
     """
-    with opened(path, max(0, start - 1)) as stream:
+    with opened_text(path, max(0, start - 1)) as stream:
         chunks = _chunks(stream, max(0, start - 1), end, block_bytes)
         if start == 0:
             yield from map(_without_bom, _blocks(chunks, 0, end))
@@ -100,7 +122,7 @@ def _without_bom(block: Block) -> Block:
     return replace(block, offset=len(BOM), data=block.data[len(BOM) :])
 
 
-def _chunks(stream: pa.NativeFile, at: int, end: int, block_bytes: int) -> Iterator[bytes]:
+def _chunks(stream: Any, at: int, end: int, block_bytes: int) -> Iterator[bytes]:
     """The stream from `at` on, in pieces of `block_bytes`; beyond `end`, where only the end of a line is wanted, small ones."""
     while chunk := stream.read(block_bytes if end < 0 else min(block_bytes, max(end - at, SMALL_READ))):
         at += len(chunk)

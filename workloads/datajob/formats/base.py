@@ -74,7 +74,7 @@ class Reader(Parameters):
         finish_class(cls, "Reader")
 
     def files(self) -> list[InputFile]:
-        """The input, sorted by path. Raises InputError when a path does not exist, may not be read or holds no file."""
+        """The input in the order of `paths`. Raises InputError when a path does not exist, cannot be read or holds no file."""
         from datajob.formats.listing import list_inputs
 
         return list_inputs(self.paths, self.suffixes)

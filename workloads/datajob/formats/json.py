@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from datajob.formats._columns import ColumnsReader, conform
+from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._json_array import array_blocks, is_array
 from datajob.formats._json_parse import JsonParser
 from datajob.formats._json_schema import learn_schema
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class JsonReader(ColumnsReader):
     """JSON lines (or arrays of objects), plain or compressed by gzip or zstd."""
 
-    suffixes = tuple(f"{name}{ending}" for name in (".jsonl", ".json", ".ndjson") for ending in ENDINGS.values())
+    suffixes = tuple(f"{name}{ending}" for name in (".jsonl", ".json", ".ndjson") for ending in READ_ENDINGS)
     types: dict[str, Literal["json"] | TypeName] = Field(
         default={},
         alias="schema",

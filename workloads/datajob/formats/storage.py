@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import DataJobError, InputError, StorageUnavailable
+from datajob.formats._local_files import unreadable
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -33,6 +34,13 @@ _REASONS = (
      "the credentials are refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
     (_UNAVAILABLE, "the store cannot be reached; check the network and AWS_ENDPOINT_URL"),
     (r"Read-only file system|Errno 30\b", "the file system is read-only"),
+    (r"magic bytes not found|is smaller than the minimum file footer|Couldn't deserialize thrift|Invalid: Parquet file size",
+     "it is cut short, or not a Parquet file"),
+    (r"Truncated compressed stream|Truncated|end-of-stream marker|unexpected end of|premature end",
+     "it is cut short; the download or the copy that made it may not have finished"),
+    (r"zlib inflate failed|ZSTD decompress failed|bz2 decompress failed|LZ4 decompress failed|Corrupt input data"
+     r"|CRC check failed|Bad CRC-32",
+     "its compressed data is damaged, or it is compressed in another way than its name says"),
     (r"not found|does not exist|No such file|NO_SUCH_KEY|RESOURCE_NOT_FOUND|HTTP status 404", "it does not exist"),
 )  # fmt: skip
 
@@ -146,4 +154,5 @@ def readable(path: str, what: str = "") -> Iterator[None]:
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
-        raise _kind(error, InputError)(f"{path}: cannot be read{' ' if what else ''}{what}: {explain(error)}.") from error
+        reason = (None if scheme_of(path) else unreadable(path.removeprefix("file://"))) or explain(error)
+        raise _kind(error, InputError)(f"{path}: cannot be read{' ' if what else ''}{what}: {reason}.") from error

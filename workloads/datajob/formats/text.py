@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from datajob.formats._columns import conform, with_file_columns
-from datajob.formats._json_write import ENDINGS
+from datajob.formats._compression import READ_ENDINGS, refuse_binary
 from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_fragments, opened
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader
 
@@ -22,7 +22,7 @@ MAX_TEXT = (1 << 31) - 1
 class TextReader(Reader):
     """Text files (`.txt`, `.text`, `.md`), plain or compressed by gzip or zstd: a row per line or per file."""
 
-    suffixes = tuple(f"{name}{ending}" for name in (".txt", ".text", ".md") for ending in ENDINGS.values())
+    suffixes = tuple(f"{name}{ending}" for name in (".txt", ".text", ".md") for ending in READ_ENDINGS)
     mode: Literal["line", "file"] = Field(default="line", description="What makes a row: a line (empty ones too) or a file.")
     column: str = Field(default="text", min_length=1, description="Name of the column that gets the text.")
     encoding: str = Field(default="utf-8", min_length=1, description="Encoding of the files, such as `gb18030`.")
@@ -92,6 +92,7 @@ class TextReader(Reader):
 
         with opened(fragment.file.path) as stream:
             data = stream.read(MAX_TEXT + 1)
+            refuse_binary(fragment.file.path, data[:16])
         if len(data) > MAX_TEXT:
             bad(data, 0, "larger than 2 GiB")
             return

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from datajob.formats._columns import ColumnsReader, conform, unite
-from datajob.formats._lines import BAD_TEXT, codec_of
+from datajob.formats._compression import codec_of
+from datajob.formats._lines import BAD_TEXT
 from datajob.formats._shards import FilesWriter
 from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members, sample_starts, samples
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer

@@ -1,0 +1,132 @@
+"""Compressed files as streams of their content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from datajob.errors import InputError
+
+CODECS: dict[str, str] = {
+    ".gz": "gzip",
+    ".tgz": "gzip",
+    ".zst": "zstd",
+    ".bz2": "bz2",
+    ".lz4": "lz4",
+    ".xz": "xz",
+    ".zip": "zip",
+}
+"""Endings of compressed files, which are streamed from their start."""
+READ_ENDINGS = ("", *(ending for ending in CODECS if ending != ".tgz"))
+"""What may follow the ending of a file that readers find in folders."""
+_MAGIC = (
+    (b"\x1f\x8b", "gzip", ".gz"),
+    (b"\x28\xb5\x2f\xfd", "zstd", ".zst"),
+    (b"\xfd7zXZ\x00", "xz", ".xz"),
+    (b"PK\x03\x04", "zip", ".zip"),
+    (b"\x04\x22\x4d\x18", "lz4", ".lz4"),
+)
+_BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
+SALVAGE_STEPS = (64 << 10, 256, 1)
+"""Sizes of the reads that approach the damage of a file, each from the beginning."""
+
+
+def codec_of(path: str) -> str | None:
+    """The compression that the ending of `path` stands for, or None."""
+    return next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
+
+
+def refuse_binary(path: str, head: bytes) -> None:
+    """Raises InputError when a file that should be text begins like a compressed file or like Parquet."""
+    for magic, codec, ending in _MAGIC:
+        if head.startswith(magic):
+            raise InputError(
+                f"{path}: the content is compressed with {codec}, but the name does not end in {ending}; rename the file."
+            )
+    if head.startswith(_BZIP2) and head[4:10] == _BZIP2_BLOCK:
+        raise InputError(f"{path}: the content is compressed with bzip2, but the name does not end in .bz2; rename the file.")
+    if head.startswith(b"PAR1"):
+        raise InputError(f"{path}: this is a Parquet file; read it with `parquet`.")
+
+
+def decompressed(path: str, file: Any, codec: str) -> Any:
+    """A stream of the content of an open file. Raises InputError for a zip archive of several files."""
+    import pyarrow as pa
+
+    if codec == "xz":
+        import lzma
+
+        return _Translated(lzma.LZMAFile(file), lzma.LZMAError)
+    return _zip_member(path, file) if codec == "zip" else pa.CompressedInputStream(file, codec)
+
+
+def _zip_member(path: str, file: Any) -> Any:
+    import zipfile
+    import zlib
+
+    try:
+        archive = zipfile.ZipFile(file)
+        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise InputError(f"{path}: the archive holds {len(names)} files where one is expected; unpack it into a folder.")
+        return _Translated(archive.open(names[0]), (zipfile.BadZipFile, zlib.error))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # encrypted, or of a rare method
+        raise OSError(str(error)) from error
+
+
+class _Translated:
+    """A stream whose errors are OSErrors."""
+
+    def __init__(self, stream: Any, errors: Any) -> None:
+        self._stream, self._errors = stream, errors
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        try:
+            data: bytes = self._stream.read(size)
+        except self._errors as error:
+            raise OSError(str(error)) from error
+        return data
+
+    def __enter__(self) -> _Translated:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stream.close()
+
+
+class Salvaged:
+    """A stream that gives what can be read before the damage of a file, and then raises what was wrong."""
+
+    def __init__(self, reopen: Callable[[], Any]) -> None:
+        self._reopen = reopen
+        self._stream = reopen()
+        self._at = 0
+        self._error: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        if self._error is not None:
+            raise self._error
+        try:
+            data: bytes = self._stream.read(size)
+        except (OSError, EOFError) as error:
+            self._error = error
+            data = self._rest()
+            if not data:
+                raise
+        self._at += len(data)
+        return data
+
+    def _rest(self) -> bytes:
+        found: list[bytes] = []
+        for size in SALVAGE_STEPS:
+            with suppress(OSError, EOFError):
+                stream = self._reopen()
+                left = self._at + sum(map(len, found))
+                while left:
+                    left -= len(stream.read(min(left, SALVAGE_STEPS[0])))
+                while piece := stream.read(size):
+                    found.append(piece)
+        return b"".join(found)

@@ -1,0 +1,83 @@
+"""The files of a local folder, through symbolic links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file as it was found."""
+
+    path: str
+    """Printable: bytes of a name that are not UTF-8 are escaped (and such a file cannot be opened)."""
+    size: int
+    mtime_ns: int
+    real: str
+    """Its path without symbolic links."""
+    linked: bool
+    """Whether a symbolic link led to it."""
+
+
+def local_file(path: str) -> LocalFile | None:
+    """One file; None when there is no such file. A link without a target is a file that cannot be read."""
+    if os.path.isfile(path):
+        return _found(path, os.path.islink(path))
+    return _found(path, True) if os.path.islink(path) and not os.path.exists(path) else None
+
+
+def walk(folder: str) -> Iterator[LocalFile]:
+    """All files below `folder`, at any depth; none when it is not there.
+
+    A link to a folder that the link lies in is not followed, and a link behind another link only to a folder that was not
+    seen yet.
+    """
+    real = os.path.realpath(folder)
+    yield from _walk(folder, (real,), {real}, linked=False)
+
+
+def _walk(folder: str, chain: tuple[str, ...], seen: set[str], linked: bool) -> Iterator[LocalFile]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        through_link = linked or entry.is_symlink()
+        if not entry.is_dir():
+            if entry.is_file() or entry.is_symlink():
+                yield _found(entry.path, through_link, None if through_link else f"{chain[-1]}/{entry.name}")
+            continue
+        real = os.path.realpath(entry.path) if entry.is_symlink() else f"{chain[-1].rstrip('/')}/{entry.name}"
+        if entry.is_symlink() and (any(_inside(above, real) for above in chain) or (linked and real in seen)):
+            continue
+        seen.add(real)
+        yield from _walk(entry.path, (*chain, real), seen, through_link)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _found(path: str, linked: bool, real: str | None = None) -> LocalFile:
+    try:
+        status = os.stat(path)
+        size, mtime = status.st_size, status.st_mtime_ns
+    except OSError:
+        size, mtime = 0, 0
+    return LocalFile(printable(path), size, mtime, real or os.path.realpath(path), linked)
+
+
+def printable(path: str) -> str:
+    """A path whose bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def unreadable(path: str) -> str | None:
+    """Why a path that was found cannot be opened; None when nothing is known against it."""
+    if os.path.islink(path) and not os.path.exists(path):
+        return f"it is a symbolic link to {os.readlink(path)}, which does not exist"
+    if "\\x" in path and not os.path.exists(path):
+        return "its name is not valid UTF-8; rename it"
+    return None

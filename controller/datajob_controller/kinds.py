@@ -1,4 +1,4 @@
-"""The kinds that the controller serves. A new kind is a package beside `datajob` and one line here."""
+"""The kinds that the controller serves. A new kind is a package next to `datajob` and one line here."""
 
 from collections.abc import Mapping
 

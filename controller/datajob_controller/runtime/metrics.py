@@ -1,4 +1,4 @@
-"""The metrics of the controller process, whatever kinds it serves. Each kind adds its own to the same registry."""
+"""The metrics of the controller process, for all kinds. Each kind adds its own to the same registry."""
 
 from typing import Any
 

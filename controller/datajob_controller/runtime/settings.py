@@ -40,7 +40,7 @@ def _value(text: str, annotation: Any) -> Any:
 
 
 class Settings(FromEnvironment):
-    """Settings of the controller process, whatever kinds it serves."""
+    """Settings of the controller process, independent of the kinds that it serves."""
 
     namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; by default the whole cluster.")
     pod_namespace: str = Field(default="datajob-system", description="Namespace of the controller and its Lease.")

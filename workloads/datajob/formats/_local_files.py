@@ -28,32 +28,33 @@ def local_file(path: str) -> LocalFile | None:
     return _found(path, True) if os.path.islink(path) and not os.path.exists(path) else None
 
 
-def walk(folder: str) -> Iterator[LocalFile]:
-    """All files below `folder`, at any depth; none when it is not there.
+def walk(folder: str, recursive: bool = True) -> Iterator[LocalFile]:
+    """The files of `folder`, by default those at any depth; none when it is not there.
 
     A link to a folder that the link lies in is not followed, and a link behind another link only to a folder that was not
     seen yet.
     """
     real = os.path.realpath(folder)
-    yield from _walk(folder, (real,), {real}, linked=False)
+    yield from _walk(folder, (real,), {real}, False, recursive)
 
 
-def _walk(folder: str, chain: tuple[str, ...], seen: set[str], linked: bool) -> Iterator[LocalFile]:
+def _walk(folder: str, chain: tuple[str, ...], seen: set[str], linked: bool, recursive: bool) -> Iterator[LocalFile]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     for entry in entries:
-        through_link = linked or entry.is_symlink()
+        is_link = entry.is_symlink()
+        here = f"{chain[-1].rstrip('/')}/{entry.name}"
         if not entry.is_dir():
-            if entry.is_file() or entry.is_symlink():
-                yield _found(entry.path, through_link, None if through_link else f"{chain[-1]}/{entry.name}")
+            if is_link or entry.is_file():
+                yield _found(entry.path, linked or is_link, None if linked or is_link else here)
             continue
-        real = os.path.realpath(entry.path) if entry.is_symlink() else f"{chain[-1].rstrip('/')}/{entry.name}"
-        if entry.is_symlink() and (any(_inside(above, real) for above in chain) or (linked and real in seen)):
-            continue
-        seen.add(real)
-        yield from _walk(entry.path, (*chain, real), seen, through_link)
+        real = os.path.realpath(entry.path) if is_link else here
+        follow = not is_link or not (any(_inside(above, real) for above in chain) or (linked and real in seen))
+        if recursive and follow:
+            seen.add(real)
+            yield from _walk(entry.path, (*chain, real), seen, linked or is_link, recursive)
 
 
 def _inside(path: str, folder: str) -> bool:

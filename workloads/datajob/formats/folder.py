@@ -1,4 +1,4 @@
-"""The small files that the engine keeps beside a sink: written whole, listed, deleted."""
+"""The small files that the engine keeps next to a result: written as a whole, listed, deleted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datajob.errors import InputError, SinkError
+from datajob.formats._local_files import walk
 from datajob.formats.atomic_file import put
 from datajob.formats.storage import join, resolve, scheme_of, storage_errors
 
@@ -72,9 +73,12 @@ class Folder:
         """Size in bytes of each file below `sub`, by name relative to this folder, sorted; empty when `sub` is not there."""
         from pyarrow.fs import FileSelector, FileType
 
-        with storage_errors(self.join(sub), InputError, "list it"):
-            found = self._filesystem.get_file_info(FileSelector(self._at(sub), allow_not_found=True, recursive=recursive))
         prefix = len(self._inner.rstrip("/")) + 1
+        with storage_errors(self.join(sub), InputError, "list it"):
+            if self._local:
+                files = ((file.path[prefix:], file.size) for file in walk(self._at(sub), recursive))
+                return dict(sorted(files))
+            found = self._filesystem.get_file_info(FileSelector(self._at(sub), allow_not_found=True, recursive=recursive))
         return {f.path[prefix:]: f.size for f in sorted(found, key=lambda f: str(f.path)) if f.type == FileType.File}
 
     def delete(self, names: Iterable[str]) -> None:

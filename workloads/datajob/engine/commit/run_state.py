@@ -76,6 +76,12 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
             f"{writer.path} already holds data ({_count(there)}, such as {there[0].path}). "
             "Choose another path, or set the writer's `mode` to `overwrite` or `append`."
         )
+    other = [file.path for file in there if not file.path.endswith(writer.extension)]
+    if other and writer.mode == "append":
+        raise SinkError(
+            f"{writer.path} holds a result in another format ({other[0]}), and no reader reads both. "
+            "Choose another path or write the same format."
+        )
     if fresh or writer.mode != "overwrite":
         sink.delete_tree(f"{BOOKKEEPING}/commits")
     prior = (_manifest_files(sink) or there) if writer.mode == "append" else []
@@ -91,7 +97,7 @@ def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
     return [
         OutputFile(name, -1, size)
         for name, size in sink.list("", recursive=True).items()
-        if name.endswith(writer.extension) and not any(part[:1] in "._" for part in name.split("/"))
+        if (name.endswith(writer.extension) or OURS.search(name)) and not any(part[:1] in "._" for part in name.split("/"))
     ]
 
 

@@ -93,6 +93,12 @@ def test_the_sink_partitions_by_columns_that_are_there() -> None:
     assert problem.startswith("spec.sink.parquet.partitionBy: column `lang` is not available")
 
 
+def test_the_columns_that_become_members_of_a_sample_are_checked() -> None:
+    assert said(job(sink={"webdataset": {"path": "out", "members": {"txt": "text"}}})) == []
+    (problem,) = said(job(sink={"webdataset": {"path": "out", "members": {"txt": "caption"}}}))
+    assert problem.startswith("spec.sink.webdataset.members: ") and "`caption`" in problem
+
+
 def test_columns_can_be_followed_from_those_of_the_data() -> None:
     unknown = job([{"gopherQuality": {}}], [{"parquet": {"paths": ["in"]}}])
     assert [str(p) for p in check_columns(unknown.spec, ("id", "body"))] == [

@@ -100,8 +100,8 @@ def test_every_end_has_its_exit_code(
 
 def test_one_of_several_jobs_is_chosen_by_name(datajob: DataJobCommand, job: Path) -> None:
     job.write_text(f"{job.read_text()}---\n{job.read_text().replace('name: tidy', 'name: other')}")
-    assert "choose one with --name" in run(datajob, job).err
-    assert "no job called third; it has tidy, other" in run(datajob, job, "--name", "third").err
+    assert "select one by name (`--name`, `name=`)" in run(datajob, job).err
+    assert "no job named third; it contains: tidy, other" in run(datajob, job, "--name", "third").err
     assert run(datajob, job, "--name", "other", "--dry-run").out.startswith("DataJob other")
 
 

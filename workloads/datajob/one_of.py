@@ -61,6 +61,8 @@ class Choice(Parameters):
     @model_validator(mode="before")
     @classmethod
     def _exactly_one(cls, value: Any) -> Any:
+        if isinstance(value, Parameters) and not isinstance(value, Choice):
+            return cls.keyed(value)
         if not isinstance(value, Mapping):
             return value
         known = [key for key in value if key in cls.alternatives]
@@ -72,6 +74,14 @@ class Choice(Parameters):
         if known and value[known[0]] is None:
             raise ValueError(f"`{known[0]}` has no parameters: write `{known[0]}: {{}}` when none are needed")
         return value
+
+    @classmethod
+    def keyed(cls, value: Parameters) -> dict[str, Any]:
+        """The block for an alternative that is given without its key, as Python code does. Raises ValueError."""
+        key = getattr(value, "key", "")
+        if key not in cls.alternatives or not isinstance(value, cls.alternatives[key]):
+            raise ValueError(f"{type(value).__name__} is not a built-in {cls.what}")
+        return {key: value}
 
     @property
     def key(self) -> str:
@@ -88,10 +98,12 @@ class Choice(Parameters):
         return {k: v for k, v in handler(self).items() if v is not None}
 
 
-def choice(name: str, what: str, alternatives: Mapping[str, type[Parameters]], doc: str) -> type[Choice]:
+def choice(
+    name: str, what: str, alternatives: Mapping[str, type[Parameters]], doc: str, parent: type[Choice] = Choice
+) -> type[Choice]:
     """A `Choice` model with one optional field per alternative."""
     fields: dict[str, Any] = {key: (Annotated[Any, _OnFirstUse(alternatives, key)] | None, None) for key in alternatives}
-    base = type(f"_{name}", (Choice,), {"what": what, "alternatives": alternatives, "__module__": __name__})
+    base = type(f"_{name}", (parent,), {"what": what, "alternatives": alternatives, "__module__": __name__})
     with catch_warnings():
         filterwarnings("ignore", message="Field name .* shadows an attribute")  # `json` is no method of a choice
         return cast(type[Choice], create_model(name, __base__=base, __doc__=doc, **fields))

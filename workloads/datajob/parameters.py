@@ -3,7 +3,7 @@
 Only the idiom lives here; what the keys mean belongs to `formats`, `operators` and `api`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
@@ -88,8 +88,15 @@ def columns_by_field(parameters: Parameters, mark: type[Reads] | type[Writes]) -
         marks = [*field.metadata, *_metadata(field.annotation)]
         value = getattr(parameters, name)
         if value is not None and any(isinstance(m, mark) for m in marks):
-            found[field.alias or name] = (value,) if isinstance(value, str) else tuple(value)
+            found[field.alias or name] = _names(value)
     return found
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """The columns that a marked field names: itself, its entries, or the values of its keys."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value.values()) if isinstance(value, Mapping) else tuple(value)
 
 
 def marked_columns(parameters: Parameters, mark: type[Reads] | type[Writes]) -> tuple[str, ...]:

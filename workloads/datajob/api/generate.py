@@ -12,6 +12,7 @@ from pathlib import Path
 from datajob.api.crd import crd_yaml
 from datajob.api.jsonschema import editor_schema
 from datajob.api.reference import datajob_page, exit_codes_page, formats_page, operators_page
+from datajob.api.stubs import stubs
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,6 +26,7 @@ def generated() -> dict[str, str]:
         "docs/reference/formats.md": formats_page(),
         "docs/reference/datajob.md": datajob_page(),
         "docs/reference/exit-codes.md": exit_codes_page(),
+        **{f"workloads/datajob/{module}.pyi": text for module, text in stubs().items()},
     }
 
 

@@ -27,11 +27,17 @@ def parse_override(text: str) -> Override:
     name, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(name.strip()):
         raise InvalidJob(f"--set {text}: write it as path=value, such as spec.steps[0].limit.count=100")
-    path = tuple(int(m["index"]) if m["index"] else m["key"] for m in _PART.finditer(name.strip()))
     try:
-        return Override(path, scalar_or_block(value))
+        return Override(parse_path(name), scalar_or_block(value))
     except yaml.YAMLError as error:
         raise InvalidJob(f"--set {text}: the value is not YAML ({error}); quote text with special characters") from error
+
+
+def parse_path(text: str) -> Path:
+    """`spec.steps[0].filter` -> its keys and indexes. Raises InvalidJob."""
+    if not _PATH.fullmatch(text.strip()):
+        raise InvalidJob(f"{text} is not a path such as spec.steps[0].limit.count")
+    return tuple(int(m["index"]) if m["index"] else m["key"] for m in _PART.finditer(text.strip()))
 
 
 def apply(override: Override, document: Any) -> Any:

@@ -9,11 +9,25 @@ from datajob.api.resources import Resources, Runtime
 from datajob.formats.registry import all_writers
 from datajob.formats.source import Source
 from datajob.one_of import Choice, choice
+from datajob.operators.base import Operator
 from datajob.operators.registry import all_operators
+from datajob.operators.user_code import reference
 from datajob.parameters import Parameters, cel
 
 MAX_STEPS = 64
 """Keeps the CEL rules of the CRD within the cost budget of the API server."""
+
+
+class _OperatorChoice(Choice):
+    """Accepts instances of a user's operator classes too."""
+
+    @classmethod
+    def keyed(cls, value: Parameters) -> dict[str, Any]:
+        """An instance of a user's class becomes a `custom` step, which names the class."""
+        if not isinstance(value, Operator) or type(value).__module__.split(".")[0] == "datajob":
+            return super().keyed(value)
+        return {"custom": {"operator": reference(type(value)), "params": value.model_dump(mode="json", exclude_unset=True)}}
+
 
 if TYPE_CHECKING:
 
@@ -22,7 +36,7 @@ if TYPE_CHECKING:
     class Sink(Choice): ...
 
 else:
-    Step = choice("Step", "operator", all_operators(), "A step: exactly one operator key with its parameters.")
+    Step = choice("Step", "operator", all_operators(), "A step: exactly one operator key with its parameters.", _OperatorChoice)
     Sink = choice("Sink", "writer", all_writers(), "The output: exactly one writer key with its parameters.")
 
 Sources = Annotated[tuple[Source, ...], Field(min_length=1, max_length=64)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from datajob.api.report import Report
-from datajob.cli.tables import report_text
 from datajob.errors import InputError
+from datajob.python.tables import report_text
 
 
 def show_report(path: str, html: str | None, *, in_browser: bool) -> None:

@@ -11,8 +11,8 @@ from datajob.api.checks import check, check_imports
 from datajob.api.loading import Document, read_file
 from datajob.api.overrides import Override, parse_override
 from datajob.api.problems import Problem, dotted
-from datajob.cli.modules import importing_from
 from datajob.errors import InvalidJob
+from datajob.python.modules import importing_from
 
 
 def validate_files(files: Sequence[str], overrides: Sequence[str], *, imports: bool, form: str) -> int:

@@ -10,6 +10,20 @@ import sysconfig
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+
+def reference(value: Any) -> str:
+    """`package.module:name` of a function or class. Raises ValueError for one that another process cannot import."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", type(value).__name__)
+    advice = "define it at the top level of a module in a file of its own, and import it from there"
+    if not module or "<" in name or "." in name:
+        raise ValueError(f"`{name}` cannot be imported by workers because it is not at the top level of a module; {advice}")
+    if module == "__main__":
+        raise ValueError(f"`{name}` cannot be imported by workers because it is defined in a notebook or script; {advice}")
+    if getattr(sys.modules.get(module), name, None) is not value:
+        raise ValueError(f"`{name}` cannot be imported by workers because `{module}.{name}` is another object; {advice}")
+    return f"{module}:{name}"
 
 
 def source_digest(module: str) -> str | None:

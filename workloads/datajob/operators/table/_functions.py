@@ -9,16 +9,20 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from datajob.errors import InvalidJob
 from datajob.formats.types import TypeName
 from datajob.operators import base
 from datajob.operators.columns import did_you_mean
 from datajob.operators.files import identities, named_in
-from datajob.operators.user_code import source_digest
+from datajob.operators.user_code import reference, source_digest
 
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+Reference = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"),
+    BeforeValidator(lambda value: reference(value) if callable(value) else value),
+]
 """Where a function or class is: `package.module:name`."""
 
 Arguments = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from datajob.api.report import Progress, Report
-from datajob.cli import progress
-from datajob.cli.progress import watching
 from datajob.engine.events import Note, Progressed, Started
+from datajob.python import progress
+from datajob.python.progress import watching
 
 REPORT = Report(
     name="tidy",

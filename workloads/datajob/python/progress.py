@@ -36,12 +36,12 @@ def watching(name: str, *, quiet: bool) -> Iterator[Callable[[Event], None]]:
             yield view
 
 
-def _started(event: Started) -> str:
+def started_text(event: Started) -> str:
     read = f"{counted(event.input_files, 'file')}, {size(event.input_bytes)}"
     return f"{read} in {counted(event.shards, 'shard')}, {counted(event.stages, 'stage')}"
 
 
-def _figures(report: Report) -> str:
+def progress_text(report: Report) -> str:
     rows, rates = report.progress, speed(report)
     parts = [f"{count(rows.rows_in)} rows in, {count(rows.rows_out)} out"]
     if rows.rows_rejected:
@@ -62,13 +62,13 @@ class _PlainLines:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._say(_started(event))
+            self._say(started_text(event))
         elif isinstance(event, Note):
             self._say(event.message)
         elif isinstance(event, Progressed) and time.monotonic() - self.last >= EVERY_SECONDS:
             eta = event.report.progress.eta_seconds
             left = f", {duration(eta)} left" if eta else ""
-            self._say(f"{event.report.progress.percent:3d} %  {_figures(event.report)}{left}")
+            self._say(f"{event.report.progress.percent:3d} %  {progress_text(event.report)}{left}")
 
     def _say(self, text: str) -> None:
         click.echo(f"{self.name}: {text}", err=True)
@@ -89,7 +89,7 @@ class _LiveView:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
-            self.above(f"{self.name}: {_started(event)}")
+            self.above(f"{self.name}: {started_text(event)}")
             self.stage = "the first shard is running"
         elif isinstance(event, Note):
             self.above(event.message)
@@ -107,4 +107,4 @@ class _LiveView:
         eta = f"{duration(max(0, round(left - (now - self.reported))))} left" if left else ""
         bar = ProgressBar(total=100, completed=progress.percent, width=28)
         line.add_row(self.spinner, Text(self.name, style="bold"), bar, f"{progress.percent} %", Text(eta, style="dim"))
-        return Group(line, Text(f"  {_figures(self.report)}", style="dim"))
+        return Group(line, Text(f"  {progress_text(self.report)}", style="dim"))

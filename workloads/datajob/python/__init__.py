@@ -1,0 +1,1 @@
+"""The Python interface: load, check, plan and run jobs, and read their results. `import datajob` exports it."""

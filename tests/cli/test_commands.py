@@ -35,7 +35,7 @@ def test_a_good_job_is_ok(datajob: DataJobCommand, job: Path) -> None:
 def test_a_wrong_job_is_told_with_its_problems(datajob: DataJobCommand, job: Path) -> None:
     ended = datajob("validate", str(job), "--set", "spec.steps[0].filtr.where=x")
     assert ended.code == 2
-    assert ended.out.startswith(f"{job}:1: tidy: wrong\n  {job}:8: spec.steps[0]: needs exactly one operator key")
+    assert ended.out.startswith(f"{job}:1: tidy: invalid\n  {job}:8: spec.steps[0]: needs exactly one operator key")
 
 
 def test_several_files_are_checked_to_the_end(datajob: DataJobCommand, job: Path, tmp_path: Path) -> None:

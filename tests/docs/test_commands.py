@@ -36,7 +36,7 @@ def check(command: Command, folder: Path, before: int, where: str) -> int:
     shell = ["bash", "-c", f"(exit {before}); {command.text}"]
     done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     printed = done.stdout + done.stderr
-    expected_to_fail = any(line.startswith("Error:") or ": wrong" in line for line in command.shown)
+    expected_to_fail = any(line.startswith("Error:") or ": invalid" in line for line in command.shown)
     assert (done.returncode != 0) == expected_to_fail, f"{where}: {command.text}\n{printed}"
     lines = [plain(line) for line in printed.splitlines()]
     for shown in filter(None, map(plain, command.shown)):

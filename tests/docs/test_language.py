@@ -22,6 +22,7 @@ AREAS = {
         "workloads/datajob/api/*.py",
         "workloads/datajob/cli/*.py",
         "workloads/datajob/cluster/*.py",
+        "workloads/datajob/python/*.py",
     ],
     "engine": ["workloads/datajob/engine/**/*.py", "workloads/datajob/engine/**/*.css"],
     "formats": ["workloads/datajob/formats/**/*.py"],

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 import datajob
 from tests.python.jobs import tidy
@@ -32,9 +33,7 @@ spec:
 def file(tmp_path: Path) -> Path:
     """A job that misses a column, in a file with a Service."""
     path = tmp_path / "job.yaml"
-    text = (
-        BROKEN.replace("were: id > 1", "where: ids > 1").replace("[in]", f"[{tmp_path}/in]").replace("out", f"{tmp_path}/out")
-    )
+    text = BROKEN.replace("were: id > 1", "where: ids > 1").replace("[in]", f"[{tmp_path}/in]")
     path.write_text(f"apiVersion: v1\nkind: Service\n---\n{text}")
     tidy(tmp_path)
     return path
@@ -76,14 +75,7 @@ def test_problems_are_returned_with_their_lines(file: Path) -> None:
     (problem,) = datajob.validate(file)
     assert problem.place == f"{file}:11" and problem.path == ("spec", "steps", 0, "filter") and not problem.warning
     assert "`ids`" in problem.message and problem.suggestion == "did you mean `id`?"
-    assert "unknown key `were`" in str(datajob.validate({**dict(_broken())})[0])
-
-
-def _broken() -> dict[str, Any]:
-    import yaml
-
-    value: dict[str, Any] = yaml.safe_load(BROKEN)
-    return value
+    assert "unknown key `were`" in " ".join(map(str, datajob.validate(yaml.safe_load(BROKEN))))
 
 
 def test_a_valid_job_has_no_problems(tmp_path: Path) -> None:
@@ -126,15 +118,22 @@ def test_errors_are_the_projects_own(change: dict[str, Any], error: type[Excepti
         datajob.run(job, executor="local")
 
 
-def test_a_result_is_not_overwritten_and_a_fresh_run_repeats_all(tmp_path: Path) -> None:
+def test_a_result_is_not_overwritten(tmp_path: Path) -> None:
     datajob.run(tidy(tmp_path), executor="local")
     with pytest.raises(datajob.SinkError, match="already holds data"):
         datajob.run(tidy(tmp_path), executor="local")
-    job = datajob.load(
-        tidy(tmp_path).model_dump(mode="json", exclude_unset=True), overrides={"spec.sink.parquet.mode": "overwrite"}
-    )
-    assert datajob.run(job, executor="local").report.shards_reused > 0
-    assert datajob.run(job, executor="local", resume=False).report.shards_reused == 0
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_an_interrupted_run_is_resumed_unless_a_fresh_one_is_asked_for(resume: bool, tmp_path: Path) -> None:
+    def interrupt(report: datajob.Report) -> None:
+        raise KeyboardInterrupt
+
+    job = tidy(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        datajob.run(job, executor="local", progress=interrupt)
+    result = datajob.run(job, executor="local", resume=resume)
+    assert (result.report.shards_reused > 0) == resume and result.report.progress.rows_out == 4
 
 
 @pytest.mark.parametrize("call", [datajob.run, datajob.analyze])
@@ -165,9 +164,10 @@ def test_an_analysis_keeps_its_report_where_asked(tmp_path: Path) -> None:
     assert (tmp_path / "found/_datajob/report.html").exists()
 
 
-@pytest.mark.parametrize(
-    "options", [{"sample": 0}, {"after": "nothing"}, {"measures": ["exactDedup"]}, {"ray_address": "auto"}]
-)
+WRONG = [{"sample": 0}, {"after": "nothing"}, {"measures": ["exactDedup"]}, {"ray_address": "auto"}]
+
+
+@pytest.mark.parametrize("options", WRONG)
 def test_an_analysis_that_cannot_be_is_an_invalid_job(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(datajob.InvalidJob):
         datajob.analyze(tidy(tmp_path), **options)

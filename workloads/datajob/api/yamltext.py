@@ -87,10 +87,16 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_implicit_resolver(_FLOAT, _EXPONENT, list("-+0123456789"))
-_Dumper.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
-)
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Escape the line breaks of YAML 1.1 that are not newlines: unescaped, they would be folded."""
+    style = '"' if re.search("[\x85\u2028\u2029]", text) else "|" if "\n" in text else None
+    node: yaml.ScalarNode = dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return node
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def dump(value: Any) -> str:

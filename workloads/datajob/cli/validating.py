@@ -40,7 +40,7 @@ def _read(file: str, overrides: Sequence[Override], imports: bool) -> list[Docum
 
 
 def _print(document: Document) -> None:
-    verdict = click.style("wrong", fg="red") if document.errors else click.style("ok", fg="green")
+    verdict = click.style("invalid", fg="red") if document.errors else click.style("ok", fg="green")
     click.echo(": ".join(part for part in (document.place, document.name, verdict) if part))
     for problem in document.problems:
         click.echo(f"  {problem}")

@@ -225,9 +225,9 @@ def _uid(jobs: Jobs, config_map: str) -> str | None:
 
 def _first_name(job: dict[str, Any]) -> str:
     from datajob_controller.datajob.names import rayjob, run_name
-    from datajob_controller.datajob.run import open_run
+    from datajob_controller.datajob.run import current_run
 
-    run, problems = open_run(job)
+    run, problems = current_run(job)
     assert run, problems
     return rayjob(run_name(job["metadata"]["name"], job["metadata"]["uid"], run.spec), 1)
 

@@ -19,7 +19,7 @@ from datajob_controller.datajob.names import (
     run_of_rayjob,
     slug,
 )
-from datajob_controller.datajob.run import open_run
+from datajob_controller.datajob.run import current_run
 from tests.support.world import datajob
 
 DNS_1035 = re.compile(r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
@@ -27,7 +27,7 @@ DNS_SUBDOMAIN = st.from_regex(r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 
 
 def spec(**fields: object) -> DataJobSpec:
-    run, problems = open_run(datajob(**fields))
+    run, problems = current_run(datajob(**fields))
     assert run, problems
     return run.spec
 

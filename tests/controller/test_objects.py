@@ -13,7 +13,7 @@ from datajob.api.resources import Accelerator
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.rayjob import autoscales
-from datajob_controller.datajob.run import open_run
+from datajob_controller.datajob.run import current_run
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.types import Observed
 from tests.support.world import NOW, datajob
@@ -108,7 +108,7 @@ def test_a_shell_and_the_ray_autoscaler_read_the_same_npu_resource() -> None:
     ],
 )
 def test_the_autoscaler_is_enabled_if_a_group_can_grow(spec: dict[str, Any], expected: bool) -> None:
-    run, _ = open_run(datajob(**spec))
+    run, _ = current_run(datajob(**spec))
     assert run and autoscales(run.spec) is expected
 
 

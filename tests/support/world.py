@@ -7,7 +7,7 @@ from typing import Any
 from datajob.api.contract import REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.objects.configmaps import report_configmap
-from datajob_controller.datajob.run import open_run
+from datajob_controller.datajob.run import current_run
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Decision, Observed
@@ -54,7 +54,7 @@ def pod(
 
 def run_name(job: Manifest) -> str:
     """The name of a DataJob's run."""
-    run, problems = open_run(job)
+    run, problems = current_run(job)
     assert run, problems
     return run.name
 

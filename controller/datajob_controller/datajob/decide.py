@@ -14,15 +14,15 @@ from datajob_controller.datajob.objects.rayjob import ray_job
 from datajob_controller.datajob.objects.rbac import role, role_binding, service_account, service_account_name
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, ray_job_failure
-from datajob_controller.datajob.policy.pods import head_failure, may_still_run, trouble, worker_failure
+from datajob_controller.datajob.policy.pods import head_failure, may_still_run, startup_problem, worker_failure
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
 from datajob_controller.datajob.report import of_this_attempt, parse_report
-from datajob_controller.datajob.run import Run, open_run
+from datajob_controller.datajob.run import Run, current_run
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.status import StatusBuilder
-from datajob_controller.runtime.manifests import Manifest, moment
+from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Decision, Observed, Reference
 
 MAX_LISTED_PROBLEMS = 10
@@ -48,7 +48,7 @@ def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSe
     """What to do about one DataJob."""
     if datajob["metadata"].get("deletionTimestamp"):
         return Decision()
-    run, problems = open_run(datajob)
+    run, problems = current_run(datajob)
     status = StatusBuilder(datajob, run, now)
     if run is None:
         status.set_invalid(_listed(problems))
@@ -74,7 +74,7 @@ def _finished(case: _Case) -> Decision:
     found = observed.of("RayJob").get(name)
     last = parse_report(observed.of("ConfigMap").get(report_config(run_of_rayjob(name))))
     case.status.keep_finished(run, of_this_attempt(last, found) if found else None)
-    until = expiry(moment(run.before.get("finished")), run.spec.ttl_seconds_after_finished)
+    until = expiry(parse_time(run.before.get("finished")), run.spec.ttl_seconds_after_finished)
     if until and case.now >= until:
         return Decision(delete=[Reference("DataJob", case.datajob["metadata"]["name"])])
     return Decision(requeue_at=until)
@@ -152,7 +152,7 @@ def _starting(case: _Case, pods: list[Manifest]) -> Decision:
     """The Ray cluster starts, or something prevents it from starting."""
     if failure := worker_failure(pods, case.settings.crash_limit):
         return _attempt_failed(case, failure, stop=True)
-    why = trouble(pods, case.settings)
+    why = startup_problem(pods, case.settings)
     if why and why.fatal_at and case.now >= why.fatal_at:
         return _attempt_failed(case, Failure(why.reason, why.message), stop=True)
     case.status.set_waiting_for_cluster(case.run.ray_job, why)

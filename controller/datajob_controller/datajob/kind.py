@@ -30,12 +30,12 @@ def datajob_kind(settings: JobSettings) -> Kind:
             OwnedKind(CONFIG_MAP, keep=_keep_of_config_map),
             OwnedKind(POD, keep=_keep_of_pod, remembers=_matters_when_gone, forgets=_goes_with),
         ),
-        doubtful=doubtful,
+        verify=objects_to_verify,
         metrics=JobMetrics,
     )
 
 
-def doubtful(datajob: Manifest, observed: Observed) -> Sequence[Reference]:
+def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Reference]:
     """Objects of the current attempt whose loss would end it, if memory has lost them."""
     status = datajob.get("status") or {}
     ray_job = status.get("rayJobName")

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from datajob.api.contract import LABEL_ATTEMPT
 from datajob_controller.runtime.kind import KindMetrics, Objects
-from datajob_controller.runtime.manifests import Manifest, moment
+from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.metrics import FAST_BUCKETS
 
 _RUN_BUCKETS = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
@@ -40,7 +40,7 @@ class JobMetrics(KindMetrics):
     def created(self, owner: Manifest, manifests: Sequence[Manifest], now: datetime) -> None:
         """Observe the time to the first RayJob."""
         first = any(one["kind"] == "RayJob" and one["metadata"]["labels"][LABEL_ATTEMPT] == "1" for one in manifests)
-        created = moment(owner["metadata"].get("creationTimestamp"))
+        created = parse_time(owner["metadata"].get("creationTimestamp"))
         if first and created and not (owner.get("status") or {}).get("started"):
             self._start_seconds.observe((now - created).total_seconds())
 
@@ -48,7 +48,7 @@ class JobMetrics(KindMetrics):
         """Observe the length of a run that has just ended."""
         if not status.get("finished") or (owner.get("status") or {}).get("finished"):
             return
-        started, finished = moment(status.get("started")), moment(status["finished"])
+        started, finished = parse_time(status.get("started")), parse_time(status["finished"])
         if started and finished:
             self._run_seconds.labels(status["phase"].lower()).observe((finished - started).total_seconds())
 
@@ -80,7 +80,7 @@ class _Statuses(Collector):
             phase = (meta["namespace"], status.get("phase", "Pending"))
             phases[phase] = phases.get(phase, 0) + 1
             failures.add_metric(job, status.get("failures", 0))
-            if started := moment(status.get("started")):
+            if started := parse_time(status.get("started")):
                 started_at.add_metric(job, started.timestamp())
             progress = status.get("progress") or {}
             for count in ("rowsIn", "rowsOut", "rowsRejected", "rowsFailed"):

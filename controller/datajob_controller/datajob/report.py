@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from datajob.api.contract import REPORT_KEY
 from datajob.api.report import Report
-from datajob_controller.runtime.manifests import Manifest, moment
+from datajob_controller.runtime.manifests import Manifest, parse_time
 
 
 def parse_report(config_map: Manifest | None) -> Report | None:
@@ -23,8 +23,8 @@ def parse_report(config_map: Manifest | None) -> Report | None:
 
 def of_this_attempt(report: Report | None, ray_job: Manifest) -> Report | None:
     """The report, or None if an earlier attempt wrote it."""
-    created = moment(ray_job["metadata"].get("creationTimestamp"))
-    ended = moment(report.finished) if report else None
+    created = parse_time(ray_job["metadata"].get("creationTimestamp"))
+    ended = parse_time(report.finished) if report else None
     return None if report is None or (created and ended and ended < created) else report
 
 

@@ -8,7 +8,7 @@ from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import rayjob, run_id, run_name, run_of_rayjob
 from datajob_controller.datajob.policy.conditions import is_true
-from datajob_controller.runtime.manifests import Manifest, moment
+from datajob_controller.runtime.manifests import Manifest, parse_time
 
 SUSPENDED = "Suspended"
 """Reason of an attempt that ended because the job was suspended; it does not count as a failure."""
@@ -52,12 +52,12 @@ class Run:
         attempts = self.before.get("attempts") or ()
         if not attempts or attempts[-1]["number"] != self.attempt - 1 or attempts[-1]["reason"] == SUSPENDED:
             return None
-        return moment(attempts[-1]["finished"])
+        return parse_time(attempts[-1]["finished"])
 
     @property
     def started(self) -> datetime | None:
         """When the deadline started to count."""
-        return None if self.was_suspended else moment(self.before.get("started"))
+        return None if self.was_suspended else parse_time(self.before.get("started"))
 
     @property
     def was_suspended(self) -> bool:
@@ -71,7 +71,7 @@ class Run:
         return is_true(conditions, "Complete") or is_true(conditions, "Failed")
 
 
-def open_run(datajob: Manifest) -> tuple[Run | None, list[str]]:
+def current_run(datajob: Manifest) -> tuple[Run | None, list[str]]:
     """The run of a DataJob, or the problems that make its spec invalid."""
     job, problems = parse_object({key: value for key, value in datajob.items() if key != "status"})
     if job is not None:

@@ -8,7 +8,7 @@ from datajob.api.report import Report
 from datajob.api.status import DataJobStatus, Phase
 from datajob_controller.datajob.policy.conditions import ConditionUpdate, ConditionUpdates, conditions
 from datajob_controller.datajob.policy.failure import Failure
-from datajob_controller.datajob.policy.pods import Trouble
+from datajob_controller.datajob.policy.pods import StartupProblem
 from datajob_controller.datajob.report import projected
 from datajob_controller.datajob.run import SUSPENDED, Run
 from datajob_controller.runtime.manifests import Manifest, rfc3339
@@ -97,7 +97,7 @@ class StatusBuilder:
         message = f"Waiting for admission by the queue {queue}."
         self._set_reconciling("Pending", "Queued", message, Event("Normal", "Queued", message))
 
-    def set_waiting_for_cluster(self, name: str, why: Trouble | None) -> None:
+    def set_waiting_for_cluster(self, name: str, why: StartupProblem | None) -> None:
         """The Ray cluster of an attempt starts; `why` is what prevents it, if anything does."""
         self._status.setdefault("started", rfc3339(self._now))
         if why:

@@ -68,7 +68,7 @@ class Kind:
     owned: tuple[OwnedKind, ...] = ()
     keep: Callable[[Manifest], Manifest] = keep_spec_and_status
     """The parts of an object, apart from its metadata, that decisions need."""
-    doubtful: Callable[[Manifest, Observed], Sequence[Reference]] = lambda _object, _observed: ()
+    verify: Callable[[Manifest, Observed], Sequence[Reference]] = lambda _object, _observed: ()
     """Owned objects to ask the API server for before a decision relies on their absence, because a watch may be late."""
     metrics: MakeMetrics = lambda _registry, _objects: KindMetrics()
 

@@ -64,6 +64,6 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
     """The time that a Kubernetes timestamp states, or None."""
     return datetime.fromisoformat(text) if text else None

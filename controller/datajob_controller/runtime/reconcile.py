@@ -94,12 +94,12 @@ class Reconciler:
         """What memory has, after asking the API server where a late watch could be mistaken for a loss."""
         meta = owner["metadata"]
         observed = Observed(self._store.owned(meta["uid"]), self.unserved)
-        doubtful = kind.doubtful(owner, observed)
-        for one in doubtful:
+        to_verify = kind.verify(owner, observed)
+        for one in to_verify:
             found = await self._kube.get(one.kind, meta["namespace"], one.name)
             if found and belongs_to(found, meta["uid"]):
                 self._store.put_owned(found)
-        return replace(observed, owned=self._store.owned(meta["uid"])) if doubtful else observed
+        return replace(observed, owned=self._store.owned(meta["uid"])) if to_verify else observed
 
     async def _create(self, owner: Manifest, manifests: Sequence[Manifest]) -> None:
         """Create objects, those first that others need."""

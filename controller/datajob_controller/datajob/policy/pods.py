@@ -8,7 +8,7 @@ from typing import Any
 from datajob_controller.datajob.policy.failure import Failure, last_lines
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import is_gone
-from datajob_controller.runtime.manifests import Manifest, moment
+from datajob_controller.runtime.manifests import Manifest, parse_time
 
 HEAD = "head"
 RAY_CONTAINERS = ("ray-head", "ray-worker")
@@ -20,7 +20,7 @@ _BAD_SPEC = {"InvalidImageName", "CreateContainerConfigError", "CreateContainerE
 
 
 @dataclass(frozen=True)
-class Trouble:
+class StartupProblem:
     """Why a pod does not start, and when the attempt counts as failed because of it."""
 
     reason: str
@@ -33,9 +33,9 @@ def is_head(pod: Manifest) -> bool:
     return bool(pod["metadata"].get("labels", {}).get("ray.io/node-type") == HEAD)
 
 
-def trouble(pods: Iterable[Manifest], settings: JobSettings) -> Trouble | None:
-    """The most urgent trouble of the pods that still exist."""
-    found = [one for pod in pods if not is_gone(pod) for one in _troubles(pod, settings)]
+def startup_problem(pods: Iterable[Manifest], settings: JobSettings) -> StartupProblem | None:
+    """The most urgent startup problem of the pods that still exist."""
+    found = [one for pod in pods if not is_gone(pod) for one in _startup_problems(pod, settings)]
     return min(found, key=lambda one: (one.fatal_at is None, one.fatal_at), default=None)
 
 
@@ -81,27 +81,25 @@ def may_still_run(pod: Manifest, now: datetime) -> bool:
         return False
     if pod.get("status", {}).get("phase") in ("Failed", "Succeeded"):
         return False
-    deleted = moment(pod["metadata"].get("deletionTimestamp"))
+    deleted = parse_time(pod["metadata"].get("deletionTimestamp"))
     return not (deleted and now > deleted + UNRESPONSIVE_AFTER)
 
 
-def _troubles(pod: Manifest, settings: JobSettings) -> Iterable[Trouble]:
+def _startup_problems(pod: Manifest, settings: JobSettings) -> Iterable[StartupProblem]:
     status = pod.get("status", {})
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            since = moment(condition.get("lastTransitionTime"))
-            yield Trouble(
-                "Unschedulable", _unschedulable(pod, condition.get("message", "")), _after(since, settings.scheduling_seconds)
-            )
-    started = moment(status.get("startTime"))
+            fatal_at = _after(parse_time(condition.get("lastTransitionTime")), settings.scheduling_seconds)
+            yield StartupProblem("Unschedulable", _unschedulable(pod, condition.get("message", "")), fatal_at)
+    fatal_at = _after(parse_time(status.get("startTime")), settings.image_pull_seconds)
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         waiting = container.get("state", {}).get("waiting") or {}
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         where = f"Pod {_name(pod)}, container {container['name']}, image {container.get('image')}"
         if reason in _PULL:
-            yield Trouble("ImagePullFailed", f"{where}: {reason}: {message}", _after(started, settings.image_pull_seconds))
+            yield StartupProblem("ImagePullFailed", f"{where}: {reason}: {message}", fatal_at)
         elif reason in _BAD_SPEC:
-            yield Trouble(reason, f"{where}: {message}", _after(started, settings.image_pull_seconds))
+            yield StartupProblem(reason, f"{where}: {message}", fatal_at)
 
 
 def _ended(pod: Manifest) -> dict[str, Any] | None:

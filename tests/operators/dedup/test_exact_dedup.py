@@ -97,8 +97,8 @@ def test_rows_are_kept_only_when_all_compared_columns_are_null():
 
 
 @pytest.mark.parametrize("parameters", [{"keep": "best"}, {"by": "score"}, {"keep": "longest", "by": "score"}])
-def test_by_belongs_to_best(parameters):
-    with pytest.raises(ValidationError, match="belong together"):
+def test_by_is_required_for_keep_best_only(parameters):
+    with pytest.raises(ValidationError, match="`by` is required for `keep: best`"):
         ExactDedup(**parameters)
 
 

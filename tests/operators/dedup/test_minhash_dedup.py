@@ -93,8 +93,8 @@ def test_bands_and_rows_follow_from_the_threshold(permutations: int, threshold: 
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"bands": 3}, "set both or neither"),
-        ({"bands": 1024, "rows": 5}, "at most 4096"),
+        ({"bands": 3}, "must be set together"),
+        ({"bands": 1024, "rows": 5}, "the maximum is 4096"),
         ({"threshold": 0.0}, "greater than 0"),
     ],
 )

@@ -76,7 +76,7 @@ def test_repeated_pieces_go_as_in_plain_python(operator: LineDedup, rows: Texts)
     ("step", "given", "left"),
     [
         ({"lineDedup": {}}, ["a\nb", "b\nc\n", "c"], ["a\nb", "c\n"]),
-        ({"lineDedup": {"dropEmpty": False}}, ["a", " a ", None, ""], ["a", "", None, ""]),
+        ({"lineDedup": {"rejectEmpty": False}}, ["a", " a ", None, ""], ["a", "", None, ""]),
         ({"lineDedup": {"minCharacters": 3}}, ["ab\nabc", "ab\nabc"], ["ab\nabc", "ab"]),
         ({"lineDedup": {"normalize": "casefold"}}, ["One  line", "one line\nTWO", "two"], ["One  line", "TWO"]),
         ({"lineDedup": {"normalize": "letters"}}, ["--\nA.", "--\na!\nb"], ["--\nA.", "--\nb"]),

@@ -37,7 +37,7 @@ def left(folder: Path, texts: list[str], **parameters: object) -> list[str]:
     texts=st.lists(st.lists(st.sampled_from("abcde"), min_size=1, max_size=25), min_size=1, max_size=5), size=st.integers(2, 6)
 )
 def test_passages_go_as_in_plain_python(tmp_path_factory: pytest.TempPathFactory, texts: list[list[str]], size: int) -> None:
-    found = left(tmp_path_factory.mktemp("job"), [" ".join(words) for words in texts], words=size, dropEmpty=False)
+    found = left(tmp_path_factory.mktemp("job"), [" ".join(words) for words in texts], words=size, rejectEmpty=False)
     assert [text.split() for text in found] == slow(texts, size)
 
 

@@ -1,1 +1,1 @@
-"""Dedup operators."""
+"""Deduplication operators."""

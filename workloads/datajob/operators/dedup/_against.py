@@ -1,4 +1,4 @@
-"""An older corpus whose rows count as earlier than all rows of the job."""
+"""An existing corpus, whose rows count as earlier than all rows of the job."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Against = Annotated[
     Field(
         default=None,
         min_length=1,
-        description="Folder, file or glob of an older corpus (Parquet; its columns have the same names): what repeats a row of "
-        "it is dropped. It is only read.",
+        description="File, folder or glob of an existing Parquet corpus; its duplicates are also removed from the job's rows. "
+        "Its columns must have the same names. The corpus is only read.",
     ),
 ]
 
 
-def older_corpus(path: str | None, columns: tuple[str, ...]) -> tuple[Any, ...]:
-    """The reader of the older corpus, if any."""
+def corpus_reader(path: str | None, columns: tuple[str, ...]) -> tuple[Any, ...]:
+    """The reader of the existing corpus, if any."""
     from datajob.formats.parquet import ParquetReader
 
     return () if path is None else (ParquetReader(paths=(path,), columns=columns),)

@@ -1,4 +1,4 @@
-"""How MinHash permutations are divided in bands, and what is found then."""
+"""How MinHash permutations are divided into bands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def chance(similarity: float, bands: int, rows: int) -> float:
 
 
 def divide(permutations: int, threshold: float) -> tuple[int, int]:
-    """Bands and rows: the most rows (fewest false candidates) with which 98 % of pairs right at the threshold are found.
+    """Bands and rows per band: the maximum rows (fewest false candidates) that find 98 % of the pairs at the threshold.
 
     112 permutations at 0.8 give 18 bands of 6 rows; FineWeb's 14 bands of 8 rows find 92 % of the pairs at 0.8.
     """
@@ -38,7 +38,7 @@ def permutations(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.
 
 
 def _splitmix(index: int) -> int:
-    """The number of this index in the sequence of SplitMix64 (Steele et al. 2014)."""
+    """The number at this index of the SplitMix64 sequence (Steele et al. 2014)."""
     mask = 2**64 - 1
     z = (index + 1) * 0x9E3779B97F4A7C15 & mask
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & mask

@@ -1,4 +1,4 @@
-"""Locality-sensitive hashing of vectors by the side of random hyperplanes they lie on (Charikar 2002)."""
+"""Locality-sensitive hashing of vectors by their sides of random hyperplanes (Charikar 2002)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOUND_AT_THRESHOLD = 0.98
-MOST_TABLES = 512
+MAX_TABLES = 512
 
 
 def tables_for(threshold: float, bits: int) -> int:
-    """How many groups of `bits` hyperplanes it takes to find 98 % of pairs whose cosine is right at the threshold."""
+    """The number of groups of `bits` hyperplanes that find 98 % of the pairs whose cosine equals the threshold."""
     agree = (1.0 - math.acos(threshold) / math.pi) ** bits
     if agree >= FOUND_AT_THRESHOLD:
         return 1
-    return min(MOST_TABLES, math.ceil(math.log(1.0 - FOUND_AT_THRESHOLD) / math.log1p(-agree)))
+    return min(MAX_TABLES, math.ceil(math.log(1.0 - FOUND_AT_THRESHOLD) / math.log1p(-agree)))
 
 
 @cache
 def hyperplanes(dimensions: int, count: int, seed: int) -> NDArray[np.float64]:
-    """Normal vectors, evenly distributed over all directions; shape (dimensions, count)."""
+    """Normal vectors, uniformly distributed over all directions; shape (dimensions, count)."""
     import numpy as np
 
     from datajob.operators.dedup._linking import mixed
@@ -38,8 +38,8 @@ def hyperplanes(dimensions: int, count: int, seed: int) -> NDArray[np.float64]:
 def sides(vectors: NDArray[np.float32], bits: int, tables: int, seed: int) -> NDArray[np.uint64]:
     """A key per vector and table from the sides of its `bits` hyperplanes; shape (vectors, tables).
 
-    In double precision, so that what else is in the batch (matrix products round differently with their shape) decides
-    the side of no vector that is not within 1e-15 of the plane.
+    Double precision makes the keys independent of the rest of the batch, unless a vector is within 1e-15 of a plane:
+    matrix products round differently with their shape.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""From keys that similar rows share to edges between them."""
+"""Edges between rows that share a key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def mixed(keys: NDArray[np.uint64], salt: int) -> NDArray[np.uint64]:
-    """A bijection of 64-bit numbers for each `salt`, after which they spread over any number of partitions."""
+    """A bijection of 64-bit numbers for each `salt` that spreads them over any number of partitions."""
     import numpy as np
 
     shift, factor = np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
@@ -34,9 +34,9 @@ def key_table(keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> pa.Table:
 
 
 def link_equal_keys(signatures: pa.Table) -> pa.Table:
-    """Edges from each row to the first row with the same key: a star per key, not all pairs.
+    """Edges from each row to the first row with the same key: one star per key instead of all pairs.
 
-    A row that has one key twice has an edge to itself.
+    A row that has the same key twice has an edge to itself.
     """
     import numpy as np
     import pyarrow as pa
@@ -52,7 +52,7 @@ def link_equal_keys(signatures: pa.Table) -> pa.Table:
 
 
 def groups_of(evidence: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
-    """The evidence group by group (`key`), rows of each in their order, and where groups begin (and the last ends)."""
+    """The evidence sorted by group (`key`), rows in order within each, and the bounds of the groups."""
     import numpy as np
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""What differences between texts do not count when they are compared."""
+"""Normalization of texts before they are compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def normalized(array: Any, level: str) -> Any:
-    """An Arrow array of texts without the differences that `level` disregards (see `ExactDedup.normalize`); nulls stay."""
+    """The texts without the differences that `level` ignores (see `ExactDedup.normalize`); nulls stay null."""
     if level == "whitespace":
         return _squeezed(array, _whitespace(), blank=True)
     if level == "casefold":
@@ -29,7 +29,7 @@ def _changed(array: Any, change: Callable[[str], str]) -> Any:
 
 
 def _squeezed(array: Any, table: NDArray[np.uint16], blank: bool) -> Any:
-    """The texts without the characters that `table` marks; with `blank`, a run of them between others is one blank."""
+    """The texts without the characters that `table` marks; with `blank`, a run of them between others becomes a space."""
     import numpy as np
     import pyarrow as pa
 
@@ -45,7 +45,7 @@ def _squeezed(array: Any, table: NDArray[np.uint16], blank: bool) -> Any:
 
 @cache
 def _whitespace() -> NDArray[np.uint16]:
-    """Marks what `str.split` splits at."""
+    """Marks the characters that `str.split` splits at."""
     import numpy as np
 
     from datajob.operators.kernels.unicode import SPACE, classes
@@ -55,7 +55,7 @@ def _whitespace() -> NDArray[np.uint16]:
 
 @cache
 def _signs() -> NDArray[np.uint16]:
-    """Marks punctuation, symbols, separators and control characters; accents and vowel signs are none."""
+    """Marks punctuation, symbols, separators and control characters, but not accents and vowel signs."""
     import numpy as np
 
     kinds = [unicodedata.category(chr(point)) for point in range(sys.maxunicode + 1)]

@@ -1,4 +1,4 @@
-"""Lines and paragraphs that occur again anywhere in the corpus are taken out of their texts."""
+"""Base of the operators that remove repeated lines or paragraphs from texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.dedup._against import Against, corpus_reader
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Pieces(NamedTuple):
     ends: NDArray[np.int64]
 
     def numbers(self) -> NDArray[np.int64]:
-        """The number of each piece in its row."""
+        """The position of each piece in its row."""
         import numpy as np
 
         return np.arange(len(self.rows)) - np.searchsorted(self.rows, self.rows)
@@ -37,20 +37,19 @@ class PieceDedup(base.Deduplicate):
     abstract: ClassVar[bool] = True
     paragraphs: ClassVar[bool]
 
-    column: Column = Field(default="text", description="The text.")
-    min_characters: int = Field(default=1, ge=1, description="Shorter pieces are never taken out, characters (code points).")
+    column: Column = Field(default="text", description="Text column.")
+    min_characters: int = Field(default=1, ge=1, description="Minimum length of a piece to remove, in characters.")
     normalize: Literal["none", "whitespace", "casefold", "letters"] = Field(
         default="none",
-        description="What differences do not count, beside white space around the piece: `none`: every byte counts; "
-        "`whitespace`: runs of white space are one blank; `casefold`: that and upper or lower case; `letters`: only letters, "
-        "accents and digits count.",
+        description="Differences to ignore when comparing pieces, in addition to surrounding white space. `whitespace`: "
+        "differences in white space. `casefold`: also case. `letters`: everything but letters, accents and digits.",
     )
-    drop_empty: bool = Field(default=True, description="Drop texts of which nothing is left; else they stay, empty.")
+    reject_empty: bool = Field(default=True, description="Reject texts that become empty.")
     against: Against = None
 
     def side_sources(self) -> tuple[Any, ...]:
-        """The older corpus."""
-        return older_corpus(self.against, (self.column,))
+        """The existing corpus."""
+        return corpus_reader(self.against, (self.column,))
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """The hash of each piece."""
@@ -77,7 +76,7 @@ class PieceDedup(base.Deduplicate):
         )
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """All but the first piece of each hash."""
+        """All pieces but the first of each hash."""
         import numpy as np
         import pyarrow as pa
 
@@ -105,12 +104,12 @@ class PieceDedup(base.Deduplicate):
         offsets, left = np.empty(len(batch) + 1, np.int64), np.empty(len(batch), np.int64)
         size = without(text, pieces.rows, pieces.starts, pieces.ends, drop, data, offsets, left)
         codes = np.zeros(len(batch), np.int8)
-        codes[rows] = (left[rows] == 0) & self.drop_empty
+        codes[rows] = (left[rows] == 0) & self.reject_empty
         changed = text_from(data[:size], offsets, text_array(batch, self.column))
         return base.Verdict(codes, (self.reason,), {self.column: self._as_before(changed, batch)})
 
     def _as_before(self, text: Any, batch: base.Batch) -> Any:
-        """`text` in the type of the column, if that is one of strings."""
+        """`text` in the type of the column, if that is a string type."""
         import pyarrow as pa
 
         kind = batch.table.schema.field(self.column).type
@@ -137,7 +136,7 @@ class PieceDedup(base.Deduplicate):
 
 
 def _texts(batch: base.Batch, column: str, pieces: Pieces) -> Any:
-    """The trimmed texts of the pieces, as large_string: every second of the stretches between their bounds."""
+    """The trimmed texts of the pieces, as large_string: every other slice between their bounds."""
     import numpy as np
     import pyarrow as pa
 

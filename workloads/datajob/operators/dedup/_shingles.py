@@ -1,4 +1,4 @@
-"""N-grams of texts: what the near-duplicate operators compare."""
+"""N-grams of texts, which the near-duplicate operators compare."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 Normalize = Literal["none", "casefold", "letters"]
 NORMALIZE = (
-    "What differences of texts do not count: `none`: only white space separates words; `casefold`: that, regardless of upper "
-    "or lower case; `letters`: regardless of case and width, and everything that is no letter, mark or digit separates words."
+    "Differences to ignore when comparing texts. `none`: none, and white space separates words. `casefold`: case. `letters`: "
+    "case and width, and everything that is not a letter, mark or digit separates words."
 )
 
 
 class Ngram(Parameters):
-    """Runs of words or characters."""
+    """N-grams of words or characters."""
 
     kind: Literal["words", "characters"] = Field(
         default="words",
-        description="What a run is made of: `words`, or `characters` (white space does not count), which suits languages "
-        "written without spaces and short texts.",
+        description="Unit of the n-grams. `characters`, which ignores white space, suits short texts and languages written "
+        "without spaces.",
     )
-    size: int = Field(default=5, ge=1, le=100, description="Words or characters in a run; a shorter text is one run.")
+    size: int = Field(default=5, ge=1, le=100, description="Length of the n-grams in units; a shorter text is a single n-gram.")
 
 
 _FOLDED = ((0x41, 0x3400), (0xA000, 0xAC00), (0xF900, 0x17000), (0x1AFF0, 0x20000), (0x2F800, 0x2FA20))
-"""Code points that may have another case or a compatible form: those between are ideographs and syllables."""
+"""Code points that may have another case or a compatible form; the gaps are ideographs and syllables."""
 
 
 @cache
 def folding(normalize: Normalize, tokenizer: str) -> NDArray[np.uint32]:
-    """What each code point is compared as, as `_kernels.shingles` takes it; shape (0x110000,), read-only.
+    """The code point that each code point is compared as, for `kernels.shingles`; shape (0x110000,), read-only.
 
-    With `tokenizer: unicode` the characters of scripts without spaces are words of their own.
+    With `tokenizer: unicode`, each character of a script without spaces is a word.
     """
     import numpy as np
 
@@ -77,7 +77,7 @@ def folding(normalize: Normalize, tokenizer: str) -> NDArray[np.uint32]:
 
 
 def _folded(character: str, normalize: Normalize) -> int:
-    """The code point that stands for a character: lower case; for `letters` of its compatible form if that is one character."""
+    """The lower-case code point of a character; for `letters`, of its compatible form if that is a single character."""
     from unicodedata import normalize as form
 
     plain = form("NFKC", character) if normalize == "letters" else character
@@ -86,7 +86,7 @@ def _folded(character: str, normalize: Normalize) -> int:
 
 @cache
 def _no_letters() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Code points that are neither letters, marks nor digits; and the invisible ones among those (category Cf)."""
+    """Code points that are not letters, marks or digits, and the invisible ones among them (category Cf)."""
     from unicodedata import category
 
     import numpy as np

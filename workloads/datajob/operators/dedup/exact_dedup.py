@@ -1,4 +1,4 @@
-"""exactDedup: documents whose text is the same."""
+"""exactDedup: reject rows with equal content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from datajob.operators import base
 from datajob.operators.columns import require
-from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.dedup._against import Against, corpus_reader
 from datajob.parameters import Column, Columns
 
 if TYPE_CHECKING:
@@ -19,29 +19,29 @@ Normalize = Literal["none", "whitespace", "casefold", "letters"]
 
 
 class ExactDedup(base.Deduplicate):
-    """Drop documents that repeat another one, compared by a 128-bit hash of their content.
+    """Reject rows whose content equals that of another row, compared by 128-bit hashes.
 
-    A row that is null in all compared columns repeats nothing and is kept.
+    A row that is null in all compared columns is always kept.
 
     Example:
 
         - exactDedup: {columns: [text], normalize: letters, keep: longest}
     """
 
-    columns: Columns = Field(default=("text",), description="Columns that are compared, of any type; texts after `normalize`.")
+    columns: Columns = Field(default=("text",), description="Columns to compare, of any type; texts are normalized first.")
     normalize: Normalize = Field(
         default="none",
-        description="What differences of texts do not count: `none`: every byte counts; `whitespace`: runs of white space are "
-        "one blank, none at the ends; `casefold`: that and upper or lower case; `letters`: only letters, accents and digits "
-        "count, after Unicode normalisation (NFKC) and regardless of case.",
+        description="Differences to ignore when comparing texts. `whitespace`: differences in white space. `casefold`: also "
+        "case. `letters`: everything but letters, accents and digits, after Unicode normalization (NFKC) and regardless of "
+        "case.",
     )
     keep: Literal["first", "longest", "best"] = Field(
         default="first",
-        description="Which of the equal rows stays: the first in the input, the one with the most bytes in the compared "
-        "columns before `normalize`, or the one with the highest value in the column `by`; the first of them if several.",
+        description="Which of the equal rows to keep. `first`: the first in the input. `longest`: the one with the most bytes "
+        "in the compared columns before normalization. `best`: the one with the highest value of `by`. Ties keep the first.",
     )
     by: Column | None = Field(
-        default=None, description="Column of `keep: best`, such as a quality score; null is the lowest value."
+        default=None, description="Column for `keep: best`, such as a quality score; null is the lowest value."
     )
 
     against: Against = None
@@ -49,15 +49,15 @@ class ExactDedup(base.Deduplicate):
     @model_validator(mode="after")
     def _by_with_best(self) -> Self:
         if (self.keep == "best") != (self.by is not None):
-            raise ValueError("`by` and `keep: best` belong together: set both or neither")
+            raise ValueError("`by` is required for `keep: best` and not allowed otherwise")
         return self
 
     def side_sources(self) -> tuple[Any, ...]:
-        """The older corpus."""
-        return older_corpus(self.against, self.inputs())
+        """The existing corpus."""
+        return corpus_reader(self.against, self.inputs())
 
     def signatures(self, batch: base.Batch) -> pa.Table:
-        """The hash of each row that is not null throughout, with its score."""
+        """The hash and the score of each row that is not null in all columns."""
         import numpy as np
         import pyarrow as pa
 
@@ -71,7 +71,7 @@ class ExactDedup(base.Deduplicate):
         return hash_signatures(hash_rows(table), np.flatnonzero(~null), self._score(batch, compared))
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """All but the row to keep of each hash: one of the older corpus if there is any."""
+        """All rows but the one to keep of each hash; rows of the existing corpus are kept first."""
         from datajob.operators.hashing.duplicates import drop_equal
 
         return drop_equal(signatures)

@@ -1,4 +1,4 @@
-"""lineDedup: lines that occur again."""
+"""lineDedup: remove repeated lines from texts."""
 
 from typing import ClassVar
 
@@ -6,10 +6,10 @@ from datajob.operators.dedup._pieces import PieceDedup
 
 
 class LineDedup(PieceDedup):
-    """Take out of texts every line that occurs earlier, in the same text or in another one, so that each line stays once.
+    """Remove from texts every line that occurs earlier in the same or another text.
 
-    Lines end with a newline; white space around them does not count, and blank ones are kept unless a line before them
-    goes: a line goes with the blank ones that follow it. Texts of which nothing is left are dropped (`dropEmpty`).
+    Lines end with a newline, and surrounding white space is ignored. A line is removed together with the blank lines that
+    follow it; other blank lines are kept. Texts that become empty are rejected (see `rejectEmpty`).
 
     Example:
 

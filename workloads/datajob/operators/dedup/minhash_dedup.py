@@ -1,4 +1,4 @@
-"""minhashDedup: documents that are nearly the same."""
+"""minhashDedup: reject near-duplicate documents, found by MinHash."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.dedup._against import Against, corpus_reader
 from datajob.operators.dedup._bands import divide
 from datajob.operators.dedup._shingles import NORMALIZE, Ngram, Normalize
 from datajob.operators.strings.words import Tokenizer
@@ -16,20 +16,20 @@ from datajob.parameters import Column
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_COMPARISONS = 4096
+MAX_COMPARISONS = 4096
 
 
 class MinhashDedup(base.Deduplicate):
-    """Drop documents that are nearly the same as an earlier one: at least `threshold` of all n-grams of both are in both.
+    """Reject documents whose n-grams have a Jaccard similarity of at least `threshold` to those of an earlier document.
 
-    Candidates are found by MinHash signatures: documents that agree in one of `bands` groups of `rows` hashes. They are
-    then compared by their n-grams themselves (`verify`): a document is dropped when it is similar to an earlier one,
-    whether that stays or not. Without `verify` all candidates count, and of those that hang together the first stays (as
-    in FineWeb, which also drops many pairs well below the threshold). Texts of fewer words than an n-gram has are dropped
-    only when an earlier one has the same words; a text without a word (null, empty, only marks) is kept. Of documents
-    that hang together by candidate pairs each is compared with at most 4096 others.
+    MinHash signatures yield candidates: documents with equal hashes in at least one of `bands` groups of `rows` hashes.
+    With `verify`, candidates are then compared by their n-grams, and a document is rejected if it is similar to an earlier
+    one, whether or not that one is kept. Each document is compared with at most 4096 others of its group of linked
+    candidates. Without `verify`, only the first document of each group of linked candidates is kept, as in FineWeb; this
+    also rejects many documents well below the threshold. A text with fewer words than an n-gram is rejected only if an
+    earlier text has the same words. A text without words (null, empty, only punctuation) is always kept.
 
-    How many of the pairs of a Jaccard similarity become candidates, 1 - (1 - similarity^rows)^bands:
+    Fraction of the pairs with a given Jaccard similarity that become candidates, 1 - (1 - similarity^rows)^bands:
 
     | Similarity | 0.5 | 0.6 | 0.7 | 0.75 | 0.8 | 0.85 | 0.9 |
     |---|---|---|---|---|---|---|---|
@@ -39,30 +39,29 @@ class MinhashDedup(base.Deduplicate):
     Example:
 
         - minhashDedup: {threshold: 0.8, against: s3://lake/published/}
-        - minhashDedup: {bands: 14, rows: 8, verify: false}      # as FineWeb
+        - minhashDedup: {bands: 14, rows: 8, verify: false}      # as in FineWeb
     """
 
     links: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
-    ngram: Ngram = Field(default=Ngram(), description="What texts are compared by.")
-    threshold: float = Field(
-        default=0.8, gt=0, le=1, description="Jaccard similarity of the n-grams from which documents are near-duplicates."
-    )
+    column: Column = Field(default="text", description="Text column.")
+    ngram: Ngram = Field(default=Ngram(), description="N-grams to compare.")
+    threshold: float = Field(default=0.8, gt=0, le=1, description="Minimum Jaccard similarity of near-duplicates.")
     verify: bool = Field(
-        default=True, description="Compare the n-grams of candidates, so that only documents above the threshold are dropped."
+        default=True, description="Compare the n-grams of candidates, and reject only documents above the threshold."
     )
     permutations: int = Field(
-        default=112, ge=1, le=1024, description="Hashes per document, when `bands` and `rows` are not set."
+        default=112, ge=1, le=1024, description="Number of hashes per document, if `bands` and `rows` are not set."
     )
     bands: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Groups of hashes; by default derived, with `rows`, from `permutations` and `threshold`: the longest "
-        "groups with which 98 % of pairs right at the threshold are found (18 x 6 for 112 at 0.8; FineWeb's 14 x 8 find 92 %).",
+        description="Number of groups of hashes. By default, `bands` and `rows` are derived from `permutations` and "
+        "`threshold`: the largest groups that find 98 % of the pairs at the threshold (18 x 6 for 112 hashes at 0.8; the "
+        "14 x 8 of FineWeb find 92 %).",
     )
-    rows: int | None = Field(default=None, ge=1, le=1024, description="Hashes in a group; all must agree.")
+    rows: int | None = Field(default=None, ge=1, le=1024, description="Number of hashes per group.")
     tokenizer: Tokenizer = "unicode"
     normalize: Normalize = Field(default="letters", description=NORMALIZE)
     seed: int = Field(default=1, ge=0, lt=2**63, description="Seed of the hashes.")
@@ -71,25 +70,25 @@ class MinhashDedup(base.Deduplicate):
     @model_validator(mode="after")
     def _bands_with_rows(self) -> Self:
         if (self.bands is None) != (self.rows is None):
-            raise ValueError("`bands` and `rows` belong together: set both or neither")
+            raise ValueError("`bands` and `rows` must be set together")
         if self.bands is not None and self.rows is not None and self.bands * self.rows > 4096:
-            raise ValueError(f"`bands` x `rows` is {self.bands * self.rows} hashes per document; at most 4096 are possible")
+            raise ValueError(f"`bands` x `rows` is {self.bands * self.rows} hashes per document; the maximum is 4096")
         return self
 
     def banding(self) -> tuple[int, int]:
-        """Bands and rows per band."""
+        """The number of bands and of rows per band."""
         return divide(self.permutations, self.threshold) if self.bands is None or self.rows is None else (self.bands, self.rows)
 
     def side_sources(self) -> tuple[Any, ...]:
-        """The older corpus."""
-        return older_corpus(self.against, (self.column,))
+        """The existing corpus."""
+        return corpus_reader(self.against, (self.column,))
 
     def confirms(self) -> bool:
         """Whether candidates are compared by their n-grams."""
         return self.verify
 
     def signatures(self, batch: base.Batch) -> pa.Table:
-        """A key per band of each row that has words."""
+        """A key per band for each row that has words."""
         import numpy as np
 
         from datajob.operators.dedup._bands import permutations
@@ -135,7 +134,7 @@ class MinhashDedup(base.Deduplicate):
         return pa.table({"ngrams": pa.LargeListArray.from_arrays(pa.array(bounds), pa.array(sets[:filled]))})
 
     def confirm(self, evidence: pa.Table) -> pa.Table:
-        """The rows that are similar to an earlier one of their component."""
+        """The rows that are similar to an earlier row of their component."""
         import numpy as np
         import pyarrow as pa
 
@@ -148,6 +147,6 @@ class MinhashDedup(base.Deduplicate):
         repeats = np.empty(evidence.num_rows, np.int64)
         for array in (sets, bounds, groups):
             array.flags.writeable = False
-        first_similar(sets, bounds, groups, self.threshold, MOST_COMPARISONS, repeats)
+        first_similar(sets, bounds, groups, self.threshold, MAX_COMPARISONS, repeats)
         rows, found = evidence.column("row").to_numpy(), np.flatnonzero(repeats >= 0)
         return pa.table({"row": pa.array(rows[found]), "kept": pa.array(rows[repeats[found]])})

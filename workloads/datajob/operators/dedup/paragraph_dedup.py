@@ -1,4 +1,4 @@
-"""paragraphDedup: paragraphs that occur again."""
+"""paragraphDedup: remove repeated paragraphs from texts."""
 
 from typing import ClassVar
 
@@ -6,10 +6,10 @@ from datajob.operators.dedup._pieces import PieceDedup
 
 
 class ParagraphDedup(PieceDedup):
-    """Take out of texts every paragraph that occurs earlier, in the same text or in another one, so that each stays once.
+    """Remove from texts every paragraph that occurs earlier in the same or another text.
 
-    Paragraphs are runs of lines between blank ones. One goes with the blank lines that follow it; texts of which nothing
-    is left are dropped (`dropEmpty`).
+    Blank lines separate paragraphs. A paragraph is removed together with the blank lines that follow it. Texts that become
+    empty are rejected (see `rejectEmpty`).
 
     Example:
 

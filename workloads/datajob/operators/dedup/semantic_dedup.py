@@ -1,4 +1,4 @@
-"""semanticDedup: rows whose embeddings point in nearly the same direction."""
+"""semanticDedup: reject rows with similar embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.dedup._against import Against, corpus_reader
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 1024
-"""Rows that are compared with all earlier ones of their bucket at once."""
+"""Number of rows to compare with all earlier rows of their bucket at once."""
 
 
 class SemanticDedup(base.Deduplicate):
-    """Drop rows whose embedding has a cosine of at least `threshold` with that of an earlier row.
+    """Reject rows whose embedding has a cosine similarity of at least `threshold` to that of an earlier row.
 
-    Candidates are rows that lie on the same side of `bits` random hyperplanes, in one of several draws (as many as it
-    takes to find 98 % of pairs right at the threshold, and more of those above); their embeddings are then compared. Work
-    grows with the square of the rows that share a bucket: with more rows take more `bits`. A row without an embedding
-    (null, empty, all zeros, not finite) is kept.
+    Candidates are rows on the same side of `bits` random hyperplanes in at least one of several draws, enough to find 98 %
+    of the pairs at the threshold. Their embeddings are then compared. The work grows with the square of the number of rows
+    per bucket: use more `bits` for more rows. A row without an embedding (null, empty, all zeros, not finite) is kept.
 
     Example:
 
@@ -35,22 +34,22 @@ class SemanticDedup(base.Deduplicate):
         - semanticDedup: {column: embedding, threshold: 0.95}
     """
 
-    column: Column = Field(default="embedding", description="The embedding: a list of numbers, as many in every row.")
-    threshold: float = Field(default=0.95, gt=0, le=1, description="Cosine from which rows are duplicates.")
-    bits: int = Field(default=16, ge=1, le=60, description="Hyperplanes per draw; about log2 of the number of rows.")
+    column: Column = Field(default="embedding", description="Column with embeddings: lists of numbers of equal length.")
+    threshold: float = Field(default=0.95, gt=0, le=1, description="Minimum cosine similarity of duplicates.")
+    bits: int = Field(default=16, ge=1, le=60, description="Number of hyperplanes per draw, about log2 of the number of rows.")
     seed: int = Field(default=1, ge=0, lt=2**32, description="Seed of the hyperplanes.")
     against: Against = None
 
     def side_sources(self) -> tuple[Any, ...]:
-        """The older corpus."""
-        return older_corpus(self.against, (self.column,))
+        """The existing corpus."""
+        return corpus_reader(self.against, (self.column,))
 
     def confirms(self) -> bool:
-        """Rows in one bucket are only candidates."""
+        """Always: rows that share a bucket are only candidates."""
         return True
 
     def signatures(self, batch: base.Batch) -> pa.Table:
-        """A key per draw of hyperplanes of each row that has an embedding."""
+        """A key per draw of hyperplanes for each row that has an embedding."""
         import numpy as np
 
         from datajob.operators.dedup._hyperplanes import sides, tables_for
@@ -63,7 +62,7 @@ class SemanticDedup(base.Deduplicate):
         return key_table(sides(vectors[there], self.bits, tables, self.seed), np.flatnonzero(there))
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """The buckets (`kept`) of each row that is not alone in them."""
+        """The buckets (`kept`) of each row that shares them with others."""
         import numpy as np
         import pyarrow as pa
 
@@ -73,7 +72,7 @@ class SemanticDedup(base.Deduplicate):
         return pa.table({"row": pa.array(rows[shared]), "kept": pa.array(keys[shared].view(np.int64))})
 
     def evidence(self, batch: base.Batch) -> pa.Table:
-        """The embeddings, of length 1."""
+        """The embeddings, normalized to length 1."""
         import numpy as np
         import pyarrow as pa
 
@@ -82,7 +81,7 @@ class SemanticDedup(base.Deduplicate):
         return pa.table({"vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1])})
 
     def confirm(self, evidence: pa.Table) -> pa.Table:
-        """The rows that are near an earlier one of their bucket."""
+        """The rows that are similar to an earlier row of their bucket."""
         import numpy as np
         import pyarrow as pa
 
@@ -101,7 +100,7 @@ class SemanticDedup(base.Deduplicate):
         return pa.table({"row": pa.array(found[:, 0]), "kept": pa.array(found[:, 1])})
 
     def _near(self, vectors: NDArray[np.float32]) -> Any:
-        """Numbers of vectors that are near an earlier one, and of the first such one, block by block."""
+        """For each block, the indices of vectors that are similar to an earlier one, and of the first such one."""
         import numpy as np
 
         for start in range(0, len(vectors), BLOCK):
@@ -112,7 +111,7 @@ class SemanticDedup(base.Deduplicate):
             yield later + start, near[later].argmax(axis=1)
 
     def _vectors(self, batch: base.Batch) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """The embeddings as rows of length 1 (zeros where there is none), and where there is one."""
+        """The embeddings normalized to length 1 (zeros where there is none), and which rows have one."""
         import numpy as np
         import pyarrow as pa
 
@@ -120,7 +119,7 @@ class SemanticDedup(base.Deduplicate):
         kind = array.type
         if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
             raise InputError(
-                f"column `{self.column}` holds {kind}; `semanticDedup` compares embeddings, which are lists of numbers."
+                f"column `{self.column}` contains {kind}, but `semanticDedup` needs embeddings, which are lists of numbers."
             )
         array = array.cast(pa.large_list(pa.float32()))
         sizes = np.asarray(array.value_lengths().fill_null(0))
@@ -129,7 +128,7 @@ class SemanticDedup(base.Deduplicate):
         if len(dimensions) > 1:
             few, many = min(dimensions), max(dimensions)
             raise InputError(
-                f"column `{self.column}` holds embeddings of {few} and of {many} numbers; all need the same length."
+                f"column `{self.column}` contains embeddings of {few} and of {many} numbers; all must have the same length."
             )
         vectors = np.zeros((len(array), max(dimensions, default=1)), np.float32)
         vectors[there] = np.asarray(array.drop_null().flatten().fill_null(np.nan)).reshape(int(there.sum()), -1)

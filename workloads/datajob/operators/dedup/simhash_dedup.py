@@ -1,4 +1,4 @@
-"""simhashDedup: documents whose 64-bit fingerprints are nearly the same."""
+"""simhashDedup: reject near-duplicate documents, found by SimHash."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, model_validator
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.dedup._against import Against, corpus_reader
 from datajob.operators.dedup._shingles import NORMALIZE, Ngram, Normalize
 from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column
@@ -22,25 +22,26 @@ BITS = 64
 
 
 class SimhashDedup(base.Deduplicate):
-    """Drop documents whose SimHash differs in at most `distance` of 64 bits from that of an earlier one.
+    """Reject documents whose SimHash differs in at most `distance` of 64 bits from that of an earlier document.
 
-    All such documents are found: when 64 bits are cut in `blocks`, two hashes within the distance agree in
-    `blocks - distance` of them, by whatever choice of which they are exchanged (Manku et al. 2007). Cheaper and coarser
-    than minhashDedup. A text without a word (null, empty, only marks) is kept; short texts that differ may be near.
+    All such documents are found: two hashes within the distance agree in at least `blocks - distance` of `blocks` blocks,
+    and documents are compared for every choice of blocks that may agree (Manku et al. 2007). `simhashDedup` is cheaper and
+    less precise than `minhashDedup`: short texts with similar hashes may differ. A text without words (null, empty, only
+    punctuation) is kept.
 
     Example:
 
         - simhashDedup: {distance: 3}
     """
 
-    column: Column = Field(default="text", description="The text.")
-    ngram: Ngram = Field(default=Ngram(size=6), description="What texts are compared by.")
-    distance: int = Field(default=4, ge=0, le=7, description="Most bits that differ between duplicates.")
+    column: Column = Field(default="text", description="Text column.")
+    ngram: Ngram = Field(default=Ngram(size=6), description="N-grams to compare.")
+    distance: int = Field(default=4, ge=0, le=7, description="Maximum number of bits that differ between duplicates.")
     blocks: int = Field(
         default=6,
         ge=1,
         le=12,
-        description="Parts that the bits are cut in; more than `distance`. More of them move more and compare less.",
+        description="Number of blocks of bits; must exceed `distance`. More blocks move more data and compare fewer documents.",
     )
     tokenizer: Tokenizer = "unicode"
     normalize: Normalize = Field(default="letters", description=NORMALIZE)
@@ -49,12 +50,12 @@ class SimhashDedup(base.Deduplicate):
     @model_validator(mode="after")
     def _more_blocks_than_distance(self) -> Self:
         if self.blocks <= self.distance:
-            raise ValueError(f"`blocks` ({self.blocks}) must be more than `distance` ({self.distance})")
+            raise ValueError(f"`blocks` ({self.blocks}) must be greater than `distance` ({self.distance})")
         return self
 
     def side_sources(self) -> tuple[Any, ...]:
-        """The older corpus."""
-        return older_corpus(self.against, (self.column,))
+        """The existing corpus."""
+        return corpus_reader(self.against, (self.column,))
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """The hash of each row that has words, once for each choice of blocks that may agree."""
@@ -75,7 +76,7 @@ class SimhashDedup(base.Deduplicate):
         return table.append_column("hash", pa.array(np.repeat(hashes, keys.shape[1])))
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """Rows whose hash is near that of an earlier one that agrees in the same blocks."""
+        """Rows whose hash is near that of an earlier row with the same blocks."""
         import numpy as np
         import pyarrow as pa
 
@@ -91,7 +92,7 @@ class SimhashDedup(base.Deduplicate):
         return pa.table({"row": pa.array(rows[found]), "kept": pa.array(rows[repeats[found]])})
 
     def _keys(self, hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """For each hash and each choice of `blocks - distance` blocks a mixture of their bits; shape (hashes, choices)."""
+        """A hash of the bits of each choice of `blocks - distance` blocks; shape (hashes, choices)."""
         import numpy as np
 
         from datajob.operators.dedup._linking import mixed

@@ -1,4 +1,4 @@
-"""substringDedup: passages that occur again."""
+"""substringDedup: remove repeated passages from texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, older_corpus
+from datajob.operators.dedup._against import Against, corpus_reader
 from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column
 
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 
 class SubstringDedup(base.Deduplicate):
-    """Take out of texts every passage of at least `words` words that occurs earlier, so that each passage stays once.
+    """Remove from texts every passage of at least `words` words that occurs earlier in the same or another text.
 
-    Exact: every run of so many words that occurred before, in the same text or in another one, is taken out (as Lee et
-    al. 2022 do with a suffix array); white space between words does not count. Texts that may have a passage in common
-    are found by winnowed hashes, and meet in one worker: its memory must hold 12 bytes per word of all texts that hang
-    together by common passages. Texts of which nothing is left are dropped (`dropEmpty`).
+    The result is exact, as with the suffix array of Lee et al. 2022; white space between words is ignored. Winnowed hashes
+    find texts that may share a passage. All texts that are linked by common passages are compared on one worker, which
+    needs 12 bytes of memory for each of their words. Texts that become empty are rejected (see `rejectEmpty`).
 
     Example:
 
@@ -32,22 +31,22 @@ class SubstringDedup(base.Deduplicate):
 
     links: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="The text.")
-    words: int = Field(default=50, ge=2, le=10_000, description="Length of the shortest passage that is taken out, words.")
+    column: Column = Field(default="text", description="Text column.")
+    words: int = Field(default=50, ge=2, le=10_000, description="Minimum length of a passage in words.")
     tokenizer: Tokenizer = "unicode"
-    drop_empty: bool = Field(default=True, description="Drop texts of which nothing is left; else they stay, empty.")
+    reject_empty: bool = Field(default=True, description="Reject texts that become empty.")
     against: Against = None
 
     def side_sources(self) -> tuple[Any, ...]:
-        """The older corpus."""
-        return older_corpus(self.against, (self.column,))
+        """The existing corpus."""
+        return corpus_reader(self.against, (self.column,))
 
     def confirms(self) -> bool:
-        """Texts with a winnowed hash in common are only candidates."""
+        """Always: texts with a common winnowed hash are only candidates."""
         return True
 
     def signatures(self, batch: base.Batch) -> pa.Table:
-        """Winnowed hashes of runs of half as many words: two equal passages have one in common."""
+        """Winnowed hashes of runs of half as many words: two equal passages share at least one."""
         import numpy as np
         import pyarrow as pa
 
@@ -60,7 +59,7 @@ class SubstringDedup(base.Deduplicate):
         return pa.table({"row": pa.array(rows[:found].astype(np.uint32)), "key": pa.array(chosen[:found])})
 
     def resolve(self, signatures: pa.Table) -> pa.Table:
-        """Edges between rows with a hash in common; a row that has one twice has an edge to itself."""
+        """Edges between rows with a common hash; a row that has the same hash twice has an edge to itself."""
         from datajob.operators.dedup._linking import link_equal_keys
 
         return link_equal_keys(signatures)
@@ -75,9 +74,9 @@ class SubstringDedup(base.Deduplicate):
         return pa.table({"windows": pa.LargeListArray.from_arrays(offsets, values)})
 
     def confirm(self, evidence: pa.Table) -> pa.Table:
-        """The words of runs that occurred before, as stretches `begin:end`.
+        """The repeated words, as ranges `begin:end`.
 
-        Where a run overlaps the one that it repeats, the words of the earlier one stay.
+        If a run overlaps the run that it repeats, the words of the earlier run are kept.
         """
         import numpy as np
         import pyarrow as pa
@@ -102,7 +101,7 @@ class SubstringDedup(base.Deduplicate):
         return pa.table({name: pa.array(values) for name, values in found.items()})
 
     def remove(self, batch: base.Batch, repeats: pa.Table) -> base.Verdict:
-        """The texts without their repeated passages, and without the white space behind each."""
+        """The texts without their repeated passages and the white space that follows each."""
         import numpy as np
 
         from datajob.operators.kernels.windows import cut_out
@@ -123,7 +122,7 @@ class SubstringDedup(base.Deduplicate):
         size = cut_out(text.data, text.offsets, rows, starts, ends, data, bounds)
         changed = text_from(data[:size], bounds, text_array(batch, self.column))
         codes = np.zeros(len(batch), np.int8)
-        codes[rows] = self._is_blank(changed, rows) & self.drop_empty
+        codes[rows] = self._is_blank(changed, rows) & self.reject_empty
         kind = batch.table.schema.field(self.column).type
         return base.Verdict(codes, (self.reason,), {self.column: changed.cast(kind) if "string" in str(kind) else changed})
 
@@ -136,7 +135,7 @@ class SubstringDedup(base.Deduplicate):
         return np.equal(sizes, 0)
 
     def _windows(self, batch: base.Batch, size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Hashes of all runs of `size` words, and where those of each row begin; read-only."""
+        """Hashes of all runs of `size` words, and the bounds of each row; read-only."""
         import numpy as np
 
         from datajob.operators.kernels.windows import window_hashes
@@ -150,7 +149,7 @@ class SubstringDedup(base.Deduplicate):
 
 
 def _first_equal(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each number the position of the first that equals it."""
+    """For each number, the position of the first equal number."""
     import numpy as np
 
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
@@ -160,7 +159,7 @@ def _first_equal(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _apart(
     starts: NDArray[np.int64], ends: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Ascending stretches with those that touch made one; read-only."""
+    """Ascending ranges, with adjacent ones merged; read-only."""
     import numpy as np
 
     apart = np.ones(len(starts), bool)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datajob.engine.worker.tasks import merge_small
 
 from datajob.api.resources import Resources
 from datajob.engine.events import Event, Note
@@ -18,7 +19,6 @@ from datajob.engine.executors.placement import place
 from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
-from datajob.engine.worker.tasks import merge_small
 from datajob.errors import InvalidJob
 from datajob.operators.inference.llava import Llava
 from tests.engine.test_crash import commits, kill_when, start

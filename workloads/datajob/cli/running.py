@@ -30,7 +30,7 @@ def run_file(
     """Run one job of a file. Raises DataJobError."""
     document, folders = chosen_document(file, name, overrides), module_folders(file, python_path)
     if dry_run:
-        from datajob.engine.plan.fused import describe
+        from datajob.engine.plan.describe import describe
 
         with importing_from(*folders), document.locating_errors():
             click.echo(describe(checked_job(document)))

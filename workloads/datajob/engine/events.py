@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it (the command line, the report's ConfigMap)."""
+"""Events of a run, for whoever observes it: the command line, or the report ConfigMap of a cluster."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from datajob.api.report import Report
 
 @dataclass(frozen=True)
 class Started:
-    """Planning is over and the first unit is about to run."""
+    """The run is planned and the first shard is about to start."""
 
     stages: int
     shards: int
@@ -19,21 +19,21 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """One more unit was committed."""
+    """One more shard is committed."""
 
     report: Report
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The run ended well; everything is written."""
+    """The run is complete and everything is written."""
 
     report: Report
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something a person should know, in one sentence."""
+    """A message for the user, one or two sentences."""
 
     message: str
     problem: Problem | None = None

@@ -1,4 +1,4 @@
-"""What phases of a run are made of, and what all of them share."""
+"""A stage: a set of shards that can run in any order. And what the stages of a run share."""
 
 from __future__ import annotations
 
@@ -8,89 +8,91 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import MIB, Shard, make_shards
-from datajob.engine.input.inputs import FragmentInput, Input
+from datajob.engine.input.inputs import FragmentInput
+from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.rejects import RejectFolders
-from datajob.engine.worker.tasks import RowsTask, Task
+from datajob.engine.worker.rows_task import RowsTask
+from datajob.engine.worker.task import Task
 from datajob.formats.base import Writer
 from datajob.formats.storage import BOOKKEEPING
-from datajob.operators.base import Deduplicate, Repartition
+from datajob.operators.base import Deduplicate, Global, Repartition
 
 if TYPE_CHECKING:
     from datajob.engine.plan.fused import FusedSteps
-    from datajob.engine.plan.steps import Step
-    from datajob.engine.worker.outputs import Output
+    from datajob.engine.worker.outputs import RowOutput
 
 PARTITION_BYTES = 64 * MIB
-"""Input bytes per partition of an exchange; Arrow rows are a few times that."""
-MOST_PARTITIONS = 512
+"""Input bytes per partition of an exchange; as Arrow rows they take a few times as much."""
+MAX_PARTITIONS = 512
 
 Records = dict[int, Record]
+"""Commit records by index of the shard."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Units that may run in any order, and what runs them."""
+    """Shards that can run in any order, and the task that processes them."""
 
     name: str
     task: Task
     shards: tuple[Shard, ...]
     fused: FusedSteps | None = None
-    """The row-local steps in it, which decide where it runs."""
+    """The row-local steps of the stage, which determine where it runs."""
     stop_when: Callable[[Records], bool] | None = None
-    """True once the remaining units are not needed."""
+    """True once the remaining shards are not needed."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """The rows as they stand before a segment: where they are, and what identifies each unit of them."""
+    """The rows that a stage reads: where they are, and what identifies those of each shard."""
 
-    source: Input
+    intake: Intake
     identities: tuple[object, ...]
     weights: tuple[int, ...]
 
-    def shards(self, recipe: str) -> list[Shard]:
-        """The units of a phase that reads these rows."""
-        return make_shards(recipe, self.identities, self.weights)
+    def shards(self, fingerprint: str) -> list[Shard]:
+        """The shards of a stage that reads these rows."""
+        return make_shards(fingerprint, self.identities, self.weights)
 
 
 Stages = Generator[Stage, Records, Records]
-"""Yields phases, is sent their records, returns the records of the last: the files of the result."""
+"""Yields stages, receives their records, and returns those of the last stage, which name the files of the result."""
 StageResult = Generator[Stage, Records, Upstream]
-"""Phases of a global step; returns where its rows are then."""
+"""The stages of a global step; returns the rows that the next stage reads."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What all phases of a run share."""
+    """What all stages of a run share."""
 
     sink: str
     writer: Writer
-    recipe: str
-    """Digest of what is common to all units: engine, image, error policy."""
+    fingerprint: str
+    """Hash of what determines the results of all shards: version, image, error policy."""
     policy: str
-    side: RejectFolders
+    rejects: RejectFolders
     python_path: tuple[str, ...]
     input_bytes: int
-    side_inputs: Callable[[Step], Sequence[FragmentInput]]
-    """Lists the further sources of a step."""
+    side_inputs: Callable[[Global], Sequence[FragmentInput]]
+    """Lists the further sources of an operator."""
 
     def partitions(self, operator: Deduplicate | Repartition) -> int:
-        """How many partitions an exchange has: from the size of the input alone."""
+        """Number of partitions of an exchange, derived from the size of the input only."""
         if isinstance(operator, Repartition) and operator.single_partition():
             return 1
-        return max(1, min(MOST_PARTITIONS, -(-self.input_bytes // PARTITION_BYTES)))
+        return max(1, min(MAX_PARTITIONS, -(-self.input_bytes // PARTITION_BYTES)))
 
-    def rows(self, name: str, source: Input, fused: FusedSteps, output: Output, shards: Sequence[Shard]) -> Stage:
-        """A phase that moves rows."""
-        task = RowsTask(self.sink, name, source, fused.steps, output, self.policy, self.side, self.python_path)
+    def rows(self, name: str, intake: Intake, fused: FusedSteps, output: RowOutput, shards: Sequence[Shard]) -> Stage:
+        """A stage that processes rows."""
+        task = RowsTask(self.sink, name, intake, fused.steps, output, self.policy, self.rejects, self.python_path)
         return Stage(name, task, tuple(shards), fused)
 
 
 def from_fragments(source: FragmentInput) -> Upstream:
-    """Rows as they are in files."""
-    return Upstream(source, tuple(s.identity() for s in source.shards), tuple(s.weight for s in source.shards))
+    """The rows of files that were listed."""
+    return Upstream(Intake(source), tuple(s.identity() for s in source.shards), tuple(s.weight for s in source.shards))
 
 
-def intermediate_folder(name: str) -> str:
-    """Where a phase keeps what the next one needs."""
-    return f"{BOOKKEEPING}/intermediate/{name}"
+def intermediate_folder(stage: str) -> str:
+    """Where a stage keeps files for the next one."""
+    return f"{BOOKKEEPING}/intermediate/{stage}"

@@ -1,6 +1,6 @@
-"""The end of a run: the manifest appears, and only then whatever the manifest does not list goes away.
+"""The end of a run: the manifest is replaced, and only then everything that it does not list is deleted.
 
-A reader that honours the manifest sees the old result or the new one. Every step can be repeated after a crash.
+A reader that follows the manifest sees either the old or the new result. Every action can be repeated after a crash.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def result_files(state: RunState, records: Iterable[Record]) -> list[OutputFile]
 
 
 def write_manifest(sink: Folder, state: RunState, files: list[OutputFile]) -> None:
-    """Replace the manifest: from now on this is the result."""
+    """Replace the manifest: from then on, `files` are the result."""
     manifest = {
         "version": 1,
         "job": state.name,
@@ -39,18 +39,18 @@ def write_manifest(sink: Folder, state: RunState, files: list[OutputFile]) -> No
 
 
 def sweep(sink: Folder, writer: Writer, files: list[OutputFile], keys: dict[str, set[str]]) -> None:
-    """Delete what does not belong to the result: replaced files, leftovers of crashes, old commit records, stages.
+    """Delete what does not belong to the result: replaced files, remains of crashes, old commit records, intermediate rows.
 
-    Under `overwrite` the folder is the result's alone; otherwise only files with names that ours have are touched.
-    `keys` are the commit records to keep, by phase: those of the last, for what earlier ones left is gone with the stages.
+    In mode `overwrite` the folder contains nothing but the result; otherwise only files named like ours are deleted.
+    `keys` are the commit records to keep, by stage: those of the last stage, since the files of earlier stages are deleted.
     """
     listed = {f.path for f in files}
     found = (f.path for f in data_files(sink, writer))
     sink.delete(p for p in found if p not in listed and (writer.mode == "overwrite" or OURS.search(p)))
     commits = sink.list(f"{BOOKKEEPING}/commits", recursive=True)
     sink.delete(name for name in commits if not _current(name, keys))
-    for passing in ("intermediate", "model-outputs", "tmp"):
-        sink.delete_tree(f"{BOOKKEEPING}/{passing}")
+    for temporary in ("intermediate", "model-outputs", "tmp"):
+        sink.delete_tree(f"{BOOKKEEPING}/{temporary}")
 
 
 def _current(name: str, keys: dict[str, set[str]]) -> bool:

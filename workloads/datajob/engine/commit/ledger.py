@@ -1,6 +1,6 @@
-"""Commit records: one small JSON file per finished unit, written once, atomically, after the unit's files are in place.
+"""Commit records: one small JSON file per completed shard, written atomically once the files of the shard are in place.
 
-A unit whose record is there is done; one without is done again, over files of the same names.
+A shard with a record is complete. A shard without one runs again and replaces its files by files of the same names.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from datajob.formats.base import OutputFile
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
-AT_ONCE = 256
-"""Records read ahead: one may hold megabytes of sketches."""
+READ_AT_ONCE = 256
+"""Records that are in memory at once: a single record may hold megabytes of sketches."""
 
 
 @dataclass
 class Record:
-    """What a finished unit leaves behind."""
+    """The commit record of a shard."""
 
     index: int
     key: str
     tally: Tally
     rows: int = 0
-    """Rows that the unit passed on."""
+    """Rows that the shard passed on."""
     files: list[OutputFile] = field(default_factory=list)
     """Files of the result, relative to the sink."""
     reject_files: list[str] = field(default_factory=list)
-    """Full paths of rejects and quarantine files."""
+    """Full paths of the files with rejected and failed rows."""
     schema: str | None = None
-    """Columns and types of the rows it passed on."""
+    """Columns and types of the rows that the shard passed on."""
     began: float = 0.0
-    """Unix time at which a worker of this attempt began with it."""
+    """Unix time at which a worker of this attempt started the shard."""
 
     def to_json(self) -> bytes:
-        """As stored."""
+        """The content of the file."""
         data: dict[str, Any] = {**vars(self), "tally": self.tally.to_json(), "files": [asdict(f) for f in self.files]}
         return json.dumps(data, ensure_ascii=False).encode()
 
@@ -54,31 +54,31 @@ class Record:
 
 
 class Ledger:
-    """The commit records of one phase below a sink."""
+    """The commit records of one stage."""
 
     def __init__(self, sink: str, stage: str) -> None:
         self._folder = Folder(sink)
-        self._sub = f"{BOOKKEEPING}/commits/{stage}"
+        self._stage_folder = f"{BOOKKEEPING}/commits/{stage}"
 
     def commit(self, record: Record) -> None:
-        """Declare a unit done."""
-        self._folder.write(f"{self._sub}/{record.key}.json", record.to_json())
+        """Mark a shard as complete."""
+        self._folder.write(f"{self._stage_folder}/{record.key}.json", record.to_json())
 
     def load(self, shards: Sequence[Shard]) -> Iterator[Record]:
-        """Records of those `units` that are done, with the unit's index now; no more than AT_ONCE are held here."""
-        names = self._folder.list(self._sub)
-        return self._records([u for u in shards if f"{self._sub}/{u.key}.json" in names])
+        """Records of the complete shards among `shards`, with their current index. Holds at most READ_AT_ONCE records."""
+        names = self._folder.list(self._stage_folder)
+        return self._records([s for s in shards if f"{self._stage_folder}/{s.key}.json" in names])
 
     def _records(self, shards: Sequence[Shard]) -> Iterator[Record]:
         with ThreadPoolExecutor(16) as pool:
-            for start in range(0, len(shards), AT_ONCE):
-                yield from pool.map(self._read, shards[start : start + AT_ONCE])
+            for start in range(0, len(shards), READ_AT_ONCE):
+                yield from pool.map(self._read, shards[start : start + READ_AT_ONCE])
 
     def _read(self, shard: Shard) -> Record:
-        record = Record.from_json(self._folder.read(f"{self._sub}/{shard.key}.json"))
+        record = Record.from_json(self._folder.read(f"{self._stage_folder}/{shard.key}.json"))
         record.index = shard.index
         return record
 
     def forget(self, keys: list[str]) -> None:
-        """Drop records, for instance of units whose files are gone."""
-        self._folder.delete(f"{self._sub}/{key}.json" for key in keys)
+        """Delete records, for instance of shards whose files are missing."""
+        self._folder.delete(f"{self._stage_folder}/{key}.json" for key in keys)

@@ -1,4 +1,4 @@
-"""The lock that keeps two drivers from writing to one sink."""
+"""The lock that prevents two drivers from writing to the same sink."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
 LOCK = f"{BOOKKEEPING}/lock.json"
-
-
 LOCK_SECONDS = 60.0
-
-
+"""A lock that was not refreshed for this long has expired."""
 REFRESH_SECONDS = 15.0
 
 
 class Lock:
-    """Says that a driver is at work on a sink. Refreshed while it lives; one that is not refreshed is void after a minute,
-    and at once when its process is known to be gone or the same run is started again."""
+    """Held by the driver that writes to a sink, and refreshed while that driver is alive.
+
+    The lock expires after a minute without a refresh. It is void at once if its process has ended on this host, or if
+    another attempt of the same run starts.
+    """
 
     def __init__(self, sink: Folder, run_id: str | None) -> None:
         self._sink = sink
@@ -53,12 +53,12 @@ class Lock:
             return
         held = json.loads(self._sink.read(LOCK))
         same_run = self._run_id is not None and held["run_id"] == self._run_id
-        gone = held["host"] == socket.gethostname() and not _alive(held["pid"])
-        if same_run or gone or time.time() - held["time"] > LOCK_SECONDS:
+        ended = held["host"] == socket.gethostname() and not _alive(held["pid"])
+        if same_run or ended or time.time() - held["time"] > LOCK_SECONDS:
             return
         raise SinkError(
             f"Another run is writing to {self._sink.path} (process {held['pid']} on {held['host']}). "
-            "Wait for it, stop it, or choose another path."
+            "Wait until it ends, stop it, or choose another path."
         )
 
     def _write(self) -> None:
@@ -73,7 +73,7 @@ class Lock:
 
     def _refresh(self) -> None:
         while not self._stop.wait(REFRESH_SECONDS):
-            with suppress(Exception):  # a store that is down for a moment must not end the run
+            with suppress(Exception):  # a short outage of the storage must not end the run
                 self._write()
 
 

@@ -1,6 +1,6 @@
-"""The state of a run beside its sink: which run it is, whether it may write there, and that it is the only one.
+"""The state of a run, stored in the sink: which run it is, which attempt, and whether it may write there.
 
-`_datajob/run.json` outlives the driver; a restarted driver finds in it what to go on with.
+`_datajob/run.json` outlives the driver. The next attempt reads it to resume the run.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from datajob.formats.storage import BOOKKEEPING
 RUN = f"{BOOKKEEPING}/run.json"
 MANIFEST = f"{BOOKKEEPING}/manifest.json"
 OURS = re.compile(r"(^|/)part-\d{5,}-[0-9a-f]{10}\b")
-"""Names of result files that a run of ours may have written."""
+"""Matches the names of result files that a run may have written."""
 
 
 def now() -> str:
-    """The time as RFC 3339."""
+    """The current time as RFC 3339."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What a driver has to know of the run that it starts or goes on with."""
+    """What a driver needs to start or resume a run."""
 
     run_id: str
     name: str
@@ -37,17 +37,17 @@ class RunState:
     attempt: int = 1
     state: str = "running"
     target: int | None = None
-    """Bytes of a shard, fixed by the first attempt."""
+    """Bytes of input per shard, fixed by the first attempt."""
     prior: list[OutputFile] = field(default_factory=list)
-    """Files that were there before and stay: mode `append`."""
+    """Files that the sink held before and that remain part of the result: mode `append`."""
 
     def save(self, sink: Folder) -> None:
-        """Write it."""
+        """Store it in the sink."""
         sink.write(RUN, json.dumps(asdict(self)).encode())
 
 
 def load_state(sink: Folder) -> RunState | None:
-    """The run that last wrote to this sink, if any."""
+    """The last run that wrote to this sink, if any."""
     if not sink.exists(RUN):
         return None
     raw = json.loads(sink.read(RUN))
@@ -55,10 +55,10 @@ def load_state(sink: Folder) -> RunState | None:
 
 
 def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str | None) -> RunState:
-    """The state to run with: a new run, or the next attempt of one that did not end.
+    """The state of a new run, or of the next attempt of a run that did not complete.
 
-    A complete run of the same `run_id` comes back as it is (state `complete`): there is nothing to do.
-    Raises SinkError under mode `error` when the sink holds a result.
+    A complete run with the same `run_id` is returned unchanged (state `complete`): nothing is left to do.
+    Raises SinkError in mode `error` if the sink already holds a result.
     """
     last = load_state(sink)
     if last is not None and last.state == "complete" and run_id is not None and last.run_id == run_id and not fresh:
@@ -66,8 +66,8 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
     if last is not None and last.state != "complete":
         state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
         if fresh:
-            for kept in ("commits", "intermediate", "model-outputs"):
-                sink.delete_tree(f"{BOOKKEEPING}/{kept}")
+            for name in ("commits", "intermediate", "model-outputs"):
+                sink.delete_tree(f"{BOOKKEEPING}/{name}")
             state = replace(state, target=None)
         return state
     there = data_files(sink, writer)
@@ -93,7 +93,7 @@ def _count(files: list[OutputFile]) -> str:
 
 
 def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
-    """Files below the sink with the writer's ending that readers would see."""
+    """Files in the sink with the extension of the writer, without hidden ones."""
     return [
         OutputFile(name, -1, size)
         for name, size in sink.list("", recursive=True).items()

@@ -1,8 +1,4 @@
-"""Units of work: how the listed input is cut in shards, and the key by which a finished unit is recognised.
-
-Pure and deterministic. The cut depends on the listing alone (never on the size of the cluster), and a new file moves
-only the shards next to it, so that a run on changed input keeps what the change does not touch.
-"""
+"""A shard, and the key that identifies it across attempts. Pure and deterministic."""
 
 from __future__ import annotations
 
@@ -17,15 +13,18 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Shard:
-    """One committable piece of a phase."""
+    """The part of a stage that is read, processed and committed as a whole."""
 
     index: int
+    """Position in the stage, in the order of the input."""
     key: str
+    """Hash of the fingerprint so far and of the input that the shard reads."""
     weight: int
+    """Bytes of input, to measure progress."""
 
     @property
     def prefix(self) -> str:
-        """Beginning of the names of its files; sorts in the order of the units."""
+        """Prefix of the names of its files; sorts in the order of the shards."""
         return f"part-{self.index:05}-{self.key[:10]}"
 
 
@@ -35,8 +34,9 @@ def digest(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def make_shards(recipe: str, identities: Sequence[Any], weights: Sequence[int]) -> list[Shard]:
-    """One unit per identity; its key changes with the recipe or with what it reads."""
+def make_shards(fingerprint: str, identities: Sequence[Any], weights: Sequence[int]) -> list[Shard]:
+    """One shard per identity. Its key changes with the fingerprint and with the identity."""
     return [
-        Shard(i, digest(recipe, what), max(1, weight)) for i, (what, weight) in enumerate(zip(identities, weights, strict=True))
+        Shard(i, digest(fingerprint, identity), max(1, weight))
+        for i, (identity, weight) in enumerate(zip(identities, weights, strict=True))
     ]

@@ -1,12 +1,12 @@
-"""How numbers are distributed, in little space: a histogram whose bins are as fine as the numbers are large.
+"""A compact summary of a distribution: a histogram whose bin width is proportional to the values.
 
-A number counts as its first eight binary digits: each power of two has 128 bins of equal width. Chosen over t-digest
-and KLL because adding two sketches loses nothing (bins add up), so that a result does not depend on how rows were cut
-into shards or in which order they came; and over the logarithmic bins of DDSketch because cutting digits off is exact
-on every machine, where a logarithm is not, and because whole numbers to 256 and fractions such as 1/4 stay what they are.
+A number is truncated to its first eight binary digits, so that each power of two has 128 bins of equal width. Compared
+with t-digest and KLL, merging two sketches is lossless (bins add up): a result does not depend on how the rows were cut
+into shards or on their order. Compared with the logarithmic bins of DDSketch, truncation is exact on every machine,
+whereas a logarithm is not, and integers up to 256 and fractions such as 1/4 remain exact.
 
-Error: a quantile is the lower edge (nearer to zero) of the bin that the exact quantile is in, less than 1/128 = 0.8 %
-of its value off. Space: two small integers per bin that holds something, a few hundred for a measure of texts.
+Error: a quantile is the lower edge (nearer to zero) of the bin that contains the exact quantile, an error of less than
+1/128 = 0.8 %. Space: two small integers per non-empty bin, a few hundred bins for a measure of texts.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DROPPED_BITS = 52 - 7
-"""Of the 52 digits of a double behind the first one, seven stay."""
+TRUNCATED_BITS = 52 - 7
+"""Seven of the 52 mantissa bits of a double remain."""
 WIDEST = 2.0**-7
-"""Width of a bin as a share of its lower edge, at most."""
+"""Maximum width of a bin, as a share of its lower edge."""
 
 
 @dataclass
 class Sketch:
-    """Counts per bin. Bins are numbered in the order of their numbers; bin 0 holds zero."""
+    """Counts per bin. Bins are numbered in ascending order of their values; bin 0 holds zero."""
 
     bins: dict[int, int] = field(default_factory=dict)
     missing: int = 0
-    """How many were no numbers (null, NaN) or infinite."""
+    """Number of values that are null, NaN or infinite."""
     lowest: float | None = None
     highest: float | None = None
-    """Exact; None while there is no number."""
+    """Exact; None as long as there is no number."""
 
     @property
     def count(self) -> int:
-        """How many numbers there are."""
+        """Number of values, without missing ones."""
         return sum(self.bins.values())
 
     def add(self, values: NDArray[Any]) -> None:
@@ -55,7 +55,7 @@ class Sketch:
             self._count(zip(found.tolist(), counts.tolist(), strict=True))
 
     def merge(self, other: Sketch) -> None:
-        """Add what another sketch has counted."""
+        """Add the counts of another sketch."""
         self.missing += other.missing
         if other.lowest is not None and other.highest is not None:
             self._widen(other.lowest, other.highest)
@@ -70,27 +70,31 @@ class Sketch:
             self.bins[key] = self.bins.get(key, 0) + count
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
-        """For each share in 0..1 the number at position `share * (count - 1)` (rounded down) of all in ascending order,
-        but for the error above. Raises ValueError when there is no number."""
+        """For each share (0 to 1), the value at position `share * (count - 1)`, rounded down, in ascending order.
+
+        Subject to the error above. Raises ValueError if there are no values.
+        """
         return self.nth([floor(share * (self.count - 1)) for share in shares])
 
     def nth(self, ranks: Sequence[int]) -> list[float]:
-        """The number at each position, from 0, of all in ascending order, but for the error above. Raises ValueError when
-        there is no number."""
+        """The value at each position, starting at 0, in ascending order.
+
+        Subject to the error above. Raises ValueError if there are no values.
+        """
         import numpy as np
 
         if self.lowest is None or self.highest is None:
-            raise ValueError("a distribution without a number has no quantiles")
+            raise ValueError("a distribution without values has no quantiles")
         keys, counts = self._ascending()
         found = _edges(keys[np.searchsorted(np.cumsum(counts), ranks, side="right")])
         return [float(value) for value in np.clip(found, self.lowest, self.highest)]
 
     def below(self, limit: float) -> int:
-        """Numbers less than `limit`, those in its own bin (less than 0.8 % away) left out."""
+        """Number of values below `limit`, without those in the bin of `limit` (less than 0.8 % away)."""
         return self._beyond(limit, below=True)
 
     def above(self, limit: float) -> int:
-        """Numbers greater than `limit`, those in its own bin (less than 0.8 % away) left out."""
+        """Number of values above `limit`, without those in the bin of `limit` (less than 0.8 % away)."""
         return self._beyond(limit, below=False)
 
     def _beyond(self, limit: float, *, below: bool) -> int:
@@ -100,8 +104,11 @@ class Sketch:
         return sum(count for key, count in self.bins.items() if (key < at if below else key > at))
 
     def counts_between(self, edges: Sequence[float]) -> list[int]:
-        """Numbers from each edge up to the next; a bin counts whole where its lower edge is. Those outside of all are
-        left out, the very last edge is included."""
+        """Number of values from each edge up to the next one.
+
+        A bin is counted as a whole where its lower edge is. Values outside of all edges are omitted; the last edge itself is
+        included.
+        """
         import numpy as np
 
         keys, counts = self._ascending()
@@ -111,7 +118,7 @@ class Sketch:
         return [int(c) for c in np.bincount(places[inside], counts[inside], len(edges) - 1)]
 
     def is_whole(self, low: float, high: float) -> bool:
-        """True when all numbers from `low` to `high` are whole ones, as far as eight binary digits tell."""
+        """True if all values from `low` to `high` are integers, to the precision of eight binary digits."""
         import numpy as np
 
         edges = _edges(self._ascending()[0])
@@ -124,7 +131,7 @@ class Sketch:
         return ordered[:, 0], ordered[:, 1]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; bins as the distance from the one before, which makes them short."""
+        """Plain data. Bins are stored as the distance from the previous one, which keeps them short."""
         import numpy as np
 
         keys, counts = self._ascending()
@@ -141,16 +148,16 @@ class Sketch:
 
 
 def _bins(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The bin of each number: the leading bits of a double ascend with its size, the sign goes before them."""
+    """The bin of each value: the leading bits of a double ascend with its magnitude; the sign is applied to the result."""
     import numpy as np
 
-    sizes = np.abs(numbers).view(np.int64) >> DROPPED_BITS
+    sizes = np.abs(numbers).view(np.int64) >> TRUNCATED_BITS
     return np.where(numbers < 0, -sizes, sizes)
 
 
 def _edges(bins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The edge of each bin that is nearer to zero."""
+    """The edge of each bin that is closer to zero."""
     import numpy as np
 
-    sizes = (np.abs(bins) << DROPPED_BITS).view(np.float64)
+    sizes = (np.abs(bins) << TRUNCATED_BITS).view(np.float64)
     return np.where(bins < 0, -sizes, sizes)

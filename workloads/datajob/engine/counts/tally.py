@@ -1,4 +1,4 @@
-"""Counts of one unit of work, and how counts of many units add up to the report's. Plain data, JSON in and out."""
+"""Counts of one shard, and how the counts of many shards add up to those of the report. Plain data, JSON in and out."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 BINS = 40
 MEASURED_COLUMNS = 4
 SAMPLES_PER_REASON = 3
-KEPT_SAMPLES = 5
+WRITTEN_SAMPLES = 5
 SAMPLE_CHARACTERS = 400
 SAMPLE_COLUMNS = 12
 
 MeasureKey = tuple[str, str, str]
-"""Step that observed, filter that the measure belongs to, name of the measure."""
+"""Step that observed the rows, filter that the measure belongs to, name of the measure."""
 
 
 @dataclass
@@ -36,10 +36,10 @@ class StepTally:
     seconds: float = 0.0
     rejected: dict[str, int] = field(default_factory=dict)
     error: str = ""
-    """Why the first of the failed rows failed."""
+    """Error of the first failed row."""
 
     def add(self, other: StepTally) -> None:
-        """Add another unit's counts of the same step."""
+        """Add the counts of another shard for the same step."""
         self.rows_in += other.rows_in
         self.rows_out += other.rows_out
         self.failed += other.failed
@@ -51,27 +51,27 @@ class StepTally:
 
 @dataclass
 class WorkerTally:
-    """What one process did with its models."""
+    """Activity of the models of one worker process."""
 
     device: str = "cpu"
     calls: int = 0
     rows: int = 0
     first: float = 0.0
-    """Start of its first call, in seconds of the epoch."""
+    """Unix time at which its first call started."""
     last: float = 0.0
-    """End of its last call."""
+    """Unix time at which its last call ended."""
     models: list[str] = field(default_factory=list)
-    """What its models say of themselves: engine, model, revision, type."""
+    """Descriptions of its models: engine, model, revision, type."""
     busy: float = 0.0
-    """Seconds in which they were at work."""
+    """Seconds during which they were busy."""
 
     def describe(self, *models: str) -> WorkerTally:
-        """Note models, each once."""
+        """Add descriptions of models, each once."""
         self.models += [m for m in dict.fromkeys(models) if m and m not in self.models]
         return self
 
     def add(self, calls: int, rows: int, first: float, last: float, busy: float) -> None:
-        """Count calls that took place between two moments."""
+        """Count calls that took place between two times."""
         self.busy += busy
         self.first = first if not self.calls else min(self.first, first)
         self.last = max(self.last, last)
@@ -81,29 +81,29 @@ class WorkerTally:
 
 @dataclass
 class Tally:
-    """Counts, length histograms and example rows of a unit, or of a run."""
+    """Counts, length histograms and example rows of a shard or of a run."""
 
     steps: dict[str, StepTally] = field(default_factory=dict)
     histograms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """Column -> `read` | `written` -> rows per power of two of bytes."""
     samples: list[dict[str, Any]] = field(default_factory=list)
     workers: dict[str, WorkerTally] = field(default_factory=dict)
-    """Host and process id -> what its models did."""
+    """Host and process ID -> activity of its models."""
     measures: dict[MeasureKey, Sketch] = field(default_factory=dict)
-    """The distribution of each measure that a step observed."""
+    """Distribution of each measure that a step observed."""
     reused: int = 0
-    """Rows whose answers an attempt had left that did not come to commit them."""
+    """Rows whose model outputs came from an attempt that did not commit their shard."""
 
     def worker(self, name: str, device: str) -> WorkerTally:
-        """What a process did with its models, made when it is new."""
+        """The entry of a worker process, created if it does not exist."""
         return self.workers.setdefault(name, WorkerTally(device))
 
     def step(self, name: str) -> StepTally:
-        """The counts of a step, made when it is new."""
+        """The entry of a step, created if it does not exist."""
         return self.steps.setdefault(name, StepTally())
 
     def add(self, other: Tally) -> None:
-        """Add another unit's tally. Samples keep the first few of each step and reason."""
+        """Add the tally of another shard. Of the samples, the first few per step and reason are kept."""
         for name, step in other.steps.items():
             self.step(name).add(step)
         for column, sides in other.histograms.items():
@@ -121,18 +121,18 @@ class Tally:
                 self.samples.append(sample)
 
     def observe(self, step: str, found: Mapping[str, Measures]) -> None:
-        """Count the measures of some rows, as `Observe.observe` returns them."""
+        """Add measures of rows, as returned by `Observe.observe`."""
         for name, measures in found.items():
             for measure, values in measures.items():
                 self.measures.setdefault((step, name, measure), Sketch()).add(values)
 
     def needs_sample(self, step: str, reason: str | None) -> bool:
-        """True while another example of this step and reason is welcome."""
+        """True if there are not enough samples of this step and reason yet."""
         have = sum(1 for s in self.samples if s["step"] == step and s["reason"] == reason)
-        return have < (KEPT_SAMPLES if reason is None else SAMPLES_PER_REASON)
+        return have < (WRITTEN_SAMPLES if reason is None else SAMPLES_PER_REASON)
 
     def sample(self, step: str, reason: str | None, rows: pa.Table) -> None:
-        """Keep the first of `rows` as examples, values shortened."""
+        """Keep the first of `rows` as samples, with shortened values."""
         for index in range(min(rows.num_rows, SAMPLES_PER_REASON)):
             if not self.needs_sample(step, reason):
                 return
@@ -173,7 +173,7 @@ class Tally:
         return cls(steps, data["histograms"], data["samples"], workers, measures, data["reused"])
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
-        """The report's steps, in order; steps that saw no row yet have zeros."""
+        """The steps of the report, in order; all counts are zero for steps that no row has reached yet."""
         found = ((name, self.steps.get(name, StepTally())) for name in order)
         return tuple(
             StepReport(
@@ -188,14 +188,14 @@ class Tally:
         )
 
     def histogram_reports(self) -> tuple[Histogram, ...]:
-        """The report's histograms."""
+        """The histograms of the report."""
         return tuple(
             Histogram(column=column, unit="bytes", read=_trim(sides.get("read", [])), written=_trim(sides.get("written", [])))
             for column, sides in self.histograms.items()
         )
 
     def worker_reports(self) -> tuple[WorkerReport, ...]:
-        """The report's processes that ran models, in the order of their names."""
+        """The model workers of the report, by name."""
         return tuple(
             WorkerReport(
                 name=name,
@@ -210,7 +210,7 @@ class Tally:
         )
 
     def sample_reports(self) -> tuple[Sample, ...]:
-        """The report's examples."""
+        """The samples of the report."""
         return tuple(Sample(**sample) for sample in self.samples)
 
 
@@ -224,7 +224,7 @@ def _trim(counts: list[int]) -> tuple[int, ...]:
 
 
 def shorten(value: Any) -> str:
-    """A value as a short text."""
+    """A value as short text."""
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
     text = value if isinstance(value, str) else repr(value)

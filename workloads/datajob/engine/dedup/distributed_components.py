@@ -1,9 +1,9 @@
-"""Connected components over partitions of rows, for more edges than one process should hold.
+"""Connected components of more edges than one process should hold, computed over partitions.
 
-Alternating large-star and small-star steps (Kiveris et al. 2014, Connected Components in MapReduce and Beyond): every row
-sends its neighbours to the smallest row it knows, until each component is a star around its first row. Each step is a
-phase over partitions by ranges of rows: a worker holds the edges of its range, and those of the largest component where
-that has its first row. The number of steps grows with the logarithm of the longest chain.
+Alternating large-star and small-star operations (Kiveris et al. 2014, Connected Components in MapReduce and Beyond): each
+row connects its neighbors to the smallest of them, until every component is a star around its first row. Each operation
+is a stage over ranges of rows. A worker holds the edges of its range, which include those of the largest component if its
+first row is in the range. The number of operations grows with the logarithm of the longest chain.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from datajob.engine.commit.ledger import Ledger, Record
+from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard, digest, make_shards
 from datajob.engine.counts.tally import Tally
 from datajob.engine.dedup.tasks import write_rows
 from datajob.engine.exchange.blocks import BlockWriter, read_partition
 from datajob.engine.exchange.row_ids import Ranges, RowFiles
 from datajob.engine.stage import Context, Records, Stage, intermediate_folder
+from datajob.engine.worker.task import Task
 from datajob.formats.folder import Folder
 
 if TYPE_CHECKING:
@@ -32,28 +33,26 @@ Mode = Literal["spread", "large", "small", "finish"]
 
 
 @dataclass(frozen=True)
-class LinkTask:
-    """One step on one partition: `spread` routes the edges of a file; `finish` writes the stars."""
+class LinkTask(Task):
+    """One operation on one partition: `spread` routes the edges of a file; `finish` writes the stars."""
 
-    sink: str
-    stage: str
     mode: Mode
     sources: tuple[str, ...]
-    """Edge files, one per unit (`spread`), or the files of an exchange."""
+    """Edge files, one per shard (`spread`), or the files of an exchange."""
     ranges: Ranges
     with_first: bool
 
     def name(self, shard: Shard) -> str:
-        """The file of the unit's edges: an exchange, or in the end Parquet."""
+        """The file that the shard writes: an exchange or, for `finish`, Parquet."""
         return f"{intermediate_folder(self.stage)}/{shard.key}.{'parquet' if self.mode == 'finish' else 'arrow'}"
 
-    def run(self, shard: Shard) -> Record:
-        """Do the unit and commit it. The record's rows are the changes, which end when the stars stand."""
+    def process(self, shard: Shard) -> Record:
+        """Apply the operation. The rows of the record are the changed edges: the algorithm ends when there are none."""
         if self.mode == "spread":
             left, right, changes = *_both(*_read(self.sink, self.sources[shard.index])), 0
         else:
             found = read_partition(self.sink, self.sources, shard.index, self.ranges.parts)
-            left, right, changes = _STEPS[self.mode](*_columns(found))
+            left, right, changes = _OPERATIONS[self.mode](*_columns(found))
         if self.mode == "finish":
             keep = (left != right) | self.with_first
             write_rows(self.sink, self.name(shard), _table(left[keep], right[keep]))
@@ -61,39 +60,40 @@ class LinkTask:
             file = BlockWriter(self.sink, self.name(shard))
             file.write_partitions(_table(left, right), self.ranges.part_of(left), self.ranges.parts)
             file.close()
-        record = Record(shard.index, shard.key, Tally(), changes)
-        Ledger(self.sink, self.stage).commit(record)
-        return record
+        return Record(shard.index, shard.key, Tally(), changes)
 
 
 def link(
-    context: Context, name: str, recipe: str, edges: Sequence[str], ranges: Ranges, with_first: bool
+    context: Context, name: str, fingerprint: str, edges: Sequence[str], ranges: Ranges, with_first: bool
 ) -> Generator[Stage, Records, RowFiles]:
-    """Phases that find the members of components from files of edges (`row`, `kept`), each with the component's first row."""
+    """The stages that find connected components from files of edges (`row`, `kept`).
 
-    def step(mode: Mode, number: int, sources: Sequence[str]) -> Generator[Stage, Records, tuple[list[str], int]]:
+    Returns files of the members, each with the first row of its component.
+    """
+
+    def apply(mode: Mode, number: int, sources: Sequence[str]) -> Generator[Stage, Records, tuple[list[str], int]]:
         stage = f"{name}-{mode}-{number}"
         task = LinkTask(context.sink, stage, mode, tuple(sources), ranges, with_first)
         count = len(sources) if mode == "spread" else ranges.parts
-        shards = make_shards(digest(recipe, stage), list(range(count)), [1] * count)
+        shards = make_shards(digest(fingerprint, stage), list(range(count)), [1] * count)
         records = yield Stage(stage, task, tuple(shards))
-        return [task.name(u) for u in shards], sum(records[u.index].rows for u in shards)
+        return [task.name(s) for s in shards], sum(records[s.index].rows for s in shards)
 
-    files, _ = yield from step("spread", 0, edges)
+    files, _ = yield from apply("spread", 0, edges)
     number, changes = 0, 1
     while changes:
         number += 1
-        files, large = yield from step("large", number, files)
-        files, small = yield from step("small", number, files)
+        files, large = yield from apply("large", number, files)
+        files, small = yield from apply("small", number, files)
         changes = large + small
-    files, _ = yield from step("finish", 0, files)
+    files, _ = yield from apply("finish", 0, files)
     return RowFiles(context.sink, tuple(files), ranges)
 
 
 def large_star(row: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Larger neighbours of each row go to its smallest neighbour (or itself); how many of them went elsewhere.
+    """Connect the larger neighbors of each row to its smallest neighbor, or to itself. Also returns the number of changes.
 
-    A row without a neighbour but itself keeps its edge to itself.
+    A row that only has an edge to itself keeps it.
     """
     import numpy as np
 
@@ -105,7 +105,7 @@ def large_star(row: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArra
 
 
 def small_star(row: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Each row and its smaller neighbours go to the smallest of them, in both directions; how many went elsewhere."""
+    """Connect each row and its smaller neighbors to the smallest of them, in both directions. Also returns the changes."""
     import numpy as np
 
     first, _ = _smallest(row, other)
@@ -116,18 +116,18 @@ def small_star(row: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArra
 
 
 def finish(row: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Each row with its smallest neighbour (or itself)."""
+    """Each row with its smallest neighbor, or itself."""
     import numpy as np
 
     first, which = _smallest(row, other)
     return row[which], np.minimum(first, row[which]), 0
 
 
-_STEPS = {"large": large_star, "small": small_star, "finish": finish}
+_OPERATIONS = {"large": large_star, "small": small_star, "finish": finish}
 
 
 def _smallest(row: NDArray[np.int64], other: NDArray[np.int64]) -> Edges:
-    """The smallest neighbour of each distinct row, and where the row begins; edges are sorted."""
+    """The smallest neighbor of each distinct row, and the position of its first edge. Edges must be sorted."""
     import numpy as np
 
     begin = np.flatnonzero(_starts(row))
@@ -135,7 +135,7 @@ def _smallest(row: NDArray[np.int64], other: NDArray[np.int64]) -> Edges:
 
 
 def _starts(row: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Where another row begins."""
+    """True for the first edge of each row."""
     import numpy as np
 
     new = np.ones(len(row), bool)
@@ -144,7 +144,7 @@ def _starts(row: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _is_alone(row: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the edge is the only one of its row."""
+    """True for edges that are the only one of their row."""
     import numpy as np
 
     new = np.append(_starts(row), True)
@@ -159,7 +159,7 @@ def _both(left: NDArray[np.int64], right: NDArray[np.int64]) -> Edges:
 
 
 def _distinct(left: NDArray[np.int64], right: NDArray[np.int64]) -> Edges:
-    """Sorted edges, each once."""
+    """The edges, sorted and without repetitions."""
     import numpy as np
 
     order = np.lexsort((right, left))

@@ -1,4 +1,4 @@
-"""The phases of a de-duplication: signatures, what they resolve to, and where that leaves only candidates, the proof."""
+"""The stages of a de-duplication: extract signatures, resolve them and, if that only yields candidates, confirm them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.shard import Shard, digest, make_shards
 from datajob.engine.dedup.distributed_components import link
+from datajob.engine.dedup.removal import Removal
+from datajob.engine.dedup.signatures import Signatures
 from datajob.engine.dedup.tasks import EvidenceTask, GatherTask, ResolveTask, write_rows
 from datajob.engine.dedup.union_find import Forest
-from datajob.engine.exchange.row_ids import Ranges, RowFiles, RowNumbers
+from datajob.engine.exchange.row_ids import JOB_ROWS, FailedRows, Ranges, RowFiles, RowNumbers
 from datajob.engine.input.inputs import Input, IntermediateInput
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.stage import Context, Records, Stage, StageResult, Upstream, from_fragments, intermediate_folder
+from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.outputs import IntermediateOutput
 from datajob.formats.folder import Folder
 from datajob.operators.base import Deduplicate
@@ -21,116 +24,112 @@ from datajob.operators.base import Deduplicate
 if TYPE_CHECKING:
     from datajob.engine.plan.steps import Step
 
-MOST_EDGES = 1 << 24
-"""Edges whose components the driver finds by itself, in less than 2 GiB; of more, the workers do."""
-MOST_OPENED = 1 << 14
-"""Files that all units together open to learn what repeats something; before it would be more, they are sorted by unit."""
+DRIVER_EDGES = 1 << 24
+"""Up to this many edges, the driver finds the connected components itself, in less than 2 GiB; for more, the workers do."""
+MAX_OPENED = 1 << 14
+"""Maximum number of files that all shards together open to learn what repeats something. Beyond it, the files are merged
+by range of shards first."""
 
 Files = Generator[Stage, Records, RowFiles]
-"""Phases; returns the files they leave."""
+"""Stages; returns the files that they write."""
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One input whose signatures are compared: the rows of the job, or an older corpus."""
+    """Rows whose signatures are compared: those of the job, or of an older corpus."""
 
     suffix: str
     source: Input
-    """Gives the rows again, after the signatures were made."""
+    """Gives the rows again after the signatures were extracted."""
     shards: tuple[Shard, ...]
     numbers: RowNumbers
-    stage: IntermediateOutput
+    output: IntermediateOutput
 
     def signatures(self) -> list[str]:
         """The files of its signatures."""
-        return [self.stage.side_name(u) for u in self.shards]
+        return [self.output.companion_name(s) for s in self.shards]
 
 
 def deduplicate_stages(operator: Deduplicate) -> int:
-    """How many phases a de-duplication has at most."""
+    """Maximum number of stages of a de-duplication."""
     inputs = 1 + len(operator.side_sources())
     return inputs + 2 + (inputs + 1 if operator.confirms() else 0)
 
 
 def deduplicate(
-    context: Context, name: str, recipe: str, fused: FusedSteps, step: Step, operator: Deduplicate, upstream: Upstream
+    context: Context, name: str, fingerprint: str, fused: FusedSteps, step: Step[Deduplicate], upstream: Upstream
 ) -> StageResult:
-    """Stage the rows with their signatures, find what repeats something, and give the rows without it."""
-    partitions = context.partitions(operator)
-    stage = IntermediateOutput(context.sink, intermediate_folder(name), step.name, deduplicate=operator, partitions=partitions)
-    shards = upstream.shards(recipe)
-    staged = tuple(map(stage.rows_name, shards))
-    sides = [_Side("", IntermediateInput(context.sink, staged), tuple(shards), stage.numbers, stage)]
-    yield context.rows(name, upstream.source, fused, stage, shards)
-    for number, older in enumerate(map(from_fragments, context.side_inputs(step)), start=1):
-        side = _older(context, f"{name}-{number}", digest(recipe, number), step, operator, older, sides, partitions)
-        yield context.rows(f"{name}-{number}", older.source, FusedSteps((), None), side.stage, side.shards)
+    """Store the rows with their signatures, find what repeats something, and return the rows without it."""
+    operator, partitions = step.operator, context.partitions(step.operator)
+    side = _job_side(context, name, fingerprint, step, upstream)
+    yield context.rows(name, upstream.intake, fused, side.output, side.shards)
+    sides, shards = [side], side.shards
+    for number, older in enumerate(map(from_fragments, context.side_inputs(step.operator)), start=1):
+        side = _older_side(context, f"{name}-{number}", digest(fingerprint, number), step, older, sides)
+        yield context.rows(f"{name}-{number}", older.intake, FusedSteps(()), side.output, side.shards)
         sides.append(side)
 
-    everything = digest([u.key for side in sides for u in side.shards])
-    recipe = digest(recipe, everything)
-    signatures = [n for s in sides for n in s.signatures()]
-    repeats, found = yield from _resolve(context, f"{name}-resolve", recipe, step, operator, signatures)
-    if operator.links and found > MOST_EDGES:
+    everything = digest([s.key for side in sides for s in side.shards])
+    fingerprint = digest(fingerprint, everything)
+    failed = FailedRows(context.sink)
+    signatures = [n for side in sides for n in side.signatures()]
+    repeats, found = yield from _resolve(context, f"{name}-resolve", fingerprint, operator, signatures)
+    if operator.links and found > DRIVER_EDGES:
         ranges = Ranges(sides[-1].numbers.start, len(shards), partitions)
-        repeats = yield from link(context, f"{name}-link", recipe, repeats.names, ranges, operator.confirms())
+        repeats = yield from link(context, f"{name}-link", fingerprint, repeats.names, ranges, operator.confirms())
     elif operator.links and found:
         repeats = _components(repeats, f"{intermediate_folder(f'{name}-resolve')}/components.parquet", operator.confirms())
     if operator.confirms() and found:
-        repeats = yield from _confirm(context, name, recipe, step, operator, sides, repeats)
-    if repeats.ranges is None and len(repeats.names) > 1 and len(repeats.names) * len(shards) > MOST_OPENED:
-        repeats = yield from _gather(context, f"{name}-gather", recipe, repeats, Ranges(0, len(shards), partitions))
-    source = IntermediateInput(context.sink, staged, step, repeats)
-    return Upstream(source, tuple((u.key, everything) for u in shards), tuple(u.weight for u in shards))
+        repeats, failed = yield from _confirm(context, name, fingerprint, step, sides, repeats)
+    if repeats.ranges is None and len(repeats.names) > 1 and len(repeats.names) * len(shards) > MAX_OPENED:
+        repeats = yield from _gather(context, f"{name}-gather", fingerprint, repeats, Ranges(0, len(shards), partitions))
+    stored = IntermediateInput(context.sink, tuple(map(sides[0].output.rows_name, shards)), failed)
+    intake = Intake(stored, Removal(step, repeats, failed))
+    return Upstream(intake, tuple((s.key, everything) for s in shards), tuple(s.weight for s in shards))
 
 
-def _older(
-    context: Context,
-    name: str,
-    recipe: str,
-    step: Step,
-    operator: Deduplicate,
-    older: Upstream,
-    sides: Sequence[_Side],
-    partitions: int,
+def _job_side(context: Context, name: str, fingerprint: str, step: Step[Deduplicate], upstream: Upstream) -> _Side:
+    """The rows of the job, which are stored."""
+    shards = tuple(upstream.shards(fingerprint))
+    signatures = Signatures(step, context.partitions(step.operator), JOB_ROWS, skips_failed=True)
+    output = IntermediateOutput(context.sink, intermediate_folder(name), signatures)
+    stored = IntermediateInput(context.sink, tuple(map(output.rows_name, shards)))
+    return _Side("", stored, shards, JOB_ROWS, output)
+
+
+def _older_side(
+    context: Context, name: str, fingerprint: str, step: Step[Deduplicate], older: Upstream, sides: Sequence[_Side]
 ) -> _Side:
-    """An older corpus: its rows are not kept, and numbered before all others."""
-    shards = older.shards(recipe)
+    """An older corpus: its rows are not stored, and they are numbered before all others."""
+    shards = tuple(older.shards(fingerprint))
     numbers = RowNumbers(sides[-1].numbers.start - len(shards))
-    stage = IntermediateOutput(
-        context.sink,
-        intermediate_folder(name),
-        step.name,
-        deduplicate=operator,
-        partitions=partitions,
-        numbers=numbers,
-        staged=False,
-    )
-    return _Side(f"-{len(sides)}", older.source, tuple(shards), numbers, stage)
+    signatures = Signatures(step, context.partitions(step.operator), numbers, skips_failed=False)
+    output = IntermediateOutput(context.sink, intermediate_folder(name), signatures, stores_rows=False)
+    return _Side(f"-{len(sides)}", older.intake.source, shards, numbers, output)
 
 
 def _resolve(
-    context: Context, name: str, recipe: str, step: Step, operator: Deduplicate, exchange: Sequence[str], confirm: bool = False
+    context: Context, name: str, fingerprint: str, operator: Deduplicate, exchange: Sequence[str], confirm: bool = False
 ) -> Generator[Stage, Records, tuple[RowFiles, int]]:
-    """Resolve the partitions of an exchange: the files of what was found, and how many rows that are."""
+    """Resolve the partitions of an exchange. Returns the files with the rows that were found, and their number."""
     partitions = context.partitions(operator)
-    task = ResolveTask(context.sink, name, step.name, operator, tuple(exchange), partitions, intermediate_folder(name), confirm)
-    shards = make_shards(digest(recipe, name), list(range(partitions)), [1] * partitions)
+    task = ResolveTask(context.sink, name, operator, tuple(exchange), partitions, intermediate_folder(name), confirm)
+    shards = make_shards(digest(fingerprint, name), list(range(partitions)), [1] * partitions)
     records = yield Stage(name, task, tuple(shards))
-    names = tuple(task.name(u) for u in shards if records[u.index].rows)
-    return RowFiles(context.sink, names), sum(records[u.index].rows for u in shards)
+    names = tuple(task.name(s) for s in shards if records[s.index].rows)
+    return RowFiles(context.sink, names), sum(records[s.index].rows for s in shards)
 
 
-def _gather(context: Context, name: str, recipe: str, found: RowFiles, ranges: Ranges) -> Files:
-    """One file per range of units, so that a unit opens its own instead of all."""
+def _gather(context: Context, name: str, fingerprint: str, found: RowFiles, ranges: Ranges) -> Files:
+    """One file per range of shards, so that each shard opens one file instead of all of them."""
     task = GatherTask(context.sink, name, found, ranges, intermediate_folder(name))
-    shards = make_shards(digest(recipe, name), list(range(ranges.parts)), [1] * ranges.parts)
+    shards = make_shards(digest(fingerprint, name), list(range(ranges.parts)), [1] * ranges.parts)
     yield Stage(name, task, tuple(shards))
     return RowFiles(context.sink, tuple(map(task.name, shards)), ranges)
 
 
 def _components(edges: RowFiles, name: str, with_first: bool) -> RowFiles:
-    """The members of all components, each with the component's first; without the first ones themselves."""
+    """The members of all components, each with the first row of its component; by default without the first rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -147,19 +146,22 @@ def _components(edges: RowFiles, name: str, with_first: bool) -> RowFiles:
 
 
 def _confirm(
-    context: Context, name: str, recipe: str, step: Step, operator: Deduplicate, sides: Sequence[_Side], groups: RowFiles
-) -> Files:
-    """Bring the evidence of each candidate component together and have it decided."""
+    context: Context, name: str, fingerprint: str, step: Step[Deduplicate], sides: Sequence[_Side], groups: RowFiles
+) -> Generator[Stage, Records, tuple[RowFiles, FailedRows]]:
+    """Collect the evidence of each candidate component and confirm it. Returns the repeated rows and the failed rows."""
     evidence: list[str] = []
+    failed = FailedRows(context.sink)
     for side in sides:
         stage = f"{name}-evidence{side.suffix}"
-        partitions = context.partitions(operator)
+        folder, partitions = intermediate_folder(stage), context.partitions(step.operator)
         task = EvidenceTask(
-            context.sink, stage, step.name, operator, side.source, side.numbers, groups, partitions, intermediate_folder(stage),
-            context.policy,
-        )  # fmt: skip
-        shards = make_shards(digest(recipe, stage), [u.key for u in side.shards], [u.weight for u in side.shards])
+            context.sink, stage, step, side.source, side.numbers, groups, partitions, folder, context.policy, context.rejects
+        )
+        shards = make_shards(digest(fingerprint, stage), [s.key for s in side.shards], [s.weight for s in side.shards])
         records = yield Stage(stage, task, tuple(shards))
-        evidence += [task.name(u) for u in shards if records[u.index].rows]
-    confirmed, _ = yield from _resolve(context, f"{name}-confirm", recipe, step, operator, evidence, confirm=True)
-    return confirmed
+        evidence += [task.name(s) for s in shards if records[s.index].rows]
+        if side.numbers == JOB_ROWS:
+            there = Folder(context.sink).list(folder)
+            failed = FailedRows(context.sink, {s.index: task.failed_name(s) for s in shards if task.failed_name(s) in there})
+    confirmed, _ = yield from _resolve(context, f"{name}-confirm", fingerprint, step.operator, evidence, confirm=True)
+    return confirmed, failed

@@ -1,31 +1,35 @@
-"""Tasks of a de-duplication: resolve signatures, gather evidence, sort the decisions by shard."""
+"""The tasks of a de-duplication: resolve signatures, collect evidence, sort decisions by shard."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datajob.engine.commit.ledger import Ledger, Record
+from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.counts.tally import Tally
 from datajob.engine.exchange.blocks import BlockWriter, read_partition
-from datajob.engine.exchange.row_ids import Ranges, RowFiles, RowNumbers
+from datajob.engine.exchange.row_ids import JOB_ROWS, Ranges, RowFiles, RowNumbers
 from datajob.engine.input.inputs import Input
-from datajob.engine.worker.chain import Chain
+from datajob.engine.input.prefetch import BadRecord
+from datajob.engine.plan.steps import Step
+from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.isolate import isolate
+from datajob.engine.worker.rejects import RejectFolders
+from datajob.engine.worker.task import Task
 from datajob.formats.atomic_file import AtomicFile
 from datajob.operators.base import Batch, Deduplicate
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class ResolveTask:
-    """Resolves one partition of signatures: which rows repeat others, or which are alike. Or confirms one of evidence."""
+class ResolveTask(Task):
+    """Resolves one partition of signatures, or confirms one partition of evidence."""
 
-    sink: str
-    stage: str
-    step: str
     operator: Deduplicate
     signatures: tuple[str, ...]
     partitions: int
@@ -33,12 +37,11 @@ class ResolveTask:
     confirm: bool = False
 
     def name(self, shard: Shard) -> str:
-        """Parquet file of the unit's rows to drop (or edges)."""
+        """Parquet file of the rows that repeat others, or of edges between similar rows."""
         return f"{self.folder}/{shard.key}.parquet"
 
-    def run(self, shard: Shard) -> Record:
-        """Do the unit and commit it."""
-        tally = Tally()
+    def process(self, shard: Shard) -> Record:
+        """Find the repeated rows. The rows of the record are those of the file, which is not written if there are none."""
         found = read_partition(self.sink, self.signatures, shard.index, self.partitions)
         rows = 0
         if found is not None and found.num_rows:
@@ -46,93 +49,111 @@ class ResolveTask:
             result = decide(found.sort_by("row"))
             rows = result.num_rows
             write_rows(self.sink, self.name(shard), result)
-        record = Record(shard.index, shard.key, tally, rows)
-        Ledger(self.sink, self.stage).commit(record)
-        return record
+        return Record(shard.index, shard.key, Tally(), rows)
 
 
 @dataclass(frozen=True)
-class EvidenceTask:
-    """Gathers what is needed to confirm that the rows of a group are alike, from those rows of a unit that are in one."""
+class EvidenceTask(Task):
+    """Collects the evidence that is needed to confirm duplicates, from those rows of a shard that are candidates."""
 
-    sink: str
-    stage: str
-    step: str
-    operator: Deduplicate
+    deduplicate: Step[Deduplicate]
     source: Input
+    """Gives the rows again whose signatures were compared."""
     numbers: RowNumbers
     groups: RowFiles
-    """The rows in groups (`row`) and the groups (`kept`)."""
+    """The candidates (`row`) and the group of each (`kept`)."""
     partitions: int
     folder: str
     policy: str
+    rejects: RejectFolders
 
     def name(self, shard: Shard) -> str:
-        """Block file of the unit's evidence, an exchange."""
+        """Exchange file of the evidence."""
         return f"{self.folder}/{shard.key}.evidence.arrow"
 
-    def run(self, shard: Shard) -> Record:
-        """Do the unit and commit it."""
-        chain = Chain((), self.policy)
+    def failed_name(self, shard: Shard) -> str:
+        """Parquet file of the IDs of failed rows; written only if there are any."""
+        return f"{self.folder}/{shard.key}.failed.parquet"
+
+    def process(self, shard: Shard) -> Record:
+        """Write the evidence. The rows of the record are the candidates."""
+        import numpy as np
+        import pyarrow as pa
+
         members = self.groups.read(self.numbers, shard.index)
+        rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
+        accounting = Accounting(self.policy, rejects)
         file = BlockWriter(self.sink, self.name(shard))
-        rows = 0
+        position, failed = 0, []
         try:
             if members.num_rows:
-                for table in self.source.tables(shard, chain):
-                    self._gather(table, rows, members, shard, file)
-                    rows += table.num_rows
+                for table in self.source.tables(shard, self._on_bad):
+                    failed.append(self._extract(table, position, members, shard, file, accounting))
+                    position += table.num_rows
+            reject_files = rejects.close()
             file.close()
         except BaseException:
             file.abort()
+            rejects.abort()
             raise
-        record = Record(shard.index, shard.key, Tally(), members.num_rows)
-        Ledger(self.sink, self.stage).commit(record)
-        return record
+        if any(map(len, failed)):
+            write_rows(self.sink, self.failed_name(shard), pa.table({"row": pa.array(np.concatenate(failed))}))
+        return Record(shard.index, shard.key, accounting.tally, members.num_rows, reject_files=reject_files)
 
-    def _gather(self, table: pa.Table, position: int, members: pa.Table, shard: Shard, file: BlockWriter) -> None:
+    def _extract(
+        self, table: pa.Table, position: int, members: pa.Table, shard: Shard, file: BlockWriter, accounting: Accounting
+    ) -> NDArray[np.int64]:
+        """Write the evidence of the candidates in a table; returns the IDs of those on which the operator fails."""
         import numpy as np
         import pyarrow as pa
 
         at = members.column("row").to_numpy()
         low, high = np.searchsorted(at, [position, position + table.num_rows])
         if low == high:
-            return
-        found = self.operator.evidence(
-            Batch(table.select(list(self.operator.inputs())).take(pa.array(at[low:high] - position)))
-        )
-        keys = members.column("kept").to_numpy()[low:high]
-        found = found.append_column("row", pa.array(at[low:high] + self.numbers.first(shard.index))).append_column(
-            "key", pa.array(keys)
-        )
-        file.write_partitions(found, keys % self.partitions, self.partitions)
+            return np.zeros(0, dtype=np.int64)
+        operator, name = self.deduplicate.operator, self.deduplicate.name
+        here, groups = at[low:high] - position, members.column("kept").to_numpy()[low:high]
+        ids = at[low:high] + self.numbers.first(shard.index)
+        candidates = table.select(list(operator.inputs())).take(pa.array(here))
+        pieces, bad = isolate(lambda rows, _: operator.evidence(Batch(rows)), candidates)
+        for piece in pieces:
+            keys = groups[piece.start : piece.stop]
+            found = piece.result.append_column("row", pa.array(ids[piece.start : piece.stop]))
+            file.write_partitions(found.append_column("key", pa.array(keys)), keys % self.partitions, self.partitions)
+        failed = [b.row for b in bad]
+        if bad:
+            accounting.fail(name, [b.error for b in bad], table.take(pa.array(here[failed])))
+            if self.numbers != JOB_ROWS:  # rows of an older corpus only count if they fail
+                accounting.step(name).rows_in += len(bad)
+        return np.asarray(ids[failed], dtype=np.int64)
+
+    def _on_bad(self, bad: BadRecord) -> None:
+        """Bad records were counted when the signatures were extracted."""
+        if bad.error is not None and self.policy == "fail":
+            raise bad.error
 
 
 @dataclass(frozen=True)
-class GatherTask:
-    """Brings what many files say about one range of rows together in one file."""
+class GatherTask(Task):
+    """Merges the entries of many files about one range of rows into one file."""
 
-    sink: str
-    stage: str
     found: RowFiles
     ranges: Ranges
     folder: str
 
     def name(self, shard: Shard) -> str:
-        """Parquet file of the unit's range of rows."""
+        """Parquet file of the range."""
         return f"{self.folder}/{shard.key}.parquet"
 
-    def run(self, shard: Shard) -> Record:
-        """Do the unit and commit it."""
+    def process(self, shard: Shard) -> Record:
+        """Read the range from all files and write it."""
         rows = self.found.between(*self.ranges.of_part(shard.index), self.found.names)
         write_rows(self.sink, self.name(shard), rows)
-        record = Record(shard.index, shard.key, Tally(), rows.num_rows)
-        Ledger(self.sink, self.stage).commit(record)
-        return record
+        return Record(shard.index, shard.key, Tally(), rows.num_rows)
 
 
 def write_rows(root: str, name: str, table: pa.Table) -> None:
-    """Write rows with a `row` column so that a range of it is read without the rest (sorted, small row groups)."""
+    """Write rows sorted by their `row` column, in small row groups, so that a range of rows can be read on its own."""
     import pyarrow.parquet as pq
 
     file = AtomicFile(root, name)

@@ -1,6 +1,6 @@
-"""Connected components of an edge list, each labelled with its smallest member.
+"""Connected components of an edge list, each labeled with its smallest member.
 
-Pure numpy: minimum labels are passed along edges and paths are halved until nothing changes (Shiloach and Vishkin, 1982).
+Pure NumPy: minimum labels propagate along edges, and paths are halved until nothing changes (Shiloach and Vishkin, 1982).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEAST = 1 << 20
-"""Edges that wait before they are merged into the forest, or as many as the forest has if that is more."""
+MIN_WAITING = 1 << 20
+"""Edges are merged into the forest once there are more of them than this, and more than the forest has rows."""
 
 
 def components(left: NDArray[np.int64], right: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All rows that have an edge (perhaps to themselves), ascending, and the smallest row of each one's component."""
+    """All rows with an edge (possibly to themselves), ascending, and the smallest row of the component of each."""
     import numpy as np
 
     nodes, flat = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -34,10 +34,10 @@ def components(left: NDArray[np.int64], right: NDArray[np.int64]) -> tuple[NDArr
 
 
 class Forest:
-    """Components of edges that arrive in pieces.
+    """Components of edges that are added in parts.
 
-    Memory grows with the rows that have an edge, not with the edges; work is linear up to the logarithm of a sort, for
-    edges are merged once as many wait as rows are known.
+    Memory grows with the number of rows that have an edge, not with the number of edges. Work is linear except for the
+    logarithm of a sort, since edges are merged once there are as many of them as known rows.
     """
 
     def __init__(self) -> None:
@@ -48,14 +48,14 @@ class Forest:
         self._edges = 0
 
     def add(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> None:
-        """Take edges between `left[i]` and `right[i]`."""
+        """Add edges between `left[i]` and `right[i]`."""
         self._waiting.append((left, right))
         self._edges += len(left)
-        if self._edges > max(LEAST, len(self._rows)):
+        if self._edges > max(MIN_WAITING, len(self._rows)):
             self._merge()
 
     def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """As `components`, over all edges so far."""
+        """The result of `components` for all edges so far."""
         self._merge()
         return self._rows, self._first
 

@@ -1,7 +1,7 @@
-"""Intermediate files of Arrow blocks: rows staged between phases, and exchanges that many units read a part of.
+"""Files of Arrow blocks: intermediate rows, and exchange files of which every shard of the next stage reads a part.
 
-An exchange file holds, for each block it was given, one record batch per partition; batch b belongs to partition
-b mod P. A reader of partition p opens every file of the exchange and reads only its batches.
+For each block, an exchange file holds one record batch per partition: batch b belongs to partition b mod P. The reader
+of partition p opens every file of the exchange and reads only the batches of p.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def typed(schema: pa.Schema) -> pa.Schema:
-    """`schema` with string in place of null: a column without any value yet."""
+    """`schema` with string instead of null, the type of a column without any value."""
     import pyarrow as pa
 
     return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in schema])
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """`table` with the columns and types of `schema`; missing columns are null. Raises InvalidJob when a type does not fit."""
+    """`table` with the columns and types of `schema`; missing columns are null. Raises InvalidJob if a type does not fit."""
     import pyarrow as pa
 
     if table.schema.equals(schema):
@@ -48,8 +48,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     extra = [name for name in table.column_names if name not in schema.names]
     if extra:
         raise InvalidJob(
-            f"Column {extra[0]} appears in some batches of rows and not in others. "
-            "Let the function that makes it return it always, with null where there is no value."
+            f"Column {extra[0]} is present in some batches of rows and missing in others. "
+            "Change the function that returns the column to return it for every row, with null if a row has no value."
         )
     return pa.table(columns, schema=schema)
 
@@ -57,12 +57,12 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _type_change(f: pa.Field, found: pa.DataType, why: str) -> InvalidJob:
     return InvalidJob(
         f"Column {f.name} is {f.type} in some batches of rows and {found} in others ({why}). "
-        f"Add a `cast` step that fixes its type, such as `cast: {{columns: {{{f.name}: string}}}}`."
+        f"Add a `cast` step that sets its type, such as `cast: {{columns: {{{f.name}: string}}}}`."
     )
 
 
 class BlockWriter:
-    """Writes one file of blocks, LZ4-compressed; visible under its name at `close`."""
+    """Writes one LZ4-compressed file of blocks, which becomes visible when it is closed."""
 
     def __init__(self, root: str, name: str) -> None:
         self._file = AtomicFile(root, name)
@@ -81,7 +81,7 @@ class BlockWriter:
         self._writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=self._schema))
 
     def write_partitions(self, table: pa.Table, parts: NDArray[np.int64], partitions: int) -> None:
-        """Append a table split in one record batch per partition, rows in order."""
+        """Append a table, split into one record batch per partition; rows keep their order."""
         import numpy as np
         import pyarrow as pa
 
@@ -92,7 +92,7 @@ class BlockWriter:
             self.write(table.slice(bounds[p], bounds[p + 1] - bounds[p]))
 
     def close(self) -> None:
-        """Give the file its name. A file that got no block is not written."""
+        """Move the file to its final name. A file without blocks is not written."""
         if self._writer is None:
             self._file.abort()
             return
@@ -100,18 +100,17 @@ class BlockWriter:
         self._file.commit()
 
     def abort(self) -> None:
-        """Leave nothing; never raises."""
+        """Delete what was written. Never raises."""
         self._file.abort()
 
 
 def read_blocks(root: str, name: str) -> Iterator[pa.Table]:
-    """The blocks of one file, in order; none when it was not written."""
+    """The blocks of one file, in order; none if the file was not written."""
     yield from _batches(root, name, 0, 1)
 
 
 def read_partition(root: str, names: Sequence[str], partition: int, partitions: int) -> pa.Table | None:
-    """All rows of one partition over the files of an exchange, in file and block order; None when no file was written."""
-
+    """All rows of one partition in the files of an exchange, in file and block order; None if no file was written."""
     tables = [t for name in names for t in _batches(root, name, partition, partitions)]
     return exact_concat(tables) if tables else None
 

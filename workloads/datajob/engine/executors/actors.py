@@ -1,7 +1,7 @@
-"""Actors that keep their models: as many as there is work for, each with a few units at a time.
+"""A pool of actors that keep models loaded: as many as there is work for, each with a few shards at a time.
 
-Ray Data starts its actors when a dataset runs, seconds after Ray itself is up; these start at once and load their
-models while the input is still being listed. While one unit of an actor waits for answers, its next one is read.
+Ray Data starts its actors when a dataset runs, seconds after Ray has started. These actors start at once and load their
+models while the input is listed. While one shard of an actor waits for the model, the actor reads the next one.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from datajob.engine.events import Note
 from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker import model_registry
-from datajob.engine.worker.tasks import ShardFailure, Task, attempt, use_python_path
+from datajob.engine.worker.task import ShardFailure, Task, run_shard, use_python_path
 from datajob.errors import DataJobError
 
 IN_FLIGHT = 3
-"""Units that an actor works on at a time."""
-MOST_DEATHS = 3
-"""Processes that a unit may take with it before it is given up."""
-PATIENCE_SECONDS = 5.0
+"""Maximum number of shards that an actor processes at a time."""
+MAX_DEATHS = 3
+"""The run fails after this many actors died with the same shard."""
+WAIT_SECONDS = 5.0
 
 
 @dataclass(eq=False)
 class _Member:
-    """An actor and what it is doing."""
+    """An actor and the shards that it processes."""
 
     actor: Any
     starting: Any
-    """A reference that is there once the process runs; None from then on."""
+    """A reference that is ready once the process has started; None from then on."""
     running: dict[Any, Shard] = field(default_factory=dict)
 
 
 class ActorPool:
-    """Runs units on actors; grows while units wait, shrinks when none do. A unit whose actor died is run again."""
+    """Runs shards on actors. Grows while shards are waiting and shrinks when none are. Shards of a dead actor run again."""
 
     def __init__(self, placement: Placement, python_path: tuple[str, ...], promised: bool = False) -> None:
-        """Raises InvalidJob when no machine is large enough for an actor, and none is `promised` that is."""
+        """Raises InvalidJob if no machine is large enough for an actor, unless resources are `promised`."""
         assert placement.actors is not None
         refuse_impossible(placement, promised)
         self._placement = placement
@@ -52,13 +52,13 @@ class ActorPool:
         self._least, self._most = placement.actors
         self._members: list[_Member] = []
         self._deaths: Counter[int | None] = Counter()
-        """By unit; None: while starting."""
+        """By shard; None: during startup."""
         self._began = self._heard = time.monotonic()
-        """When it began, and when an actor ran last or it was said that none does."""
+        """Time of the start, and of the last sign of a running actor or the last notice that there is none."""
         self._resize(self._least * IN_FLIGHT)
 
     def run(self, task: Task, shards: Sequence[Shard]) -> Generator[Record | ShardFailure | Note, None, None]:
-        """Each unit once, as they finish. Notes say that there is no room for any actor."""
+        """Run each shard once. Yields notes while no actor can start."""
         import ray
 
         shared = ray.put(task)
@@ -67,7 +67,7 @@ class ActorPool:
             self._resize(len(todo) + self._busy())
             self._hand_out(shared, todo)
             waiting = [ref for m in self._members for ref in (*m.running, *([] if m.starting is None else [m.starting]))]
-            done, _ = ray.wait(waiting, num_returns=1, timeout=PATIENCE_SECONDS)
+            done, _ = ray.wait(waiting, num_returns=1, timeout=WAIT_SECONDS)
             for ref in done:
                 yield from self._collect(ref, todo)
             if any(m.starting is None for m in self._members):
@@ -77,23 +77,23 @@ class ActorPool:
                 yield Note(notice(self._placement, self._heard - self._began))
 
     def close(self) -> None:
-        """End all actors."""
+        """Stop all actors."""
         for member in self._members:
-            _end(member)
+            _stop(member)
         self._members.clear()
 
     def _busy(self) -> int:
         return sum(len(m.running) for m in self._members)
 
     def _resize(self, shards: int) -> None:
-        """As many actors as these units keep busy, within the limits; those with nothing to do go first."""
+        """Start or stop actors, so that as many run as these shards keep busy, within the limits. Idle actors stop first."""
         wanted = max(1, min(shards, max(self._least, min(self._most, math.ceil(shards / IN_FLIGHT)))))
         while len(self._members) < wanted:
             self._members.append(self._start())
         idle = [m for m in self._members if not m.running]
         for member in idle[: len(self._members) - wanted]:
             self._members.remove(member)
-            _end(member)
+            _stop(member)
 
     def _start(self) -> _Member:
         import ray
@@ -109,7 +109,7 @@ class ActorPool:
         return _Member(actor, actor.ready.remote())
 
     def _hand_out(self, task: Any, todo: deque[Shard]) -> None:
-        """Give waiting units to the actors that have the fewest; none to those that are still starting."""
+        """Assign waiting shards to the actors with the fewest shards, without those that are still starting."""
         while todo:
             most = shards_at_once(len(todo), len(self._members))
             free = [m for m in self._members if m.starting is None and len(m.running) < most]
@@ -123,7 +123,7 @@ class ActorPool:
         import ray
 
         member = next((m for m in self._members if ref in m.running or ref is m.starting), None)
-        if member is None:  # its actor died with another one of its units
+        if member is None:  # its actor died with another one of its shards
             return
         try:
             outcome = ray.get(ref)
@@ -139,33 +139,36 @@ class ActorPool:
         yield outcome
 
     def _record_death(self, member: _Member, error: Exception) -> None:
-        """Count a death. Raises DataJobError when the same units, or starting itself, killed too many."""
+        """Count a death. Raises DataJobError if too many actors died with the same shard, or during startup."""
         lost = [u.index for u in member.running.values()] if member.starting is None else [None]
         for index in lost:
             self._deaths[index] += 1
-            if self._deaths[index] >= MOST_DEATHS:
-                where = "at its start" if index is None else f"at shard {index}"
-                said = " ".join(str(error).split())[:600]
+            if self._deaths[index] >= MAX_DEATHS:
+                where = "during startup" if index is None else f"while it processed shard {index}"
+                cause = " ".join(str(error).split())[:600]
                 raise DataJobError(
-                    f"A process that runs a model died {MOST_DEATHS} times {where}: {said}. Most often its memory was too "
-                    "small for the model: raise `memory` of its workers, or use fewer `actors` on each."
+                    f"A model process died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "
+                    "increase `memory` of the workers, or use fewer `actors` on each of them."
                 ) from error
 
 
 def shards_at_once(waiting: int, actors: int) -> int:
-    """How many units an actor may have at a time: fewer when few wait, so that at the end no actor has several while another
-    has none (guided self-scheduling, Polychronopoulos and Kuck 1987)."""
+    """Number of shards that an actor may have at a time.
+
+    It decreases with the number of waiting shards, so that at the end no actor has several shards while another one has
+    none (guided self-scheduling, Polychronopoulos and Kuck 1987).
+    """
     return min(IN_FLIGHT, math.ceil(waiting / actors))
 
 
-def _end(member: _Member) -> None:
+def _stop(member: _Member) -> None:
     import ray
 
     ray.kill(member.actor)
 
 
 class _ModelActor:
-    """Loads the models of a segment at once, and runs units with them."""
+    """Starts loading the models of a stage at once, and runs shards with them."""
 
     def __init__(self, models_and_device: bytes, python_path: tuple[str, ...]) -> None:
         use_python_path(python_path)
@@ -175,13 +178,13 @@ class _ModelActor:
         self._tasks: dict[Any, Task] = {}
 
     def ready(self) -> None:
-        """Return once the process runs."""
+        """Return once the process has started."""
 
     def run(self, task: list[Any], shard: Shard) -> Record | ShardFailure:
-        """Do a unit of a task, which is fetched once."""
+        """Run a shard. The task is fetched once."""
         import ray
 
         (reference,) = task
         if reference not in self._tasks:
             self._tasks[reference] = ray.get(reference)
-        return attempt(self._tasks[reference], shard)
+        return run_shard(self._tasks[reference], shard)

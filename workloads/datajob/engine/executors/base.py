@@ -1,4 +1,4 @@
-"""What an executor is: it runs the shards of a stage and yields their outcomes."""
+"""The interface of executors: run the shards of a stage and yield their outcomes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.events import Note
 from datajob.engine.executors.placement import Placement
-from datajob.engine.worker.tasks import ShardFailure, Task
+from datajob.engine.worker.task import ShardFailure, Task
 
 Outcomes = Generator[Record | ShardFailure | Note, None, None]
 
 
 class Executor(Protocol):
-    """Runs units and gives their records as they finish, in any order."""
+    """Runs shards and yields their commit records in the order in which they complete."""
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
-        """Each unit once. Closing the iterator early stops the rest."""
+        """Run each shard once. Closing the generator stops the remaining shards."""
 
     @property
     def promised(self) -> bool:
-        """True when resources that are not up yet will come."""
+        """True if resources that are not available yet will be: the cluster is created for the job."""
 
     def available(self) -> dict[str, float]:
-        """Ray resources that are up."""
+        """Ray resources that are available now."""
 
     def close(self) -> None:
-        """Give back what was started."""
+        """Stop everything that was started."""

@@ -1,4 +1,4 @@
-"""Actors that find no place: said at once where they never will, and after a while where they may have to wait."""
+"""Detects actors that cannot start: an error if no machine is large enough, a notice if they have to wait."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from datajob.engine.executors.placement import Placement
 from datajob.errors import InvalidJob
 
 NOTICE_SECONDS = 60.0
-"""How long actors may be on their way before it is said that none has come, and from then on every so often."""
+"""Time after which a notice says that no actor has started; repeated at the same interval."""
 
 
 def refuse_impossible(placement: Placement, promised: bool) -> None:
-    """Raises InvalidJob when no machine of Ray is as large as an actor, and none is `promised` that is."""
+    """Raise InvalidJob if no machine of the Ray cluster is large enough for an actor, unless resources are `promised`."""
     if promised:
         return
     largest = _largest()
     for name, wanted in _wanted(placement).items():
         if wanted > largest.get(name, 0):
             raise InvalidJob(
-                f"A process with the model is to have {wanted:g} {name}, and the largest machine here has "
-                f"{largest.get(name, 0):g}. Ask for less in `actors` of the step "
-                f"(`{'cpus' if name == 'CPU' else 'accelerators'}`), or run the job where there is more."
+                f"A model process requires {wanted:g} {name}, but the largest machine of the cluster has "
+                f"{largest.get(name, 0):g}. Request less in `actors` of the step "
+                f"(`{'cpus' if name == 'CPU' else 'accelerators'}`), or run the job on a larger machine."
             )
 
 
 def notice(placement: Placement, seconds: float) -> str:
-    """Why no actor may have come yet, as far as Ray knows."""
+    """A message about the resources that actors wait for."""
     import ray
 
     total, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
     each = " and ".join(f"{wanted:g} {name}" for name, wanted in _wanted(placement).items())
-    there = ", ".join(f"{total.get(name, 0):g} {name} of which {free.get(name, 0):g} free" for name in _wanted(placement))
+    there = ", ".join(f"{total.get(name, 0):g} {name} ({free.get(name, 0):g} free)" for name in _wanted(placement))
     return (
-        f"No process with the model has started in {seconds:.0f} seconds. Each needs {each}; the cluster has {there}. "
-        "The job goes on as soon as there is room: check that workers with these resources are coming, or stop what takes them."
+        f"No model process has started within {seconds:.0f} seconds. Each requires {each}; the cluster has {there}. "
+        "The job continues as soon as capacity is available: check that workers with these resources are starting, or stop "
+        "the workloads that use them."
     )
 
 
@@ -42,7 +43,7 @@ def _wanted(placement: Placement) -> dict[str, float]:
 
 
 def _largest() -> dict[str, float]:
-    """The most of each resource that a single machine has."""
+    """The largest amount of each resource on a single machine."""
     import ray
 
     largest: dict[str, float] = {}

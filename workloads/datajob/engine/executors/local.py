@@ -1,4 +1,4 @@
-"""The local executor: shards run one after the other in this process."""
+"""The local executor: one shard after the other, in this process."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from datajob.engine.commit.shard import Shard
 from datajob.engine.executors.base import Outcomes
 from datajob.engine.executors.placement import Placement
-from datajob.engine.worker.tasks import Task, attempt
+from datajob.engine.worker.task import Task, run_shard
 
 
 class LocalExecutor:
-    """Runs units one after the other in this process: nothing to start, right for small inputs."""
+    """Runs shards in this process. Nothing has to be started, which suits small inputs."""
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
-        """Units in their order."""
+        """Run the shards in order."""
         for shard in shards:
-            yield attempt(task, shard)
+            yield run_shard(task, shard)
 
     promised = False
 
     def available(self) -> dict[str, float]:
-        """One processor."""
+        """One CPU."""
         return {"CPU": 1.0}
 
     def close(self) -> None:

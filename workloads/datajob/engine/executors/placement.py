@@ -1,4 +1,4 @@
-"""Where the units of a segment run: CPU tasks for cleaning, actors that keep their model for inference. Pure."""
+"""Decides where the shards of a stage run: as CPU tasks, or on actors that keep models loaded. Pure."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from datajob.operators.base import Device, Model, ModelResources
 
 RAY_RESOURCE = {"gpu": "GPU", "npu": "NPU"}
 MEMORY_SHARE = 0.8
-"""Of the memory that Ray knows of, for copies of a model on CPUs."""
+"""Share of the memory of the cluster that copies of a model may use on CPUs."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What a unit needs of the worker that runs it."""
+    """What a shard requires from the worker that runs it."""
 
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     resources: tuple[tuple[str, float], ...] = ()
     actors: tuple[int, int] | None = None
-    """Fewest and most actors that keep their models loaded; None: stateless tasks."""
+    """Minimum and maximum number of actors that keep models loaded; None: stateless tasks."""
     models: tuple[Model, ...] = ()
-    """What the actors load."""
+    """The models that each actor loads."""
     device: Device = field(default_factory=Device)
-    """What each of them is given."""
+    """The device of each actor."""
 
 
 def place(fused: FusedSteps | None, resources: Resources, available: Mapping[str, float], promised: bool = False) -> Placement:
-    """The placement of a segment on a cluster that has `available` Ray resources.
+    """The placement of fused steps on a cluster with the `available` Ray resources.
 
-    Inference goes to the accelerators that the job asks for; where they are `promised` (a cluster made for the job) it
-    waits for them. On a machine of its own the job takes the accelerators that are there, or else the CPUs.
+    Inference uses the accelerators that the job requests, and waits for them if they are `promised` (a cluster that is
+    created for the job). On a single machine, it uses the accelerators that are available, or otherwise the CPUs.
     """
     models = () if fused is None else tuple(s.operator for s in fused.steps if isinstance(s.operator, Model))
     if fused is None or not models:
         return Placement()
-    needs = _together([m.needs() for m in models])
+    needs = _combined([m.needs() for m in models])
     if fused.accelerated:
         asked = resources.accelerator
         if asked is not None and (promised or available.get(RAY_RESOURCE[asked.type], 0) > 0):
@@ -50,8 +50,8 @@ def place(fused: FusedSteps | None, resources: Resources, available: Mapping[str
     return _on_cpus(models, needs, available)
 
 
-def _together(needs: list[ModelResources]) -> ModelResources:
-    """What an actor needs that holds several models."""
+def _combined(needs: list[ModelResources]) -> ModelResources:
+    """The resources of an actor that keeps several models loaded."""
     memory = [n.memory for n in needs]
     return ModelResources(
         max(n.accelerators for n in needs),
@@ -80,7 +80,7 @@ def _on_accelerators(models: tuple[Model, ...], needs: ModelResources, kind: str
 
 
 def _on_cpus(models: tuple[Model, ...], needs: ModelResources, available: Mapping[str, float]) -> Placement:
-    """One actor per core as far as memory reaches for copies; of a model of unknown size one copy, with all cores."""
+    """One actor per core as far as memory permits. A model of unknown size gets one actor with all cores."""
     cores = max(1, int(available.get("CPU", 1)))
     if needs.memory is None and needs.most is None:
         return Placement(cores, actors=(1, 1), models=models, device=Device("cpu", cores))

@@ -1,4 +1,7 @@
-"""Who runs the units of a phase: this process, or Ray Data on a cluster. Only this file and the pool know Ray."""
+"""The Ray executor: shards run as tasks of Ray Data or, if they use models, on actors.
+
+Only this module, `actors` and `capacity` import Ray.
+"""
 
 from __future__ import annotations
 
@@ -14,47 +17,54 @@ from datajob.engine.commit.shard import Shard
 from datajob.engine.executors.actors import ActorPool
 from datajob.engine.executors.base import Outcomes
 from datajob.engine.executors.placement import Placement
-from datajob.engine.worker.tasks import RowsTask, ShardFailure, Task, attempt
+from datajob.engine.worker.rows_task import RowsTask
+from datajob.engine.worker.task import ShardFailure, Task, run_shard
 
 OBJECT_STORE_BYTES = 256 << 20
-"""Of a Ray started on this machine: blocks between tasks are small, rows stay in files."""
+"""Object store of a Ray that is started on this machine. Small, since rows stay in files and only records are exchanged."""
 
 
 class RayExecutor:
-    """Runs units as tasks of Ray Data, or on actors where they keep models.
+    """Runs shards on Ray: on an existing cluster, or on a Ray that is started on this machine.
 
-    Ray is started by the thread that makes this: a fork from another one, with Arrow's threads alive, kills the child.
+    Ray is started in the calling thread: a fork from another thread, while Arrow's threads are alive, kills the child.
     """
 
-    def __init__(self, address: str | None = None, tables: bool = True) -> None:
+    def __init__(self, address: str | None = None, preload: bool = True) -> None:
+        """Connect to `address`, or start Ray. `preload` imports Ray Data meanwhile: tasks need it, actors do not."""
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 
-        self._pool: ActorPool | None = None
-        warm = threading.Thread(target=_import_ray_data, name="import-ray-data", daemon=True)
-        if tables:
-            warm.start()
+        self._early_pool: ActorPool | None = None
+        """Actors that were started before the shards are known. The first stage with models takes them over."""
+        importing = threading.Thread(target=_import_ray_data, name="import-ray-data", daemon=True)
+        if preload:
+            importing.start()
         self._ours = not ray.is_initialized()
-        address = address or os.environ.get("RAY_ADDRESS")
         self._promised = bool(address)
         if self._ours:
             own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        if tables:
-            warm.join()
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+        if preload:
+            importing.join()
 
     @property
     def promised(self) -> bool:
-        """True on a cluster made for the job, where what it asks for will be there."""
+        """True on an existing cluster: it provides what the job requests."""
         return self._promised
 
-    def warm(self, placement: Placement, python_path: tuple[str, ...]) -> None:
-        """Start the actors of the first phase before its units are known."""
-        if placement.actors is not None and self._pool is None:
-            self._pool = ActorPool(placement, python_path, self._promised)
+    def start_actors(self, placement: Placement, python_path: tuple[str, ...]) -> None:
+        """Start the actors of the first stage before its shards are known; `run` takes them over."""
+        if placement.actors is not None:
+            self._early_pool = ActorPool(placement, python_path, self._promised)
+
+    def _take_pool(self, placement: Placement, python_path: tuple[str, ...]) -> ActorPool:
+        """The actors that were started early, for the first stage that uses actors; new ones for every other stage."""
+        pool, self._early_pool = self._early_pool, None
+        return pool or ActorPool(placement, python_path, self._promised)
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
-        """Units as they finish; a unit whose worker died is run again by Ray."""
+        """Run the shards. If a worker dies, Ray runs its shard again."""
         if not shards:
             return
         if placement.actors is not None:
@@ -72,31 +82,30 @@ class RayExecutor:
 
     def _on_actors(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         assert isinstance(task, RowsTask)
-        pool = self._pool or ActorPool(placement, task.python_path, self._promised)
-        self._pool = None
+        pool = self._take_pool(placement, task.python_path)
         try:
             yield from pool.run(task, shards)
         finally:
             pool.close()
 
     def available(self) -> dict[str, float]:
-        """What the cluster has now."""
+        """The resources of the cluster."""
         import ray
 
         return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Stop a Ray that was started here."""
+        """Stop the actors, and Ray if it was started here."""
         import ray
 
-        if self._pool is not None:
-            self._pool.close()
+        if self._early_pool is not None:
+            self._early_pool.close()
         if self._ours:
             ray.shutdown()
 
 
 def _import_ray_data() -> None:
-    """Ray's processes take seconds to start; the import of Ray Data fits in between."""
+    """Import and configure Ray Data. The import takes seconds, and so does the start of Ray: they can run in parallel."""
     import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -108,12 +117,12 @@ def _import_ray_data() -> None:
 
 
 class _Worker:
-    """Runs the units whose numbers arrive."""
+    """Runs the shards with the given numbers."""
 
     def __init__(self, task: Task, shards: tuple[Shard, ...]) -> None:
         self._task = task
-        self._units = shards
+        self._shards = shards
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        outcomes = [pickle.dumps(attempt(self._task, self._units[int(i)])) for i in batch["id"]]
+        outcomes = [pickle.dumps(run_shard(self._task, self._shards[int(i)])) for i in batch["id"]]
         return {"outcome": outcomes}

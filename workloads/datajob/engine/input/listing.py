@@ -1,4 +1,4 @@
-"""Lists the input of a run and cuts it in shards: the only look at the data before work begins."""
+"""Lists the input of a run and cuts it into shards. Only this module opens data before the first stage starts."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 THREADS = 16
-FEW = 16
-"""Files up to which those are cut that have to be looked through for it; more keep a cluster busy as they are."""
+FEW_FILES = 16
+"""Formats that must scan a file to cut it do so only up to this many files; more files keep a cluster busy without it."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Listing:
     size: int
     """Bytes."""
     target: int
-    """Bytes of a shard."""
+    """Bytes of input per shard."""
 
 
 def list_input(readers: Sequence[Reader], target: int | None, inference: bool, lenient: bool = False) -> Listing:
     """List the files of all readers, unite their columns and cut shards.
 
-    When `lenient`, files that cannot be read do not count here; they are met again, and counted, when they are read.
+    If `lenient`, files that cannot be read are ignored here. They are counted as failed when a worker reads them.
 
-    Raises InputError when something is missing or unreadable, or when a column has types that do not unite.
+    Raises InputError if a file is missing or unreadable, or if the types of a column cannot be united.
     """
     files = [reader.files() for reader in readers]
     size = sum(f.size for some in files for f in some)
@@ -78,7 +78,7 @@ def _line_target(reader: Reader, files: Sequence[InputFile], target: int, lenien
 
 
 def _divided(shards: Sequence[ShardFragments], readers: Sequence[Reader], lenient: bool) -> list[ShardFragments]:
-    """Shards of few rows out of those of one fragment whose format tells how many rows it has."""
+    """Divide shards of one fragment into shards of a few rows, if the format provides the number of rows."""
 
     def one(shard: ShardFragments) -> list[ShardFragments]:
         try:
@@ -125,16 +125,16 @@ def _fragments(reader: Reader, files: Sequence[InputFile], target: int, lenient:
                 return [Fragment(file, 0, -1, file.size)]
             raise
 
-    if reader.cutting_reads and len(files) > FEW:
+    if reader.cutting_reads and len(files) > FEW_FILES:
         return [Fragment(file, 0, -1, file.size) for file in files]
-    large = [f for f in files if f.size > target]  # only these have to be opened to be cut
+    large = [f for f in files if f.size > target]  # only these are opened
     with ThreadPoolExecutor(THREADS) as pool:
         pieces = dict(zip(large, pool.map(cut, large), strict=True))
     return list(itertools.chain.from_iterable(pieces[f] if f.size > target else cut(f) for f in files))
 
 
 def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The columns of all sources. Raises InputError when no type holds the values that two sources have in a column."""
+    """The columns of all sources. Raises InputError if no type holds the values that two sources have in a column."""
     import pyarrow as pa
 
     if len(schemas) == 1:
@@ -148,7 +148,7 @@ def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:
             except pa.ArrowException as error:
                 raise InputError(
                     f"Column {field.name} is {field.type} in source {number} but {known} in the sources before it, and no type "
-                    "holds the values of both without loss. Declare its type in `schema` where the format has it, or leave the "
-                    "column out (`columns`) in one of them."
+                    "holds the values of both without loss. Declare its type in `schema` if the format supports it, or exclude "
+                    "the column from one of them (`columns`)."
                 ) from error
     return pa.schema(list(kinds.items()))

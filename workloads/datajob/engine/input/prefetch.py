@@ -1,74 +1,85 @@
-"""Reading ahead of small remote files, whose time goes into waiting for the store: several at once, handed on in order."""
+"""Reads small remote files in advance, several at once and in order: most of their time is waiting for the storage."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datajob.errors import DataJobError
-from datajob.formats.base import Fragment, OnBadRecord
+from datajob.errors import InputError
+from datajob.formats.base import Fragment
 from datajob.formats.storage import scheme_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 WINDOW = 16
-"""Files on their way at once."""
+"""Number of files that are read at once."""
 SMALL = 1 << 20
-"""Bytes up to which a file is read ahead; a worker holds WINDOW of them."""
-
-Read = Callable[[Fragment, OnBadRecord], Iterator["pa.Table"]]
+"""Files up to this many bytes are prefetched; a worker holds up to WINDOW of them."""
 
 
-@dataclass
-class Loaded:
-    """What reading a file gave, up to the error that ended it."""
+@dataclass(frozen=True)
+class BadRecord:
+    """A record, or a whole file, that cannot be read."""
 
-    tables: list[pa.Table] = field(default_factory=list)
-    bad: list[tuple[str, str]] = field(default_factory=list)
-    error: DataJobError | None = None
+    record: str
+    """The record as text, or the path of the file."""
+    reason: str
+    error: InputError | None = None
+    """For a file, the error to raise if the job must stop."""
 
 
-def prefetch(fragments: Sequence[Fragment], read: Read, on_bad: OnBadRecord) -> Iterator[tuple[Fragment, Iterator[pa.Table]]]:
-    """Each fragment with its tables, in order. What reading raises is raised when the tables are asked for."""
-    if not any(map(_is_worth_it, fragments)):
-        yield from ((fragment, read(fragment, on_bad)) for fragment in fragments)
+OnBad = Callable[[BadRecord], None]
+Read = Callable[[Fragment, OnBad], Iterator["pa.Table"]]
+
+
+def prefetch(fragments: Sequence[Fragment], read: Read, on_bad: OnBad) -> Iterator[pa.Table]:
+    """The tables of all fragments, in order. Bad records and exceptions appear in their places."""
+    if not any(map(_is_small_and_remote, fragments)):
+        for fragment in fragments:
+            yield from read(fragment, on_bad)
         return
-
-    def load(fragment: Fragment) -> Loaded:
-        loaded = Loaded()
-        try:
-            loaded.tables.extend(read(fragment, lambda record, reason: loaded.bad.append((record, reason))))
-        except DataJobError as error:
-            loaded.error = error
-        return loaded
-
-    with ThreadPoolExecutor(WINDOW, thread_name_prefix="read-ahead") as pool:
-        waiting: deque[tuple[Fragment, Future[Loaded] | None]] = deque()
+    with ThreadPoolExecutor(WINDOW, thread_name_prefix="prefetch") as pool:
+        waiting: deque[Fragment | Future[_Prefetched]] = deque()
         coming = iter(fragments)
         try:
             while True:
-                while len(waiting) < WINDOW and (fragment := next(coming, None)) is not None:
-                    waiting.append((fragment, pool.submit(load, fragment) if _is_worth_it(fragment) else None))
+                while len(waiting) < WINDOW and (following := next(coming, None)) is not None:
+                    small = _is_small_and_remote(following)
+                    waiting.append(pool.submit(_Prefetched, following, read) if small else following)
                 if not waiting:
                     return
-                fragment, future = waiting.popleft()
-                yield fragment, _tables(future, on_bad) if future else read(fragment, on_bad)
+                first = waiting.popleft()
+                yield from first.result().replay(on_bad) if isinstance(first, Future) else read(first, on_bad)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _is_worth_it(fragment: Fragment) -> bool:
+class _Prefetched:
+    """Everything that reading a small file gave, up to the exception that ended it."""
+
+    def __init__(self, fragment: Fragment, read: Read) -> None:
+        self._found: list[pa.Table | BadRecord] = []
+        self._error: Exception | None = None
+        try:
+            for table in read(fragment, self._found.append):
+                self._found.append(table)
+        except Exception as error:  # noqa: BLE001 - raised again by `replay`
+            self._error = error
+
+    def replay(self, on_bad: OnBad) -> Iterator[pa.Table]:
+        """The same tables, bad records and exception."""
+        for each in self._found:
+            if isinstance(each, BadRecord):
+                on_bad(each)
+            else:
+                yield each
+        if self._error is not None:
+            raise self._error
+
+
+def _is_small_and_remote(fragment: Fragment) -> bool:
     return fragment.file.size <= SMALL and bool(scheme_of(fragment.file.path))
-
-
-def _tables(future: Future[Loaded], on_bad: OnBadRecord) -> Iterator[pa.Table]:
-    loaded = future.result()
-    for record, reason in loaded.bad:
-        on_bad(record, reason)
-    yield from loaded.tables
-    if loaded.error is not None:
-        raise loaded.error

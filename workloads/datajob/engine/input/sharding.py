@@ -1,7 +1,7 @@
 """How the listed input is cut into shards. Pure and deterministic.
 
-The cut depends on the listing alone, never on the size of the cluster. A new file changes only the shards next to it: a run
-on changed input reuses the results that the change does not affect.
+The cut depends on the listing only, not on the size of the cluster. A new file changes only the shards next to it: a run
+on changed input reuses all results that the change does not affect.
 """
 
 from __future__ import annotations
@@ -19,54 +19,40 @@ TARGETS = ((1 << 30, 16 * MIB), (64 << 30, 64 * MIB))
 
 
 LARGEST = 256 * MIB
-
-
 MAX_FRAGMENTS = 4096
-
+"""Maximum number of fragments in a shard."""
 
 MODEL_SHARDS = 8
-
-
+"""Minimum number of shards for a stage with a model, if the input is large enough."""
 MODEL_SMALLEST, MODEL_LARGEST = 4 << 10, 128 * MIB
-
-
+"""Limits for the bytes of a shard that a model processes."""
 MODEL_FILES = ((1 << 10, 8), (100_000, 32))
-
-
+"""(input up to this many files, files of a shard that a model processes); above the last, MODEL_MOST_FILES."""
 MODEL_MOST_FILES = 128
-"""As TARGETS, for shards that a model works on: (files up to this many, files of a shard)."""
-
-
 MODEL_ROWS = 16
-"""Rows of a shard cut out of a fragment whose rows are counted; more where it has more than this times MODEL_PARTS."""
-
-
+"""Rows per shard if a fragment with a known number of rows is divided. Fragments with more than MODEL_ROWS * MODEL_PARTS
+rows get larger shards."""
 MODEL_PARTS = 16
-"""Shards that one fragment is divided among at most: each of them reads it up to its own rows."""
-
-
+"""Maximum number of shards that one fragment is divided into. Each of them reads the fragment up to the end of its rows."""
 MODEL_LINES = (8, 2048)
-"""Fewest and most rows of a shard of a file of lines, such as a list of paths of images."""
-
-
+"""Minimum and maximum rows of a shard from a file of lines, such as a list of image paths."""
 MODEL_LINE_SHARDS = 512
-"""Between those limits, into how many shards such rows are cut."""
-
+"""Number of shards that such a file is cut into, within these limits."""
 
 BOUNDARY = 8
-"""After its minimum size a shard ends at the first file whose name's hash is divisible by this."""
+"""Once a shard has its minimum size, it ends at the first file whose hashed name is divisible by this."""
 
 
 @dataclass(frozen=True)
 class ShardFragments:
-    """Fragments of one source that are read, processed and committed together."""
+    """The fragments of one source that a shard reads."""
 
     source: int
     fragments: tuple[Fragment, ...]
     rows: tuple[int, int] | None = None
-    """Half-open range of the rows of its only fragment; None: all rows."""
+    """Half-open range of rows, if there is only one fragment; None: all rows."""
     share: int = 1
-    """How many shards its fragments are divided among."""
+    """Number of shards that the fragments are divided into."""
 
     @property
     def weight(self) -> int:
@@ -74,44 +60,44 @@ class ShardFragments:
         return sum(f.weight for f in self.fragments) // self.share
 
     def identity(self) -> list[Any]:
-        """What of the input makes this shard what it is."""
+        """What identifies the input of the shard: a change makes it a different shard."""
         files = [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]
         return [self.source, files] if self.rows is None else [self.source, files, self.rows]
 
     def divided(self, rows: int, most: int) -> list[ShardFragments]:
-        """At most `most` shards of consecutive rows of this one, whose only fragment has `rows` rows."""
+        """Divide the only fragment, which has `rows` rows, into at most `most` shards of consecutive rows."""
         parts = max(1, min(most, rows))
         edges = [rows * part // parts for part in range(parts + 1)]
         return [ShardFragments(self.source, self.fragments, edge, parts) for edge in pairwise(edges)]
 
 
 def model_target(total_bytes: int) -> int:
-    """Bytes of input of one shard that a model works on: small ones, since a row costs so much more than its bytes."""
+    """Bytes of input of a shard that a model processes. Such shards are small: a row costs much more than its size suggests."""
     wanted = max(MODEL_SMALLEST, total_bytes // MODEL_SHARDS)
     return int(min(MODEL_LARGEST, 1 << (wanted - 1).bit_length()))
 
 
 def model_line_target(target: int, total_bytes: int, row_bytes: int) -> int:
-    """As `model_target`, where rows are lines of about `row_bytes`: of a list of paths the bytes say nothing of the work."""
+    """Like `model_target`, for lines of about `row_bytes`: the size of a list of paths does not indicate the work."""
     least, most = MODEL_LINES
     rows = max(least, min(most, total_bytes // row_bytes // MODEL_LINE_SHARDS))
     return int(min(target, 1 << (rows * row_bytes - 1).bit_length()))
 
 
 def model_fragments(files: int) -> int:
-    """Files of one shard that a model works on: what an interrupted job repeats at most, times the units in flight."""
+    """Maximum number of files of a shard that a model processes. An interrupted job repeats at most the shards in progress."""
     return next((most for limit, most in MODEL_FILES if files <= limit), MODEL_MOST_FILES)
 
 
 def shard_target(total_bytes: int) -> int:
-    """Bytes of input of one shard, in coarse steps so that growing input rarely changes it."""
+    """Bytes of input of a shard, in coarse steps, so that a growing input rarely changes it."""
     return next((target for limit, target in TARGETS if total_bytes <= limit), LARGEST)
 
 
 def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MAX_FRAGMENTS) -> list[ShardFragments]:
     """Group consecutive fragments into shards of `target`/2 to `target` bytes and at most `most` fragments.
 
-    Small files end a shard where the hash of a name says so (content-defined chunking, as in rsync and restic).
+    Between small files, the hash of a file name defines where a shard ends (content-defined chunking, as in rsync).
     """
     shards: list[ShardFragments] = []
     current: list[Fragment] = []

@@ -1,4 +1,4 @@
-"""A job that only measures: the sources of another job, its steps up to a point, and what its filters would drop there."""
+"""Derives a job that only measures: the sources and first steps of another job, followed by an `analyze` step."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 
 class InputSample(Sample):
-    """The share of the input that is looked at: drawn independently of the `sample` steps of the job."""
+    """Sample the input, independently of the `sample` steps of the job."""
 
 
 class NoRows(FlatMap):
-    """The end of a job whose rows nobody wants."""
+    """Discard all rows: the job only produces a report."""
 
     def expand(self, batch: Batch) -> pa.Table:
-        """None of the rows."""
+        """No rows."""
         return batch.table.slice(0, 0)
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What to measure, and of which rows."""
+    """What to measure, and for which rows."""
 
     column: str | None = None
-    """The text; None: that of the job's first filter that has limits, else `text`."""
+    """Text column; None: that of the first filter with limits in the job, otherwise `text`."""
     columns: tuple[str, ...] = ()
-    """Numeric columns to describe as they are."""
+    """Numeric columns whose values are measured."""
     measures: tuple[str, ...] = ()
-    """Operators whose measures are taken besides those of the job; empty: the usual ones."""
+    """Operators to measure with, in addition to the filters of the job; empty: the defaults of `analyze`."""
     sample: float = 1.0
-    """Share of the rows that is looked at."""
+    """Share of the rows to measure."""
     after: str | None = None
-    """Name of the last step that is done before; None: no step is."""
+    """Name of the last step to run before measuring; None: measure the rows of the sources."""
 
 
 def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
-    """The job that measures; it writes no rows, only its report, into `folder`.
+    """The job that measures. It writes no rows, only a report in `folder`.
 
-    Raises InvalidJob for an unknown step or measure.
+    Raises InvalidJob if a step or a measure does not exist.
     """
     steps = job_steps(job.spec)
     filters = {step.name: step.operator for step in steps if isinstance(step.operator, Filter)}
@@ -76,7 +76,7 @@ def _custom(operator: type[Operator], **params: Any) -> dict[str, Any]:
 
 
 def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
-    """Of the `analyze` step: what is asked for, else as the job's filters have it."""
+    """Parameters of the `analyze` step: those requested, otherwise those of the filters of the job."""
     for measure in wanted.measures:
         try:
             filter_with_limits(measure)
@@ -92,11 +92,12 @@ def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
     }
 
 
-def _steps_before(steps: Sequence[Step], after: str | None) -> int:
+def _steps_before(steps: Sequence[Step[Operator]], after: str | None) -> int:
     names = [step.name for step in steps]
     if after is None:
         return 0
     if after not in names:
-        said = closest(after, names)
-        raise InvalidJob(f"the job has no step {after}; it has {', '.join(names) or 'none'}" + (f". {said}" if said else ""))
+        suggestion = closest(after, names)
+        known = ", ".join(names) or "none"
+        raise InvalidJob(f"the job has no step {after} (steps: {known})" + (f". {suggestion}" if suggestion else ""))
     return names.index(after) + 1

@@ -1,19 +1,18 @@
-"""A step of a job: an operator with the name it has in reports."""
+"""A step of a job: an operator and the name that reports use for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 from datajob.operators.base import Operator
 
-if TYPE_CHECKING:
-    pass
+Kind = TypeVar("Kind", bound=Operator, covariant=True)
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step with the name it has in reports."""
+class Step(Generic[Kind]):
+    """An operator with its name in reports."""
 
     name: str
-    operator: Operator
+    operator: Kind

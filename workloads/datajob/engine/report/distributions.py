@@ -10,7 +10,7 @@ from datajob.api.report import Measure, Threshold
 from datajob.engine.counts.sketch import Sketch
 from datajob.engine.counts.tally import MeasureKey
 from datajob.engine.plan.steps import Step
-from datajob.operators.base import Bound, Filter, Observe
+from datajob.operators.base import Bound, Filter, Observe, Operator
 
 QUANTILES = {"p1": 0.01, "p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 TAIL = 0.01
@@ -24,7 +24,7 @@ WIDE = 20.0
 """Values that range over more than this factor get bins of equal ratio instead of equal width."""
 
 
-def measure_reports(measures: Mapping[MeasureKey, Sketch], steps: Iterable[Step]) -> tuple[Measure, ...]:
+def measure_reports(measures: Mapping[MeasureKey, Sketch], steps: Iterable[Step[Operator]]) -> tuple[Measure, ...]:
     """The measures of the report, in the order in which they were taken, without those that no row has."""
     observers = {step.name: step.operator for step in steps if isinstance(step.operator, Observe)}
     return tuple(_report(*key, sketch, observers[key[0]]) for key, sketch in measures.items() if sketch.count)

@@ -1,4 +1,4 @@
-"""Adds up records to the report of a run, while it runs and at its end. Knows nothing of how units are run."""
+"""Adds up commit records to the report of a run, while it is running and at its end."""
 
 from __future__ import annotations
 
@@ -14,64 +14,65 @@ from datajob.engine.commit.run_state import RunState, now
 from datajob.engine.counts.tally import Tally
 from datajob.engine.plan.steps import Step
 from datajob.engine.report.distributions import measure_reports
+from datajob.operators.base import Operator
 
 
 @dataclass
-class Meter:
+class ReportBuilder:
     """The counts of a run so far."""
 
     state: RunState
-    steps: Sequence[Step]
+    steps: Sequence[Step[Operator]]
     """The steps in order, without `read` and `write`."""
     stages: int
-    """How many phases the run will have."""
+    """Maximum number of stages of the run."""
     input_files: int = 0
     input_bytes: int = 0
     tally: Tally = field(default_factory=Tally)
     began: float = field(default_factory=time.time)
-    """Unix time at which the driver began."""
+    """Unix time at which the driver started."""
     first_shard: float | None = None
-    """Unix time at which a worker began with the first unit."""
+    """Unix time at which a worker started the first shard."""
     shards_done: int = 0
     shards_total: int = 0
-    kept: int = 0
+    shards_reused: int = 0
     stages_done: int = 0
     _stage_weight: int = 1
     _stage_done: int = 0
     _reused_share: float = 0.0
 
     def start_stage(self, weights: Iterable[int]) -> None:
-        """A phase with units of these weights begins."""
+        """Start a stage with shards of these weights."""
         weights = list(weights)
         self.shards_total += len(weights)
         self._stage_weight = max(1, sum(weights))
         self._stage_done = 0
 
     def end_stage(self) -> None:
-        """All units of the phase that are needed are done."""
+        """End the stage: all shards that are needed are complete."""
         self.stages_done += 1
         self._stage_done = 0
 
-    def count(self, record: Record, weight: int, kept: bool = False) -> None:
-        """A unit is done, now or (`kept`) by an earlier attempt."""
+    def count(self, record: Record, weight: int, reused: bool = False) -> None:
+        """Count a shard that was completed by this attempt or, if `reused`, by an earlier one."""
         self.tally.add(record.tally)
-        record.tally = Tally()  # those of thousands of units would fill the memory
+        record.tally = Tally()  # the tallies of thousands of shards would fill the memory
         self.shards_done += 1
-        self.kept += kept
+        self.shards_reused += reused
         self._stage_done += weight
-        if not kept:
+        if not reused:
             self.first_shard = min(self.first_shard or record.began, record.began)
-        if kept:
+        if reused:
             self._reused_share += weight / self._stage_weight / max(1, self.stages)
 
     def failed_share(self) -> float:
-        """Failed rows per row read; while the input is being read, per row that it is expected to have."""
+        """Failed rows as a share of the rows read or, while the input is being read, of the rows expected."""
         failed = sum(s.failed for s in self.tally.steps.values())
         done = self._stage_done / self._stage_weight if self.stages_done == 0 else 1.0
         return failed * min(1.0, done) / max(1, self.tally.step(READ).rows_in)
 
     def progress(self) -> Progress:
-        """Totals and the estimate of the end."""
+        """Totals and the estimated time to completion."""
         steps = self.tally.steps.values()
         share = min(1.0, (self.stages_done + self._stage_done / self._stage_weight) / max(1, self.stages))
         worked = share - self._reused_share
@@ -106,7 +107,7 @@ class Meter:
             seconds=round(time.time() - self.began, 3),
             startup_seconds=round((self.first_shard or time.time()) - self.began, 3),
             attempt=self.state.attempt,
-            shards_reused=self.kept,
+            shards_reused=self.shards_reused,
             model_outputs_reused=self.tally.reused,
             version=__version__,
             input_bytes=self.input_bytes,

@@ -1,4 +1,4 @@
-"""Finds the rows that make a step fail, by bisection, so that one bad row costs one row and not its batch."""
+"""Finds the rows on which an operator raises, by bisection, so that a bad row does not take its batch with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Piece(Generic[R]):
-    """Consecutive rows that went through a step together."""
+    """Consecutive rows that the operator processed together."""
 
     start: int
     stop: int
@@ -25,14 +25,14 @@ class Piece(Generic[R]):
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row on its own that made the step raise."""
+    """A single row on which the operator raises."""
 
     row: int
     error: str
 
 
-def describe(error: Exception) -> str:
-    """What an exception says, as text that can be written: a function may raise anything."""
+def describe_error(error: Exception) -> str:
+    """The type and the message of an exception, as text that can be stored: user code may raise anything."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - its own `__str__` raises
@@ -40,11 +40,11 @@ def describe(error: Exception) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def isolate(call: Callable[[pa.Table], R], table: pa.Table) -> tuple[list[Piece[R]], list[BadRow]]:
-    """`call` on as large slices of `table` as do not raise, and the rows that raise alone; both in row order.
+def isolate(call: Callable[[pa.Table, int], R], table: pa.Table) -> tuple[list[Piece[R]], list[BadRow]]:
+    """Apply `call` to slices of `table` (and their start) that are as large as possible without raising.
 
-    A DataJobError says that the job or its input is wrong, not a row: it passes through, as do MemoryError and
-    everything that is no Exception.
+    Returns the results and the rows that raise on their own, both in row order. A DataJobError means that the job or its
+    input is invalid, not a row: it is raised, as are MemoryError and everything that is not an Exception.
     """
     pieces: list[Piece[R]] = []
     bad: list[BadRow] = []
@@ -52,12 +52,12 @@ def isolate(call: Callable[[pa.Table], R], table: pa.Table) -> tuple[list[Piece[
     while todo:
         start, stop = todo.pop()
         try:
-            pieces.append(Piece(start, stop, call(table.slice(start, stop - start))))
+            pieces.append(Piece(start, stop, call(table.slice(start, stop - start), start)))
         except (DataJobError, MemoryError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a user's function raises is that row's error
+        except Exception as error:  # noqa: BLE001 - anything that user code raises is an error of the row
             if stop - start <= 1:
-                bad.append(BadRow(start, describe(error)))
+                bad.append(BadRow(start, describe_error(error)))
             else:
                 middle = (start + stop) // 2
                 todo += [(middle, stop), (start, middle)]

@@ -1,7 +1,7 @@
-"""What models said of the rows of units that are not done yet, beside the sink.
+"""Model outputs for the rows of shards that are not committed yet, stored in the sink.
 
-A unit whose process was killed is run again; its model is then asked about the rows that are not here, and no others.
-The commit record of the unit makes its answers superfluous.
+If a process is killed, its shard runs again: outputs that are stored here are reused, and the model processes only the
+other rows. Once the shard is committed, its outputs are deleted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ MODEL_OUTPUTS = f"{BOOKKEEPING}/model-outputs"
 
 
 class ModelOutputCache:
-    """Those of one unit, by step. Small files of Arrow blocks, each written at once, because objects cannot be appended to."""
+    """The model outputs of one shard, by step.
+
+    They are stored as many small files of Arrow blocks, because objects in a store cannot be appended to.
+    """
 
     def __init__(self, sink: str, stage: str, key: str) -> None:
         self._sink = sink
@@ -28,7 +31,7 @@ class ModelOutputCache:
         self._steps: dict[str, StepModelOutputs] | None = None
 
     def of(self, step: str) -> StepModelOutputs:
-        """The answers of a step; those of earlier attempts are read when the first one is asked for."""
+        """The outputs of a step. The first call reads the outputs of earlier attempts."""
         with self._lock:
             if self._steps is None:
                 self._steps = {}
@@ -43,24 +46,24 @@ class ModelOutputCache:
         return self._steps.setdefault(name, StepModelOutputs(name, self._sink, self._folder))
 
     def forget(self) -> None:
-        """Delete them: the unit is done."""
+        """Delete the outputs: the shard is committed."""
         folder = Folder(self._sink)
         folder.delete(folder.list(self._folder))
 
 
 class StepModelOutputs:
-    """What a step's model said, by a key that stands for the content of the row. A `Memory` of operators."""
+    """The outputs of the model of one step, by a hash of the content of the row. Implements `ModelCache`."""
 
     def __init__(self, step: str, sink: str, folder: str) -> None:
         self.known: dict[str, Mapping[str, Any]] = {}
-        """Of earlier attempts."""
+        """Outputs of earlier attempts."""
         self._step, self._sink, self._folder = step, sink, folder
 
     def keep(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write answers to a file of their own."""
+        """Write outputs to a new file."""
         import pyarrow as pa
 
-        rows = [{"_step": self._step, "_key": key, **answer} for key, answer in found.items()]
+        rows = [{"_step": self._step, "_key": key, **output} for key, output in found.items()]
         file = BlockWriter(self._sink, f"{self._folder}/{uuid.uuid4().hex}.arrow")
         try:
             file.write(pa.Table.from_pylist(rows))

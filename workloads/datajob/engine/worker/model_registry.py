@@ -1,6 +1,6 @@
-"""The models of this process: each loaded once, whatever thread asks, and used by several units at a time.
+"""The models of this process: each is loaded once and used by several shards at a time.
 
-While one unit waits for its model, another one reads, decodes and writes; only one of them does that at any moment.
+While one shard waits for its model, another one reads, decodes and writes. Only the shard that holds the slot does so.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from datajob.operators.base import Batch, Device, Inferred, Model, ModelCache
 _lock = threading.Lock()
 _loaded: dict[str, Future[Any]] = {}
 _busy: dict[int, float] = {}
-"""Seconds of work that were counted, by model."""
+"""Busy seconds that were already counted, by model."""
 _device = Device()
 _slot = threading.Lock()
 _mine = threading.local()
 
 
 def use_device(device: Device) -> None:
-    """Say what this process was given, before its first model is loaded."""
+    """Set the device of this process. Must be called before the first model is loaded."""
     global _device
     _device = device
 
 
 def load_early(operators: Sequence[Model]) -> None:
-    """Load models in the background. What goes wrong is raised to the first unit that needs them."""
+    """Load models in the background. Errors are raised when the first shard needs the model."""
     for operator in operators:
         threading.Thread(target=_quietly, args=(operator,), name=f"load {operator.key}", daemon=True).start()
 
 
 def _quietly(operator: Model) -> None:
-    with suppress(BaseException):  # raised again to whoever asks for the model
-        loaded(operator)
+    with suppress(BaseException):  # raised again by `get_or_load`
+        get_or_load(operator)
 
 
-def loaded(operator: Model) -> Any:
-    """The step's model; loaded by the first thread that asks, waited for by the others."""
+def get_or_load(operator: Model) -> Any:
+    """The model of a step. The first thread loads it; the others wait."""
     key = operator.loads()
     with _lock:
         future = _loaded.get(key)
@@ -54,25 +54,25 @@ def loaded(operator: Model) -> Any:
     if mine:
         try:
             future.set_result(operator.setup(_device))
-        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - raised by `future.result`
             future.set_exception(error)
     return future.result()
 
 
-def run(operator: Model, batch: Batch, tally: Tally, memory: ModelCache | None = None) -> Inferred:
-    """Apply a step's model to a batch, and note which process did it, when."""
-    model = loaded(operator)
+def infer(operator: Model, batch: Batch, tally: Tally, cache: ModelCache | None = None) -> Inferred:
+    """Apply the model of a step to a batch, and count the activity of this process."""
+    model = get_or_load(operator)
     started = time.time()
-    inferred = operator.infer(batch, model, memory)
+    inferred = operator.infer(batch, model, cache)
     tally.reused += inferred.reused
-    if answered := len(batch) - inferred.reused:
+    if processed := len(batch) - inferred.reused:
         worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))
-        worker.add(1, answered, started, time.time(), _newly_busy(model))
+        worker.add(1, processed, started, time.time(), _newly_busy(model))
     return inferred
 
 
 def _newly_busy(model: Any) -> float:
-    """Seconds that the model was at work since this was asked last, by whatever unit."""
+    """Busy seconds of the model since the last call of this function, for whichever shard."""
     busy: float = getattr(model, "busy_seconds", 0.0)
     with _lock:
         before = _busy.get(id(model), 0.0)
@@ -82,7 +82,7 @@ def _newly_busy(model: Any) -> float:
 
 @contextmanager
 def hold_slot() -> Iterator[None]:
-    """A unit's own work: reading, the steps that are no models, writing."""
+    """Hold the slot of this process: reading, steps without a model, writing."""
     with _slot:
         _mine.holds_slot = True
         try:
@@ -93,7 +93,7 @@ def hold_slot() -> Iterator[None]:
 
 @contextmanager
 def release_slot() -> Iterator[None]:
-    """Let other units have the turn for as long as this one waits for its model."""
+    """Release the slot while this shard waits for its model."""
     held = getattr(_mine, "holds_slot", False)
     if held:
         _slot.release()

@@ -1,4 +1,4 @@
-"""Where a unit of work puts its rows: the sink, a stage file for the next phase, or an exchange between phases."""
+"""Where the rows of a shard go: the sink, or intermediate files for the next stage."""
 
 from __future__ import annotations
 
@@ -8,56 +8,55 @@ from typing import TYPE_CHECKING, Protocol
 
 from datajob.api.report import WRITE
 from datajob.engine.commit.shard import Shard
-from datajob.engine.counts.tally import Tally
 from datajob.engine.exchange.blocks import BlockWriter, conform, typed
-from datajob.engine.exchange.row_ids import JOB_ROWS, RowNumbers
+from datajob.engine.worker.accounting import Accounting
 from datajob.formats.base import OutputFile, ShardWriter, Writer
-from datajob.operators.base import Batch, Deduplicate, Repartition
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class OpenOutput(Protocol):
-    """Takes the rows of one unit. Nothing has its final name before `close`."""
+    """Receives the rows of one shard. No file has its final name before `close`."""
 
-    def write(self, table: pa.Table, tally: Tally) -> None:
+    def write(self, table: pa.Table) -> None:
         """Append rows."""
 
-    def close(self, tally: Tally) -> list[OutputFile]:
-        """Put everything in place; the files of the result among it."""
+    def close(self) -> list[OutputFile]:
+        """Move all files to their final names; returns those that are part of the result."""
 
     def abort(self) -> None:
-        """Leave nothing; never raises."""
+        """Delete what was written. Never raises."""
 
 
-class Output(Protocol):
-    """Opens an output for each unit."""
+class RowOutput(Protocol):
+    """Where the rows of a stage go."""
 
-    def open(self, shard: Shard) -> OpenOutput:
-        """The output of one unit; files are named after the unit, so that doing it again replaces them."""
+    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+        """The output of one shard. Files are named after the shard: running it again replaces them."""
 
 
 @dataclass(frozen=True)
 class SinkOutput:
-    """The job's sink."""
+    """The sink of the job."""
 
     writer: Writer
 
-    def open(self, shard: Shard) -> OpenOutput:
-        """Files whose names begin with the unit's prefix."""
-        return _OpenSink(self.writer, shard.prefix)
+    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+        """Files whose names start with the prefix of the shard."""
+        return _OpenSink(self.writer, shard.prefix, accounting)
 
 
 class _OpenSink:
-    def __init__(self, writer: Writer, prefix: str) -> None:
+    def __init__(self, writer: Writer, prefix: str, accounting: Accounting) -> None:
         self._writer = writer
         self._prefix = prefix
+        self._accounting = accounting
         self._open: ShardWriter | None = None
         self._schema: pa.Schema | None = None
 
-    def write(self, table: pa.Table, tally: Tally) -> None:
-        counts = tally.step(WRITE)
+    def write(self, table: pa.Table) -> None:
+        counts = self._accounting.step(WRITE)
         started = time.perf_counter()
         if self._open is None or self._schema is None:
             self._schema = typed(table.schema)
@@ -65,16 +64,16 @@ class _OpenSink:
         self._open.write(conform(table, self._schema))
         counts.rows_in += table.num_rows
         counts.rows_out += table.num_rows
-        tally.measure("written", table)
-        tally.sample(WRITE, None, table)
+        self._accounting.tally.measure("written", table)
+        self._accounting.tally.sample(WRITE, None, table)
         counts.seconds += time.perf_counter() - started
 
-    def close(self, tally: Tally) -> list[OutputFile]:
+    def close(self) -> list[OutputFile]:
         if self._open is None:
             return []
         started = time.perf_counter()
         files = self._open.close()
-        tally.step(WRITE).seconds += time.perf_counter() - started
+        self._accounting.step(WRITE).seconds += time.perf_counter() - started
         return files
 
     def abort(self) -> None:
@@ -82,68 +81,62 @@ class _OpenSink:
             self._open.abort()
 
 
+class Companion(Protocol):
+    """Extracts what a global step needs to know about the rows, such as signatures, while they are stored."""
+
+    @property
+    def step(self) -> str:
+        """Name of the global step."""
+
+    def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
+        """Write to `file` what is needed of rows from position `start` on; returns the rows on which this did not fail."""
+
+
 @dataclass(frozen=True)
 class IntermediateOutput:
-    """Rows as they are, for the next phase, with what a global step wants to know of them beside them.
-
-    For a de-duplication that is the exchange of its signatures; for a sort, samples of its keys.
-    """
+    """Rows stored for the next stage, and a companion file with what a global step needs to know about them."""
 
     root: str
     folder: str
-    step: str = ""
-    deduplicate: Deduplicate | None = None
-    sampled: Repartition | None = None
-    partitions: int = 1
-    numbers: RowNumbers = JOB_ROWS
-    staged: bool = True
-    """False where only what lies beside the rows is needed."""
+    companion: Companion | None = None
+    stores_rows: bool = True
+    """False if only the companion file is needed, since the rows can be read again from their source."""
 
     def rows_name(self, shard: Shard) -> str:
-        """Block file of the unit's rows."""
+        """Block file of the rows."""
         return f"{self.folder}/{shard.key}.rows.arrow"
 
-    def side_name(self, shard: Shard) -> str:
-        """Block file of its signatures or samples."""
+    def companion_name(self, shard: Shard) -> str:
+        """Block file of the companion."""
         return f"{self.folder}/{shard.key}.side.arrow"
 
-    def open(self, shard: Shard) -> OpenOutput:
-        """Two block files named after the unit's key."""
-        return _OpenStage(self, shard)
+    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+        """Two block files named after the key of the shard."""
+        return _OpenIntermediate(self, shard, accounting)
 
 
-class _OpenStage:
-    def __init__(self, stage: IntermediateOutput, shard: Shard) -> None:
-        self._stage = stage
-        self._rows = BlockWriter(stage.root, stage.rows_name(shard))
-        self._side = BlockWriter(stage.root, stage.side_name(shard))
-        self._next = stage.numbers.first(shard.index)
+class _OpenIntermediate:
+    def __init__(self, output: IntermediateOutput, shard: Shard, accounting: Accounting) -> None:
+        self._output = output
+        self._shard = shard
+        self._accounting = accounting
+        self._rows = BlockWriter(output.root, output.rows_name(shard))
+        self._side = BlockWriter(output.root, output.companion_name(shard))
+        self._next = 0
 
-    def write(self, table: pa.Table, tally: Tally) -> None:
-        if self._stage.staged:
+    def write(self, table: pa.Table) -> None:
+        companion, read = self._output.companion, table.num_rows
+        if companion is not None:
+            started = time.perf_counter()
+            table = companion.extract(table, self._next, self._side, self._shard, self._accounting)
+            counts = self._accounting.step(companion.step)
+            counts.rows_in += read if self._output.stores_rows else read - table.num_rows
+            counts.seconds += time.perf_counter() - started
+        if self._output.stores_rows and table.num_rows:
             self._rows.write(table)
-        started = time.perf_counter()
-        if self._stage.deduplicate is not None:
-            self._signatures(self._stage.deduplicate, table)
-        if self._stage.sampled is not None:
-            sample = self._stage.sampled.sample(Batch(table))
-            if sample is not None:
-                self._side.write(sample)
-        self._next += table.num_rows
-        if self._stage.step:
-            tally.step(self._stage.step).seconds += time.perf_counter() - started
+        self._next += table.num_rows if self._output.stores_rows else read
 
-    def _signatures(self, operator: Deduplicate, table: pa.Table) -> None:
-        import numpy as np
-        import pyarrow as pa
-
-        found = operator.signatures(Batch(table))
-        rows = found.column("row").to_numpy().astype(np.int64) + self._next
-        found = found.set_column(found.schema.get_field_index("row"), "row", pa.array(rows))
-        keys = found.column("key").to_numpy()
-        self._side.write_partitions(found, (keys % np.uint64(self._stage.partitions)).astype(np.int64), self._stage.partitions)
-
-    def close(self, tally: Tally) -> list[OutputFile]:
+    def close(self) -> list[OutputFile]:
         self._side.close()
         self._rows.close()
         return []
@@ -151,46 +144,3 @@ class _OpenStage:
     def abort(self) -> None:
         self._side.abort()
         self._rows.abort()
-
-
-@dataclass(frozen=True)
-class ExchangeOutput:
-    """Rows routed to the partitions of a repartition."""
-
-    root: str
-    folder: str
-    step: str
-    operator: Repartition
-    source: int
-    partitions: int
-    samples: pa.Table | None = None
-
-    def name(self, shard: Shard) -> str:
-        """Exchange file of the unit."""
-        return f"{self.folder}/{self.source}-{shard.key}.exchange.arrow"
-
-    def open(self, shard: Shard) -> OpenOutput:
-        """One exchange file named after the unit's key."""
-        return _OpenExchange(self, BlockWriter(self.root, self.name(shard)))
-
-
-class _OpenExchange:
-    def __init__(self, exchange: ExchangeOutput, file: BlockWriter) -> None:
-        self._exchange = exchange
-        self._file = file
-
-    def write(self, table: pa.Table, tally: Tally) -> None:
-        started = time.perf_counter()
-        e = self._exchange
-        prepared = e.operator.prepare(Batch(table), e.source)
-        self._file.write_partitions(prepared, e.operator.route(prepared, e.source, e.partitions, e.samples), e.partitions)
-        counts = tally.step(e.step)
-        counts.rows_in += table.num_rows if e.source == 0 else 0
-        counts.seconds += time.perf_counter() - started
-
-    def close(self, tally: Tally) -> list[OutputFile]:
-        self._file.close()
-        return []
-
-    def abort(self) -> None:
-        self._file.abort()

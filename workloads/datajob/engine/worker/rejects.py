@@ -1,4 +1,4 @@
-"""Where rows that leave the job on the way go: the rejects folder and the quarantine, one subfolder per step."""
+"""Stores rejected and failed rows: in the rejects folder and in the quarantine, one subfolder per step."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RejectFolders:
-    """Where a job keeps dropped rows. Either path may be None: such rows are only counted."""
+    """Where a job stores rejected and failed rows. If a path is None, such rows are only counted."""
 
     rejects: str | None
     quarantine: str | None
     owner: str
-    """Names of files begin with this, so that several jobs may share a folder and each knows its own."""
+    """Prefix of the file names, so that several jobs can share a folder."""
 
     def open(self, prefix: str) -> RejectWriter:
-        """Takes the dropped rows of one unit."""
+        """A writer for the rows of one shard."""
         return RejectWriter(self.rejects, self.quarantine, f"{self.owner}-{prefix}")
 
     def sweep(self, keep: Collection[str]) -> None:
-        """Delete the job's own files but those to `keep` (full paths): what an earlier recipe or a crash left."""
+        """Delete the files of the job except those to `keep` (full paths): remains of earlier runs and of crashes."""
         for path in {self.rejects, self.quarantine} - {None}:
             folder = Folder(str(path))
             folder.delete(
@@ -40,7 +40,7 @@ class RejectFolders:
 
 
 class RejectWriter:
-    """Writes one unit's dropped rows as Parquet, their reason or error in front."""
+    """Writes the rejected and failed rows of one shard as Parquet, preceded by the reason or the error."""
 
     def __init__(self, rejects: str | None, quarantine: str | None, prefix: str) -> None:
         self._rejects = rejects
@@ -49,12 +49,12 @@ class RejectWriter:
         self._writers: dict[str, ShardWriter] = {}
 
     def rejected(self, step: str, reasons: pa.Array, rows: pa.Table) -> None:
-        """Keep rows that a step dropped."""
+        """Store rows that a step rejected."""
         if self._rejects is not None:
             self._write(join(self._rejects, f"step={step}"), _marked(rows, step, "_reason", reasons))
 
     def failed(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
-        """Keep rows that made a step fail."""
+        """Store rows on which a step failed."""
         import pyarrow as pa
 
         if self._quarantine is not None:
@@ -68,18 +68,18 @@ class RejectWriter:
         self._writers[root].write(rows)
 
     def close(self) -> list[str]:
-        """Finish the files; their full paths."""
+        """Complete the files and return their full paths."""
         return [join(root, f.path) for root, writer in self._writers.items() for f in writer.close()]
 
     def abort(self) -> None:
-        """Leave nothing; never raises."""
+        """Delete what was written. Never raises."""
         for writer in self._writers.values():
             writer.abort()
 
 
-def _marked(rows: pa.Table, step: str, name: str, why: pa.Array) -> pa.Table:
+def _marked(rows: pa.Table, step: str, name: str, explanation: pa.Array) -> pa.Table:
     import pyarrow as pa
 
     steps = pa.repeat(pa.scalar(step), rows.num_rows)
     keep = [c for c in rows.column_names if c not in ("_step", name)]
-    return pa.table([steps, why, *(rows.column(c) for c in keep)], names=["_step", name, *keep])
+    return pa.table([steps, explanation, *(rows.column(c) for c in keep)], names=["_step", name, *keep])

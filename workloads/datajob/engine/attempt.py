@@ -1,0 +1,68 @@
+"""One attempt at a run: everything that is fixed once the input is listed, and what derives from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datajob import __version__
+from datajob.api.datajob import DataJob
+from datajob.engine.commit.run_state import RunState
+from datajob.engine.commit.shard import digest
+from datajob.engine.input.inputs import FragmentInput
+from datajob.engine.input.listing import Listing, list_input
+from datajob.engine.options import RunOptions
+from datajob.engine.plan.fused import Plan
+from datajob.engine.stage import Context
+from datajob.engine.worker.rejects import RejectFolders
+from datajob.formats.base import Writer
+from datajob.formats.folder import Folder
+from datajob.operators.base import Global
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A job, its plan and its input, and the run that they belong to."""
+
+    job: DataJob
+    plan: Plan
+    options: RunOptions
+    sink: Folder
+    state: RunState
+    listing: Listing
+
+    @property
+    def writer(self) -> Writer:
+        """The writer of the sink."""
+        writer: Writer = self.job.spec.sink.chosen
+        return writer
+
+    @property
+    def _append_id(self) -> str | None:
+        """In mode `append`, the ID of the run: every run adds files of its own."""
+        return self.state.run_id if self.writer.mode == "append" else None
+
+    @property
+    def rejects(self) -> RejectFolders:
+        """Where rejected and failed rows are stored."""
+        spec = self.job.spec
+        owner = digest(self.writer.path, self._append_id)[:8]
+        return RejectFolders(spec.rejects.path if spec.rejects else None, spec.errors.path, owner)
+
+    def context(self) -> Context:
+        """What all stages share."""
+        policy, rejects = self.job.spec.errors.policy, self.rejects
+        folders = [rejects.rejects, rejects.quarantine]
+        return Context(
+            sink=self.writer.path,
+            writer=self.writer,
+            fingerprint=digest([__version__, self.options.image, policy, folders, self._append_id]),
+            policy=policy,
+            rejects=rejects,
+            python_path=self.options.python_path,
+            input_bytes=self.listing.size,
+            side_inputs=self._side_inputs,
+        )
+
+    def _side_inputs(self, operator: Global) -> list[FragmentInput]:
+        """The further sources of an operator, listed."""
+        return [list_input([reader], self.listing.target, False).source for reader in operator.side_sources()]

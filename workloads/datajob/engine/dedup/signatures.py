@@ -1,0 +1,51 @@
+"""Extracts the signatures of rows while they are stored: one exchange file per shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datajob.engine.commit.shard import Shard
+from datajob.engine.exchange.blocks import BlockWriter
+from datajob.engine.exchange.row_ids import RowNumbers
+from datajob.engine.plan.steps import Step
+from datajob.engine.worker.accounting import Accounting
+from datajob.operators.base import Batch, Deduplicate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Signatures of the rows of a stage."""
+
+    deduplicate: Step[Deduplicate]
+    partitions: int
+    numbers: RowNumbers
+    skips_failed: bool
+    """True if failed rows have no position: the rows are stored without them."""
+
+    @property
+    def step(self) -> str:
+        """Name of the de-duplication."""
+        return self.deduplicate.name
+
+    def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
+        """Write the signatures, partitioned by key. Returns the rows that have signatures or need none."""
+        operator = self.deduplicate.operator
+        pieces, rows = accounting.isolate(self.step, lambda rows, _: operator.signatures(Batch(rows)), table)
+        position = self.numbers.first(shard.index) + start
+        for piece in pieces:
+            self._write(piece.result, position if self.skips_failed else position + piece.start, file)
+            position += piece.stop - piece.start if self.skips_failed else 0
+        return rows
+
+    def _write(self, found: pa.Table, first: int, file: BlockWriter) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        rows = found.column("row").to_numpy().astype(np.int64) + first
+        found = found.set_column(found.schema.get_field_index("row"), "row", pa.array(rows))
+        keys = found.column("key").to_numpy()
+        file.write_partitions(found, (keys % np.uint64(self.partitions)).astype(np.int64), self.partitions)

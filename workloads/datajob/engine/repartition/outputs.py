@@ -1,0 +1,102 @@
+"""Where rows go that change their shard: exchange files, and the samples that a sort needs first."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datajob.engine.commit.shard import Shard
+from datajob.engine.exchange.blocks import BlockWriter
+from datajob.engine.plan.steps import Step
+from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.outputs import OpenOutput
+from datajob.formats._exact import exact_concat
+from datajob.formats.base import OutputFile
+from datajob.operators.base import Batch, Repartition
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of the rows, from which the ranges of the partitions are derived."""
+
+    repartition: Step[Repartition]
+
+    @property
+    def step(self) -> str:
+        """Name of the repartition."""
+        return self.repartition.name
+
+    def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
+        """Write a sample of the rows. Returns the rows without those that cannot be sampled."""
+        operator = self.repartition.operator
+        pieces, rows = accounting.isolate(self.step, lambda rows, _: operator.sample(Batch(rows)), table)
+        for piece in pieces:
+            if piece.result is not None:
+                file.write(piece.result)
+        return rows
+
+
+@dataclass(frozen=True)
+class ExchangeOutput:
+    """Rows routed to the partitions of a repartition."""
+
+    root: str
+    folder: str
+    repartition: Step[Repartition]
+    source: int
+    """0: the rows of the job; from 1 on: further sources of the step."""
+    partitions: int
+    samples: pa.Table | None = None
+    counted: bool = False
+    """True if the rows already reached the step, when they were sampled."""
+
+    def name(self, shard: Shard) -> str:
+        """Exchange file of a shard."""
+        return f"{self.folder}/{self.source}-{shard.key}.exchange.arrow"
+
+    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+        """One exchange file named after the key of the shard."""
+        return _OpenExchange(self, BlockWriter(self.root, self.name(shard)), accounting)
+
+
+class _OpenExchange:
+    def __init__(self, output: ExchangeOutput, file: BlockWriter, accounting: Accounting) -> None:
+        self._output = output
+        self._file = file
+        self._accounting = accounting
+
+    def write(self, table: pa.Table) -> None:
+        import numpy as np
+
+        started = time.perf_counter()
+        step, partitions = self._output.repartition.name, self._output.partitions
+        pieces, rows = self._accounting.isolate(step, lambda rows, _: self._route(rows), table)
+        if len(pieces) == 1:
+            prepared, parts = pieces[0].result
+            self._file.write_partitions(prepared, parts, partitions)
+        elif pieces:
+            prepared = exact_concat([piece.result[0] for piece in pieces])
+            self._file.write_partitions(prepared, np.concatenate([piece.result[1] for piece in pieces]), partitions)
+        counts = self._accounting.step(step)
+        if not self._output.counted:
+            counts.rows_in += table.num_rows if self._output.source == 0 else table.num_rows - rows.num_rows
+        counts.seconds += time.perf_counter() - started
+
+    def _route(self, rows: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+        """What has to move of the rows, and where to. Both together: the row that fails is a row of the job."""
+        output, operator = self._output, self._output.repartition.operator
+        prepared = operator.prepare(Batch(rows), output.source)
+        return prepared, operator.route(prepared, output.source, output.partitions, output.samples)
+
+    def close(self) -> list[OutputFile]:
+        self._file.close()
+        return []
+
+    def abort(self) -> None:
+        self._file.abort()

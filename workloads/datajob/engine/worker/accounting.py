@@ -1,0 +1,123 @@
+"""What happens to the rows of a shard: every row that a step rejects or fails on is counted and stored here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from datajob.engine.counts.tally import StepTally, Tally, shorten
+from datajob.engine.worker.isolate import BadRow, Piece, isolate
+from datajob.engine.worker.rejects import RejectWriter
+from datajob.errors import RowsFailed
+from datajob.operators.base import Batch, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+R = TypeVar("R")
+ROW_COLUMNS, ROW_CHARACTERS = 6, 120
+"""Columns and characters per value of a failed row that an error message shows."""
+ERROR_CHARACTERS = 300
+"""Characters of the first error of a step that are kept."""
+
+
+@dataclass
+class Accounting:
+    """Counts of one shard, and where its rejected and failed rows go."""
+
+    policy: str
+    """`errors.policy` of the job."""
+    rejects: RejectWriter | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    def step(self, name: str) -> StepTally:
+        """The counts of a step."""
+        return self.tally.step(name)
+
+    def decide(self, step: str, batch: Batch, verdict: Verdict) -> Batch:
+        """The batch after a verdict. Rejected rows are counted and stored, and only marked in the batch."""
+        import numpy as np
+
+        before = batch.alive if batch.alive is not None else np.ones(len(batch), dtype=bool)
+        codes = np.asarray(verdict.codes)
+        hit = before & (codes > 0)
+        if hit.any():
+            self._reject(step, batch, hit, codes, verdict.reasons)
+        keep = before & ~hit
+        after = None if keep.all() else keep
+        changed = {n: c for n, c in verdict.columns.items() if n not in batch.table.column_names or c is not batch.array(n)}
+        if not changed:
+            batch.alive = after
+            return batch
+        table = batch.table
+        for name, column in changed.items():
+            table = set_column(table, name, column)
+        return Batch(table, after)
+
+    def _reject(
+        self, step: str, batch: Batch, hit: NDArray[np.bool_], codes: NDArray[np.integer[Any]], reasons: tuple[str, ...]
+    ) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        counts = self.step(step).rejected
+        found = np.bincount(codes[hit], minlength=len(reasons) + 1)
+        for code, reason in enumerate(reasons, start=1):
+            if found[code]:
+                counts[reason] = counts.get(reason, 0) + int(found[code])
+                if self.tally.needs_sample(step, reason):
+                    first = np.flatnonzero(hit & (codes == code))[:3]
+                    self.tally.sample(step, reason, batch.table.take(pa.array(first)))
+        if self.rejects is not None:
+            names = pa.array(reasons).take(pa.array(codes[hit] - 1))
+            self.rejects.rejected(step, names, batch.table.filter(pa.array(hit)))
+
+    def isolate(self, step: str, call: Callable[[pa.Table, int], R], table: pa.Table) -> tuple[list[Piece[R]], pa.Table]:
+        """Run operator code on a table. Rows on which it raises fail; returns the results and the other rows.
+
+        Raises RowsFailed under policy `fail`.
+        """
+        pieces, bad = isolate(call, table)
+        return pieces, self.without(step, bad, table)
+
+    def without(self, step: str, bad: Sequence[BadRow], table: pa.Table) -> pa.Table:
+        """The table without its bad rows, which fail. Raises RowsFailed under policy `fail`."""
+        if not bad:
+            return table
+        import pyarrow as pa
+
+        self.fail(step, [b.error for b in bad], table.take(pa.array([b.row for b in bad])))
+        return rows_but(table, bad)
+
+    def fail(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
+        """Count and store failed rows. Raises RowsFailed under policy `fail`."""
+        if self.policy == "fail":
+            row = {name: shorten(rows.column(name)[0].as_py())[:ROW_CHARACTERS] for name in rows.column_names[:ROW_COLUMNS]}
+            raise RowsFailed(
+                f"Step {step} failed on a row: {errors[0]}. The row is {row}. "
+                "Fix the step or the data, or set `errors.policy` to `drop` or `quarantine` to continue without failed rows."
+            )
+        counts = self.step(step)
+        counts.failed += len(errors)
+        counts.error = counts.error or errors[0][:ERROR_CHARACTERS]
+        if self.rejects is not None:
+            self.rejects.failed(step, errors, rows)
+
+
+def rows_but(table: pa.Table, bad: Sequence[BadRow]) -> pa.Table:
+    """The table without its bad rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    good = np.ones(table.num_rows, dtype=bool)
+    good[[b.row for b in bad]] = False
+    return table.filter(pa.array(good))
+
+
+def set_column(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    """The table with a column added or replaced."""
+    index = table.schema.get_field_index(name)
+    return table.append_column(name, column) if index < 0 else table.set_column(index, name, column)

@@ -1,0 +1,133 @@
+"""Rows on their way from the input to the steps: reading is counted, bad records fail, and a decision is applied.
+
+A decision is what a global step concluded about rows that were stored meanwhile: which rows to reject, or how many rows
+to take. It is the first step of the stage that reads these rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from datajob.engine.commit.shard import Shard
+from datajob.engine.input.inputs import FragmentInput, Input
+from datajob.engine.input.prefetch import BadRecord
+from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.chain import compact
+from datajob.formats._exact import exact_concat
+from datajob.operators.base import Batch, Verdict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ShardDecision(Protocol):
+    """The decision about the rows of one shard."""
+
+    def verdict(self, batch: Batch, start: int) -> Verdict | None:
+        """The verdict on rows that start at position `start` in the shard; None: keep all of them."""
+
+
+class Decision(Protocol):
+    """The decision of a global step about the rows of a stage."""
+
+    @property
+    def step(self) -> str:
+        """Name of the global step."""
+
+    @property
+    def counts_rows(self) -> bool:
+        """True if the rows reach the global step only now; False if it has seen them before."""
+
+    def of(self, shard: int) -> ShardDecision:
+        """The decision about the rows of one shard."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The rows that a stage reads."""
+
+    source: Input
+    decision: Decision | None = None
+
+    def tables(self, shard: Shard, accounting: Accounting, size: int) -> Iterator[pa.Table]:
+        """The rows of a shard in order, as tables of about `size` bytes."""
+        tables = self._read(shard, accounting)
+        if self.decision is not None:
+            tables = _decide(tables, self.decision, shard, accounting)
+        for table in merge_small(tables, size):
+            if isinstance(self.source, FragmentInput):
+                accounting.tally.measure("read", table)
+            yield table
+
+    def _read(self, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:
+        name = self.source.step
+        reads_source = isinstance(self.source, FragmentInput)
+
+        def fail(bad: BadRecord) -> None:
+            import pyarrow as pa
+
+            assert name is not None
+            if bad.error is not None and accounting.policy == "fail":
+                raise bad.error
+            accounting.step(name).rows_in += 1
+            accounting.fail(name, [bad.reason], pa.table({"record": [bad.record]}))
+
+        tables = self.source.tables(shard, fail)
+        if name is None:
+            yield from tables
+            return
+        counts = accounting.step(name)
+        started = time.perf_counter()
+        for table in tables:
+            counts.seconds += time.perf_counter() - started
+            counts.rows_out += table.num_rows
+            if reads_source:  # rows of an exchange were counted when they were routed to their partitions
+                counts.rows_in += table.num_rows
+            yield table
+            started = time.perf_counter()
+
+
+def _decide(tables: Iterator[pa.Table], decision: Decision, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:
+    """The rows that a decision keeps."""
+    step, of_shard, start = decision.step, decision.of(shard.index), 0
+    for table in tables:
+        started = time.perf_counter()
+        counts = accounting.step(step)
+        counts.rows_in += table.num_rows if decision.counts_rows else 0
+        passed = _apply(table, start, step, of_shard, accounting)
+        start += table.num_rows
+        counts.rows_out += passed.num_rows
+        counts.seconds += time.perf_counter() - started
+        if passed.num_rows:
+            yield passed
+
+
+def _apply(table: pa.Table, start: int, step: str, decision: ShardDecision, accounting: Accounting) -> pa.Table:
+    def decide(rows: pa.Table, offset: int) -> tuple[Batch, Verdict | None]:
+        batch = Batch(rows)
+        return batch, decision.verdict(batch, start + offset)
+
+    pieces, _ = accounting.isolate(step, decide, table)
+    passed = []
+    for batch, verdict in (piece.result for piece in pieces):
+        passed.append(batch.table if verdict is None else compact(accounting.decide(step, batch, verdict)).table)
+    return passed[0] if len(passed) == 1 else exact_concat([table.slice(0, 0), *passed])
+
+
+def merge_small(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Merge adjacent small tables into tables of up to about `size` bytes: some readers return one row at a time."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    held = 0
+    for table in tables:
+        waiting.append(table)
+        held += table.nbytes
+        if held >= size // 2:
+            yield pa.concat_tables(waiting) if len(waiting) > 1 else table
+            waiting, held = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]

@@ -1,0 +1,67 @@
+"""A task: what a worker does with the shards of a stage. Every task ends in the same way, with a commit record."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+
+from datajob.engine.commit.ledger import Ledger, Record
+from datajob.engine.commit.shard import Shard
+from datajob.engine.worker.isolate import describe_error
+from datajob.errors import DataJobError
+
+
+@dataclass(frozen=True)
+class Task:
+    """Processes the shards of a stage. Picklable; each worker receives it once."""
+
+    sink: str
+    stage: str
+
+    def run(self, shard: Shard) -> Record:
+        """Process a shard and commit it. Raises DataJobError for everything that the user must fix."""
+        record = self.process(shard)
+        Ledger(self.sink, self.stage).commit(record)
+        self.after_commit(shard)
+        return record
+
+    def process(self, shard: Shard) -> Record:
+        """Process a shard and move its files to their final names; returns the record to commit."""
+        raise NotImplementedError
+
+    def after_commit(self, shard: Shard) -> None:
+        """Delete what only an uncommitted shard needs; nothing by default."""
+
+
+@dataclass(frozen=True)
+class ShardFailure:
+    """Why a shard failed, as plain data that can be sent between processes."""
+
+    kind: str
+    """Name of the DataJobError class, or `Exception`."""
+    message: str
+    traceback: str
+
+
+def run_shard(task: Task, shard: Shard) -> Record | ShardFailure:
+    """Run a shard. Errors are returned, so that no executor wraps them or retries the shard."""
+    began = time.time()
+    try:
+        record = task.run(shard)
+        record.began = began
+        return record
+    except DataJobError as error:
+        return ShardFailure(type(error).__name__, str(error), traceback.format_exc())
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the driver reports it
+        return ShardFailure("Exception", describe_error(error), traceback.format_exc())
+
+
+def use_python_path(folders: tuple[str, ...]) -> None:
+    """Let this process import user functions from `folders`."""
+    for folder in reversed(folders):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)

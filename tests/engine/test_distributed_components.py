@@ -13,7 +13,7 @@ from benchmarks.planted import planted_documents
 from datajob.engine.dedup import stages
 from datajob.engine.dedup.distributed_components import finish, large_star, small_star
 from datajob.engine.exchange.row_ids import RowFiles
-from tests.engine.test_components import Edges, edge_lists, slow
+from tests.engine.test_union_find import Edges, edge_lists, slow
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 
@@ -62,8 +62,8 @@ def test_more_edges_than_fit_give_the_same_rows(
     step = {key: {**parameters, "against": str(tmp_path / "old")}}
     monkeypatch.setattr("datajob.engine.stage.Context.partitions", lambda self, operator: partitions)
     found = []
-    for most in (stages.MOST_EDGES, 0):
-        monkeypatch.setattr(stages, "MOST_EDGES", most)
+    for most in (stages.DRIVER_EDGES, 0):
+        monkeypatch.setattr(stages, "DRIVER_EDGES", most)
         run(make_job(tmp_path / "in", tmp_path / f"out{most}", [step]), shard_bytes=1)
         found.append(read_manifest(tmp_path / f"out{most}"))
     assert found[0] == found[1]
@@ -82,9 +82,9 @@ def test_what_repeats_something_sorted_by_unit_gives_the_same_rows(
     read = RowFiles.between
     monkeypatch.setattr(RowFiles, "between", lambda self, a, b, names: (opened.append(names), read(self, a, b, names))[1])
     found = []
-    for most in (stages.MOST_OPENED, 0):
+    for most in (stages.MAX_OPENED, 0):
         opened.clear()
-        monkeypatch.setattr(stages, "MOST_OPENED", most)
+        monkeypatch.setattr(stages, "MAX_OPENED", most)
         run(make_job(tmp_path / "in", tmp_path / f"out{most}", [step]), shard_bytes=1)
         found.append(read_manifest(tmp_path / f"out{most}"))
     assert found[0] == found[1]

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datajob.engine.worker.tasks import merge_small
 
 from datajob.api.resources import Resources
 from datajob.engine.events import Event, Note
@@ -19,6 +18,7 @@ from datajob.engine.executors.placement import place
 from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
+from datajob.engine.worker.intake import merge_small
 from datajob.errors import InvalidJob
 from datajob.operators.inference.llava import Llava
 from tests.engine.test_crash import commits, kill_when, start
@@ -115,14 +115,14 @@ PLACED: dict[str, tuple[dict[str, Any], dict[str, float], bool, tuple[Any, ...]]
 def test_actors_are_placed_as_the_step_and_the_hardware_say(case: str) -> None:
     step, available, promised, expected = PLACED[case]
     resources = Resources.model_validate({"accelerator": GPU})
-    fused = FusedSteps((Step("llava", Llava.model_validate(step)),), None)
+    fused = FusedSteps((Step("llava", Llava.model_validate(step)),))
     p = place(fused, resources, available, promised)
     assert (p.device.kind, p.num_gpus, len(p.resources), p.actors) == expected
 
 
 def test_ascend_npus_are_asked_for_by_their_own_resource() -> None:
     resources = Resources.model_validate({"accelerator": {**GPU, "type": "npu"}})
-    p = place(FusedSteps((Step("llava", Llava()),), None), resources, {}, promised=True)
+    p = place(FusedSteps((Step("llava", Llava()),)), resources, {}, promised=True)
     assert (p.num_gpus, p.resources, p.device.kind, p.actors) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
 
 
@@ -213,7 +213,7 @@ def test_an_actor_that_fits_no_machine_is_refused_before_any_work(what: str, clu
     actors, reason = TOO_LARGE[what]
     resources = Resources.model_validate({"accelerator": GPU} if what == "GPUs" else {})
     available = {**cluster.available(), "GPU": 1.0 if what == "GPUs" else 0.0}
-    placement = place(FusedSteps((Step("llava", Llava.model_validate({"actors": actors})),), None), resources, available)
+    placement = place(FusedSteps((Step("llava", Llava.model_validate({"actors": actors})),)), resources, available)
     with pytest.raises(InvalidJob, match=reason):
         ActorPool(placement, ())
 

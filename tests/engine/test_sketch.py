@@ -73,7 +73,7 @@ def test_numbers_of_any_type_count() -> None:
 
 
 def test_a_distribution_without_numbers_has_no_quantiles() -> None:
-    with pytest.raises(ValueError, match="without a number"):
+    with pytest.raises(ValueError, match="without values"):
         Sketch(missing=3).quantiles([0.5])
 
 

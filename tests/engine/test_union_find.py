@@ -41,9 +41,9 @@ edge_lists = st.lists(st.tuples(rows, rows), max_size=40)
 
 @pytest.mark.parametrize("least", [0, 1 << 20])
 @given(pieces=st.lists(edge_lists, max_size=5))
-def test_each_row_is_labelled_with_the_smallest_of_its_component(least: int, pieces: list[Edges]) -> None:
+def test_each_row_is_labeled_with_the_smallest_of_its_component(least: int, pieces: list[Edges]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(union_find, "LEAST", least)
+        patch.setattr(union_find, "MIN_WAITING", least)
         assert forest_of(pieces) == slow([edge for edges in pieces for edge in edges])
 
 

@@ -123,7 +123,7 @@ def test_a_sample_is_a_share_of_the_rows(texts: Path, tmp_path: Path) -> None:
 
 
 def test_a_column_without_numbers_stops_the_run(texts: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="`text` holds"):
+    with pytest.raises(InputError, match="`text` contains string"):
         run(make_job(texts, tmp_path / "out", [{"analyze": {"columns": ["text"]}}]))
 
 

@@ -144,8 +144,8 @@ def test_a_column_of_the_wrong_type_is_named(step: Rows, folder: Path) -> None:
 
 def test_a_sink_inside_the_source_is_refused(folder: Path) -> None:
     problems = check(make_job(folder / "in", folder / "in" / "out"))
-    assert any("inside what the job reads" in str(p) for p in problems)
-    with pytest.raises(InvalidJob, match="inside what the job reads"):
+    assert any("inside the input of the job" in str(p) for p in problems)
+    with pytest.raises(InvalidJob, match="inside the input of the job"):
         run(make_job(folder / "in", folder / "in" / "out"))
 
 

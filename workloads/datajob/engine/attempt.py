@@ -11,7 +11,7 @@ from datajob.engine.commit.shard import digest
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.input.listing import Listing, list_input
 from datajob.engine.options import RunOptions
-from datajob.engine.plan.fused import Plan
+from datajob.engine.plan.fused import StepPlan
 from datajob.engine.stage import Context
 from datajob.engine.worker.rejects import RejectFolders
 from datajob.formats.base import Writer
@@ -24,7 +24,7 @@ class Attempt:
     """A job, its plan and its input, and the run that they belong to."""
 
     job: DataJob
-    plan: Plan
+    plan: StepPlan
     options: RunOptions
     sink: Folder
     state: RunState

@@ -19,7 +19,7 @@ from datajob.engine.executors.choice import ExecutorChoice
 from datajob.engine.input.listing import Listing, list_input
 from datajob.engine.options import RunOptions
 from datajob.engine.pipeline import stage_count
-from datajob.engine.plan.fused import Plan, plan_job
+from datajob.engine.plan.fused import StepPlan, plan_job
 from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records
 from datajob.engine.stage_runner import StageRunner
@@ -63,7 +63,7 @@ def _open(job: DataJob, options: RunOptions, sink: Folder) -> RunState:
     return state if options.attempt is None else replace(state, attempt=options.attempt)
 
 
-def _list(job: DataJob, options: RunOptions, plan: Plan, state: RunState) -> Listing:
+def _list(job: DataJob, options: RunOptions, plan: StepPlan, state: RunState) -> Listing:
     """The input of the job. If failed rows do not stop the job, neither do files that cannot be read."""
     readers = [source.chosen for source in job.spec.sources]
     lenient = job.spec.errors.policy != "fail"

@@ -105,7 +105,7 @@ def plan(job: Job, *, python_path: Sequence[str] = ()) -> Plan:
     Raises:
         InvalidJob: The job has errors, or a function that it names does not exist.
     """
-    from datajob.engine.plan.fused import describe
+    from datajob.engine.plan.describe import describe
 
     document = opened(job)
     checked = parsed(document)

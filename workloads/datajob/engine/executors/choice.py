@@ -11,7 +11,7 @@ from datajob.engine.executors.local import LocalExecutor
 from datajob.engine.executors.placement import place
 from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.options import RunOptions
-from datajob.engine.plan.fused import Plan, cost_unknown
+from datajob.engine.plan.fused import StepPlan, cost_unknown
 
 LOCAL_BYTES = 32 << 20
 """Inputs up to this size are processed in one process: starting Ray would take longer than the work."""
@@ -24,7 +24,7 @@ class ExecutorChoice:
     size of the input decides.
     """
 
-    def __init__(self, options: RunOptions, plan: Plan, resources: Resources) -> None:
+    def __init__(self, options: RunOptions, plan: StepPlan, resources: Resources) -> None:
         self._options = options
         self._plan = plan
         self._executor: Executor | None = None
@@ -57,7 +57,7 @@ class ExecutorChoice:
             self._executor.close()
 
 
-def _start_ray(options: RunOptions, plan: Plan, resources: Resources) -> RayExecutor:
+def _start_ray(options: RunOptions, plan: StepPlan, resources: Resources) -> RayExecutor:
     """Start Ray. If the first stage runs models, they load while the input is listed."""
     first = plan.cuts[0]
     executor = RayExecutor(options.ray_address, preload=not first.inference)

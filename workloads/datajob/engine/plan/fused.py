@@ -30,7 +30,7 @@ class FusedSteps:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """The steps of a job, and how they are cut."""
 
     steps: tuple[Step[Operator], ...]
@@ -42,10 +42,10 @@ class Plan:
         return any(fused.inference for fused in self.cuts)
 
 
-def plan_job(spec: DataJobSpec) -> Plan:
+def plan_job(spec: DataJobSpec) -> StepPlan:
     """The plan of a job. Raises InvalidJob if a user function or class of a step cannot be found."""
     steps = job_steps(spec)
-    return Plan(steps, fuse(steps))
+    return StepPlan(steps, fuse(steps))
 
 
 def job_steps(spec: DataJobSpec) -> tuple[Step[Operator], ...]:

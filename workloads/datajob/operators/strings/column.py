@@ -142,6 +142,14 @@ def _buffer(values: Any) -> pa.Buffer:
     return pa.py_buffer(values)
 
 
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds bytes."""
+    import pyarrow as pa
+
+    t = pa.types
+    return any(test(kind) for test in (t.is_binary, t.is_large_binary, t.is_binary_view, t.is_fixed_size_binary))
+
+
 def _as_text(array: pa.Array[Any], column: str) -> TextArray:
     import pyarrow as pa
 
@@ -150,12 +158,7 @@ def _as_text(array: pa.Array[Any], column: str) -> TextArray:
         return _as_text(array.dictionary_decode(), column)
     if pa.types.is_null(kind):
         return pa.nulls(len(array), pa.large_string())
-    if (
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or str(kind) == "binary_view"
-    ):
+    if is_bytes(kind):
         return _valid(array.cast(pa.large_binary()).view(pa.large_string()))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
         return _valid(array.cast(pa.large_string()))

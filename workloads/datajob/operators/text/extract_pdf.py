@@ -39,17 +39,11 @@ class ExtractPdf(Map):
         """The table with the text column. Raises ValueError if a file cannot be read."""
         import pyarrow as pa
 
-        from datajob.operators.strings.column import with_column
+        from datajob.operators.strings.column import is_bytes, with_column
 
         files: Any = batch.array(self.column)
         kind = files.type
-        binary = (
-            pa.types.is_binary(kind)
-            or pa.types.is_large_binary(kind)
-            or pa.types.is_binary_view(kind)
-            or pa.types.is_fixed_size_binary(kind)
-        )
-        if not binary and not pa.types.is_null(kind):
+        if not is_bytes(kind) and not pa.types.is_null(kind):
             raise InputError(
                 f"column `{self.column}` contains {kind}, not bytes: `{self.key}` needs a binary column of whole PDF files, "
                 f"as read by the source `binaryFiles`. Set `column` to such a column."

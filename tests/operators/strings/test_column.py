@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from datajob.errors import InputError
+from datajob.operators.base import Batch
 from datajob.operators.strings.column import buffers_of, map_rows, text_array, text_from
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 from tests.support.texts import batch_of
 
 ROWS = ["plain", None, "", "中文 é"]
@@ -28,7 +30,6 @@ ROWS = ["plain", None, "", "中文 é"]
     ids=lambda array: str(array.type),
 )
 def test_all_kinds_of_text_are_text(array):
-    from datajob.operators.base import Batch
 
     found = text_array(Batch(pa.table({"text": array})), "text")
     assert found.to_pylist() == [None if r is None else r for r in ROWS]
@@ -50,18 +51,61 @@ def test_a_column_of_nulls_is_text():
         (b"\xc0\x80", "\ufffd\ufffd"),
     ],
 )
-def test_bytes_that_are_not_utf8_become_replacement_characters(kind, broken, repaired):
+def test_bytes_that_are_not_utf8_fail_or_are_compared_with_replacement_characters(kind, broken, repaired):
     array = pa.array([b"fine", broken, None], pa.binary()).view(kind)
-    from datajob.operators.base import Batch
+    batch = Batch(pa.table({"text": array}))
+    with pytest.raises(ValueError, match=r"column `text` is not valid UTF-8: .* at byte"):
+        text_array(batch, "text")
+    with pytest.raises(InputError, match=r"column `text` is not valid UTF-8: .* at byte"):
+        text_array(batch, "text", "refuse")
+    assert text_array(batch, "text", "replace").to_pylist() == ["fine", repaired, None]
 
-    assert text_array(Batch(pa.table({"text": array})), "text").to_pylist() == ["fine", repaired, None]
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"wordCount": {"min": 1}},
+        {"c4Quality": {"minSentences": 1}},
+        {"whitespaceNormalize": {}},
+        {"regexReplace": {"pattern": "z"}},
+        {"sentenceSplit": {}},
+        {"languageId": {"minScore": 0}},
+        {"chunkText": {"size": 100}},
+        {"analyze": {"measures": ["textLength"]}},
+    ],
+    ids=lambda step: next(iter(step)),
+)
+@pytest.mark.parametrize("before", [[], [{"textLength": {"min": 5}}]], ids=["first", "behind a filter"])
+def test_a_row_whose_bytes_are_not_utf8_fails_alone(step, before, tmp_path):
+    rows = [b"A good sentence of words.", b"A bad \xff\xfe sentence.", None, b"abc", b"Another good sentence."]
+    write_parts(tmp_path / "in", [{"id": i, "text": row} for i, row in enumerate(rows)], 1)
+    job = make_job(tmp_path / "in", tmp_path / "out", [*before, step], errors={"policy": "drop"})
+    progress = run(job).progress
+    assert progress.rows_failed == 1
+    assert progress.rows_in == 5 == progress.rows_out + progress.rows_rejected + progress.rows_failed
+    kept = {row["id"] for row in read_manifest(tmp_path / "out")}
+    assert {0, 4} <= kept and 1 not in kept
+
+
+@pytest.mark.parametrize("key", ["lineDedup", "paragraphDedup", "substringDedup"])
+def test_a_step_that_would_rewrite_bytes_that_are_not_utf8_refuses_them(key, tmp_path):
+    write_parts(tmp_path / "in", [{"text": b"a\nb\na"}, {"text": b"\xff\nb"}], 1)
+    with pytest.raises(InputError, match="column `text` is not valid UTF-8"):
+        run(make_job(tmp_path / "in", tmp_path / "out", [{key: {}}]))
+
+
+@pytest.mark.parametrize("key", ["minhashDedup", "simhashDedup"])
+def test_bytes_that_are_not_utf8_are_only_compared_and_stay_as_they_are(key, tmp_path):
+    rows = [{"text": b"one two three four five \xff"}, {"text": b"six seven eight nine ten"}]
+    write_parts(tmp_path / "in", rows, 1)
+    run(make_job(tmp_path / "in", tmp_path / "out", [{key: {}}]))
+    assert read_manifest(tmp_path / "out") == rows
 
 
 @pytest.mark.parametrize(
     "array", [pa.array([1]), pa.array([["a"]]), pa.array([{"a": 1}]), pa.array([True])], ids=lambda a: str(a.type)
 )
 def test_another_type_is_a_clear_error(array):
-    from datajob.operators.base import Batch
 
     with pytest.raises(InputError, match=r"column `text` holds .*, not text: .*cast"):
         text_array(Batch(pa.table({"text": array})), "text")

@@ -120,7 +120,7 @@ def test_sentences_of_two_languages():
 
 @pytest.mark.parametrize("engine", ["trafilatura", "resiliparse"])
 def test_the_main_text_of_a_page_is_extracted(engine):
-    pages = pa.table({"html": pa.array([PAGE.encode(), None, b"", b"\xff\x00<"], pa.binary())})
+    pages = pa.table({"html": pa.array([PAGE.encode(), None, b""], pa.binary())})
     from datajob.operators.base import Batch
 
     texts = ExtractHtml(engine=engine).apply(Batch(pages)).column("text").to_pylist()

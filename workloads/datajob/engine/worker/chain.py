@@ -91,7 +91,12 @@ class Chain:
 
     def _filter(self, step: str, operator: Filter, batch: Batch) -> Batch:
         if operator.infallible:
-            return self.accounting.decide(step, batch, operator.keep(batch))
+            try:
+                verdict = operator.keep(batch)
+            except ValueError:  # a value that is not valid text: find its row
+                batch = compact(batch)
+            else:
+                return self.accounting.decide(step, batch, verdict)
         pieces, rows = self.accounting.isolate(step, lambda rows, _: operator.keep(Batch(rows)), batch.table)
         passed = batch if rows is batch.table else Batch(rows)
         return self.accounting.decide(step, passed, _join_verdicts(pieces))

@@ -95,7 +95,7 @@ class PieceDedup(base.Deduplicate):
         from datajob.operators.kernels.pieces import without
         from datajob.operators.strings.column import text_array, text_from, text_of
 
-        text, pieces = text_of(batch, self.column), self._pieces(batch)
+        text, pieces = text_of(batch, self.column, "refuse"), self._pieces(batch)
         drop = np.zeros(len(pieces.rows), np.bool_)
         rows = repeats.column("row").to_numpy()
         drop[np.searchsorted(pieces.rows, rows) + repeats.column("piece").to_numpy()] = True
@@ -105,7 +105,7 @@ class PieceDedup(base.Deduplicate):
         size = without(text, pieces.rows, pieces.starts, pieces.ends, drop, data, offsets, left)
         codes = np.zeros(len(batch), np.int8)
         codes[rows] = (left[rows] == 0) & self.reject_empty
-        changed = text_from(data[:size], offsets, text_array(batch, self.column))
+        changed = text_from(data[:size], offsets, text_array(batch, self.column, "refuse"))
         return base.Verdict(codes, (self.reason,), {self.column: self._as_before(changed, batch)})
 
     def _as_before(self, text: Any, batch: base.Batch) -> Any:
@@ -123,7 +123,7 @@ class PieceDedup(base.Deduplicate):
             from datajob.operators.kernels.unicode import classes
             from datajob.operators.strings.column import text_of
 
-            text = text_of(batch, self.column)
+            text = text_of(batch, self.column, "refuse")
             most = int(text.offsets[-1] - text.offsets[0])
             pieces = Pieces(*(np.empty(most, np.int64) for _ in range(4)))
             found = cut(text, classes(), self.paragraphs, *pieces)
@@ -145,6 +145,6 @@ def _texts(batch: base.Batch, column: str, pieces: Pieces) -> Any:
     if not len(pieces.rows):
         return pa.array([], pa.large_string())
     bounds: Any = np.stack([pieces.firsts, pieces.ends], axis=1).reshape(-1)
-    data: Any = text_of(batch, column).data
+    data: Any = text_of(batch, column, "refuse").data
     stretches: Any = pa.LargeStringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(data))
     return stretches.take(pa.array(np.arange(0, len(bounds) - 1, 2)))

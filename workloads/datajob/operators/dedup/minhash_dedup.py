@@ -100,7 +100,7 @@ class MinhashDedup(base.Deduplicate):
         bands, rows = self.banding()
         keys, any_words = np.empty((len(batch), bands), np.uint64), np.empty(len(batch), np.bool_)
         band_keys(
-            text_of(batch, self.column),
+            text_of(batch, self.column, "replace"),
             folding(self.normalize, self.tokenizer),
             self.ngram.size,
             self.ngram.kind == "characters",
@@ -126,7 +126,7 @@ class MinhashDedup(base.Deduplicate):
         from datajob.operators.kernels.shingles import shingle_sets
         from datajob.operators.strings.column import text_of
 
-        text = text_of(batch, self.column)
+        text = text_of(batch, self.column, "replace")
         bounds: Any = np.empty(len(batch) + 1, np.int64)
         sets: Any = np.empty(int(text.offsets[-1] - text.offsets[0]), np.uint32)
         characters = self.ngram.kind == "characters"

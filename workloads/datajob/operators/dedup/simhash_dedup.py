@@ -69,7 +69,9 @@ class SimhashDedup(base.Deduplicate):
 
         hashes, any_words = np.empty(len(batch), np.uint64), np.empty(len(batch), np.bool_)
         fold = folding(self.normalize, self.tokenizer)
-        simhashes(text_of(batch, self.column), fold, self.ngram.size, self.ngram.kind == "characters", hashes, any_words)
+        simhashes(
+            text_of(batch, self.column, "replace"), fold, self.ngram.size, self.ngram.kind == "characters", hashes, any_words
+        )
         hashes = hashes[any_words]
         keys = self._keys(hashes)
         table = key_table(keys, np.flatnonzero(any_words))

@@ -108,7 +108,7 @@ class SubstringDedup(base.Deduplicate):
         from datajob.operators.strings.column import text_array, text_from, text_of
         from datajob.operators.strings.words import words_of
 
-        text, words = text_of(batch, self.column), words_of(batch, self.column, self.tokenizer)
+        text, words = text_of(batch, self.column, "refuse"), words_of(batch, self.column, self.tokenizer, "refuse")
         repeats = repeats.sort_by([("row", "ascending"), ("begin", "ascending")])
         rows, begin, end = (repeats.column(name).to_numpy().astype(np.int64) for name in ("row", "begin", "end"))
         first, behind = words.rows[rows] + begin, words.rows[rows] + end
@@ -120,7 +120,7 @@ class SubstringDedup(base.Deduplicate):
         data = np.empty(int(text.offsets[-1] - text.offsets[0]), np.uint8)
         bounds = np.empty(len(batch) + 1, np.int64)
         size = cut_out(text.data, text.offsets, rows, starts, ends, data, bounds)
-        changed = text_from(data[:size], bounds, text_array(batch, self.column))
+        changed = text_from(data[:size], bounds, text_array(batch, self.column, "refuse"))
         codes = np.zeros(len(batch), np.int8)
         codes[rows] = self._is_blank(changed, rows) & self.reject_empty
         kind = batch.table.schema.field(self.column).type
@@ -141,7 +141,7 @@ class SubstringDedup(base.Deduplicate):
         from datajob.operators.kernels.windows import window_hashes
         from datajob.operators.strings.words import words_of
 
-        words = words_of(batch, self.column, self.tokenizer)
+        words = words_of(batch, self.column, self.tokenizer, "refuse")
         hashes, bounds = np.empty(len(words.hashes), np.uint64), np.empty(len(batch) + 1, np.int64)
         hashes = hashes[: window_hashes(words.hashes, words.rows, size, bounds, hashes)]
         hashes.flags.writeable = bounds.flags.writeable = False

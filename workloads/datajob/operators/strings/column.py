@@ -1,12 +1,12 @@
 """A column as text: its UTF-8 bytes and offsets, whatever Arrow type holds them.
 
 What is text: string, large_string, string_view, the binary types (decoded as UTF-8), dictionaries of these, and a
-column of nulls only. A null is an empty text. Bytes that are not UTF-8 become U+FFFD, as `bytes.decode(errors="replace")`.
+column of nulls only. A null is an empty text. Bytes that are not UTF-8 fail their row.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -28,14 +28,22 @@ if TYPE_CHECKING:
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
-def text_array(batch: Batch, column: str) -> TextArray:
-    """The column as large_string, of valid UTF-8. Raises InputError when its type is not text."""
-    return batch.derive(("text array", column), lambda: _as_text(batch.array(column), column))
+Invalid: TypeAlias = Literal["fail", "refuse", "replace"]
+"""What becomes of a value that is not UTF-8: its row fails, the job does (where rows cannot fail), or it is compared with
+U+FFFD in place of the invalid bytes, as `bytes.decode(errors="replace")`."""
 
 
-def text_of(batch: Batch, column: str) -> Text:
+def text_array(batch: Batch, column: str, invalid: Invalid = "fail") -> TextArray:
+    """The column as large_string, of valid UTF-8.
+
+    Raises InputError when its type is not text, and ValueError (with `refuse`: InputError) for a value that is not UTF-8.
+    """
+    return batch.derive(("text array", column, invalid), lambda: _as_text(batch.array(column), column, invalid))
+
+
+def text_of(batch: Batch, column: str, invalid: Invalid = "fail") -> Text:
     """The column's bytes for kernels, with the rows that are alive now; arrays are read-only."""
-    data, offsets = batch.derive(("text", column), lambda: buffers_of(text_array(batch, column)))
+    data, offsets = batch.derive(("text", column, invalid), lambda: buffers_of(text_array(batch, column, invalid)))
     return Text(data, offsets, alive_of(batch))
 
 
@@ -150,31 +158,44 @@ def is_bytes(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (t.is_binary, t.is_large_binary, t.is_binary_view, t.is_fixed_size_binary))
 
 
-def _as_text(array: pa.Array[Any], column: str) -> TextArray:
+def _as_text(array: pa.Array[Any], column: str, invalid: Invalid) -> TextArray:
     import pyarrow as pa
 
     kind = array.type
     if isinstance(array, pa.DictionaryArray):
-        return _as_text(array.dictionary_decode(), column)
+        return _as_text(array.dictionary_decode(), column, invalid)
     if pa.types.is_null(kind):
         return pa.nulls(len(array), pa.large_string())
     if is_bytes(kind):
-        return _valid(array.cast(pa.large_binary()).view(pa.large_string()))
+        return _valid(array.cast(pa.large_binary()).view(pa.large_string()), column, invalid)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
-        return _valid(array.cast(pa.large_string()))
+        return _valid(array.cast(pa.large_string()), column, invalid)
     raise InputError(
         f"column `{column}` holds {kind}, not text: text operators take strings or bytes in UTF-8. "
         f"Name another column, or make it text first with `cast: {{columns: {{{column}: string}}}}`."
     )
 
 
-def _valid(array: TextArray) -> TextArray:
-    """The array itself when it is UTF-8 throughout, else with the broken rows repaired."""
+def _valid(array: TextArray, column: str, invalid: Invalid) -> TextArray:
+    """The array itself when it is UTF-8 throughout; else `invalid` decides."""
     import pyarrow as pa
 
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:
         rows = array.view(pa.large_binary()).to_pylist()
+        if invalid != "replace":
+            _refuse(rows, column, ValueError if invalid == "fail" else InputError)
         return pa.array([None if r is None else r.decode("utf-8", "replace") for r in rows], pa.large_string())
     return array
+
+
+def _refuse(rows: Sequence[bytes | None], column: str, kind: type[Exception]) -> None:
+    for row in rows:
+        try:
+            (row or b"").decode()
+        except UnicodeDecodeError as error:
+            raise kind(
+                f"a value of column `{column}` is not valid UTF-8: {error.reason} at byte {error.start}. An earlier step can "
+                f"fail such rows, such as `cast: {{columns: {{{column}: string}}}}`."
+            ) from error

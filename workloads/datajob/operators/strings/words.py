@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from datajob.operators.kernels.arrays import Words
-from datajob.operators.strings.column import buffers_of, text_of
+from datajob.operators.strings.column import Invalid, buffers_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ Tokenizer = Annotated[
 ]
 
 
-def words_of(batch: Batch, column: str, tokenizer: str) -> Words:
+def words_of(batch: Batch, column: str, tokenizer: str, invalid: Invalid = "fail") -> Words:
     """The words of the column; rows that are not alive have none."""
 
     def build() -> Words:
@@ -35,7 +35,7 @@ def words_of(batch: Batch, column: str, tokenizer: str) -> Words:
         from datajob.operators.kernels.unicode import classes
         from datajob.operators.kernels.words import split_unicode, split_whitespace
 
-        text = text_of(batch, column)
+        text = text_of(batch, column, invalid)
         rows, size = len(batch), int(text.offsets[-1] - text.offsets[0])
         most = size if tokenizer == "unicode" else (size + rows) // 2 + 1
         words = Words(
@@ -53,7 +53,7 @@ def words_of(batch: Batch, column: str, tokenizer: str) -> Words:
         found, lines = split(text, classes(), words)
         return _cut(words, found, lines)
 
-    return batch.derive(("words", column, tokenizer), build)
+    return batch.derive(("words", column, tokenizer, invalid), build)
 
 
 def _cut(words: Words, found: int, lines: int) -> Words:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from datajob import errors
-from datajob.api.contract import ENTRYPOINT, ENV_IMAGE, FINAL_ERRORS, JOB_PATH, REPORT_KEY, SET_BY_CONTROLLER, SET_BY_USER
+from datajob.api.contract import ENTRYPOINT, FINAL_ERRORS, JOB_PATH, REPORT_KEY, SET_BY_CONTROLLER, SET_BY_USER
 from datajob.api.loading import read_text
 from datajob.cluster.report_configmap import ConfigMapAddress
 from datajob.cluster.run import run_options
@@ -62,7 +62,7 @@ def test_the_workload_reads_exactly_the_variables_of_the_contract() -> None:
     run_options(JOB_PATH, recorder, print)
     ConfigMapAddress.from_environment(recorder)
     read = {name for name in recorder.read if name.startswith("DATAJOB_")}
-    assert read | {ENV_IMAGE} == SET_BY_CONTROLLER | SET_BY_USER
+    assert read == SET_BY_CONTROLLER | SET_BY_USER
 
 
 def test_the_options_of_a_run_are_those_of_its_pod() -> None:

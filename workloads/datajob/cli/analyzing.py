@@ -38,8 +38,8 @@ def analyze_file(
     job, folders = checked_job(chosen_document(file, name, overrides)), module_folders(file, python_path)
     wanted = Wanted(column, columns, measures, sample, after)
     with watching(job.metadata.name, quiet=quiet) as on_event:
-        options = RunOptions(
-            executor=executor,  # type: ignore[arg-type]  # click offers no other
+        options = RunOptions.from_environment(
+            executor=executor,
             ray_address=ray_address,
             python_path=folders,
             on_event=on_event,

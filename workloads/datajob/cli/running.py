@@ -64,9 +64,9 @@ def _run(
     from datajob.python.tables import report_text
 
     with watching(document.name or "job", quiet=quiet) as on_event:
-        options = RunOptions(
+        options = RunOptions.from_environment(
             fresh=not resume,
-            executor=executor,  # type: ignore[arg-type]  # click offers no other
+            executor=executor,
             ray_address=ray_address,
             python_path=folders,
             on_event=on_event,

@@ -52,10 +52,10 @@ def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
 def run_options(path: str, environment: Mapping[str, str], on_event: OnEvent) -> RunOptions:
     """The options that the environment of the pod sets."""
     attempt = environment.get(ENV_ATTEMPT)
-    return RunOptions(
-        executor=environment.get(ENV_EXECUTOR, "auto"),  # type: ignore[arg-type]
+    return RunOptions.from_environment(
+        environment,
+        executor=environment.get(ENV_EXECUTOR),
         in_cluster=True,
-        ray_address=environment.get("RAY_ADDRESS"),
         run_id=environment.get(ENV_RUN_ID),
         attempt=int(attempt) if attempt else None,
         python_path=(str(Path(path).resolve().parent), str(Path.cwd())),

@@ -62,7 +62,7 @@ def run(
     document = opened(job)
     parsed_job, folders = parsed(document), module_folders(job, python_path)
     with watching_by(progress, parsed_job.metadata.name) as on_event:
-        options = RunOptions(
+        options = RunOptions.from_environment(
             fresh=not resume, executor=executor, ray_address=ray_address, python_path=folders, on_event=on_event
         )
         report = run_document(document, options)
@@ -130,7 +130,9 @@ def analyze(
     wanted = Wanted(column, tuple(numbers), tuple(measures), sample, after)
     folders = module_folders(job, python_path)
     with watching_by(progress, parsed(document).metadata.name) as on_event:
-        options = RunOptions(executor=executor, ray_address=ray_address, python_path=folders, on_event=on_event)
+        options = RunOptions.from_environment(
+            executor=executor, ray_address=ray_address, python_path=folders, on_event=on_event
+        )
         return Analysis(analyze_job(parsed(document), wanted, out, options))
 
 

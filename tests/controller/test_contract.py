@@ -1,13 +1,27 @@
 """The workload reads in its pod what the controller puts there, and nothing else."""
 
+import ast
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 
 import pytest
 import yaml
 
+import datajob as datajob_package
+import datajob_controller
 from datajob import errors
-from datajob.api.contract import ENTRYPOINT, FINAL_ERRORS, JOB_PATH, REPORT_KEY, SET_BY_CONTROLLER, SET_BY_USER
+from datajob.api.contract import (
+    ENTRYPOINT,
+    ENV_EXECUTOR,
+    ENV_IMAGE,
+    FINAL_ERRORS,
+    JOB_PATH,
+    REPORT_KEY,
+    SET_BY_CONTROLLER,
+    SET_BY_USER,
+)
 from datajob.api.loading import read_text
 from datajob.cluster.report_configmap import ConfigMapAddress
 from datajob.cluster.run import run_options
@@ -65,12 +79,29 @@ def test_the_workload_reads_exactly_the_variables_of_the_contract() -> None:
     assert read == SET_BY_CONTROLLER | SET_BY_USER
 
 
+def test_only_the_contract_names_the_variables() -> None:
+    variable = re.compile(r"DATAJOB_[A-Z_]*[A-Z]")
+    named = {
+        path.name: found
+        for package in (datajob_package, datajob_controller)
+        for path in Path(package.__path__[0]).rglob("*.py")
+        if (found := {one.value for one in ast.walk(ast.parse(path.read_text())) if is_name(one, variable)})
+    }
+    kernels = {"DATAJOB_KERNEL_CACHE", "DATAJOB_KERNEL_PROCESSOR"}  # of the build of the images, not of jobs
+    assert named == {"contract.py": SET_BY_CONTROLLER | SET_BY_USER, "jit.py": kernels}
+
+
+def is_name(node: ast.AST, pattern: re.Pattern[str]) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(pattern.fullmatch(node.value))
+
+
 def test_the_options_of_a_run_are_those_of_its_pod() -> None:
     world = World(datajob())
     world.settle()
     options = run_options(JOB_PATH, environment(templates()[0]), print)
     assert (options.run_id, options.attempt, options.executor) == (world.status["runId"], 1, "auto")
-    assert run_options(JOB_PATH, {"DATAJOB_EXECUTOR": "ray"}, print).executor == "ray"
+    chosen = run_options(JOB_PATH, {ENV_EXECUTOR: "ray", ENV_IMAGE: "registry/x:1", "RAY_ADDRESS": "10.0.0.2:6379"}, print)
+    assert (chosen.executor, chosen.image, chosen.ray_address) == ("ray", "registry/x:1", "10.0.0.2:6379")
 
 
 def test_a_job_cannot_override_the_variables_of_the_controller() -> None:

@@ -1,4 +1,4 @@
-"""The heart of the controller: decide what to do about a DataJob, from its current state alone. Pure and level-based.
+"""Decides what to do about a DataJob, from its current state alone. Pure and level-based.
 
 `decide` asks a short list of questions: Is the job valid, finished, suspended, past its deadline, waiting for a retry, without
 a RayJob, or does it have one? `StatusBuilder` records the answer.
@@ -107,7 +107,7 @@ def _attempt(case: _Case) -> Decision:
         case.status.set_kuberay_missing()
         return Decision()
     if found is not None or run.has_begun:
-        message = f"RayJob {run.ray_job} was deleted, but not by the controller."
+        message = f"RayJob {run.ray_job} was deleted externally."
         return _attempt_failed(case, Failure("RayJobDeleted", message))
     if run.last_failure_at:
         due = next_attempt_at(run.last_failure_at, run.failures, run.spec.retry, case.settings.max_backoff_seconds)

@@ -91,14 +91,14 @@ ALERTS = (
         "absent(datajob_leader == 1)",
         5,
         "critical",
-        "There is no leading controller: DataJobs are neither started nor updated.",
+        "No controller replica is the leader. DataJobs are neither started nor updated.",
     ),
     Alert(
         "DataJobControllerStuck",
         "time() - max(datajob_last_heartbeat_timestamp_seconds) > 180",
         5,
         "critical",
-        "The queue of the controller does not process items.",
+        "The controller does not process its queue.",
     ),
     Alert(
         "DataJobReconcileErrors",

@@ -1,7 +1,7 @@
 """Names of the objects that belong to a DataJob, within KubeRay's limits.
 
-Two DataJobs never share a name, nor do two runs of one. The name of a run ends in a digest of the DataJob's UID and of
-everything that shapes its pods, so that an edit leads to objects of their own. Attempts of a run are numbered.
+Neither two DataJobs nor two runs of the same DataJob share a name. The name of a run ends with a digest of the UID of the
+DataJob and of everything that shapes its pods, so an edit results in new objects. Attempts of a run are numbered.
 """
 
 import hashlib

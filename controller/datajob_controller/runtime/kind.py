@@ -79,7 +79,7 @@ class Kind:
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """Its own resource and those that it watches for it."""
+        """Its resource and those of the kinds that it owns."""
         return (self.resource, *(owned.resource for owned in self.owned))
 
 

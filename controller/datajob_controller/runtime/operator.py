@@ -26,11 +26,11 @@ DISCOVERY_SECONDS = 60
 MISSING_SECONDS = 5
 MAX_EVENT = 1000
 HEARTBEAT = Key("", "", "")
-"""A key of no object. It passes through the queue to prove that the queue works."""
+"""A key that belongs to no object. It passes through the queue to prove that the queue works."""
 
 
 class Operator:
-    """Everything that a replica consists of; `run` is its life."""
+    """One replica of the controller."""
 
     def __init__(self, settings: Settings, kinds: Sequence[Kind]) -> None:
         self.settings = settings
@@ -106,7 +106,7 @@ class Operator:
         return handle
 
     async def _publish_fault(self, reconciler: Reconciler, key: Key, error: Exception) -> None:
-        """Publish a fault of the controller with one object, once, as an Event of that object."""
+        """Publish an Event about an error of the controller with one object, once."""
         if owner := self.store.objects.get(key):
             message = f"The controller failed to reconcile this object and will retry: {type(error).__name__}: {error}"
             await reconciler.publish(owner, Event("Warning", "ReconcileFailed", message[:MAX_EVENT]), datetime.now(UTC))

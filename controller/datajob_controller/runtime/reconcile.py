@@ -91,7 +91,7 @@ class Reconciler:
             self._requeue(key, (decision.requeue_at - now).total_seconds())
 
     async def _observe(self, kind: Kind, owner: Manifest) -> Observed:
-        """What memory has, after asking the API server where a late watch could be mistaken for a loss."""
+        """The objects in memory. Objects that may be missing only because a watch is late are fetched first."""
         meta = owner["metadata"]
         observed = Observed(self._store.owned(meta["uid"]), self.unserved)
         to_verify = kind.verify(owner, observed)
@@ -102,7 +102,7 @@ class Reconciler:
         return replace(observed, owned=self._store.owned(meta["uid"])) if to_verify else observed
 
     async def _create(self, owner: Manifest, manifests: Sequence[Manifest]) -> None:
-        """Create objects, those first that others need."""
+        """Create objects in the order of their dependencies."""
         for rank in sorted({_rank(manifest) for manifest in manifests}):
             await asyncio.gather(*(self._create_one(owner, one) for one in manifests if _rank(one) == rank))
 
@@ -124,7 +124,7 @@ class Reconciler:
             self._store.put_owned(created)
 
     def _is_watched(self, owner: Manifest, kind: str) -> bool:
-        """Whether memory holds objects of a kind for this owner."""
+        """Whether the store keeps objects of this kind for this owner."""
         return any(owned.resource.kind == kind for owned in self._kinds[owner["kind"]][0].owned)
 
     async def _existing(self, owner: Manifest, manifest: Manifest) -> Manifest:
@@ -132,7 +132,9 @@ class Reconciler:
         kind, meta = manifest["kind"], manifest["metadata"]
         found = await self._kube.get(kind, meta["namespace"], meta["name"])
         if found is None or not belongs_to(found, owner["metadata"]["uid"]):
-            message = f"{kind} {meta['name']} already exists and does not belong to this {owner['kind']}. Delete it."
+            message = (
+                f"{kind} {meta['name']} already exists and does not belong to this {owner['kind']}. Delete it to continue."
+            )
             raise _RefusedError(Obstacle("NameTaken", message))
         return found
 

@@ -1,4 +1,4 @@
-"""Settings from environment variables, and those of the runtime.
+"""Reads settings from environment variables, and defines the settings of the runtime.
 
 A setting is a field of a frozen model; its variable is `DATAJOB_` followed by the name of the field in capitals.
 """

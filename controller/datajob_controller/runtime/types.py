@@ -9,7 +9,7 @@ from datajob_controller.runtime.manifests import Manifest
 
 
 class Obstacle(NamedTuple):
-    """A refusal of the API server that only a person can resolve. The controller retries now and then."""
+    """A refusal of the API server that only a user can resolve. The controller retries periodically."""
 
     reason: str
     message: str

@@ -58,6 +58,6 @@ AGENT_PORT = 52365
 FINAL_ERRORS = {error.exit_code: error.__name__ for error in (InvalidJob, InputError, SinkError, RowsFailed)}
 """Exit codes for errors in the job, its data or its sink, with the reason shown in conditions. A retry cannot fix them."""
 SINK_ERROR = SinkError.exit_code
-"""The one final error that is retried if the sink has accepted data in the same attempt: then it is an outage."""
+"""This final error is retried if the sink has accepted data in the same attempt, which indicates an outage."""
 KILLED = frozenset({-9, 137})
 """Exit codes of a process that was killed, usually because it exceeded its memory limit."""

@@ -1,1 +1,1 @@
-"""What runs on a cluster only: the entrypoint of the Ray job, and the report it writes for the controller."""
+"""Code that runs only on a cluster: the entrypoint of the Ray job, and the report for the controller."""

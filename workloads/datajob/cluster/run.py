@@ -54,7 +54,7 @@ def run_options(path: str, environment: Mapping[str, str], on_event: OnEvent) ->
     attempt = environment.get(ENV_ATTEMPT)
     return RunOptions.from_environment(
         environment,
-        executor=environment.get(ENV_EXECUTOR),
+        executor=environment.get(ENV_EXECUTOR, "auto"),
         in_cluster=True,
         run_id=environment.get(ENV_RUN_ID),
         attempt=int(attempt) if attempt else None,

@@ -40,7 +40,7 @@ def ray_job_failure(ray_job: Manifest, report: Report | None) -> Failure:
     if code in FINAL_ERRORS:
         return _final_error(code, reported or last_lines(log), report)
     if status.get("jobStatus") == "STOPPED":
-        return Failure("JobStopped", "The Ray job was stopped, but not by the controller.")
+        return Failure("JobStopped", "The Ray job was stopped externally.")
     message = "\n".join(part for part in (reported, last_lines(log)) if part) or "The driver terminated without a message."
     return Failure(_infrastructure_reason(str(status.get("reason") or ""), code, message), message)
 

@@ -1,5 +1,6 @@
 """WebDataset: samples in tar files."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datajob.errors import InputError, InvalidJob
+from datajob.errors import InputError, InvalidJob, SinkError
+from datajob.formats import _tar_read
 from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
 from tests.support.rows import Bad, read, write
 
@@ -149,11 +151,126 @@ def test_what_was_read_is_written_again(tmp_path: Path) -> None:
     assert read(reader(tmp_path / "out")).equals(table)
 
 
-def test_keys_are_made_unique(tmp_path: Path) -> None:
-    write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": ["a.b", "a.b", "", None], "txt": list("wxyz")}))
+def test_keys_are_read_as_they_were_written(tmp_path: Path) -> None:
+    keys = ["a", "b/c", "é", "a b", "x" * 300, "A"]
+    write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": keys, "txt": keys}))
+    assert read(reader(tmp_path)).to_pydict() == {"__key__": keys, "txt": keys}
+
+
+def test_rows_without_a_key_are_numbered(tmp_path: Path) -> None:
+    write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": ["a", "", None], "txt": list("xyz")}))
+    assert read(reader(tmp_path)).column("__key__").to_pylist() == ["a", "00000-000-00000001", "00000-000-00000002"]
+
+
+@pytest.mark.parametrize("key", ["a.b", ".hidden", "__x", "/a", "./a", "a/.b", "x\0y"])
+def test_a_key_that_readers_would_not_find_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SinkError, match="does not survive"):
+        write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": [key], "txt": ["x"]}))
+
+
+def test_a_key_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="the key 'a' is not unique in its file"):
+        write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": ["a", "b", "a"], "txt": ["x", "y", "z"]}))
+
+
+def test_a_row_of_nulls_is_still_a_sample(tmp_path: Path) -> None:
+    write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": ["a", "b"], "txt": ["x", None], "jpg": [b"1", None]}))
     rows = read(reader(tmp_path)).to_pylist()
-    assert [row["txt"] for row in rows] == list("wxyz")
-    assert [row["__key__"] for row in rows] == ["a_b", "a_b-00000001", "00000-000-00000002", "00000-000-00000003"]
+    assert [(row["__key__"], row["txt"], row["jpg"]) for row in rows] == [("a", "x", b"1"), ("b", None, None)]
+
+
+MIXED = [("a.txt", b"A"), ("b.txt", b"B"), ("a.json", b"1"), ("c.txt", b"C"), ("b.json", b"2"), ("a.txt", b"again")]
+
+
+@pytest.mark.parametrize(("name", "mode"), [("x.tar", "w"), ("x.tar.gz", "w:gz"), ("x.tar.xz", "w:xz")])
+@pytest.mark.parametrize("target", [1, 1 << 20])
+def test_members_of_a_sample_need_not_be_neighbours(tmp_path: Path, name: str, mode: str, target: int) -> None:
+    tar(tmp_path / name, MIXED, mode)
+    assert [tuple(row.values()) for row in read(reader(tmp_path), target=target).to_pylist()] == [
+        ("a", "1", "A"),
+        ("b", "2", "B"),
+        ("c", None, "C"),
+        ("a", None, "again"),
+    ]
+
+
+def test_a_large_compressed_file_with_scattered_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tar_read, "IN_MEMORY", 1000)
+    tar(tmp_path / "x.tar.gz", MIXED, "w:gz")
+    with pytest.raises(InputError, match=r"members of the sample a are not next to each other.*tar --sort=name"):
+        read(reader(tmp_path))
+    tar(tmp_path / "x.tar.gz", sorted(MIXED[:5]), "w:gz")
+    assert read(reader(tmp_path)).column("__key__").to_pylist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("in_memory", [1 << 20, 100])
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("target", [1, 1 << 20])
+def test_tar_files_that_are_joined_are_read_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int, compressed: bool, target: int
+) -> None:
+    monkeypatch.setattr(_tar_read, "IN_MEMORY", in_memory)
+    parts = [
+        tar(tmp_path / "part", [(f"{name}.txt", name.encode() * size)]).read_bytes()
+        for name, size in (("a", 1), ("b", 512), ("c", 5000))
+    ]
+    data = b"".join([*parts, tar(tmp_path / "part", []).read_bytes()])
+    (tmp_path / "part").unlink()
+    path = tmp_path / ("x.tar.gz" if compressed else "x.tar")
+    path.write_bytes(gzip.compress(data) if compressed else data)
+    assert read(reader(tmp_path), target=target).column("txt").to_pylist() == ["a", "b" * 512, "c" * 5000]
+    cut = b"".join(parts)[:-7000]
+    path.write_bytes(gzip.compress(cut) if compressed else cut)
+    with pytest.raises(InputError, match="cut short"):
+        read(reader(tmp_path, columns=("txt",)), target=target)
+
+
+def linked(path: Path, mode: str = "w") -> None:
+    with tarfile.open(path, mode) as file:
+        for name, kind, target in (
+            ("d/e.txt", tarfile.SYMTYPE, "../a.txt"),
+            ("a.txt", tarfile.REGTYPE, ""),
+            ("c.txt", tarfile.LNKTYPE, "a.txt"),
+            ("f.txt", tarfile.SYMTYPE, "gone.txt"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            info.size = 1 if kind == tarfile.REGTYPE else 0
+            file.addfile(info, io.BytesIO(b"A"))
+
+
+@pytest.mark.parametrize(("name", "mode"), [("x.tar", "w"), ("x.tar.gz", "w:gz")])
+@pytest.mark.parametrize("target", [1, 1 << 20])
+def test_links_give_what_they_lead_to(tmp_path: Path, name: str, mode: str, target: int) -> None:
+    linked(tmp_path / name, mode)
+    bad = Bad()
+    table = read(reader(tmp_path), bad, target=target)
+    assert table.to_pydict() == {"__key__": ["d/e", "a", "c"], "txt": ["A", "A", "A"]}
+    assert bad.reasons == [f"{tmp_path / name}:f: member .txt is a link to gone.txt, which is not in the file"]
+
+
+def test_links_in_a_large_compressed_file_are_bad_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tar_read, "IN_MEMORY", 100)
+    linked(tmp_path / "x.tar.gz", "w:gz")
+    bad = Bad()
+    assert read(reader(tmp_path), bad).to_pydict() == {"__key__": ["a"], "txt": ["A"]}
+    assert len(bad.records) == 3
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1"])
+def test_names_that_are_not_utf8_cost_their_sample_only(tmp_path: Path, encoding: str) -> None:
+    name = {"gbk": "数据", "latin-1": "café"}[encoding]
+    with tarfile.open(tmp_path / "x.tar", "w", encoding=encoding, format=tarfile.USTAR_FORMAT) as file:
+        for member in (f"{name}.txt", "b.txt", f"b.{name}"):
+            info = tarfile.TarInfo(member)
+            info.size = 1
+            file.addfile(info, io.BytesIO(b"x"))
+        info = tarfile.TarInfo("c.txt")
+        file.addfile(info, io.BytesIO(b""))
+    bad = Bad()
+    assert read(reader(tmp_path), bad).to_pydict() == {"__key__": ["c"], "txt": [""]}
+    assert [reason.rsplit(": ", 1)[1] for reason in bad.reasons] == ["its name is not valid UTF-8"] * 2
+    bad.reasons[0].encode()
 
 
 def test_partitions_become_folders(tmp_path: Path) -> None:

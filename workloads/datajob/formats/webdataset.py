@@ -1,4 +1,4 @@
-"""WebDataset: tar files whose members of the same name, but for the extension, make a sample."""
+"""WebDataset: tar files in which the members of one name, whatever their extension, are a sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from datajob.formats._columns import ColumnsReader, conform, unite
 from datajob.formats._compression import codec_of
 from datajob.formats._lines import BAD_TEXT
 from datajob.formats._shards import FilesWriter
-from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members, sample_starts, samples
+from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members
+from datajob.formats._tar_read import Sample, is_utf8, printable, sample_starts, samples
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.binary_files import MAX_BYTES
 from datajob.parameters import Column
@@ -29,12 +30,14 @@ THREADS = 16
 
 
 class WebdatasetReader(ColumnsReader):
-    """WebDataset shards (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`): a row per sample, `__key__` and a column per extension.
+    """WebDataset shards (`.tar`, plain or compressed): a row per sample, with `__key__` and a column per extension.
 
-    Members called `.json`, `.txt`, `.cls` and the like are strings, all others bytes; nothing is decoded.
+    Members called `.json`, `.txt`, `.cls` and the like are strings, all others bytes; nothing is decoded. The members of a
+    sample may be anywhere in a file, except in compressed or remote files of more than 64 MiB, where they must be next to
+    each other. Links to other members are followed.
     """
 
-    suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+    suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz", ".tar.lz4")
     cutting_reads = True
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
@@ -71,8 +74,8 @@ class WebdatasetReader(ColumnsReader):
         return pa.schema([(KEY, pa.string()), *kinds.items()])
 
     def _learnt(self, path: str) -> pa.Schema:
-        found = [extension for _, members in islice(samples(path), SAMPLES) for extension in members]
-        return self._schema_of(sorted(set(found)))
+        found = {extension for sample in islice(samples(path), SAMPLES) for extension in sample.members}
+        return self._schema_of(sorted(filter(is_utf8, found)))
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """Sample by sample; one with an unknown extension, or with a text that is not UTF-8, goes to `on_bad`."""
@@ -82,9 +85,10 @@ class WebdatasetReader(ColumnsReader):
         kinds = {field.name: field.type for field in of_file}
         rows: list[dict[str, Any]] = []
         size = 0
-        for key, members in samples(path, fragment.start, fragment.end):
-            if reason := self._problem(members, kinds):
-                on_bad(_shown(members), f"{path}:{key}: {reason}")
+        for sample in samples(path, fragment.start, fragment.end):
+            key, members = sample.key, sample.members
+            if reason := self._problem(sample, kinds):
+                on_bad(_shown(members), f"{path}:{printable(key)}: {reason}")
                 continue
             rows.append({KEY: key, **{k: v.decode() if is_text(k) else v for k, v in members.items() if k in kinds}})
             size += sum(map(len, members.values()))
@@ -94,14 +98,16 @@ class WebdatasetReader(ColumnsReader):
         if rows:
             yield self._table(rows, schema, fragment)
 
-    def _problem(self, members: dict[str, bytes], kinds: dict[str, Any]) -> str | None:
-        for extension, data in members.items():
+    def _problem(self, sample: Sample, kinds: dict[str, Any]) -> str | None:
+        if sample.problem or not all(map(is_utf8, (sample.key, *sample.members))):
+            return sample.problem or "its name is not valid UTF-8"
+        for extension, data in sample.members.items():
             if extension not in kinds:
                 if self.columns is None:
                     return f"no sample before had a member .{extension}; name the extensions to read in `columns`"
             elif len(data) > MAX_BYTES:
                 return f"member .{extension} is larger than 2 GiB"
-            elif is_text(extension) and not _is_utf8(data):
+            elif is_text(extension) and not _is_text(data):
                 return f"member .{extension} is not valid UTF-8"
         return None
 
@@ -115,7 +121,7 @@ class WebdatasetReader(ColumnsReader):
         return conform(pa.table(columns), schema, fragment, self)
 
 
-def _is_utf8(data: bytes) -> bool:
+def _is_text(data: bytes) -> bool:
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -129,19 +135,19 @@ def _shown(members: dict[str, bytes]) -> str:
 
 
 class WebdatasetWriter(Writer):
-    """WebDataset shards: a sample per row, named by `__key__` where there is such a column.
+    """Write WebDataset shards: one sample per row, named by `__key__` if there is such a column.
 
-    Columns named like an extension (`jpg` of bytes, `txt` of text) become members of that name, and those that `members`
-    names; all others go together into a member `json`.
+    Columns named like an extension (`jpg` of bytes, `txt` of text) and those in `members` become members; all other columns
+    go into one member `json`. Keys must be unique within a file and contain no dot, so that they are read back as they are.
     """
 
     extension = ".tar"
     members: dict[str, Column] = Field(
-        default={}, description="Extension of the member that a column becomes, such as `jpg: image` or `txt: caption`."
+        default={}, description="Columns by the extension of the member they become, such as `jpg: image` or `txt: caption`."
     )
-    samples: int = Field(default=10_000, ge=1, description="Samples after which a shard goes on in a next file.")
+    samples: int = Field(default=10_000, ge=1, description="Number of samples after which a shard starts a new file.")
     file_bytes: int = Field(
-        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:

@@ -1,0 +1,286 @@
+"""Samples in tar files: members that share the name before the first dot, wherever in the file they are."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from datajob.errors import InputError
+from datajob.formats._compression import codec_of
+from datajob.formats._lines import opened
+from datajob.formats.storage import scheme_of
+
+HEADERS_BUFFER = 256 << 10
+"""Bytes of one read while headers are looked for: a request of a store for each, or for each member that is larger."""
+IN_MEMORY = 64 << 20
+"""Up to this size the content of a compressed or remote file is read at once, so that its members may be in any order."""
+BLOCK = tarfile.BLOCKSIZE
+ZEROS = bytes(BLOCK)
+
+
+@dataclass
+class Sample:
+    """Members of one name, by extension."""
+
+    key: str
+    members: dict[str, bytes] = field(default_factory=dict)
+    problem: str | None = None
+    """Why it cannot be read as a whole."""
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What a header says."""
+
+    name: str
+    header: int
+    """Byte at which its header begins."""
+    data: int
+    size: int
+    link: str | None = None
+    """The member that it is a link to."""
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """`a/b.seg.png` -> (`a/b`, `seg.png`), as WebDataset does."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return f"{folder}{slash}{stem}", extension.lower()
+
+
+def is_member(name: str) -> bool:
+    """Whether a file of this name belongs to a sample: no hidden file, and it has an extension."""
+    base = name.rsplit("/", 1)[-1]
+    return "." in base[1:] and not base.startswith(".") and not name.startswith("__")
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name of tarfile's is made of characters, not of other bytes."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
+
+
+def samples(path: str, start: int = 0, end: int = -1) -> Iterator[Sample]:
+    """The samples between two bytes that `sample_starts` gave (-1: the end of the file), in the order of their first members.
+
+    Raises InputError when the file is no tar file or is cut short, and when the members of a sample are not neighbours in a
+    large compressed or remote file.
+    """
+    with opened(path, start) as stream:
+        if codec_of(path) is None and not scheme_of(path):
+            yield from _by_index(path, _Source(stream, start, end, seekable=True), whole=end < 0)
+            return
+        size = end - start if end >= 0 else sys.maxsize
+        head: bytes = stream.read(min(size, IN_MEMORY + 1))
+        if len(head) <= IN_MEMORY:
+            yield from _by_index(path, _Source(io.BytesIO(head), 0, -1, seekable=True), whole=end < 0)
+        else:
+            yield from _in_order(path, _Source(_Joined(head, stream), 0, size, seekable=False), whole=end < 0)
+
+
+def sample_starts(path: str) -> list[int]:
+    """The byte at which each sample of a file that is not compressed begins; none where a piece could not be read alone.
+
+    Raises InputError as `samples` does.
+    """
+    with opened(path) as stream:
+        buffered = io.BufferedReader(stream, HEADERS_BUFFER)
+        with _tar_errors(path):
+            members = [member for member, _ in _members(path, _Source(buffered, 0, -1, seekable=True), whole=True)]
+    starts: list[int] = []
+    seen: set[str] = set()
+    last, extensions = "", set[str]()
+    for member in members:
+        key, extension = split_name(member.name)
+        if member.link is not None or (key != last and key in seen):
+            return []
+        if key != last or extension in extensions:
+            starts.append(member.header)
+            extensions = set()
+        extensions.add(extension)
+        seen.add(key)
+        last = key
+    return starts
+
+
+def _by_index(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
+    """Look at all headers first, then read sample by sample."""
+    with _tar_errors(path):
+        found = [member for member, _ in _members(path, source, whole)]
+    by_name = {member.name: member for member in found if member.link is None}
+    open_samples: dict[str, dict[str, _Member]] = {}
+    grouped: list[tuple[str, dict[str, _Member]]] = []
+    for member in found:
+        key, extension = split_name(member.name)
+        if extension in open_samples.setdefault(key, {}) or not open_samples[key]:
+            open_samples[key] = {}
+            grouped.append((key, open_samples[key]))
+        open_samples[key][extension] = member
+    for key, members in grouped:
+        sample = Sample(key)
+        for extension, member in members.items():
+            target = _target(member, by_name)
+            if target is None:
+                sample.problem = f"member .{extension} is a link to {member.link}, which is not in the file"
+            else:
+                sample.members[extension] = source.at(target.data, target.size)
+        yield sample
+
+
+def _target(member: _Member, by_name: dict[str, _Member]) -> _Member | None:
+    return member if member.link is None else by_name.get(member.link)
+
+
+def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
+    """Read once from the beginning to the end."""
+    seen: set[str] = set()
+    sample: Sample | None = None
+    with _tar_errors(path):
+        for member, content in _members(path, source, whole):
+            key, extension = split_name(member.name)
+            if sample is not None and (key != sample.key or extension in sample.members):
+                yield sample
+                sample = None
+            if sample is None:
+                if key in seen:
+                    raise InputError(
+                        f"{path}: the members of the sample {printable(key)} are not next to each other, and the file is too "
+                        "large to look for them. Pack it again sorted by name (`tar --sort=name`), or read it uncompressed "
+                        "from a local disk."
+                    )
+                sample = Sample(key)
+                seen.add(key)
+            if member.link is not None:
+                sample.problem = (
+                    f"member .{extension} is a link to {member.link}, which a large compressed or remote file hides"
+                )
+            sample.members[extension] = content() if member.link is None else b""
+    if sample is not None:
+        yield sample
+
+
+def _members(path: str, source: _Source, whole: bool) -> Iterator[tuple[_Member, Any]]:
+    """The members that belong to samples, each with a function that reads it; of all tar files that are joined in one."""
+    while True:
+        with tarfile.open(fileobj=source, mode="r:") as tar:  # type: ignore[call-overload]
+            for member in tar:
+                name = member.name.removeprefix("./")
+                if (member.isfile() or member.islnk() or member.issym()) and is_member(name):
+                    link = None if member.isfile() else _link(name, member)
+                    yield (
+                        _Member(name, member.offset, member.offset_data, member.size, link),
+                        lambda member=member: source.at(member.offset_data, member.size),
+                    )
+                tar.members = []
+            ended = tar.offset
+        if source.done(ended):
+            return
+        following = source.behind_zeros(ended)
+        if following is None:
+            if whole:
+                raise InputError(f"{path}: cut short: the block of zeros that ends a tar file is missing.")
+            return
+        if following < 0:
+            return
+        source.seek(following)
+
+
+def _link(name: str, member: tarfile.TarInfo) -> str:
+    """The name of the member that a link leads to."""
+    target = member.linkname if member.islnk() else posixpath.join(posixpath.dirname(name), member.linkname)
+    return posixpath.normpath(target)
+
+
+def printable(name: str) -> str:
+    """A name of tarfile's with bytes that are no characters escaped."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def _tar_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise InputError(f"{path}: not a tar file, or cut short: {error}.") from error
+
+
+class _Joined:
+    """A stream whose head was read already."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:
+        self._head, self._rest = io.BytesIO(head), rest
+
+    def read(self, size: int) -> bytes:
+        data = self._head.read(size)
+        return data if len(data) == size else data + self._rest.read(size - len(data))
+
+
+class _Source:
+    """Bytes [`start`, `end`) of a file for tarfile, which steps back by a block at most where the file cannot be sought."""
+
+    def __init__(self, stream: Any, start: int, end: int, seekable: bool) -> None:
+        self._stream, self._end, self._seekable = stream, end if end >= 0 else sys.maxsize, seekable
+        self._position = start
+        self._tail = b""
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def seek(self, position: int) -> int:
+        """Go to a position; bytes that are stepped over are read where there is no other way."""
+        if self._seekable:
+            self._stream.seek(position)
+            self._position = position
+            return position
+        while self._position < position and self._next(min(1 << 20, position - self._position)):
+            pass
+        back = self._position - position
+        if back > 0:
+            self._again = self._tail[-back:]
+            self._position = position
+        return self._position
+
+    _again = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes."""
+        size = min(size if size >= 0 else sys.maxsize, self._end - self._position)
+        if self._again:
+            data, self._again = self._again[:size], self._again[size:]
+            self._position += len(data)
+            return data if len(data) == size else data + self._next(size - len(data))
+        return self._next(size)
+
+    def _next(self, size: int) -> bytes:
+        data: bytes = self._stream.read(min(size, self._end - self._position))
+        self._position += len(data)
+        if not self._seekable:
+            self._tail = (self._tail + data[-BLOCK:])[-BLOCK:]
+        return data
+
+    def at(self, position: int, size: int) -> bytes:
+        """Bytes from a position on. Raises ReadError when there are fewer."""
+        self.seek(position)
+        data = self.read(size)
+        if len(data) < size:
+            raise tarfile.ReadError("unexpected end of data")
+        return data
+
+    def done(self, position: int) -> bool:
+        """Whether a piece of a file ends here."""
+        return position >= self._end
+
+    def behind_zeros(self, position: int) -> int | None:
+        """The first block from `position` on that is not zeros; -1 at the end of the file; None without any such block."""
+        self.seek(position)
+        found = False
+        while (block := self.read(BLOCK)) == ZEROS:
+            found = True
+            position += BLOCK
+        return None if not found else -1 if not block.strip(b"\0") else position

@@ -40,7 +40,7 @@ def test_a_key_may_be_called_like_a_method_of_models() -> None:
     [
         ({}, "needs exactly one direction key, found 0: none"),
         ({"left": {}, "right": {}}, "needs exactly one direction key, found 2: left, right"),
-        ({"left": None}, "`left` has no parameters: write `left: {}` when none are needed"),
+        ({"left": None}, "`left` has no value; write `left: {}` to use the defaults"),
         ({"up": {}}, "Extra inputs are not permitted"),
         ({"left": {"howFar": "3"}}, "Input should be a valid integer"),
         ({"left": {"far": 3}}, "left.far"),

@@ -51,7 +51,7 @@ def test_drift_is_shown_as_a_difference_and_fails_the_check(tmp_path: Path) -> N
     check = [sys.executable, "-m", "datajob.api.generate", "--check", "--root", str(tmp_path)]
     failed = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert failed.returncode == 1
-    assert "-| 7 | It went well. |\n+| 0 | It went well. |" in failed.stderr
+    assert "-| 7 | Success. |\n+| 0 | Success. |" in failed.stderr
 
 
 def test_every_field_of_the_crd_has_one_type_and_only_keys_that_kubernetes_knows() -> None:

@@ -49,29 +49,29 @@ CASES = {
     ),
     "a wrong word of a few": (
         "  errors: {policy: dropp}\n",
-        ["job.yaml:7: spec.errors.policy: must be 'fail', 'drop' or 'quarantine', is \"dropp\"; did you mean `drop`?"],
+        ["job.yaml:7: spec.errors.policy: must be 'fail', 'drop' or 'quarantine', got \"dropp\"; did you mean `drop`?"],
     ),
     "a number in quotes": (
         '  retry: {limit: "3"}\n',
-        ['job.yaml:7: spec.retry.limit: must be a whole number, is "3"'],
+        ['job.yaml:7: spec.retry.limit: must be an integer, got "3"'],
     ),
-    "a boolean in quotes": ('  suspend: "yes"\n', ['job.yaml:7: spec.suspend: must be true or false, is "yes"']),
+    "a boolean in quotes": ('  suspend: "yes"\n', ['job.yaml:7: spec.suspend: must be true or false, got "yes"']),
     "a number for a text": (
         "  steps:\n  - filter: {where: 3}\n",
-        ['job.yaml:8: spec.steps[0].filter.where: must be text, is 3; quote it: "3"'],
+        ['job.yaml:8: spec.steps[0].filter.where: must be a string, got 3; quote it: "3"'],
     ),
-    "a number out of bounds": ("  retry: {limit: -1}\n", ["job.yaml:7: spec.retry.limit: must be at least 0, is -1"]),
+    "a number out of bounds": ("  retry: {limit: -1}\n", ["job.yaml:7: spec.retry.limit: must be at least 0, got -1"]),
     "a text for a list": (
         "  steps:\n  - select: {columns: id}\n",
-        ['job.yaml:8: spec.steps[0].select.columns: must be a list, is "id"; write it as a list: [id]'],
+        ['job.yaml:8: spec.steps[0].select.columns: must be a list, got "id"; write it as a list: [id]'],
     ),
     "an empty list": (
         "  steps:\n  - select: {columns: []}\n",
-        ["job.yaml:8: spec.steps[0].select.columns: must have at least 1 entry, is []"],
+        ["job.yaml:8: spec.steps[0].select.columns: must have at least 1 entry, got []"],
     ),
     "a missing parameter": (
         "  steps:\n  - filter: {}\n",
-        ["job.yaml:8: spec.steps[0].filter.where: `where` is required and missing"],
+        ["job.yaml:8: spec.steps[0].filter.where: required field `where` is missing"],
     ),
     "two operators in a step": (
         "  steps:\n  - filter: {where: x}\n    limit: {count: 1}\n",
@@ -81,16 +81,16 @@ CASES = {
         "  steps:\n  - filter:\n    where: x\n",
         [
             "job.yaml:8: spec.steps[0]: needs exactly one operator key, found 2: filter, where; "
-            "indent `where` so that it stands below `filter:`"
+            "indent `where` to nest it under `filter:`"
         ],
     ),
     "an operator without its block": (
         "  steps:\n  - exactDedup:\n",
-        ["job.yaml:8: spec.steps[0]: `exactDedup` has no parameters: write `exactDedup: {}` when none are needed"],
+        ["job.yaml:8: spec.steps[0]: `exactDedup` has no value; write `exactDedup: {}` to use the defaults"],
     ),
     "a text for a block": (
         "  steps:\n  - filter: x > 3\n",
-        ['job.yaml:8: spec.steps[0].filter: must be a block of keys, is "x > 3"'],
+        ['job.yaml:8: spec.steps[0].filter: must be a mapping, got "x > 3"'],
     ),
     "a rule over two fields": (
         "  errors: {policy: quarantine}\n",
@@ -98,11 +98,11 @@ CASES = {
     ),
     "a key given twice": (
         "  retry:\n    limit: 1\n    limit: 2\n",
-        ["job.yaml:9: spec.retry.limit: the key `limit` is given twice in the same block"],
+        ["job.yaml:9: spec.retry.limit: duplicate key `limit`"],
     ),
     "a key that YAML reads as a boolean": (
         "  runtime:\n    env: []\n  resources: {workers: {nodeSelector: {on: a}}}\n",
-        ['job.yaml:9: spec.resources.workers.nodeSelector.on: a key must be text; quote it: "on"'],
+        ['job.yaml:9: spec.resources.workers.nodeSelector.on: keys must be strings; quote it: "on"'],
     ),
     "an expression that is no SQL": (
         "  steps:\n  - filter: {where: 'a >> > 3'}\n",
@@ -131,12 +131,12 @@ def test_sources_that_are_all_wrong_are_not_also_too_few() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("a: [1,\n", "job.yaml:2: is not YAML"),
+        ("a: [1,\n", "job.yaml:2: is not valid YAML"),
         ("a:\n\t- b\n", "indent with spaces"),
-        ("a: !!python/object:os.system {}\n", "is not YAML"),
+        ("a: !!python/object:os.system {}\n", "is not valid YAML"),
         ("a: &a [*a, *a]\n", "levels"),
-        ("- just\n- a list\n", "a DataJob is a block"),
-        ("? [a, b]\n: c\n", "a key must be text"),
+        ("- just\n- a list\n", "a DataJob must be a mapping"),
+        ("? [a, b]\n: c\n", "keys must be strings"),
     ],
 )
 def test_what_is_no_yaml_object_is_said_to_be_none(text: str, named: str) -> None:
@@ -173,7 +173,7 @@ def test_documents_of_other_kinds_are_skipped() -> None:
 
 def test_a_misspelt_kind_is_not_skipped() -> None:
     (problem,) = problems(GOOD.replace("kind: DataJob", "kind: DataJobs"))
-    assert problem == "job.yaml:2: kind: must be 'DataJob', is \"DataJobs\"; did you mean `DataJob`?"
+    assert problem == "job.yaml:2: kind: must be 'DataJob', got \"DataJobs\"; did you mean `DataJob`?"
 
 
 def test_what_the_api_server_adds_is_accepted() -> None:
@@ -205,9 +205,9 @@ def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> N
     ("content", "said"),
     [
         (None, "cannot be read: No such file"),
-        (b"a: \xff", "is not UTF-8"),
-        (b"", "holds no DataJob"),
-        (b"apiVersion: v1\nkind: Pod\n", "holds no DataJob"),
+        (b"a: \xff", "is not valid UTF-8"),
+        (b"", "contains no DataJob"),
+        (b"apiVersion: v1\nkind: Pod\n", "contains no DataJob"),
     ],
 )
 def test_a_file_that_holds_no_job_is_said_to_hold_none(tmp_path: Path, content: bytes | None, said: str) -> None:

@@ -60,4 +60,4 @@ def test_the_document_that_was_given_is_left_alone() -> None:
 
 def test_a_problem_of_a_set_value_is_placed_at_the_option() -> None:
     (document,) = read_text(GOOD, "job.yaml", [parse_override("spec.retry.limit=many")])
-    assert str(document.problems[0]).startswith('--set: spec.retry.limit: must be a whole number, is "many"')
+    assert str(document.problems[0]).startswith('--set: spec.retry.limit: must be an integer, got "many"')

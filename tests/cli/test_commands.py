@@ -72,12 +72,12 @@ def test_operators_are_listed_and_described(datajob: DataJobCommand) -> None:
     listed = datajob("operators").out
     assert "  gopherQuality " in listed and listed.index("table") < listed.index("text")
     described = datajob("operators", "gopherQuality").out
-    assert "minWords  whole number >= 0, default 50" in described
+    assert "minWords  integer >= 0, default 50" in described
 
 
 def test_an_unknown_operator_is_answered_with_a_suggestion(datajob: DataJobCommand) -> None:
     ended = datajob("operators", "gopherQualty")
-    assert (ended.code, ended.err) == (2, "Error: There is no operator gopherQualty; did you mean `gopherQuality`?\n")
+    assert (ended.code, ended.err) == (2, "Error: Unknown operator `gopherQualty`; did you mean `gopherQuality`?\n")
 
 
 def test_the_schema_and_the_crd_are_printed(datajob: DataJobCommand) -> None:

@@ -53,7 +53,7 @@ def test_functions_beside_the_job_are_found(datajob: DataJobCommand, job: Path) 
 
 
 ERRORS = {
-    "an invalid job": (("--set", "spec.steps[0]=1"), 2, "spec.steps[0]: must be a block of keys"),
+    "an invalid job": (("--set", "spec.steps[0]=1"), 2, "spec.steps[0]: must be a mapping"),
     "a column that is not in the data": (("--set", "spec.steps[1].exactDedup.columns=[body]"), 2, "`body`"),
     "an input that is not there": (("--set", "spec.sources[0].parquet.paths=[/no/where]"), 3, "/no/where"),
     "a sink that cannot be": (("--set", "spec.sink.parquet.path=/proc/nothing/here"), 4, "/proc/nothing/here"),
@@ -78,12 +78,12 @@ def test_debug_shows_the_traceback(datajob: DataJobCommand, job: Path) -> None:
     ("error", "code", "said"),
     [
         (RowsFailed("3 rows failed"), 5, "Error: 3 rows failed\n"),
-        (KeyboardInterrupt(), 130, "\nInterrupted. The next run of the same command goes on from what was finished.\n"),
-        (ValueError("odd"), 1, "Error: Unexpected error: ValueError: odd\n--debug shows where it happened.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted. Run the same command again to resume.\n"),
+        (ValueError("odd"), 1, "Error: Unexpected error: ValueError: odd\nUse --debug to print the traceback.\n"),
         (
             ModuleNotFoundError("No module named 'ray'", name="ray.data"),
             1,
-            "Error: This command needs the package ray: pip install 'datajob[workload]'\n",
+            "Error: This command requires the package ray: pip install 'datajob[workload]'\n",
         ),
     ],
 )

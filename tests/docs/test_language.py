@@ -31,7 +31,7 @@ AREAS = {
     "samples": ["manifests/samples/*.*", "kind-config.yaml"],
     "tools": ["Makefile", "*.toml", "hack/**/*.*", "benchmarks/**/*.py", "*/Dockerfile", "workloads/requirements.sh"],
 }
-PENDING = ("reference", "api", "engine", "formats", "operators")
+PENDING = ("reference", "engine", "formats", "operators")
 """Areas that still contain retired terms."""
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a job runs."""
+"""The progress of a run on a terminal and elsewhere."""
 
 import io
 
@@ -60,7 +60,7 @@ def test_on_a_terminal_there_is_a_bar_with_figures() -> None:
     console.print(view.render())
     shown = screen.getvalue()
     assert "tidy: starting, 0 s" in shown
-    assert "the first shard is running, 0 s" in shown
+    assert "processing the first shard, 0 s" in shown
     assert "25 %" in shown and "30 s left" in shown and FIGURES in shown
 
 

@@ -62,7 +62,7 @@ def test_one_of_several_jobs_is_loaded_by_name(tmp_path: Path) -> None:
     ("source", "said"),
     [
         (io.StringIO(BROKEN), "unknown key `were`; did you mean `where`"),
-        ({"kind": "DataJob"}, "`spec` is required"),
+        ({"kind": "DataJob"}, "required field `spec` is missing"),
         ("/no/such/job.yaml", "cannot be read"),
     ],
 )
@@ -138,7 +138,7 @@ def test_an_interrupted_run_is_resumed_unless_a_fresh_one_is_asked_for(resume: b
 
 @pytest.mark.parametrize("call", [datajob.run, datajob.analyze])
 def test_an_unknown_executor_is_refused(call: Any, tmp_path: Path) -> None:
-    with pytest.raises(datajob.InvalidJob, match="executor must be one of auto, ray, local, is spark"):
+    with pytest.raises(datajob.InvalidJob, match="executor must be one of auto, ray, local, got spark"):
         call(tidy(tmp_path), executor="spark")
 
 

@@ -1,6 +1,6 @@
-"""The project's exceptions: few, named after what the reader of the message has to do.
+"""The exceptions of the project, named after what has to be fixed.
 
-Every message is one paragraph that says what is wrong, where, and what to do about it.
+Every message states what is wrong, where, and how to fix it.
 """
 
 from collections.abc import Sequence
@@ -8,41 +8,41 @@ from typing import Any
 
 
 class DataJobError(Exception):
-    """Base of every error a person should see without a traceback."""
+    """Base of all errors that are reported without a traceback."""
 
     exit_code = 1
 
 
 class InvalidJob(DataJobError):
-    """The job as written cannot run: fix the YAML. Never retried."""
+    """The job is invalid and cannot run. Not retried: fix the job."""
 
     exit_code = 2
 
     def __init__(self, message: str = "", problems: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
-        """The problems found (`datajob.api.problems.Problem`), if the message lists several."""
+        """The problems in the job as `datajob.Problem` objects, if the message lists problems."""
 
 
 class InputError(DataJobError):
-    """The input is missing, unreadable or not what the job says it is. Never retried."""
+    """The input is missing, unreadable, or does not have the format or columns that the job expects. Not retried."""
 
     exit_code = 3
 
 
 class SinkError(DataJobError):
-    """The result cannot be written where the job says (it exists, no permission, disk full)."""
+    """The result cannot be written to the sink: it already holds data, access is denied, or the disk is full."""
 
     exit_code = 4
 
 
 class StorageUnavailable(DataJobError):
-    """The store does not answer or is overloaded: trying again may help, and goes on where the run was."""
+    """The storage is unavailable or overloaded. Retrying resumes the run."""
 
     exit_code = 6
 
 
 class RowsFailed(DataJobError):
-    """Rows failed and `errors` says that the job must stop."""
+    """Rows failed, and `spec.errors` does not allow it: `policy: fail`, or more rows than `maxRatio`."""
 
     exit_code = 5

@@ -1,4 +1,4 @@
-"""Models with one optional key per alternative, of which exactly one is set (the idiom of a Pod's volumes)."""
+"""Models with one optional key per alternative, exactly one of which is set, like the volumes of a Pod."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from pydantic_core import CoreSchema, core_schema
 from datajob.parameters import Parameters
 
 EXACTLY_ONE = "x-exactly-one"
-"""In JSON Schema, on a block of which exactly one key is set; its value is what such a key is called."""
+"""JSON Schema keyword of a mapping in which exactly one key is set; its value is the term for such a key."""
 
 
 @dataclass(frozen=True, eq=False)
 class _OnFirstUse:
-    """Imports an alternative and builds its validator when a job first uses it: there are more than a hundred."""
+    """Imports an alternative and builds its validator on first use, because there are more than a hundred."""
 
     alternatives: Mapping[str, type[Parameters]]
     key: str
@@ -44,14 +44,14 @@ class _OnFirstUse:
 
 
 def _describe(schema: dict[str, Any], model: type["Choice"]) -> None:
-    """The keys of a choice are no fields that may be null: one of them is there, the others are not."""
+    """Remove null from the types of the keys: one key is present, the others are absent."""
     properties = schema["properties"]
     schema["properties"] = {key: properties[key]["anyOf"][0] for key in properties}
     schema[EXACTLY_ONE] = model.what
 
 
 class Choice(Parameters):
-    """Exactly one of its keys is set."""
+    """A mapping in which exactly one key is set."""
 
     model_config = ConfigDict(alias_generator=None, json_schema_extra=_describe)
 
@@ -67,12 +67,12 @@ class Choice(Parameters):
             return value
         known = [key for key in value if key in cls.alternatives]
         if len(value) > 1 and len(known) == 0:
-            return value  # unknown keys only: their own errors say more
+            return value  # only unknown keys: their own errors are clearer
         if len(value) != 1:
             found = ", ".join(map(str, value)) or "none"
             raise ValueError(f"needs exactly one {cls.what} key, found {len(value)}: {found}")
         if known and value[known[0]] is None:
-            raise ValueError(f"`{known[0]}` has no parameters: write `{known[0]}: {{}}` when none are needed")
+            raise ValueError(f"`{known[0]}` has no value; write `{known[0]}: {{}}` to use the defaults")
         return value
 
     @classmethod

@@ -1,6 +1,6 @@
-"""The base of every model a person writes in YAML: frozen, camelCase, unknown keys refused.
+"""The base of every model that is written in YAML: frozen, camelCase, no unknown keys.
 
-Only the idiom lives here; what the keys mean belongs to `formats`, `operators` and `api`.
+The meaning of the keys belongs to `formats`, `operators` and `api`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema
 
 
 class Parameters(BaseModel):
-    """A frozen block of YAML keys (camelCase outside, snake_case inside)."""
+    """A frozen mapping of parameters: camelCase in YAML, snake_case in Python."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -34,7 +34,7 @@ class Parameters(BaseModel):
 
 
 def _take_literally(schema: Any) -> None:
-    """Refuse `"3"` for a number and `1` for a boolean wherever `schema` has one, as the Kubernetes API server does."""
+    """Reject `"3"` as a number and `1` as a boolean everywhere in `schema`, as the Kubernetes API server does."""
     if isinstance(schema, dict):
         if schema.get("type") in ("int", "float", "bool"):
             schema["strict"] = True
@@ -47,26 +47,26 @@ def _take_literally(schema: Any) -> None:
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:
-    """For a model's `json_schema_extra`: a rule over several fields that the API server checks too, in CEL."""
+    """For `json_schema_extra` of a model: a rule across fields, in CEL, that the API server checks as well."""
     return {"x-kubernetes-validations": [{"rule": rule, "message": message}]}
 
 
 @dataclass(frozen=True)
 class Reads:
-    """Marks a parameter that names columns which must exist before the step."""
+    """Marks a parameter that contains the names of columns that the step reads."""
 
 
 @dataclass(frozen=True)
 class Writes:
-    """Marks a parameter that names a column which the step makes."""
+    """Marks a parameter that contains the name of a column that the step adds."""
 
 
 @dataclass(frozen=True)
 class ReadsFile:
-    """Marks a parameter that names a file or a folder whose content the step reads: its content is part of the shard's key."""
+    """Marks a parameter that is the path of a file or folder that the step reads. Its content is part of a shard's key."""
 
     within: str | None = None
-    """The only file that the step reads when the parameter names a folder."""
+    """The only file that the step reads if the path is a folder."""
 
 
 FilePath = Annotated[str, Field(min_length=1), ReadsFile()]

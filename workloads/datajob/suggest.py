@@ -1,4 +1,4 @@
-"""Words of messages that every layer uses."""
+"""Suggestions and names in messages, for every layer."""
 
 import re
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from difflib import get_close_matches
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that someone who wrote `word` most likely meant, whatever its case and underscores."""
-    plain_last = sorted(known, key=lambda name: -name.count("_"))  # of `json` and `_json`, the first is meant
+    """The most similar of `known` to `word`, ignoring case and underscores; None if none is similar."""
+    plain_last = sorted(known, key=lambda name: -name.count("_"))  # prefer `json` to `_json`
     names = {name.casefold().replace("_", ""): name for name in plain_last}
     close = get_close_matches(word.casefold().replace("_", ""), names, n=1, cutoff=0.6)
     return names[close[0]] if close else None

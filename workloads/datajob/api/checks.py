@@ -1,7 +1,6 @@
-"""What a schema cannot know of a job: columns that no step makes, folders in each other, missing accelerators.
+"""Checks that a schema cannot express: missing columns, overlapping folders, missing accelerators.
 
-Looks at the job alone, never at the data, and is pure but for `check_imports`. What only the data can tell is not
-complained about.
+The checks look at the job alone, not at its data, and have no side effects except in `check_imports`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

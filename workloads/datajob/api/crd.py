@@ -1,8 +1,8 @@
 """The CustomResourceDefinition of DataJob, generated from the models.
 
-The schema is structural as Kubernetes wants it: no references, no `anyOf` but for int-or-string, one type per field.
-No field is nullable: the API server takes a null for an absent field, as the models do.
-What a schema of types cannot say (exactly one operator, min <= max) are CEL rules.
+The schema is structural, as Kubernetes requires: no references, no `anyOf` except for int-or-string, one type per field.
+No field is nullable: the API server treats a null as an absent field, as the models do.
+Rules that types cannot express (exactly one operator, min <= max) are CEL rules.
 Each description is cut to its first sentence: the API server and `kubectl apply` limit the size of the object.
 """
 
@@ -15,7 +15,7 @@ from datajob.api.jsonschema import Schema, datajob_tree, first_sentence
 from datajob.one_of import EXACTLY_ONE
 
 EXACT = 2**53
-"""Whole numbers up to here have a 64-bit float of their own."""
+"""64-bit floats represent all integers up to this one exactly."""
 
 _KEPT = {
     "type", "description", "required", "enum", "minLength", "maxLength", "pattern",
@@ -136,7 +136,7 @@ def structural(node: Schema) -> Schema:
 def _bounds(node: Schema) -> Schema:
     """`exclusiveMinimum: 0` is written `minimum: 0, exclusiveMinimum: true` in OpenAPI 3.0.
 
-    Bounds are compared as 64-bit floats there: those that no float holds are what `format: int64` says.
+    There, bounds are compared as 64-bit floats. Bounds that no float can represent are expressed by `format: int64`.
     """
     found: Schema = {}
     for side in ("Minimum", "Maximum"):
@@ -170,7 +170,7 @@ def _cel_name(key: str) -> str:
 
 
 def _default(node: Schema) -> Schema:
-    """The default, written out: the rules of a block are checked against it as it stands. An empty list or map is none."""
+    """The default with all its fields, because CEL rules are checked against it. An empty list or map is not a default."""
     default = _said(node.get("default"))
     if "properties" in node and "default" in node:
         return {"default": default}
@@ -185,7 +185,7 @@ def _said(value: Any) -> Any:
 
 
 def _without_defaults(node: Any) -> Any:
-    """The controller says what it knows and nothing else."""
+    """The status without defaults: the controller sets only what applies."""
     if isinstance(node, list):
         return [_without_defaults(part) for part in node]
     if not isinstance(node, dict):

@@ -1,6 +1,6 @@
-"""Writes what is generated from the models: the CRD, the editors' schema, the reference pages.
+"""Writes the files generated from the models: the CRD, the schema for editors, the reference pages, type stubs.
 
-`python -m datajob.api.generate` writes, `--check` fails with a diff where a file is not what the models say.
+`python -m datajob.api.generate` writes the files. `--check` fails with a diff if a file is out of date.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def generated() -> dict[str, str]:
 
 
 def drift(root: Path) -> str:
-    """How the files below `root` differ from what the models say; empty when they agree."""
+    """The diff between the files below `root` and the generated ones; empty if they are equal."""
     found: list[str] = []
     for name, wanted in generated().items():
         path = root / name
@@ -49,9 +49,9 @@ def write(root: Path) -> None:
 
 
 def main() -> int:
-    """The command; 1 when `--check` finds a difference."""
+    """The command. Returns 1 if `--check` finds a difference."""
     parser = argparse.ArgumentParser(description="Write the files that are generated from the models.")
-    parser.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    parser.add_argument("--check", action="store_true", help="only check whether the files are up to date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository")
     options = parser.parse_args()
     if not options.check:

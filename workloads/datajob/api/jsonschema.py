@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 
 def resolved(model: type[Parameters]) -> Schema:
-    """The schema of `model` without `$ref` and titles; a field that may be null says `nullable: true`."""
+    """The schema of `model` without `$ref` and titles; a field that can be null has `nullable: true`."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
     tree: Schema = _resolve(schema, definitions)

@@ -1,4 +1,4 @@
-"""YAML files to DataJobs, or to everything that is wrong with them, each fault with its line and a suggestion."""
+"""Parses YAML into DataJobs, or into problems with their lines and suggestions."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,14 +38,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Document:
-    """One DataJob as written, with what is wrong with it."""
+    """A DataJob as written, with its problems."""
 
     place: str
-    """File and line of its beginning."""
+    """File and line of its first line."""
     name: str | None
     """Its `metadata.name`, if it has one."""
     job: DataJob | None
-    """None when it does not fit the schema."""
+    """None if it does not match the schema."""
     problems: tuple[Problem, ...]
     source: Source | None = field(default=None, repr=False, compare=False)
     """The text that the document was read from."""
@@ -72,14 +72,14 @@ class Document:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems that keep it from running."""
+        """The problems that prevent a run."""
         return tuple(problem for problem in self.problems if not problem.warning)
 
 
 def parse_object(value: Any) -> tuple[DataJob | None, list[Problem]]:
-    """A DataJob from plain values, or its faults. What the API server adds to an object is allowed."""
+    """A DataJob from plain values, or its problems. Fields that the API server adds to an object are allowed."""
     if not isinstance(value, dict):
-        return None, [Problem((), "a DataJob is a block with apiVersion, kind, metadata and spec")]
+        return None, [Problem((), "a DataJob must be a mapping with apiVersion, kind, metadata and spec")]
     try:
         job = DataJob.model_validate(value, by_alias=True, by_name=False, context={"by_name": False})
     except ValidationError as error:
@@ -88,12 +88,12 @@ def parse_object(value: Any) -> tuple[DataJob | None, list[Problem]]:
 
 
 def read_text(text: str, name: str = "<text>", overrides: Sequence[Override] = ()) -> list[Document]:
-    """Every DataJob of a YAML stream; documents of other API groups are skipped. `name` is how messages call the text."""
+    """Every DataJob of a YAML stream; documents of other API groups are skipped. Messages refer to the text as `name`."""
     return [_document(document, name, overrides) for document in parse(text) if not _is_another_kind(document.value)]
 
 
 def read_file(path: str, overrides: Sequence[Override] = ()) -> list[Document]:
-    """Every DataJob of a local file, or of standard input for `-`. Raises InvalidJob when there is none to be read."""
+    """Every DataJob of a local file, or of standard input for `-`. Raises InvalidJob if there is none."""
     name = "<stdin>" if path == "-" else path
     try:
         if path == "-":
@@ -105,9 +105,9 @@ def read_file(path: str, overrides: Sequence[Override] = ()) -> list[Document]:
     except OSError as error:
         raise InvalidJob(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidJob(f"{name} is not UTF-8 text: byte {error.start} does not fit") from error
+        raise InvalidJob(f"{name} is not valid UTF-8 (byte {error.start})") from error
     if not documents:
-        raise InvalidJob(f"{name} holds no DataJob (apiVersion: {API_GROUP}/..., kind: DataJob)")
+        raise InvalidJob(f"{name} contains no DataJob (apiVersion: {API_GROUP}/..., kind: DataJob)")
     return documents
 
 
@@ -119,7 +119,7 @@ def load(path: str, overrides: Sequence[Override] = ()) -> list[DataJob]:
 
 
 def _is_another_kind(value: Any) -> bool:
-    """A Secret or Service beside the job, say."""
+    """Whether it is an object of another kind in the same file, such as a Secret."""
     if not isinstance(value, dict) or not isinstance(value.get("apiVersion"), str) or "kind" not in value:
         return False
     return str(value["apiVersion"]).split("/")[0] != API_GROUP

@@ -1,4 +1,4 @@
-"""`--set spec.sink.parquet.path=/tmp/out`: values that replace or add to what a document says."""
+"""`--set spec.sink.parquet.path=/tmp/out`: values that replace those of a document, or add to them."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _PATH = re.compile(r"[^.\[\]=]+(\.[^.\[\]=]+|\[\d+\])*")
 
 @dataclass(frozen=True)
 class Override:
-    """One value for one path."""
+    """A value and the path that it is set at."""
 
     path: Path
     value: Any
@@ -26,11 +26,13 @@ def parse_override(text: str) -> Override:
     """`spec.steps[0].filter.where=n > 3` -> path and value (read as YAML). Raises InvalidJob."""
     name, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(name.strip()):
-        raise InvalidJob(f"--set {text}: write it as path=value, such as spec.steps[0].limit.count=100")
+        raise InvalidJob(f"--set {text}: expected path=value, such as spec.steps[0].limit.count=100")
     try:
         return Override(parse_path(name), scalar_or_block(value))
     except yaml.YAMLError as error:
-        raise InvalidJob(f"--set {text}: the value is not YAML ({error}); quote text with special characters") from error
+        raise InvalidJob(
+            f"--set {text}: the value is not valid YAML ({error}); quote strings with special characters"
+        ) from error
 
 
 def parse_path(text: str) -> Path:
@@ -41,7 +43,7 @@ def parse_path(text: str) -> Path:
 
 
 def apply(override: Override, document: Any) -> Any:
-    """A copy of `document` with the value set. Blocks that are missing on the way are made. Raises InvalidJob."""
+    """A copy of `document` with the value set. Missing mappings along the path are created. Raises InvalidJob."""
     return _set(document, override.path, override.value, ())
 
 
@@ -51,11 +53,11 @@ def _set(here: Any, path: Path, value: Any, done: Path) -> Any:
     part, rest = path[0], path[1:]
     if isinstance(part, str):
         if here is not None and not isinstance(here, dict):
-            raise InvalidJob(f"--set {dotted((*done, *path))}: {dotted(done)} is no block of keys")
+            raise InvalidJob(f"--set {dotted((*done, *path))}: {dotted(done)} is not a mapping")
         block = here or {}
         return block | {part: _set(block.get(part), rest, value, (*done, part))}
     entries = here if isinstance(here, list) else []
     if (here is not None and not isinstance(here, list)) or part > len(entries):
-        raise InvalidJob(f"--set {dotted((*done, *path))}: {dotted(done)} has {len(entries)} entries, counted from 0")
+        raise InvalidJob(f"--set {dotted((*done, *path))}: {dotted(done)} has {len(entries)} entries (the first has index 0)")
     changed = _set(entries[part] if part < len(entries) else None, rest, value, (*done, part))
     return [*entries[:part], changed, *entries[part + 1 :]]

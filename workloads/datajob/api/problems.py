@@ -1,4 +1,4 @@
-"""What is wrong with a job, said to the person who wrote it: the field, the fault in plain words, a suggestion."""
+"""Problems in a job: the field, what is wrong with it, and a suggestion."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -18,20 +18,23 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of one document."""
+    """A problem in a job. `str(problem)` is a line with the place, the field, the message and the suggestion."""
 
     path: Path
+    """Keys and indexes of the field, from the top of the document."""
     message: str
+    """What is wrong."""
     suggestion: str | None = None
+    """How to fix it, if known."""
     warning: bool = False
-    """True when the job may still run."""
+    """True if the job can run nevertheless."""
     place: str | None = None
-    """Where it stands: `job.yaml:12`."""
+    """File and line, such as `job.yaml:12`."""
 
     def __str__(self) -> str:
         parts = [self.place, dotted(self.path), "warning" if self.warning else None, self.message]
-        said = ": ".join(part for part in parts if part)
-        return f"{said}; {self.suggestion}" if self.suggestion else said
+        text = ": ".join(part for part in parts if part)
+        return f"{text}; {self.suggestion}" if self.suggestion else text
 
 
 def raise_errors(problems: Iterable[Problem]) -> None:
@@ -48,13 +51,13 @@ def dotted(path: Path) -> str:
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:
-    """`did you mean ...?` with the nearest of `words`, or None when none is near."""
+    """`did you mean ...?` with the most similar of `words`; None if none is similar."""
     near = nearest(word, words)
     return f"did you mean `{near}`?" if near else None
 
 
 def explain(error: ValidationError, model: type[Parameters], document: Any) -> list[Problem]:
-    """The faults that pydantic found in `document`, one per field, in the order of the fields."""
+    """The problems that pydantic found in `document`, one per field, in the order of the fields."""
     found: dict[Path, Problem] = {}
     for detail in error.errors(include_url=False):
         path = _real_path(detail["loc"], document, missing=detail["type"] == "missing")
@@ -67,7 +70,7 @@ def explain(error: ValidationError, model: type[Parameters], document: Any) -> l
 
 
 def model_at(path: Path, model: type[Parameters]) -> type[Parameters] | None:
-    """The model that describes the block at `path`, or None where there is none."""
+    """The model of the mapping at `path`, or None if there is none."""
     here: type[Parameters] | None = model
     for part in path:
         if here is None:
@@ -78,12 +81,12 @@ def model_at(path: Path, model: type[Parameters]) -> type[Parameters] | None:
 
 
 def keys_of(model: type[Parameters]) -> list[str]:
-    """The keys of a block, as they are written in YAML."""
+    """The keys of a mapping, as written in YAML."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def value_at(path: Path, document: Any) -> Any:
-    """What the document has at `path`; None where it has nothing."""
+    """The value at `path` in the document, or None if there is none."""
     for part in path:
         try:
             document = document[part]
@@ -93,9 +96,9 @@ def value_at(path: Path, document: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as a person would recognise it, shortened."""
+    """A value as text, shortened."""
     if value is None:
-        return "empty"
+        return "null"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -111,7 +114,7 @@ def _model_in(annotation: Any) -> type[Parameters] | None:
 
 
 def _real_path(loc: Path, document: Any, *, missing: bool) -> Path:
-    """Pydantic's location without the names of union branches, which no document has."""
+    """Pydantic's location without the names of union branches, which are not part of the document."""
     path: list[str | int] = []
     for index, part in enumerate(loc):
         here = value_at(tuple(path), document)
@@ -122,7 +125,7 @@ def _real_path(loc: Path, document: Any, *, missing: bool) -> Path:
 
 
 def _follows_from_others(problem: Problem, found: Mapping[Path, Problem], document: Any) -> bool:
-    """A list whose entries are all wrong is reported as too short besides."""
+    """Pydantic also reports a list as too short when all of its entries are invalid."""
     if "at least" not in problem.message or not value_at(problem.path, document):
         return False
     return any(path[: len(problem.path)] == problem.path != path for path in found)
@@ -131,17 +134,17 @@ def _follows_from_others(problem: Problem, found: Mapping[Path, Problem], docume
 def _problem(detail: Mapping[str, Any], path: Path, model: type[Parameters], document: Any) -> Problem:
     kind, value = str(detail["type"]), detail["input"]
     if kind == "missing":
-        return Problem(path, f"`{path[-1]}` is required and missing")
+        return Problem(path, f"required field `{path[-1]}` is missing")
     if kind == "extra_forbidden":
         return _unknown_key(path, model)
     if kind == "literal_error":
         allowed = [str(word) for word in get_args(_annotation(model_at(path[:-1], model) or model, str(path[-1])))]
-        return Problem(path, f"must be {detail['ctx']['expected']}, is {shown(value)}", closest(str(value), allowed))
+        return Problem(path, f"must be {detail['ctx']['expected']}, got {shown(value)}", closest(str(value), allowed))
     if kind == "value_error":
         return Problem(path, str(detail["ctx"]["error"]), _misplaced(path, model, document))
-    if kind in _SAID:
-        return Problem(path, f"{_SAID[kind](detail.get('ctx', {}))}, is {shown(value)}", _rewrite(kind, value))
-    return Problem(path, f"{detail['msg']}, is {shown(value)}")
+    if kind in _MESSAGES:
+        return Problem(path, f"{_MESSAGES[kind](detail.get('ctx', {}))}, got {shown(value)}", _rewrite(kind, value))
+    return Problem(path, f"{detail['msg']}, got {shown(value)}")
 
 
 def _unknown_key(path: Path, model: type[Parameters]) -> Problem:
@@ -156,18 +159,18 @@ def _unknown_key(path: Path, model: type[Parameters]) -> Problem:
 
 def _all(keys: Iterable[str]) -> str | None:
     listed = sorted(keys)
-    return f"known: {', '.join(listed)}" if 0 < len(listed) <= 12 else None
+    return f"valid keys: {', '.join(listed)}" if 0 < len(listed) <= 12 else None
 
 
 def _misplaced(path: Path, model: type[Parameters], document: Any) -> str | None:
-    """A parameter that stands beside its operator instead of below it."""
+    """A parameter that is indented like its operator instead of being nested under it."""
     block, value = model_at(path, model), value_at(path, document)
     if block is None or not issubclass(block, Choice) or not isinstance(value, Mapping):
         return None
     known = [key for key in value if key in block.alternatives]
     strays = [key for key in value if key not in block.alternatives]
     if len(known) == 1 and strays and set(strays) <= set(keys_of(block.alternatives[known[0]])):
-        return f"indent `{strays[0]}` so that it stands below `{known[0]}:`"
+        return f"indent `{strays[0]}` to nest it under `{known[0]}:`"
     return None
 
 
@@ -179,20 +182,20 @@ def _rewrite(kind: str, value: Any) -> str | None:
     return None
 
 
-_SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "string_type": lambda c: "must be text",
-    "int_type": lambda c: "must be a whole number",
-    "int_from_float": lambda c: "must be a whole number",
+_MESSAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "string_type": lambda c: "must be a string",
+    "int_type": lambda c: "must be an integer",
+    "int_from_float": lambda c: "must be an integer",
     "float_type": lambda c: "must be a number",
     "finite_number": lambda c: "must be a finite number",
     "bool_type": lambda c: "must be true or false",
-    "model_type": lambda c: "must be a block of keys",
-    "dict_type": lambda c: "must be a block of keys",
+    "model_type": lambda c: "must be a mapping",
+    "dict_type": lambda c: "must be a mapping",
     "tuple_type": lambda c: "must be a list",
     "list_type": lambda c: "must be a list",
-    "greater_than": lambda c: f"must be above {c['gt']}",
+    "greater_than": lambda c: f"must be greater than {c['gt']}",
     "greater_than_equal": lambda c: f"must be at least {c['ge']}",
-    "less_than": lambda c: f"must be below {c['lt']}",
+    "less_than": lambda c: f"must be less than {c['lt']}",
     "less_than_equal": lambda c: f"must be at most {c['le']}",
     "string_too_short": lambda c: f"must have at least {_characters(c['min_length'])}",
     "string_too_long": lambda c: f"must have at most {_characters(c['max_length'])}",
@@ -200,7 +203,7 @@ _SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "too_short": lambda c: f"must have at least {_entries(c['min_length'])}",
     "too_long": lambda c: f"must have at most {_entries(c['max_length'])}",
 }
-"""Pydantic's error types in plain words; the value that was found is added."""
+"""Messages by pydantic's error types. The invalid value is appended."""
 
 
 def _characters(count: int) -> str:

@@ -51,17 +51,17 @@ def datajob_page() -> str:
     parts = [GENERATED, "# DataJob", "```yaml\napiVersion: datajob.io/v1alpha1\nkind: DataJob\n```", "## spec"]
     parts.append(table(tree["properties"]["spec"]))
     parts += ["## status", "Written by the controller.", table(resolved(DataJobStatus))]
-    parts += ["## report.json", "Beside the result, in `_datajob/report.json`.", table(resolved(Report))]
+    parts += ["## report.json", "Written to the sink as `_datajob/report.json`.", table(resolved(Report))]
     return _joined(parts)
 
 
 def exit_codes_page() -> str:
-    """What `datajob` exits with, from the exception classes."""
-    rows = ["| Code | Meaning |", "|---|---|", "| 0 | It went well. |", "| 1 | An error nobody foresaw; `--debug` shows it. |"]
+    """The exit codes of `datajob`, from the exception classes."""
+    rows = ["| Code | Meaning |", "|---|---|", "| 0 | Success. |", "| 1 | Unexpected error. `--debug` prints the traceback. |"]
     for error in sorted(errors.DataJobError.__subclasses__(), key=lambda e: e.exit_code):
-        usage = " Also for a wrong option of the command line." if error is errors.InvalidJob else ""
+        usage = " Also used for invalid command line options." if error is errors.InvalidJob else ""
         rows.append(f"| {error.exit_code} | {inspect.cleandoc(error.__doc__ or '')}{usage} |")
-    rows.append("| 130 | Interrupted (Ctrl-C); the next run goes on from what was finished. |")
+    rows.append("| 130 | Interrupted by Ctrl-C. The next run resumes and reuses committed shards. |")
     return _joined([GENERATED, "# Exit codes", "\n".join(rows)])
 
 
@@ -88,7 +88,7 @@ def parameters(block: Schema, prefix: str = "") -> Iterator[tuple[str, str, str,
 
 
 def type_of(field: Schema) -> str:
-    """A type as a person says it: `list of text`, `number 0..1`, `"a" or "b"`."""
+    """A type in words: `list of string`, `number 0..1`, `"a" or "b"`."""
     if EXACTLY_ONE in field:
         return f"one {field[EXACTLY_ONE]}"
     if "enum" in field or "const" in field:
@@ -105,7 +105,7 @@ def type_of(field: Schema) -> str:
     return _SCALARS.get(str(kind), "any value") + _range(field)
 
 
-_SCALARS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+_SCALARS = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
 def _map_type(field: Schema) -> str:
@@ -133,7 +133,7 @@ def _default(field: Schema) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line for a table; `<` outside of code would begin a tag."""
+    """One line for a table. `<` is escaped outside of code, where it would start a tag."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
     return "`".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
 

@@ -1,6 +1,6 @@
-"""YAML text to plain values that remember on which line each of them stands.
+"""Parses YAML into plain values with the line of each key and list entry, and writes values as YAML.
 
-Stricter than YAML where that helps: a key given twice is a fault. Dates stay text, as they do in Kubernetes.
+Stricter than YAML: duplicate keys are reported. Dates remain strings, as in Kubernetes.
 """
 
 import re
@@ -13,7 +13,7 @@ import yaml
 from datajob.api.problems import Path, Problem
 
 MAX_VALUES = 100_000
-"""Of one document; aliases of aliases multiply."""
+"""Limit for one document, because nested aliases multiply."""
 MAX_DEPTH = 64
 
 _TIMESTAMP, _FLOAT, _MERGE, _MAP, _SEQ = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "float", "merge", "map", "seq"))
@@ -48,18 +48,18 @@ class YamlDocument:
         return self.lines.get(path, 1)
 
     def add_syntax(self, error: yaml.YAMLError, text: str) -> None:
-        """Note that `text` is no YAML; the document then stands where it went wrong."""
-        said = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
+        """Add the problem that `text` is not valid YAML, located at the error."""
+        details = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
         hint = None
         if mark := getattr(error, "problem_mark", None):
             self.lines[()] = mark.line + 1
             line = "".join(text.splitlines()[mark.line : mark.line + 1])
-            hint = "indent with spaces, YAML takes no tabs" if "\t" in line else None
-        self.problems.append(Problem((), f"is not YAML: {said or error}", hint))
+            hint = "indent with spaces; YAML does not allow tabs" if "\t" in line else None
+        self.problems.append(Problem((), f"is not valid YAML: {details or error}", hint))
 
 
 def parse(text: str) -> Iterator[YamlDocument]:
-    """The documents of a YAML stream that are not empty. One that is no YAML ends the stream with its problem."""
+    """The nonempty documents of a YAML stream. A syntax error ends the stream with a document that has the problem."""
     loader = _Loader(text)
     try:
         while loader.check_node():
@@ -114,7 +114,7 @@ def scalar_or_block(text: str) -> Any:
 
 
 class _Builder:
-    """Turns nodes into values, noting lines and faults in `document`."""
+    """Turns nodes into values, and records lines and problems in `document`."""
 
     def __init__(self, document: YamlDocument) -> None:
         self.document = document
@@ -124,10 +124,10 @@ class _Builder:
     def build(self, node: yaml.Node, path: Path, depth: int) -> Any:
         self.values += 1
         if self.values > MAX_VALUES or depth > MAX_DEPTH:
-            raise yaml.YAMLError(f"more than {MAX_VALUES} values or {MAX_DEPTH} levels")
+            raise yaml.YAMLError(f"more than {MAX_VALUES} values or {MAX_DEPTH} nested levels")
         self.document.lines.setdefault(path, node.start_mark.line + 1)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in (_MAP, _SEQ):
-            raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} means nothing here", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not supported", problem_mark=node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -145,22 +145,24 @@ class _Builder:
             here = (*path, key)
             self.document.lines[here] = key_node.start_mark.line + 1
             if key in own:
-                self.document.problems.append(Problem(here, f"the key `{key}` is given twice in the same block"))
+                self.document.problems.append(Problem(here, f"duplicate key `{key}`"))
             own[key] = self.build(value_node, here, depth + 1)
         return merged | own
 
     def _key(self, node: yaml.Node, path: Path) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem="keys must be strings", problem_mark=node.start_mark)
         if not isinstance(self.scalars.construct_object(node), str):
-            self.document.problems.append(Problem((*path, node.value), "a key must be text", f'quote it: "{node.value}"'))
+            self.document.problems.append(Problem((*path, node.value), "keys must be strings", f'quote it: "{node.value}"'))
         return str(node.value)
 
     def _merge(self, node: yaml.Node, path: Path, depth: int) -> dict[str, Any]:
-        """The keys that `<<: *anchor` or `<<: [*a, *b]` brings; earlier ones win."""
+        """The keys merged by `<<: *anchor` or `<<: [*a, *b]`; earlier ones take precedence."""
         keys: dict[str, Any] = {}
         for block in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(block, yaml.MappingNode):
-                raise yaml.MarkedYAMLError(problem="`<<` needs blocks of keys", problem_mark=node.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem="`<<` requires a mapping or a list of mappings", problem_mark=node.start_mark
+                )
             keys = self._mapping(block, path, depth + 1) | keys
         return keys

@@ -1,4 +1,4 @@
-"""The commands with their options. What they do is in the modules beside this one."""
+"""The commands with their options. The other modules of this package implement them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,35 +8,35 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from datajob import __version__
 
-_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+_debug = click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")
 _set = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Replace a value of the job, such as spec.steps[0].limit.count=100. The value is YAML. May be repeated.",
+    help="Replace a value in the job, such as spec.steps[0].limit.count=100. The value is YAML. Can be repeated.",
 )
 
-_name = click.option("--name", help="Which job to run when FILE holds several: its metadata.name.")
+_name = click.option("--name", help="Name of the job (metadata.name) if FILE contains several.")
 _executor = click.option(
     "--executor",
     type=click.Choice(["auto", "ray", "local"]),
     default="auto",
     show_default=True,
-    help="Ray, this one process, or whichever is quicker for the size of the input.",
+    help="ray, local (a single process), or auto: the faster one for the size of the input.",
 )
 _ray_address = click.option(
-    "--ray-address", metavar="ADDRESS", help="Use this Ray cluster instead of starting one, such as auto or ray://host:10001."
+    "--ray-address", metavar="ADDRESS", help="Address of an existing Ray cluster, such as auto or ray://host:10001."
 )
 _python_path = click.option(
     "--python-path",
     multiple=True,
     type=click.Path(exists=True, file_okay=False),
-    help="Folder with modules that the job's functions come from, besides the folder of FILE.",
+    help="Additional folder to import the job's functions from; the folder of FILE is always searched.",
 )
-_quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 _form = click.option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to say it."
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
 
 
@@ -44,17 +44,17 @@ _form = click.option(
 @click.version_option(__version__, prog_name="datajob")
 @_debug
 def datajob() -> None:
-    """Clean and caption data as a DataJob says: read, steps, write.
+    """Clean, filter, deduplicate and caption training data with DataJobs.
 
     \b
-    datajob validate job.yaml      check a job without running it
-    datajob run job.yaml           run it on this machine
-    datajob operators              what a step can be
-    datajob report out/clean       what a run did to the rows
-    datajob analyze job.yaml       how the texts measure, which limits would suit them
+    datajob validate job.yaml      check a job
+    datajob run job.yaml           run a job
+    datajob operators              list the operators
+    datajob report out/clean       print the report of a run
+    datajob analyze job.yaml       measure texts and suggest limits
 
-    Exit codes: 0 it went well, 1 unexpected error, 2 the job or the command line is wrong, 3 the input,
-    4 the sink, 5 rows failed, 6 the store does not answer, 130 interrupted.
+    Exit codes: 0 success, 1 unexpected error, 2 invalid job or command line, 3 input error, 4 sink error,
+    5 rows failed, 6 storage unavailable, 130 interrupted.
     """
 
 
@@ -66,8 +66,13 @@ def _command(short_help: str) -> Callable[[Callable[..., Any]], click.Command]:
 @click.argument("file", type=click.Path())
 @_name
 @_set
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--resume/--fresh", default=True, help="Keep what an earlier run finished (default), or do all of it again.")
+@click.option("--dry-run", is_flag=True, help="Print the plan without running the job.")
+@click.option(
+    "--resume/--fresh",
+    default=True,
+    help="Reuse the committed shards of an interrupted run, or repeat all shards.",
+    show_default=True,
+)
 @_executor
 @_ray_address
 @_python_path
@@ -75,40 +80,53 @@ def _command(short_help: str) -> Callable[[Callable[..., Any]], click.Command]:
 def run(**options: Any) -> None:
     """Run the job in FILE (- for standard input) on this machine or a Ray cluster.
 
-    A run that was stopped goes on where it was when the same command is given again.
+    Run the same command again to resume an interrupted run.
     """
     from datajob.cli.running import run_file
 
     run_file(**options)
 
 
-@_command("Measure a job's texts; suggest limits.")
+@_command("Measure texts and suggest limits.")
 @click.argument("file", type=click.Path())
 @_name
 @_set
-@click.option("--column", help="The text to measure; by default that of the job's first filter with limits, or text.")
-@click.option("--numbers", "columns", multiple=True, metavar="COLUMN", help="Describe a numeric column, too. May be repeated.")
+@click.option("--column", help="Text column to measure. By default, the column of the job's first filter with limits, or text.")
+@click.option(
+    "--numbers", "columns", multiple=True, metavar="COLUMN", help="Also describe this numeric column. Can be repeated."
+)
 @click.option(
     "--measure",
     "measures",
     multiple=True,
     metavar="OPERATOR",
-    help="Measure as this filter does, instead of as all usual ones.",
+    help="Take the measures of this filter instead of the usual ones. Can be repeated.",
 )
 @click.option(
-    "--sample", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="Share of the rows to look at."
+    "--sample",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Fraction of the rows to measure.",
 )
-@click.option("--after", metavar="STEP", help="Run the job's steps up to this one first; by default rows are measured as read.")
-@click.option("--out", metavar="FOLDER", help="Keep the report and its page here; a run that was stopped goes on from it.")
-@click.option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report's page to FILE.")
+@click.option(
+    "--after",
+    metavar="STEP",
+    help="Apply the steps up to and including this one first. By default, rows are measured as read.",
+)
+@click.option("--out", metavar="FOLDER", help="Keep the report in this folder. An interrupted analysis can then be resumed.")
+@click.option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report as HTML to FILE.")
 @_form
 @_executor
 @_ray_address
 @_python_path
 @_quiet
 def analyze(**options: Any) -> None:
-    """Measure the rows of the job in FILE (- for standard input) without running it: how each measure is distributed,
-    what the limits of its filters would drop, and which limits would suit the data. The sink is not touched."""
+    """Measure the rows of the job in FILE (- for standard input) without running the job.
+
+    Prints the distribution of each measure, the share of rows that the limits of the filters would reject, and
+    suggested limits. Nothing is written to the sink.
+    """
     from datajob.cli.analyzing import analyze_file
 
     analyze_file(**options)
@@ -117,10 +135,10 @@ def analyze(**options: Any) -> None:
 @_command("Check jobs without running them.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
 @_set
-@click.option("--import", "imports", is_flag=True, help="Import the functions and classes that steps name, too.")
+@click.option("--import", "imports", is_flag=True, help="Also import the functions and classes that steps refer to.")
 @_form
 def validate(files: tuple[str, ...], overrides: tuple[str, ...], imports: bool, form: str) -> int:
-    """Check the jobs in FILE... (- for standard input) without running them; exit code 2 when one is wrong."""
+    """Check the jobs in FILE... (- for standard input) without running them. The exit code is 2 if a job is invalid."""
     from datajob.cli.validating import validate_files
 
     return validate_files(files, overrides, imports=imports, form=form)
@@ -133,21 +151,22 @@ def _operator_names(context: click.Context, parameter: click.Parameter, incomple
     return [CompletionItem(key, help=summary(o)) for key, o in all_operators().items() if key.startswith(incomplete)]
 
 
-@_command("List the operators, or describe one.")
+@_command("List or describe operators.")
 @click.argument("name", required=False, shell_complete=_operator_names)
 def operators(name: str | None) -> None:
-    """List the operators, or describe the one called NAME with its parameters."""
+    """List the operators, or describe the operator NAME and its parameters."""
     from datajob.cli.describing import describe_operator, list_operators
 
     click.echo(describe_operator(name) if name else list_operators())
 
 
-@_command("Print the JSON Schema of a DataJob, or the CRD.")
-@click.option("--crd", is_flag=True, help="Print the CustomResourceDefinition for a cluster instead.")
+@_command("Print the JSON Schema or the CRD.")
+@click.option("--crd", is_flag=True, help="Print the CustomResourceDefinition instead.")
 def schema(crd: bool) -> None:
     """Print the JSON Schema of a DataJob, for editors.
 
-    In VS Code or any editor with a YAML language server, begin a job with the line
+    In VS Code or another editor with a YAML language server, start the job with this line:
+
     # yaml-language-server: $schema=datajob.schema.json
     """
     from datajob.cli.describing import schema_text
@@ -155,29 +174,29 @@ def schema(crd: bool) -> None:
     click.echo(schema_text(crd=crd), nl=False)
 
 
-@_command("Show what a run did to the rows.")
+@_command("Print the report of a run.")
 @click.argument("path", type=click.Path())
-@click.option("--html", metavar="FILE", help="Write the report's page to FILE (- for standard output).")
-@click.option("--open", "in_browser", is_flag=True, help="Open the report's page in a browser.")
+@click.option("--html", metavar="FILE", help="Write the report as HTML to FILE (- for standard output).")
+@click.option("--open", "in_browser", is_flag=True, help="Open the report in a browser.")
 def report(path: str, html: str | None, in_browser: bool) -> None:
-    """Print the report of a running or finished run; PATH is its sink, or a report.json."""
+    """Print the report of a run that is in progress or finished. PATH is its sink or its report.json."""
     from datajob.cli.reporting import show_report
 
     show_report(path, html, in_browser=in_browser)
 
 
-@_command("Print the versions of datajob and its packages.")
+@_command("Print version information.")
 def version() -> None:
-    """Print the version of datajob and of what it stands on."""
+    """Print the versions of datajob and of the packages that it uses."""
     from datajob.cli.describing import versions
 
     click.echo(versions())
 
 
-@_command("Print a shell's completion script.")
+@_command("Print a shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script of SHELL.
+    """Print the completion script for SHELL.
 
     \b
     bash: datajob completion bash > ~/.local/share/bash-completion/completions/datajob

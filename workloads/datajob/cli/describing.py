@@ -1,4 +1,4 @@
-"""`datajob operators`, `schema` and `version`: the language of jobs as text."""
+"""`datajob operators`, `schema` and `version`."""
 
 import json
 import platform
@@ -29,11 +29,11 @@ def list_operators() -> str:
             before = modality(operator)
             lines += ["", click.style(before, bold=True)] if lines else [click.style(before, bold=True)]
         lines.append(f"  {key:{column}}{textwrap.shorten(summary(operator), _WIDTH - column, placeholder=' ...')}")
-    return "\n".join([*lines, "", "datajob operators NAME shows the parameters of one."])
+    return "\n".join([*lines, "", "Run `datajob operators NAME` for the parameters of an operator."])
 
 
 def describe_operator(name: str) -> str:
-    """What an operator does and its parameters. Raises InvalidJob for an unknown name."""
+    """An operator's description and parameters. Raises InvalidJob for an unknown name."""
     from datajob.api.jsonschema import reflow, resolved
     from datajob.api.problems import closest
     from datajob.api.reference import parameters
@@ -41,7 +41,7 @@ def describe_operator(name: str) -> str:
 
     operator = all_operators().get(name)
     if operator is None:
-        raise InvalidJob(f"There is no operator {name}; {closest(name, all_operators()) or '`datajob operators` lists them'}")
+        raise InvalidJob(f"Unknown operator `{name}`; {closest(name, all_operators()) or 'run `datajob operators` for a list'}")
     lines = [f"{click.style(name, bold=True)} ({modality(operator)})", ""]
     for paragraph in reflow(cleandoc(operator.__doc__ or "")).split("\n\n"):
         lines += [*_wrapped(paragraph, ""), ""]
@@ -81,7 +81,7 @@ def schema_text(*, crd: bool) -> str:
 
 
 def versions() -> str:
-    """`datajob 0.1.0` and the packages that decide how a job runs, one a line."""
+    """`datajob 0.1.0` and the versions of important packages, one per line."""
     lines = [f"datajob {__version__}", f"python {platform.python_version()}"]
     for package in ("pydantic", "ray", "pyarrow", "duckdb", "numpy", "torch"):
         try:

@@ -1,4 +1,4 @@
-"""`datajob report`: the report of a run, from beside its result."""
+"""`datajob report`: the report that a run has written to its sink."""
 
 import sys
 import tempfile
@@ -13,7 +13,7 @@ from datajob.python.tables import report_text
 
 
 def show_report(path: str, html: str | None, *, in_browser: bool) -> None:
-    """Print the report at `path`, or write or open its page. Raises InputError when there is none."""
+    """Print the report at `path`, or write or open it as HTML. Raises InputError if there is none."""
     report = read_report(path)
     if html is None and not in_browser:
         click.echo(report_text(report))
@@ -32,12 +32,12 @@ def show_report(path: str, html: str | None, *, in_browser: bool) -> None:
 
 
 def read_report(path: str) -> Report:
-    """The report of the sink `path`, or in the file `path`. Raises InputError when there is none or it is no report."""
+    """The report of the sink `path`, or in the file `path`. Raises InputError if it is missing or invalid."""
     name = path if path.endswith(".json") else f"{path.rstrip('/').removesuffix('/_datajob')}/_datajob/report.json"
     try:
         return Report.model_validate_json(_bytes(name))
     except ValueError as error:
-        raise InputError(f"{name} is not the report of a run: {error}") from error
+        raise InputError(f"{name} is not a report: {error}") from error
 
 
 def _bytes(path: str) -> bytes:
@@ -49,4 +49,4 @@ def _bytes(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name the sink of a run that has begun") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}); specify the sink of a run that has started") from error

@@ -1,4 +1,4 @@
-"""`datajob validate`: every problem of every job of every file."""
+"""`datajob validate`: all problems in the jobs of all files."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from datajob.python.modules import importing_from
 
 
 def validate_files(files: Sequence[str], overrides: Sequence[str], *, imports: bool, form: str) -> int:
-    """Print what is wrong with the jobs of `files`; 2 when any of them cannot run, else 0."""
+    """Print the problems in the jobs of `files`. Returns 2 if a job is invalid, else 0."""
     wanted = [parse_override(text) for text in overrides]
     documents = [document for file in files for document in _read(file, wanted, imports)]
     if form == "json":

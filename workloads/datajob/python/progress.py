@@ -1,4 +1,4 @@
-"""How far a run is: a live line on a terminal, a plain line every few seconds elsewhere. All of it on stderr."""
+"""The progress of a run on stderr: a live line on a terminal, otherwise a plain line every few seconds."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ EVERY_SECONDS = 5.0
 
 @contextmanager
 def watching(name: str, *, quiet: bool) -> Iterator[Callable[[Event], None]]:
-    """What to call with the events of the run called `name`."""
+    """What to call with the events of the run of the job `name`."""
     console = Console(stderr=True)
     if quiet:
         yield lambda event: None
@@ -37,11 +37,13 @@ def watching(name: str, *, quiet: bool) -> Iterator[Callable[[Event], None]]:
 
 
 def started_text(event: Started) -> str:
+    """The size of the input and of the work."""
     read = f"{counted(event.input_files, 'file')}, {size(event.input_bytes)}"
     return f"{read} in {counted(event.shards, 'shard')}, {counted(event.stages, 'stage')}"
 
 
 def progress_text(report: Report) -> str:
+    """The rows so far, the speed and the shards."""
     rows, rates = report.progress, speed(report)
     parts = [f"{count(rows.rows_in)} rows in, {count(rows.rows_out)} out"]
     if rows.rows_rejected:
@@ -76,7 +78,7 @@ class _PlainLines:
 
 
 class _LiveView:
-    """A spinner until the work begins, then a bar with figures. Rendered several times a second from another thread."""
+    """A spinner until the first shard is committed, then a bar with counts. Another thread renders it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -90,7 +92,7 @@ class _LiveView:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
             self.above(f"{self.name}: {started_text(event)}")
-            self.stage = "the first shard is running"
+            self.stage = "processing the first shard"
         elif isinstance(event, Note):
             self.above(event.message)
         elif isinstance(event, Progressed | Finished):

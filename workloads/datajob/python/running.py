@@ -124,7 +124,7 @@ def analyze(
 
     _check_executor(executor)
     if not 0 < sample <= 1:
-        raise InvalidJob(f"sample must be above 0 and at most 1, is {sample}")
+        raise InvalidJob(f"sample must be above 0 and at most 1, got {sample}")
     document = opened(job)
     raise_errors(document.with_problems(check(parsed(document))).errors)
     wanted = Wanted(column, tuple(numbers), tuple(measures), sample, after)
@@ -149,7 +149,7 @@ def analyze_job(job: DataJob, wanted: Wanted, out: str | None, options: RunOptio
 
 def _check_executor(executor: str) -> None:
     if executor not in get_args(ExecutorName):
-        raise InvalidJob(f"executor must be one of {', '.join(get_args(ExecutorName))}, is {executor}")
+        raise InvalidJob(f"executor must be one of {', '.join(get_args(ExecutorName))}, got {executor}")
 
 
 @contextmanager

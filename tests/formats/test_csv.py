@@ -108,7 +108,7 @@ def test_files_with_different_headers_and_types_are_united(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "parameters", "message"),
     [
-        ("a,a\n1,2\n", {}, "two columns are called 'a'"),
+        ("a,a\n1,2\n", {}, "two columns have the name 'a'"),
         ("a,b\n1,2\n", {"names": ("x",)}, "`names` has 1 columns but the first row has 2"),
         ("a,b\n1,2\n", {"columns": ("aa",)}, "no column aa; did you mean a"),
     ],
@@ -185,12 +185,12 @@ def test_a_value_behind_the_sample_that_its_type_does_not_keep_is_a_bad_row(
     table = read(reader(put(tmp_path / "x.csv", "a,b,c\n" + head + tail)), bad)
     assert table.slice(20_000).to_pylist() == [{"a": 7, "b": 7.5, "c": False}]
     assert [reason.split(": ", 1)[1].split(";")[0] for reason in bad.reasons] == [
-        "column a: '007' does not survive as int64",
-        "column b: 'nan' does not survive as double",
-        "column b: '1e400' does not survive as double",
-        "column b: '9007199254740993' does not survive as double",
-        "column c: '1' does not survive as bool",
-        "column a: '-0' does not survive as int64",
+        "column a: '007' cannot be represented exactly as int64",
+        "column b: 'nan' cannot be represented exactly as double",
+        "column b: '1e400' cannot be represented exactly as double",
+        "column b: '9007199254740993' cannot be represented exactly as double",
+        "column c: '1' cannot be represented exactly as bool",
+        "column a: '-0' cannot be represented exactly as int64",
         "column a is not int64",
     ]
 
@@ -220,7 +220,7 @@ def test_a_quote_that_is_never_closed_costs_its_line_only(
     good = [i for i in range(100) if i not in wrong]
     assert table.column("id").to_pylist() == good
     assert table.column("text").to_pylist() == ['a "b", c' if i % 7 == 0 else f"row {i}" for i in good]
-    assert bad.records == [(f'{i},"5 inch', f"{path}:row {i + 2}: a quote is opened and never properly closed") for i in wrong]
+    assert bad.records == [(f'{i},"5 inch', f"{path}:row {i + 2}: a quote is opened but not closed correctly") for i in wrong]
 
 
 def test_a_value_of_several_lines_before_an_open_quote_belongs_to_the_same_bad_row(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_file_that_no_value_can_hold_goes_aside(tmp_path: Path, monkeypatch: p
     (tmp_path / "a").write_bytes(b"1234")
     bad = Bad()
     assert read(BinaryFilesReader(paths=(str(tmp_path),)), bad).num_rows == 0
-    assert bad.reasons == [f"{tmp_path}/a: larger than 2 GiB, which no value can be"]
+    assert bad.reasons == [f"{tmp_path}/a: larger than 2 GiB, the maximum size of a value"]
 
 
 @pytest.mark.parametrize(

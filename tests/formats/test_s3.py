@@ -113,7 +113,7 @@ def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
 def test_credentials_that_are_refused_are_named(bucket: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "wrong")
-    with pytest.raises(InputError, match="the credentials are refused"):
+    with pytest.raises(InputError, match="the credentials are invalid"):
         Folder(bucket).list()
 
 
@@ -123,7 +123,7 @@ def test_an_upload_that_cannot_begin_ends_and_leaves_nothing(bucket: str, monkey
         wrong.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
         file = AtomicFile(bucket, "big.bin")
         file.stream.write(bytes(25 << 20))
-        with pytest.raises(SinkError, match=r"big\.bin: cannot write it: the credentials are refused"):
+        with pytest.raises(SinkError, match=r"big\.bin: cannot write it: the credentials are invalid"):
             file.commit()
         del file
         gc.collect()
@@ -135,13 +135,13 @@ def test_an_upload_to_nowhere_is_an_error(bucket: str, monkeypatch: pytest.Monke
     file = AtomicFile(bucket, "a.bin")
     file.stream.write(bytes(size))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(StorageUnavailable, match=r"a\.bin: cannot write it: the store cannot be reached"):
+    with pytest.raises(StorageUnavailable, match=r"a\.bin: cannot write it: the storage cannot be reached"):
         file.commit()
 
 
 def test_an_endpoint_that_does_not_answer_is_an_error_within_seconds(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     started = time.monotonic()
-    with pytest.raises(StorageUnavailable, match="the store cannot be reached; check the network and AWS_ENDPOINT_URL"):
+    with pytest.raises(StorageUnavailable, match="the storage cannot be reached; check the network and AWS_ENDPOINT_URL"):
         list_inputs([f"{bucket}/x"], [])
     assert time.monotonic() - started < 60

@@ -102,7 +102,7 @@ def test_no_file_has_its_name_before_the_close_and_an_abort_leaves_none(
 
 @pytest.mark.parametrize(
     ("columns", "message"),
-    [(("langs",), "no column langs; did you mean lang"), (("lang", "a"), "names every column")],
+    [(("langs",), "no column langs; did you mean lang"), (("lang", "a"), "contains all columns")],
 )
 def test_partitions_that_cannot_be_are_refused(tmp_path: Path, columns: tuple[str, ...], message: str) -> None:
     with pytest.raises(InvalidJob, match=message):

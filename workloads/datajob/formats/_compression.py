@@ -1,4 +1,4 @@
-"""Compressed files as streams of their content."""
+"""Decompressed streams of compressed files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CODECS: dict[str, str] = {
     ".xz": "xz",
     ".zip": "zip",
 }
-"""Endings of compressed files, which are streamed from their start."""
+"""Extensions of compressed files, which are read from the start."""
 READ_ENDINGS = ("", *(ending for ending in CODECS if ending != ".tgz"))
-"""What may follow the ending of a file that readers find in folders."""
+"""Optional second extensions of files in folders."""
 _MAGIC = (
     (b"\x1f\x8b", "gzip", ".gz"),
     (b"\x28\xb5\x2f\xfd", "zstd", ".zst"),
@@ -29,16 +29,16 @@ _MAGIC = (
 )
 _BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
 SALVAGE_STEPS = (64 << 10, 256, 1)
-"""Sizes of the reads that approach the damage of a file, each from the beginning."""
+"""Sizes of reads, each from the beginning, to approach the corrupt part of a file."""
 
 
 def codec_of(path: str) -> str | None:
-    """The compression that the ending of `path` stands for, or None."""
+    """The compression for the extension of `path`, or None."""
     return next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
 
 
 def refuse_binary(path: str, head: bytes) -> None:
-    """Raises InputError when a file that should be text begins like a compressed file or like Parquet."""
+    """Raise InputError if a text file begins like a compressed file or like Parquet."""
     for magic, codec, ending in _MAGIC:
         if head.startswith(magic):
             raise InputError(
@@ -51,7 +51,7 @@ def refuse_binary(path: str, head: bytes) -> None:
 
 
 def decompressed(path: str, file: Any, codec: str) -> Any:
-    """A stream of the content of an open file. Raises InputError for a zip archive of several files."""
+    """A stream of the content of an open file. Raises InputError for a zip archive with several files."""
     import pyarrow as pa
 
     if codec == "xz":
@@ -69,20 +69,20 @@ def _zip_member(path: str, file: Any) -> Any:
         archive = zipfile.ZipFile(file)
         names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
         if len(names) != 1:
-            raise InputError(f"{path}: the archive holds {len(names)} files where one is expected; unpack it into a folder.")
+            raise InputError(f"{path}: the archive contains {len(names)} files instead of one; extract it into a folder.")
         return _Translated(archive.open(names[0]), (zipfile.BadZipFile, zlib.error))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # encrypted, or of a rare method
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # encrypted, or an unsupported method
         raise OSError(str(error)) from error
 
 
 class _Translated:
-    """A stream whose errors are OSErrors."""
+    """A stream that raises OSError for all errors."""
 
     def __init__(self, stream: Any, errors: Any) -> None:
         self._stream, self._errors = stream, errors
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Up to `size` bytes; empty at the end."""
         try:
             data: bytes = self._stream.read(size)
         except self._errors as error:
@@ -97,7 +97,7 @@ class _Translated:
 
 
 class Salvaged:
-    """A stream that gives what can be read before the damage of a file, and then raises what was wrong."""
+    """A stream that returns the readable content before the corrupt part of a file, and then raises the error."""
 
     def __init__(self, reopen: Callable[[], Any]) -> None:
         self._reopen = reopen
@@ -106,7 +106,7 @@ class Salvaged:
         self._error: Exception | None = None
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Up to `size` bytes; empty at the end."""
         if self._error is not None:
             raise self._error
         try:

@@ -1,4 +1,4 @@
-"""Reads CSV in blocks of whole records."""
+"""Read CSV in blocks of whole records."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from datajob.formats._csv_scan import scan
 
 TOO_LONG = "longer than 256 MiB"
 SHOWN = 64 << 10
-"""Bytes that are kept of such a record."""
+"""Bytes of such a record to keep."""
 
 
 def record_blocks(stream: Any, dialect: Dialect, block_bytes: int) -> Iterator[Records]:
-    """The records of a whole stream of bytes in the dialect's encoding, in blocks of about `block_bytes`."""
+    """The records of a byte stream in the encoding of the dialect, in blocks of about `block_bytes`."""
     source = stream if dialect.encoding == "utf-8" else _Recoded(stream, dialect.encoding)
     held, newline, skip = b"", b"", dialect.skip_lines
     first, final = True, False
@@ -41,7 +41,7 @@ def _newline(data: bytes) -> bytes:
 
 
 def _skipped(data: bytes, skip: int, newline: bytes) -> tuple[int, bytes]:
-    """`data` without its first `skip` lines, and how many lines are still to be skipped."""
+    """`data` without its first `skip` lines, and the number of lines that remain to be skipped."""
     while skip and data:
         end = data.find(newline) + 1
         if not end:
@@ -58,14 +58,14 @@ def _rest_of_line(source: Any, newline: bytes) -> bytes:
 
 
 class _Recoded:
-    """A stream of another encoding as UTF-8. Bytes that are not of the encoding stay, and are not valid UTF-8 either."""
+    """A stream in another encoding, converted to UTF-8. Invalid bytes are unchanged, so they are also invalid in UTF-8."""
 
     def __init__(self, stream: Any, encoding: str) -> None:
         self._stream = stream
         self._decode = codecs.getincrementaldecoder(encoding)("surrogateescape").decode
 
     def read(self, size: int) -> bytes:
-        """About `size` bytes; none at the end."""
+        """About `size` bytes; empty at the end."""
         while chunk := self._stream.read(size):
             if text := self._decode(chunk):
                 return text.encode("utf-8", "surrogateescape")

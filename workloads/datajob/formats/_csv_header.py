@@ -11,23 +11,23 @@ from datajob.formats._csv_records import Dialect, Records
 from datajob.formats._csv_scan import scan
 
 HEAD = 64 << 10
-"""Bytes that are looked at first."""
+"""Bytes to inspect first."""
 
 
 def header(path: str, records: Records | None, dialect: Dialect) -> tuple[str, ...]:
-    """The names of the columns, from the first records of a file. Raises InputError when two columns have the same name."""
+    """The names of the columns, from the first records of a file. Raises InputError if two columns have the same name."""
     first = _first_row(path, records, dialect) if records else []
     names = dialect.names or (tuple(first) if dialect.header else tuple(f"f{i}" for i in range(len(first))))
     if first and len(first) != len(names) and dialect.ragged == "fail":
         raise InputError(f"{path}: `names` has {len(names)} columns but the first row has {len(first)}.")
     if twice := [name for i, name in enumerate(names) if name in names[:i]]:
-        raise InputError(f"{path}: two columns are called {twice[0]!r}; give each column a name of its own in `names`.")
+        raise InputError(f"{path}: two columns have the name {twice[0]!r}; set unique names in `names`.")
     return names if first else ()
 
 
 def _first_row(path: str, records: Records, dialect: Dialect) -> list[str]:
     size = HEAD
-    while True:  # the first row alone, however long it is
+    while True:  # only the first row, regardless of its length
         head = scan(records.data[:size], dialect, b"\n", final=size >= len(records.data))[0]
         data, delimiter = head.for_arrow(dialect, 0)
         if data.strip(b"\r\n") or size >= len(records.data):

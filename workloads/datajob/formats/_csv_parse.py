@@ -1,4 +1,4 @@
-"""Delimited values to Arrow: everything is read as bytes first, so that a value that does not fit costs its row only."""
+"""Parse delimited values to Arrow. All values are read as bytes first, so that an invalid value affects only its row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE_BYTES = 16 << 20
 """Bytes read to infer the types, over all files."""
 LEAST_SAMPLE = 64 << 10
 BLOCK_BYTES = 16 << 20
-"""Smallest size of the blocks in which rows are read."""
+"""Minimum size of the blocks in which rows are read."""
 _ADVICE = "name the column with its type in `schema`"
 
 OnBadRow = Callable[[str, int, str], None]
@@ -31,7 +31,7 @@ OnBadRow = Callable[[str, int, str], None]
 
 
 def inferred_types(path: str, dialect: Dialect, files: int) -> pa.Schema:
-    """The columns of a file with the types that fit its head; null where all values are null."""
+    """The columns of a file with the types inferred from its start; null if all values are null."""
     import pyarrow as pa
 
     parser = CsvParser(path, dialect, None, frozenset(), lambda text, row, reason: None)
@@ -46,8 +46,8 @@ def inferred_types(path: str, dialect: Dialect, files: int) -> pa.Schema:
 class CsvParser:
     """Reads one file, or a byte range of it.
 
-    `schema` has the types of the columns to read (None: all columns, as bytes); a value of a column in `exact` is bad
-    when its type does not keep it as it is.
+    `schema` contains the types of the columns to read (None: all columns, as bytes). A value of a column in `exact` is bad if
+    its type cannot represent it exactly.
     """
 
     def __init__(self, path: str, dialect: Dialect, schema: pa.Schema | None, exact: frozenset[str], on_bad: OnBadRow) -> None:
@@ -55,7 +55,7 @@ class CsvParser:
         self._on_bad = on_bad
         self._row = 1
         self.names: tuple[str, ...] | None = None
-        """Columns of the file, once its first block is read; without a row there are none."""
+        """Columns of the file, available after the first block. Empty if there are no rows."""
 
     def tables(self, start: int, end: int, block_bytes: int) -> Iterator[pa.Table]:
         """The good rows that begin in bytes [`start`, `end`) of the file (`end` < 0: all of it), in order."""
@@ -96,7 +96,7 @@ class CsvParser:
         return [name for name in names if self._schema is None or name in self._schema.names]
 
     def _with_ragged(self, good: pa.Table, ragged: Sequence[_Ragged], records: Records, delimiter: str) -> tuple[pa.Table, Any]:
-        """The rows with the ragged ones that the dialect fits to the columns, and the number of each from 0 on."""
+        """The rows, including ragged ones that the dialect adapts to the columns, and the number of each, from 0."""
         import numpy as np
         import pyarrow as pa
 
@@ -125,7 +125,7 @@ class CsvParser:
         return pa.concat_tables([good, more]).take(pa.array(order)), numbers[order]
 
     def _typed(self, table: pa.Table, numbers: Any) -> pa.Table:
-        """`table` of bytes with the types of the schema, without the rows that do not fit."""
+        """`table` with the types of the schema, without the rows that do not fit."""
         import pyarrow as pa
 
         if self._schema is None:
@@ -149,7 +149,7 @@ class CsvParser:
 
 
 def _values(column: Any, kind: Any, exact: bool) -> tuple[Any, dict[int, str]]:
-    """A column of bytes as `kind`, and why the values are bad that are not; they are null."""
+    """A column of bytes as `kind`, with null for bad values, and the reasons."""
     import pyarrow as pa
 
     misfits: dict[int, str] = {}
@@ -163,12 +163,12 @@ def _values(column: Any, kind: Any, exact: bool) -> tuple[Any, dict[int, str]]:
     if not pa.types.is_string(kind) and not pa.types.is_binary(kind):
         for i in changed_by(column, values) if exact else overflowing(column, values):
             text = column[i].as_py().decode("utf-8", "backslashreplace")[:100]
-            misfits[i] = f": {text!r} does not survive as {kind}; {_ADVICE}"
+            misfits[i] = f": {text!r} cannot be represented exactly as {kind}; {_ADVICE}"
     return values, misfits
 
 
 def _without(column: Any, positions: Iterable[int]) -> Any:
-    """A column whose values at some positions are null."""
+    """A column with null at some positions."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -179,13 +179,13 @@ def _without(column: Any, positions: Iterable[int]) -> Any:
 
 
 _Ragged = tuple[int, str, int]
-"""Number of a row in its block (from 0), its text, and how many values it has."""
+"""Number of a row in its block (from 0), its text, and its number of values."""
 
 
 def _arrow_rows(
     data: bytes, delimiter: str, names: Sequence[str], wanted: Sequence[str], dialect: Dialect
 ) -> tuple[pa.Table, list[_Ragged]]:
-    """The rows of `data` with as many values as there are names, as bytes; and the others."""
+    """The rows of `data` with one value per name, as bytes; and the other rows."""
     import pyarrow as pa
     import pyarrow.csv
 
@@ -197,7 +197,7 @@ def _arrow_rows(
 
     if not names or not data or (data.isspace() and len(delimiter) and delimiter not in "\t "):
         return pa.table({name: pa.array([], pa.binary()) for name in wanted}), []
-    utf8 = _is_utf8(data)  # pyarrow cannot hand on a ragged row that is not
+    utf8 = _is_utf8(data)  # pyarrow cannot return a ragged row that is not
     table = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         read_options=pyarrow.csv.ReadOptions(
@@ -255,7 +255,7 @@ def _edit_of(text: str, records: Records) -> Any:
 
 
 def _fit(text: str, values: int, columns: int, delimiter: str, dialect: Dialect) -> str | None:
-    """A row with as many values as there are columns, where the dialect says that it is to be made so."""
+    """A row with one value per column, if the dialect allows filling or cutting it."""
     if values < columns:
         return text + delimiter * (columns - values) if dialect.ragged in ("fill", "fit") else None
     if dialect.ragged not in ("cut", "fit"):
@@ -271,7 +271,7 @@ def _fit(text: str, values: int, columns: int, delimiter: str, dialect: Dialect)
 
 
 def _without_empty(column: Any, kind: Any) -> Any:
-    """An empty text as null: in a file of one column, where a blank line would be no row."""
+    """An empty text as null, in a file with one column, in which a blank line is not a row."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -281,7 +281,7 @@ def _without_empty(column: Any, kind: Any) -> Any:
 
 
 def _lines(rows: pa.Table, dialect: Dialect) -> Iterator[str]:
-    """Rows as text, about as they stand in the file."""
+    """Rows as text, approximately as in the file."""
     for row in rows.to_pylist():
         text = io.StringIO()
         values = ((value or b"").decode("utf-8", "backslashreplace") for value in row.values())

@@ -1,4 +1,4 @@
-"""Whole CSV records on their way to the parser, and the dialect in which they are written."""
+"""Whole CSV records for the parser, and their dialect."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from functools import cache
 from datajob.errors import InputError
 
 _SPARE_DELIMITERS = b"\x1f\x1e\x1d\x1c\x01\x02\x03\x04"
-"""Bytes that can stand for a delimiter of several bytes while Arrow parses."""
+"""Bytes that can replace a delimiter of several bytes while Arrow parses."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written; see the parameters of the reader."""
+    """The dialect of a file; see the parameters of the reader."""
 
     delimiter: str
     quote: str
-    """Empty: quotes are ordinary characters."""
+    """If empty, quotes are ordinary characters."""
     escape: str | None = None
     header: bool = True
     names: tuple[str, ...] | None = None
@@ -33,32 +33,32 @@ class Dialect:
 
     @property
     def simple(self) -> bool:
-        """Whether Arrow reads the bytes as they are."""
+        """Whether Arrow can read the bytes unchanged."""
         return self.escape is None and self.comment is None and not self.skip_blanks and len(self.delimiter.encode()) == 1
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A line that does not reach the parser."""
+    """A line that is not passed to the parser."""
 
     start: int
     end: int
     reason: str | None
-    """Why it is a bad record; None: it is a comment."""
+    """Why it is a bad record, or None for a comment."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """Whole records, as they stand in the file (in UTF-8)."""
+    """Whole records as in the file, in UTF-8."""
 
     data: bytes
     edits: Sequence[Edit] = ()
     quoted: Sequence[tuple[int, int]] = ()
-    """Byte ranges of quoted values, where the dialect is not simple."""
+    """Byte ranges of quoted values, if the dialect is not simple."""
 
     def for_arrow(self, dialect: Dialect, columns: int) -> tuple[bytes, str]:
-        """What the parser reads, and its delimiter: comments are blank lines, and each bad line is a row with a value too
-        many that begins with a NUL and the number of its edit."""
+        """The input of the parser and its delimiter. Comments are replaced by blank lines, and each bad line by a row with an
+        additional value that begins with NUL and the number of its edit."""
         delimiter = self._arrow_delimiter(dialect)
         if dialect.simple and not self.edits:
             return self.data, delimiter
@@ -67,7 +67,7 @@ class Records:
         parts: list[bytes] = []
         at = 0
         for start, end, edit in sorted(marks):
-            if start < at:  # a quoted value in a line that is left out
+            if start < at:  # a quoted value in a line that is omitted
                 continue
             parts.append(_outside(self.data[at:start], dialect, delimiter))
             if edit < 0:
@@ -85,12 +85,12 @@ class Records:
             return dialect.delimiter
         spare = next((byte for byte in _SPARE_DELIMITERS if byte not in self.data), None)
         if spare is None:
-            raise InputError(f"delimiter {dialect.delimiter!r}: the file holds too many different control characters.")
+            raise InputError(f"delimiter {dialect.delimiter!r}: the file contains too many different control characters.")
         return chr(spare)
 
 
 def _outside(data: bytes, dialect: Dialect, delimiter: str) -> bytes:
-    """Bytes outside of quotes, as Arrow is to read them."""
+    """Bytes outside of quotes, as Arrow should read them."""
     if delimiter != dialect.delimiter:
         data = data.replace(dialect.delimiter.encode(), delimiter.encode())
     return _blanks(delimiter).sub(rb"\1", data) if dialect.skip_blanks else data

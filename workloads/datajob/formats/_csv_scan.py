@@ -1,6 +1,6 @@
-"""Finds the ends of CSV records, and the lines whose quote is never closed.
+"""Find the ends of CSV records, and lines with a quote that is never closed.
 
-Blocks without irregular quotes are checked by NumPy as a whole; only the others are scanned quote by quote.
+NumPy checks blocks without irregular quotes as a whole. Only the others are scanned quote by quote.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_RECORD = 256 << 20
-"""A longer record is one bad record."""
-UNCLOSED = "a quote is opened and never properly closed"
+"""A longer record is a bad record."""
+UNCLOSED = "a quote is opened but not closed correctly"
 
 
 def scan(data: bytes, dialect: Dialect, newline: bytes, final: bool) -> tuple[Records, bytes]:
-    """The whole records at the start of `data`, and what is behind them. `final`: nothing follows."""
+    """The whole records at the start of `data`, and the rest. `final` means that nothing follows."""
     import numpy as np
 
     codes = np.frombuffer(data, np.uint8)
@@ -43,7 +43,7 @@ def scan(data: bytes, dialect: Dialect, newline: bytes, final: bool) -> tuple[Re
 def _regular_cut(
     data: bytes, codes: NDArray[np.uint8], quotes: NDArray[np.int64], dialect: Dialect, newline: bytes, final: bool
 ) -> int:
-    """The end of the last whole record when every quote before it is where RFC 4180 has it; else 0."""
+    """The end of the last whole record if all quotes before it conform to RFC 4180, otherwise 0."""
     import numpy as np
 
     cut = len(data) if final else data.rfind(newline) + 1
@@ -80,20 +80,20 @@ def _regular(codes: NDArray[np.uint8], quotes: NDArray[np.int64], dialect: Diale
 
 
 class _Scan:
-    """One pass over a block, quote by quote."""
+    """A scan of a block, quote by quote."""
 
     def __init__(self, data: bytes, openings: Iterable[int], dialect: Dialect, newline: bytes, final: bool) -> None:
         self._data, self._dialect, self._newline, self._final = data, dialect, newline, final
         self._edits: list[Edit] = []
         self._quoted: list[tuple[int, int]] = []
-        self._at = 0  # behind the last value or line that is settled
-        self._record = 0  # where the record at `_at` begins
+        self._at = 0  # after the last complete value or line
+        self._record = 0  # start of the record at `_at`
         self._openings = iter(openings)
         self._opening = next(self._openings, -1)
         self._comment_at = self._next_comment(0)
 
     def run(self) -> tuple[Records, bytes]:
-        """As `scan` returns it."""
+        """The result of `scan`."""
         closing, after = _patterns(self._dialect)
         cut = -1
         while cut < 0 and (start := self._next()) >= 0:
@@ -118,7 +118,7 @@ class _Scan:
         return records, self._data[cut:]
 
     def _next(self) -> int:
-        """Where the next quoted value or comment begins; -1 when there is none."""
+        """The start of the next quoted value or comment, or -1."""
         while 0 <= self._opening < self._at:
             self._opening = next(self._openings, -1)
         if 0 <= self._comment_at < self._at:
@@ -145,7 +145,7 @@ class _Scan:
         return self._data.find(self._newline, at) + 1 or len(self._data)
 
     def _comment(self, at: int) -> int:
-        """Leave a comment out; where to cut when its end is not there yet, else -1."""
+        """Omit a comment. Returns where to cut if it is incomplete, otherwise -1."""
         end = self._line_end(at)
         if end == len(self._data) and not self._final and not self._data.endswith(self._newline):
             return at
@@ -163,7 +163,7 @@ class _Scan:
 
 
 def _openings(data: bytes, codes: NDArray[np.uint8], quotes: NDArray[np.int64], dialect: Dialect) -> Iterable[int]:
-    """Positions of the quotes at the start of a value (some of them inside of another value)."""
+    """Positions of the quotes at the start of a value (some of them within another value)."""
     import numpy as np
 
     if not dialect.simple:
@@ -183,7 +183,7 @@ def _starts_value(data: bytes, at: int, dialect: Dialect) -> bool:
 
 
 def _edges(dialect: Dialect) -> NDArray[np.bool_]:
-    """By byte: whether it ends a value."""
+    """For each byte, whether it ends a value."""
     import numpy as np
 
     edges = np.zeros(256, bool)
@@ -193,7 +193,7 @@ def _edges(dialect: Dialect) -> NDArray[np.bool_]:
 
 @cache
 def _patterns(dialect: Dialect) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """What closes a quoted value from behind its first quote on, and what may follow it."""
+    """The expression for the end of a quoted value after its first quote, and what may follow it."""
     delimiter, quote = re.escape(dialect.delimiter.encode()), re.escape(dialect.quote.encode())
     escape = re.escape(dialect.escape.encode()) if dialect.escape else b""
     inside = rb"(?:[^%s%s]|%s.)*+" % (quote, escape, escape) if escape else rb"[^%s]*+(?:%s%s[^%s]*+)*+" % ((quote,) * 4)

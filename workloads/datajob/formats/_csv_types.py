@@ -1,4 +1,4 @@
-"""The types of CSV columns: a number or a boolean is inferred only where every value survives it."""
+"""Types of CSV columns. Numbers and booleans are inferred only if they represent every value exactly."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ DECIMAL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 CERTAIN_DECIMAL = r"\.|[eE][-+]"
 """Without a point or a signed exponent in any value, `123e45` is more likely a hash than a number."""
 SHORT = 15
-"""A decimal of so many characters without an exponent has at most 15 digits, which a double always keeps."""
+"""A decimal of this length without an exponent has at most 15 digits, which a double represents exactly."""
 HEAD = 1000
-"""Values that are looked at before all others."""
+"""Values that are inspected first."""
 EXACT = 1 << 53
-"""Integers up to this size survive as doubles."""
+"""Doubles represent integers up to this size exactly."""
 LARGE = {b"large": b"1"}
-"""Metadata of a column of integers that do not."""
+"""Metadata of a column with larger integers."""
 
 
 def inferred(name: str, column: Any, alone: bool) -> pa.Field[Any]:
-    """The column `name` with a type that keeps each of its values: bool, int64, double, else string; null without a value.
+    """The column `name` with a type that represents all values exactly: bool, int64, double or string; null without values.
 
-    `alone`: it is the only column of its file, where an empty text in quotes stands for null.
+    `alone`: it is the only column of its file, in which an empty text in quotes is null.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -62,7 +62,7 @@ def _all(values: Any, pattern: str) -> bool:
 
 
 def converted(column: Any, kind: Any) -> Any:
-    """A column of bytes as `kind`. Raises ArrowInvalid when a value is none."""
+    """A column of bytes as `kind`. Raises ArrowInvalid if a value cannot be converted."""
     import pyarrow as pa
 
     if pa.types.is_binary(kind):
@@ -85,7 +85,7 @@ def failing(column: Any, kind: Any) -> list[int]:
 
 
 def _shape(kind: Any) -> str | None:
-    """What all values of a type look like, to find most of those that do not fit at once."""
+    """Patterns of the values of a type, to find most invalid values at once."""
     import pyarrow as pa
 
     if pa.types.is_integer(kind):
@@ -109,7 +109,7 @@ def _halved(column: Any, offset: int, kind: Any) -> list[int]:
 
 
 def _positions(mask: Any) -> list[int]:
-    """Where a mask is true."""
+    """The positions at which a mask is true."""
     import pyarrow.compute as pc
 
     found: list[int] = pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist()
@@ -117,7 +117,7 @@ def _positions(mask: Any) -> list[int]:
 
 
 def overflowing(column: Any, numbers: Any) -> list[int]:
-    """Positions of the values that are infinite as `numbers` without being called so."""
+    """Positions of values that became infinite in `numbers` without being infinite in the text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -130,7 +130,7 @@ def overflowing(column: Any, numbers: Any) -> list[int]:
 
 
 def changed_by(column: Any, values: Any) -> list[int]:
-    """Positions of the values that are not the same once they are converted to `values`."""
+    """Positions of values that changed in the conversion to `values`."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -146,14 +146,14 @@ def changed_by(column: Any, values: Any) -> list[int]:
         positions = np.flatnonzero((np.diff(offsets) > SHORT) | _with_exponent(column, offsets))
         taken = pa.array(positions)
         wrong[positions] |= _inexact(column.take(taken), values.take(taken))
-    if column.null_count:  # a value that is null may have bytes
+    if column.null_count:  # a null value can have bytes
         wrong &= column.is_valid().to_numpy(zero_copy_only=False)
     found: list[int] = np.flatnonzero(wrong).tolist()
     return found
 
 
 def _odd_starts(column: Any) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Which numbers begin with a plus sign, a needless zero or a letter (or are -0); and where each begins."""
+    """Which numbers begin with a plus sign, a leading zero or a letter (or are -0), and where each begins."""
     import numpy as np
 
     count = len(column)
@@ -187,7 +187,7 @@ def _with_exponent(column: Any, offsets: NDArray[np.int32]) -> NDArray[np.bool_]
 
 
 def _inexact(column: Any, numbers: Any) -> NDArray[np.bool_]:
-    """Which decimals a double does not keep: first by what Arrow writes for it, then by exact arithmetic."""
+    """Which decimals a double does not represent exactly: first by the text that Arrow writes, then by exact arithmetic."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

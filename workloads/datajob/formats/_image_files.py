@@ -1,4 +1,4 @@
-"""The shard writer that makes one file of each row."""
+"""The shard writer that writes one file per row."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SIGNATURES = (
 
 
 def ending_of(data: bytes) -> str:
-    """The file name ending for the format that the first bytes of `data` tell; `.bin` for none of them."""
+    """The extension for the format of `data` according to its first bytes, or `.bin`."""
     return next((ending for signature, ending in _SIGNATURES if re.match(signature, data, re.DOTALL)), ".bin")
 
 
 class ImageFiles:
     """A `ShardWriter`: images below `<prefix>/`, and their rows without the image in `<prefix>/metadata.jsonl`.
 
-    The rows of the shard are counted on the metadata file. A row without image has a null `file_name` there.
+    The rows of the shard are counted for the metadata file. `file_name` is null for rows without an image.
     """
 
     def __init__(self, root: str, prefix: str, image: str, name: str | None) -> None:
@@ -76,7 +76,7 @@ class ImageFiles:
         return file_name
 
     def close(self) -> list[OutputFile]:
-        """Give the files their names, the metadata last."""
+        """Rename the files, the metadata last."""
         if self._metadata is None:
             return []
         file, encoder = self._metadata
@@ -92,7 +92,7 @@ class ImageFiles:
         return sorted([*images, OutputFile(f"{self._prefix}/metadata.jsonl", self._rows, file.size)], key=lambda f: f.path)
 
     def abort(self) -> None:
-        """Leave nothing behind; never raises."""
+        """Delete all temporary files; never raises."""
         for _, image in self._files:
             image.abort()
         if self._metadata is not None:

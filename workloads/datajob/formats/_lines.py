@@ -1,4 +1,4 @@
-"""Files of lines, cut in byte ranges: a line belongs to the range in which it begins."""
+"""Line-based files, split into byte ranges. A line belongs to the range in which it begins."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_LINE = 1 << 30
-"""A longer line is not kept in memory but reported as one bad record."""
+"""Longer lines are not kept in memory and reported as bad records."""
 BAD_TEXT = 64 << 10
-"""Bytes of a bad record that are kept."""
+"""Bytes of a bad record to keep."""
 SMALL_READ = 64 << 10
 BOM = b"\xef\xbb\xbf"
 
@@ -28,16 +28,16 @@ class Block:
     """Whole lines of a file."""
 
     offset: int
-    """Byte of the file (of its decompressed content) at which the first line begins."""
+    """Position of the first line in the (decompressed) content of the file."""
     data: bytes
     unit: str = "byte"
-    """What `offset` counts: bytes, or the elements of an array (one per line)."""
+    """The unit of `offset`: bytes, or elements of an array (one per line)."""
     too_long: bool = False
-    """The block is the beginning of one line beyond MAX_LINE."""
+    """The block is the beginning of a line longer than MAX_LINE."""
 
 
 def line_fragments(file: InputFile, target: int) -> list[Fragment]:
-    """Equal byte ranges of about `target`; a compressed file stays whole."""
+    """Equal byte ranges of about `target` bytes. A compressed file is not split."""
     if codec_of(file.path) or file.size <= target * 3 // 2:
         return [Fragment(file, 0, -1, file.size)]
     pieces = max(1, round(file.size / target))
@@ -46,7 +46,7 @@ def line_fragments(file: InputFile, target: int) -> list[Fragment]:
 
 
 def line_bytes(file: InputFile) -> int:
-    """Bytes of a line, on the average of the head of a file. Raises InputError."""
+    """Average bytes per line at the start of a file. Raises InputError."""
     with opened(file.path) as stream:
         head: bytes = stream.read(SMALL_READ)
     return max(1, len(head) // max(1, head.count(b"\n")))
@@ -54,9 +54,9 @@ def line_bytes(file: InputFile) -> int:
 
 @contextmanager
 def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
-    """The decompressed content of a file from byte `start` (0 for a compressed one).
+    """The decompressed content of a file from byte `start` (0 for a compressed file).
 
-    Raises InputError for whatever goes wrong with the file inside of the block.
+    Raises InputError for errors of the file inside the `with` block.
     """
     with readable(path):
         filesystem, inner = resolve(path)
@@ -71,9 +71,9 @@ def opened(path: str, start: int = 0) -> Iterator[pa.NativeFile]:
 
 @contextmanager
 def opened_text(path: str, start: int = 0) -> Iterator[Any]:
-    """As `opened`, for a stream that is read to its end: of a damaged file it gives what comes before the damage.
+    """Like `opened`, for a stream that is read to its end. For a corrupt file, it returns the content before the corrupt part.
 
-    Raises InputError for a file whose content is compressed but whose name does not show it.
+    Raises InputError for a compressed file without the extension of its compression.
     """
     with readable(path):
         filesystem, inner = resolve(path)
@@ -86,14 +86,14 @@ def opened_text(path: str, start: int = 0) -> Iterator[Any]:
 
 
 class _Checked:
-    """A stream of text whose first bytes are looked at."""
+    """A text stream whose first bytes are inspected."""
 
     def __init__(self, path: str, stream: Any) -> None:
         self._path, self._stream = path, stream
         self._first = True
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Up to `size` bytes; empty at the end."""
         data: bytes = self._stream.read(size)
         if self._first:
             refuse_binary(self._path, data)
@@ -104,8 +104,8 @@ class _Checked:
 def line_blocks(path: str, start: int, end: int, block_bytes: int) -> Iterator[Block]:
     """The lines that begin in bytes [`start`, `end`) of a file (`end` < 0: all from `start`), as blocks of about `block_bytes`.
 
-    A line that a block would cut comes whole in the next one; each block ends in a newline, but for the last line of a
-    file without one. A byte order mark at the start of the file is left out.
+    A line that would be split between blocks is in the next block. Each block ends with a newline, except for a last line
+    without one. A byte order mark at the start of the file is skipped.
     """
     with opened_text(path, max(0, start - 1)) as stream:
         chunks = _chunks(stream, max(0, start - 1), end, block_bytes)
@@ -123,14 +123,14 @@ def _without_bom(block: Block) -> Block:
 
 
 def _chunks(stream: Any, at: int, end: int, block_bytes: int) -> Iterator[bytes]:
-    """The stream from `at` on, in pieces of `block_bytes`; beyond `end`, where only the end of a line is wanted, small ones."""
+    """The stream from `at`, in pieces of `block_bytes`; in small ones after `end`, where only the end of a line is needed."""
     while chunk := stream.read(block_bytes if end < 0 else min(block_bytes, max(end - at, SMALL_READ))):
         at += len(chunk)
         yield chunk
 
 
 def _skip_line(chunks: Iterator[bytes]) -> tuple[int, bytes]:
-    """Read on through the next newline: how many bytes that is, and what was read beyond."""
+    """Read to the next newline. Returns the number of bytes, and the data read beyond it."""
     skipped = 0
     for chunk in chunks:
         found = chunk.find(b"\n") + 1
@@ -141,10 +141,10 @@ def _skip_line(chunks: Iterator[bytes]) -> tuple[int, bytes]:
 
 
 def _blocks(chunks: Iterator[bytes], offset: int, end: int) -> Iterator[Block]:
-    """The lines of `chunks`, which begin with a line at byte `offset`, up to the one that `end` falls into."""
-    held: list[bytes] = []  # the beginning of a line, in pieces
-    size = 0  # how far that line got
-    rest = b""  # of a chunk, behind the block that was cut from it
+    """The lines of `chunks`, which begin with a line at byte `offset`, up to the line that contains `end`."""
+    held: list[bytes] = []  # pieces of an incomplete line
+    size = 0  # length of the incomplete line
+    rest = b""  # rest of a chunk after a block
     while not 0 <= end <= offset and (chunk := rest or next(chunks, b"")):
         rest = b""
         cut = chunk.find(b"\n", max(0, end - 1 - offset - size)) + 1 if end >= 0 else 0

@@ -1,4 +1,4 @@
-"""The shard writer that all formats share: numbered files of bounded size, one folder per partition value."""
+"""The shard writer of most formats: numbered files of limited size, in one folder per partition value."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_OPEN = 64
-"""Files one shard writer keeps open; beyond them the one written to longest ago is finished."""
+"""Maximum open files per shard writer. Beyond that, the least recently used one is finished."""
 MAX_HELD = 256 << 20
-"""Bytes that the encoders of one shard writer hold back together."""
+"""Maximum bytes that all encoders of one shard writer buffer."""
 SLICE_BYTES = 16 << 20
-"""Rows go to a file in slices of this size, so that it ends near its target."""
+"""Rows are written in slices of this size, so that files end near their target size."""
 
 
 class Encoder(Protocol):
-    """Turns tables into the bytes of one file. It may hold rows back until there are enough to write."""
+    """Converts tables to the bytes of one file. It can buffer rows until there are enough to write."""
 
     held: int
-    """Bytes held back."""
+    """Buffered bytes."""
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write the buffered rows."""
 
     def finish(self) -> None:
-        """Write what is held back and what ends a file; the stream stays open."""
+        """Write the buffered rows and the end of the file; the stream stays open."""
 
 
 NewEncoder = Callable[["pa.NativeFile", "pa.Schema", str], Encoder]
-"""Makes the encoder of a file: its stream, the columns, and its name without folder and extension."""
+"""Creates the encoder of a file from its stream, the columns, and its name without folder and extension."""
 
 
 class _File:
-    """One file while it is written."""
+    """A file in progress."""
 
     def __init__(self, root: str, folder: str, stem: str, extension: str, schema: pa.Schema, new_encoder: NewEncoder) -> None:
         self.name = f"{folder}{stem}{extension}"
@@ -67,10 +67,10 @@ class _File:
 
 
 class FilesWriter:
-    """A `ShardWriter`: rows go to `<partition>/<prefix>-<n><extension>`.
+    """A `ShardWriter` for files named `<partition>/<prefix>-<n><extension>`.
 
-    n counts up whenever a file has `file_bytes` bytes or `file_rows` rows.
-    Names come into being in `close`. Partition columns are left out of the files, as Hive does.
+    n is incremented when a file has `file_bytes` bytes or `file_rows` rows.
+    Files get their names in `close`. Files do not contain the partition columns, as in Hive.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class FilesWriter:
         start = 0
         while start < table.num_rows:
             file = self._open.pop(folder, None) or self._new_file(folder)
-            self._open[folder] = file  # last in the order of use
+            self._open[folder] = file  # most recently used
             part = table.slice(start, min(rows, self._file_rows - file.rows))
             file.write(part)
             start += part.num_rows
@@ -127,7 +127,7 @@ class FilesWriter:
         self._finished.append(self._open.pop(folder))
 
     def close(self) -> list[OutputFile]:
-        """Finish the files, give each its name, and say what was written, sorted by path."""
+        """Finish and rename the files. Returns what was written, sorted by path."""
         try:
             with storage_errors(self._root, SinkError, "write to it"):
                 for folder in list(self._open):
@@ -141,9 +141,9 @@ class FilesWriter:
         return sorted(written, key=lambda file: file.path)
 
     def abort(self) -> None:
-        """Leave nothing behind; never raises."""
+        """Delete all temporary files; never raises."""
         for file in self._open.values():
-            with suppress(Exception):  # while the stream is open: destructors of pyarrow's writers complain about a closed one
+            with suppress(Exception):  # destructors of pyarrow writers fail if the stream is already closed
                 file.encoder.finish()
         for file in (*self._open.values(), *self._finished):
             file.atomic.abort()
@@ -157,12 +157,12 @@ def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:
             raise InvalidJob(f"partitionBy: the result has no column {key}{did_you_mean(key, schema.names)}.")
     rest = [field for field in schema if field.name not in keys]
     if keys and not rest:
-        raise InvalidJob("partitionBy names every column of the result; leave at least one for the files.")
+        raise InvalidJob("partitionBy contains all columns of the result; exclude at least one.")
     return pa.schema(rest)
 
 
 def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
-    """The table cut by its partition values, with the folder of each part; rows stay in order."""
+    """The table split by its partition values, with the folder of each part. The order of rows is preserved."""
     import numpy as np
     import pyarrow.compute
 
@@ -187,7 +187,7 @@ def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Tab
 
 
 def _as_text(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    """Each value as Hive writes it in a folder name: URL-quoted, null by its stand-in."""
+    """Each value as in folder names of Hive: URL-quoted, with the placeholder for null."""
     import pyarrow as pa
 
     encoded: Any = pa.concat_arrays(column.cast(pa.string()).chunks).dictionary_encode()

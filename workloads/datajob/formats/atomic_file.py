@@ -1,4 +1,4 @@
-"""Writes files that a reader sees whole or not at all, on every kind of storage."""
+"""Atomic files on every kind of storage: readers see the whole file or none."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ATOMIC_UPLOADS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory")
-"""Schemes whose objects appear whole when their upload ends; elsewhere a temporary name and a rename do it."""
+"""Schemes whose objects become visible as a whole when the upload ends. Elsewhere, a temporary file is renamed."""
 ONE_REQUEST_BYTES = 4 << 20
-"""Up to this size an object of S3 is written by one PUT (below the size of a part, 10 MB in pyarrow)."""
+"""Maximum size of an S3 object that is written with one PUT (less than the part size, 10 MB in pyarrow)."""
 
 
 class AtomicFile:
-    """A file on its way: `stream` takes its bytes, `commit` gives it its name, `abort` leaves nothing.
+    """A file in progress: write to `stream`, then call `commit` to give it its name, or `abort` to discard it.
 
-    Locally the bytes wait in `<root>/_datajob/tmp/` and are renamed. No fsync: what must be survived is the death of
-    processes, and what they wrote outlives them in the kernel's cache. For other stores they wait in a local temporary
-    file and go up in one call at the commit, because pyarrow's destructor completes an upload that an error cut in half.
+    Local files are written to `<root>/_datajob/tmp/` and renamed. There is no fsync: files must survive a killed process, for
+    which the page cache of the kernel is sufficient. For other storage, data is written to a local temporary file and uploaded
+    in one call by `commit`, because the destructor of pyarrow completes an upload that was interrupted by an error.
     """
 
     def __init__(self, root: str, name: str) -> None:
@@ -33,14 +33,14 @@ class AtomicFile:
 
         self.path = join(root, name)
         self.size = 0
-        """Bytes; known after the commit."""
+        """Size in bytes, known after the commit."""
         self._root = root
         with storage_errors(self.path, SinkError, "write it"):
             self._waiting = _waiting_place(root, name)
             self.stream: pa.NativeFile = pa.OSFile(str(self._waiting), "wb")
 
     def commit(self) -> None:
-        """Make the file visible under its final name, replacing what was there; sets `size`."""
+        """Make the file visible under its final name, replace an existing file, and set `size`."""
         try:
             with storage_errors(self.path, SinkError, "write it"):
                 self.stream.close()
@@ -55,7 +55,7 @@ class AtomicFile:
             self.abort()
 
     def abort(self) -> None:
-        """Forget the bytes; never raises."""
+        """Discard the data; never raises."""
         with suppress(OSError, ValueError):
             self.stream.close()
         with suppress(OSError):
@@ -79,7 +79,7 @@ def _upload(root: str, path: str, waiting: Path) -> None:
 
 
 def put(root: str, path: str, data: pa.Buffer | bytes) -> None:
-    """Put a whole object below `root`: one write call, so that no exception of Python can come between two halves."""
+    """Write a whole object below `root` in one call, so that no Python exception can interrupt it."""
     filesystem, final = resolve(path, in_one_request=len(data) <= ONE_REQUEST_BYTES)
     if scheme_of(path) in ATOMIC_UPLOADS:
         with filesystem.open_output_stream(final) as upload:

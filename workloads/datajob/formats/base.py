@@ -1,4 +1,4 @@
-"""What a reader and a writer are. They turn files into Arrow tables and back; shards and commits belong to the engine."""
+"""The interfaces of readers and writers, which convert files to Arrow tables and back."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OnBadRecord = Callable[[str, str], None]
-"""Called with a record that cannot be read (as text, shortened to 64 KiB) and the reason.
+"""Called with a record that cannot be read (as text, truncated to 64 KiB) and the reason.
 
-It raises under `errors.policy: fail`."""
+Raises with `errors.policy: fail`."""
 
 Paths = Annotated[
     tuple[str, ...],
     Field(
         min_length=1,
-        description="Files, folders (read recursively; names that start with `_` or `.` are skipped) or globs; "
+        description="Files, folders (read recursively, skipping names that start with `_` or `.`) or globs: "
         "local, `s3://` or any fsspec URL.",
     ),
 ]
@@ -30,10 +30,10 @@ Paths = Annotated[
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file of the input, as listed."""
+    """An input file, as listed."""
 
     path: str
-    """As a person would write it, with its scheme."""
+    """The path, including its scheme."""
     size: int
     """Bytes."""
     version: str
@@ -44,29 +44,29 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A piece of one file that can be read on its own; the unit of which shards are made."""
+    """A part of a file that can be read independently. Shards consist of fragments."""
 
     file: InputFile
     start: int
     end: int
-    """Half-open range; of bytes or of row groups, as the reader likes; (0, -1) is the whole file."""
+    """Half-open range of bytes or row groups, depending on the reader. (0, -1) is the whole file."""
     weight: int
     """Estimated bytes of input, to balance shards."""
 
 
 class Reader(Parameters):
-    """Base of all readers: where the rows come from."""
+    """Base class of all readers."""
 
     key: ClassVar[str] = ""
     abstract: ClassVar[bool] = True
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """File name endings that are read from a folder; empty: all. A file named outright is read whatever its name."""
+    """Extensions of the files to read from folders; empty for all. Files that are named explicitly are always read."""
     cutting_reads: ClassVar[bool] = False
-    """True when `fragments` has to look through the whole file; it is then asked only where there are few files."""
+    """Whether `fragments` has to scan the whole file. It is then called only for inputs with few files."""
 
     paths: Paths
     include_path: str | None = Field(
-        default=None, min_length=1, description="Name of a column that gets the path of the file each row comes from."
+        default=None, min_length=1, description="Name of a column for the path of the file that each row comes from."
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -74,45 +74,45 @@ class Reader(Parameters):
         finish_class(cls, "Reader")
 
     def files(self) -> list[InputFile]:
-        """The input in the order of `paths`. Raises InputError when a path does not exist, cannot be read or holds no file."""
+        """The input files in the order of `paths`. Raises InputError if a path is missing, unreadable or has no files."""
         from datajob.formats.listing import list_inputs
 
         return list_inputs(self.paths, self.suffixes)
 
     def known_columns(self) -> tuple[str, ...] | None:
-        """The columns that rows will have as far as the parameters tell without opening a file; None: unknown."""
+        """The columns that rows will have if they are known without opening a file, otherwise None."""
         return None
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
-        """Cut a file in pieces of about `target` bytes where the format allows it; deterministic."""
+        """Split a file into fragments of about `target` bytes if the format allows it. Deterministic."""
         return [Fragment(file, 0, -1, file.size)]
 
     def row_bytes(self, files: Sequence[InputFile]) -> int | None:
-        """About how many bytes a row has where rows are lines, which may be worth much more work than their size tells."""
+        """Approximate bytes per row for line formats, whose rows can require more work than their size indicates."""
         return None
 
     def count(self, fragment: Fragment) -> int | None:
-        """How many rows a fragment has, where the format tells without reading them. Raises InputError."""
+        """The number of rows of a fragment if it is known without reading them. Raises InputError."""
         return None
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """One schema for all files (union of columns, missing ones are null).
 
-        Raises InputError naming two files, the column and both types when types cannot be united.
+        Raises InputError with two files, the column and both types if types are incompatible.
         """
         raise NotImplementedError
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """The rows of `fragment`, in file order, as tables of `schema` of about `batch_bytes` each (bounded memory).
 
-        Raises InputError when the file itself cannot be read (truncated, not of this format).
+        Raises InputError if the file cannot be read (truncated, different format).
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file that a shard wrote."""
+    """A file written by a shard."""
 
     path: str
     """Relative to the sink."""
@@ -122,35 +122,35 @@ class OutputFile:
 
 
 class ShardWriter(Protocol):
-    """Writes the rows of one shard. No file has its final name before `close`."""
+    """Writes the rows of one shard. Files get their final names in `close`."""
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
 
     def close(self) -> list[OutputFile]:
-        """Finish the files, give each its final name atomically, and say what was written (nothing for no rows)."""
+        """Finish the files, rename them atomically and return what was written (nothing if there were no rows)."""
 
     def abort(self) -> None:
-        """Leave nothing behind. Called instead of `close`; never raises."""
+        """Delete all temporary files. Called instead of `close`; never raises."""
 
 
 Mode = Literal["error", "append", "overwrite"]
 
 
 class Writer(Parameters):
-    """Base of all writers: where the result goes."""
+    """Base class of all writers."""
 
     key: ClassVar[str] = ""
     abstract: ClassVar[bool] = True
     extension: ClassVar[str | tuple[str, ...]] = ""
-    """Of the files it writes, with the dot (all, where there are several); `overwrite` replaces files of this ending."""
+    """Extension of the files (or all extensions), with the dot. `overwrite` replaces files with this extension."""
 
     path: str = Field(
         min_length=1,
-        description="Folder of the result; local, `s3://` or any fsspec URL. Bookkeeping lives below it in `_datajob/`.",
+        description="Folder of the result: local, `s3://` or any fsspec URL. Metadata is stored in its subfolder `_datajob/`.",
     )
     mode: Mode = Field(
-        default="error", description="What to do when the folder already holds data: stop, add to it, or replace it."
+        default="error", description="What to do if the folder already holds data: fail, add to it, or replace it."
     )
     partition_by: Columns | None = Field(
         default=None, description="Columns whose values become folders (`lang=de/`), as in Hive."
@@ -161,12 +161,12 @@ class Writer(Parameters):
         finish_class(cls, "Writer")
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
-        """A writer for one shard below `root`, whose file names all begin with `prefix` and sort in row order."""
+        """A writer for one shard below `root`. All file names begin with `prefix` and sort in row order."""
         raise NotImplementedError
 
 
 def finish_class(cls: Any, ending: str) -> None:
-    """Fill in `key` and `abstract` of a new reader or writer class: `ParquetReader` -> `parquet`."""
+    """Set `key` and `abstract` of a new reader or writer class: `ParquetReader` -> `parquet`."""
     cls.abstract = cls.__dict__.get("abstract") is True
     if "key" not in cls.__dict__:
         name = cls.__name__.removesuffix(ending)

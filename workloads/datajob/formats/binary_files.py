@@ -1,4 +1,4 @@
-"""Files as they are: a row per file."""
+"""Files of any format, one row per file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_BYTES = (1 << 31) - 1
-"""What Arrow's `binary` holds."""
+"""The maximum size of a value of the Arrow type `binary`."""
 
 
 class BinaryFilesReader(Reader):
-    """Any files, a row for each: its `path`, its `bytes` and its `size`."""
+    """Files of any format, one row per file with its `path`, its `bytes` and its `size`."""
 
     def known_columns(self) -> tuple[str, ...]:
-        """`path`, `bytes`, `size` (hive partitions come on top)."""
+        """`path`, `bytes` and `size`, without hive partitions."""
         return ("path", "bytes", "size", *((self.include_path,) if self.include_path else ()))
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
@@ -31,7 +31,7 @@ class BinaryFilesReader(Reader):
         return with_file_columns(pa.schema(list(columns.items())), self, files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
-        """One row; a file beyond 2 GiB goes to `on_bad`."""
+        """One row. A file larger than 2 GiB is passed to `on_bad`."""
         import pyarrow as pa
 
         path = fragment.file.path
@@ -42,11 +42,11 @@ class BinaryFilesReader(Reader):
 
 
 def whole_file(path: str, on_bad: OnBadRecord) -> bytes | None:
-    """The content of a file; None, and a bad record, when it is larger than a value may be."""
+    """The content of a file. If it is too large for a value, it is a bad record and the result is None."""
     with readable(path):
         filesystem, inner = resolve(path)
         with filesystem.open_input_file(inner) as file:
             if file.size() <= MAX_BYTES:
                 return bytes(file.read())
-    on_bad("", f"{path}: larger than 2 GiB, which no value can be")
+    on_bad("", f"{path}: larger than 2 GiB, the maximum size of a value")
     return None

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class ImagesReader(Reader):
-    """Image files, a row for each: its `path`, its `bytes` as they are, and what its header says.
+    """Image files, one row per file with its `path`, its `bytes` and the values in its header.
 
     Pixels are not decoded: `width`, `height` (in pixels), `format` (such as JPEG) and `mode` (such as RGB) come from the
-    header. A file that is no image is a bad record.
+    header. A file that is not an image is a failed row.
     """
 
     suffixes = IMAGE_ENDINGS
 
     def known_columns(self) -> tuple[str, ...]:
-        """The columns of `schema` (hive partitions come on top)."""
+        """The columns of `schema`, without hive partitions."""
         return (*_COLUMNS, *((self.include_path,) if self.include_path else ()))
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
@@ -60,20 +60,20 @@ class ImagesReader(Reader):
 
 
 BOMB_PIXELS = 178_956_970
-"""Pillow refuses to open larger images by default."""
+"""By default, Pillow does not open larger images."""
 _COLUMNS = {"path": "string", "bytes": "binary", "width": "int32", "height": "int32", "format": "string", "mode": "string"}
 
 
 class ImagesWriter(Writer):
-    """Image files, with the other columns in a `metadata.jsonl` beside them (the layout of Hugging Face's ImageFolder).
+    """Image files, with the other columns in `metadata.jsonl` in the same folder (the layout of Hugging Face ImageFolder).
 
-    Each shard is a folder. For very many images `parquet` or `webdataset` is the better home.
+    Each shard is a folder. For large numbers of images, prefer `parquet` or `webdataset`.
     """
 
     extension = (*IMAGE_ENDINGS, ".bin", ".jsonl")
-    image: Column = Field(default="bytes", description="Column of encoded images; they are written as they are.")
+    image: Column = Field(default="bytes", description="Column with encoded images, which are written unchanged.")
     name: Column | None = Field(
-        default=None, description="Column to take file names from (without folder and extension); by default a running number."
+        default=None, description="Column with the file names (without folder and extension). By default, files are numbered."
     )
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
@@ -81,7 +81,7 @@ class ImagesWriter(Writer):
         import pyarrow as pa
 
         if self.partition_by:
-            raise InvalidJob("sink.images: `partitionBy` is for files of rows; write parquet, json or webdataset.")
+            raise InvalidJob("sink.images: `partitionBy` is not supported; use parquet, json or webdataset.")
         for column in filter(None, (self.image, self.name)):
             if column not in schema.names:
                 raise InvalidJob(f"sink.images: the result has no column {column}{did_you_mean(column, schema.names)}.")

@@ -1,4 +1,4 @@
-"""Turns the paths of a source into the list of its files."""
+"""List the files of the paths of a source."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
 
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
-"""The innermost choice of a glob."""
+"""The innermost `{a,b}` of a glob."""
 
 
 def list_inputs(paths: Sequence[str], suffixes: Sequence[str]) -> list[InputFile]:
-    """The files of `paths`, each once: in the order of `paths`, and sorted by path within each of them.
+    """The files of `paths` without duplicates, in the order of `paths` and sorted by path within each of them.
 
-    A folder is read recursively: names with one of `suffixes` (all, when empty), without any that begins with `_` or
-    `.` below the folder. A glob (`*`, `?`, `[...]`, `{a,b}`, `**` over folders) names files or folders, unless a file of that
-    very name exists. A file named outright, or by a glob that gives the end of its name, is read whatever its suffix. A file
-    that several symbolic links lead to is read once. Raises InputError for a path that does not exist, may not be read or
-    holds no file.
+    Folders are read recursively: files with one of `suffixes` (any if empty), except for names below the folder that begin with
+    `_` or `.`. A glob (`*`, `?`, `[...]`, `{a,b}`, `**` across folders) matches files or folders, unless a file with exactly
+    this name exists. A file that is named explicitly, or by a glob that includes the end of its name, is read regardless of its
+    suffix. A file that several symbolic links point to is read once. Raises InputError for a path that does not exist, cannot
+    be read or contains no files.
     """
     found: dict[str, _Found] = {}
     for path in paths:
@@ -40,7 +40,7 @@ def list_inputs(paths: Sequence[str], suffixes: Sequence[str]) -> list[InputFile
 class _Found:
     input: InputFile
     real: str | None = None
-    """Of a local file: its path without symbolic links."""
+    """For local files, the path without symbolic links."""
     linked: bool = False
 
 
@@ -56,7 +56,7 @@ def _listed(path: str, suffixes: tuple[str, ...]) -> list[_Found]:
 
 
 def _choices(path: str) -> list[str]:
-    """The paths that `{a,b}` stands for; just `path` when something of that name exists."""
+    """The paths that `{a,b}` stands for, or only `path` if it exists."""
     from pyarrow.fs import FileType
 
     if not _BRACES.search(path):
@@ -69,7 +69,7 @@ def _choices(path: str) -> list[str]:
 
 
 def expand_braces(path: str) -> list[str]:
-    """`x.{a,b}` -> `x.a`, `x.b`, as a shell does."""
+    """`x.{a,b}` -> `x.a`, `x.b`, as in a shell."""
     match = _BRACES.search(path)
     if not match:
         return [path]
@@ -78,7 +78,7 @@ def expand_braces(path: str) -> list[str]:
 
 
 def _each_once(files: Iterable[_Found]) -> list[InputFile]:
-    """Files without those that are only another way to one that is there."""
+    """The files without links to other files in the list."""
     files = list(files)
     seen = {file.real for file in files if file.real and not file.linked}
     once: list[InputFile] = []
@@ -119,15 +119,15 @@ def _local(file: LocalFile) -> _Found:
 
 
 def _matching(filesystem: FileSystem, inner: str, path: str, prefix: str, suffixes: tuple[str, ...]) -> Iterator[_Found]:
-    segments = inner.split("/")
-    first = next(i for i, segment in enumerate(segments) if re.search(r"[*?\[]", segment))
-    outright = re.compile(_pattern(segments), re.DOTALL)
-    inside = re.compile(_pattern(segments) + "/(?P<below>.*)", re.DOTALL)
-    any_name = not segments[-1].strip("*")
-    for file in _walk(filesystem, "/".join(segments[:first]) or "/", path, prefix):
+    names = inner.split("/")
+    first = next(i for i, name in enumerate(names) if re.search(r"[*?\[]", name))
+    explicit = re.compile(_pattern(names), re.DOTALL)
+    inside = re.compile(_pattern(names) + "/(?P<below>.*)", re.DOTALL)
+    any_name = not names[-1].strip("*")
+    for file in _walk(filesystem, "/".join(names[:first]) or "/", path, prefix):
         at = file.input.path[len(prefix) :]
         by_suffix = at.lower().endswith(suffixes or "")
-        if outright.fullmatch(at):
+        if explicit.fullmatch(at):
             if by_suffix or not any_name:
                 yield file
         elif (match := inside.fullmatch(at)) and _plain(match["below"]) and by_suffix:
@@ -135,7 +135,7 @@ def _matching(filesystem: FileSystem, inner: str, path: str, prefix: str, suffix
 
 
 def _walk(filesystem: FileSystem, folder: str, path: str, prefix: str) -> Iterator[_Found]:
-    """All files below `folder`, at any depth; none when it is not there."""
+    """All files below `folder` at any depth; none if it does not exist."""
     from pyarrow.fs import FileSelector, FileType
 
     with storage_errors(path, InputError, "list it"):
@@ -146,16 +146,16 @@ def _walk(filesystem: FileSystem, folder: str, path: str, prefix: str) -> Iterat
     yield from (_Found(_input_file(info, prefix)) for info in found if info.type == FileType.File)
 
 
-def _pattern(segments: Sequence[str]) -> str:
-    """A regular expression for a glob in segments; wildcards do not match a `_` or `.` at the start of a name."""
+def _pattern(names: Sequence[str]) -> str:
+    """A regular expression for the parts of a glob. Wildcards do not match `_` or `.` at the start of a name."""
     parts: list[str] = []
-    for i, segment in enumerate(segments):
-        last = i == len(segments) - 1
-        if segment == "**":
+    for i, name in enumerate(names):
+        last = i == len(names) - 1
+        if name == "**":
             parts.append(r"(?:(?![_.])[^/]+/)*" + (r"(?![_.])[^/]+" if last else ""))
             continue
-        guard = r"(?![_.])" if segment[:1] in ("*", "?", "[") else ""
-        pieces = re.findall(r"\[!?\]?[^\]]*\]|.", segment)
+        guard = r"(?![_.])" if name[:1] in ("*", "?", "[") else ""
+        pieces = re.findall(r"\[!?\]?[^\]]*\]|.", name)
         parts.append(guard + "".join(map(_piece, pieces)) + ("" if last else "/"))
     return "".join(parts)
 
@@ -171,7 +171,7 @@ def _plain(below: str) -> bool:
 
 
 def _outer_prefix(path: str, inner: str) -> str:
-    """What to put before a path of the file system to get one that a person would write."""
+    """The prefix that turns a path of the file system into a path with its scheme."""
     scheme = scheme_of(path)
     if not scheme:
         return ""

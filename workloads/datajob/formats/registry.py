@@ -1,4 +1,4 @@
-"""Finds the formats: every reader and writer class in a module of this folder, by its key."""
+"""Find all formats: the reader and writer classes in the modules of this folder, by key."""
 
 from functools import cache
 from importlib import import_module

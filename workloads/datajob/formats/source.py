@@ -1,4 +1,4 @@
-"""A source: exactly one reader. Used by the job's `sources` and by operators that read a second input."""
+"""A source: exactly one reader. Used in `sources` of a job and by operators that read a second input."""
 
 from typing import TYPE_CHECKING
 
@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     class Source(Choice): ...
 
 else:
-    Source = choice("Source", "reader", all_readers(), "Where rows come from: exactly one reader key.")
+    Source = choice("Source", "reader", all_readers(), "A source: exactly one reader.")

@@ -1,6 +1,7 @@
-"""Where files live: local disks, S3 and whatever fsspec knows, behind one face, with errors a person can act on.
+"""File systems behind one interface: local disks, S3 and all file systems of fsspec, with actionable errors.
 
-Nothing here knows a file format or writes. Credentials come from the environment (`AWS_*`) or the provider's default chain.
+This module is independent of file formats and does not write. Credentials come from the environment (`AWS_*`) or the default
+chain of the provider.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 BOOKKEEPING = "_datajob"
-"""Folder below a sink that holds commits, statistics and files on their way."""
+"""Folder in a sink for commit records, the report and temporary files."""
 
 _UNAVAILABLE = (
     r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection (refused|reset)|curlCode|resolve host|timed out"
@@ -31,16 +32,16 @@ _REASONS = (
     (r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found", "the bucket does not exist"),
     (r"ACCESS_DENIED|AccessDenied|Forbidden|FORBIDDEN|Permission denied|Errno 13\b|HTTP status 403", "permission denied"),
     (r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT|InvalidAccessKey|UNRECOGNIZED_CLIENT|EXPIRED_TOKEN|ExpiredToken|UserNotFound",
-     "the credentials are refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
-    (_UNAVAILABLE, "the store cannot be reached; check the network and AWS_ENDPOINT_URL"),
+     "the credentials are invalid; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
+    (_UNAVAILABLE, "the storage cannot be reached; check the network and AWS_ENDPOINT_URL"),
     (r"Read-only file system|Errno 30\b", "the file system is read-only"),
     (r"magic bytes not found|is smaller than the minimum file footer|Couldn't deserialize thrift|Invalid: Parquet file size",
-     "it is cut short, or not a Parquet file"),
+     "it is truncated or not a Parquet file"),
     (r"Truncated compressed stream|Truncated|end-of-stream marker|unexpected end of|premature end",
-     "it is cut short; the download or the copy that made it may not have finished"),
+     "it is truncated; the download or copy may be incomplete"),
     (r"zlib inflate failed|ZSTD decompress failed|bz2 decompress failed|LZ4 decompress failed|Corrupt input data"
      r"|CRC check failed|Bad CRC-32",
-     "its compressed data is damaged, or it is compressed in another way than its name says"),
+     "its compressed data is corrupt, or its extension does not match its compression"),
     (r"not found|does not exist|No such file|NO_SUCH_KEY|RESOURCE_NOT_FOUND|HTTP status 404", "it does not exist"),
 )  # fmt: skip
 
@@ -55,10 +56,11 @@ def scheme_of(path: str) -> str:
 
 
 def resolve(path: str, in_one_request: bool = False) -> tuple[FileSystem, str]:
-    """The file system that holds `path`, and the path in it. Raises InputError for a scheme nobody knows.
+    """The file system of `path`, and the path within it. Raises InputError for an unknown scheme.
 
-    `in_one_request`: an upload to S3 is one PUT instead of the three requests of a multipart upload. Only for what fits in
-    one: of a larger one that fails at its start pyarrow 26 uploads the rest as if it were the whole, or waits forever.
+    With `in_one_request`, an upload to S3 is one PUT instead of the three requests of a multipart upload. Only for data that
+    fits into one request: if a larger upload fails at its start, pyarrow 26 uploads the rest as the whole object, or waits
+    forever.
     """
     from pyarrow.fs import LocalFileSystem
 
@@ -72,7 +74,7 @@ def resolve(path: str, in_one_request: bool = False) -> tuple[FileSystem, str]:
 
 
 def join(path: str, *names: str) -> str:
-    """`path` with `names` below it."""
+    """`path` followed by `names`."""
     return "/".join((path.rstrip("/"), *names))
 
 
@@ -84,7 +86,7 @@ def _s3_environment() -> tuple[str | None, ...]:
 
 @cache
 def _s3(bucket: str, environment: tuple[str | None, ...], in_one_request: bool) -> FileSystem:
-    """One client per bucket (buckets live in different regions), per set of AWS_* variables and per way to upload."""
+    """One client per bucket (buckets can be in different regions), set of AWS_* variables and upload mode."""
     import pyarrow.fs
 
     fs: Any = pyarrow.fs
@@ -114,15 +116,13 @@ def _fsspec(scheme: str, path: str) -> tuple[FileSystem, str]:
     try:
         filesystem, inner = fsspec.core.url_to_fs(path)
     except (ValueError, ImportError) as error:
-        raise InputError(
-            f"{path}: cannot use the scheme {scheme}:// ({error}); install its fsspec package in the image."
-        ) from error
+        raise InputError(f"{path}: cannot use the scheme {scheme}:// ({error}); install the fsspec package for it.") from error
     fs: Any = pyarrow.fs
     return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), str(inner).rstrip("/")
 
 
 def explain(error: BaseException) -> str:
-    """Why a storage operation failed, in words of a person, with the original message behind."""
+    """The reason why a storage operation failed, followed by the original message."""
     text = " ".join(str(error).split())
     reason = next((words for pattern, words in _REASONS if re.search(pattern, text)), None)
     if isinstance(error, FileNotFoundError):
@@ -132,7 +132,7 @@ def explain(error: BaseException) -> str:
 
 @contextmanager
 def storage_errors(path: str, kind: type[DataJobError], doing: str) -> Iterator[None]:
-    """Turn an OSError into `kind`, or StorageUnavailable, that says which path, while `doing` what, and why."""
+    """Convert an OSError to `kind` or StorageUnavailable, with the path, the operation (`doing`) and the reason."""
     try:
         yield
     except OSError as error:
@@ -140,13 +140,13 @@ def storage_errors(path: str, kind: type[DataJobError], doing: str) -> Iterator[
 
 
 def _kind(error: BaseException, kind: type[DataJobError]) -> type[DataJobError]:
-    """StorageUnavailable where another try may help, else `kind`."""
+    """StorageUnavailable if a retry can help, otherwise `kind`."""
     return StorageUnavailable if re.search(_UNAVAILABLE, str(error)) else kind
 
 
 @contextmanager
 def readable(path: str, what: str = "") -> Iterator[None]:
-    """Turn whatever goes wrong while the content of `path` is read (`as Parquet`, say) into InputError."""
+    """Convert errors while reading the content of `path` (for example `as Parquet`) to InputError."""
     import pyarrow as pa
 
     try:

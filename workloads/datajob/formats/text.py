@@ -1,4 +1,4 @@
-"""Plain text: a row per line or per file."""
+"""Plain text, one row per line or per file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_TEXT = (1 << 31) - 1
-"""Bytes of the longest string that Arrow's `string` holds."""
+"""Maximum size in bytes of a value of the Arrow type `string`."""
 
 
 class TextReader(Reader):
-    """Text files (`.txt`, `.text`, `.md`), plain or compressed by gzip or zstd: a row per line or per file."""
+    """Text files (`.txt`, `.text`, `.md`), plain or compressed with gzip or zstd, one row per line or per file."""
 
     suffixes = tuple(f"{name}{ending}" for name in (".txt", ".text", ".md") for ending in READ_ENDINGS)
-    mode: Literal["line", "file"] = Field(default="line", description="What makes a row: a line (empty ones too) or a file.")
-    column: str = Field(default="text", min_length=1, description="Name of the column that gets the text.")
+    mode: Literal["line", "file"] = Field(default="line", description="What a row is: a line (including empty ones) or a file.")
+    column: str = Field(default="text", min_length=1, description="Name of the text column.")
     encoding: str = Field(default="utf-8", min_length=1, description="Encoding of the files, such as `gb18030`.")
 
     @model_validator(mode="after")
@@ -32,29 +32,27 @@ class TextReader(Reader):
         try:
             newline = "\n".encode(self.encoding)
         except LookupError:
-            raise ValueError(
-                f"there is no encoding {self.encoding!r}; try utf-8, gb18030, big5, shift_jis or latin-1"
-            ) from None
+            raise ValueError(f"unknown encoding {self.encoding!r}; try utf-8, gb18030, big5, shift_jis or latin-1") from None
         if self.mode == "line" and newline != b"\n":
-            raise ValueError(f"files in {self.encoding} cannot be cut in lines; use `mode: file`")
+            raise ValueError(f"files in {self.encoding} cannot be split into lines; use `mode: file`")
         return self
 
     def known_columns(self) -> tuple[str, ...]:
-        """The text's column and `includePath`'s (hive partitions come on top)."""
+        """The text column and the `includePath` column, without hive partitions."""
         return (self.column, *((self.include_path,) if self.include_path else ()))
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
-        """Byte ranges of about `target` for lines; else the whole file."""
+        """Byte ranges of about `target` bytes for lines, otherwise the whole file."""
         return line_fragments(file, target) if self.mode == "line" else [Fragment(file, 0, -1, file.size)]
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
-        """One string column, hive partitions, and `includePath`'s."""
+        """One string column, hive partitions, and the `includePath` column."""
         import pyarrow as pa
 
         return with_file_columns(pa.schema([(self.column, pa.string())]), self, files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
-        """Lines without their line breaks; what is not in the encoding goes to `on_bad`."""
+        """Lines without their line breaks. Lines with invalid encoding are passed to `on_bad`."""
         import pyarrow as pa
 
         def bad(data: bytes, offset: int, reason: str) -> None:
@@ -72,7 +70,7 @@ class TextReader(Reader):
                 yield from self._decoded(block, bad)
 
     def _decoded(self, block: Block, bad: Any) -> Iterator[pa.Array[Any]]:
-        """The lines of a block; one with a bad line is gone through line by line."""
+        """The lines of a block. A block with an invalid line is processed line by line."""
         import pyarrow as pa
 
         try:
@@ -106,7 +104,7 @@ class TextReader(Reader):
 
 
 def _cut(data: bytes) -> pa.Array[Any]:
-    """The lines of `data` as strings. Raises ArrowInvalid when they are not UTF-8."""
+    """The lines of `data` as strings. Raises ArrowInvalid if they are not UTF-8."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

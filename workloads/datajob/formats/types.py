@@ -1,4 +1,4 @@
-"""Column types by the names people write: `int64`, `timestamp[us, tz=UTC]`, `list<struct<x: double, label: string>>`."""
+"""Column types by name: `int64`, `timestamp[us, tz=UTC]`, `list<struct<x: double, label: string>>`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SIMPLE = {
     "boolean": "bool_",
     "date": "date32",
 }
-"""Names without parameters, with the function of pyarrow that makes the type."""
+"""Names without parameters, with the function of pyarrow that creates the type."""
 _DECIMAL = re.compile(r"decimal\s*\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
 _TIME = re.compile(r"(timestamp|duration|time)\s*(?:\[\s*(s|ms|us|ns)\s*(?:,\s*tz\s*=\s*([^\]]+?)\s*)?\])?")
 _NESTED = re.compile(r"(list|struct|map)\s*<(.*)>", re.DOTALL)
 
 Build = Callable[[Any], Any]
-"""Makes the type, given the module pyarrow; so names can be checked where pyarrow is not installed."""
+"""Creates the type, given the module pyarrow. Names can therefore be checked without pyarrow."""
 
 
 def _parse(name: str) -> Build:
-    """What makes the type called `name`. Raises ValueError."""
+    """The constructor of the type `name`. Raises ValueError."""
     text = name.strip()
     if text in SIMPLE:
         return lambda pa: getattr(pa, SIMPLE[text])()
@@ -74,7 +74,7 @@ def _nested(kind: str, parts: list[str], name: str) -> Build:
 
 
 def _split(text: str) -> list[str]:
-    """`text` cut at the commas that are inside no bracket."""
+    """`text` split at the commas outside of brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "<([") - (character in ">)]")
@@ -91,11 +91,11 @@ def _check(name: str) -> str:
 
 
 TypeName = Annotated[str, Field(min_length=1), AfterValidator(_check)]
-"""A type name, checked when the job is read."""
+"""A type name, validated when the job is parsed."""
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type that `name` means. Raises ValueError when it means none."""
+    """The Arrow type for `name`. Raises ValueError if there is none."""
     import pyarrow as pa
 
     made: pa.DataType = _parse(name)(pa)

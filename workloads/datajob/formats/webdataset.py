@@ -1,4 +1,4 @@
-"""WebDataset: tar files in which the members of one name, whatever their extension, are a sample."""
+"""WebDataset: tar files in which members with the same name, except for the extension, form a sample."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_FILES = 100
-"""Shards that the extensions are learnt from, evenly spread."""
+"""Number of evenly spread tar files from which the extensions are inferred."""
 SAMPLES = 50
-"""Samples read of each."""
+"""Samples read from each of them."""
 THREADS = 16
 
 
 class WebdatasetReader(ColumnsReader):
-    """WebDataset shards (`.tar`, plain or compressed): a row per sample, with `__key__` and a column per extension.
+    """WebDataset shards (`.tar`, plain or compressed): one row per sample, with `__key__` and a column per extension.
 
-    Members called `.json`, `.txt`, `.cls` and the like are strings, all others bytes; nothing is decoded. The members of a
-    sample may be anywhere in a file, except in compressed or remote files of more than 64 MiB, where they must be next to
-    each other. Links to other members are followed.
+    Members such as `.json`, `.txt` and `.cls` are strings, all others are bytes. Nothing is decoded. The members of a sample
+    can be anywhere in a file, except in compressed or remote files of more than 64 MiB, where they must be adjacent. Links to
+    other members are followed.
     """
 
     suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz", ".tar.lz4")
     cutting_reads = True
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
-        """`__key__` and the extensions that the first samples of the shards have (or `columns`, when given).
+        """`__key__` and the extensions in the first samples of the files (or `columns`).
 
-        A sample with another extension later is a bad record that says so.
+        A later sample with a different extension is a bad record.
         """
 
         if self.columns is not None:
@@ -58,7 +58,7 @@ class WebdatasetReader(ColumnsReader):
         return self._all_columns(unite(found), files)
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
-        """Runs of whole samples of about `target` bytes; a compressed shard stays whole."""
+        """Ranges of whole samples of about `target` bytes. A compressed file is not split."""
         cuts = [0]
         if codec_of(file.path) is None and file.size > target:
             for start in sample_starts(file.path):
@@ -78,7 +78,7 @@ class WebdatasetReader(ColumnsReader):
         return self._schema_of(sorted(filter(is_utf8, found)))
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
-        """Sample by sample; one with an unknown extension, or with a text that is not UTF-8, goes to `on_bad`."""
+        """Sample by sample. A sample with an unknown extension, or with text that is not UTF-8, is passed to `on_bad`."""
 
         path = fragment.file.path
         of_file = [field for field in schema if field.name != self.include_path]
@@ -137,13 +137,13 @@ def _shown(members: dict[str, bytes]) -> str:
 class WebdatasetWriter(Writer):
     """Write WebDataset shards: one sample per row, named by `__key__` if there is such a column.
 
-    Columns named like an extension (`jpg` of bytes, `txt` of text) and those in `members` become members; all other columns
-    go into one member `json`. Keys must be unique within a file and contain no dot, so that they are read back as they are.
+    Columns named like an extension (`jpg` with bytes, `txt` with text) and those in `members` become members. All other
+    columns form one member `json`. Keys must be unique within a file and contain no dot, so that they are preserved.
     """
 
     extension = ".tar"
     members: dict[str, Column] = Field(
-        default={}, description="Columns by the extension of the member they become, such as `jpg: image` or `txt: caption`."
+        default={}, description="Columns by the extension of their member, such as `jpg: image` or `txt: caption`."
     )
     samples: int = Field(default=10_000, ge=1, description="Number of samples after which a shard starts a new file.")
     file_bytes: int = Field(

@@ -166,6 +166,6 @@ def test_a_suggested_limit_has_two_digits_and_drops_no_more_than_the_percentile(
     values: list[float], least: float, most: float
 ) -> None:
     sketch = sketch_of(*values)
-    low, high = suggest(sketch, is_least=True), suggest(sketch, is_least=False)
+    low, high = suggest(sketch, is_minimum=True), suggest(sketch, is_minimum=False)
     assert (low, high) == pytest.approx((least, most), rel=0.02)
     assert sketch.below(low) <= 0.01 * len(values) and sketch.above(high) <= 0.01 * len(values)

@@ -55,7 +55,7 @@ EXPORTS = {
         "Map",
         "Measures",
         "Model",
-        "ModelCache",
+        "ModelOutputCache",
         "ModelResources",
         "NewColumn",
         "Observe",

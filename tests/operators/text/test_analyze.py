@@ -106,7 +106,7 @@ def test_a_row_is_dropped_where_a_measure_is_beyond_its_limit(rule: Filter, rows
     beyond = np.zeros(len(batch), dtype=bool)
     for bound in rule.bounds():
         values = measures[bound.measure]
-        beyond |= values < bound.limit if bound.is_least else values > bound.limit
+        beyond |= values < bound.limit if bound.is_minimum else values > bound.limit
     reasons = ("", *verdict.reasons)
     dropped = [code > 0 and reasons[code] != "empty" for code in verdict.codes.tolist()]
     assert beyond.tolist() == dropped

@@ -93,7 +93,7 @@ def test_another_model_than_lid176_is_not_read_as_if_it_were():
 def test_a_limit_of_certainty_is_shown_with_what_it_limits(lid_path):
     batch = batch_of(SENTENCES["en"], None)
     rule, classifier = LanguageId(), FasttextClassifier(model=lid_path, label="en", min=0.5)
-    assert [(b.parameter, b.measure, b.limit, b.is_least) for b in (*rule.bounds(), *classifier.bounds())] == [
+    assert [(b.parameter, b.measure, b.limit, b.is_minimum) for b in (*rule.bounds(), *classifier.bounds())] == [
         ("minScore", "score", 0.65, True),
         ("min", "probability", 0.5, True),
         ("max", "probability", 1.0, False),

@@ -1,6 +1,6 @@
-"""What passes through operators: batches of rows on their way in, verdicts and answers on their way out.
+"""The data that operators receive and return: batches, verdicts, model outputs.
 
-No operator and no engine here: plain data that both know.
+The engine and all operators share these types.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 
 class Batch:
-    """One Arrow table on its way through a fused segment, with what operators derived from its columns.
+    """An Arrow table, with the data that operators derived from its columns.
 
-    Adjacent operators that need the same derivation (words of a text column, say) share it by `derive`.
+    Consecutive operators that need the same derived data, such as the words of a text column, share it by `derive`.
     """
 
     def __init__(self, table: pa.Table, alive: NDArray[np.bool_] | None = None) -> None:
         self.table = table
         self.alive = alive
-        """Rows that no earlier filter dropped (None: all). Infallible filters may skip the others: their verdict is ignored."""
+        """Rows that earlier filters kept (None: all). Infallible filters can skip the others; their verdict is ignored."""
         self._derived: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Batch:
         return self.derive(("array", column), combine)
 
     def derive(self, key: Hashable, build: Callable[[], T]) -> T:
-        """`build()`, or what an earlier operator built under the same key for this very table."""
+        """`build()`, or the value that an earlier operator built under the same key for this table."""
         if key not in self._derived:
             self._derived[key] = build()
         value: T = self._derived[key]
@@ -55,10 +55,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a filter decided for each row of a batch.
+    """The decision of a filter for each row of a batch.
 
-    `codes` has one int per row: 0 keeps the row, i > 0 drops it for `reasons[i - 1]` (the first rule that failed).
-    `columns` replaces or adds columns (same length as the batch): measures, or a text with lines removed.
+    `codes` has one integer per row: 0 keeps the row, i > 0 rejects it for `reasons[i - 1]`, the first rule that failed.
+    `columns` replaces or adds columns of the same length, such as measures or a text with lines removed.
     """
 
     codes: NDArray[np.integer[Any]]
@@ -68,45 +68,46 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Device:
-    """What a process was given to run models on."""
+    """The device that a process runs models on."""
 
     kind: Literal["any", "cpu", "gpu", "npu"] = "any"
-    """`any`: the best that is there."""
+    """`any`: the best available device."""
     count: float = 1.0
-    """Accelerators (less than one: a share of one); of a CPU, cores."""
+    """Number of accelerators (a fraction means a share of one), or of cores of a CPU."""
 
 
 @dataclass(frozen=True)
 class ModelResources:
-    """What one copy of a model wants, and how many copies there should be."""
+    """The resources of an actor, which loads one copy of a model, and the number of actors."""
 
     accelerators: float = 1.0
     cpus: float = 1.0
-    least: int | None = None
-    """Fewest actors; None: as many as the accelerator group has at its smallest."""
-    most: int | None = None
+    min_actors: int | None = None
+    """None: as many as fit the minimum size of the accelerator group."""
+    max_actors: int | None = None
+    """None: as many as fit the maximum size of the accelerator group."""
     memory: int | None = None
-    """Bytes of a process that holds a copy in host memory; None: unknown."""
+    """Host memory of an actor in bytes; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """What a model made of the rows of a batch."""
+    """The outputs of a model for the rows of a batch."""
 
     columns: Mapping[str, pa.Array]
-    """New or replaced columns, one value per row; those of failed rows do not matter."""
+    """New or replaced columns, one value per row; the values of failed rows are ignored."""
     failed: Mapping[int, str] = field(default_factory=dict)
-    """Position and reason of each row that the model could not take."""
+    """Position and error of each row that the model could not process."""
     reused: int = 0
-    """Rows whose answers were there from an earlier attempt."""
+    """Number of rows whose outputs came from the cache."""
 
 
-class ModelCache(Protocol):
-    """What a model said of rows, kept beyond the death of its process until their shard is done."""
+class ModelOutputCache(Protocol):
+    """The outputs of a model for the rows of a shard, which survive the process until the shard is committed."""
 
     @property
     def known(self) -> Mapping[str, Mapping[str, Any]]:
-        """Answers of an earlier attempt (plain data), by a key that stands for the content of the row."""
+        """Outputs of earlier attempts, as plain data, by a key of the content of the row."""
 
-    def keep(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write answers; a file or an object each time."""
+    def store(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write outputs. Each call creates a file or an object."""

@@ -65,6 +65,6 @@ def share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
 def bounds_of(parameters: Parameters, limits: Iterable[tuple[str, str]]) -> tuple[Bound, ...]:
     """A `Bound` for each pair of a field, named `min_...` or `max_...`, and the measure that it limits."""
     return tuple(
-        Bound(to_camel(field), measure, getattr(parameters, field), is_least=field.startswith("min_"))
+        Bound(to_camel(field), measure, getattr(parameters, field), is_minimum=field.startswith("min_"))
         for field, measure in limits
     )

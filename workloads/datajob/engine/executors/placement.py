@@ -56,8 +56,8 @@ def _combined(needs: list[ModelResources]) -> ModelResources:
     return ModelResources(
         max(n.accelerators for n in needs),
         max(n.cpus for n in needs),
-        max((n.least for n in needs if n.least), default=None),
-        min((n.most for n in needs if n.most), default=None),
+        max((n.min_actors for n in needs if n.min_actors), default=None),
+        min((n.max_actors for n in needs if n.max_actors), default=None),
         None if None in memory else sum(m or 0 for m in memory),
     )
 
@@ -71,8 +71,8 @@ def _count(asked: Accelerator, promised: bool, available: Mapping[str, float]) -
 
 def _on_accelerators(models: tuple[Model, ...], needs: ModelResources, kind: str, least: int, most: int) -> Placement:
     share = needs.accelerators
-    high = needs.most or max(1, math.floor(most / share))
-    low = min(high, needs.least or max(1, math.floor(least / share)))
+    high = needs.max_actors or max(1, math.floor(most / share))
+    low = min(high, needs.min_actors or max(1, math.floor(least / share)))
     device = Device("gpu" if kind == "gpu" else "npu", share)
     if kind == "gpu":
         return Placement(needs.cpus, share, actors=(low, high), models=models, device=device)
@@ -82,11 +82,11 @@ def _on_accelerators(models: tuple[Model, ...], needs: ModelResources, kind: str
 def _on_cpus(models: tuple[Model, ...], needs: ModelResources, available: Mapping[str, float]) -> Placement:
     """One actor per core as far as memory permits. A model of unknown size gets one actor with all cores."""
     cores = max(1, int(available.get("CPU", 1)))
-    if needs.memory is None and needs.most is None:
+    if needs.memory is None and needs.max_actors is None:
         return Placement(cores, actors=(1, 1), models=models, device=Device("cpu", cores))
     fit = cores / needs.cpus
     if needs.memory:
         fit = min(fit, MEMORY_SHARE * available.get("memory", math.inf) / needs.memory)
-    high = needs.most or max(1, math.floor(fit))
-    low = min(high, needs.least or high)
+    high = needs.max_actors or max(1, math.floor(fit))
+    low = min(high, needs.min_actors or high)
     return Placement(needs.cpus, actors=(low, high), models=models, device=Device("cpu", needs.cpus))

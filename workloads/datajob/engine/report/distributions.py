@@ -75,10 +75,10 @@ def _thresholds(sketch: Sketch, rule: Filter, measure: str) -> Iterator[Threshol
     for bound in rule.bounds():
         if bound.measure == measure:
             default = defaults.get((bound.parameter, measure))
-            suggested = suggest(sketch, is_least=bound.is_least)
+            suggested = suggest(sketch, is_minimum=bound.is_minimum)
             yield Threshold(
                 parameter=bound.parameter,
-                side="min" if bound.is_least else "max",
+                side="min" if bound.is_minimum else "max",
                 limit=bound.limit,
                 rejected=_rejected(sketch, bound.limit, bound),
                 default=default,
@@ -96,13 +96,13 @@ def _with_defaults(rule: Filter) -> tuple[Bound, ...]:
 
 
 def _rejected(sketch: Sketch, limit: float, bound: Bound) -> int:
-    return sketch.below(limit) if bound.is_least else sketch.above(limit)
+    return sketch.below(limit) if bound.is_minimum else sketch.above(limit)
 
 
-def suggest(sketch: Sketch, *, is_least: bool) -> float:
+def suggest(sketch: Sketch, *, is_minimum: bool) -> float:
     """The value that rejects at most TAIL of the rows, rounded to DIGITS in the direction that rejects fewer rows."""
     beyond = int(TAIL * sketch.count)
-    [exact] = sketch.nth([beyond if is_least else sketch.count - 1 - beyond])
+    [exact] = sketch.nth([beyond if is_minimum else sketch.count - 1 - beyond])
     number = Decimal(exact)
     digit = Decimal(1).scaleb(number.adjusted() - DIGITS + 1)
-    return float((number / digit).to_integral_value(ROUND_FLOOR if is_least else ROUND_CEILING) * digit)
+    return float((number / digit).to_integral_value(ROUND_FLOOR if is_minimum else ROUND_CEILING) * digit)

@@ -52,14 +52,14 @@ class ModelOutputCache:
 
 
 class StepModelOutputs:
-    """The outputs of the model of one step, by a hash of the content of the row. Implements `ModelCache`."""
+    """The outputs of the model of one step, by a hash of the content of the row. Implements `ModelOutputCache`."""
 
     def __init__(self, step: str, sink: str, folder: str) -> None:
         self.known: dict[str, Mapping[str, Any]] = {}
         """Outputs of earlier attempts."""
         self._step, self._sink, self._folder = step, sink, folder
 
-    def keep(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+    def store(self, found: Mapping[str, Mapping[str, Any]]) -> None:
         """Write outputs to a new file."""
         import pyarrow as pa
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from datajob.engine.counts.tally import Tally
-from datajob.operators.base import Batch, Device, Inferred, Model, ModelCache
+from datajob.operators.base import Batch, Device, Inferred, Model, ModelOutputCache
 
 _lock = threading.Lock()
 _loaded: dict[str, Future[Any]] = {}
@@ -59,7 +59,7 @@ def get_or_load(operator: Model) -> Any:
     return future.result()
 
 
-def infer(operator: Model, batch: Batch, tally: Tally, cache: ModelCache | None = None) -> Inferred:
+def infer(operator: Model, batch: Batch, tally: Tally, cache: ModelOutputCache | None = None) -> Inferred:
     """Apply the model of a step to a batch, and count the activity of this process."""
     model = get_or_load(operator)
     started = time.time()

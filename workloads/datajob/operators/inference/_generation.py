@@ -1,4 +1,4 @@
-"""What steps share whose model writes text."""
+"""Base of the steps whose model generates text."""
 
 from __future__ import annotations
 
@@ -17,24 +17,30 @@ if TYPE_CHECKING:
 
 
 class Generation(InferenceStep):
-    """Base of the steps whose model writes text."""
+    """Base of the steps whose model generates text."""
 
     abstract: ClassVar[bool] = True
 
     prompt: str = Field(
-        min_length=1, description="What the model is asked; `{column}` stands for the row's value. Write {{ and }} for braces."
+        min_length=1, description="Prompt; `{column}` inserts the value of a column. Write {{ and }} for literal braces."
     )
     system: str | None = Field(default=None, min_length=1, description="System prompt.")
     chat_template: bool = Field(
-        default=True, description="Wrap the prompt by the model's chat template; false: `prompt` is the whole text."
+        default=True, description="Apply the chat template of the model; otherwise `prompt` is the complete text."
     )
-    max_new_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Most tokens of an answer; a longer one is cut.")
-    temperature: float = Field(default=0.0, ge=0, le=10, description="0 takes the likeliest token; above, tokens are sampled.")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="Sample among the likeliest tokens of this share.")
-    top_k: int = Field(default=0, ge=0, le=1_000_000, description="Sample among this many likeliest tokens; 0: all.")
-    seed: int = Field(default=0, ge=0, le=2**53, description="Of the sampling; with the row's content it decides its answer.")
+    max_new_tokens: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Maximum number of tokens of an answer; longer ones are truncated."
+    )
+    temperature: float = Field(
+        default=0.0, ge=0, le=10, description="Sampling temperature; 0 always takes the most likely token."
+    )
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Sample from the most likely tokens with this total probability.")
+    top_k: int = Field(default=0, ge=0, le=1_000_000, description="Sample from this number of most likely tokens; 0 for all.")
+    seed: int = Field(
+        default=0, ge=0, le=2**53, description="Seed of the sampling; an answer depends only on the seed and its row."
+    )
     finish_reason_column: NewColumn | None = Field(
-        default=None, description="Column for why the answer ended: `stop`, or `length` when maxNewTokens cut it."
+        default=None, description="Column (string) for why the answer ended: `stop`, or `length` if it was truncated."
     )
 
     @field_validator("prompt")
@@ -46,25 +52,25 @@ class Generation(InferenceStep):
         return prompt
 
     def inputs(self) -> Order:
-        """Marked columns and those that the prompt names."""
+        """The columns of the parameters and those in the prompt."""
         return tuple(dict.fromkeys((*super().inputs(), *fields(self.prompt))))
 
     def text_column(self) -> str:
-        """Where the answers go."""
+        """The column for the answers."""
         raise NotImplementedError
 
     def options(self) -> Options:
-        """How answers are made."""
+        """The options of generation."""
         return Options(
             self.max_new_tokens, self.temperature, self.top_p, self.top_k, system=self.system, chat=self.chat_template
         )
 
     def images(self, batch: Batch) -> list[tuple[Any, ...]]:
-        """The images of each row; none for models of text."""
+        """The images of each row; none for language models."""
         return [()] * len(batch)
 
     def requests(self, batch: Batch) -> list[Request | RequestError]:
-        """The prompt of each row with its images."""
+        """The prompt and the images of each row."""
         options = self.options()
         rows = rows_of(batch, fields(self.prompt))
         found: list[Request | RequestError] = []
@@ -75,7 +81,7 @@ class Generation(InferenceStep):
         return found
 
     def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
-        """Text, and why it ended."""
+        """The text of each answer and why it ended."""
         import pyarrow as pa
 
         columns: dict[str, pa.Array] = {self.text_column(): pa.array([a.text for a in answers], pa.string())}

@@ -1,4 +1,4 @@
-"""The images of each row, whatever the type of the column: bytes, paths, structs of both, pixels, or lists of these."""
+"""The images of each row, from a column of bytes, paths, structs of both, pixels, or lists of these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def images_of(column: pa.Array) -> list[tuple[Any, ...]]:
-    """For each row its images, as `decode` takes them; a null is one image that is not there."""
+    """The images of each row, as `decode` accepts them; a null is a single missing image."""
     import pyarrow as pa
 
     if isinstance(column.type, pa.FixedShapeTensorType):
@@ -36,7 +36,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _depth(kind: pa.DataType) -> int:
-    """How deep lists of numbers are nested; 0 for lists of something else."""
+    """The nesting depth of lists of numbers; 0 for lists of anything else."""
     import pyarrow as pa
 
     depth = 0

@@ -1,4 +1,4 @@
-"""What all steps that run a model share: which model, which engine, where, and how rows become requests and answers."""
+"""Base of the steps that run a model: its parameters, its placement, and the conversion of rows to requests and answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from datajob.operators.base import Batch, Device, Inferred, Model, ModelCache, ModelResources
+from datajob.operators.base import Batch, Device, Inferred, Model, ModelOutputCache, ModelResources
 from datajob.operators.inference._engines.base import Answer, Engine, Request, RequestError, Settings
 from datajob.parameters import FilePath, NewColumn, Parameters
 
@@ -19,34 +19,37 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 KEEP_SECONDS = 0.5
-"""How long answers wait for others before they are kept, and may be lost with their process."""
+"""How long an answer waits for others before it is stored; if the process dies before, it is lost."""
 BARE_PROCESS = 1 << 30
-"""Bytes of a process with torch and transformers, before it loads a model."""
+"""Memory of a process with torch and transformers before it loads a model, in bytes."""
 
 
 class Actors(Parameters):
-    """The processes that hold the model, each with one copy of it."""
+    """The processes that load the model, each with one copy."""
 
     min: int | None = Field(
-        default=None, ge=1, le=10_000, description="Fewest actors; by default what the hardware's minimum holds."
+        default=None, ge=1, le=10_000, description="Minimum number of actors; by default what fits the minimum of the hardware."
     )
     max: int | None = Field(
-        default=None, ge=1, le=10_000, description="Most actors; by default what the hardware's maximum holds."
+        default=None, ge=1, le=10_000, description="Maximum number of actors; by default what fits the maximum of the hardware."
     )
     accelerators: float = Field(
         default=1.0,
         gt=0,
         le=64,
-        description="Accelerators of each: a share such as 0.5 puts two on one, 2 spreads each over two (tensor parallel).",
+        description="Number of accelerators per actor. 0.5 puts two actors on one accelerator; 2 splits the model across two "
+        "(tensor parallelism).",
     )
-    cpus: float = Field(default=1.0, gt=0, le=256, description="Cores of each; without accelerators also its threads.")
+    cpus: float = Field(
+        default=1.0, gt=0, le=256, description="Number of CPU cores per actor, and of threads without accelerators."
+    )
 
     @model_validator(mode="after")
     def _whole_above_one(self) -> Actors:
         if self.accelerators > 1 and self.accelerators != int(self.accelerators):
-            raise ValueError("`accelerators` above 1 is a whole number")
+            raise ValueError("`accelerators` above 1 must be a whole number")
         if self.min and self.max and self.min > self.max:
-            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+            raise ValueError(f"`min` ({self.min}) must not exceed `max` ({self.max})")
         return self
 
 
@@ -56,62 +59,69 @@ class InferenceStep(Model):
     abstract: ClassVar[bool] = True
 
     model: FilePath = Field(
-        description="Name on the Hugging Face hub, or a folder that every worker sees; a folder begins with `/`, `./` or `~`.",
+        description="Model: a name on the Hugging Face Hub or a folder. A folder starts with `/`, `./` or `~` and must be "
+        "accessible to every worker.",
     )
     revision: str | None = Field(
-        default=None, min_length=1, description="Commit, tag or branch of the hub; the commit that was used is in the report."
+        default=None,
+        min_length=1,
+        description="Commit, tag or branch on the Hub. The report contains the commit that was used.",
     )
     engine: Literal["auto", "transformers", "vllm", "ascend", "fake"] = Field(
         default="auto",
-        description="`auto`: vLLM where it is installed and there is an accelerator, else transformers; the report names it. "
-        "`fake` answers with digests, for tests.",
+        description="Inference engine. `auto` uses vLLM if it is installed and there is an accelerator, otherwise "
+        "transformers; the report contains the choice. `fake` answers with digests, for tests.",
     )
     device: Literal["auto", "cpu"] = Field(
         default="auto",
-        description="`auto`: the accelerators that the job asks for; `datajob run` takes those of the machine, or its CPU. "
-        "`cpu`: the CPU, on a cluster the CPU workers; for small models.",
+        description="Device to run on. `auto` uses the accelerators of the job; `datajob run` uses those of the machine, or "
+        "its CPU. `cpu` uses the CPU, on a cluster the CPU workers; it suits small models.",
     )
     dtype: Literal["float16", "bfloat16", "float32"] | None = Field(
-        default=None, description="Type of the weights; by default float16 on accelerators and float32 on the CPU."
+        default=None, description="Data type of the weights; by default float16 on accelerators and float32 on CPUs."
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
-        default="auto", description="Kernel of the attention, for the engine transformers."
+        default="auto", description="Attention implementation of the engine transformers."
     )
     quantization: Literal["none", "int8", "int4"] = Field(
-        default="none", description="Quantise the weights while loading (bitsandbytes, on GPUs)."
+        default="none", description="Quantization of the weights when they are loaded (bitsandbytes, on GPUs)."
     )
     batch_tokens: int | None = Field(
         default=None,
         ge=1,
         le=100_000_000,
-        description="Most tokens of a batch, padding and answers included; by default 65,536 on accelerators, else 16,384.",
+        description="Maximum number of tokens per batch, including padding and answers; by default 65,536 on accelerators and "
+        "16,384 on CPUs.",
     )
     batch_rows: int | None = Field(
-        default=None, ge=1, le=65_536, description="Most rows of a batch; by default 64 on accelerators, 16 on the CPU."
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Maximum number of rows per batch; by default 64 on accelerators, 16 on CPUs.",
     )
-    actors: Actors = Field(default=Actors(), description="How many copies of the model there are, and what each is given.")
-    tokens_column: NewColumn | None = Field(default=None, description="Column for the number of tokens.")
+    actors: Actors = Field(default=Actors(), description="Number and resources of the processes that load the model.")
+    tokens_column: NewColumn | None = Field(default=None, description="Column (int32) for the number of tokens.")
     seconds_column: NewColumn | None = Field(
-        default=None, description="Column for the row's share of its batch's time, in seconds."
+        default=None, description="Column (float32) for the share of the row in the time of its batch, in seconds."
     )
 
     def accelerated(self) -> bool:
-        """Every model runs on the accelerators, but the fake one and those that are told not to."""
+        """All models but those of the fake engine and of `device: cpu`."""
         return self.engine != "fake" and self.device == "auto"
 
     def needs(self) -> ModelResources:
-        """As `actors` says."""
+        """The resources of `actors`."""
         a = self.actors
         return ModelResources(a.accelerators, a.cpus, a.min, a.max, BARE_PROCESS if self.engine == "fake" else self._memory())
 
     def _memory(self) -> int | None:
-        """Bytes of a process with a copy on the CPU, from the files of a model that is a folder here."""
+        """Memory of a process with a copy on the CPU in bytes, from the files of a model in a local folder."""
         files = list(Path(self.model).expanduser().glob("*.safetensors"))
         bare = 2 * BARE_PROCESS if self.engine == "vllm" else BARE_PROCESS  # measured: 1.9 GB, not 1.4
         return bare + 2 * sum(f.stat().st_size for f in files) if files else None
 
     def settings(self) -> Settings:
-        """What decides what is loaded."""
+        """The settings that determine what to load."""
         raise NotImplementedError
 
     def loads(self) -> str:
@@ -125,22 +135,22 @@ class InferenceStep(Model):
         return start_engine(self.settings(), device)
 
     def requests(self, batch: Batch) -> list[Request | RequestError]:
-        """What each row asks, or why it cannot."""
+        """The request of each row, or the error that prevents it."""
         raise NotImplementedError
 
     def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
-        """The columns of the answers, one per row (of failed rows an empty one)."""
+        """The columns of the answers, one value per row (an empty answer for failed rows)."""
         raise NotImplementedError
 
-    def infer(self, batch: Batch, model: Engine, memory: ModelCache | None = None) -> Inferred:
-        """Send the rows to the engine that were not answered before, and gather the answers."""
+    def infer(self, batch: Batch, model: Engine, cache: ModelOutputCache | None = None) -> Inferred:
+        """Send the rows without a cached answer to the engine, and collect all answers."""
         asked = self.requests(batch)
-        keys = [content_key(a) if memory is not None and isinstance(a, Request) else "" for a in asked]
-        known = {} if memory is None else memory.known
+        keys = [content_key(a) if cache is not None and isinstance(a, Request) else "" for a in asked]
+        known = {} if cache is None else cache.known
         new = [i for i, a in enumerate(asked) if isinstance(a, Request) and keys[i] not in known]
         futures = dict(zip(new, model.submit([a for i in new if isinstance(a := asked[i], Request)]), strict=True))
-        if memory is not None:
-            _keep(memory, {future: keys[i] for i, future in futures.items()})
+        if cache is not None:
+            _store(cache, {future: keys[i] for i, future in futures.items()})
         answers: list[Answer] = []
         failed: dict[int, str] = {}
         for row, question in enumerate(asked):
@@ -165,29 +175,29 @@ class InferenceStep(Model):
         return columns
 
 
-def _keep(memory: ModelCache, waiting: dict[Future[Answer], str]) -> None:
-    """Wait for the answers and keep them as they come."""
+def _store(cache: ModelOutputCache, waiting: dict[Future[Answer], str]) -> None:
+    """Wait for the answers and store them as they arrive."""
     while waiting:
         done, _ = wait(waiting, KEEP_SECONDS)
         found = {key: asdict(f.result()) for f in done if (key := waiting.pop(f)) and f.exception() is None}
         if found:
-            memory.keep(found)
+            cache.store(found)
 
 
 def rows_of(batch: Batch, columns: tuple[str, ...]) -> list[Mapping[str, Any]]:
-    """The rows of a batch as mappings of the columns named."""
+    """The rows of a batch, as mappings of the given columns."""
     if not columns:
         return [{}] * len(batch)
     return list(batch.table.select(list(columns)).to_pylist())
 
 
 def seed_of(seed: int, prompt: str, images: tuple[Any, ...]) -> int:
-    """The seed of a row, from its content: the same wherever it stands."""
+    """The seed of a row, from its content, independent of its position."""
     return int.from_bytes(_digest(f"{seed}\0{prompt}", images, 7), "big")
 
 
 def content_key(request: Request) -> str:
-    """Stands for what is asked: requests of a step with the same key have the same answer."""
+    """The key of a request: requests of a step with equal keys have equal answers."""
     return _digest(request.prompt, request.images, 16).hex()
 
 

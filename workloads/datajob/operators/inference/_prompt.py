@@ -1,4 +1,4 @@
-"""Prompts as a job writes them: a text with `{column}` where values of the row go."""
+"""Prompt templates: texts with `{column}` placeholders."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 
 def fields(template: str) -> tuple[str, ...]:
-    """Columns that a template names, in order. Raises ValueError when its braces make no sense."""
+    """The columns of a template, in order. Raises ValueError if its braces are invalid."""
     found: list[str] = []
     for _, name, form, conversion in Formatter().parse(template):
         if name is None:
             continue
         if not name or form or conversion:
-            raise ValueError("between braces stands the name of a column; write {{ and }} for braces themselves")
+            raise ValueError("braces must enclose the name of a column; write {{ and }} for literal braces")
         found.append(name)
     return tuple(dict.fromkeys(found))
 
 
 def fill(template: str, row: Mapping[str, Any]) -> str:
-    """The prompt of a row; a null is an empty text. Column names are taken literally, dots and brackets included."""
+    """The prompt of a row; null becomes an empty text. Column names are literal, including dots and brackets."""
     parts: list[str] = []
     for literal, name, _, _ in Formatter().parse(template):
         parts.append(literal)

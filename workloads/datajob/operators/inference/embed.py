@@ -1,4 +1,4 @@
-"""embed: a vector for each text."""
+"""embed: compute text embeddings."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 
 class Embed(InferenceStep):
-    """Turn each text into a vector of length one, for search and for grouping by meaning.
+    """Compute an embedding of each text, a vector of length one, for search and clustering.
 
     Example:
 
         - embed: {model: intfloat/multilingual-e5-small, column: text, prefix: "query: "}
     """
 
-    column: Column = Field(description="Column of the texts.")
-    output: NewColumn = Field(default="embedding", description="Column for the vectors (lists of float32).")
+    column: Column = Field(description="Text column.")
+    output: NewColumn = Field(default="embedding", description="Column (list of float32) for the embedding.")
     pooling: Literal["mean", "first", "last"] = Field(
-        default="mean", description="How the states of the tokens become one vector: their mean, the first, or the last."
+        default="mean", description="How to combine the hidden states of the tokens: their mean, the first, or the last."
     )
-    prefix: str = Field(default="", description="Put before each text, where the model wants one (`query: `, say).")
+    prefix: str = Field(default="", description="Prefix for each text, such as `query: `, if the model expects one.")
     max_length: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Tokens after which a text is cut; by default the most the model takes."
+        default=None, ge=1, le=1_000_000, description="Maximum number of tokens; longer texts are truncated."
     )
 
     def settings(self) -> Settings:
-        """What is loaded."""
+        """The model to load."""
         return Settings(
             "embed", self.model, self.revision, self.engine, self.dtype, self.attention, self.quantization,
             self.batch_tokens, self.batch_rows, pooling=self.pooling, max_length=self.max_length,
@@ -44,10 +44,10 @@ class Embed(InferenceStep):
         """The text of each row."""
         texts = (row[self.column] for row in rows_of(batch, (self.column,)))
         options = Options(chat=False)
-        return [RequestError("there is no text in this row") if t is None else Request(self.prefix + t, options) for t in texts]
+        return [RequestError("the row has no text") if t is None else Request(self.prefix + t, options) for t in texts]
 
     def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
-        """The vectors."""
+        """The embeddings."""
         import pyarrow as pa
 
         return {self.output: pa.array([a.vector for a in answers], pa.list_(pa.float32()))}

@@ -1,4 +1,4 @@
-"""llava: LLaVA-NeXT, the preset of visionLanguage."""
+"""llava: visionLanguage with defaults for LLaVA-NeXT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from datajob.parameters import NewColumn
 class Llava(VisionLanguage):
     """Describe images with LLaVA-NeXT.
 
-    `visionLanguage` with the model llava-hf/llama3-llava-next-8b-hf (or another one of its family) and its own question.
+    This is `visionLanguage` with the model llava-hf/llama3-llava-next-8b-hf, or another model of its family, and a default
+    prompt.
 
     Example:
 
@@ -24,15 +25,16 @@ class Llava(VisionLanguage):
     model: str = Field(
         default="llava-hf/llama3-llava-next-8b-hf",
         min_length=1,
-        description="A LLaVA-NeXT model: name on the hub, or a folder that every worker sees (`/...`, `./...` or `~/...`).",
+        description="LLaVA-NeXT model: a name on the Hugging Face Hub or a folder. A folder starts with `/`, `./` or `~/` and "
+        "must be accessible to every worker.",
     )
     prompt: str = Field(
         default="描述这张图片的内容",
         min_length=1,
-        description="What the model is asked; `{column}` stands for the row's value. The default asks what is in the picture.",
+        description="Prompt; `{column}` inserts the value of a column. The default asks for a description of the image.",
     )
-    output: NewColumn = Field(default="caption", description="Column for the answer.")
+    output: NewColumn = Field(default="caption", description="Column (string) for the answer.")
 
     def settings(self) -> Settings:
-        """What is loaded, of this family only."""
+        """The model to load, of this family only."""
         return dataclasses.replace(super().settings(), model_type="llava_next")

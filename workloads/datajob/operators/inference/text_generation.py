@@ -1,4 +1,4 @@
-"""textGeneration: a language model that answers a prompt made of the row."""
+"""textGeneration: prompt a language model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datajob.parameters import NewColumn
 
 
 class TextGeneration(Generation):
-    """Ask a language model something about each row: to rewrite, to classify, to translate, to grade.
+    """Prompt a language model with each row, for example to rewrite, classify, translate or grade it.
 
     Example:
 
@@ -20,14 +20,14 @@ class TextGeneration(Generation):
             maxNewTokens: 3
     """
 
-    output: NewColumn = Field(default="answer", description="Column for the answer.")
+    output: NewColumn = Field(default="answer", description="Column (string) for the answer.")
 
     def text_column(self) -> str:
-        """The answers."""
+        """The column for the answers."""
         return self.output
 
     def settings(self) -> Settings:
-        """What is loaded."""
+        """The model to load."""
         return Settings(
             "text", self.model, self.revision, self.engine, self.dtype, self.attention, self.quantization,
             self.batch_tokens, self.batch_rows,

@@ -30,7 +30,7 @@ class Custom(base.Operator):
         if not (isinstance(found, type) and issubclass(found, base.Operator)) or found.abstract:
             raise InvalidJob(
                 f"`{self.operator}` is not an operator: it must be a subclass of Filter, Map, FlatMap, Model, "
-                "Deduplicate, Repartition or Head from `datajob.operators.base`."
+                "Deduplicate, Repartition or Head from `datajob.operators`."
             )
         try:
             return found.model_validate(self.params)

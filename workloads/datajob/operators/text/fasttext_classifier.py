@@ -49,8 +49,8 @@ class FasttextClassifier(Filter):
     def bounds(self) -> tuple[Bound, ...]:
         """Both limits."""
         return (
-            Bound("min", "probability", self.min, is_least=True),
-            Bound("max", "probability", self.max, is_least=False),
+            Bound("min", "probability", self.min, is_minimum=True),
+            Bound("max", "probability", self.max, is_minimum=False),
         )
 
     def measures(self, batch: Batch) -> Measures:

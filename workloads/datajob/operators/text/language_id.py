@@ -66,7 +66,7 @@ class LanguageId(Filter):
 
     def bounds(self) -> tuple[Bound, ...]:
         """The minimum confidence; those of single languages are not included."""
-        return (Bound("minScore", "score", self.min_score, is_least=True),)
+        return (Bound("minScore", "score", self.min_score, is_minimum=True),)
 
     def measures(self, batch: Batch) -> Measures:
         """The confidence."""

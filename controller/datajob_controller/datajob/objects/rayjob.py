@@ -5,7 +5,7 @@ from typing import Any
 from datajob.api.contract import ENTRYPOINT, LABEL_ATTEMPT
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import rayjob
+from datajob_controller.datajob.names import HEAD_CONTAINER, WORKER_CONTAINER, rayjob
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.pods import SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
 from datajob_controller.datajob.objects.quantities import number
@@ -14,7 +14,6 @@ from datajob_controller.runtime.manifests import Manifest, metadata
 
 API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-HEAD_CONTAINER = "ray-head"
 CPU_GROUP = "workers"
 ACCELERATOR_GROUP = "accelerator"
 AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
@@ -90,7 +89,7 @@ def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, 
     common = (datajob, spec, settings, run, attempt)
     template = pod_template(
         *common,
-        container="ray-worker",
+        container=WORKER_CONTAINER,
         image=settings.image_cpu,
         resources={"cpu": workers.cpu, "memory": workers.memory},
         token=False,
@@ -102,7 +101,7 @@ def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, 
         where = placement(accelerator, settings)
         template = pod_template(
             *common,
-            container="ray-worker",
+            container=WORKER_CONTAINER,
             image=where.image,
             resources={"cpu": accelerator.cpu, "memory": accelerator.memory, **where.limits},
             token=False,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from datajob_controller.datajob.names import HEAD_CONTAINER, WORKER_CONTAINER
 from datajob_controller.datajob.policy.failure import Failure, last_lines
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 HEAD = "head"
-RAY_CONTAINERS = ("ray-head", "ray-worker")
 UNRESPONSIVE_AFTER = timedelta(seconds=60)
 """A pod that still exists this long after its grace period is on a node that does not respond."""
 
@@ -106,7 +106,7 @@ def _ended(pod: Manifest) -> dict[str, Any] | None:
     """How the Ray container terminated. The pods of a job never restart it."""
     for container in pod.get("status", {}).get("containerStatuses", ()):
         terminated = container.get("state", {}).get("terminated")
-        if container["name"] in RAY_CONTAINERS and terminated:
+        if container["name"] in (HEAD_CONTAINER, WORKER_CONTAINER) and terminated:
             return dict(terminated)
     return None
 

@@ -83,9 +83,7 @@ spec:
 
 
 @pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.ray)])
-def test_modules_of_the_user_that_are_named_like_ours_disturb_nothing(
-    executor: str, environment: Path, tmp_path: Path
-) -> None:
+def test_modules_of_the_user_that_are_named_like_ours_disturb_nothing(executor: str, environment: Path, tmp_path: Path) -> None:
     # The installed command with the packages of this environment, but without its checkout.
     (site_packages(environment) / "packages.pth").write_text(sysconfig.get_path("purelib"))
     write_input(tmp_path / "in")

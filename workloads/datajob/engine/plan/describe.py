@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datajob.api.datajob import DataJob
+from datajob.api.spec import Errors
 from datajob.engine.plan.fused import plan_job
 from datajob.operators.base import Deduplicate, Global, Head, Repartition
 
 
 def describe(job: DataJob) -> str:
-    """One line per source, per stage and per place that is written to."""
+    """One line per source, per sequence of fused steps, per global step and per output."""
     return "\n".join(_lines(job))
 
 
@@ -19,17 +20,23 @@ def _lines(job: DataJob) -> Iterator[str]:
     yield f"DataJob {job.metadata.name}"
     for source in spec.sources:
         yield f"  read     {source.key}: {', '.join(source.chosen.paths)}"
-    for number, fused in enumerate(plan_job(spec).cuts, start=1):
+    for fused in plan_job(spec).cuts:
         workers = "accelerator workers" if fused.accelerated else "CPU workers"
-        names = " -> ".join(s.name for s in fused.steps) or "no row-local steps"
-        yield f"  stage {number}  on {workers}: {names}"
+        if fused.steps:
+            yield f"  fused    {' -> '.join(s.name for s in fused.steps)} (on {workers})"
         if fused.global_step is not None:
             yield f"  global   {fused.global_step.name}: {_global(fused.global_step.operator)}"
     yield f"  write    {spec.sink.key}: {spec.sink.chosen.path} (mode {spec.sink.chosen.mode})"
     if spec.rejects:
         yield f"  rejects  {spec.rejects.path}"
-    folder = f" to {spec.errors.path}" if spec.errors.path else ""
-    yield f"  errors   {spec.errors.policy}{folder}, at most {spec.errors.max_ratio:.2%} of the rows"
+    yield f"  errors   {_errors(spec.errors)}"
+
+
+def _errors(errors: Errors) -> str:
+    if errors.policy == "fail":
+        return "fail at the first failed row"
+    folder = f" to {errors.path}" if errors.path else ""
+    return f"{errors.policy} failed rows{folder}, at most {errors.max_ratio:.2%} of the rows"
 
 
 def _global(operator: Global) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,15 @@ from datajob.operators.registry import MODALITIES, all_operators, modality
 @pytest.mark.parametrize("key", all_operators())
 def test_a_module_holds_the_one_operator_it_is_named_after(key: str) -> None:
     assert all_operators()[key].key == key
+
+
+@pytest.mark.parametrize("key", all_operators())
+def test_an_operator_has_a_file_of_tests(key: str) -> None:
+    operator = all_operators()[key]
+    module = operator.__module__.rpartition(".")[2]
+    tests = Path(__file__).parent / modality(operator) / f"test_{module}.py"
+    assert tests.is_file(), f"write {tests}"
+    assert "def test_" in tests.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("key", all_operators())

@@ -5,6 +5,9 @@ import pyarrow as pa
 
 from datajob.operators.base import Batch, Deduplicate, Repartition
 
+DRAWN = pa.table({"id": range(5_000), "text": [f"text {i % 900}" for i in range(5_000)], "xs": [[i] for i in range(5_000)]})
+"""Rows to draw from."""
+
 
 def batches(table: pa.Table, size: int) -> list[Batch]:
     """The table cut in batches."""

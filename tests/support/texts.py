@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from datajob.operators.base import Batch, Filter, Verdict
+from datajob.operators.base import Batch, Filter, Map, Verdict
 
 SPACES = [" ", "  ", "\n", "\n\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\x1c", "\x85", "\v", "\n \n", "\r", "\u200b"]
 WORDS = [
@@ -59,3 +59,10 @@ def reasons(verdict: Verdict) -> list[str]:
 def decide(rule: Filter, *rows: Any) -> list[str]:
     """The reasons for these texts."""
     return reasons(rule.keep(batch_of(*rows, kind=pa.string())))
+
+
+def changed(operator: Map, *rows: str) -> list[str]:
+    """The texts after the operator, which keeps nulls."""
+    column: list[Any] = operator.apply(batch_of(*rows, None, kind=pa.string())).column("text").to_pylist()
+    assert column.pop() is None
+    return column

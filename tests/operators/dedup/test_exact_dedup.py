@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -8,6 +11,7 @@ from datajob.errors import InvalidJob
 from datajob.operators.base import Batch
 from datajob.operators.dedup.exact_dedup import ExactDedup
 from tests.support.exchange import deduplicated
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 TEXTS = ["Hello, World!", "hello world", " Hello,\n World!", "Hello, World!", "ＨＥＬＬＯ world", None, None, "", " "]
 
@@ -107,3 +111,14 @@ def test_it_knows_the_columns_it_needs():
     assert ExactDedup(columns=["a"], keep="best", by="s").inputs() == ("a", "s")
     with pytest.raises(InvalidJob, match="did you mean `Text`"):
         ExactDedup().signatures(Batch(pa.table({"Text": ["a"]})))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"normalize": "casefold"}, {"keep": "best", "by": "score"}, {"keep": "longest"}])
+def test_what_is_in_the_older_corpus_is_rejected_whatever_its_score(parameters: dict[str, Any], tmp_path: Path) -> None:
+    write_parts(tmp_path / "old", [{"text": "old", "score": 0, "other": "x"}], 1)
+    write_parts(tmp_path / "in", [{"text": t, "score": s} for t, s in [("old", 9), ("new", 1), ("old", 3), ("new", 2)]], 2)
+    step = {"exactDedup": {"against": str(tmp_path / "old"), **parameters}}
+    report = run(make_job(tmp_path / "in", tmp_path / "out", [step]), shard_bytes=1)
+    expected = {"text": "new", "score": 2 if parameters.get("keep") == "best" else 1}
+    assert read_manifest(tmp_path / "out") == [expected]
+    assert report.progress.rows_out == 1

@@ -30,6 +30,11 @@ ENCODINGS = [
     ("pl", "iso-8859-2"), ("pl", "windows-1250"), ("el", "iso-8859-7"), ("th", "tis-620"), ("zh", "utf-8"), ("fr", "utf-8"),
 ]  # fmt: skip
 
+PAGE = """<html><head><title>t</title></head><body><nav><a href="/">Home</a> <a href="/x">Menu</a></nav><article><h1>Bees</h1>
+<p>Bees are flying insects closely related to wasps and ants, known for their roles in pollination.</p>
+<p>They live in colonies, and a colony has a queen, drones and a great many workers.</p></article>
+<footer>All rights reserved</footer></body></html>"""
+
 
 def page(language: str, head: str = "") -> str:
     return f"<html><head>{head}</head><body><article>{f'<p>{TEXTS[language]}</p>' * 3}</article></body></html>"
@@ -138,3 +143,12 @@ def test_one_page_that_cannot_be_decoded_fails_alone(tmp_path: Any) -> None:
     progress = run(make_job(tmp_path, tmp_path / "out", steps, **spec)).progress
     assert (progress.rows_in, progress.rows_out, progress.rows_rejected, progress.rows_failed) == (3, 2, 0, 1)
     assert [TEXTS["zh"] in row["text"] or TEXTS["fr"] in row["text"] for row in read_manifest(tmp_path / "out")] == [True, True]
+
+
+@pytest.mark.parametrize("engine", ["trafilatura", "resiliparse"])
+def test_the_main_text_of_a_page_is_extracted(engine: str) -> None:
+    pages = pa.table({"html": pa.array([PAGE.encode(), None, b""], pa.binary())})
+    texts = ExtractHtml(engine=engine).apply(Batch(pages)).column("text").to_pylist()
+    assert "Bees are flying insects" in texts[0]
+    assert "Menu" not in texts[0]
+    assert texts[1:3] == [None, ""]

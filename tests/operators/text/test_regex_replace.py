@@ -1,4 +1,4 @@
-"""regexReplace: the pattern and the replacement are checked by the engine that runs them."""
+"""regexReplace replaces matches; the engine that runs the pattern also checks it."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from datajob.operators.base import Batch
 from datajob.operators.text.regex_replace import RegexReplace
+from tests.support.texts import batch_of, changed
 
 RE2_ONLY = [
     (r"\p{Han}+", "ab漢字cd", "ab-cd"),
@@ -57,3 +58,23 @@ module.find_spec = importlib.util.find_spec
 module.RegexReplace(pattern=r"\\\\p{Han}", replacement=r"\\\\9")
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("operator", "text", "wanted"),
+    [
+        (RegexReplace(pattern=r"(?i)\bfoo(\d)", replacement=r"bar\1"), "Foo1 foo2 food", "bar1 bar2 food"),
+    ],
+)
+def test_examples(operator, text, wanted):
+    assert changed(operator, text, "", "plain and simple words.") == [wanted, "", "plain and simple words."]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+def test_the_column_keeps_its_type(kind):
+    assert RegexReplace(pattern="z").apply(batch_of("text", None, kind=kind)).schema.field("text").type == kind
+
+
+def test_a_wrong_regular_expression_is_refused_with_the_job():
+    with pytest.raises(ValueError, match="not a valid RE2 regular expression"):
+        RegexReplace(pattern="(")

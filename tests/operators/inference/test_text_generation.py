@@ -1,14 +1,18 @@
-"""textGeneration and embed on a tiny language model."""
+"""textGeneration prompts a language model."""
 
 from pathlib import Path
 
-import numpy as np
-
-from datajob.operators.inference.embed import Embed
 from datajob.operators.inference.text_generation import TextGeneration
 from tests.operators.inference.conftest import Ask
 
 TEXTS = ["a", "the quick brown fox", "statements and expressions " * 20, "for in range", "x"] * 3
+
+
+def test_each_row_has_the_answer_to_its_prompt(ask: Ask) -> None:
+    step = TextGeneration(model="none", engine="fake", prompt="Say {text}{{!}}", output="said", tokens_column="tokens")
+    found, failed = ask(step, [{"text": "a"}, {"text": None}])
+    assert not failed
+    assert [(row["said"].split()[:2], row["tokens"]) for row in found] == [(["Say", "a{!}"], 1), (["Say", "{!}"], 1)]
 
 
 def test_texts_of_mixed_length_are_answered_as_one_by_one(llama: Path, ask: Ask) -> None:
@@ -35,14 +39,3 @@ def test_answers_are_those_of_the_plain_script(llama: Path, ask: Ask) -> None:
     step = TextGeneration(model=str(llama), prompt="go on: {text}", system="Be brief.", max_new_tokens=10)
     found, _ = ask(step, [{"text": "a"}])
     assert found[0]["answer"] == expected
-
-
-def test_embeddings_have_length_one_and_do_not_depend_on_the_batch(llama: Path, ask: Ask) -> None:
-    rows = [{"text": t} for t in TEXTS] + [{"text": None}, {"text": " "}]
-    for pooling in ("mean", "last", "first"):
-        found, failed = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=8), rows)
-        single, _ = ask(Embed(model=str(llama), column="text", pooling=pooling, batch_rows=1), rows)
-        assert failed == {15: "there is no text in this row", 16: "the text is empty"}
-        vectors = np.array([row["embedding"] for row in found[:15]], np.float32)
-        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
-        np.testing.assert_allclose(vectors, np.array([row["embedding"] for row in single[:15]]), atol=1e-5)

@@ -7,11 +7,6 @@ from hypothesis import strategies as st
 
 from datajob.operators.text._patterns import CARD, EMAIL, IP, NATIONAL_ID, PATTERNS, PHONE, URL
 from datajob.operators.text._spans import spans_of
-from datajob.operators.text.pii_redact import PiiRedact
-from datajob.operators.text.remove_emails import RemoveEmails
-from datajob.operators.text.remove_ips import RemoveIps
-from datajob.operators.text.remove_phones import RemovePhones
-from datajob.operators.text.remove_urls import RemoveUrls
 from tests.support.texts import batch_of, texts
 
 EXAMPLES = [
@@ -52,46 +47,3 @@ def test_the_scan_hides_nothing_from_the_patterns(rows, kind):
     spans = spans_of(batch_of(*rows, kind=pa.string()), "text", (pattern,))
     wanted = [m.group() for text in rows for m in pattern.regex.finditer(text) if pattern.valid(m.group())]
     assert list(spans.matches) == wanted
-
-
-def redacted(text, **parameters):
-    return PiiRedact(**parameters).apply(batch_of(text, None)).column("text").to_pylist()[0]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "wanted"),
-    [
-        ({}, "é <EMAIL> at <IP> or <PHONE>"),
-        ({"replacement": "[x]"}, "é [x] at [x] or [x]"),
-        ({"mode": "mask"}, "é *@*.** at *.*.*.* or ***********"),
-        ({"kinds": ("email",)}, "é <EMAIL> at 8.8.8.8 or 13812345678"),
-    ],
-)
-def test_modes_of_redaction(parameters, wanted):
-    assert redacted("é a@b.io at 8.8.8.8 or 13812345678", **parameters) == wanted
-
-
-def test_hashes_are_stable_and_keyed():
-    one, two = redacted("a@b.io", mode="hash"), redacted("a@b.io", mode="hash", hash_key="secret")
-    assert one == redacted("a@b.io", mode="hash") != two
-    assert one.startswith("<EMAIL:")
-
-
-def test_redactions_are_counted_and_types_kept():
-    table = PiiRedact(output="found").apply(batch_of("a@b.io c@d.io", None, "", kind=pa.large_string()))
-    assert table.to_pylist() == [{"text": "<EMAIL> <EMAIL>", "found": 2}, {"text": None, "found": 0}, {"text": "", "found": 0}]
-    assert table.schema.field("text").type == pa.large_string()
-
-
-@pytest.mark.parametrize(
-    ("operator", "text", "wanted"),
-    [
-        (RemoveEmails(), "mail a@b.io now", "mail  now"),
-        (RemoveUrls(replacement="<URL>"), "see https://a.io/b.", "see <URL>."),
-        (RemoveIps(), "at 8.8.8.8!", "at !"),
-        (RemovePhones(), "call +1 415 555 2671.", "call ."),
-    ],
-)
-def test_removal(operator, text, wanted):
-    table = operator.apply(batch_of(text, None, "nothing here"))
-    assert table.column("text").to_pylist() == [wanted, None, "nothing here"]

@@ -1,29 +1,14 @@
-"""Chunks by characters, words and tokens; counts of tokens."""
+"""chunkText splits texts by characters, words and tokens."""
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datajob.errors import InputError
 from datajob.operators.base import Batch
 from datajob.operators.text.chunk_text import ChunkText
 from datajob.operators.text.token_count import TokenCount
 from tests.support.texts import batch_of, decide, texts
-
-
-@pytest.fixture(scope="module")
-def tokenizer_path(tmp_path_factory):
-    """A byte-pair tokenizer trained on two sentences."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE(unk_token="?"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["?"], show_progress=False)
-    tokenizer.train_from_iterator(["the cat sat on the mat", "the dog sat on the log"], trainer)
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
-    tokenizer.save(str(path))
-    return str(path)
 
 
 def chunks(text, **parameters):
@@ -75,20 +60,6 @@ def test_token_chunks_cut_at_tokens(tokenizer_path):
 def test_parameters_must_fit(parameters, message):
     with pytest.raises(ValueError, match=message):
         ChunkText(**parameters)
-
-
-def test_tokens_are_counted(tokenizer_path):
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(tokenizer_path)
-    rows = ["the cat sat", "", None, "the dog and the log"]
-    verdict = TokenCount(tokenizer=tokenizer_path, output="n").keep(batch_of(*rows))
-    assert verdict.columns["n"].to_pylist() == [len(tokenizer.encode(row or "").ids) for row in rows]
-
-
-def test_a_missing_tokenizer_is_a_clear_error(tmp_path):
-    with pytest.raises(InputError, match=r"`tokenCount`: `.*/tokenizer.json` is no Hugging Face tokenizer"):
-        decide(TokenCount(tokenizer=str(tmp_path)), "text")
 
 
 def test_a_long_text_in_many_chunks_does_not_overflow():

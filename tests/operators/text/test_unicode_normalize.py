@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from datajob.operators.text._mojibake import automaton, mojibake
 from datajob.operators.text.unicode_normalize import UnicodeNormalize
-from tests.support.texts import batch_of, texts
+from tests.support.texts import batch_of, changed, texts
 
 REAL = [
     "Das Frühstück kostet 3,50 €, sagte er: „Schön!“ – «été» à la crème, œuvre, cœur",
@@ -78,7 +78,7 @@ def slow(operator, text):
     )
 
 
-def changed(operator, rows):
+def normalized(operator, rows):
     return operator.apply(batch_of(*rows, kind=pa.string())).column("text").to_pylist()
 
 
@@ -90,7 +90,7 @@ operators = st.builds(
 @settings(deadline=None, max_examples=400)
 @given(operators, st.lists(st.one_of(lines, st.sampled_from(MOJIBAKE)), min_size=1, max_size=5))
 def test_the_result_is_that_of_ftfy(operator, rows):
-    assert changed(operator, rows) == [slow(operator, text) for text in rows]
+    assert normalized(operator, rows) == [slow(operator, text) for text in rows]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -99,20 +99,20 @@ def test_every_character_alone_and_after_a_letter_is_that_of_ftfy(form, repair):
     operator = UnicodeNormalize(form=form, repair=repair)
     characters = [chr(c) for c in (*range(0x3400), *range(0xF800, 0x10000), *range(0x1D000, 0x1D200))]
     rows = [*characters, *(f"a{c}" for c in characters if unicodedata.combining(c))]
-    assert changed(operator, rows) == [slow(operator, text) for text in rows]
+    assert normalized(operator, rows) == [slow(operator, text) for text in rows]
 
 
 @pytest.mark.parametrize("text", MOJIBAKE)
 def test_wrongly_decoded_text_is_repaired_as_by_ftfy(text):
     rows = [text, f"plain\n{text}\nplain ，\n<&amp;>\n&amp;"]
-    assert changed(UnicodeNormalize(), rows) == [slow(UnicodeNormalize(), row) for row in rows]
+    assert normalized(UnicodeNormalize(), rows) == [slow(UnicodeNormalize(), row) for row in rows]
 
 
 @pytest.mark.parametrize(
     "text", ["a" * 1_000_000 + "\u0301b", "，" * 1_000_001 + "\n", "a" * 999_999 + "\r\n", "Ã " + "b，" * 600_000]
 )
 def test_lines_are_cut_where_ftfy_cuts_them(text):
-    assert changed(UnicodeNormalize(), [text]) == [slow(UnicodeNormalize(), text)]
+    assert normalized(UnicodeNormalize(), [text]) == [slow(UnicodeNormalize(), text)]
 
 
 def bad(found, text):
@@ -143,3 +143,25 @@ def test_text_that_nothing_changes_stays_in_its_buffers():
     batch = batch_of("plain words", "déjà vu", kind=pa.large_string())
     before = batch.table.column("text").chunk(0).buffers()[2].address
     assert UnicodeNormalize().apply(batch).column("text").chunk(0).buffers()[2].address == before
+
+
+@pytest.mark.parametrize(
+    ("operator", "text", "wanted"),
+    [
+        (UnicodeNormalize(), "cafÃ© &amp; ﬁne", "café & fine"),
+        (UnicodeNormalize(), "e\u0301", "é"),
+        (UnicodeNormalize(form="NFD"), "é", "e\u0301"),
+        (UnicodeNormalize(form="NFKC", repair=False), "Ⅳ ①", "IV 1"),
+        (UnicodeNormalize(repair=False, form="none"), "cafÃ©", "cafÃ©"),
+        (UnicodeNormalize(), "“q” ＡＢＣ", "“q” ABC"),
+        (UnicodeNormalize(uncurl_quotes=True, keep_widths=True), "“q” ＡＢＣ", '"q" ＡＢＣ'),
+        (UnicodeNormalize(), "a\r\nb\x00\x1b[31mc", "a\nbc"),
+    ],
+)
+def test_examples(operator, text, wanted):
+    assert changed(operator, text, "", "plain and simple words.") == [wanted, "", "plain and simple words."]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+def test_the_column_keeps_its_type(kind):
+    assert UnicodeNormalize().apply(batch_of("text", None, kind=kind)).schema.field("text").type == kind

@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,8 @@ def put(path: Path, text: str | bytes) -> Path:
         ('{"a":"\\u65e5\\ud83d\\ude00\\u0000"}\n', [{"a": "日😀\0"}]),
         ('{"a":null,"b":1}\n', [{"a": None, "b": 1}]),
         ('{"b":[]}\n{"b":[1,null]}\n{}\n', [{"b": []}, {"b": [1, None]}, {"b": None}]),
-        ('{"o":{"x":1}}\n{"o":{"y":"s"}}\n', [{"o": {"x": 1, "y": None}}, {"o": {"x": None, "y": "s"}}]),
+        ('{"o":{"x":1}}\n{"o":{"y":"s"}}\n', [{"o": '{"x":1}'}, {"o": '{"y":"s"}'}]),
+        ('{"o":{"x":1,"y":null}}\n{"o":{"x":null,"y":"s"}}\n', [{"o": {"x": 1, "y": None}}, {"o": {"x": None, "y": "s"}}]),
         ('{"a":true}', [{"a": True}]),
         ("", []),
         ("\n\n", []),
@@ -69,31 +71,49 @@ def test_files_are_known_by_their_ending(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"not json", "not JSON: Invalid value."),
-        (b'{"a":1', "not JSON: Missing a comma"),
+        (b"not json", "not JSON: Expecting value at character 1"),
+        (b'{"a":1', "not JSON: Expecting ',' delimiter at character 7"),
         (b"[1]", "not a JSON object"),
         (b"17", "not a JSON object"),
         (b'{"a":1}{"a":2}', "not exactly one JSON object on the line"),
-        (b'{"a":1} x', "not JSON: Invalid value."),
-        (b'{"a":"x"}', "column a should be number but is string; name it"),
-        (b'{"a":1.5}', "1.5 is not int64; name it"),
+        (b'{"a":1} x', "not exactly one JSON object on the line"),
+        (b'{"a":1},', "a comma follows the object"),
+        (b"null", "not a JSON object"),
+        (b'{"a":1} null', "not exactly one JSON object on the line"),
+        (b'{"a":9223372036854775808}', "9223372036854775808 is not int64"),
+        (b'{"f":9007199254740993}', "column f: 9007199254740993 is not exactly a double"),
+        (b'{"f":0.12345678901234567891}', "column f: 0.12345678901234567891 is not exactly a double"),
+        (b'{"f":1e400}', "column f: 1e400 is not exactly a double"),
+        (b'{"f":1e-400}', "column f: 1e-400 is not exactly a double"),
+        (b'{"fs":[1.5,9007199254740993]}', "column fs[]: 9007199254740993 is not exactly a double"),
+        (b'{"a":NaN}', "nan is not int64"),
+        (b'{"a":"x"}', "column a should be number but is string; declare"),
+        (b'{"a":1.5}', "1.5 is not int64; declare"),
         (b'{"a":99999999999999999999}', "99999999999999999999 is not int64"),
         (b'{"o":{"x":"s"}}', "column o.x should be number but is string"),
         (b'{"l":[1]}', "column l[] should be string but is number"),
-        (b'{"new":1}', "field new is not among the columns, which were learnt from a sample"),
+        (b'{"new":1}', "field new is not among the columns, which were learned from a sample"),
         (b'{"o":{"new":1}}', "field o.new is not among the columns"),
         (b'{"s":"\xff"}', "not valid UTF-8"),
         (b'{"s":"\\ud800"}', "surrogate pair"),
-        (b'{"a":1,"a":2}', "specified twice"),
-        (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "column a should be number but is array"),
+        (b'{"a":1,"a":2}', "two members of the same name"),
+        (b'{"a":' + b"[" * 500 + b"]" * 500 + b"}", "column a should be number but is array"),
+        (b'{"a":' + b"[" * 10000 + b"]" * 10000 + b"}", "nested too deeply"),
     ],
 )
 def test_a_bad_line_goes_aside_with_its_place_and_reason(tmp_path: Path, line: bytes, reason: str) -> None:
-    good = [b'{"a":%d,"s":"x","o":{"x":1},"l":["y"]}' % i for i in range(100)]
+    good = [b'{"a":%d,"s":"x","o":{"x":1},"l":["y"],"f":1.5,"fs":[0.1]}' % i for i in range(100)]
     path = put(tmp_path / "x.jsonl", b"\n".join([*good[:50], line, *good[50:]]))
     files = reader(path).files()
     schema = pa.schema(
-        [("a", pa.int64()), ("s", pa.string()), ("o", pa.struct([("x", pa.int64())])), ("l", pa.list_(pa.string()))]
+        [
+            ("a", pa.int64()),
+            ("s", pa.string()),
+            ("o", pa.struct([("x", pa.int64())])),
+            ("l", pa.list_(pa.string())),
+            ("f", pa.float64()),
+            ("fs", pa.list_(pa.float64())),
+        ]
     )
     bad = Bad()
     fragment = reader(path).fragments(files[0], 1 << 20)[0]
@@ -144,8 +164,8 @@ def test_an_array_longer_than_a_block_is_streamed(tmp_path: Path) -> None:
 def test_types_may_be_given_and_values_kept_as_json(tmp_path: Path) -> None:
     text = '{"n":1,"t":"2024-01-01T00:00:00Z","m":{"x":[1]}}\n{"m":"s"}\n{"m":null}\n'
     table = read(reader(put(tmp_path / "x.jsonl", text), schema={"n": "double", "t": "timestamp[us, tz=UTC]", "m": "json"}))
-    assert table.schema.types == [pa.float64(), pa.timestamp("us", "UTC"), pa.string()]
-    assert table.column("m").to_pylist() == ['{"x": [1]}', '"s"', None]
+    assert table.schema.types == [pa.float64(), pa.timestamp("us", "UTC"), pa.json_(pa.string())]
+    assert table.column("m").to_pylist() == ['{"x":[1]}', '"s"', None]
 
 
 def test_columns_are_projected_and_other_fields_may_be_anything(tmp_path: Path) -> None:
@@ -174,11 +194,157 @@ def test_files_that_disagree_name_each_other(tmp_path: Path) -> None:
     assert len(bad.records) == 1
 
 
-def test_objects_that_are_always_empty_ask_for_a_type(tmp_path: Path) -> None:
-    path = put(tmp_path / "x.jsonl", '{"a":1,"m":{}}\n')
-    with pytest.raises(InputError, match="Column m holds objects without any field"):
-        read(reader(path))
-    assert read(reader(path, schema={"m": "json"})).to_pydict() == {"m": ["{}"], "a": [1]}
+EXACT = (
+    '{"x": 1.10, "x": [0.1234567890123456789, 1e400], "": {}}',
+    "{}",
+    '[1, "\\u00e9", null]',
+    '"é"',
+    "-0",
+    "123456789012345678901234567890",
+    "true",
+)
+
+
+def test_json_values_come_out_as_they_went_in_to_the_byte(tmp_path: Path) -> None:
+    lines = "".join(f'{{"id":{i},"v":{value},"t":"x"}}\n' for i, value in enumerate(EXACT))
+    table = read(reader(put(tmp_path / "x.jsonl", lines), schema={"v": "json"}))
+    assert table.column("v").to_pylist() == list(EXACT)
+    write(JsonWriter(path=str(tmp_path / "out")), table.select(["id", "v", "t"]))
+    assert (tmp_path / "out" / "00000-000.jsonl").read_text() == lines
+
+
+def test_the_type_text_takes_any_value_without_quotes_or_other_numbers(tmp_path: Path) -> None:
+    lines = "".join(f'{{"v":{value}}}\n' for value in (*EXACT, "null", '"1.10"', "1.10"))
+    table = read(reader(put(tmp_path / "x.jsonl", lines), schema={"v": "text"}))
+    assert table.schema.types == [pa.string()]
+    assert table.column("v").to_pylist() == [*EXACT[:3], "é", *EXACT[4:], None, "1.10", "1.10"]
+
+
+def test_a_column_whose_type_differs_between_files_is_read_by_declaring_it(tmp_path: Path) -> None:
+    put(tmp_path / "1.jsonl", '{"a":1}\n{"a":18446744073709551616}\n')
+    put(tmp_path / "2.jsonl", '{"a":"x"}\n{"a":{"b":1.0}}\n')
+    assert read(reader(tmp_path, schema={"a": "text"})).to_pydict() == {"a": ["1", "18446744073709551616", "x", '{"b":1.0}']}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "-9223372036854775808"], pa.int64()),
+        (["18446744073709551615", "1"], pa.uint64()),
+        (["18446744073709551615", "-1"], "json"),
+        (["18446744073709551616"], "json"),
+        (["9007199254740992", "1.5"], pa.float64()),
+        (["9007199254740993", "1.5"], "json"),
+        (["1.5", "1e400"], "json"),
+        (["1e-400"], "json"),
+        (["0.1234567890123456789"], "json"),
+        (["0.12345678901234568", "1e300"], pa.float64()),
+        (["{}", "{}"], "json"),
+        (['{"a":1}', '{"a":null}'], pa.struct([("a", pa.int64())])),
+        (['{"a":1}', "{}"], "json"),
+        (['{"a":1}', '{"b":1}'], "json"),
+        (['[{"a":1}]', '[{"a":1},{"a":2,"b":3}]'], "json"),
+        (['{"":1}'], "json"),
+        (['{"a":9007199254740993}', '{"a":1.5}'], "json"),
+        (['{"a":1}', '{"a":"x"}'], "json"),
+        (['{"a":1}', "[1]"], "json"),
+        (["[1]", '["x"]'], "json"),
+        (["[" * 40 + "]" * 40], "json"),
+        (["[" * 30 + "]" * 30, "[]"], "deep"),
+        (["[]", "[null]", "null"], pa.list_(pa.string())),
+        (['"2024-01-01"'], pa.string()),
+        (["null"], pa.string()),
+    ],
+)
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_type_is_learned_only_if_every_value_survives_it(
+    tmp_path: Path, values: list[str], kind: pa.DataType | str, files: int
+) -> None:
+    for number in range(files):
+        mine = values[number::files]
+        put(tmp_path / f"{number}.jsonl", "".join(f'{{"v":{value}}}\n' for value in mine) or '{"v":null}\n')
+    source = reader(tmp_path)
+    learned = source.schema(source.files()).field("v").type
+    if kind == "json":
+        assert learned == pa.json_(pa.string())
+        assert sorted(filter(None, read(source).column("v").to_pylist())) == sorted(values)
+    elif kind != "deep":
+        assert learned == kind
+    bad = Bad()
+    assert read(source, bad).num_rows == max(len(values), files)
+    assert bad.records == []
+
+
+def test_keys_of_their_own_cost_no_memory(tmp_path: Path) -> None:
+    text = "".join(f'{{"id":{i},"scores":{{"user{i}":{i}}}}}\n' for i in range(100_000))
+    table = read(reader(put(tmp_path / "x.jsonl", text)))
+    assert table.nbytes < 3 * len(text)
+    write(JsonWriter(path=str(tmp_path / "out")), table)
+    assert (tmp_path / "out" / "00000-000.jsonl").read_text() == text
+
+
+def test_a_row_that_is_nested_too_deeply_fails_alone(tmp_path: Path) -> None:
+    lines = [f'{{"id":{i},"thread":{{"text":"t","replies":[]}}}}' for i in range(1000)]
+    lines.insert(500, '{"id":-1,"thread":' + '{"text":"t","replies":[' * 500 + "]}" * 500 + "}")
+    bad = Bad()
+    table = read(reader(put(tmp_path / "x.jsonl", "\n".join(lines))), bad)
+    assert table.column("id").to_pylist() == list(range(1000))
+    assert table.column("thread").to_pylist()[0] == {"text": "t", "replies": []}
+    assert len(bad.records) == 1
+
+
+@pytest.mark.parametrize("depth", [200, 300, 100_000])
+def test_json_text_is_limited_in_depth(tmp_path: Path, depth: int) -> None:
+    bad = Bad()
+    text = '{"a":1,"v":' + "[" * depth + "]" * depth + '}\n{"a":2,"v":0}\n'
+    table = read(reader(put(tmp_path / "x.jsonl", text), schema={"v": "json"}), bad)
+    assert table.column("a").to_pylist() == ([1, 2] if depth == 200 else [2])
+    assert all("nested too deeply" in reason for reason in bad.reasons)
+
+
+@pytest.mark.parametrize("kind", ["json", "text", None])
+@pytest.mark.parametrize("line", ['{"v":"a\\ud83d","t":"b"}', '{"v":{"k":"\\uDE00"},"t":"b"}', '{"v":1,"t":"\\ud83d\\ud83d"}'])
+def test_a_lone_surrogate_fails_its_row_or_is_replaced_on_request(tmp_path: Path, line: str, kind: str | None) -> None:
+    schema = {"v": kind or "json"} if kind else {}
+    good = '{"v":"\\ud83d\\ude00","t":"\\\\ud83d"}' if "{" not in line[1:] else '{"v":{"k":"x"},"t":"b"}'
+    path = put(tmp_path / "x.jsonl", f"{good}\n{line}\n{good}\n")
+    bad = Bad()
+    assert read(reader(path, schema=schema or {"v": "json"}), bad).num_rows == 2
+    assert len(bad.records) == 1
+    assert "half of a surrogate pair" in bad.reasons[0] or "surrogate" in bad.reasons[0]
+    bad = Bad()
+    table = read(reader(path, schema=schema or {"v": "json"}, surrogates="replace"), bad)
+    assert (table.num_rows, bad.records) == (3, [])
+    write(JsonWriter(path=str(tmp_path / "out")), table)
+    rows = [json.loads(row) for row in (tmp_path / "out" / "00000-000.jsonl").read_text().splitlines()]
+    assert "\ufffd" in json.dumps(rows[1], ensure_ascii=False).replace("\\\\ufffd", "\ufffd")
+
+
+@pytest.mark.parametrize(
+    "text", ['null\n{"a":1}\n', '{"a":1}\nnull', '{"a":1}\nnull\n{"a":1}', '{"a":1}\n \tnull \n', "null\n"]
+)
+def test_a_line_that_is_null_is_a_bad_record(tmp_path: Path, text: str) -> None:
+    bad = Bad()
+    table = read(reader(put(tmp_path / "x.jsonl", text), schema={"a": "int64"}), bad)
+    assert table.column("a").to_pylist() == [1] * text.count("{")
+    assert [reason.rsplit(": ", 1)[1] for reason in bad.reasons] == ["not a JSON object"]
+
+
+def test_null_in_arrays_is_a_value_or_a_bad_record(tmp_path: Path) -> None:
+    bad = Bad()
+    path = put(tmp_path / "x.json", '[null,{"a":[null,1]},{"a":[null]},{"a":null},null]')
+    assert read(reader(path), bad).to_pydict() == {"a": [[None, 1], [None], None]}
+    assert len(bad.records) == 2
+
+
+def test_many_bad_lines_are_read_line_by_line_but_quickly(tmp_path: Path) -> None:
+    lines = "".join(f'{{"id":{i},"v":{chr(34) + "x" + chr(34) if i % 2 else i}}}\n' for i in range(30_000))
+    path = put(tmp_path / "x.jsonl", lines)
+    bad = Bad()
+    began = time.perf_counter()
+    assert read(reader(path), bad).num_rows == 15_000
+    assert time.perf_counter() - began < 10
+    assert len(bad.records) == 15_000
 
 
 def test_a_field_outside_of_the_sample_is_never_lost_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

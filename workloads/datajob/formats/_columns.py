@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -55,6 +55,26 @@ def rebuilt(kind: Any, leaf: Callable[[Any], Any]) -> Any:
     if t.is_list(kind) or t.is_large_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
         return pa.list_(rebuilt(kind.value_type, leaf))
     return leaf(kind)
+
+
+def leaves(array: Any) -> Iterator[Any]:
+    """The arrays of plain values inside of a nested one; of extension types, their storage."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        yield from leaves(array.storage)
+    elif t.is_map(kind):
+        yield from leaves(array.keys)
+        yield from leaves(array.items)
+    elif t.is_struct(kind):
+        for part in array.flatten():
+            yield from leaves(part)
+    elif t.is_nested(kind):
+        yield from leaves(array.flatten())
+    else:
+        yield array
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

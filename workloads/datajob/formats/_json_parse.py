@@ -1,13 +1,16 @@
-"""JSON lines to Arrow: a block at a time, and line by line only where a block holds a bad one."""
+"""JSON lines to Arrow: a block at a time by pyarrow. The lines of a block that holds a bad one are looked at in Python."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from datajob.formats._columns import leaves
+from datajob.formats._json_check import ADVICE, LineCheck
+from datajob.formats._json_values import RawKind, with_values_as_text, without_lone_surrogates
 from datajob.formats._lines import Block
 
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 PARSE_BYTES = 4 << 20
 """pyarrow parses in pieces of this size, twice as fast as in one of 64 MB."""
+_NULL = re.compile(rb"(?:\A|[\n}])[ \t\r\n]*null\b")
+_ROUNDS_FROM = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""By its bits, the size from which on a floating-point type does not hold every integer."""
 
 OnBadLine = Callable[[Block, str], None]
 """Called with a bad line and the reason."""
@@ -23,25 +29,50 @@ OnBadLine = Callable[[Block, str], None]
 class JsonParser:
     """Parses blocks of JSON lines to tables of `schema`.
 
-    `others` says what becomes of fields outside of the schema; `as_text` are columns whose value is kept as JSON text.
+    `others` says what becomes of fields outside of the schema; `raw` are columns whose value is kept as text.
     """
 
-    def __init__(self, schema: pa.Schema, others: Literal["error", "ignore", "infer"], as_text: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        others: Literal["error", "ignore", "infer"],
+        raw: Mapping[str, RawKind],
+        replace_surrogates: bool = False,
+    ) -> None:
+        import pyarrow as pa
         import pyarrow.json
 
         self.schema = schema
-        self._as_text = as_text
-        self._options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=others)
+        self.raw = raw
+        self.replace_surrogates = replace_surrogates
+        storage = pa.schema([(field.name, pa.string() if field.name in raw else field.type) for field in schema])
+        self._options = pyarrow.json.ParseOptions(explicit_schema=storage, unexpected_field_behavior=others)
+        self._check = LineCheck(storage, others != "error")
+        self._long_fraction = long_fraction(storage)
 
     def parse(self, data: bytes) -> pa.Table:
         """All rows of a block. Raises ValueError (ArrowInvalid is one) when any of its lines is bad."""
+        return self._parsed(self.prepared(data), exact=True)
+
+    def unchecked(self, data: bytes) -> pa.Table:
+        """All rows of a block, doubles rounded. Raises ValueError when any of its lines is bad."""
+        return self._parsed(self.prepared(data), exact=False)
+
+    def prepared(self, data: bytes) -> bytes:
+        """Lines as pyarrow takes them, with raw values as strings. Raises ValueError for what would not survive that."""
+        if not data.isascii():
+            check_utf8(data)
+        if self.replace_surrogates and b"\\ud" in data.lower():
+            data = without_lone_surrogates(data.decode()).encode()
+        return with_values_as_text(data, self.raw) if self.raw else data
+
+    def _parsed(self, data: bytes, exact: bool) -> pa.Table:
         import pyarrow as pa
 
-        _check_utf8(data)
-        if self._as_text:
-            data = b"".join(_values_as_text(line, self._as_text) for line in data.split(b"\n") if line.strip())
         if not data:
             return self.schema.empty_table()
+        if b"null" in data and _NULL.search(data):  # pyarrow crashes on a line `null`
+            raise ValueError("not a JSON object")
         try:
             table = self._parse(data, PARSE_BYTES)
         except pa.ArrowInvalid as error:
@@ -52,6 +83,15 @@ class JsonParser:
             lines = sum(1 for line in data.split(b"\n") if line and not line.isspace())
             if table.num_rows != lines:
                 raise ValueError("not exactly one JSON object on the line")
+        if exact and may_be_inexact(data, table, self._long_fraction):
+            raise ValueError("a number may not be exactly a double")
+        return self._typed(table)
+
+    def _typed(self, table: pa.Table) -> pa.Table:
+        for name, kind in self.raw.items():
+            at = table.schema.get_field_index(name)
+            if kind == "json" and at >= 0 and name in self.schema.names:
+                table = table.set_column(at, name, table.column(at).cast(self.schema.field(name).type))
         return table
 
     def _parse(self, data: bytes, block_bytes: int) -> pa.Table:
@@ -62,46 +102,76 @@ class JsonParser:
         return pyarrow.json.read_json(pa.BufferReader(data), read_options=options, parse_options=self._options)
 
     def tables(self, block: Block, on_bad: OnBadLine) -> Iterator[pa.Table]:
-        """The rows of the good lines of a block, in order; a block with a bad line is halved until the line stands alone."""
+        """The rows of the good lines of a block, in order."""
         import pyarrow as pa
 
-        data = block.data
         try:
-            table = self.parse(data)
-        except (pa.ArrowException, ValueError, RecursionError) as error:
-            cut = data.find(b"\n", len(data) // 2, len(data) - 1) + 1 or data.rfind(b"\n", 0, len(data) // 2) + 1
-            if not cut:
-                on_bad(block, self._reason(error, data))
-                return
-            passed = cut if block.unit == "byte" else data.count(b"\n", 0, cut)
-            yield from self.tables(replace(block, data=data[:cut]), on_bad)
-            yield from self.tables(replace(block, data=data[cut:], offset=block.offset + passed), on_bad)
+            table = self.parse(block.data)
+        except (pa.ArrowException, ValueError, RecursionError):
+            yield from self._good_lines(block, on_bad)
         else:
             if table.num_rows:
                 yield table
 
-    def _reason(self, error: BaseException, line: bytes) -> str:
-        text = re.sub(r"^JSON parse error: | in row 0$", "", " ".join(str(error).split()))
-        if isinstance(error, RecursionError):
-            return "nested too deeply"
-        if text == "unexpected field":
-            return f"{_unknown_field(line, self.schema)} is not among the columns, which were learnt from a sample; {_ADVICE}"
-        if match := re.match(r"Column\(/?(.*)\) changed from (\w+) to (\w+)", text):
-            column = match[1].replace("/", ".").replace(".[]", "[]")
-            return f"column {column} should be {match[2]} but is {match[3]}; {_ADVICE}" if column else "not a JSON object"
-        if match := re.match(r"Failed to convert JSON to (.*), couldn't parse:\s?(.*)", text):
-            return f"{match[2][:200]} is not {match[1]}; {_ADVICE}"
-        return text if text.startswith("not ") else f"not JSON: {text[:500]}"
+    def _good_lines(self, block: Block, on_bad: OnBadLine) -> Iterator[pa.Table]:
+        good: list[tuple[Block, bytes]] = []
+        for line in _lines(block):
+            try:
+                prepared = self.prepared(line.data)
+                problem = self._check(prepared)
+            except (ValueError, RecursionError) as error:
+                problem = reason(error)
+            if problem:
+                on_bad(line, problem)
+            else:
+                good.append((line, prepared))
+        yield from self._sure(good, on_bad)
+
+    def _sure(self, lines: list[tuple[Block, bytes]], on_bad: OnBadLine) -> Iterator[pa.Table]:
+        """The rows of lines in which LineCheck found nothing; halved while pyarrow finds something all the same."""
+        import pyarrow as pa
+
+        if not lines:
+            return
+        try:
+            table = self._parsed(b"\n".join(prepared for _, prepared in lines), exact=False)
+        except (pa.ArrowException, ValueError) as error:
+            if len(lines) == 1:
+                on_bad(lines[0][0], reason(error))
+                return
+            half = len(lines) // 2
+            yield from self._sure(lines[:half], on_bad)
+            yield from self._sure(lines[half:], on_bad)
+        else:
+            yield table
 
 
-_ADVICE = "name it with its type in `schema`, or list what to read in `columns`"
+def _lines(block: Block) -> Iterator[Block]:
+    """The lines of a block that are not blank."""
+    offset = block.offset
+    for line in block.data.split(b"\n"):
+        if line and not line.isspace():
+            yield replace(block, data=line, offset=offset)
+        offset += len(line) + 1 if block.unit == "byte" else 1
 
 
-def _check_utf8(data: bytes) -> None:
+def reason(error: BaseException) -> str:
+    """Why a line was refused, as a sentence's end."""
+    text = re.sub(r"^JSON parse error: | in row \d+$", "", " ".join(str(error).split()))
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if match := re.match(r"Column\(/?(.*)\) changed from (\w+) to (\w+)", text):
+        column = match[1].replace("/", ".").replace(".[]", "[]")
+        return f"column {column} should be {match[2]} but is {match[3]}; {ADVICE}" if column else "not a JSON object"
+    if match := re.match(r"Failed to convert JSON to (.*), couldn't parse:\s?(.*)", text):
+        return f"{match[2][:200]} is not {match[1]}; {ADVICE}"
+    return text if text.startswith(("not ", "nested ", "contains ")) else f"not JSON: {text[:500]}"
+
+
+def check_utf8(data: bytes) -> None:
+    """Raises ValueError unless `data` is valid UTF-8."""
     import pyarrow as pa
 
-    if data.isascii():
-        return
     ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
     whole: Any = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(data)])
     try:
@@ -110,29 +180,51 @@ def _check_utf8(data: bytes) -> None:
         raise ValueError("not valid UTF-8") from error
 
 
-def _values_as_text(line: bytes, columns: tuple[str, ...]) -> bytes:
-    row = json.loads(line)
-    if not isinstance(row, dict):
-        raise ValueError("not a JSON object")
-    for column in columns:
-        if row.get(column) is not None:
-            row[column] = json.dumps(row[column], ensure_ascii=False)
-    return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-
-
-def _unknown_field(line: bytes, schema: pa.Schema) -> str:
+def matches(pattern: str, data: bytes) -> bool:
+    """Whether a regular expression of RE2 occurs in `data`."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    def first(value: Any, kind: Any, where: str) -> str | None:
-        if isinstance(value, list) and pa.types.is_list(kind):
-            return next(filter(None, (first(item, kind.value_type, f"{where}[]") for item in value)), None)
-        if not isinstance(value, dict) or not pa.types.is_struct(kind):
-            return None
-        known = {field.name: field.type for field in kind}
-        inner = ((key, f"{where}.{key}".lstrip(".")) for key in value)
-        return next(filter(None, (first(value[k], known[k], at) if k in known else f"field {at}" for k, at in inner)), None)
+    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    whole: Any = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(data)])
+    return bool(pc.match_substring_regex(whole, pattern)[0].as_py())
 
-    try:
-        return first(json.loads(line), pa.struct(list(schema)), "") or "a field"
-    except (ValueError, RecursionError):
-        return "a field"
+
+def may_be_inexact(data: bytes, table: pa.Table, pattern: str | None) -> bool:
+    """Whether a double may differ from the number in the file: only then the lines have to be looked at."""
+    return any(map(_is_large, table.columns)) or (pattern is not None and matches(pattern, data))
+
+
+def long_fraction(schema: Any) -> str | None:
+    """What a number in a column of doubles looks like that has more than 17 digits, or is nearly zero."""
+    names: set[str] = set()
+    lists = [_doubles(field.type, field.name, names) for field in schema]
+    if not names and not any(lists):
+        return None
+    keys = [re.escape(json.dumps(name, ensure_ascii=False)) for name in sorted(names)]
+    starts = [*(rf"{key}\s*:" for key in keys), r'\\[^"]*"\s*:', *([r"[\[,]"] if any(lists) else [])]
+    return rf"(?:{'|'.join(starts)})\s*-?(?:0?\.?0*[1-9](?:[0-9]{{17}}|[0-9.]{{18}})|[0-9.]+[eE]-[0-9]{{3}})"
+
+
+def _doubles(kind: Any, name: str, names: set[str]) -> bool:
+    """Collect the names of members that are doubles; True when there are doubles in lists."""
+    import pyarrow.types as t
+
+    if t.is_floating(kind):
+        names.add(name)
+    if t.is_struct(kind):
+        return True in [_doubles(field.type, field.name, names) for field in kind]
+    if t.is_list(kind) or t.is_fixed_size_list(kind):
+        return t.is_floating(kind.value_type) or _doubles(kind.value_type, name, names)
+    return _doubles(kind.item_type, "value", names) if t.is_map(kind) else False
+
+
+def _is_large(column: Any) -> bool:
+    """Whether a double in a column, or inside of it, is so large that integers of its size are rounded."""
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    if not (t.is_floating(column.type) or t.is_nested(column.type)):
+        return False
+    found = (leaf for chunk in column.chunks for leaf in leaves(chunk) if t.is_floating(leaf.type))
+    return any(pc.any(pc.greater_equal(pc.abs(leaf), _ROUNDS_FROM[leaf.type.bit_width])).as_py() for leaf in found)

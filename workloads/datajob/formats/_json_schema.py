@@ -1,16 +1,15 @@
-"""The columns of JSON files, learnt from samples: everything when there is little, else head, middle and tail."""
+"""The columns of JSON files, learned from samples: everything when there is little, else head, middle and tail."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError
 from datajob.formats._columns import rebuilt, unite
 from datajob.formats._compression import codec_of
+from datajob.formats._json_check import ADVICE
+from datajob.formats._json_learn import FileLearner, Learned, joined
 from datajob.formats._json_parse import JsonParser
 from datajob.formats._lines import Block
 from datajob.formats.base import InputFile
@@ -32,22 +31,27 @@ Blocks = Callable[[InputFile, int, int, int], Iterator[Block]]
 """Reads the lines that begin in a byte range of a file, in blocks of a size."""
 
 
-def learn_schema(files: Sequence[InputFile], parser: JsonParser, blocks: Blocks) -> pa.Schema:
-    """The columns of `files`. Strings stay strings, whatever they look like; what is null everywhere becomes a string.
+def learn_schema(files: Sequence[InputFile], declared: JsonParser, blocks: Blocks) -> pa.Schema:
+    """The columns of `files`, without those that are `declared`. A type is learned only if every value survives it.
 
-    A few values of another type within a file do not count: they are bad records when they are read. Raises InputError
-    when whole files disagree.
+    Strings stay strings, whatever they look like; what is null everywhere becomes a string. A column of objects whose
+    keys differ, or of numbers that no type holds, becomes JSON text. A few values of another type within a file do not
+    count: they are bad records when they are read. Raises InputError when whole files disagree.
     """
     step = max(1.0, len(files) / SAMPLE_FILES)
     chosen = [files[int(i * step)] for i in range(min(len(files), SAMPLE_FILES))]
     total = sum(file.size * (EXPANSION if codec_of(file.path) else 1) for file in files)
     share = None if total <= SAMPLE_BYTES and len(chosen) == len(files) else SAMPLE_BYTES // len(chosen)
 
-    def one(file: InputFile) -> pa.Schema:
-        return _schema_of(_sampled(file, share, blocks), parser)
+    def one(file: InputFile) -> Learned:
+        learner = FileLearner(declared)
+        for block in _sampled(file, share, blocks):
+            learner.add(block.data)
+        return learner.learned()
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return _finished(unite(dict(zip((file.path for file in chosen), pool.map(one, chosen), strict=True))))
+        found = dict(zip((file.path for file in chosen), pool.map(one, chosen), strict=True))
+    return _finished(unite(_with_json(found), f"Otherwise, {ADVICE}."))
 
 
 def _sampled(file: InputFile, share: int | None, blocks: Blocks) -> Iterator[Block]:
@@ -62,47 +66,25 @@ def _sampled(file: InputFile, share: int | None, blocks: Blocks) -> Iterator[Blo
         yield from blocks(file, start, min(file.size, start + piece), piece)
 
 
-def _schema_of(blocks: Iterator[Block], parser: JsonParser) -> pa.Schema:
-    """The columns of one file, each with the type that most of its values have (or one that holds all of them)."""
+def _with_json(found: Mapping[str, Learned]) -> dict[str, pa.Schema]:
+    """The files' columns, those as JSON text in every file that only JSON text holds for all files."""
     import pyarrow as pa
 
-    seen: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
-    for block in blocks:
-        for table in parser.tables(block, lambda line, reason: None):
-            for field, column in zip(table.schema, table.columns, strict=True):
-                with suppress(RecursionError):  # nested too deeply to be a column; the records will say so when they are read
-                    kind = field.type if field.name in parser.schema.names else rebuilt(field.type, _times_as_text)
-                    seen[field.name][kind] += table.num_rows - column.null_count
-    return pa.schema([(name, _most(kinds)) for name, kinds in seen.items()])
-
-
-def _most(kinds: dict[Any, int]) -> pa.DataType:
-    import pyarrow as pa
-
-    result: Any
-    result, *others = sorted(kinds, key=lambda kind: -kinds[kind])
-    for other in others:
-        with suppress(pa.ArrowException):
-            pair = [pa.schema([("", result)]), pa.schema([("", other)])]
-            result = pa.unify_schemas(pair, promote_options="permissive").field(0).type
-    most: pa.DataType = result
-    return most
-
-
-def _times_as_text(kind: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.string() if pa.types.is_temporal(kind) else kind
+    large = {name for learned in found.values() for name in learned.large}
+    negative = {name for learned in found.values() for name in learned.negative}
+    united: dict[str, Any] = {}
+    for learned in found.values():
+        for name, kind in learned.kinds.items():
+            united[name] = joined(united.get(name, kind), kind, name in large, name in negative)
+    everywhere = (pa.json_(pa.string()), pa.uint64())
+    return {
+        path: pa.schema([(name, united[name] if united[name] in everywhere else kind) for name, kind in learned.kinds.items()])
+        for path, learned in found.items()
+    }
 
 
 def _finished(schema: pa.Schema) -> pa.Schema:
-    """Strings for what was null everywhere. Raises InputError for objects without any field."""
+    """Strings for what was null everywhere."""
     import pyarrow as pa
 
-    for field in schema:
-        if "struct<>" in str(field.type):
-            raise InputError(
-                f"Column {field.name} holds objects without any field in all that was sampled ({field.type}): name its "
-                f"type in `schema`, such as `{field.name}: json` to keep their text, or leave it out by `columns`."
-            )
     return pa.schema([(f.name, rebuilt(f.type, lambda kind: pa.string() if pa.types.is_null(kind) else kind)) for f in schema])

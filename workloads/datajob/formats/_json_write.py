@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
 import json
-import math
 import warnings
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
+
+from datajob.formats._json_values import is_json
+from datajob.formats._plain_values import json_column, json_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ class JsonEncoder:
     """Writes tables as JSON lines to a stream, compressed as one of ENDINGS says.
 
     What JSON lacks becomes what it has: times ISO 8601 (UTC where they have a zone), durations seconds, bytes
-    base64, NaN and infinity null.
+    base64, NaN and infinity null. The text of columns of type JSON is written as it is.
     """
 
     held = 0
@@ -37,22 +37,24 @@ class JsonEncoder:
     def write(self, table: pa.Table) -> None:
         """One line per row."""
         import duckdb
-
-        try:
-            for lines in self._lines(table):
-                self._sink.write(_bytes_of(lines))
-        except (duckdb.Error, _NestedOddityError):
-            for row in _rows(table):
-                self._sink.write(json.dumps(plain(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-
-    def _lines(self, table: pa.Table) -> list[Any]:
         import pyarrow as pa
 
-        names = [f"c{i}" for i in range(table.num_columns)]
-        pairs = ("'" + name.replace("'", "''") + f"', c{i}" for i, name in enumerate(table.column_names))
-        ready = pa.table([json_column(column) for column in table.columns], names=names)
-        self._connection.register("batch", ready)
-        query = f"SELECT json_object({', '.join(pairs)})::VARCHAR || chr(10) AS line FROM batch"  # noqa: S608 (quoted above)
+        raw = [isinstance(kind, pa.JsonType) for kind in table.schema.types]
+        columns = [_valid(column) if is_raw else json_column(column) for column, is_raw in zip(table.columns, raw, strict=True)]
+        try:
+            if any(map(_is_odd, (column.type for column in columns))):
+                raise _OddTypeError
+            for lines in self._lines(table.column_names, columns, raw):
+                self._sink.write(_bytes_of(lines))
+        except (duckdb.Error, _OddTypeError):
+            for line in _slow_lines(table.column_names, columns, raw):
+                self._sink.write(line.encode() + b"\n")
+
+    def _lines(self, names: list[str], columns: list[Any], raw: list[bool]) -> list[Any]:
+        import pyarrow as pa
+
+        self._connection.register("batch", pa.table(columns, names=[f"c{i}" for i in range(len(columns))]))
+        query = f"SELECT {_object(names, raw)} || chr(10) AS line FROM batch"  # noqa: S608 (quoted there)
         found: list[Any] = self._connection.sql(query).to_arrow_table().column(0).chunks
         self._connection.unregister("batch")
         return found
@@ -66,18 +68,76 @@ class JsonEncoder:
         self._connection.close()
 
 
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+def _object(names: list[str], raw: list[bool]) -> str:
+    """SQL that makes the text of a row: runs of columns by DuckDB, JSON text between them as it is."""
+    runs: list[tuple[bool, list[int]]] = []
+    for i, is_raw in enumerate(raw):
+        if is_raw or not runs or runs[-1][0]:
+            runs.append((is_raw, []))
+        runs[-1][1].append(i)
+    if [is_raw for is_raw, _ in runs] == [False]:
+        return f"json_object({_pairs(names, runs[0][1])})::VARCHAR"
+    parts = []
+    for is_raw, columns in runs:
+        if is_raw:
+            key = json.dumps(names[columns[0]], ensure_ascii=False)
+            parts.append(f"{_quoted(key + ':')} || coalesce(c{columns[0]}, 'null')")
+        else:
+            parts.append(f"json_object({_pairs(names, columns)})::VARCHAR[2:-2]")
+    return "'{' || " + " || ',' || ".join(parts) + " || '}'"
 
 
-def _rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as dictionaries; of a key that is twice in a map the last one counts, as for readers of JSON."""
+def _pairs(names: list[str], columns: list[int]) -> str:
+    return ", ".join(f"{_quoted(names[i])}, c{i}" for i in columns)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+class _OddTypeError(Exception):
+    """DuckDB has no such type, or writes it as something else."""
+
+
+def _is_odd(kind: Any) -> bool:
+    """Whether DuckDB lacks a type: decimals of 256 bits, or members without a name or with names that differ by case alone."""
+    import pyarrow.types as t
+
+    if t.is_struct(kind):
+        names = {name.casefold() for name in kind.names}
+        return len(names) < kind.num_fields or not names or "" in names or any(_is_odd(field.type) for field in kind)
+    if t.is_map(kind):
+        return not t.is_string(kind.key_type) or _is_odd(kind.item_type)
+    if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
+        return _is_odd(kind.value_type)
+    return bool(t.is_decimal256(kind) or t.is_union(kind))
+
+
+def _slow_lines(names: list[str], columns: list[Any], raw: list[bool]) -> Iterator[str]:
+    """The rows in Python; of a key that is twice in a map the last one counts, as for readers of JSON."""
+    keys = [json.dumps(name, ensure_ascii=False) for name in names]
     with warnings.catch_warnings(action="ignore"):
-        rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="lossy")
-        return rows
+        values = [column.to_pylist(maps_as_pydicts="lossy") for column in columns]
+    for row in zip(*values, strict=True):
+        texts = (value if is_raw and value is not None else json_text(value) for value, is_raw in zip(row, raw, strict=True))
+        yield "{" + ",".join(f"{key}:{text}" for key, text in zip(keys, texts, strict=True)) + "}"
 
 
-class _NestedOddityError(Exception):
-    """A list, struct or map holds something that JSON lacks."""
+def _valid(column: Any) -> Any:
+    """The text of a column of JSON, each on one line; what is no JSON after all becomes a JSON string."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = column.cast(pa.string())
+    if pc.any(pc.match_substring_regex(texts, "[\r\n]")).as_py():
+        texts = pc.replace_substring_regex(texts, "[\r\n]", " ")  # white space: in strings they are escaped
+    odd = [i for i, text in enumerate(texts.to_pylist()) if text is not None and not is_json(text)]
+    if not odd:
+        return texts
+    values = texts.to_pylist()
+    for i in odd:
+        values[i] = json_text(values[i])
+    return pa.chunked_array([pa.array(values, pa.string())])
 
 
 def _bytes_of(texts: Any) -> pa.Buffer:
@@ -90,67 +150,6 @@ def _bytes_of(texts: Any) -> pa.Buffer:
     start = int.from_bytes(first, "little")
     bytes_of: pa.Buffer = data.slice(start, int.from_bytes(last, "little") - start)
     return bytes_of
-
-
-def json_column(column: Any) -> Any:
-    """A column with values that DuckDB writes as JSON. Raises _NestedOddityError."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.types as t
-
-    kind = column.type
-    if t.is_nested(kind):
-        if any(json_column(leaf) is not leaf for chunk in column.chunks for leaf in _leaves(chunk)):
-            raise _NestedOddityError
-        return column
-    if t.is_timestamp(kind) or t.is_date64(kind):
-        utc = column.cast(pa.timestamp(kind.unit, "UTC")) if t.is_timestamp(kind) and kind.tz else column
-        return pc.replace_substring(utc.cast(pa.string()), " ", "T")
-    if t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind):
-        return pa.chunked_array([pa.array(map(plain, column.to_pylist()), pa.string())])
-    if t.is_duration(kind):
-        return pc.divide(column.cast(pa.int64()).cast(pa.float64()), _PER_SECOND[kind.unit])
-    if t.is_float16(kind):
-        column = column.cast(pa.float32())
-    if t.is_floating(kind):
-        finite = pc.is_finite(column)
-        return column if pc.all(finite, min_count=0).as_py() else pc.if_else(finite, column, None)
-    return column
-
-
-def _leaves(array: Any) -> Iterator[Any]:
-    """The arrays of plain values inside of a nested one."""
-    import pyarrow.types as t
-
-    kind = array.type
-    if t.is_map(kind):
-        parts = [array.keys, array.items]
-    elif t.is_nested(kind):
-        flat = array.flatten()
-        parts = flat if t.is_struct(kind) else [flat]
-    else:
-        yield array
-        return
-    for part in parts:
-        yield from _leaves(part)
-
-
-def plain(value: Any) -> Any:
-    """A Python value as one that JSON has."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if isinstance(value, datetime.datetime):
-        naive = value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
-        return naive.isoformat(timespec="microseconds") + ("Z" if value.tzinfo else "")
-    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 class ByteSink(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob, SinkError
 from datajob.formats._columns import did_you_mean
-from datajob.formats._json_write import plain
+from datajob.formats._plain_values import plain
 from datajob.formats._tar_read import is_member, split_name
 
 if TYPE_CHECKING:

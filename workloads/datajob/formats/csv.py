@@ -15,8 +15,9 @@ from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._csv_parse import BLOCK_BYTES, CsvParser, inferred_types
 from datajob.formats._csv_records import Dialect
 from datajob.formats._csv_types import LARGE
-from datajob.formats._json_write import ENDINGS, compressed, json_column
+from datajob.formats._json_write import ENDINGS, compressed
 from datajob.formats._lines import BAD_TEXT, line_bytes, line_fragments
+from datajob.formats._plain_values import json_column
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.types import TypeName, arrow_type

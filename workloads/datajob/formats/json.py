@@ -12,6 +12,7 @@ from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._json_array import array_blocks, is_array
 from datajob.formats._json_parse import JsonParser
 from datajob.formats._json_schema import learn_schema
+from datajob.formats._json_values import RawKind
 from datajob.formats._json_write import ENDINGS, JsonEncoder
 from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments
 from datajob.formats._shards import FilesWriter
@@ -26,11 +27,18 @@ class JsonReader(ColumnsReader):
     """JSON lines (or arrays of objects), plain or compressed by gzip or zstd."""
 
     suffixes = tuple(f"{name}{ending}" for name in (".jsonl", ".json", ".ndjson") for ending in READ_ENDINGS)
-    types: dict[str, Literal["json"] | TypeName] = Field(
+    types: dict[str, RawKind | TypeName] = Field(
         default={},
         alias="schema",
-        description="Types of columns that are not to be learnt from a sample of the files, such as `score: double`; "
-        "`json` keeps whatever value there is as JSON text.",
+        description="Types of columns, such as `score: double`, instead of the types learned from a sample of the files. "
+        "`json` accepts any value and preserves its text exactly, including the spelling of numbers and repeated keys; "
+        "the JSON writer writes it back as the same value. `text` accepts any value as a string: strings as they are, other "
+        "values as JSON text.",
+    )
+    surrogates: Literal["fail", "replace"] = Field(
+        default="fail",
+        description="Handling of a lone surrogate such as `\\ud83d`, half of a character that no valid text contains: "
+        "`fail` fails the row, `replace` replaces it with U+FFFD.",
     )
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
@@ -49,11 +57,12 @@ class JsonReader(ColumnsReader):
         """
         import pyarrow as pa
 
-        given = pa.schema([(name, pa.string() if kind == "json" else arrow_type(kind)) for name, kind in self.types.items()])
+        given = pa.schema([(name, _declared(kind)) for name, kind in self.types.items()])
         if self.columns is not None and set(self.columns) <= set(given.names):
             return self._all_columns(given, files)
-        learnt = learn_schema(files, JsonParser(given, "infer", self._as_text()), _blocks)
-        rest = [field for field in learnt if field.name not in given.names]
+        raw: dict[str, RawKind] = {name: kind for name, kind in self.types.items() if kind in ("json", "text")}
+        learned = learn_schema(files, JsonParser(given, "infer", raw, self.surrogates == "replace"), _blocks)
+        rest = [field for field in learned if field.name not in given.names]
         return self._all_columns(pa.schema([*given, *rest]), files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
@@ -63,7 +72,8 @@ class JsonReader(ColumnsReader):
         path = fragment.file.path
         folders = {key for key, _ in fragment.file.partition}
         of_file = pa.schema([field for field in schema if field.name != self.include_path])
-        parser = JsonParser(of_file, "ignore" if self.columns else "error", self._as_text())
+        replace = self.surrogates == "replace"
+        parser = JsonParser(of_file, "ignore" if self.columns else "error", self._raw(of_file), replace)
 
         def bad(line: Block, reason: str) -> None:
             text = line.data[:BAD_TEXT].decode("utf-8", "backslashreplace").strip()
@@ -77,8 +87,22 @@ class JsonReader(ColumnsReader):
                 unset = [key for key in folders if key in table.column_names and table.column(key).null_count == len(table)]
                 yield conform(table.drop_columns(unset), schema, fragment, self)
 
-    def _as_text(self) -> tuple[str, ...]:
-        return tuple(name for name, kind in self.types.items() if kind == "json")
+    def _raw(self, schema: pa.Schema) -> dict[str, RawKind]:
+        """The columns that are kept as text."""
+        import pyarrow as pa
+
+        text: dict[str, RawKind] = {
+            name: "text" for name, kind in self.types.items() if kind == "text" and name in schema.names
+        }
+        return text | {field.name: "json" for field in schema if isinstance(field.type, pa.JsonType)}
+
+
+def _declared(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    if kind == "text":
+        return pa.string()
+    return pa.json_(pa.string()) if kind == "json" else arrow_type(kind)
 
 
 def _blocks(file: InputFile, start: int, end: int, block_bytes: int) -> Iterator[Block]:

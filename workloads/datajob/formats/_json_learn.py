@@ -1,0 +1,326 @@
+"""The columns of one JSON file, with a type for each that all of its values survive."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from datajob.formats._columns import leaves, rebuilt
+from datajob.formats._exact import common_type, survives_double
+from datajob.formats._json_check import kind_of, type_check
+from datajob.formats._json_parse import JsonParser, long_fraction, may_be_inexact
+from datajob.formats._json_values import MAX_DEPTH, MAX_TEXT_DEPTH, InexactNumber, RawKind, depth, parsed_line
+from datajob.formats._lines import Block
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FIRST_BYTES = 64 << 10
+"""The first piece of a sample. Pieces grow, so that objects with keys of their own are found before they cost memory."""
+GROWTH = 4
+LAST_BYTES = 4 << 20
+ATTEMPTS = 20
+"""How often a piece is parsed, each time with more columns as text, before its good lines have to do."""
+
+
+@dataclass
+class Learned:
+    """The columns of a file."""
+
+    kinds: dict[str, Any] = field(default_factory=dict)
+    large: set[str] = field(default_factory=set)
+    """Columns of integers that no double holds."""
+    negative: set[str] = field(default_factory=set)
+    """Columns of integers that no unsigned integer holds."""
+
+
+class FileLearner:
+    """Learns the columns of one file from pieces of it."""
+
+    def __init__(self, declared: JsonParser) -> None:
+        self._declared = declared
+        self._kinds: dict[str, Counter[Any]] = defaultdict(Counter)
+        self._json: set[str] = set()
+        self._changing: dict[str, Counter[str]] = {}
+        self._numbers: dict[str, set[Any]] = defaultdict(set)
+        self._large: set[str] = set()
+        self._negative: set[str] = set()
+        self._bytes = FIRST_BYTES
+
+    def add(self, data: bytes) -> None:
+        """Learn from whole lines."""
+        for piece in self._pieces(data):
+            self._add(_without_deep_lines(piece))
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        start = 0
+        while start < len(data):
+            end = data.find(b"\n", min(len(data), start + self._bytes)) + 1 or len(data)
+            yield data[start:end]
+            start, self._bytes = end, min(self._bytes * GROWTH, LAST_BYTES)
+
+    def _add(self, data: bytes) -> None:
+        import pyarrow as pa
+
+        for _ in range(ATTEMPTS):
+            parser = self._parser()
+            try:
+                self._learn(parser.unchecked(data), data, parser)
+                return
+            except (pa.ArrowException, ValueError, RecursionError) as error:
+                rest = self._found_out(data, parser, str(error))
+                if rest is None:
+                    break
+                data = rest
+        for table in parser.tables(Block(0, data), lambda line, reason: None):
+            self._learn(table, data, parser)
+
+    def _learn(self, table: pa.Table, data: bytes, parser: JsonParser) -> None:
+        for column in table.schema.names:
+            if column not in self._declared.schema.names:
+                self._count(column, table.column(column), data, parser)
+        if may_be_inexact(data, table, long_fraction(table.schema)):
+            self._look_at_doubles(data, table, parser)
+
+    def _parser(self) -> JsonParser:
+        import pyarrow as pa
+
+        known = self._declared.schema
+        raw: dict[str, RawKind] = dict.fromkeys((*self._json, *self._changing), "json")
+        fields = [*known, *(pa.field(name, pa.string()) for name in raw)]
+        return JsonParser(pa.schema(fields), "infer", {**self._declared.raw, **raw}, self._declared.replace_surrogates)
+
+    def _found_out(self, data: bytes, parser: JsonParser, error: str) -> bytes | None:
+        """The good lines of a piece, once it is known which columns change their type; None when nothing was found out."""
+        classes: dict[str, set[str]] = defaultdict(set)
+        good: list[bytes] = []
+        json: set[str] = set()
+        for line in data.split(b"\n"):
+            try:
+                row = parsed_line(parser.prepared(line)) if line and not line.isspace() else {}
+            except ValueError:
+                continue
+            good.append(line)
+            for name, value in row.items():
+                if value is not None and name not in parser.schema.names:
+                    classes[name].add(kind_of(value))
+                    if _overflows(value):
+                        json.add(name)
+        changing = {name: Counter[str]() for name, kinds in classes.items() if len(kinds) > 1}
+        if not changing:
+            json |= _named(error, classes)
+        self._changing |= changing
+        self._json |= json
+        return b"\n".join(good) if changing or json or len(good) < data.count(b"\n") + 1 else None
+
+    def _count(self, name: str, column: Any, data: bytes, parser: JsonParser) -> None:
+        if name in self._changing:
+            self._count_classes(name, column)
+        elif name not in self._json:
+            kind = rebuilt(column.type, _times_as_text)
+            if not _is_column(kind) or (_has_nulls(column) and _lacks_keys(name, kind, data)):
+                self._json.add(name)
+                return
+            self._kinds[name][kind] += len(column) - column.null_count
+            self._note_integers(name, column)
+
+    def _count_classes(self, name: str, column: Any) -> None:
+        """Count the JSON types of a column that was read as text, by the first character of each value."""
+        present = column.drop_null().to_pylist()
+        self._changing[name].update(_CLASS.get(text[0], "number") for text in present)
+        self._numbers[name].update(text for text in present if text[0] not in _CLASS)
+
+    def _note_integers(self, name: str, column: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        for leaf in (leaf for chunk in column.chunks for leaf in leaves(chunk)):
+            if pa.types.is_int64(leaf.type) and len(leaf) > leaf.null_count:
+                ends = pc.min_max(leaf).as_py()
+                if ends["min"] < 0:
+                    self._negative.add(name)
+                if max(-ends["min"], ends["max"]) > 2**53:
+                    self._large.add(name)
+
+    def _look_at_doubles(self, data: bytes, table: pa.Table, parser: JsonParser) -> None:
+        """Columns with a number that no double holds become uint64 where that holds all values, else JSON text."""
+        import pyarrow as pa
+
+        checks = {
+            f.name: type_check(f.type)
+            for f in table.schema
+            if f.name in self._kinds and f.name not in self._declared.schema.names
+        }
+        values: dict[str, list[Any]] = defaultdict(list)
+        inexact: set[str] = set()
+        for line in filter(None, data.split(b"\n")):
+            row = parsed_line(parser.prepared(line)) if not line.isspace() else {}
+            for name in checks.keys() & row.keys():
+                if pa.types.is_floating(table.schema.field(name).type):
+                    values[name].append(row[name])
+                    if type(row[name]) is int and not -(2**63) <= row[name] < 2**64:
+                        inexact.add(name)
+                if row[name] is not None and checks[name](row[name], name):
+                    inexact.add(name)
+        for name in inexact:
+            unsigned = name in values and all(v is None or (type(v) is int and 0 <= v < 2**64) for v in values[name])
+            if unsigned:
+                self._kinds[name][pa.uint64()] += self._kinds[name].pop(pa.float64(), 0)
+            else:
+                self._json.add(name)
+
+    def learned(self) -> Learned:
+        """What was found out."""
+        import pyarrow as pa
+
+        json = pa.json_(pa.string())
+        found = Learned(large=self._large, negative=self._negative)
+        for name, counts in self._kinds.items():
+            found.kinds[name] = self._most(name, counts)
+        for name, classes in self._changing.items():
+            found.kinds[name] = self._of_classes(name, classes)
+        found.kinds |= dict.fromkeys(self._json, json)
+        return found
+
+    def _most(self, name: str, counts: Counter[Any]) -> Any:
+        """A type for all values; where scalars change their type, the one that most of them have."""
+        united, *others = sorted(counts, key=lambda kind: -counts[kind])
+        for kind in others:
+            united = joined(united, kind, name in self._large, name in self._negative)
+        return united
+
+    def _of_classes(self, name: str, classes: Counter[str]) -> Any:
+        import pyarrow as pa
+
+        most = max(classes, key=lambda one: classes[one], default="object")
+        if "object" in classes or "array" in classes or not classes:
+            return pa.json_(pa.string())
+        return {"string": pa.string(), "boolean": pa.bool_()}.get(most) or _number_type(self._numbers[name])
+
+
+_CLASS = {'"': "string", "{": "object", "[": "array", "t": "boolean", "f": "boolean"}
+"""JSON type by the first character of a value; any other begins a number."""
+
+
+def joined(a: Any, b: Any, large: bool, negative: bool) -> Any:
+    """One type for the values of two; JSON text where the union would add keys to objects or round integers.
+
+    Where scalars do not unite, the first type stays: the others' values are bad records.
+    """
+    import pyarrow as pa
+
+    json = pa.json_(pa.string())
+    if a == b:
+        return a
+    if json in (a, b):
+        return json
+    if {a, b} == {pa.int64(), pa.uint64()}:
+        return json if negative else pa.uint64()
+    try:
+        united = common_type(a, b)
+    except pa.ArrowException:
+        return json if pa.types.is_nested(a) or pa.types.is_nested(b) else a
+    rounds = large and "double" in str(united)
+    return json if rounds or _adds_keys(a, united) or _adds_keys(b, united) else united
+
+
+def _adds_keys(kind: Any, united: Any) -> bool:
+    import pyarrow.types as t
+
+    if t.is_struct(kind) and t.is_struct(united):
+        mine = {f.name: f.type for f in kind}
+        return len(mine) != united.num_fields or any(_adds_keys(mine[f.name], f.type) for f in united)
+    return bool(t.is_list(kind) and t.is_list(united) and _adds_keys(kind.value_type, united.value_type))
+
+
+def _overflows(value: Any) -> bool:
+    """Whether a value holds a number that is infinite as a double, which pyarrow does not parse."""
+    if isinstance(value, dict | list):
+        return any(map(_overflows, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, InexactNumber) or (type(value) is int and abs(value) >= 2**1023)
+
+
+def _is_column(kind: Any) -> bool:
+    """Whether a type can be a column: not too deep, and with a name for each member of its objects."""
+    import pyarrow.types as t
+
+    todo = [(kind, 0)]
+    while todo:
+        one, level = todo.pop()
+        if level > MAX_DEPTH:
+            return False
+        if t.is_struct(one):
+            if not one.num_fields or "" in one.names:
+                return False
+            todo += [(f.type, level + 1) for f in one]
+        elif t.is_list(one):
+            todo.append((one.value_type, level + 1))
+    return True
+
+
+def _has_nulls(column: Any) -> bool:
+    """Whether a member of an object inside of a column is null, or absent."""
+    import pyarrow.types as t
+
+    def inside(array: Any) -> bool:
+        if t.is_struct(array.type):
+            parts = array.flatten()
+            return any(part.null_count > array.null_count or inside(part) for part in parts)
+        return bool(t.is_list(array.type) and inside(array.flatten()))
+
+    return any(inside(chunk) for chunk in column.chunks)
+
+
+def _lacks_keys(name: str, kind: Any, data: bytes) -> bool:
+    """Whether an object in a column lacks a key that the type has."""
+
+    def lacks(value: Any, kind: Any) -> bool:
+        if isinstance(value, dict):
+            return len(value) != kind.num_fields or any(lacks(value[f.name], f.type) for f in kind)
+        return isinstance(value, list) and any(lacks(item, kind.value_type) for item in value)
+
+    return any(lacks(parsed_line(line).get(name), kind) for line in data.split(b"\n") if line and not line.isspace())
+
+
+def _without_deep_lines(data: bytes) -> bytes:
+    """`data` without lines that are nested so deeply that they fail whatever their type."""
+    if data.count(b"[") + data.count(b"{") <= MAX_TEXT_DEPTH:
+        return data
+    return b"\n".join(line for line in data.split(b"\n") if not _is_deep(line))
+
+
+def _is_deep(line: bytes) -> bool:
+    if line.count(b"[") + line.count(b"{") <= MAX_TEXT_DEPTH:
+        return False
+    try:
+        return depth(parsed_line(line)) > MAX_TEXT_DEPTH
+    except ValueError:
+        return True
+
+
+def _named(error: str, names: Any) -> set[str]:
+    """The column that an error of pyarrow's parser is about."""
+    path = re.search(r"Column\(/(.*?)\) changed from", error)
+    return set() if path is None else {name for name in names if path[1] == name or path[1].startswith(f"{name}/")}
+
+
+def _number_type(texts: set[str]) -> Any:
+    import pyarrow as pa
+
+    json: Any = pa.json_(pa.string())
+    if all(text.lstrip("-").isdigit() for text in texts):
+        numbers = [int(text) for text in texts]
+        low, high = min(numbers, default=0), max(numbers, default=0)
+        if low >= -(2**63) and high < 2**63:
+            return pa.int64()
+        return pa.uint64() if low >= 0 and high < 2**64 else json
+    return pa.float64() if all(map(survives_double, texts)) else json
+
+
+def _times_as_text(kind: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.string() if pa.types.is_temporal(kind) else kind

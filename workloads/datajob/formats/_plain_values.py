@@ -1,0 +1,158 @@
+"""Columns of any Arrow type as ones that JSON and CSV can express, without losing a digit."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import decimal
+import math
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+_PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+_EXACT = 2**53
+
+
+def json_column(column: Any) -> Any:
+    """A column as one that DuckDB writes as JSON: times ISO 8601 (UTC where they have a zone), durations seconds, bytes
+    base64, NaN and infinity null."""
+    import pyarrow as pa
+
+    chunks = [json_array(chunk) for chunk in column.chunks]
+    if all(now is then for now, then in zip(chunks, column.chunks, strict=True)):
+        return column
+    return pa.chunked_array(chunks, chunks[0].type)
+
+
+def json_array(array: Any) -> Any:
+    """An array as `json_column` has it; the same object where nothing changes."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _uuids(array) if isinstance(kind, pa.UuidType) else json_array(array.storage)
+    if t.is_dictionary(kind):
+        return json_array(array.dictionary_decode())
+    if t.is_list_view(kind) or t.is_large_list_view(kind):
+        return json_array(array.cast(pa.large_list(kind.value_type)))
+    if t.is_nested(kind) and not t.is_union(kind):
+        return _nested(array)
+    return _leaf(array)
+
+
+def _leaf(array: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    kind = array.type
+    if t.is_timestamp(kind) or t.is_date64(kind):
+        utc = array.cast(pa.timestamp(kind.unit, "UTC")) if t.is_timestamp(kind) and kind.tz else array
+        return pc.replace_substring(utc.cast(pa.string()), " ", "T")
+    if t.is_date32(kind) or t.is_time(kind):
+        return array.cast(pa.string())
+    if t.is_interval(kind):
+        return pa.array([None if v is None else _interval(*v) for v in array.to_pylist()], pa.string())
+    if t.is_duration(kind):
+        return _seconds(array.cast(pa.int64()), _PER_SECOND[kind.unit])
+    if t.is_floating(kind):
+        single = array.cast(pa.float32()) if t.is_float16(kind) else array
+        finite = pc.is_finite(single)
+        return single if pc.all(finite, min_count=0).as_py() else pc.if_else(finite, single, None)
+    if t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind) or t.is_binary_view(kind):
+        return pa.array([None if v is None else base64.b64encode(v).decode() for v in array.to_pylist()], pa.string())
+    return array
+
+
+def _seconds(numbers: Any, digits: int) -> Any:
+    """Seconds out of a number of their parts: as doubles where those are exact, else as decimals."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(numbers).as_py()
+    if max(-(ends["min"] or 0), ends["max"] or 0) < _EXACT:
+        return pc.divide(numbers.cast(pa.float64()), 10.0**digits)
+    return numbers.cast(pa.decimal128(19)).view(pa.decimal128(19, digits))
+
+
+def _interval(months: int, days: int, nanoseconds: int) -> str:
+    seconds = f"{decimal.Decimal(nanoseconds).scaleb(-9):f}"
+    return f"P{months}M{days}DT{seconds}S"
+
+
+def _uuids(array: Any) -> Any:
+    import uuid
+
+    import pyarrow as pa
+
+    values = array.storage.to_pylist()
+    return pa.array([None if v is None else str(uuid.UUID(bytes=v)) for v in values], pa.string())
+
+
+def _nested(array: Any) -> Any:
+    """A list, struct or map with its leaves changed."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if array.offset:
+        array = pa.concat_arrays([array, array.slice(0, 0)])  # without an offset
+    kind, nulls = array.type, array.is_null() if array.null_count else None
+    if t.is_struct(kind):
+        parts = [array.field(i) for i in range(kind.num_fields)]
+        made = [json_array(part) for part in parts]
+        if all(now is then for now, then in zip(made, parts, strict=True)):
+            return array
+        return pa.StructArray.from_arrays(made, names=list(kind.names), mask=nulls)
+    if t.is_map(kind):
+        keys, items = json_array(array.keys), json_array(array.items)
+        same = keys is array.keys and items is array.items
+        return array if same else pa.MapArray.from_arrays(array.offsets, keys, items, mask=nulls)
+    values = array.values
+    made = json_array(values)
+    if made is values:
+        return array
+    if t.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(made, kind.list_size, mask=nulls)
+    lists: Any = pa.LargeListArray if t.is_large_list(kind) else pa.ListArray
+    return lists.from_arrays(array.offsets, made, mask=nulls)
+
+
+def json_text(value: Any) -> str:
+    """A Python value as JSON text; numbers with all of their digits."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return float.__repr__(value) if math.isfinite(value) else "null"
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}" if value.is_finite() else "null"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{encode_basestring(str(key))}:{json_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(json_text, value)) + "]"
+    return json_text(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """A Python value as one that the module `json` writes."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.datetime):
+        naive = value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
+        return naive.isoformat(timespec="microseconds") + ("Z" if value.tzinfo else "")
+    return value if value is None or isinstance(value, str | int) else str(value)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datajob.formats._exact import common_type, exact_cast, exact_concat, survives_double, type_of_texts
+from datajob.formats._exact import common_type, exact_cast, exact_concat, survives_double
 
 
 @pytest.mark.parametrize(
@@ -39,43 +39,6 @@ def test_numbers_of_15_digits_always_survive(number: decimal.Decimal) -> None:
     text = f"{number:f}"
     assert survives_double(text)
     assert round(decimal.Decimal(float(text)), 3) == number
-
-
-@pytest.mark.parametrize(
-    ("texts", "kind"),
-    [
-        (["1", None, "-20"], pa.int64()),
-        (["1234567890123456789", "9223372036854775807"], pa.int64()),
-        (["18446744073709551615", "0"], pa.uint64()),
-        (["18446744073709551615", "-1"], pa.string()),
-        (["18446744073709551616"], pa.string()),
-        (["1", "1.5"], pa.float64()),
-        (["9007199254740993", "1.5"], pa.string()),
-        (["1.50", "2.25"], pa.float64()),
-        (["1.9", "1.10"], pa.string()),
-        (["1.0", "2.55"], pa.float64()),
-        (["1.5e-07", "2.0"], pa.float64()),
-        (["123e45"], pa.string()),
-        (["1e5"], pa.string()),
-        (["1.5e400"], pa.string()),
-        (["+4915112345678"], pa.string()),
-        (["nan"], pa.string()),
-        (["inf", "1.5"], pa.string()),
-        (["007"], pa.string()),
-        (["-0"], pa.string()),
-        (["-0.0"], pa.float64()),
-        (["."], pa.string()),
-        (["-"], pa.string()),
-        ([""], pa.string()),
-        (["0.1234567890123456789"], pa.string()),
-        (["true", "False"], pa.bool_()),
-        (["true", "1"], pa.string()),
-        ([None], pa.null()),
-        ([], pa.null()),
-    ],
-)
-def test_a_type_is_inferred_only_if_every_text_survives_it(texts: list[str | None], kind: pa.DataType) -> None:
-    assert type_of_texts(pa.chunked_array([pa.array(texts, pa.string())])) == kind
 
 
 @pytest.mark.parametrize(

@@ -1,85 +1,29 @@
-"""Types that hold every value exactly: learned from texts, united over files and sources, and cast without loss."""
+"""Types that hold every value exactly: united over files and sources, and cast without loss."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BOOL = r"^(true|false|True|False|TRUE|FALSE)$"
-_INTEGER = r"^(0|-?[1-9][0-9]{0,19})$"
-_NUMBER = r"^-?(0|[1-9][0-9]*)?(\.[0-9]*)?$"
-_SCIENTIFIC = r"^-?[0-9](\.[0-9]*[eE][-+]?|[eE][-+])[0-9]{1,3}$"
-_LONG = r"[0-9.]{16}|[eE][-+]?[0-9]{3}"
-"""Numbers of up to 15 digits always survive the way through a double; only longer ones have to be looked at."""
 _DIGITS = re.compile(r"-?([0-9]*)\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?")
 
 
 def survives_double(text: str) -> bool:
-    """Whether a double holds the number `text`: printed with as many digits, it is the same number again."""
+    """Whether a double holds the number `text`: printed shortly, or with as many digits, it is the same number again."""
     match = _DIGITS.fullmatch(text)
     if not match or not (match[1] or match[2]):
         return False
-    digits = (match[1] + match[2]).lstrip("0").rstrip("0")
+    digits = len((match[1] + match[2]).strip("0"))
     if not digits:
         return not text.startswith("-") or "." in text or "e" in text.lower()  # the integer -0 loses its sign
-    try:
-        again = f"{abs(float(text)):.{len(digits) - 1}e}"
-    except (OverflowError, ValueError):
-        return False
-    mantissa, _, exponent = again.partition("e")
-    first = len(match[1].lstrip("0")) or -(len(match[2]) - len(match[2].lstrip("0")))
-    return mantissa.replace(".", "") == digits and int(exponent) == first - 1 + int(match[3] or 0)
-
-
-def type_of_texts(texts: pa.ChunkedArray[Any]) -> pa.DataType:
-    """The type that every one of `texts` survives: bool, int64, uint64, double, or else string; null for no value.
-
-    Numbers survive when their value does: `+49...`, `nan`, `1e400`, `123e45`, `-0`, numbers with leading zeros and
-    integers that no 64 bits hold stay strings. So do numbers whose trailing zeros differ, such as `1.9` and `1.10`.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    def every(pattern: str) -> bool:
-        return bool(pc.all(pc.match_substring_regex(present, pattern)).as_py())
-
-    present = texts.drop_null()
-    if not len(present):
-        return pa.null()
-    if every(_BOOL):
-        return pa.bool_()
-    if every(_INTEGER):
-        return next((kind for kind in (pa.int64(), pa.uint64()) if _castable(present, kind)), pa.string())
-    return pa.float64() if _are_doubles(present) else pa.string()
-
-
-def _castable(texts: Any, kind: Any) -> bool:
-    import pyarrow as pa
-
-    try:
-        texts.cast(kind)
-    except pa.ArrowException:
-        return False
-    return True
-
-
-def _are_doubles(present: Any) -> bool:
-    import pyarrow.compute as pc
-
-    plain = pc.match_substring_regex(present, _NUMBER)
-    if not pc.all(pc.or_(plain, pc.match_substring_regex(present, _SCIENTIFIC))).as_py():
-        return False
-    long = present.filter(pc.or_(pc.match_substring_regex(present, _LONG), pc.match_substring_regex(present, r"^-?[0.]*$")))
-    if not all(survives_double(text) for text in long.to_pylist()):
-        return False
-    if not pc.any(pc.match_substring_regex(present, r"\.[0-9]+0$")).as_py():
-        return True
-    fixed = pc.utf8_length(pc.replace_substring_regex(present, r"^[^.]*", ""))
-    return len(fixed.unique()) == 1
+    number, wanted = float(text), Decimal(text)
+    return math.isfinite(number) and wanted in (Decimal(repr(number)), Decimal(f"{number:.{digits - 1}e}"))
 
 
 def common_type(a: Any, b: Any) -> pa.DataType:

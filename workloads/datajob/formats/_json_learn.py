@@ -193,10 +193,11 @@ class FileLearner:
         return united
 
     def _of_classes(self, name: str, classes: Counter[str]) -> Any:
+        """JSON text where most values are objects or lists; else the type of most values, and the others are bad records."""
         import pyarrow as pa
 
         most = max(classes, key=lambda one: classes[one], default="object")
-        if "object" in classes or "array" in classes or not classes:
+        if most in ("object", "array"):
             return pa.json_(pa.string())
         return {"string": pa.string(), "boolean": pa.bool_()}.get(most) or _number_type(self._numbers[name])
 

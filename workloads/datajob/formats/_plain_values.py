@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _EXACT = 2**53
+_FORMATTED_DAYS = 11_000_000
+"""Days since 1970 that Arrow formats: some 30,000 years."""
 
 
 def json_column(column: Any) -> Any:
@@ -52,8 +54,10 @@ def _leaf(array: Any) -> Any:
     kind = array.type
     if t.is_timestamp(kind) or t.is_date64(kind):
         utc = array.cast(pa.timestamp(kind.unit, "UTC")) if t.is_timestamp(kind) and kind.tz else array
-        return pc.replace_substring(utc.cast(pa.string()), " ", "T")
-    if t.is_date32(kind) or t.is_time(kind):
+        return _with_far_years(pc.replace_substring(utc.cast(pa.string()), " ", "T"), array)
+    if t.is_date32(kind):
+        return _with_far_years(array.cast(pa.string()), array)
+    if t.is_time(kind):
         return array.cast(pa.string())
     if t.is_interval(kind):
         return pa.array([None if v is None else _interval(*v) for v in array.to_pylist()], pa.string())
@@ -66,6 +70,36 @@ def _leaf(array: Any) -> Any:
     if t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind) or t.is_binary_view(kind):
         return pa.array([None if v is None else base64.b64encode(v).decode() for v in array.to_pylist()], pa.string())
     return array
+
+
+def _with_far_years(texts: Any, times: Any) -> Any:
+    """The texts of times, written anew where a year is beyond those that Arrow formats (it wraps around at 32767)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    per_day = 86_400 * 10 ** _PER_SECOND[times.type.unit] if pa.types.is_timestamp(times.type) else 86_400_000
+    numbers = times.view(pa.int32() if times.type.bit_width == 32 else pa.int64()).cast(pa.int64())
+    days = numbers if pa.types.is_date32(times.type) else pc.divide(numbers, per_day)
+    far = pc.greater(pc.abs(days), _FORMATTED_DAYS)
+    if not pc.any(far, min_count=0).as_py():
+        return texts
+    values = texts.to_pylist()
+    for i in pc.indices_nonzero(pc.fill_null(far, False)).to_pylist():
+        number = numbers[i].as_py()
+        day = number if pa.types.is_date32(times.type) else number // per_day
+        values[i] = _date(day) + values[i][values[i].index("-", 1) + 6 :]
+    return pa.array(values, pa.string())
+
+
+def _date(day: int) -> str:
+    """The ISO date of a day since 1970, in the proleptic Gregorian calendar (Howard Hinnant's algorithm)."""
+    era, of_era = divmod(day + 719_468, 146_097)
+    of_year_era = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * of_year_era + of_year_era // 4 - of_year_era // 100)
+    shifted = (5 * of_year + 2) // 153
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    year = of_year_era + era * 400 + (month <= 2)
+    return f"{'-' if year < 0 else ''}{abs(year):04}-{month:02}-{of_year - (153 * shifted + 2) // 5 + 1:02}"
 
 
 def _seconds(numbers: Any, digits: int) -> Any:

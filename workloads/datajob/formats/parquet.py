@@ -10,6 +10,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
+from datajob.formats._parquet_types import check_storable
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.storage import readable, resolve, scheme_of
@@ -199,7 +200,8 @@ class ParquetWriter(Writer):
     )
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
-        """Files named `<prefix>-<n>.parquet`."""
+        """Files named `<prefix>-<n>.parquet`. Raises InvalidJob for a type that no Parquet file can hold."""
+        check_storable(schema)
         return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> _ParquetEncoder:
@@ -265,15 +267,28 @@ def _repeats(column: pa.ChunkedArray[Any]) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or _long(column):
+    head: Any = _storage(column.slice(0, DICTIONARY_SAMPLE))
+    if not len(head) or pa.types.is_nested(head.type) or pa.types.is_boolean(head.type) or _long(head):
         return False
-    head = column.slice(0, DICTIONARY_SAMPLE)
-    return bool(len(head) and pc.count_distinct(head, mode="all").as_py() * 2 <= len(head))
+    try:
+        return bool(pc.count_distinct(head, mode="all").as_py() * 2 <= len(head))
+    except pa.ArrowNotImplementedError:  # dictionaries and views: they repeat where a writer chose them
+        return bool(pa.types.is_dictionary(head.type))
 
 
 def _long(column: pa.ChunkedArray[Any]) -> bool:
     """Whether the values are texts or bytes too long for a minimum and a maximum to be worth their time."""
     import pyarrow as pa
 
-    variable = pa.types.is_string(column.type) or pa.types.is_binary(column.type)
+    kind = _storage(column.slice(0, 0)).type
+    variable = pa.types.is_string(kind) or pa.types.is_binary(kind)
     return bool(variable and column.nbytes > 64 * max(1, len(column)))
+
+
+def _storage(column: Any) -> Any:
+    """A column without its extension type."""
+    import pyarrow as pa
+
+    if not isinstance(column.type, pa.BaseExtensionType):
+        return column
+    return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)

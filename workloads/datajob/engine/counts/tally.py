@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from datajob.api.report import Histogram, Sample, StepReport, WorkerReport
+from datajob.engine.counts.shown import shown
 from datajob.engine.counts.sketch import Sketch
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ BINS = 40
 MEASURED_COLUMNS = 4
 SAMPLES_PER_REASON = 3
 WRITTEN_SAMPLES = 5
-SAMPLE_CHARACTERS = 400
 SAMPLE_COLUMNS = 12
 
 MeasureKey = tuple[str, str, str]
@@ -136,7 +136,7 @@ class Tally:
         for index in range(min(rows.num_rows, SAMPLES_PER_REASON)):
             if not self.needs_sample(step, reason):
                 return
-            row = {name: shorten(rows.column(name)[index].as_py()) for name in rows.column_names[:SAMPLE_COLUMNS]}
+            row = {name: shown(rows.column(name), index) for name in rows.column_names[:SAMPLE_COLUMNS]}
             self.samples.append({"step": step, "reason": reason, "row": row})
 
     def measure(self, side: str, table: pa.Table) -> None:
@@ -221,11 +221,3 @@ def _moment(seconds: float) -> str:
 def _trim(counts: list[int]) -> tuple[int, ...]:
     last = max((i for i, c in enumerate(counts) if c), default=-1)
     return tuple(counts[: last + 1])
-
-
-def shorten(value: Any) -> str:
-    """A value as short text."""
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= SAMPLE_CHARACTERS else text[:SAMPLE_CHARACTERS] + "…"

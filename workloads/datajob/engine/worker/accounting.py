@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from datajob.engine.counts.tally import StepTally, Tally, shorten
+from datajob.engine.counts.shown import shown
+from datajob.engine.counts.tally import StepTally, Tally
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
 from datajob.engine.worker.rejects import RejectWriter
 from datajob.errors import RowsFailed
@@ -94,8 +95,9 @@ class Accounting:
 
     def fail(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
         """Count and store failed rows. Raises RowsFailed under policy `fail`."""
+        errors = [error.encode("utf-8", "backslashreplace").decode() for error in errors]  # lone surrogates
         if self.policy == "fail":
-            row = {name: shorten(rows.column(name)[0].as_py())[:ROW_CHARACTERS] for name in rows.column_names[:ROW_COLUMNS]}
+            row = {name: shown(rows.column(name), 0, ROW_CHARACTERS) for name in rows.column_names[:ROW_COLUMNS]}
             raise RowsFailed(
                 f"Step {step} failed on a row: {errors[0]}. The row is {row}. "
                 "Fix the step or the data, or set `errors.policy` to `drop` or `quarantine` to continue without failed rows."

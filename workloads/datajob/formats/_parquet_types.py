@@ -1,0 +1,79 @@
+"""Which types Parquet files can hold: checked once per schema, before anything is written."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from datajob.errors import InvalidJob
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+READABLE_LEVELS = 99
+"""Levels of Parquet's own schema that pyarrow reads back, a list being two; DuckDB reads as many."""
+
+
+def check_storable(schema: pa.Schema) -> None:
+    """Raises InvalidJob that names the first column that a Parquet file cannot hold, or that no reader could read back."""
+    _check(schema.remove_metadata())
+
+
+@lru_cache(maxsize=256)
+def _check(schema: pa.Schema) -> None:
+    if _problem(schema) is None:
+        return
+    import pyarrow as pa
+
+    for field in schema:
+        if problem := _problem(pa.schema([field])):
+            raise InvalidJob(
+                f"sink.parquet: column {field.name} has a type that Parquet files cannot hold ({_short(field.type)}: {problem}). "
+                "Change its type with a `cast` or `compute` step, drop the column, or write JSON."
+            )
+    raise InvalidJob(f"sink.parquet: Parquet files cannot hold these columns together: {_problem(schema)}.")
+
+
+def storable(kind: pa.DataType) -> bool:
+    """Whether Parquet files can hold a type."""
+    import pyarrow as pa
+
+    return _problem(pa.schema([pa.field("c", kind)])) is None
+
+
+def _problem(schema: pa.Schema) -> str | None:
+    """What goes wrong when an empty table of the schema is written and read back."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if any(_levels(field.type) > READABLE_LEVELS for field in schema):
+        return "nested too deeply for readers of Parquet"
+    file = pa.BufferOutputStream()
+    try:
+        pq.write_table(schema.empty_table(), file)
+        pq.ParquetFile(pa.BufferReader(file.getvalue())).read()
+    except (pa.ArrowException, OSError) as error:
+        return str(error).splitlines()[0].rstrip(".")
+    return None
+
+
+def _levels(kind: Any) -> int:
+    """Levels that a type takes in Parquet's schema, with its leaf; without recursion, because types may be very deep."""
+    import pyarrow.types as t
+
+    deepest, todo = 0, [(kind, 1)]
+    while todo:
+        one, level = todo.pop()
+        deepest = max(deepest, level)
+        if t.is_struct(one):
+            todo += [(field.type, level + 1) for field in one]
+        elif t.is_map(one):
+            todo += [(one.key_type, level + 2), (one.item_type, level + 2)]
+        elif t.is_nested(one) and not t.is_union(one):
+            todo.append((one.value_type, level + 2))
+    return deepest
+
+
+def _short(kind: Any) -> str:
+    text = str(kind)
+    return text if len(text) <= 80 else text[:80] + "..."

@@ -1,16 +1,18 @@
 """Parquet: what is read is what was written, whatever the files look like."""
 
 import datetime
+import decimal
 import time
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datajob.errors import InputError
+from datajob.errors import InputError, InvalidJob
 from datajob.formats import parquet
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from tests.support.rows import Bad, read, write
@@ -209,3 +211,61 @@ def test_texts_that_do_not_repeat_have_no_dictionary(tmp_path: Path) -> None:
     assert not columns["text"].has_dictionary_page and not columns["text"].is_stats_set
     assert columns["lang"].has_dictionary_page and columns["lang"].is_stats_set
     assert columns["id"].is_stats_set
+
+
+def nested(levels: int, of_structs: bool) -> pa.DataType:
+    kind: pa.DataType = pa.int64()
+    for _ in range(levels):
+        kind = pa.struct([("a", kind)]) if of_structs else pa.list_(kind)
+    return kind
+
+
+@pytest.mark.parametrize(("levels", "of_structs"), [(16, False), (21, False), (300, False), (60, True), (97, True), (99, True)])
+def test_a_type_is_refused_before_writing_or_the_file_is_read_by_every_reader(
+    tmp_path: Path, levels: int, of_structs: bool
+) -> None:
+    table = pa.table({"id": [1], "c": pa.array([None], nested(levels, of_structs))})
+    try:
+        (file,) = write(ParquetWriter(path=str(tmp_path)), table)
+    except InvalidJob as error:
+        assert "column c has a type that Parquet cannot hold" in str(error)
+        assert list(tmp_path.iterdir()) == []
+        assert levels >= (99 if of_structs else 21)
+        return
+    assert pq.ParquetFile(tmp_path / file.path).read().equals(table)
+    assert duckdb.sql(f"SELECT id, c IS NULL FROM '{tmp_path / file.path}'").fetchall() == [(1, True)]
+    assert levels < (99 if of_structs else 21)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.month_day_nano_interval(), pa.struct([]), pa.dense_union([pa.field("a", pa.int8())]), pa.list_(pa.struct([]))]
+)
+def test_a_type_that_parquet_lacks_names_its_column(tmp_path: Path, kind: pa.DataType) -> None:
+    with pytest.raises(InvalidJob, match=r"column odd has a type that Parquet cannot hold .*`cast` or `compute`"):
+        ParquetWriter(path=str(tmp_path)).open(str(tmp_path), "0", pa.schema([("id", pa.int64()), ("odd", kind)]))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(range(16)), None], pa.binary(16))),
+        pa.array(['{"a":1.10}', None]).cast(pa.json_()),
+        pa.array(["x", None]).dictionary_encode(),
+        pa.array(["x", None], pa.string_view()),
+        pa.array([1.5, None], pa.float16()),
+        pa.array([None, 2932897], pa.date32()),
+        pa.array([None, 2**62], pa.timestamp("us")),
+        pa.array([b"ab", None], pa.binary(2)),
+        pa.array([decimal.Decimal("1.1"), None], pa.decimal256(70, 2)),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_any_type_is_written_and_read_back_as_it_was(tmp_path: Path, array: pa.Array) -> None:
+    table = pa.table({"c": array})
+    write(ParquetWriter(path=str(tmp_path)), table)
+    back = read(ParquetReader(paths=(str(tmp_path),)))
+    assert back.num_rows == 2
+    plain = pa.chunked_array([array.dictionary_decode()]) if isinstance(array, pa.DictionaryArray) else table.column(0)
+    assert back.column(0).cast(plain.type).equals(plain)
+    if isinstance(array.type, pa.JsonType | pa.UuidType):
+        assert back.schema.field(0).type == array.type

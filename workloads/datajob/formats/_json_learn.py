@@ -99,8 +99,10 @@ class FileLearner:
         good: list[bytes] = []
         json: set[str] = set()
         for line in data.split(b"\n"):
+            if not line or line.isspace():
+                continue
             try:
-                row = parsed_line(parser.prepared(line)) if line and not line.isspace() else {}
+                row = parsed_line(parser.prepared(line))
             except ValueError:
                 continue
             good.append(line)
@@ -110,11 +112,12 @@ class FileLearner:
                     if _overflows(value):
                         json.add(name)
         changing = {name: Counter[str]() for name, kinds in classes.items() if len(kinds) > 1}
-        if not changing:
+        all_good = len(good) == sum(1 for line in data.split(b"\n") if line and not line.isspace())
+        if all_good and not changing:
             json |= _named(error, classes)
         self._changing |= changing
         self._json |= json
-        return b"\n".join(good) if changing or json or len(good) < data.count(b"\n") + 1 else None
+        return b"\n".join(good) if changing or json or not all_good else None
 
     def _count(self, name: str, column: Any, data: bytes, parser: JsonParser) -> None:
         if name in self._changing:

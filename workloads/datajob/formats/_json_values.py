@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from datajob.formats._exact import survives_double
 
-MAX_DEPTH = 32
-"""Levels of lists and objects of a typed column. Parquet readers stop at 100 levels of groups, Arrow IPC at 64."""
+MAX_DEPTH = 16
+"""Levels of lists and objects of a typed column. DuckDB takes exponential time for deep lists, others stop at 50."""
 MAX_TEXT_DEPTH = 256
 """Levels of a value that is kept as text: what every JSON parser reads."""
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datajob.formats._json_values import is_json
+from datajob.formats._json_values import MAX_DEPTH, is_json
 from datajob.formats._plain_values import json_column, json_text
 
 if TYPE_CHECKING:
@@ -99,17 +99,19 @@ class _OddTypeError(Exception):
     """DuckDB has no such type, or writes it as something else."""
 
 
-def _is_odd(kind: Any) -> bool:
-    """Whether DuckDB lacks a type: decimals of 256 bits, or members without a name or with names that differ by case alone."""
+def _is_odd(kind: Any, level: int = 0) -> bool:
+    """Whether DuckDB lacks a type: decimals of 256 bits, deep ones, or members without a name or that differ by case alone."""
     import pyarrow.types as t
 
+    if level > MAX_DEPTH:
+        return True
     if t.is_struct(kind):
         names = {name.casefold() for name in kind.names}
-        return len(names) < kind.num_fields or not names or "" in names or any(_is_odd(field.type) for field in kind)
+        return len(names) < kind.num_fields or not names or "" in names or any(_is_odd(field.type, level + 1) for field in kind)
     if t.is_map(kind):
-        return not t.is_string(kind.key_type) or _is_odd(kind.item_type)
+        return not t.is_string(kind.key_type) or _is_odd(kind.item_type, level + 1)
     if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
-        return _is_odd(kind.value_type)
+        return _is_odd(kind.value_type, level + 1)
     return bool(t.is_decimal256(kind) or t.is_union(kind))
 
 

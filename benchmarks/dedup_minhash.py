@@ -118,7 +118,7 @@ def growth(corpus: Path, folder: Path) -> None:
         cost[times] = min(run(source, folder / "out", [{"minhashDedup": {}}]) for _ in range(2))
     for times in (4, 16):
         ratio = cost[times] / cost[1]
-        show(f"minhashDedup, {times} x rows", cost[times], "s", "1 x rows", round(ratio, 2), f"{times} +- 10 %")
+        show(f"minhashDedup, {times} x rows", cost[times], "s", "1 x rows", round(ratio, 2), f"{times} +- 10%")
 
 
 def main() -> None:

@@ -213,7 +213,7 @@ def bookkeeping(source: Path, work: Path) -> list[Figure]:
     for owner, name in originals:
         setattr(owner, name, counted(getattr(owner, name)))
     total = timed(lambda: run_example(source, work / "out", "local"))
-    return [Figure("overhead of commit records", 100 * spent / total, "%", f"a run of {total:.1f} s", spent / total, "<= 3 %")]
+    return [Figure("overhead of commit records", 100 * spent / total, "%", f"a run of {total:.1f} s", spent / total, "<= 3%")]
 
 
 def small_files(source: Path, work: Path) -> list[Figure]:

@@ -110,7 +110,7 @@ def difference(here: Decision, there: Decision) -> str | None:
 
 
 def compare(corpus: str, rows: int, language: str | None, tokenizer: str, show: Callable[[str], None]) -> bool:
-    """Compare all rules; True when each agrees on at least 99.95 % of the texts."""
+    """Compare all rules; True when each agrees on at least 99.95% of the texts."""
     here, there = our_rules(tokenizer), reference_rules(tokenizer)
     total = 0
     classes: dict[str, Counter[str]] = {name: Counter() for name in here}

@@ -185,7 +185,7 @@ def growth(source: Path, work: Path, largest: int) -> list[Figure]:
         for t, s in seconds.items()
         if t > 1
         for figure in (
-            Figure(f"R1 on {t} x the rows", s, "s", f"{seconds[1]:.1f} s for 1 x", s / seconds[1], f"{t} +- 10 %"),
+            Figure(f"R1 on {t} x the rows", s, "s", f"{seconds[1]:.1f} s for 1 x", s / seconds[1], f"{t} +- 10%"),
             Figure("peak memory of a worker", memory[t], "MB", f"{memory[1]:.0f} MB for 1 x", memory[t] / memory[1], "1"),
         )
     ]

@@ -23,7 +23,7 @@ def test_a_run_ends_with_a_table_per_step_and_the_place_of_the_result(datajob: D
     assert ended.code == 0, ended.err
     lines = [line.split() for line in ended.out.splitlines()]
     assert ["filter", "6", "5", "1", "0"] in [line[:5] for line in lines]
-    assert ["duplicate", "(20.0", "%)", "1"] in [line[:4] for line in lines]
+    assert ["duplicate", "(20.0%)", "1"] in [line[:3] for line in lines]
     assert f"Result  {job.parent}/out (4 rows, 1 file," in ended.out
     assert pq.read_table(job.parent / "out").num_rows == 4
     assert "tidy: 1 file, " in ended.err

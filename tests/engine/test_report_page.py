@@ -156,7 +156,7 @@ def test_the_page_shows_the_key_metrics() -> None:
         "100,000",
         "70,000",
         "29,990",
-        "30.0 %",
+        "30.0%",
         "10.0 MB/s",
         "2,000 rows/s",
         "64 files, 500 MB",
@@ -176,12 +176,12 @@ def test_reasons_are_listed_below_their_step_most_frequent_first() -> None:
 def test_measures_have_percentiles_and_the_share_that_each_limit_rejects() -> None:
     page = text_of(render(report(measures=(measure(),))))
     assert re.search(r"p1 .*? 19 .*? p50 .*? 270 .*? p99 .*? 4,064", page)
-    assert re.search(r"minWords: 80 .*? rejects .*? 13.7 % .*? default 50 \(6.8 %\) · suggested 19 \(0.8 %\)", page)
+    assert re.search(r"minWords: 80 .*? rejects .*? 13.7% .*? default 50 \(6.8%\) · suggested 19 \(0.8%\)", page)
 
 
 def test_model_workers_are_listed_with_device_rows_busy_share_and_throughput() -> None:
     page = text_of(render(report(workers=(worker(),), model_outputs_reused=7)))
-    assert re.search(r"host/17 .*? gpu .*? 30 .*? 75.0 % .*? 1.5 ", page)
+    assert re.search(r"host/17 .*? gpu .*? 30 .*? 75.0% .*? 1.5 ", page)
     assert "llama3-llava-next-8b-hf at 0123abcd, float16 on cuda" in page
     assert "Model outputs of 7 rows were reused" in page
     assert "Model workers" not in render(report())

@@ -43,7 +43,7 @@ def test_away_from_a_terminal_there_is_a_line_every_few_seconds(
         tell(Note("A sentence."))
     assert capsys.readouterr().err.splitlines() == [
         "tidy: 1 file, 400 MB in 12 shards, 2 stages",
-        f"tidy:  25 %  {FIGURES}, 30 s left",
+        f"tidy:  25%  {FIGURES}, 30 s left",
         "tidy: A sentence.",
     ]
 
@@ -61,7 +61,7 @@ def test_on_a_terminal_there_is_a_bar_with_figures() -> None:
     shown = screen.getvalue()
     assert "tidy: starting, 0 s" in shown
     assert "processing the first shard, 0 s" in shown
-    assert "25 %" in shown and "30 s left" in shown and FIGURES in shown
+    assert "25%" in shown and "30 s left" in shown and FIGURES in shown
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:

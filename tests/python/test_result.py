@@ -129,9 +129,9 @@ def test_a_ray_dataset_has_the_rows_and_a_run_may_use_ray(tmp_path: Path) -> Non
 def test_a_result_shows_the_funnel(tmp_path: Path) -> None:
     result = datajob.run(tidy(tmp_path), executor="local")
     text, page = repr(result), result._repr_html_()
-    assert text.startswith("tidy: complete. 6 rows read, 4 written (66.7 %);") and "\x1b" not in text
+    assert text.startswith("tidy: complete. 6 rows read, 4 written (66.7%);") and "\x1b" not in text
     assert ["filter", "6", "5", "1", "0"] in [line.split()[:5] for line in text.splitlines()]
-    for shown in ("<b>filter</b>", "where (16.7 %)", "<b>exactDedup</b>", "duplicate (20.0 %)", "Rejected", "Failed"):
+    for shown in ("<b>filter</b>", "where (16.7%)", "<b>exactDedup</b>", "duplicate (20.0%)", "Rejected", "Failed"):
         assert shown in page
     assert len(page) < 10_000 and "http" not in page and "<script" not in page
 

@@ -64,7 +64,7 @@ class Threshold(Parameters):
     parameter: str = Field(description="Parameter of the filter, such as `minWords`.")
     side: Literal["min", "max"] = Field(description="`min` rejects smaller values, `max` rejects larger values.")
     limit: float = Field(description="Current limit: the value in the job, or the default if the job does not use the filter.")
-    rejected: int = Field(ge=0, description="Number of rows that the limit rejects. Values within 0.8 % of it do not count.")
+    rejected: int = Field(ge=0, description="Number of rows that the limit rejects. Values within 0.8% of it do not count.")
     default: float | None = Field(default=None, description="Default limit, if the parameter has one.")
     default_rejected: int | None = Field(default=None, ge=0, description="Number of rows that the default limit rejects.")
     suggested: float = Field(description="Suggested limit: the 1st or 99th percentile, rounded outward to two digits.")
@@ -83,9 +83,9 @@ class Measure(Parameters):
     lowest: float = Field(description="Smallest value, exact.")
     highest: float = Field(description="Largest value, exact.")
     quantiles: dict[str, float] = Field(
-        description="Percentiles `p1`, `p5`, `p25`, `p50`, `p75`, `p95` and `p99`, with an error below 0.8 %."
+        description="Percentiles `p1`, `p5`, `p25`, `p50`, `p75`, `p95` and `p99`, with an error below 0.8%."
     )
-    edges: tuple[float, ...] = Field(description="Edges of the histogram bins, which exclude 0.5 % of the rows at each end.")
+    edges: tuple[float, ...] = Field(description="Edges of the histogram bins, which exclude 0.5% of the rows at each end.")
     counts: tuple[int, ...] = Field(description="Number of rows in each bin.")
     thresholds: tuple[Threshold, ...] = Field(default=(), description="Limits of the filter for this measure.")
 

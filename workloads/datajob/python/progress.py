@@ -70,7 +70,7 @@ class _PlainLines:
         elif isinstance(event, Progressed) and time.monotonic() - self.last >= EVERY_SECONDS:
             eta = event.report.progress.eta_seconds
             left = f", {duration(eta)} left" if eta else ""
-            self._say(f"{event.report.progress.percent:3d} %  {progress_text(event.report)}{left}")
+            self._say(f"{event.report.progress.percent:3d}%  {progress_text(event.report)}{left}")
 
     def _say(self, text: str) -> None:
         click.echo(f"{self.name}: {text}", err=True)
@@ -108,5 +108,5 @@ class _LiveView:
         left = progress.eta_seconds
         eta = f"{duration(max(0, round(left - (now - self.reported))))} left" if left else ""
         bar = ProgressBar(total=100, completed=progress.percent, width=28)
-        line.add_row(self.spinner, Text(self.name, style="bold"), bar, f"{progress.percent} %", Text(eta, style="dim"))
+        line.add_row(self.spinner, Text(self.name, style="bold"), bar, f"{progress.percent}%", Text(eta, style="dim"))
         return Group(line, Text(f"  {progress_text(self.report)}", style="dim"))

@@ -48,7 +48,7 @@ def headline(report: Report, *, color: bool = True) -> str:
     if rates := speed(report):
         parts.append(f"{size(rates[0])}/s")
     if report.state == "running":
-        parts.append(f"{rows.percent} % done")
+        parts.append(f"{rows.percent}% done")
     line = f"{report.name}: {_style(report.state, color, fg=colors[report.state], bold=True)}. {'; '.join(parts)}."
     return f"{line}\n{report.message}" if report.message else line
 

@@ -88,9 +88,9 @@ class _NotebookView:
             self.handle.update(self)
 
     def __repr__(self) -> str:
-        return "\n".join([*self.notes, f"{self.name}: {self.percent} %, {self.line}"])
+        return "\n".join([*self.notes, f"{self.name}: {self.percent}%, {self.line}"])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
         bar = f'<progress max="100" value="{self.percent}"></progress>'
-        return f"{notes}<div><b>{escape(self.name)}</b> {bar} {self.percent}&nbsp;% {escape(self.line)}</div>"
+        return f"{notes}<div><b>{escape(self.name)}</b> {bar} {self.percent}% {escape(self.line)}</div>"

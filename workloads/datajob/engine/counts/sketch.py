@@ -6,7 +6,7 @@ into shards or on their order. Compared with the logarithmic bins of DDSketch, t
 whereas a logarithm is not, and integers up to 256 and fractions such as 1/4 remain exact.
 
 Error: a quantile is the lower edge (nearer to zero) of the bin that contains the exact quantile, an error of less than
-1/128 = 0.8 %. Space: two small integers per non-empty bin, a few hundred bins for a measure of texts.
+1/128 = 0.8%. Space: two small integers per non-empty bin, a few hundred bins for a measure of texts.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ class Sketch:
         return [float(value) for value in np.clip(found, self.lowest, self.highest)]
 
     def below(self, limit: float) -> int:
-        """Number of values below `limit`, without those in the bin of `limit` (less than 0.8 % away)."""
+        """Number of values below `limit`, without those in the bin of `limit` (less than 0.8% away)."""
         return self._beyond(limit, below=True)
 
     def above(self, limit: float) -> int:
-        """Number of values above `limit`, without those in the bin of `limit` (less than 0.8 % away)."""
+        """Number of values above `limit`, without those in the bin of `limit` (less than 0.8% away)."""
         return self._beyond(limit, below=False)
 
     def _beyond(self, limit: float, *, below: bool) -> int:

@@ -39,15 +39,15 @@ def duration(seconds: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """`12.3 %`; a dash if `whole` is zero. Only exactly all or nothing becomes `100 %` or `0 %`."""
+    """`12.3%`; a dash if `whole` is zero. Only exactly all or nothing becomes `100%` or `0%`."""
     if not whole:
         return "–"
     percent = 100 * part / whole
     if 0 < percent < 0.1:
-        return "< 0.1 %"
+        return "< 0.1%"
     if 99.9 < percent < 100:
-        return "> 99.9 %"
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %"
+        return "> 99.9%"
+    return f"{percent:.0f}%" if percent in (0, 100) else f"{percent:.1f}%"
 
 
 def short(value: int) -> str:

@@ -15,7 +15,7 @@ MAX_TABLES = 512
 
 
 def tables_for(threshold: float, bits: int) -> int:
-    """The number of groups of `bits` hyperplanes that find 98 % of the pairs whose cosine equals the threshold."""
+    """The number of groups of `bits` hyperplanes that find 98% of the pairs whose cosine equals the threshold."""
     agree = (1.0 - math.acos(threshold) / math.pi) ** bits
     if agree >= FOUND_AT_THRESHOLD:
         return 1

@@ -33,8 +33,8 @@ class MinhashDedup(base.Deduplicate):
 
     | Similarity | 0.5 | 0.6 | 0.7 | 0.75 | 0.8 | 0.85 | 0.9 |
     |---|---|---|---|---|---|---|---|
-    | 18 x 6 (default) | 25 % | 58 % | 89 % | 97 % | 99.6 % | 100 % | 100 % |
-    | 14 x 8 (FineWeb) | 5 % | 21 % | 56 % | 77 % | 92 % | 98.8 % | 100 % |
+    | 18 x 6 (default) | 25% | 58% | 89% | 97% | 99.6% | 100% | 100% |
+    | 14 x 8 (FineWeb) | 5% | 21% | 56% | 77% | 92% | 98.8% | 100% |
 
     Example:
 
@@ -58,8 +58,8 @@ class MinhashDedup(base.Deduplicate):
         ge=1,
         le=1024,
         description="Number of groups of hashes. By default, `bands` and `rows` are derived from `permutations` and "
-        "`threshold`: the largest groups that find 98 % of the pairs at the threshold (18 x 6 for 112 hashes at 0.8; the "
-        "14 x 8 of FineWeb find 92 %).",
+        "`threshold`: the largest groups that find 98% of the pairs at the threshold (18 x 6 for 112 hashes at 0.8; the "
+        "14 x 8 of FineWeb find 92%).",
     )
     rows: int | None = Field(default=None, ge=1, le=1024, description="Number of hashes per group.")
     tokenizer: Tokenizer = "unicode"

@@ -24,7 +24,7 @@ BLOCK = 1024
 class SemanticDedup(base.Deduplicate):
     """Reject rows whose embedding has a cosine similarity of at least `threshold` to that of an earlier row.
 
-    Candidates are rows on the same side of `bits` random hyperplanes in at least one of several draws, enough to find 98 %
+    Candidates are rows on the same side of `bits` random hyperplanes in at least one of several draws, enough to find 98%
     of the pairs at the threshold. Their embeddings are then compared. The work grows with the square of the number of rows
     per bucket: use more `bits` for more rows. A row without an embedding (null, empty, all zeros, not finite) is kept.
 

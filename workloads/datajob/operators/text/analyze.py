@@ -63,7 +63,7 @@ class Analyze(Observe):
     """Measure texts as the filters do, and report distributions, the rows each limit would reject, and suggested limits.
 
     All rows are kept. If the job contains one of these filters, it is measured with the parameters and limits it has
-    there. Distributions are exact to 0.8 % and do not depend on how the input is split into shards (docs/analyze.md).
+    there. Distributions are exact to 0.8% and do not depend on how the input is split into shards (docs/analyze.md).
     `datajob analyze` does the same without writing a result.
 
     Example:

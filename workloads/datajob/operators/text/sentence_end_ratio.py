@@ -19,7 +19,7 @@ class SentenceEndRatio(TextMeasure):
     """Keep rows by the ratio of sentences that end in an end mark of any script rather than at a newline.
 
     Sentences are those of `sentenceSplit`. Closing quotation marks and brackets after the mark are allowed. The default is
-    that of NeMo Curator, which rejects texts with more than 85 % of sentences without an end mark.
+    that of NeMo Curator, which rejects texts with more than 85% of sentences without an end mark.
 
     Example:
 

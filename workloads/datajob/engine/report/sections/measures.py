@@ -10,9 +10,9 @@ from datajob.engine.report.formatting import can_reject, count, number, share
 from datajob.engine.report.sections.parts import legend
 
 _NOTE = (
-    "Each chart omits 0.5 % of the rows at each end and uses bins of equal ratio if the values vary widely. Below the chart, "
-    "the box covers the middle 50 % of the rows, the mark is the median, and the line covers the middle 90 %. A suggested "
-    "limit rejects at most 1 % of the rows: use it as a starting point, not as a judgment of quality."
+    "Each chart omits 0.5% of the rows at each end and uses bins of equal ratio if the values vary widely. Below the chart, "
+    "the box covers the middle 50% of the rows, the mark is the median, and the line covers the middle 90%. A suggested "
+    "limit rejects at most 1% of the rows: use it as a starting point, not as a judgment of quality."
 )
 
 
@@ -21,7 +21,7 @@ def measures(report: Report) -> Iterator[str]:
     if not report.measures:
         return
     yield f'<section><h2>Measures</h2><p class="note">{_NOTE}</p>'
-    yield legend(("i-before", "rows"), ("i-kept", "middle 50 %"), ("i-failed", "beyond a limit"))
+    yield legend(("i-before", "rows"), ("i-kept", "middle 50%"), ("i-failed", "beyond a limit"))
     for step, found in groupby(report.measures, key=lambda measure: measure.step):
         several = any(measure.step != step for measure in report.measures)
         if several:
@@ -45,7 +45,7 @@ def _chart(measure: Measure) -> str:
     limits = [(limit.side, limit.limit) for limit in shown]
     p1, p50, p99 = (number(measure.quantiles[name]) for name in ("p1", "p50", "p99"))
     missing = f", {count(measure.missing)} without a value" if measure.missing else ""
-    label = f"{measure.name}: median {p50}, 1 % below {p1}, 1 % above {p99}; {count(measure.rows)} rows{missing}"
+    label = f"{measure.name}: median {p50}, 1% below {p1}, 1% above {p99}; {count(measure.rows)} rows{missing}"
     chart = distribution(measure.edges, measure.counts, measure.quantiles, limits, label)
     name = escape(measure.name).replace("_", "_<wbr>")
     total = measure.rows + measure.missing

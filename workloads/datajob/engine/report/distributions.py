@@ -52,7 +52,7 @@ def _report(step: str, of: str, name: str, sketch: Sketch, observer: Observe) ->
 def bin_edges(sketch: Sketch) -> tuple[float, ...]:
     """Edges of a histogram with about BINS bins.
 
-    A few whole numbers get one bin each. Otherwise the bins have equal width, or, if the values vary widely, equal ratio
+    A few integers get one bin each. Otherwise the bins have equal width, or, if the values vary widely, equal ratio
     (with one bin for all values below one).
     """
     end = LEFT_OUT if sketch.count * LEFT_OUT >= 1 else 0.0

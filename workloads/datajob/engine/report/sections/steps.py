@@ -15,7 +15,7 @@ def steps(report: Report) -> Iterator[str]:
         return
     most = max([1, *(max(step.rows_in, step.rows_out) for step in report.steps)])
     yield "<section><h2>Rows per step</h2>"
-    yield '<p class="note">The number of rows that reach each step, and how many it passes on, rejects or fails on.</p>'
+    yield '<p class="note">The rows that reach each step, and how many pass, are rejected or fail.</p>'
     yield legend(("i-kept", "passed on"), ("i-rejected", "rejected"), ("i-failed", "failed"))
     columns = (
         ("Step", ""),

@@ -103,12 +103,12 @@ def test_an_image_comes_as_bytes_path_mapping_or_pixels(tmp_path: Path) -> None:
 
 GOOD = encoded(Image.effect_noise((64, 64), 50), "PNG")
 BAD: dict[str, tuple[Any, str]] = {
-    "null": (None, "no image in this row"),
-    "empty": (b"", "no bytes"),
+    "null": (None, "the row has no image"),
+    "empty": (b"", "the image is empty"),
     "text": (b"hello, world", "cannot be decoded: cannot identify image file"),
     "truncated": (GOOD[: len(GOOD) // 2], "cannot be decoded"),
     "a file that is not there": ("/nowhere/a.png", "/nowhere/a.png: cannot be read: it does not exist"),
-    "a number": (3, "a int is no image"),
+    "a number": (3, "a value of type int is not an image"),
     "pixels of two channels": (np.zeros((3, 3, 2), np.uint8), "pixels of shape"),
     "no pixels": (np.zeros((0, 3, 3), np.uint8), "pixels of shape"),
 }

@@ -21,5 +21,5 @@ def check_columns(step: Map, names: list[str]) -> None:
 
 def check_missing_column(step: Map) -> None:
     """A column `bb` that does not exist is named with a suggestion."""
-    with pytest.raises(InvalidJob, match="needs a column `bb`, and there is none; did you mean `b`"):
+    with pytest.raises(InvalidJob, match="needs a column `bb`, which does not exist; did you mean `b`"):
         step.apply(Batch(ROWS))

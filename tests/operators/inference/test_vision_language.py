@@ -29,7 +29,7 @@ def test_only_the_row_of_a_broken_or_large_image_fails(ask: Ask) -> None:
     assert len(found) == 3 and found[0]["said"].startswith("What is this? ")
     assert sorted(failed) == [1, 2]
     assert "cannot be decoded" in failed[1]
-    assert "no image in this row" in failed[2]
+    assert "the row has no image" in failed[2]
     _, failed = ask(step(max_pixels=10), rows[:1])
     assert "`maxPixels` allows 10" in failed[0]
 

@@ -107,7 +107,7 @@ def test_bytes_that_are_not_utf8_are_only_compared_and_stay_as_they_are(key, tmp
 )
 def test_another_type_is_a_clear_error(array):
 
-    with pytest.raises(InputError, match=r"column `text` holds .*, not text: .*cast"):
+    with pytest.raises(InputError, match=r"column `text` contains .*, not text: .*cast"):
         text_array(Batch(pa.table({"text": array})), "text")
 
 

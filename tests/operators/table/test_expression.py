@@ -35,11 +35,11 @@ def test_the_columns_an_expression_reads_are_found(text, columns):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1); DROP TABLE x; SELECT (1", "not one SQL expression"),
-        ("1), (2", "not one SQL expression"),
-        ("a) FROM x WHERE (b", "not one SQL expression"),
-        ("", "not one SQL expression"),
-        ("  ", "not one SQL expression"),
+        ("1); DROP TABLE x; SELECT (1", "not a single SQL expression"),
+        ("1), (2", "not a single SQL expression"),
+        ("a) FROM x WHERE (b", "not a single SQL expression"),
+        ("", "not a single SQL expression"),
+        ("  ", "not a single SQL expression"),
         ("(SELECT count(*) FROM read_csv('/etc/passwd'))", "subquery"),
         ("x IN (SELECT 1)", "subquery"),
         ("EXISTS (FROM x)", "subquery"),
@@ -60,8 +60,8 @@ def test_the_columns_an_expression_reads_are_found(text, columns):
         ("row_number() OVER ()", "window"),
         ("unnest(xs)", "`explode`"),
         ("regexp_split_to_table(t, 'a')", "more than the row"),
-        ("*", "name the columns"),
-        ("columns('a.*')", "name the columns"),
+        ("*", "write the names of the columns"),
+        ("columns('a.*')", "write the names of the columns"),
         ("$1", "parameter"),
         ("?", "parameter"),
         ("now()", "restarted"),
@@ -111,7 +111,7 @@ def test_no_columns_are_known_where_duckdb_is_missing(monkeypatch):
     ],
 )
 def test_a_pattern_that_duckdb_cannot_use_is_refused_before_the_job_runs(text, problem):
-    with pytest.raises(InvalidJob, match=f"regular expression that cannot be used: .*{problem}"):
+    with pytest.raises(InvalidJob, match=f"contains an invalid regular expression: .*{problem}"):
         parse(text)
 
 

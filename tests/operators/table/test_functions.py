@@ -37,9 +37,9 @@ def test_no_function_is_called_for_no_rows():
     ("call", "error", "message"),
     [
         (lambda: mapped("needs_digits"), ValueError, "invalid literal"),
-        (lambda: mapped("forgets_to_return"), TypeError, "gave None, not a dict; does it lack `return row`"),
-        (lambda: flat_mapped("add_length"), TypeError, "gave a str, not a dict"),
-        (lambda: batch_mapped("wrong_type"), TypeError, "returned a int, not a data frame"),
+        (lambda: mapped("forgets_to_return"), TypeError, "returned None, not a dict; is `return row` missing"),
+        (lambda: flat_mapped("add_length"), TypeError, "returned a value of type str, not a dict"),
+        (lambda: batch_mapped("wrong_type"), TypeError, "returned a value of type int, not a data frame"),
     ],
 )
 def test_an_error_of_the_function_is_raised_so_that_its_row_can_be_found(call, error, message):

@@ -19,7 +19,7 @@ def test_a_classifier_keeps_by_the_probability_of_its_label(lid_path):
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"label": "nope"}, r"has no label `nope`; it has"), ({"model": "/nowhere.bin"}, "no fastText model")],
+    [({"label": "nope"}, r"has no label `nope`; it has"), ({"model": "/nowhere.bin"}, "cannot be read as a fastText model")],
 )
 def test_a_wrong_model_or_label_is_a_clear_error(lid_path, parameters, message):
     with pytest.raises(InputError, match=message):

@@ -58,7 +58,7 @@ def test_languages_and_certainties_are_those_of_fasttext(lid_path, characters, t
 
 
 def test_another_model_than_lid176_is_not_read_as_if_it_were():
-    with pytest.raises(ValueError, match="another kind of model"):
+    with pytest.raises(ValueError, match="a different kind of model"):
         read_model(b"\1" * 1000)
 
 

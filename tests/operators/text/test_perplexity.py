@@ -42,5 +42,5 @@ def test_perplexity_is_that_of_the_model(tmp_path, kenlm):
 
 
 def test_a_missing_model_is_a_clear_error(tmp_path, kenlm):
-    with pytest.raises(InputError, match="no KenLM model"):
+    with pytest.raises(InputError, match="cannot be read as a KenLM model"):
         decide(Perplexity(model=str(tmp_path / "nowhere.arpa")), "text")

@@ -17,5 +17,5 @@ def test_tokens_are_counted(tokenizer_path):
 
 
 def test_a_missing_tokenizer_is_a_clear_error(tmp_path):
-    with pytest.raises(InputError, match=r"`tokenCount`: `.*/tokenizer.json` is no Hugging Face tokenizer"):
+    with pytest.raises(InputError, match=r"`tokenCount`: `.*/tokenizer.json` cannot be read as a Hugging Face tokenizer"):
         decide(TokenCount(tokenizer=str(tmp_path)), "text")

@@ -67,7 +67,7 @@ def reflow(text: str) -> str:
 def first_sentence(text: str) -> str:
     """The first sentence of a description: what the CRD keeps of it. The reference and the editors' schema have it all."""
     paragraph = reflow(text).split("\n\n")[0]
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", paragraph, maxsplit=1)[0]
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9`\"])", paragraph, maxsplit=1)[0]
 
 
 def _is_laid_out(paragraph: str) -> bool:

@@ -1,4 +1,4 @@
-"""Packages that only some text operators need."""
+"""Optional packages, which only some operators need."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datajob.errors import InvalidJob
 
 
 def optional(module: str, package: str, operator: str) -> Any:
-    """The module. Raises InvalidJob that says what to install when it is missing."""
+    """The module. Raises InvalidJob with the package to install if it is missing."""
     try:
         return import_module(module)
     except ImportError as error:
         raise InvalidJob(
-            f"`{operator}` needs the Python package `{package}`, which is not in this image ({error}). Install it where the "
-            f"job runs: `pip install {package}`, or an image of your own in `runtime.image`."
+            f"`{operator}` needs the Python package `{package}`, which is not installed ({error}). Install it with "
+            f"`pip install {package}`, or set `runtime.image` to an image that contains it."
         ) from error

@@ -1,6 +1,6 @@
-"""Finds the operators by where they live: `gopherQuality` is the one operator of text/gopher_quality.py.
+"""Finds operators by the paths of their modules: text/gopher_quality.py contains the operator `gopherQuality`.
 
-A module is imported when its operator is asked for: a job uses a handful of more than a hundred.
+A module is imported when its operator is used: a job uses a handful of more than a hundred.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ MODALITIES = ("table", "text", "dedup", "image", "audio", "video", "inference")
 
 
 class Operators(Mapping[str, type[Operator]]):
-    """Operator classes by key, ordered by modality and key. Modules that start with `_` hold what operators share."""
+    """Operator classes by key, ordered by modality and key. Modules that start with `_` are shared by operators."""
 
     def __init__(self) -> None:
         self._modules: dict[str, str] = {}
@@ -25,14 +25,14 @@ class Operators(Mapping[str, type[Operator]]):
             names = (info.name for info in iter_modules(package.__path__) if not info.name.startswith("_"))
             for key, name in sorted((_key(name), name) for name in names):
                 if key in self._modules:
-                    raise TypeError(f"two operators are called {key}: in {self._modules[key]} and {package.__name__}.{name}")
+                    raise TypeError(f"two operators have the key {key}: {self._modules[key]} and {package.__name__}.{name}")
                 self._modules[key] = f"{package.__name__}.{name}"
 
     def __getitem__(self, key: str) -> type[Operator]:
         module = import_module(self._modules[key])
         found: list[type[Operator]] = [value for value in vars(module).values() if _is_operator(value, module.__name__)]
         if [operator.key for operator in found] != [key]:
-            raise TypeError(f"{module.__name__} must hold one operator, called {key}; it holds {found}")
+            raise TypeError(f"{module.__name__} must contain a single operator with the key {key}, but contains {found}")
         return found[0]
 
     def __contains__(self, key: object) -> bool:
@@ -62,16 +62,16 @@ def _key(module: str) -> str:
 
 
 def modality(operator: type[Operator]) -> str:
-    """The folder an operator lives in: table, text, dedup, image, audio, video, inference."""
+    """The folder of an operator: table, text, dedup, image, audio, video, inference."""
     return operator.__module__.split(".")[2]
 
 
 def filter_with_limits(key: str) -> type[Filter]:
-    """The filter of that key, which has limits and needs no parameters: what `analyze` can measure. Raises ValueError."""
+    """The filter with this key, which `analyze` can measure: it has limits and needs no parameters. Raises ValueError."""
     if key in all_operators() and (found := _with_limits(all_operators()[key])):
         return found
     near = nearest(key, filters_with_limits())
-    hint = f"did you mean `{near}`?" if near else f"these are: {', '.join(filters_with_limits())}"
+    hint = f"did you mean `{near}`?" if near else f"the filters with limits are {', '.join(filters_with_limits())}"
     raise ValueError(f"`{key}` is not a filter with limits; {hint}")
 
 

@@ -129,7 +129,7 @@ def _hash_values(array: Any, name: str) -> Hashes:
         return _hash_values(array.cast(pa.large_list(kind.value_type)), name)
     if t.is_struct(kind):
         return _fold_fields([_hash(field, name) for field in array.flatten()], len(array))
-    raise InvalidJob(f"column `{name}` has type {kind}, whose values cannot be compared; `cast` or `drop` it before this step.")
+    raise InvalidJob(f"column `{name}` has type {kind}, which cannot be compared; `cast` or `drop` it before this step.")
 
 
 def _finish(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -34,14 +34,14 @@ def _loaded(value: Any, folder: str | None) -> Any:
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if value is None:
-        raise ImageError("there is no image in this row")
+        raise ImageError("the row has no image")
     if isinstance(value, bytes | bytearray | memoryview):
         if not len(value):
-            raise ImageError("the image has no bytes")
+            raise ImageError("the image is empty")
         return bytes(value)
     if isinstance(value, str):
         return _file(value, folder)
-    raise ImageError(f"a {type(value).__name__} is no image: bytes, a path or pixels are")
+    raise ImageError(f"a value of type {type(value).__name__} is not an image: it must be bytes, a path or pixels")
 
 
 def _file(path: str, folder: str | None) -> bytes:

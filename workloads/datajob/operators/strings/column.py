@@ -151,7 +151,7 @@ def _buffer(values: Any) -> pa.Buffer:
 
 
 def is_bytes(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds bytes."""
+    """Whether a column of this type contains bytes."""
     import pyarrow as pa
 
     t = pa.types
@@ -171,8 +171,8 @@ def _as_text(array: pa.Array[Any], column: str, invalid: Invalid) -> TextArray:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
         return _valid(array.cast(pa.large_string()), column, invalid)
     raise InputError(
-        f"column `{column}` holds {kind}, not text: text operators take strings or bytes in UTF-8. "
-        f"Name another column, or make it text first with `cast: {{columns: {{{column}: string}}}}`."
+        f"column `{column}` contains {kind}, not text: text operators take strings or UTF-8 bytes. "
+        f"Choose another column, or convert it first with `cast: {{columns: {{{column}: string}}}}`."
     )
 
 

@@ -1,4 +1,4 @@
-"""Tokenizers of language models, in the format of the Hugging Face library."""
+"""Tokenizers of language models, in the format of Hugging Face tokenizers."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def _loaded(file: str, operator: str, version: Any) -> Any:
     try:
         return tokenizers.Tokenizer.from_file(local_copy(file))
     except Exception as error:  # the library raises Exception itself
-        raise InputError(f"`{operator}`: `{file}` is no Hugging Face tokenizer that can be read: {error}.") from error
+        raise InputError(f"`{operator}`: `{file}` cannot be read as a Hugging Face tokenizer: {error}.") from error

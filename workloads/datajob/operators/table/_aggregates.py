@@ -1,6 +1,7 @@
-"""How each aggregate function is computed in SQL: in parts for each batch, then from those parts for each group.
+"""The SQL of each aggregate function: partial aggregates of each batch, then the aggregate of each group from them.
 
-Parts are small (a sum, a count), so that grouping a large input moves little; `quantile` and `collect` need all values.
+Partial aggregates such as sums and counts are small, so that little data is exchanged; `quantile` and `collect` need all
+values.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datajob.operators.table.group_by import Aggregate
 
 
-class Recipe(NamedTuple):
+class Formula(NamedTuple):
     """SQL of one function. `{v}` is its column, `{p0}`, `{p1}`... are its parts, `place` the place of a row in the input."""
 
     parts: tuple[str, ...]
@@ -26,22 +27,22 @@ class Recipe(NamedTuple):
     """True when the result has the type of the column."""
 
 
-RECIPES = {
-    "count": Recipe(("count({v})",), "coalesce(sum({p0}), 0)::BIGINT"),
-    "sum": Recipe(("sum({v})",), "sum({p0})"),
-    "min": Recipe(("min({v})",), "min({p0})", True),
-    "max": Recipe(("max({v})",), "max({p0})", True),
-    "mean": Recipe(("sum({v}::DOUBLE)", "count({v})"), "sum({p0}) / nullif(sum({p1}), 0)"),
+FORMULAS = {
+    "count": Formula(("count({v})",), "coalesce(sum({p0}), 0)::BIGINT"),
+    "sum": Formula(("sum({v})",), "sum({p0})"),
+    "min": Formula(("min({v})",), "min({p0})", True),
+    "max": Formula(("max({v})",), "max({p0})", True),
+    "mean": Formula(("sum({v}::DOUBLE)", "count({v})"), "sum({p0}) / nullif(sum({p1}), 0)"),
     # squares around the mean of each part, moved to the common mean (Chan, Golub, LeVeque 1979)
-    "std": Recipe(
+    "std": Formula(
         ("count({v})", "avg({v}::DOUBLE)", "var_pop({v}::DOUBLE) * count({v})"),
         "CASE WHEN sum({p0}) > 1 THEN sqrt((sum({p2}) + sum({p0} * ({p1} - {mean}) ** 2)) / (sum({p0}) - 1)) END",
     ),
-    "quantile": Recipe(
+    "quantile": Formula(
         ("list({v} ORDER BY place) FILTER ({v} IS NOT NULL)",), "list_aggregate(flatten(list({p0})), 'quantile_cont', {q})"
     ),
-    "first": Recipe(("arg_min_null({v}, place)",), "arg_min_null({p0}, place)", True),
-    "collect": Recipe(("list({v} ORDER BY place)",), "flatten(list({p0} ORDER BY place))"),
+    "first": Formula(("arg_min_null({v}, place)",), "arg_min_null({p0}, place)", True),
+    "collect": Formula(("list({v} ORDER BY place)",), "flatten(list({p0} ORDER BY place))"),
 }
 
 
@@ -54,11 +55,11 @@ def partial(table: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggrega
     keys = {f"k{i}": table.column(name) for i, name in enumerate(by)}
     sql = list(keys)
     for i, aggregate in enumerate(aggregates.values()):
-        recipe = RECIPES[aggregate.function]
-        for j, part in enumerate(recipe.parts):
+        formula = FORMULAS[aggregate.function]
+        for j, part in enumerate(formula.parts):
             wanted.append(f"{i}.{j}")
             sql.append(part.format(v="*" if aggregate.column is None else f"v{i}"))
-            like.append(aggregate.column if recipe.keeps_type else None)
+            like.append(aggregate.column if formula.keeps_type else None)
     values = {f"v{i}": table.column(a.column) for i, a in enumerate(aggregates.values()) if a.column is not None}
     grouping = "GROUP BY " + ", ".join(keys) + " ORDER BY min(place)" if by else ""
     statement = f"SELECT {', '.join(sql)} FROM rows {grouping}"  # noqa: S608 (no word of a user in it)
@@ -68,7 +69,7 @@ def partial(table: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggrega
 
 
 def is_partial(table: pa.Table, by: Sequence[str]) -> bool:
-    """True for a table that `partial` made."""
+    """True for a result of `partial`."""
     return list(table.column_names[: len(by) + 1]) == [*by, "0.0"]
 
 
@@ -79,12 +80,12 @@ def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate
     values, means = [], ["*"]
     like: list[str | None] = list(by)
     for i, aggregate in enumerate(aggregates.values()):
-        recipe = RECIPES[aggregate.function]
-        places = {f"p{j}": quoted(f"{i}.{j}") for j in range(len(recipe.parts))}
-        if "{mean}" in recipe.whole:
+        formula = FORMULAS[aggregate.function]
+        places = {f"p{j}": quoted(f"{i}.{j}") for j in range(len(formula.parts))}
+        if "{mean}" in formula.whole:
             means.append("sum({p0} * {p1}) {w} / sum({p0}) {w} AS mean{i}".format(**places, w=window, i=i))
-        values.append(recipe.whole.format(**places, mean=f"mean{i}", q=aggregate.q))
-        like.append(f"{i}.0" if recipe.keeps_type else None)
+        values.append(formula.whole.format(**places, mean=f"mean{i}", q=aggregate.q))
+        like.append(f"{i}.0" if formula.keeps_type else None)
     grouping = f"GROUP BY {', '.join(keys)} ORDER BY {', '.join(f'{k} NULLS LAST' for k in keys)}" if by else ""
     columns = dict(zip([*keys, *parts.column_names[len(by) :]], parts.columns, strict=True))
     source = f"(SELECT {', '.join(means)} FROM rows)"  # noqa: S608 (no word of a user in it)

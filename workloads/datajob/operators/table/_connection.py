@@ -1,6 +1,6 @@
 """One locked-down, in-memory DuckDB per thread, for SQL over Arrow.
 
-It can reach neither files, network, extensions nor Python variables; what it may see is handed to it.
+It has no access to files, the network, extensions or Python variables, only to the tables that are passed to it.
 """
 
 from __future__ import annotations
@@ -52,5 +52,5 @@ def query(sql: str, **tables: pa.Table) -> pa.Table:
 
 
 def quoted(identifier: str) -> str:
-    """`identifier` as SQL reads it whatever characters it holds."""
+    """`identifier` quoted for SQL."""
     return '"' + identifier.replace('"', '""') + '"'

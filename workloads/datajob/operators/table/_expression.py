@@ -1,7 +1,7 @@
-"""SQL expressions as people write them in a job: parsed by DuckDB's own parser, then held to what one row can answer.
+"""SQL expressions in jobs: parsed by DuckDB's own parser, then restricted to values of a single row.
 
-Allowed is anything computed from the columns of the row alone. Refused are statements, subqueries, aggregates, windows
-and whatever reads files, settings or the clock: a restarted job must compute the same values again.
+An expression may only use the columns of the row. Statements, subqueries, aggregates, windows and everything that reads
+files, settings or the clock are rejected: a restarted job must compute the same values.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _ALLOWED = {
     "CONSTANT", "FUNCTION", "LAMBDA", "OPERATOR", "TYPE",
 }  # fmt: skip
 _REFUSED = {
-    "SUBQUERY": "holds a subquery; only the columns of the row can be used. Write a `join` step for values of another table",
-    "WINDOW": "holds a window function, which needs other rows. Use `groupBy` or `sort`",
-    "STAR": "holds `*`; name the columns",
-    "PARAMETER": "holds a `?` or `$1` parameter; write the value itself",
+    "SUBQUERY": "contains a subquery, but only columns of the row can be used. Use a `join` step for values of another table",
+    "WINDOW": "contains a window function, which needs other rows. Use `groupBy` or `sort`",
+    "STAR": "contains `*`; write the names of the columns",
+    "PARAMETER": "contains a `?` or `$1` parameter; write the value itself",
 }
 _INSTEAD = {
     "unnest": "Use an `explode` step",
@@ -45,12 +45,12 @@ class Expression:
     columns: tuple[str, ...]
     """The columns it reads, in order of appearance."""
     column: str | None
-    """Set when it is nothing but that column."""
+    """Set if the expression is only this column."""
 
 
 @cache
 def parse(text: str) -> Expression:
-    """Check one expression. Raises InvalidJob that shows it, with a caret where the parser stopped."""
+    """Check an expression. Raises InvalidJob, which shows it with a caret where the parser stopped."""
     root = _root(text)
     columns = tuple(dict.fromkeys(_references(text, root, frozenset())))
     names = root.get("column_names", ())
@@ -70,10 +70,10 @@ def _root(text: str) -> dict[str, Any]:
     if parsed["error"]:
         if "position" in parsed:
             raise InvalidJob(_pointed(text, parsed["error_message"], int(parsed["position"])))
-        raise InvalidJob(f"`{text}` is not one SQL expression but a statement or several; write just the expression.")
+        raise InvalidJob(f"`{text}` is not a single SQL expression; write an expression instead of a statement.")
     nodes = [statement["node"] for statement in parsed["statements"]]
     if not text.strip() or len(nodes) != 1 or not _is_plain_select(nodes[0]):
-        raise InvalidJob(f"`{text}` is not one SQL expression; write just the expression, such as `length(text) > 50`.")
+        raise InvalidJob(f"`{text}` is not a single SQL expression; write one such as `length(text) > 50`.")
     root: dict[str, Any] = nodes[0]["select_list"][0]
     return root
 
@@ -121,7 +121,7 @@ def _references(text: str, node: Any, bound: frozenset[str]) -> Iterator[str]:
 def _check(text: str, node: dict[str, Any]) -> None:
     kind = node["class"]
     if kind not in _ALLOWED:
-        raise InvalidJob(f"`{text}` {_REFUSED.get(kind, f'holds {kind.lower()}, which is not possible here')}.")
+        raise InvalidJob(f"`{text}` {_REFUSED.get(kind, f'contains {kind.lower()}, which is not supported here')}.")
     if kind == "FUNCTION":
         path = node.get("qualified_name", {}).get("path", [])
         if len(path) > 1:
@@ -129,7 +129,7 @@ def _check(text: str, node: dict[str, Any]) -> None:
         if problem := _problem(node["function_name"].lower()):
             raise InvalidJob(f"`{text}` {problem}.")
         if "reg" in node["function_name"] and (problem := _wrong_pattern(text, node)):
-            raise InvalidJob(f"`{text}` has a regular expression that cannot be used: {problem}.")
+            raise InvalidJob(f"`{text}` contains an invalid regular expression: {problem}.")
 
 
 def _wrong_pattern(text: str, node: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Functions and classes that users bring, by the name `package.module:name`, wherever Python's path finds them."""
+"""User functions and classes, found on the Python path by `package.module:name`."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ Reference = Annotated[
     Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"),
     BeforeValidator(lambda value: reference(value) if callable(value) else value),
 ]
-"""Where a function or class is: `package.module:name`."""
+"""The import path of a function or class: `package.module:name`."""
 
 Arguments = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-"""Arguments by name, of whatever shape the user's code takes."""
+"""Arguments by name, of any type that the user's code accepts."""
 
 
 class CallsFunction(base.Operator):
-    """What the steps that call a user's function have in common."""
+    """Base of the steps that call a user's function."""
 
     abstract: ClassVar[bool] = True
 
-    function: Reference = Field(description="Your function, `package.module:name`; found in the job's folder or installed.")
-    params: Arguments = Field(default={}, description="Further arguments of the function, by name.")
+    function: Reference = Field(
+        description="Your function, as `package.module:name`, from the job's folder or an installed package."
+    )
+    params: Arguments = Field(default={}, description="Additional arguments of the function, by name.")
     types: dict[str, TypeName] = Field(
-        default={}, description="Types of columns that it returns, as in `cast`; where they are not given, values suggest them."
+        default={}, description="Types of returned columns, as in `cast`; by default, they are inferred from the values."
     )
 
     def call(self) -> Callable[[Any], Any]:
-        """The function with its further arguments bound. Raises InvalidJob when it does not exist."""
+        """The function with its additional arguments bound. Raises InvalidJob if it does not exist."""
         return _function(self.function, self.params)
 
     def resolved(self) -> Self:
-        """Itself, once the function is found."""
+        """The operator itself, after the function is found."""
         self.call()
         return self
 
@@ -58,12 +60,12 @@ class CallsFunction(base.Operator):
         return True
 
     def outputs(self, columns: base.Order) -> base.Order | None:
-        """Unknown: only the function tells."""
+        """Unknown before the function runs."""
         return None
 
 
 def find(reference: str) -> Any:
-    """What `reference` names. Raises InvalidJob when the module or the name does not exist, or importing fails."""
+    """The object that `reference` names. Raises InvalidJob if it does not exist or cannot be imported."""
     module_name, name = reference.split(":")
     try:
         module = import_module(module_name)
@@ -73,7 +75,7 @@ def find(reference: str) -> Any:
         raise InvalidJob(f"module `{module_name}` cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        hint = did_you_mean(name, known) or f"; it has {', '.join(f'`{n}`' for n in known[:10]) or 'nothing to call'}."
+        hint = did_you_mean(name, known) or f"; it has {', '.join(f'`{n}`' for n in known[:10]) or 'nothing callable'}."
         raise InvalidJob(f"module `{module_name}` has no `{name}`{hint}")
     return getattr(module, name)
 
@@ -100,5 +102,5 @@ def _not_importable(module_name: str, missing: str) -> str:
     if not f"{module_name}.".startswith(f"{missing}."):
         return f"module `{module_name}` cannot be imported: it needs `{missing}`, which is not installed."
     hint = did_you_mean(missing, [module.name for module in iter_modules()])
-    where = "Modules are looked up in the job's folder, the current directory and among the installed packages"
+    where = "Modules are imported from the job's folder, the current directory and the installed packages"
     return f"there is no module `{missing}`{hint or '.'} {where}."

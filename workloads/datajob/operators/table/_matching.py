@@ -123,7 +123,7 @@ def _refuse_unlike(left: pa.Field[Any], right: pa.Field[Any]) -> None:
     if _kind(left.type) != _kind(right.type):
         raise InvalidJob(
             f"`join` compares `{left.name}` of type {left.type} with `{right.name}` of type {right.type}, which are "
-            "never equal; `cast` one of them, before this step or in a job of its own."
+            "never equal; `cast` one of them before this step or in a separate job."
         )
 
 

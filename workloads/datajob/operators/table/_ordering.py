@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROWS_PER_TABLE = 65_536
-"""Results are handed on in tables of so many rows, so that 32-bit offsets of strings suffice."""
+"""Number of rows per result table, so that 32-bit string offsets suffice."""
 
 
 def sort_keys(table: pa.Table, by: Sequence[str]) -> pa.Table:
@@ -29,9 +29,7 @@ def sort_keys(table: pa.Table, by: Sequence[str]) -> pa.Table:
         elif pa.types.is_float16(kind):
             column = column.cast(pa.float32())
         elif pa.types.is_nested(kind) or pa.types.is_interval(kind) or isinstance(kind, pa.BaseExtensionType):
-            raise InvalidJob(
-                f"`sort` cannot order column `{name}` of type {kind}; sort by a part of it, made by a `compute` step."
-            )
+            raise InvalidJob(f"`sort` cannot order column `{name}` of type {kind}; sort by a part of it from a `compute` step.")
         columns[name] = column
     return pa.table(columns)
 

@@ -1,4 +1,4 @@
-"""Between Arrow tables and what users' functions take and give: dicts, pandas, polars, numpy."""
+"""Conversion between Arrow tables and the arguments and results of user functions: dicts, pandas, polars, numpy."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BatchFormat = Literal["pandas", "pyarrow", "numpy", "polars"]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
-    """The rows a function gave, each a mapping, as a table.
+    """The rows that a function returned, each a mapping, as a table.
 
-    A column has the type named in `types`, else the one it had before the function if its values fit, else the one its
-    values suggest. Columns that were there before come first, in their order.
+    A column has the type in `types`, otherwise its type before the function if its values fit, otherwise the type that
+    its values suggest. Existing columns come first, in order.
     """
     import pyarrow as pa
 
@@ -45,7 +45,7 @@ def _column(values: list[Any], name: str, before: pa.Schema, types: Mapping[str,
 
 
 def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
-    """The table as the function wants it."""
+    """The table in the format of the function."""
     if batch_format == "pyarrow":
         return table
     if batch_format == "pandas":
@@ -56,13 +56,13 @@ def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
         import polars
     except ModuleNotFoundError as error:
         raise InvalidJob(
-            "`batchFormat: polars` needs the package polars, which is not installed; choose another format."
+            "`batchFormat: polars` needs the Python package `polars`, which is not installed; choose another format."
         ) from error
     return polars.from_arrow(table)
 
 
 def from_any(result: Any, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
-    """The table that a function returned, as any of the formats, or as a generator of several."""
+    """The result of a function, in any of the formats or as a generator of these, as a table."""
 
     parts = [_typed(_table(part), before, types) for part in (result if isgenerator(result) else [result])]
     return exact_concat(parts) if parts else before.empty_table()
@@ -82,7 +82,7 @@ def _table(result: Any) -> pa.Table:
     if type(result).__module__.split(".")[0] == "polars" and hasattr(result, "to_arrow"):
         found: pa.Table = result.to_arrow()
         return found
-    raise TypeError(f"the function returned {_a(result)}, not a data frame, an Arrow table or a dict of arrays")
+    raise TypeError(f"the function returned {_kind_of(result)}, not a data frame, an Arrow table or a dict of arrays")
 
 
 def _from_numpy(values: Any) -> Any:
@@ -92,7 +92,7 @@ def _from_numpy(values: Any) -> Any:
 
 
 def _typed(table: pa.Table, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
-    """The columns as `types` says, or as before where the way there and back alone has changed their type."""
+    """The columns with the types of `types`, or their previous types if only the conversion changed them."""
     for at, field in enumerate(table.schema):
         if field.name in types:
             wanted = arrow_type(types[field.name])
@@ -109,7 +109,7 @@ def _typed(table: pa.Table, before: pa.Schema, types: Mapping[str, TypeName]) ->
 
 
 def _same_but_for_the_way(now: pa.DataType, then: pa.DataType) -> bool:
-    """True when a format has one type for several of Arrow's, or none for nulls in whole numbers."""
+    """True if a format has the same type for several Arrow types, or does not support nulls in integers."""
     import pyarrow as pa
 
     t = pa.types
@@ -133,13 +133,13 @@ def _is_one_of(kind: pa.DataType, kinds: Iterable[Callable[[pa.DataType], bool]]
 
 
 def checked_rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
-    """The rows a function gave. Raises TypeError at the first that is none."""
+    """The rows that a function returned. Raises TypeError at the first value that is not a row."""
     for row in results:
         if not isinstance(row, Mapping):
-            forgot = "; does it lack `return row`?" if row is None else ""
-            raise TypeError(f"the function gave {_a(row)}, not a dict{forgot}")
+            hint = "; is `return row` missing?" if row is None else ""
+            raise TypeError(f"the function returned {_kind_of(row)}, not a dict{hint}")
         yield row
 
 
-def _a(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+def _kind_of(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"

@@ -1,7 +1,7 @@
 """Evaluates SQL expressions over the rows of an Arrow table.
 
-Only the columns that the expressions read enter DuckDB, without a copy, and only results leave it. A statement is
-prepared once per set of expressions and schema; each batch then costs a fraction of a millisecond on top of the work.
+Only the columns that the expressions read are passed to DuckDB, without a copy. A statement is prepared once per set of
+expressions and schema; the overhead per batch is then a fraction of a millisecond.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROWS_PER_CHUNK = 1 << 20
 
 
 class _Rows:
-    """The view a prepared statement reads: whatever table it holds at the time."""
+    """The view that a prepared statement reads: its current table."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table: pa.Table | None = table
@@ -50,7 +50,7 @@ class _Prepared:
         except duckdb.Error as error:  # no row was read yet: the expression itself does not fit the columns
             con.unregister(f"rows_{name}")
             texts = ", ".join(f"`{e.text}`" for e in expressions)
-            raise InvalidJob(f"{texts} cannot be computed here: {str(error).splitlines()[0]}") from error
+            raise InvalidJob(f"{texts} cannot be evaluated: {str(error).splitlines()[0]}") from error
 
     def run(self, table: pa.Table) -> pa.Table:
         """The results, one column per expression."""
@@ -63,7 +63,7 @@ class _Prepared:
             self.rows.table = None
 
     def close(self) -> None:
-        """Forget the statement."""
+        """Release the statement."""
         connection().execute(f"DEALLOCATE {self.name}")
         connection().unregister(f"rows_{self.name}")
 
@@ -71,8 +71,8 @@ class _Prepared:
 def evaluate(table: pa.Table, texts: Sequence[str]) -> list[pa.ChunkedArray[Any]]:
     """The value of each expression for each row of `table`.
 
-    Raises InvalidJob when an expression does not fit the columns, DuckDB's own error when a value of some row does
-    not (a cast that fails, say).
+    Raises InvalidJob if an expression does not suit the columns, and the error of DuckDB if it fails for the value of a
+    row, for example in a cast.
     """
     expressions = [parse(text) for text in texts]
     for e in expressions:
@@ -112,5 +112,5 @@ def _refuse_same_but_for_case(columns: Sequence[str]) -> None:
         other = seen.setdefault(name.casefold(), name)
         if other != name:
             raise InvalidJob(
-                f"SQL cannot tell the columns `{other}` and `{name}` apart; `rename` one of them before this step."
+                f"SQL does not distinguish the columns `{other}` and `{name}`; `rename` one of them before this step."
             )

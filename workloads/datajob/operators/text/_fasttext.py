@@ -18,7 +18,7 @@ PREFIX = "__label__"
 
 
 def load(path: str, operator: str) -> Any:
-    """The model at a path (local or any fsspec URL)."""
+    """The model at a path or URL."""
     return _loaded(path, operator, version_of(path))
 
 
@@ -28,11 +28,11 @@ def _loaded(path: str, operator: str, version: Any) -> Any:
     try:
         return fasttext.load_model(local_copy(path))
     except (ValueError, OSError) as error:
-        raise InputError(f"`{operator}`: `{path}` is no fastText model that can be read: {error}.") from error
+        raise InputError(f"`{operator}`: `{path}` cannot be read as a fastText model: {error}.") from error
 
 
 def samples(batch: Batch, column: str, characters: int) -> list[str]:
-    """The first characters of each row on one line, as fastText wants them; "" for null and for blank rows."""
+    """The first characters of each row on a single line, as fastText expects; "" for null and blank rows."""
     import pyarrow.compute as pc
 
     start = pc.utf8_slice_codeunits(text_array(batch, column).fill_null(""), 0, characters)
@@ -52,7 +52,7 @@ def predict(model: Any, texts: Sequence[str], labels: int = 1) -> list[dict[str,
 
 
 def labels_of(path: str, operator: str) -> tuple[str, ...]:
-    """The labels that a model knows."""
+    """The labels of a model."""
     return _labels(path, operator, version_of(path))
 
 

@@ -24,7 +24,7 @@ LABEL = b"__label__"
 
 
 class _Reader:
-    """Takes values from the bytes of a file, one after the other."""
+    """Reads successive values from the bytes of a file."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -71,7 +71,7 @@ def read_model(data: bytes) -> tuple[LanguageModel, tuple[str, ...]]:
     head = reader.take("14id")
     dimensions, ngrams, loss, kind, buckets, shortest, longest = (head[i] for i in (2, 7, 8, 9, 10, 11, 12))
     if head[:2] != (MAGIC, VERSION) or (dimensions, ngrams, loss, kind, buckets, shortest, longest) != KNOWN:
-        raise ValueError("another kind of model")
+        raise ValueError("it has a different kind of model")
     size, words, labels, _, pruned = reader.take("3i2q")
     entries = [(reader.word(), *reader.take("qb")) for _ in range(size)]
     grams = np.full(BUCKETS, -1, np.int32)
@@ -79,7 +79,7 @@ def read_model(data: bytes) -> tuple[LanguageModel, tuple[str, ...]]:
     grams[pairs[:, 0]] = pairs[:, 1] + words
     vectors = _vectors(reader)
     if reader.take("?") != (False,) or reader.take("2q") != (labels, DIMENSIONS):
-        raise ValueError("another kind of output")
+        raise ValueError("it has a different kind of output")
     output = reader.array("<f4", labels, DIMENSIONS)
     names = tuple(word.removeprefix(LABEL).decode() for word, _, _ in entries[words:])
     slots, rows = _table([word for word, _, _ in entries[:words]])
@@ -93,12 +93,12 @@ def read_model(data: bytes) -> tuple[LanguageModel, tuple[str, ...]]:
 
 
 def _vectors(reader: _Reader) -> NDArray[np.float32]:
-    """The quantised matrix of vectors, multiplied out."""
+    """The quantized matrix of vectors, expanded."""
     import numpy as np
 
     quantised, with_norms = reader.take("??")
     if not (quantised and with_norms):
-        raise ValueError("vectors that are not quantised with their norms")
+        raise ValueError("its vectors are not quantized with their norms")
     rows, _, size = reader.take("2qi")
     codes = reader.array("u1", rows, size // rows)
     centroids = _centroids(reader)
@@ -110,15 +110,15 @@ def _vectors(reader: _Reader) -> NDArray[np.float32]:
 
 
 def _centroids(reader: _Reader) -> NDArray[np.float32]:
-    """Of each part of a vector, its possible values."""
+    """The possible values of each part of a vector."""
     dimensions, parts, width, last = reader.take("4i")
     if width != last or parts * width != dimensions:
-        raise ValueError("parts of unequal width")
+        raise ValueError("its parts have unequal widths")
     return reader.array("<f4", parts, CENTROIDS, width)
 
 
 def _table(words: list[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """The slots, and the number of the word in each."""
+    """The slots and the index of the word in each."""
     import numpy as np
     import pyarrow as pa
 

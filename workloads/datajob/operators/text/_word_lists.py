@@ -1,4 +1,4 @@
-"""Word lists that ship with the rules, by ISO 639-1 code, and lists from files."""
+"""Built-in word lists, by ISO 639-1 code, and lists from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ List = Literal["stop_words", "flagged_words"]
 
 
 class WordList(NamedTuple):
-    """Hash tables of the first words and of whole entries (one or several words), and the most words of an entry."""
+    """Hash tables of the first words and of whole entries, and the maximum number of words of an entry."""
 
     firsts: NDArray[Any]
     entries: NDArray[Any]
@@ -31,7 +31,7 @@ class WordList(NamedTuple):
 
 @cache
 def word_list(words: tuple[str, ...], tokenizer: str) -> WordList:
-    """The entries in small letters, with a capital and in capitals, cut into words as the texts are."""
+    """The entries in lower case, capitalized and in upper case, split into words like the texts."""
     import numpy as np
     import pyarrow as pa
 
@@ -48,7 +48,7 @@ def word_list(words: tuple[str, ...], tokenizer: str) -> WordList:
 
 
 def listed_words(batch: Batch, column: str, tokenizer: str, words: tuple[str, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """How many words of each row belong to an entry of the list, and how many words it has."""
+    """For each row, the number of words that belong to an entry of the list, and the number of all words."""
     import numpy as np
 
     from datajob.operators.kernels.lookup import count_listed
@@ -60,7 +60,7 @@ def listed_words(batch: Batch, column: str, tokenizer: str, words: tuple[str, ..
 
 
 def words_from(path: str) -> tuple[str, ...]:
-    """The lines of a UTF-8 file (local or any fsspec URL) that are neither empty nor start with `#`."""
+    """The lines of a UTF-8 file (path or URL) that are not empty and do not start with `#`."""
     return _lines_of(path, version_of(path))
 
 
@@ -75,13 +75,13 @@ def _lines_of(path: str, version: Any) -> tuple[str, ...]:
 
 @cache
 def shipped_words(name: List) -> dict[str, tuple[str, ...]]:
-    """A shipped list, by language."""
+    """A built-in list, by language."""
     text = resources.files(__package__).joinpath("_lists", f"{name}.txt").read_text(encoding="utf-8")
     lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return {language: tuple(words) for language, *words in lines}
 
 
 def chosen_words(name: List, languages: Iterable[str], words: tuple[str, ...], file: str | None) -> tuple[str, ...]:
-    """All entries of the shipped list of these languages, of the parameter and of the file."""
+    """All entries of the built-in list in these languages, of the parameter and of the file."""
     shipped = [word for language in languages for word in shipped_words(name).get(language, ())]
     return (*shipped, *words, *(words_from(file) if file else ()))

@@ -93,7 +93,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones() -> None
 def test_a_row_that_does_not_fit_alone_or_makes_the_model_fail_is_found() -> None:
     found = ask(Batcher(Upper()), ["a", "huge", "b", "bad", "crash", "c"])
     assert found[0::2][:2] == ["A", "B"] and found[5] == "C"
-    assert found[1].startswith("! the row alone does not fit the memory")
+    assert found[1].startswith("! the row does not fit into the memory")
     assert found[3] == "! RuntimeError: cannot"
     assert found[4] == "! ValueError: unforeseen"
 

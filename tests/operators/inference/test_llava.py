@@ -172,10 +172,10 @@ def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(tiny: Path, ask
 
 ROWS_AT_FAULT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no prompt": ({"prompt": "{ask}"}, {"ask": " "}, "the prompt is empty"),
-    "a placeholder too many": ({"prompt": "{ask}"}, {"ask": "what is <image>?"}, "2 places for images .* 1 image"),
-    "no placeholder": ({"prompt": "what is it?", "chat_template": False}, {}, "no place for its image: write <image>"),
+    "a placeholder too many": ({"prompt": "{ask}"}, {"ask": "what is <image>?"}, "2 placeholders for images .* 1 image"),
+    "no placeholder": ({"prompt": "what is it?", "chat_template": False}, {}, "no placeholder for the image: write <image>"),
     "too many pixels": ({"max_pixels": 100}, {}, "640 x 480 pixels; `maxPixels` allows 100"),
-    "too long": ({"prompt": "{ask}"}, {"ask": "word " * 9000}, "and the model takes 8192"),
+    "too long": ({"prompt": "{ask}"}, {"ask": "word " * 9000}, "but the model supports 8192"),
 }
 
 
@@ -188,13 +188,13 @@ def test_a_row_that_cannot_be_asked_has_one_clear_reason(tiny: Path, ask: Ask, c
     assert re.search(reason, failed[0])
 
 
-def test_a_model_that_is_not_there_or_of_another_kind_is_said_before_any_row(tiny: Path, llama: Path, tmp_path: Path) -> None:
+def test_a_missing_model_or_one_of_another_kind_is_an_error_before_any_row(tiny: Path, llama: Path, tmp_path: Path) -> None:
     from datajob.operators.base import Device
 
     cases = {
-        str(tmp_path / "nowhere"): "does not exist.*a folder that every worker sees",
-        str(tmp_path): "holds no model .no config.json",
-        str(llama): "is a llama model, and this step needs llava_next .*`textGeneration`",
+        str(tmp_path / "nowhere"): "does not exist.*a folder that every worker can access",
+        str(tmp_path): "does not contain a model .no config.json",
+        str(llama): "is a llama model, but this step needs a llava_next model .*`textGeneration`",
     }
     for model, reason in cases.items():
         with pytest.raises(InvalidJob, match=reason):
@@ -203,9 +203,9 @@ def test_a_model_that_is_not_there_or_of_another_kind_is_said_before_any_row(tin
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("gpu", "placed on a GPU.*sees none.*CUDA_VISIBLE_DEVICES"), ("npu", "Ascend NPU.*torch_npu is not installed")],
+    [("gpu", "placed on a GPU.*finds none.*CUDA_VISIBLE_DEVICES"), ("npu", "Ascend NPU.*torch_npu is not installed")],
 )
-def test_a_device_that_was_promised_and_is_not_there_is_said_clearly(tiny: Path, kind: Any, reason: str) -> None:
+def test_a_missing_device_is_a_clear_error(tiny: Path, kind: Any, reason: str) -> None:
     import torch
 
     from datajob.operators.base import Device
@@ -245,17 +245,23 @@ def test_weights_of_16_bits_run_on_the_cpu_too(tiny: Path, ask: Ask, alone: list
 NOT_HERE: dict[str, tuple[dict[str, Any], str]] = {
     "flash attention without its package": (
         {"attention": "flash_attention_2"},
-        "a package that is not in the image: Flash",
+        "a Python package that is not installed: Flash",
     ),
-    "8 bits without a GPU": ({"quantization": "int8"}, "`quantization: int8` needs a GPU and the package bitsandbytes"),
-    "4 bits without a GPU": ({"quantization": "int4"}, "`quantization: int4` needs a GPU and the package bitsandbytes"),
-    "vLLM without its package": ({"engine": "vllm"}, "`engine: vllm` needs the package vllm"),
-    "Ascend without an NPU": ({"engine": "ascend"}, "`engine: ascend` needs `spec.resources.accelerator` of type npu"),
+    "8 bits without a GPU": (
+        {"quantization": "int8"},
+        "`quantization: int8` needs a GPU and the Python package",
+    ),
+    "4 bits without a GPU": (
+        {"quantization": "int4"},
+        "`quantization: int4` needs a GPU and the Python package",
+    ),
+    "vLLM without its package": ({"engine": "vllm"}, "`engine: vllm` needs the Python package `vllm`"),
+    "Ascend without an NPU": ({"engine": "ascend"}, "`engine: ascend` requires `spec.resources.accelerator` of type npu"),
 }
 
 
 @pytest.mark.parametrize("case", NOT_HERE)
-def test_what_cannot_run_here_is_said_in_one_sentence_before_any_row(tiny: Path, case: str) -> None:
+def test_what_cannot_run_here_is_one_sentence_before_any_row(tiny: Path, case: str) -> None:
     from datajob.operators.base import Device
 
     if (case.startswith("flash") and find_spec("flash_attn")) or (case.startswith("vLLM") and find_spec("vllm")):

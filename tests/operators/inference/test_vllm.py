@@ -139,8 +139,8 @@ def test_rows_at_fault_fail_alone_each_with_one_reason(tiny: Path, ask: Ask, exp
     found, failed = ask(step(tiny, prompt="{ask}"), many)
     assert sorted(failed) == [1, 2, 3, 4, 5]
     assert "cannot be decoded" in failed[1]
-    assert "and the model takes 8192" in failed[2] and "and the model takes 8192" in failed[5]
-    assert failed[3] == "the prompt is empty" and "2 places for images" in failed[4]
+    assert "but the model supports 8192" in failed[2] and "but the model supports 8192" in failed[5]
+    assert failed[3] == "the prompt is empty" and "2 placeholders for images" in failed[4]
     assert [column(found)[i] for i in (0, 6)] == [expected[i] for i in (0, 6)]
 
 
@@ -188,9 +188,9 @@ def test_limits_and_type_of_the_weights_reach_vllm(tiny: Path) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "quantization": ({"quantization": "int4"}, "`quantization: int4` is done by the engine transformers"),
-    "attention": ({"attention": "sdpa"}, "`attention: sdpa` is for the engine transformers"),
-    "a static cache": ({"static_cache": True}, "`staticCache` is for the engine transformers"),
+    "quantization": ({"quantization": "int4"}, "`quantization: int4` requires the engine transformers"),
+    "attention": ({"attention": "sdpa"}, "`attention: sdpa` requires the engine transformers"),
+    "a static cache": ({"static_cache": True}, "`staticCache` requires the engine transformers"),
 }
 
 
@@ -202,7 +202,7 @@ def test_what_vllm_would_ignore_is_refused(tiny: Path, case: str) -> None:
 
 
 def test_embeddings_and_a_device_of_another_kind_are_refused(tiny: Path, llama: Path) -> None:
-    with pytest.raises(InvalidJob, match="`embed` does not run on vLLM"):
+    with pytest.raises(InvalidJob, match="`embed` does not support vLLM"):
         Embed(model=str(llama), column="text", engine="vllm").setup(CPU)
     with pytest.raises(InvalidJob, match="placed on a GPU"):
         step(tiny).setup(Device("gpu", 1))
@@ -210,7 +210,7 @@ def test_embeddings_and_a_device_of_another_kind_are_refused(tiny: Path, llama: 
 
 def test_a_cache_that_memory_does_not_hold_is_one_sentence(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1000000")
-    with pytest.raises(InvalidJob, match=r"does not fit the memory of the device together with vLLM's cache") as caught:
+    with pytest.raises(InvalidJob, match="does not fit into the memory of the device together with") as caught:
         step(tiny, batch_rows=2).setup(CPU)
     assert "\n" not in str(caught.value)
 
@@ -253,5 +253,5 @@ def test_a_library_that_the_image_lacks_is_named(tiny: Path, tmp_path: Path) -> 
     )
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=200)
-    assert "InvalidJob: The vllm in this image cannot be used:" in done.stderr
+    assert "InvalidJob: The installed vllm cannot be used:" in done.stderr
     assert "libnuma.so.1" in done.stderr.splitlines()[-1]

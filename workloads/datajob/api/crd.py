@@ -149,7 +149,7 @@ def _bounds(node: Schema) -> Schema:
 
 
 def _union(branches: list[Schema]) -> Schema:
-    """A type that holds all `branches`; where there is none the field is open, and only the controller checks it."""
+    """A type that includes all `branches`; if there is none, the field is open and only the controller checks it."""
     kinds = {branch.get("type") for branch in branches}
     if kinds == {"integer", "number"}:
         return {"type": "number"}
@@ -171,17 +171,17 @@ def _cel_name(key: str) -> str:
 
 def _default(node: Schema) -> Schema:
     """The default with all its fields, because CEL rules are checked against it. An empty list or map is not a default."""
-    default = _said(node.get("default"))
+    default = _without_empty(node.get("default"))
     if "properties" in node and "default" in node:
         return {"default": default}
     return {"default": default} if default not in (None, [], {}) else {}
 
 
-def _said(value: Any) -> Any:
-    """A default without what is null or empty in it."""
+def _without_empty(value: Any) -> Any:
+    """A default without null or empty values."""
     if not isinstance(value, dict):
         return value
-    return {key: _said(part) for key, part in value.items() if part not in (None, [], {})}
+    return {key: _without_empty(part) for key, part in value.items() if part not in (None, [], {})}
 
 
 def _without_defaults(node: Any) -> Any:

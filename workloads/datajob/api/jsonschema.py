@@ -59,7 +59,7 @@ def _fixed_tuple(node: Schema) -> Schema:
 
 
 def reflow(text: str) -> str:
-    """Paragraphs on one line each, as a docstring means them; lists and code keep their lines."""
+    """The text of a docstring with one line per paragraph; lists and code keep their lines."""
     paragraphs = [part.strip("\n") for part in text.split("\n\n")]
     return "\n\n".join(part if _is_laid_out(part) else " ".join(part.split()) for part in paragraphs)
 
@@ -80,7 +80,7 @@ def datajob_tree() -> Schema:
 
 
 def editor_schema() -> Schema:
-    """The JSON Schema (draft 2020-12) that editors use for completion, documentation and checks as one types."""
+    """The JSON Schema (draft 2020-12) that editors use for completion, documentation and validation."""
     tree = _for_editors(datajob_tree())
     assert isinstance(tree, dict)
     return {

@@ -1,4 +1,4 @@
-"""What an engine is: requests in, a future per request out. Loaded once per process, used by several threads."""
+"""The interface of inference engines: they are loaded once per process and return a future for each request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Task = Literal["vision", "text", "embed"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What of a step decides what is loaded."""
+    """The parameters of a step that determine what to load."""
 
     task: Task
     model: str
@@ -25,14 +25,14 @@ class Settings:
     batch_rows: int | None = None
     static_cache: bool = False
     model_type: str | None = None
-    """`model_type` that the model's config must have."""
+    """The required `model_type` in the config of the model."""
     pooling: str = "mean"
     max_length: int | None = None
 
 
 @dataclass(frozen=True)
 class Options:
-    """How an answer is made; requests with the same options may share a batch."""
+    """Options of generation; requests with equal options can share a batch."""
 
     max_new_tokens: int = 1
     temperature: float = 0.0
@@ -42,49 +42,49 @@ class Options:
     """0: all tokens."""
     system: str | None = None
     chat: bool = True
-    """Wrap the prompt by the model's chat template."""
+    """Apply the chat template of the model."""
     max_pixels: int = 0
     folder: str | None = None
-    """Where relative paths of images begin."""
+    """The folder that relative image paths are resolved against."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A row as the model sees it."""
+    """The input of the model for a row."""
 
     prompt: str
     options: Options
     images: tuple[Any, ...] = ()
-    """As in the row: bytes, paths or pixels; decoded just before they are needed."""
+    """Bytes, paths or pixels, as in the row; decoded just before they are needed."""
     seed: int = 0
-    """Of its own random numbers, so that sampled answers do not depend on the other rows of a batch."""
+    """The seed of its random numbers, so that sampled answers do not depend on the other rows of a batch."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said."""
+    """The output of the model for a request."""
 
     text: str = ""
     tokens: int = 0
-    """Made by the model, without the end token."""
+    """Number of generated tokens, without the end token."""
     finish_reason: str = "stop"
-    """`stop`, or `length` when `maxNewTokens` cut it."""
+    """`stop`, or `length` if it was truncated at `maxNewTokens`."""
     seconds: float = 0.0
-    """Its share of the time of its batch."""
+    """The share of the request in the time of its batch."""
     vector: Any = None
     """float32 array of an embedding."""
 
 
 class RequestError(ValueError):
-    """This request alone cannot be answered; says why."""
+    """A single request that cannot be processed, with the reason."""
 
 
 class OutOfMemory(RuntimeError):
-    """A batch did not fit the device."""
+    """A batch did not fit into the memory of the device."""
 
 
 class Engine(Protocol):
-    """Answers requests."""
+    """Processes requests."""
 
     description: str
     """Engine, model, revision, type and device, for the report."""
@@ -92,7 +92,7 @@ class Engine(Protocol):
     """Seconds of work so far."""
 
     def submit(self, requests: Sequence[Request]) -> Sequence[Future[Answer]]:
-        """Queue requests. A future raises RequestError when its row is at fault, anything else when the engine is."""
+        """Queue requests. A future raises RequestError if its row is the cause, and another error if the engine is."""
 
     def close(self) -> None:
-        """Give the device back; what is queued is lost."""
+        """Release the device; queued requests fail."""

@@ -21,34 +21,34 @@ Prepared = tuple["list[Waiting]", Any]
 
 @dataclass(eq=False)
 class Waiting:
-    """A request that has no answer yet."""
+    """A request without an answer."""
 
     request: Request
     length: int
-    """Tokens of its prompt, images included, plus those it may make."""
+    """Number of tokens of its prompt, its images, and the longest possible answer."""
     future: Future[Answer] = field(default_factory=Future)
 
 
 @dataclass
 class Limits:
-    """How large a batch may be."""
+    """The maximum size of a batch."""
 
     tokens: int
     rows: int
 
 
 class Backend:
-    """What a batcher calls: subclass and fill in. `prepare` and `answer` run in threads of their own."""
+    """The model behind a batcher. `prepare` and `answer` run in separate threads."""
 
     limits: Limits
     description: str
 
     def length(self, request: Request) -> int:
-        """Tokens of a request, images and answer included. Raises RequestError."""
+        """The number of tokens of a request, including images and answer. Raises RequestError."""
         raise NotImplementedError
 
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
-        """Inputs of the model for those requests that are sound, and the errors of the others by position."""
+        """The model inputs of the valid requests, and the errors of the others by position."""
         raise NotImplementedError
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
@@ -75,7 +75,7 @@ class Batcher:
             thread.start()
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Answer]]:
-        """Queue requests; each future raises RequestError when its row is at fault."""
+        """Queue requests; a future raises RequestError if its row is the cause."""
         futures: list[Future[Answer]] = []
         accepted: list[Waiting] = []
         for request in requests:
@@ -94,16 +94,16 @@ class Batcher:
         return futures
 
     def close(self) -> None:
-        """Stop; what is queued fails."""
+        """Stop; queued requests fail."""
         with self._more:
             self._closed = True
             self._more.notify_all()
 
     def _guarded(self, loop: Callable[[], None]) -> None:
-        """An error outside of any request is the engine's: everyone who waits hears of it."""
+        """An error outside of any request is an error of the engine: all waiting requests fail with it."""
         try:
             loop()
-        except BaseException as error:  # noqa: BLE001 - handed to those who wait
+        except BaseException as error:  # noqa: BLE001 - raised for all waiting requests
             self._fail_all(error)
 
     def _fail_all(self, error: BaseException) -> None:
@@ -122,14 +122,14 @@ class Batcher:
     def _inputs(self, batch: list[Waiting]) -> Prepared:
         try:
             inputs, errors = self._backend.prepare([w.request for w in batch])
-        except Exception as error:  # noqa: BLE001 - an error of one request that prepare did not foresee
+        except Exception as error:  # noqa: BLE001 - an unexpected error of one request
             return self._inputs_of_some(batch, error)
         for position, row_error in errors.items():
             batch[position].future.set_exception(row_error)
         return [w for i, w in enumerate(batch) if i not in errors], inputs
 
     def _inputs_of_some(self, batch: list[Waiting], error: Exception) -> Prepared:
-        """Give back half of a batch that could not be prepared; of one alone, say why."""
+        """Queue half of a batch that could not be prepared again; a single request fails."""
         if len(batch) == 1:
             batch[0].future.set_exception(_at_fault(error))
             return [], None
@@ -139,7 +139,7 @@ class Batcher:
         return self._inputs(batch[:middle])
 
     def _next(self) -> list[Waiting] | None:
-        """The oldest request with those most like it in length, within the limits; None when closed."""
+        """The oldest request and those of the most similar length, within the limits; None when closed."""
         with self._more:
             while not self._pool and not self._closed:
                 self._more.wait()
@@ -187,7 +187,7 @@ class Batcher:
 
 
 def choose(pool: Sequence[Waiting], limits: Limits) -> list[Waiting]:
-    """The first of the pool with those of the same options that are nearest to it in length, shortest first."""
+    """The first request and those with the same options and the most similar length, shortest first."""
     first = pool[0]
     like = sorted(
         (w for w in pool if w.request.options == first.request.options),
@@ -207,5 +207,5 @@ def _at_fault(error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if isinstance(error, OutOfMemory):
-        return RequestError(f"the row alone does not fit the memory of the device: {error}")
+        return RequestError(f"the row does not fit into the memory of the device: {error}")
     return RequestError(f"{type(error).__name__}: {error}")

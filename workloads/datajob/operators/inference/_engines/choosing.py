@@ -1,4 +1,4 @@
-"""Starts the engine that a step asks for, or the best one there is."""
+"""Starts the engine of a step, or the best available one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datajob.operators.inference._engines.batching import Batcher
 
 
 def start_engine(settings: Settings, device: Device) -> Engine:
-    """The engine with its model loaded. Raises InvalidJob when it, the model or the device is not there."""
+    """The engine with its model loaded. Raises InvalidJob if the engine, the model or the device does not exist."""
     if settings.model.startswith("~"):  # transformers and vLLM would look for it on the hub
         settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
     name = settings.engine if settings.engine != "auto" else _best(settings, device)
@@ -23,14 +23,15 @@ def start_engine(settings: Settings, device: Device) -> Engine:
         return Batcher(Fake(settings))
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise InvalidJob(
-            "This step needs torch and transformers: pip install 'datajob[llava]', or use a workload image with them."
+            "This step needs torch and transformers. Install them with `pip install 'datajob[llava]'`, or use a workload image "
+            "that contains them."
         )
     if name == "vllm":
         from datajob.operators.inference._engines.vllm import Vllm
 
         return Vllm(settings, device)
     if name == "ascend" and device.kind not in ("npu", "any"):
-        raise InvalidJob("`engine: ascend` needs `spec.resources.accelerator` of type npu.")
+        raise InvalidJob("`engine: ascend` requires `spec.resources.accelerator` of type npu.")
     if settings.task == "embed":
         from datajob.operators.inference._engines.embedding import Embedder
 
@@ -41,8 +42,7 @@ def start_engine(settings: Settings, device: Device) -> Engine:
 
 
 def _best(settings: Settings, device: Device) -> str:
-    """vLLM where it is installed for the accelerator that there is and does what the settings say; otherwise transformers,
-    on NPUs by torch_npu."""
+    """vLLM if it is installed for the accelerator and supports the settings; otherwise transformers, on NPUs by torch_npu."""
     kind = {"gpu": "cuda", "npu": "npu"}.get(device.kind)
     if kind is not None and find_spec("vllm") is not None:
         from datajob.operators.inference._engines.vllm_loading import unserved, vllm_device

@@ -1,4 +1,4 @@
-"""Which device a process has: what it was promised is checked, and said clearly when it is not there."""
+"""The device of a process, with a clear error if it is not available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def torch_device(device: Device) -> torch.device:
-    """The device of torch that this process was given. Raises InvalidJob when it is not there."""
+    """The torch device of this process. Raises InvalidJob if it is not available."""
     import torch
 
     if device.kind in ("gpu", "any") and torch.cuda.is_available():
@@ -23,19 +23,19 @@ def torch_device(device: Device) -> torch.device:
     if device.kind == "gpu":
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
         raise InvalidJob(
-            f"This step was placed on a GPU, but the process sees none (torch {torch.__version__}, {built}; "
+            f"This step was placed on a GPU, but the process finds none (torch {torch.__version__}, {built}; "
             f"CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')}). "
-            "Use the workload image of variant gpu, check that the driver of the node is new enough for it, or leave "
-            "`spec.resources.accelerator` out to run on the CPU."
+            "Use the workload image of variant gpu, check that the node's driver supports it, or remove "
+            "`spec.resources.accelerator` to run on the CPU."
         )
     if device.kind in ("npu", "any") and _npu():
         return torch.device("npu", 0)
     if device.kind == "npu":
         raise InvalidJob(
-            "This step was placed on an Ascend NPU, but the process sees none "
+            "This step was placed on an Ascend NPU, but the process finds none "
             f"({'torch_npu finds no device' if find_spec('torch_npu') else 'torch_npu is not installed'}; "
             f"ASCEND_RT_VISIBLE_DEVICES={os.environ.get('ASCEND_RT_VISIBLE_DEVICES', 'unset')}). Use the workload image of "
-            "variant npu, and check that the device plugin handed a card to the pod."
+            "variant npu, and check that the device plugin assigned a device to the pod."
         )
     if device.kind == "cpu":
         torch.set_num_threads(max(1, int(device.count)))
@@ -43,7 +43,7 @@ def torch_device(device: Device) -> torch.device:
 
 
 def empty_caches() -> None:
-    """Give memory that torch keeps for later back to the accelerators of this process."""
+    """Release the memory that torch caches on the accelerators of this process."""
     import torch
 
     for device in (torch.cuda, getattr(torch, "npu", None)):

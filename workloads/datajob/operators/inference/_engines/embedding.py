@@ -11,10 +11,10 @@ from datajob.operators.inference._engines.generating import Loaded
 
 
 class Embedder(Loaded):
-    """A vector per text, of length one."""
+    """Computes a vector of length one per text."""
 
     def length(self, request: Request) -> int:
-        """Tokens of the text, cut at the model's most."""
+        """The number of tokens of the text, truncated at the maximum of the model."""
         if not request.prompt.strip():
             raise RequestError("the text is empty")
         return len(self.processor(request.prompt, truncation=True, max_length=self._most())["input_ids"])
@@ -24,12 +24,12 @@ class Embedder(Loaded):
         return min(self.settings.max_length or longest, longest)
 
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
-        """Texts tokenized and padded."""
+        """The tokenized and padded texts."""
         texts = [r.prompt for r in requests]
         return self.processor(texts, padding=True, truncation=True, max_length=self._most(), return_tensors="pt"), {}
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
-        """The last hidden states, pooled and normalised."""
+        """The last hidden states, pooled and normalized."""
         import torch
 
         started = time.perf_counter()

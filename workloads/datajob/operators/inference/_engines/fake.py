@@ -1,4 +1,4 @@
-"""A deterministic stand-in for a model, for tests of the machinery around it: an answer is a digest of its request."""
+"""A deterministic substitute for a model, for tests: an answer is a digest of its request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datajob.operators.media.image import ImageError, decode
 
 
 class Fake(Backend):
-    """Decodes images as the real ones do, then answers at once."""
+    """Decodes images like the other engines, then answers immediately."""
 
     description = "fake: digests instead of answers"
 
@@ -20,7 +20,7 @@ class Fake(Backend):
         self.limits = Limits(settings.batch_tokens or 1 << 20, settings.batch_rows or 8)
 
     def length(self, request: Request) -> int:
-        """Bytes of the prompt."""
+        """The length of the prompt."""
         if not request.prompt.strip():
             raise RequestError("the prompt is empty")
         return len(request.prompt)
@@ -39,5 +39,5 @@ class Fake(Backend):
         return digests, errors
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
-        """Prompt and digest."""
+        """The prompts and digests."""
         return [Answer(f"{r.prompt} {digest}", tokens=1) for r, digest in zip(requests, inputs, strict=True)]

@@ -1,4 +1,4 @@
-"""Generation with transformers, in batches: for models that see and for models of text."""
+"""Generation with transformers in batches, for vision-language and language models."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from datajob.operators.inference._engines.sampling import RowSampler
 from datajob.operators.media.image import ImageError, decode, size_of
 
 CPU_LIMITS = Limits(tokens=16_384, rows=16)
-"""By `benchmarks.llava_answers`: as quick as 8 rows for answers of 32 tokens, a sixth quicker for 256; 24 gain little more."""
+"""Measured by `benchmarks.llava_answers`: as fast as 8 rows for answers of 32 tokens, a sixth faster for 256 tokens."""
 ACCELERATOR_LIMITS = Limits(tokens=65_536, rows=64)
 
 
 class Loaded(Backend):
-    """A model of transformers with its processor, on its device."""
+    """A transformers model and its processor on a device."""
 
     def __init__(self, settings: Settings, device: Device) -> None:
         import torch
@@ -45,7 +45,7 @@ class Loaded(Backend):
         )
 
     def on_device(self, inputs: Any) -> Any:
-        """Inputs on the device; pixels in the type of the model."""
+        """The inputs on the device, with pixels in the data type of the model."""
         import torch
 
         moved = {}
@@ -56,7 +56,7 @@ class Loaded(Backend):
 
 
 class Generator(Loaded):
-    """Answers prompts, with or without images."""
+    """Generates answers to prompts, with or without images."""
 
     def __init__(self, settings: Settings, device: Device) -> None:
         super().__init__(settings, device)
@@ -69,7 +69,7 @@ class Generator(Loaded):
         self._longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def length(self, request: Request) -> int:
-        """Tokens of prompt, images and answer; of the images only the headers are read."""
+        """The number of tokens of prompt, images and answer; only the headers of the images are read."""
         tokens = len(self._prompter.prompt(request).ids)
         if self._vision and request.images:
             tokens += sum(self._image_tokens(request)) - len(request.images)
@@ -86,7 +86,7 @@ class Generator(Loaded):
         return found
 
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
-        """Images decoded and cut in patches, prompts tokenized, padded on the left."""
+        """The decoded images and tokenized prompts, padded on the left."""
         errors: dict[int, RequestError] = {}
         images: list[Any] = []
         prompts: list[Prompt] = []
@@ -106,7 +106,7 @@ class Generator(Loaded):
         return self.processor(text=[p.text for p in prompts], padding=True, return_tensors="pt", **more), errors
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
-        """The answers, without the prompts."""
+        """The answers without the prompts."""
         import torch
 
         options = requests[0].options
@@ -147,7 +147,7 @@ class Generator(Loaded):
 
 
 class _out_of_memory:  # noqa: N801 - reads as a function
-    """Turns what the devices raise when memory is short into OutOfMemory, and gives back what is cached."""
+    """Converts out-of-memory errors of all devices to OutOfMemory, and releases cached memory."""
 
     def __enter__(self) -> None:
         return None

@@ -1,4 +1,4 @@
-"""From a request to the text that a model reads: chat template, system prompt, a place for each image."""
+"""The text that a model reads for a request: chat template, system prompt, and a placeholder for each image."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from datajob.operators.inference._engines.base import Options, Request, RequestE
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model reads."""
+    """The prompt as the model reads it."""
 
     text: str
     ids: tuple[int, ...]
-    """Its tokens, each image counted as one."""
+    """Its tokens, with one token per image."""
     special: bool
-    """The tokenizer adds its first and last tokens; False where the chat template has written them."""
+    """True if the tokenizer adds its first and last tokens; False if the chat template contains them."""
 
 
 def check_length(tokens: int, new: int, longest: int | None) -> None:
-    """Raise RequestError when a prompt and its answer are longer than the model takes."""
+    """Raise RequestError if a prompt and its answer exceed the maximum length of the model."""
     if longest and tokens + new > longest:
         raise RequestError(
-            f"prompt and answer have {tokens + new} tokens ({tokens} + `maxNewTokens`), and the model takes {longest}"
+            f"prompt and answer need {tokens + new} tokens ({tokens} + `maxNewTokens`), but the model supports {longest}"
         )
 
 
@@ -54,7 +54,7 @@ class Prompter:
 
     def _chat(self, prompt: str, options: Options, images: int) -> str:
         if not getattr(self._processor, "chat_template", None) and not getattr(self._tokenizer, "chat_template", None):
-            raise RequestError("this model has no chat template: set `chatTemplate: false` and write the whole prompt")
+            raise RequestError("the model has no chat template: set `chatTemplate: false` and write the complete prompt")
         messages: list[dict[str, Any]] = []
         if options.system is not None:
             messages.append({"role": "system", "content": self._content(options.system, 0)})
@@ -62,10 +62,10 @@ class Prompter:
         try:
             return str(self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
         except Exception as error:
-            raise RequestError(f"the model's chat template refuses the prompt: {error}") from error
+            raise RequestError(f"the chat template of the model rejects the prompt: {error}") from error
 
     def _content(self, text: str, images: int) -> Any:
-        """Parts for models that see (a plain string would make some templates drop the images), text for others."""
+        """Parts for vision-language models, because some templates drop the images of a plain string; text for others."""
         return [{"type": "image"}] * images + [{"type": "text", "text": text}] if self._vision else text
 
     def _check_places(self, text: str, options: Options, images: int) -> None:
@@ -73,11 +73,9 @@ class Prompter:
         if places == images:
             return
         if places == 0:
-            hint = (
-                "the model's chat template leaves the images out" if options.chat else f"write {self.image_token} into `prompt`"
-            )
-            raise RequestError(f"the prompt has no place for its image: {hint}")
+            hint = "the chat template of the model omits images" if options.chat else f"write {self.image_token} in `prompt`"
+            raise RequestError(f"the prompt has no placeholder for the image: {hint}")
         raise RequestError(
-            f"the prompt has {places} places for images ({self.image_token}) and the row has {images} images"
-            + ("; the chat template makes the places itself" if options.chat else "")
+            f"the prompt has {places} placeholders for images ({self.image_token}), but the row has {images} images"
+            + ("; the chat template adds the placeholders itself" if options.chat else "")
         )

@@ -1,4 +1,4 @@
-"""Sampling in which each row draws from its own random numbers: an answer does not depend on who else is in the batch."""
+"""Sampling with separate random numbers per row: an answer does not depend on the other rows of the batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RowSampler:
         self._generators = [torch.Generator(device=device).manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores of which the largest is the sampled token."""
+        """Scores whose maximum is the sampled token."""
         import torch
 
         kept = self._kept(scores.float() / self._options.temperature)
@@ -30,7 +30,7 @@ class RowSampler:
         return kept + noise
 
     def _kept(self, scores: torch.Tensor) -> torch.Tensor:
-        """Scores with everything outside of top-k and top-p (the nucleus) at minus infinity."""
+        """Scores with all tokens outside of top-k and top-p at minus infinity."""
         import torch
 
         o = self._options

@@ -19,9 +19,9 @@ from datajob.operators.inference._engines.vllm_loading import give_back, load_vl
 from datajob.operators.media.image import ImageError, decode
 
 AHEAD = 32
-"""Requests whose images are decoded before the scheduler has room for them: these wait in memory, others as files."""
+"""Number of requests to decode before the scheduler can accept them; only these keep their pixels in memory."""
 CLOSING_SECONDS = 60.0
-"""A step that is under way is waited for."""
+"""How long to wait for the running step when the engine is closed."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Running:
 
     future: Future[Answer]
     share: float
-    """Seconds of a row up to its start, so that the difference at its end is its own."""
+    """The accumulated seconds per row at its start; the difference at its end is the time of the row."""
 
 
 class Vllm:
@@ -67,7 +67,7 @@ class Vllm:
         self._room = int(self._engine.vllm_config.scheduler_config.max_num_seqs)
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Answer]]:
-        """Queue requests; each future raises RequestError when its row is at fault."""
+        """Queue requests; a future raises RequestError if its row is the cause."""
         asked = [(request, Future[Answer]()) for request in requests]
         with self._more:
             if self._stopped is not None:
@@ -77,7 +77,7 @@ class Vllm:
         return [future for _, future in asked]
 
     def close(self) -> None:
-        """Stop the scheduler and give the device back; what is queued fails."""
+        """Stop the scheduler and release the device; queued requests fail."""
         self._stop(RuntimeError("the engine was closed"))
         for thread in self._threads:
             thread.join(CLOSING_SECONDS)
@@ -97,7 +97,7 @@ class Vllm:
             request, future = asked
             try:
                 prompt, parameters = self._prompt(request), self._sampling(request)
-            except Exception as error:  # noqa: BLE001 - what this request cannot be made of is its own
+            except Exception as error:  # noqa: BLE001 - an error of this request only
                 future.set_exception(_at_fault(error))
                 continue
             with self._more:
@@ -109,16 +109,16 @@ class Vllm:
                 future.set_exception(why)
 
     def _next(self) -> tuple[Request, Future[Answer]] | None:
-        """The oldest request once there is room for it; None when stopped."""
+        """The oldest request, when it can be accepted; None when stopped."""
         with self._more:
             while self._stopped is None and (not self._asked or len(self._ready) >= AHEAD):
                 self._more.wait()
             return self._asked.popleft() if self._stopped is None else None
 
     def _prompt(self, request: Request) -> Any:
-        """Tokens and pixels as the scheduler takes them. Raises RequestError.
+        """The tokens and pixels for the scheduler. Raises RequestError.
 
-        Tokens and not text: of a text, vLLM would decide itself whether the tokenizer adds its first token once more.
+        Tokens instead of text, because vLLM would add the first token of the tokenizer to a text again.
         """
         o = request.options
         ids = self._prompter.prompt(request).ids
@@ -134,7 +134,7 @@ class Vllm:
         return rendered
 
     def _sampling(self, request: Request) -> Any:
-        """As transformers: the model's own penalty of repetitions holds, its temperature does not."""
+        """Like transformers: the repetition penalty of the model applies, its temperature does not."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -146,22 +146,22 @@ class Vllm:
             top_k=o.top_k,
             repetition_penalty=self._penalty,
             seed=request.seed if o.temperature > 0 else None,
-            detokenize=False,  # token by token it holds back half characters, which the tokenizer shows
+            detokenize=False,  # incremental detokenization withholds incomplete characters, unlike the tokenizer
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
     def _answer(self, settings: Settings, device: Device, loaded: Future[None]) -> None:
-        """Load and make steps, in one thread: OpenMP, which vLLM calls on the CPU, has a number of threads per thread."""
+        """Load the model and run steps in one thread: OpenMP, which vLLM uses on CPUs, has thread counts per thread."""
         try:
             self._load(settings, device)
-        except BaseException as error:  # noqa: BLE001 - raised where the engine is made
+        except BaseException as error:  # noqa: BLE001 - raised where the engine is created
             loaded.set_exception(error)
             return
         loaded.set_result(None)
         try:
             while self._take():
                 self._step()
-        except BaseException as error:  # noqa: BLE001 - the engine's own error: everyone who waits hears of it
+        except BaseException as error:  # noqa: BLE001 - an error of the engine: all waiting requests fail with it
             self._stop(error)
         for running in self._running.values():
             running.future.set_exception(self._stopped or RuntimeError("the engine was closed"))
@@ -171,7 +171,7 @@ class Vllm:
         give_back(engine)
 
     def _take(self) -> bool:
-        """Hand new requests to the scheduler; wait for some when it has nothing to do. False when stopped."""
+        """Pass new requests to the scheduler, and wait for some if it is idle. False when stopped."""
         with self._more:
             while self._stopped is None and not self._ready and not self._running:
                 self._more.wait()
@@ -184,13 +184,13 @@ class Vllm:
         for number, (prompt, parameters, future) in zip(numbers, new, strict=True):
             try:
                 self._engine.add_request(number, prompt, parameters)
-            except ValueError as error:  # any other is the engine's own, and ends all that are running
+            except ValueError as error:  # any other is an error of the engine and ends all running requests
                 del self._running[number]
                 future.set_exception(_at_fault(error))
         return True
 
     def _step(self) -> None:
-        if not self._running:  # each new request was refused
+        if not self._running:  # each new request was rejected
             return
         began = time.perf_counter()
         outputs = self._engine.step()

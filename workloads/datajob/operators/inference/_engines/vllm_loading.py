@@ -1,4 +1,4 @@
-"""Starts vLLM: what of a step's settings it is given, and what is refused because vLLM would ignore it."""
+"""Starts vLLM with the settings of a step, and rejects settings that vLLM would ignore."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from datajob.operators.inference._engines.devices import empty_caches, torch_dev
 from datajob.operators.inference._engines.loading import first_line, load_config, load_processor
 
 MEMORY = 0.9
-"""Share of a whole accelerator's memory that vLLM may take."""
+"""Fraction of the memory of an accelerator that vLLM may use."""
 CPU_CACHE = (1 << 28, 1 << 32)
-"""Fewest and most bytes for keys and values on the CPU, where vLLM would take nearly all memory of the machine."""
+"""Minimum and maximum size of the key-value cache on CPUs in bytes; vLLM's default uses nearly all memory."""
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: nothing is left behind when an actor is killed
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -39,7 +39,7 @@ _ended: list[Any] = []
 
 @dataclass(frozen=True)
 class Loaded:
-    """vLLM with a model."""
+    """A vLLM engine with a model."""
 
     engine: Any
     processor: Any
@@ -47,20 +47,20 @@ class Loaded:
 
 
 def load_vllm(settings: Settings, device: Device) -> Loaded:
-    """The model in vLLM on the device. Raises InvalidJob when that cannot be."""
+    """The model in vLLM on the device. Raises InvalidJob if that is not possible."""
     if find_spec("vllm") is None:
-        raise InvalidJob("`engine: vllm` needs the package vllm in the image; leave `engine` out for transformers.")
+        raise InvalidJob("`engine: vllm` needs the Python package `vllm`; remove `engine` to use transformers.")
     if reason := unserved(settings):
         raise InvalidJob(reason)
     config = load_config(settings)
     kind = torch_device(device).type
     if (built := vllm_device()) != kind:
         raise InvalidJob(
-            f"The vllm in this image is built for {built or 'a device that is not there'} and the step runs on {kind}: "
-            f"install {BUILDS[kind]}, or leave `engine` out."
+            f"The installed vllm is built for {built or 'an unavailable device'}, but the step runs on {kind}: "
+            f"install {BUILDS[kind]}, or remove `engine`."
         )
     dtype = settings.dtype or ("float32" if kind == "cpu" else "float16")
-    with _said(settings):
+    with _as_invalid_job(settings):
         import vllm
         from vllm.usage.usage_lib import UsageContext
 
@@ -73,9 +73,9 @@ def load_vllm(settings: Settings, device: Device) -> Loaded:
 
 
 def give_back(engine: Any) -> None:
-    """Give the device back when no other engine of this process works.
+    """Release the device when no other engine of this process is in use.
 
-    Its end is also that of torch.distributed, which all vLLM engines of a process share: the last one ends them all.
+    This also ends torch.distributed, which all vLLM engines of a process share: the last engine ends them all.
     """
     with _lock:
         _working.remove(engine)
@@ -92,32 +92,34 @@ def give_back(engine: Any) -> None:
 
 
 def vllm_device() -> str:
-    """What the vLLM that is installed runs on, as torch names it: cpu, cuda or npu; empty when that is not there."""
+    """The device type of the installed vLLM, as in torch (cpu, cuda or npu); empty if it is not available."""
     for name, value in ENVIRONMENT.items():  # vLLM reads some when it is imported
         os.environ.setdefault(name, value)
     try:
         from vllm.platforms import current_platform
     except (ImportError, OSError) as error:
-        raise InvalidJob(f"The vllm in this image cannot be imported: {first_line(error)}") from error
+        raise InvalidJob(f"The installed vllm cannot be imported: {first_line(error)}") from error
     return str(current_platform.device_type)
 
 
 def unserved(settings: Settings) -> str | None:
-    """Why vLLM does not do what the settings say, in one sentence; None when it does."""
+    """The reason why vLLM does not support the settings, or None if it does."""
     if settings.task == "embed":
-        return "`embed` does not run on vLLM: leave `engine` out."
+        return "`embed` does not support vLLM: remove `engine`."
     if settings.quantization != "none":
         return (
-            f"`quantization: {settings.quantization}` is done by the engine transformers: leave `engine` out, or leave "
-            "`quantization` out and name a model that is quantised already, which vLLM reads as it is."
+            f"`quantization: {settings.quantization}` requires the engine transformers: remove `engine`, or remove "
+            "`quantization` and use a pre-quantized model, which vLLM loads as is."
         )
     if settings.attention != "auto":
         return (
-            f"`attention: {settings.attention}` is for the engine transformers, and vLLM chooses its kernels itself: "
-            "leave `attention` or `engine` out."
+            f"`attention: {settings.attention}` requires the engine transformers, because vLLM chooses its own kernels: "
+            "remove `attention` or `engine`."
         )
     if settings.static_cache:
-        return "`staticCache` is for the engine transformers, and vLLM has a cache of its own: leave one of the two out."
+        return (
+            "`staticCache` requires the engine transformers, because vLLM has its own cache: remove `staticCache` or `engine`."
+        )
     return None
 
 
@@ -144,12 +146,12 @@ def _on(device: Device) -> dict[str, Any]:
 
 
 def _on_cpu(settings: Settings) -> dict[str, Any]:
-    """`VLLM_CPU_KVCACHE_SPACE` (GiB), where it is set, goes before `kv_cache_memory_bytes`."""
+    """`VLLM_CPU_KVCACHE_SPACE` (GiB), if set, takes precedence over `kv_cache_memory_bytes`."""
     return {"enforce_eager": True, "kv_cache_memory_bytes": _cpu_cache(settings)}
 
 
 def _cpu_cache(settings: Settings) -> int:
-    """As much as the weights, of which the placement counts a second copy, within limits and a quarter of what is free."""
+    """The size of the weights, for which the placement counts a second copy, within limits and a quarter of free memory."""
     import psutil
 
     least, most = CPU_CACHE
@@ -158,24 +160,24 @@ def _cpu_cache(settings: Settings) -> int:
 
 
 @contextmanager
-def _said(settings: Settings) -> Iterator[None]:
-    """Turn whatever vLLM raises at its start into one sentence."""
+def _as_invalid_job(settings: Settings) -> Iterator[None]:
+    """Convert the errors that vLLM raises on start to one sentence."""
     try:
         yield
     except Exception as error:
         reason = first_line(error)
         if type(error).__name__ == "OutOfMemoryError" or any(words in reason.lower() for words in SHORT_OF_MEMORY):
             raise InvalidJob(
-                f"The model {settings.model} does not fit the memory of the device together with vLLM's cache; give each actor "
-                f"more (`actors`), or take a smaller or quantised model: {reason}"
+                f"The model {settings.model} does not fit into the memory of the device together with the cache of vLLM. "
+                f"Assign more memory to each actor (`actors`), or use a smaller or quantized model: {reason}"
             ) from error
         if "_OpNamespace" in reason and (missing := _missing_library()):  # vLLM goes on without, until it calls what is missing
-            raise InvalidJob(f"The vllm in this image cannot be used: {missing}") from error
+            raise InvalidJob(f"The installed vllm cannot be used: {missing}") from error
         raise InvalidJob(f"vLLM cannot load the model {settings.model}: {reason}") from error
 
 
 def _missing_library() -> str:
-    """What the loader of libraries says of vLLM's compiled parts; empty when it has them all."""
+    """The error of the dynamic loader for the compiled parts of vLLM; empty if all of them load."""
     for library in sorted(Path(sys.modules["vllm"].__path__[0]).glob("*.so")):
         try:
             ctypes.CDLL(str(library))

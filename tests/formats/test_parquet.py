@@ -189,7 +189,7 @@ def test_of_very_many_files_a_sample_tells_the_columns_and_nothing_is_lost(
     for i in range(20):
         extra = {"rare": [i]} if i == 7 else {}
         pq.write_table(pa.table({"a": [i], **extra}), tmp_path / f"{i:02}.parquet")
-    with pytest.raises(InputError, match=r"07\.parquet: has a column rare that no file of the sample had"):
+    with pytest.raises(InputError, match=r"07\.parquet: has a column rare that none of the sampled files has"):
         read(reader(tmp_path))
     assert read(reader(tmp_path, columns=("rare",))).to_pydict()["rare"] == [7 if i == 7 else None for i in range(20)]
 
@@ -228,7 +228,7 @@ def test_a_type_is_refused_before_writing_or_the_file_is_read_by_every_reader(
     try:
         (file,) = write(ParquetWriter(path=str(tmp_path)), table)
     except InvalidJob as error:
-        assert "column c has a type that Parquet cannot hold" in str(error)
+        assert "column c has a type that Parquet cannot store" in str(error)
         assert list(tmp_path.iterdir()) == []
         assert levels >= (99 if of_structs else 21)
         return
@@ -241,7 +241,7 @@ def test_a_type_is_refused_before_writing_or_the_file_is_read_by_every_reader(
     "kind", [pa.month_day_nano_interval(), pa.struct([]), pa.dense_union([pa.field("a", pa.int8())]), pa.list_(pa.struct([]))]
 )
 def test_a_type_that_parquet_lacks_names_its_column(tmp_path: Path, kind: pa.DataType) -> None:
-    with pytest.raises(InvalidJob, match=r"column odd has a type that Parquet cannot hold .*`cast` or `compute`"):
+    with pytest.raises(InvalidJob, match=r"column odd has a type that Parquet cannot store .*`cast` or `compute`"):
         ParquetWriter(path=str(tmp_path)).open(str(tmp_path), "0", pa.schema([("id", pa.int64()), ("odd", kind)]))
 
 

@@ -77,7 +77,7 @@ def test_bad_samples_go_aside(tmp_path: Path) -> None:
 def test_a_cut_file_is_an_error_that_names_it(tmp_path: Path, size: int) -> None:
     path = tar(tmp_path / "x.tar", {"a.txt": b"x" * 600, "b.txt": b"y" * 600})
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(InputError, match=r"x\.tar: .*cut short"):
+    with pytest.raises(InputError, match=r"x\.tar: .*truncated"):
         read(reader(tmp_path, columns=("txt",)))
 
 
@@ -164,7 +164,7 @@ def test_rows_without_a_key_are_numbered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["a.b", ".hidden", "__x", "/a", "./a", "a/.b", "x\0y"])
 def test_a_key_that_readers_would_not_find_is_refused(tmp_path: Path, key: str) -> None:
-    with pytest.raises(SinkError, match="does not survive"):
+    with pytest.raises(SinkError, match="is not allowed"):
         write(WebdatasetWriter(path=str(tmp_path)), pa.table({"__key__": [key], "txt": ["x"]}))
 
 
@@ -221,7 +221,7 @@ def test_tar_files_that_are_joined_are_read_to_the_end(
     assert read(reader(tmp_path), target=target).column("txt").to_pylist() == ["a", "b" * 512, "c" * 5000]
     cut = b"".join(parts)[:-7000]
     path.write_bytes(gzip.compress(cut) if compressed else cut)
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="truncated"):
         read(reader(tmp_path, columns=("txt",)), target=target)
 
 
@@ -285,7 +285,7 @@ def test_partitions_become_folders(tmp_path: Path) -> None:
     ("members", "columns", "message"),
     [
         ({"jpg": "imag"}, ("image", "caption"), "no column imag; did you mean image"),
-        ({"json": "caption"}, ("image", "caption", "score"), "columns score go together into the member `json`"),
+        ({"json": "caption"}, ("image", "caption", "score"), "columns score form one member `json`"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(

@@ -38,7 +38,7 @@ class Attempt:
 
     @property
     def _append_id(self) -> str | None:
-        """In mode `append`, the ID of the run: every run adds files of its own."""
+        """In mode `append`, the ID of the run: every run adds its own files."""
         return self.state.run_id if self.writer.mode == "append" else None
 
     @property

@@ -1,4 +1,4 @@
-"""Events of a run, for whoever observes it: the command line, or the report ConfigMap of a cluster."""
+"""Events of a run, for observers such as the command line or the report ConfigMap of a cluster."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

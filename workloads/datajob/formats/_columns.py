@@ -1,4 +1,4 @@
-"""What all readers do to columns: plain types, one schema for all files, hive and path columns, did-you-mean."""
+"""Columns of all readers: plain types, one schema for all files, hive and path columns, suggestions."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
-"""The folder value that stands for null, as Hive writes it."""
+"""The folder value for null, as in Hive."""
 
 
 class ColumnsReader(Reader):
-    """Base of the readers of files that have columns of their own."""
+    """Base class of readers of files with named columns."""
 
     abstract: ClassVar[bool] = True
     columns: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="Columns to read, in this order, hive partitions among them; all by default."
+        default=None, min_length=1, description="Columns to read, in this order, including hive partitions. By default, all."
     )
 
     def known_columns(self) -> tuple[str, ...] | None:
-        """`columns` and `includePath`, when `columns` says what is read."""
+        """`columns` and `includePath` if `columns` is set."""
         return self._projection() if self.columns else None
 
     def _projection(self) -> tuple[str, ...] | None:
         return (*self.columns, *((self.include_path,) if self.include_path else ())) if self.columns else None
 
     def _all_columns(self, of_files: pa.Schema, files: Sequence[InputFile]) -> pa.Schema:
-        """What `schema` returns, given the union of the files' columns."""
+        """The result of `schema` for the union of the columns of all files."""
         return project(with_file_columns(of_files, self, files), self._projection(), self.paths[0])
 
 
 def rebuilt(kind: Any, leaf: Callable[[Any], Any]) -> Any:
-    """`kind` with `leaf` applied to the types inside of lists, structs and maps; dictionaries are replaced by their values."""
+    """`kind` with `leaf` applied to the types within lists, structs and maps. Dictionaries are replaced by their values."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -58,7 +58,7 @@ def rebuilt(kind: Any, leaf: Callable[[Any], Any]) -> Any:
 
 
 def leaves(array: Any) -> Iterator[Any]:
-    """The arrays of plain values inside of a nested one; of extension types, their storage."""
+    """The arrays of plain values within a nested array; for extension types, their storage."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -78,7 +78,7 @@ def leaves(array: Any) -> Iterator[Any]:
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type without encodings that no operator should have to know: dictionaries, views and 64-bit offsets."""
+    """The type without encodings that operators do not have to support: dictionaries, views and 64-bit offsets."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -100,13 +100,13 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, plain_type(f.type)) for f in schema])
 
 
-CAST_ADVICE = "Read the files as two sources and cast the column in one of them, or leave the column out of `columns`."
+CAST_ADVICE = "Read the files as two sources and cast the column in one of them, or exclude the column with `columns`."
 
 
 def unite(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE) -> pa.Schema:
     """One schema for schemas by path: all columns in order of appearance, each with a type that holds all of its values.
 
-    A column that is null everywhere becomes a string. Raises InputError that names two files when two types do not unite.
+    A column that is null everywhere becomes a string. Raises InputError with two files if their types are incompatible.
     """
     import pyarrow as pa
 
@@ -146,9 +146,9 @@ def with_file_columns(schema: pa.Schema, reader: Reader, files: Iterable[InputFi
 
 
 def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Reader) -> pa.Table:
-    """`table`, as it was read from `fragment`, with exactly the columns of `schema`: cast, in order, missing ones null.
+    """`table`, as read from `fragment`, with exactly the columns of `schema`: cast, in order, null if missing.
 
-    Raises InputError when a value does not fit the type its column has over all files.
+    Raises InputError if a value does not fit the type of its column across all files.
     """
     import pyarrow as pa
 
@@ -182,7 +182,7 @@ def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any], fragment: Fragment
 
 
 def project(schema: pa.Schema, columns: Sequence[str] | None, where: str) -> pa.Schema:
-    """`schema` with just `columns`, in that order. Raises InputError for one that is not there."""
+    """`schema` with only `columns`, in this order. Raises InputError for a missing column."""
     import pyarrow as pa
 
     if columns is None:
@@ -194,6 +194,6 @@ def project(schema: pa.Schema, columns: Sequence[str] | None, where: str) -> pa.
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """A hint to put behind the name of a column that is not there."""
+    """A suggestion for the name of a missing column."""
     near = nearest(name, known)
     return f"; did you mean {near}?" if near else f"; it has {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}"

@@ -1,4 +1,4 @@
-"""Types that hold every value exactly: united over files and sources, and cast without loss."""
+"""Types that represent every value exactly: unification across files and sources, and lossless casts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIGITS = re.compile(r"-?([0-9]*)\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?")
 
 
 def survives_double(text: str) -> bool:
-    """Whether a double holds the number `text`: printed shortly, or with as many digits, it is the same number again."""
+    """Whether a double represents the number `text` exactly: printed with as many digits, it is the same number."""
     match = _DIGITS.fullmatch(text)
     if not match or not (match[1] or match[2]):
         return False
@@ -27,9 +27,9 @@ def survives_double(text: str) -> bool:
 
 
 def common_type(a: Any, b: Any) -> pa.DataType:
-    """A type that holds every value of both types. Integers and doubles unite, because casts to double are checked.
+    """A type that represents all values of both types. Integers and doubles are compatible: casts to double are checked.
 
-    Raises ArrowTypeError (or another ArrowException) where there is none: decimals and doubles, texts and numbers.
+    Raises ArrowTypeError (or another ArrowException) if there is none, as for decimals and doubles, or texts and numbers.
     """
     import pyarrow as pa
     import pyarrow.types as t
@@ -105,7 +105,7 @@ def _common_decimal(a: Any, b: Any) -> pa.DataType:
 
 
 def exact_cast(column: Any, kind: Any) -> Any:
-    """`column` as `kind`. Raises ArrowInvalid where a value would change: a double that no float holds, for example."""
+    """`column` as `kind`. Raises ArrowInvalid if a value would change, for example a double that a float cannot represent."""
     import pyarrow as pa
 
     cast = column.cast(kind)
@@ -135,7 +135,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def exact_concat(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all tables, with the union of their columns. Raises ArrowException when types do not unite without loss."""
+    """The rows of all tables, with the union of their columns. Raises ArrowException if types are incompatible."""
     import pyarrow as pa
 
     if all(table.schema.equals(tables[0].schema) for table in tables):

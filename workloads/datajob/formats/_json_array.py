@@ -1,4 +1,4 @@
-"""Files that are one JSON array of objects, read as if each object stood on a line of its own."""
+"""Files that contain one JSON array of objects, read as if each object were on a separate line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 
 
 def is_array(path: str) -> bool:
-    """Whether a file called `.json` (or `.json.gz`, ...) begins with `[`."""
+    """Whether a `.json` file (or `.json.gz` and so on) begins with `[`."""
     name = path.lower()
     for ending in CODECS:
         name = name.removesuffix(ending)
@@ -33,7 +33,7 @@ def is_array(path: str) -> bool:
 def array_blocks(path: str, block_bytes: int) -> Iterator[Block]:
     """The elements of the array, one per line, as blocks of about `block_bytes`; `offset` is the number of the first one.
 
-    Memory holds a block at a time. Raises InputError when the file is not JSON, or ends early.
+    Memory contains one block at a time. Raises InputError if the file is not JSON or is truncated.
     """
     lines: list[bytes] = []
     first = size = 0
@@ -63,13 +63,13 @@ def _elements(path: str, block_bytes: int) -> Iterator[str]:
                     text.expect(",")
             text.expect("]")
             if text.peek():
-                raise ValueError("there is more behind the end of the array")
+                raise ValueError("there is data after the end of the array")
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: not a JSON array of objects, or cut short: {error}.") from error
+            raise InputError(f"{path}: not a JSON array of objects, or truncated: {error}.") from error
 
 
 class _Text:
-    """The text of a stream, as much of it as is looked at."""
+    """The text of a stream, in a window."""
 
     def __init__(self, stream: pa.NativeFile, read_bytes: int) -> None:
         self.held = ""
@@ -78,14 +78,14 @@ class _Text:
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
 
     def more(self) -> bool:
-        """Forget what is behind, read on; False at the end. Reads grow with what is held, so that long elements stay linear."""
+        """Discard processed text, read more; False at the end. Reads grow with the window: linear time for long elements."""
         chunk = self._stream.read(max(self._read_bytes, len(self.held) - self.at))
         self.held = self.held[self.at :] + self._decode(chunk, final=not chunk)
         self.at = 0
         return bool(chunk)
 
     def peek(self) -> str:
-        """The next character that is no white space; empty at the end."""
+        """The next character that is not whitespace; empty at the end."""
         while not (found := _NOT_SPACE.search(self.held, self.at)):
             self.at = len(self.held)
             if not self.more():
@@ -94,13 +94,13 @@ class _Text:
         return found[0]
 
     def expect(self, character: str) -> None:
-        """Step over `character`. Raises ValueError when something else comes."""
+        """Skip `character`. Raises ValueError for any other character."""
         if self.peek() != character:
             raise ValueError(f"expected `{character}` but found {self.held[self.at : self.at + 100]!r}")
         self.at += 1
 
     def whole(self, scan: Callable[[str, int], tuple[Any, int]]) -> int:
-        """The end of the value that begins here, reading on until it is there whole."""
+        """The end of the value that begins here. Reads until it is complete."""
         while True:
             try:
                 end = scan(self.held, self.at)[1]

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 ADVICE = "declare its type in `schema` (`text` and `json` hold any value), or list the columns to read in `columns`"
 
 Check = Callable[[Any, str], str | None]
-"""Given a value and where it is, says what is wrong with it."""
+"""Takes a value and its place and returns what is wrong with it."""
 
 
 class LineCheck:
-    """Says why lines do not fit a schema. Fields outside of it are wrong unless `others` are ignored."""
+    """Explains why lines do not fit a schema. Other fields are errors unless `others` are ignored."""
 
     def __init__(self, schema: pa.Schema, others: bool) -> None:
         self._row = _object({field.name: type_check(field.type, others) for field in schema}, others)
 
     def __call__(self, line: bytes) -> str | None:
-        """What is wrong with a line; None for nothing that is known here."""
+        """What is wrong with a line, or None if no problem is found."""
         try:
             return self._row(parsed_line(line), "")
         except ValueError as error:
@@ -46,7 +46,7 @@ def _changed(where: str, wanted: str, value: Any) -> str:
 
 
 def type_check(kind: Any, others: bool = True) -> Check:
-    """What says whether a value fits a type."""
+    """The check of a value for a type."""
     import pyarrow.types as t
 
     if t.is_struct(kind):

@@ -1,4 +1,4 @@
-"""The columns of one JSON file, with a type for each that all of its values survive."""
+"""The columns of one JSON file, with types that represent all values exactly."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FIRST_BYTES = 64 << 10
-"""The first piece of a sample. Pieces grow, so that objects with keys of their own are found before they cost memory."""
+"""Size of the first piece of a sample. Pieces grow, so that objects with varying keys are detected before they use memory."""
 GROWTH = 4
 LAST_BYTES = 4 << 20
 ATTEMPTS = 20
-"""How often a piece is parsed, each time with more columns as text, before its good lines have to do."""
+"""Maximum number of times a piece is parsed, each time with more columns as text. Then only its good lines are used."""
 
 
 @dataclass
@@ -32,9 +32,9 @@ class Learned:
 
     kinds: dict[str, Any] = field(default_factory=dict)
     large: set[str] = field(default_factory=set)
-    """Columns of integers that no double holds."""
+    """Columns of integers that doubles cannot represent."""
     negative: set[str] = field(default_factory=set)
-    """Columns of integers that no unsigned integer holds."""
+    """Columns of integers that unsigned integers cannot represent."""
 
 
 class FileLearner:
@@ -94,7 +94,7 @@ class FileLearner:
         return JsonParser(pa.schema(fields), "infer", {**self._declared.raw, **raw}, self._declared.replace_surrogates)
 
     def _found_out(self, data: bytes, parser: JsonParser, error: str) -> bytes | None:
-        """The good lines of a piece, once it is known which columns change their type; None when nothing was found out."""
+        """The good lines of a piece, once the columns that change their type are known; None if there are none."""
         classes: dict[str, set[str]] = defaultdict(set)
         good: list[bytes] = []
         json: set[str] = set()
@@ -149,7 +149,7 @@ class FileLearner:
                     self._large.add(name)
 
     def _look_at_doubles(self, data: bytes, table: pa.Table, parser: JsonParser) -> None:
-        """Columns with a number that no double holds become uint64 where that holds all values, else JSON text."""
+        """Columns with a number that doubles cannot represent become uint64 if that fits all values, otherwise JSON text."""
         import pyarrow as pa
 
         checks = {
@@ -176,7 +176,7 @@ class FileLearner:
                 self._json.add(name)
 
     def learned(self) -> Learned:
-        """What was found out."""
+        """The result."""
         import pyarrow as pa
 
         json = pa.json_(pa.string())
@@ -189,14 +189,14 @@ class FileLearner:
         return found
 
     def _most(self, name: str, counts: Counter[Any]) -> Any:
-        """A type for all values; where scalars change their type, the one that most of them have."""
+        """A type for all values. If scalars have different types, the most frequent one."""
         united, *others = sorted(counts, key=lambda kind: -counts[kind])
         for kind in others:
             united = joined(united, kind, name in self._large, name in self._negative)
         return united
 
     def _of_classes(self, name: str, classes: Counter[str]) -> Any:
-        """JSON text where most values are objects or lists; else the type of most values, and the others are bad records."""
+        """JSON text if most values are objects or lists. Otherwise, the most frequent type; other values are bad records."""
         import pyarrow as pa
 
         most = max(classes, key=lambda one: classes[one], default="object")
@@ -212,7 +212,7 @@ _CLASS = {'"': "string", "{": "object", "[": "array", "t": "boolean", "f": "bool
 def joined(a: Any, b: Any, large: bool, negative: bool) -> Any:
     """One type for the values of two; JSON text where the union would add keys to objects or round integers.
 
-    Where scalars do not unite, the first type stays: the others' values are bad records.
+    If scalar types are incompatible, the first one is kept: values of the others are bad records.
     """
     import pyarrow as pa
 
@@ -241,7 +241,7 @@ def _adds_keys(kind: Any, united: Any) -> bool:
 
 
 def _overflows(value: Any) -> bool:
-    """Whether a value holds a number that is infinite as a double, which pyarrow does not parse."""
+    """Whether a value contains a number that is infinite as a double, which pyarrow does not parse."""
     if isinstance(value, dict | list):
         return any(map(_overflows, value.values() if isinstance(value, dict) else value))
     return isinstance(value, InexactNumber) or (type(value) is int and abs(value) >= 2**1023)
@@ -266,7 +266,7 @@ def _is_column(kind: Any) -> bool:
 
 
 def _has_nulls(column: Any) -> bool:
-    """Whether a member of an object inside of a column is null, or absent."""
+    """Whether a member of an object within a column is null or missing."""
     import pyarrow.types as t
 
     def inside(array: Any) -> bool:
@@ -290,7 +290,7 @@ def _lacks_keys(name: str, kind: Any, data: bytes) -> bool:
 
 
 def _without_deep_lines(data: bytes) -> bytes:
-    """`data` without lines that are nested so deeply that they fail whatever their type."""
+    """`data` without lines that are nested too deeply for any type."""
     if data.count(b"[") + data.count(b"{") <= MAX_TEXT_DEPTH:
         return data
     return b"\n".join(line for line in data.split(b"\n") if not _is_deep(line))

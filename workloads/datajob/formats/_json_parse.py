@@ -1,4 +1,4 @@
-"""JSON lines to Arrow: a block at a time by pyarrow. The lines of a block that holds a bad one are looked at in Python."""
+"""Parse JSON Lines to Arrow, in blocks with pyarrow. If a block contains a bad line, its lines are checked in Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARSE_BYTES = 4 << 20
 """pyarrow parses in pieces of this size, twice as fast as in one of 64 MB."""
 _NULL = re.compile(rb"(?:\A|[\n}])[ \t\r\n]*null\b")
 _ROUNDS_FROM = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
-"""By its bits, the size from which on a floating-point type does not hold every integer."""
+"""The size from which a floating-point type does not represent every integer, by its bits."""
 
 OnBadLine = Callable[[Block, str], None]
 """Called with a bad line and the reason."""
@@ -29,7 +29,7 @@ OnBadLine = Callable[[Block, str], None]
 class JsonParser:
     """Parses blocks of JSON lines to tables of `schema`.
 
-    `others` says what becomes of fields outside of the schema; `raw` are columns whose value is kept as text.
+    `others` determines how fields outside of the schema are handled. `raw` are columns whose values are kept as text.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class JsonParser:
         self._long_fraction = long_fraction(storage)
 
     def parse(self, data: bytes) -> pa.Table:
-        """All rows of a block. Raises ValueError (ArrowInvalid is one) when any of its lines is bad."""
+        """All rows of a block. Raises ValueError (such as ArrowInvalid) if a line is bad."""
         return self._parsed(self.prepared(data), exact=True)
 
     def unchecked(self, data: bytes) -> pa.Table:
-        """All rows of a block, doubles rounded. Raises ValueError when any of its lines is bad."""
+        """All rows of a block, with rounded doubles. Raises ValueError if a line is bad."""
         return self._parsed(self.prepared(data), exact=False)
 
     def prepared(self, data: bytes) -> bytes:
-        """Lines as pyarrow takes them, with raw values as strings. Raises ValueError for what would not survive that."""
+        """Lines for pyarrow, with raw values as strings. Raises ValueError for values that would change."""
         if not data.isascii():
             check_utf8(data)
         if self.replace_surrogates and b"\\ud" in data.lower():
@@ -128,7 +128,7 @@ class JsonParser:
         yield from self._sure(good, on_bad)
 
     def _sure(self, lines: list[tuple[Block, bytes]], on_bad: OnBadLine) -> Iterator[pa.Table]:
-        """The rows of lines in which LineCheck found nothing; halved while pyarrow finds something all the same."""
+        """The rows of lines without problems according to LineCheck. Split in half while pyarrow still reports a problem."""
         import pyarrow as pa
 
         if not lines:
@@ -156,7 +156,7 @@ def _lines(block: Block) -> Iterator[Block]:
 
 
 def reason(error: BaseException) -> str:
-    """Why a line was refused, as a sentence's end."""
+    """Why a line was refused, as the end of a sentence."""
     text = re.sub(r"^JSON parse error: | in row \d+$", "", " ".join(str(error).split()))
     if isinstance(error, RecursionError):
         return "nested too deeply"
@@ -169,7 +169,7 @@ def reason(error: BaseException) -> str:
 
 
 def check_utf8(data: bytes) -> None:
-    """Raises ValueError unless `data` is valid UTF-8."""
+    """Raise ValueError unless `data` is valid UTF-8."""
     import pyarrow as pa
 
     ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
@@ -191,12 +191,12 @@ def matches(pattern: str, data: bytes) -> bool:
 
 
 def may_be_inexact(data: bytes, table: pa.Table, pattern: str | None) -> bool:
-    """Whether a double may differ from the number in the file: only then the lines have to be looked at."""
+    """Whether a double can differ from the number in the file. Only then are the lines checked."""
     return any(map(_is_large, table.columns)) or (pattern is not None and matches(pattern, data))
 
 
 def long_fraction(schema: Any) -> str | None:
-    """What a number in a column of doubles looks like that has more than 17 digits, or is nearly zero."""
+    """The pattern of numbers with more than 17 digits or near zero in columns of doubles."""
     names: set[str] = set()
     lists = [_doubles(field.type, field.name, names) for field in schema]
     if not names and not any(lists):
@@ -220,7 +220,7 @@ def _doubles(kind: Any, name: str, names: set[str]) -> bool:
 
 
 def _is_large(column: Any) -> bool:
-    """Whether a double in a column, or inside of it, is so large that integers of its size are rounded."""
+    """Whether a double in a column, or nested in it, is so large that integers of its size are rounded."""
     import pyarrow.compute as pc
     import pyarrow.types as t
 

@@ -1,4 +1,4 @@
-"""The columns of JSON files, learned from samples: everything when there is little, else head, middle and tail."""
+"""The columns of JSON files, inferred from samples: all of a small input, otherwise head, middle and tail."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_BYTES = 32 << 20
-"""Bytes read to learn the columns, over all files."""
+"""Bytes read to infer the columns, over all files."""
 SAMPLE_FILES = 2000
-"""Files they are taken from, evenly spread; of fewer but larger files more is read of each."""
+"""Number of evenly spread files in the sample. From fewer but larger files, more is read of each."""
 PIECE_BYTES = 64 << 10
-"""Least read at one place."""
+"""Minimum bytes read at one position."""
 EXPANSION = 4
-"""How much larger compressed files are taken to be when they are decompressed."""
+"""Assumed compression ratio."""
 THREADS = 16
 
 Blocks = Callable[[InputFile, int, int, int], Iterator[Block]]
@@ -32,11 +32,11 @@ Blocks = Callable[[InputFile, int, int, int], Iterator[Block]]
 
 
 def learn_schema(files: Sequence[InputFile], declared: JsonParser, blocks: Blocks) -> pa.Schema:
-    """The columns of `files`, without those that are `declared`. A type is learned only if every value survives it.
+    """The columns of `files`, without those that are `declared`. A type is inferred only if it represents every value exactly.
 
-    Strings stay strings, whatever they look like; what is null everywhere becomes a string. A column of objects whose
-    keys differ, or of numbers that no type holds, becomes JSON text. A few values of another type within a file do not
-    count: they are bad records when they are read. Raises InputError when whole files disagree.
+    Strings stay strings, regardless of their content. A column that is always null becomes a string. A column of objects with
+    different keys, or of numbers that no type represents, becomes JSON text. A few values of another type within a file are
+    ignored; they are bad records when they are read. Raises InputError if the types of whole files are incompatible.
     """
     step = max(1.0, len(files) / SAMPLE_FILES)
     chosen = [files[int(i * step)] for i in range(min(len(files), SAMPLE_FILES))]
@@ -67,7 +67,7 @@ def _sampled(file: InputFile, share: int | None, blocks: Blocks) -> Iterator[Blo
 
 
 def _with_json(found: Mapping[str, Learned]) -> dict[str, pa.Schema]:
-    """The files' columns, those as JSON text in every file that only JSON text holds for all files."""
+    """The columns of the files. Columns that require JSON text in some files are JSON text in all files."""
     import pyarrow as pa
 
     large = {name for learned in found.values() for name in learned.large}
@@ -84,7 +84,7 @@ def _with_json(found: Mapping[str, Learned]) -> dict[str, pa.Schema]:
 
 
 def _finished(schema: pa.Schema) -> pa.Schema:
-    """Strings for what was null everywhere."""
+    """Strings for columns that are always null."""
     import pyarrow as pa
 
     return pa.schema([(f.name, rebuilt(f.type, lambda kind: pa.string() if pa.types.is_null(kind) else kind)) for f in schema])

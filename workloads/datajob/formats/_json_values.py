@@ -1,4 +1,4 @@
-"""JSON values as text: what is preserved exactly, and the checks that pyarrow's parser lacks."""
+"""JSON values as text: exact preservation, and checks that the parser of pyarrow does not have."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Literal
 from datajob.formats._exact import survives_double
 
 MAX_DEPTH = 16
-"""Levels of lists and objects of a typed column. DuckDB takes exponential time for deep lists, others stop at 50."""
+"""Maximum levels of lists and objects in a typed column. DuckDB takes exponential time for deep lists; others stop at 50."""
 MAX_TEXT_DEPTH = 256
-"""Levels of a value that is kept as text: what every JSON parser reads."""
+"""Maximum levels of a value that is kept as text, which every JSON parser supports."""
 
 RawKind = Literal["json", "text"]
-"""`json` keeps a value as JSON text. `text` keeps a string as it is, and any other value as JSON text."""
+"""`json` keeps a value as JSON text. `text` keeps a string unchanged, and any other value as JSON text."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ESCAPED_SURROGATE = re.compile(r"\\(?:u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
@@ -24,7 +24,7 @@ _LONG = 17
 
 
 class InexactNumber(str):
-    """The text of a number that no double holds."""
+    """The text of a number that a double cannot represent exactly."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ _scan_string: Any = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
 def parsed_line(line: bytes) -> dict[str, Any]:
-    """The object on a line; numbers that no double holds as InexactNumber. Raises ValueError with the reason."""
+    """The object on a line, with InexactNumber for numbers that a double cannot represent. Raises ValueError."""
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
@@ -75,12 +75,12 @@ def parsed_line(line: bytes) -> dict[str, Any]:
 
 
 LONE_SURROGATE = (
-    "contains half of a surrogate pair, which no text can hold; to replace such halves by U+FFFD, set `surrogates: replace`"
+    "contains half of a surrogate pair, which is not valid text; to replace such halves with U+FFFD, set `surrogates: replace`"
 )
 
 
 def check_end(text: str, end: int) -> None:
-    """Raises ValueError unless only white space follows the value that ends at `end`."""
+    """Raise ValueError unless only whitespace follows the value that ends at `end`."""
     rest = text[space(text, end) :]
     if rest.startswith(",") and not rest[1:].strip():
         raise ValueError("not JSON: a comma follows the object; JSON lines have one object per line and no commas between them")
@@ -89,7 +89,7 @@ def check_end(text: str, end: int) -> None:
 
 
 def space(text: str, at: int) -> int:
-    """The position of the first character from `at` on that is not white space."""
+    """The position of the first character from `at` that is not whitespace."""
     return _SPACE.match(text, at).end()  # type: ignore[union-attr]
 
 
@@ -192,7 +192,7 @@ def _members(text: str) -> list[tuple[str, int, int, Any]]:
 
 
 def check_text(text: str) -> None:
-    """Raises ValueError for a JSON value that is nested too deeply or holds a lone surrogate."""
+    """Raise ValueError for a JSON value that is nested too deeply or contains a lone surrogate."""
     if text.count("[") + text.count("{") > MAX_TEXT_DEPTH and depth(_plain.decode(text)) > MAX_TEXT_DEPTH:
         raise ValueError(f"nested too deeply: more than {MAX_TEXT_DEPTH} levels")
     if has_lone_surrogate(text):
@@ -200,7 +200,7 @@ def check_text(text: str) -> None:
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is a JSON value, such as Parquet's JSON type promises."""
+    """Whether a text is a JSON value, as the JSON type of Parquet requires."""
     try:
         _plain.decode(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Arrow to JSON lines by DuckDB, whole columns at once; row by row in Python only for what DuckDB's types cannot hold."""
+"""Convert Arrow to JSON Lines with DuckDB by column, and row by row in Python only for types that DuckDB does not support."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 GZIP_LEVEL = 6
 ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
-"""What a compressed file has behind its extension."""
+"""The second extension of a compressed file."""
 
 
 class JsonEncoder:
-    """Writes tables as JSON lines to a stream, compressed as one of ENDINGS says.
+    """Writes tables as JSON lines to a stream, compressed according to one of ENDINGS.
 
-    What JSON lacks becomes what it has: times ISO 8601 (UTC where they have a zone), durations seconds, bytes
-    base64, NaN and infinity null. The text of columns of type JSON is written as it is.
+    Types that JSON does not have are converted: times to ISO 8601 (UTC if they have a time zone), durations to seconds, bytes
+    to base64, NaN and infinity to null. The text of columns of type JSON is written unchanged.
     """
 
     held = 0
@@ -60,7 +60,7 @@ class JsonEncoder:
         return found
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def finish(self) -> None:
         """End the compression."""
@@ -69,7 +69,7 @@ class JsonEncoder:
 
 
 def _object(names: list[str], raw: list[bool]) -> str:
-    """SQL that makes the text of a row: runs of columns by DuckDB, JSON text between them as it is."""
+    """SQL for the text of a row: runs of columns by DuckDB, with JSON text inserted unchanged."""
     runs: list[tuple[bool, list[int]]] = []
     for i, is_raw in enumerate(raw):
         if is_raw or not runs or runs[-1][0]:
@@ -96,11 +96,11 @@ def _quoted(text: str) -> str:
 
 
 class _OddTypeError(Exception):
-    """DuckDB has no such type, or writes it as something else."""
+    """DuckDB does not have this type or writes it differently."""
 
 
 def _is_odd(kind: Any, level: int = 0) -> bool:
-    """Whether DuckDB lacks a type: decimals of 256 bits, deep ones, or members without a name or that differ by case alone."""
+    """Whether DuckDB lacks a type: 256-bit decimals, deeply nested types, members without a name or with ambiguous case."""
     import pyarrow.types as t
 
     if level > MAX_DEPTH:
@@ -116,7 +116,7 @@ def _is_odd(kind: Any, level: int = 0) -> bool:
 
 
 def _slow_lines(names: list[str], columns: list[Any], raw: list[bool]) -> Iterator[str]:
-    """The rows in Python; of a key that is twice in a map the last one counts, as for readers of JSON."""
+    """The rows in Python. For duplicate keys of a map, the last one is used, as JSON readers do."""
     keys = [json.dumps(name, ensure_ascii=False) for name in names]
     with warnings.catch_warnings(action="ignore"):
         values = [column.to_pylist(maps_as_pydicts="lossy") for column in columns]
@@ -126,13 +126,13 @@ def _slow_lines(names: list[str], columns: list[Any], raw: list[bool]) -> Iterat
 
 
 def _valid(column: Any) -> Any:
-    """The text of a column of JSON, each on one line; what is no JSON after all becomes a JSON string."""
+    """The text of a column of type JSON, on one line each. Invalid JSON becomes a JSON string."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     texts = column.cast(pa.string())
     if pc.any(pc.match_substring_regex(texts, "[\r\n]")).as_py():
-        texts = pc.replace_substring_regex(texts, "[\r\n]", " ")  # white space: in strings they are escaped
+        texts = pc.replace_substring_regex(texts, "[\r\n]", " ")  # whitespace; escaped within strings
     odd = [i for i, text in enumerate(texts.to_pylist()) if text is not None and not is_json(text)]
     if not odd:
         return texts
@@ -143,7 +143,7 @@ def _valid(column: Any) -> Any:
 
 
 def _bytes_of(texts: Any) -> pa.Buffer:
-    """The bytes of an array of strings without nulls, one behind the other; not copied."""
+    """The concatenated bytes of an array of strings without nulls, without copying."""
     import pyarrow as pa
 
     large = texts.cast(pa.large_string())
@@ -155,19 +155,19 @@ def _bytes_of(texts: Any) -> pa.Buffer:
 
 
 class ByteSink(Protocol):
-    """Takes the bytes of one file."""
+    """Receives the bytes of one file."""
 
     def write(self, data: Any) -> object:
         """Append bytes."""
 
     def close(self) -> None:
-        """Write what ends the compression."""
+        """Write the end of the compressed data."""
 
 
 class _Gzip:
     def __init__(self, stream: pa.NativeFile) -> None:
         self._stream = stream
-        self._codec = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # 31: with the header of gzip
+        self._codec = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # 31: with a gzip header
 
     def write(self, data: Any) -> None:
         self._stream.write(self._codec.compress(memoryview(data)))
@@ -185,7 +185,7 @@ class _Plain:
 
 
 def compressed(stream: pa.NativeFile, compression: str) -> ByteSink:
-    """A sink that compresses to `stream` (one gzip member or zstd frame: some readers stop after the first)."""
+    """A sink that compresses to `stream` as one gzip member or zstd frame, because some readers stop after the first one."""
     import pyarrow as pa
 
     if compression == "gzip":

@@ -31,7 +31,7 @@ class Block:
     """Position of the first line in the (decompressed) content of the file."""
     data: bytes
     unit: str = "byte"
-    """The unit of `offset`: bytes, or elements of an array (one per line)."""
+    """What `offset` counts: bytes, or elements of an array (one per line)."""
     too_long: bool = False
     """The block is the beginning of a line longer than MAX_LINE."""
 

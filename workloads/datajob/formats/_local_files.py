@@ -1,4 +1,4 @@
-"""The files of a local folder, through symbolic links."""
+"""The files of a local folder, following symbolic links."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file as it was found."""
+    """A file that was found."""
 
     path: str
-    """Printable: bytes of a name that are not UTF-8 are escaped (and such a file cannot be opened)."""
+    """The path with invalid UTF-8 escaped, for display. Such a file cannot be opened."""
     size: int
     mtime_ns: int
     real: str
-    """Its path without symbolic links."""
+    """The path without symbolic links."""
     linked: bool
-    """Whether a symbolic link led to it."""
+    """Whether it was found through a symbolic link."""
 
 
 def local_file(path: str) -> LocalFile | None:
-    """One file; None when there is no such file. A link without a target is a file that cannot be read."""
+    """A file, or None if it does not exist. A link without a target is an unreadable file."""
     if os.path.isfile(path):
         return _found(path, os.path.islink(path))
     return _found(path, True) if os.path.islink(path) and not os.path.exists(path) else None
 
 
 def walk(folder: str, recursive: bool = True) -> Iterator[LocalFile]:
-    """The files of `folder`, by default those at any depth; none when it is not there.
+    """The files of `folder`, by default at any depth; none if it does not exist.
 
-    A link to a folder that the link lies in is not followed, and a link behind another link only to a folder that was not
-    seen yet.
+    Links to a parent folder are not followed, and links within linked folders are followed only to folders that were not
+    visited yet.
     """
     real = os.path.realpath(folder)
     yield from _walk(folder, (real,), {real}, False, recursive)
@@ -71,12 +71,12 @@ def _found(path: str, linked: bool, real: str | None = None) -> LocalFile:
 
 
 def printable(path: str) -> str:
-    """A path whose bytes that are not UTF-8 are escaped."""
+    """A path with invalid UTF-8 escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def unreadable(path: str) -> str | None:
-    """Why a path that was found cannot be opened; None when nothing is known against it."""
+    """Why a path cannot be opened, or None if no reason is known."""
     if os.path.islink(path) and not os.path.exists(path):
         return f"it is a symbolic link to {os.readlink(path)}, which does not exist"
     if "\\x" in path and not os.path.exists(path):

@@ -1,4 +1,4 @@
-"""Which types Parquet files can hold: checked once per schema, before anything is written."""
+"""Types that Parquet supports, checked once per schema before anything is written."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 READABLE_LEVELS = 99
-"""Levels of Parquet's own schema that pyarrow reads back, a list being two."""
+"""Maximum levels of the Parquet schema that pyarrow reads. A list has two levels."""
 READABLE_LISTS = 20
-"""Lists in lists. DuckDB takes twice as long for each one more: a third of a second for 20, minutes for 30."""
+"""Maximum depth of nested lists. Each level doubles the time in DuckDB: a third of a second for 20, minutes for 30."""
 
 
 def check_storable(schema: pa.Schema) -> None:
-    """Raises InvalidJob that names the first column that a Parquet file cannot hold, or that no reader could read back."""
+    """Raise InvalidJob for the first column that Parquet does not support or that readers could not read."""
     _check(schema.remove_metadata())
 
 
@@ -30,21 +30,21 @@ def _check(schema: pa.Schema) -> None:
     for field in schema:
         if problem := _problem(pa.schema([field])):
             raise InvalidJob(
-                f"sink.parquet: column {field.name} has a type that Parquet cannot hold ({_short(field.type)}: {problem}). "
+                f"sink.parquet: column {field.name} has a type that Parquet cannot store ({_short(field.type)}: {problem}). "
                 "Change its type with a `cast` or `compute` step, drop the column, or write JSON."
             )
-    raise InvalidJob(f"sink.parquet: Parquet files cannot hold these columns together: {_problem(schema)}.")
+    raise InvalidJob(f"sink.parquet: Parquet does not support this combination of columns: {_problem(schema)}.")
 
 
 def storable(kind: pa.DataType) -> bool:
-    """Whether Parquet files can hold a type."""
+    """Whether Parquet supports a type."""
     import pyarrow as pa
 
     return _problem(pa.schema([pa.field("c", kind)])) is None
 
 
 def _problem(schema: pa.Schema) -> str | None:
-    """What goes wrong when an empty table of the schema is written and read back."""
+    """The error when an empty table with the schema is written and read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -60,7 +60,7 @@ def _problem(schema: pa.Schema) -> str | None:
 
 
 def _is_deep(kind: Any) -> bool:
-    """Whether a type has too many levels; without recursion, because types may be very deep."""
+    """Whether a type has too many levels. Not recursive, because types can be very deep."""
     import pyarrow.types as t
 
     todo = [(kind, 1, 0)]

@@ -1,4 +1,4 @@
-"""Columns of any Arrow type as ones that JSON and CSV can express, without losing a digit."""
+"""Convert columns of any Arrow type to types that JSON and CSV support, without loss of digits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _EXACT = 2**53
 _FORMATTED_DAYS = 11_000_000
-"""Days since 1970 that Arrow formats: some 30,000 years."""
+"""Maximum days since 1970 that Arrow formats, about 30,000 years."""
 
 
 def json_column(column: Any) -> Any:
-    """A column as one that DuckDB writes as JSON: times ISO 8601 (UTC where they have a zone), durations seconds, bytes
-    base64, NaN and infinity null."""
+    """A column that DuckDB writes as JSON: times as ISO 8601 (UTC if they have a time zone), durations as seconds, bytes as
+    base64, NaN and infinity as null."""
     import pyarrow as pa
 
     chunks = [json_array(chunk) for chunk in column.chunks]
@@ -30,7 +30,7 @@ def json_column(column: Any) -> Any:
 
 
 def json_array(array: Any) -> Any:
-    """An array as `json_column` has it; the same object where nothing changes."""
+    """An array as in `json_column`; the same object if nothing changes."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -73,7 +73,7 @@ def _leaf(array: Any) -> Any:
 
 
 def _with_far_years(texts: Any, times: Any) -> Any:
-    """The texts of times, written anew where a year is beyond those that Arrow formats (it wraps around at 32767)."""
+    """The texts of times, including years that Arrow does not format correctly (it wraps around at 32767)."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -103,7 +103,7 @@ def _date(day: int) -> str:
 
 
 def _seconds(numbers: Any, digits: int) -> Any:
-    """Seconds out of a number of their parts: as doubles where those are exact, else as decimals."""
+    """Seconds from a number of fractions: as doubles if they are exact, otherwise as decimals."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -128,7 +128,7 @@ def _uuids(array: Any) -> Any:
 
 
 def _nested(array: Any) -> Any:
-    """A list, struct or map with its leaves changed."""
+    """A list, struct or map with converted leaves."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -156,7 +156,7 @@ def _nested(array: Any) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """A Python value as JSON text; numbers with all of their digits."""
+    """A Python value as JSON text, with all digits of numbers."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
@@ -175,7 +175,7 @@ def json_text(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A Python value as one that the module `json` writes."""
+    """A Python value that the module `json` can write."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Writes rows as samples of a tar file."""
+"""Write rows as samples of a tar file."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ _TEXTS = frozenset(
 
 
 def is_text(extension: str) -> bool:
-    """Whether members called `<key>.<extension>` are texts, by the last part of the extension."""
+    """Whether members named `<key>.<extension>` are text, according to the last part of the extension."""
     return extension.rsplit(".", 1)[-1].lower() in _TEXTS
 
 
 @dataclass(frozen=True)
 class Members:
-    """How a row becomes a sample: the column of each extension, and the columns that go into `json` together."""
+    """The mapping of columns to members: the column of each extension, and the columns in `json`."""
 
     columns: Mapping[str, str]
     together: tuple[str, ...]
 
 
 def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
-    """`chosen` (extension -> column), then columns named like an extension by themselves, the rest as one `json`.
+    """`chosen` (extension -> column), then columns named like an extension, and all others as one `json`.
 
-    Raises InvalidJob for a column that is not there, and when the rest needs a `json` that is taken.
+    Raises InvalidJob for a missing column, and if `json` is needed for several columns but already used.
     """
     import pyarrow as pa
 
@@ -80,8 +80,8 @@ def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
             together.append(field.name)
     if together and "json" in columns:
         raise InvalidJob(
-            f"sink.webdataset: columns {', '.join(together)} go together into the member `json`, which column "
-            f"{columns['json']} is written to already; give them extensions in `members`, or drop them."
+            f"sink.webdataset: columns {', '.join(together)} form one member `json`, but column "
+            f"{columns['json']} is already written to it; set extensions in `members`, or drop the columns."
         )
     return Members(columns, tuple(together))
 
@@ -99,7 +99,7 @@ class TarEncoder:
         self._keys: set[str] = set()
 
     def write(self, table: pa.Table) -> None:
-        """Append samples. Raises SinkError for a key that readers would not find again."""
+        """Append samples. Raises SinkError for a key that readers would not find."""
         for row in table.to_pylist():
             key = row.get(KEY) or f"{self._stem}-{self._rows:08}"
             members = {
@@ -108,7 +108,7 @@ class TarEncoder:
                 if row[column] is not None
             }
             rest = plain({name: row[name] for name in self._members.together})
-            if rest or not members:  # a sample without any member would be no row
+            if rest or not members:  # a sample without members would not be a row
                 members["json"] = json.dumps(rest, ensure_ascii=False).encode()
             self._check(key, next(iter(members)))
             for extension, data in members.items():
@@ -119,7 +119,7 @@ class TarEncoder:
         name = f"{key}.{extension}"
         why = "is not unique in its file" if key in self._keys else ""
         if split_name(name)[0] != key or not is_member(name) or name.startswith(("./", "/")) or "\0" in key:
-            why = "does not survive: extensions begin at its first dot, and names that begin with `.`, `/` or `__` are skipped"
+            why = "is not allowed: extensions begin at the first dot, and names that begin with `.`, `/` or `__` are skipped"
         if why:
             raise SinkError(
                 f"sink.webdataset: the key {key[:200]!r} {why}. Change `{KEY}` by `compute`, such as "
@@ -133,7 +133,7 @@ class TarEncoder:
         self._tar.addfile(member, io.BytesIO(data))
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def finish(self) -> None:
         """Write the end of the tar file."""

@@ -1,4 +1,4 @@
-"""Samples in tar files: members that share the name before the first dot, wherever in the file they are."""
+"""Read samples from tar files: members with the same name before the first dot, anywhere in the file."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from datajob.formats._lines import opened
 from datajob.formats.storage import scheme_of
 
 HEADERS_BUFFER = 256 << 10
-"""Bytes of one read while headers are looked for: a request of a store for each, or for each member that is larger."""
+"""Bytes of one read in the search for headers: one storage request each, or one per member if members are larger."""
 IN_MEMORY = 64 << 20
-"""Up to this size the content of a compressed or remote file is read at once, so that its members may be in any order."""
+"""Up to this size, a compressed or remote file is read at once, so that its members can be in any order."""
 BLOCK = tarfile.BLOCKSIZE
 ZEROS = bytes(BLOCK)
 
 
 @dataclass
 class Sample:
-    """Members of one name, by extension."""
+    """Members with the same name, by extension."""
 
     key: str
     members: dict[str, bytes] = field(default_factory=dict)
     problem: str | None = None
-    """Why it cannot be read as a whole."""
+    """Why it cannot be read completely."""
 
 
 @dataclass(frozen=True)
 class _Member:
-    """What a header says."""
+    """The content of a header."""
 
     name: str
     header: int
-    """Byte at which its header begins."""
+    """Position of its header."""
     data: int
     size: int
     link: str | None = None
-    """The member that it is a link to."""
+    """The target, if it is a link."""
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -55,21 +55,21 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def is_member(name: str) -> bool:
-    """Whether a file of this name belongs to a sample: no hidden file, and it has an extension."""
+    """Whether a file with this name belongs to a sample: it is not hidden and has an extension."""
     base = name.rsplit("/", 1)[-1]
     return "." in base[1:] and not base.startswith(".") and not name.startswith("__")
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name of tarfile's is made of characters, not of other bytes."""
+    """Whether a name from tarfile is valid text."""
     return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 def samples(path: str, start: int = 0, end: int = -1) -> Iterator[Sample]:
     """The samples between two bytes that `sample_starts` gave (-1: the end of the file), in the order of their first members.
 
-    Raises InputError when the file is no tar file or is cut short, and when the members of a sample are not neighbours in a
-    large compressed or remote file.
+    Raises InputError if the file is not a tar file or is truncated, and if the members of a sample are not adjacent in a large
+    compressed or remote file.
     """
     with opened(path, start) as stream:
         if codec_of(path) is None and not scheme_of(path):
@@ -84,7 +84,7 @@ def samples(path: str, start: int = 0, end: int = -1) -> Iterator[Sample]:
 
 
 def sample_starts(path: str) -> list[int]:
-    """The byte at which each sample of a file that is not compressed begins; none where a piece could not be read alone.
+    """The positions of the samples in an uncompressed file; empty if its parts cannot be read independently.
 
     Raises InputError as `samples` does.
     """
@@ -109,7 +109,7 @@ def sample_starts(path: str) -> list[int]:
 
 
 def _by_index(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
-    """Look at all headers first, then read sample by sample."""
+    """Read all headers first, then sample by sample."""
     with _tar_errors(path):
         found = [member for member, _ in _members(path, source, whole)]
     by_name = {member.name: member for member in found if member.link is None}
@@ -137,7 +137,7 @@ def _target(member: _Member, by_name: dict[str, _Member]) -> _Member | None:
 
 
 def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
-    """Read once from the beginning to the end."""
+    """Read the file once from start to end."""
     seen: set[str] = set()
     sample: Sample | None = None
     with _tar_errors(path):
@@ -150,14 +150,14 @@ def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
                 if key in seen:
                     raise InputError(
                         f"{path}: the members of the sample {printable(key)} are not next to each other, and the file is too "
-                        "large to look for them. Pack it again sorted by name (`tar --sort=name`), or read it uncompressed "
+                        "large to search for them. Create it sorted by name (`tar --sort=name`), or read it uncompressed "
                         "from a local disk."
                     )
                 sample = Sample(key)
                 seen.add(key)
             if member.link is not None:
                 sample.problem = (
-                    f"member .{extension} is a link to {member.link}, which a large compressed or remote file hides"
+                    f"member .{extension} is a link to {member.link}, which cannot be read in a large compressed or remote file"
                 )
             sample.members[extension] = content() if member.link is None else b""
     if sample is not None:
@@ -165,7 +165,7 @@ def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
 
 
 def _members(path: str, source: _Source, whole: bool) -> Iterator[tuple[_Member, Any]]:
-    """The members that belong to samples, each with a function that reads it; of all tar files that are joined in one."""
+    """The members of samples, each with a function to read it. Supports several concatenated tar files."""
     while True:
         with tarfile.open(fileobj=source, mode="r:") as tar:  # type: ignore[call-overload]
             for member in tar:
@@ -183,7 +183,7 @@ def _members(path: str, source: _Source, whole: bool) -> Iterator[tuple[_Member,
         following = source.behind_zeros(ended)
         if following is None:
             if whole:
-                raise InputError(f"{path}: cut short: the block of zeros that ends a tar file is missing.")
+                raise InputError(f"{path}: truncated: the block of zeros at the end of a tar file is missing.")
             return
         if following < 0:
             return
@@ -191,13 +191,13 @@ def _members(path: str, source: _Source, whole: bool) -> Iterator[tuple[_Member,
 
 
 def _link(name: str, member: tarfile.TarInfo) -> str:
-    """The name of the member that a link leads to."""
+    """The name of the target of a link."""
     target = member.linkname if member.islnk() else posixpath.join(posixpath.dirname(name), member.linkname)
     return posixpath.normpath(target)
 
 
 def printable(name: str) -> str:
-    """A name of tarfile's with bytes that are no characters escaped."""
+    """A name from tarfile with invalid bytes escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -206,11 +206,11 @@ def _tar_errors(path: str) -> Iterator[None]:
     try:
         yield
     except tarfile.TarError as error:
-        raise InputError(f"{path}: not a tar file, or cut short: {error}.") from error
+        raise InputError(f"{path}: not a tar file, or truncated: {error}.") from error
 
 
 class _Joined:
-    """A stream whose head was read already."""
+    """A stream whose start has already been read."""
 
     def __init__(self, head: bytes, rest: Any) -> None:
         self._head, self._rest = io.BytesIO(head), rest
@@ -221,7 +221,7 @@ class _Joined:
 
 
 class _Source:
-    """Bytes [`start`, `end`) of a file for tarfile, which steps back by a block at most where the file cannot be sought."""
+    """Bytes [`start`, `end`) of a file for tarfile, which steps back at most one block if the file is not seekable."""
 
     def __init__(self, stream: Any, start: int, end: int, seekable: bool) -> None:
         self._stream, self._end, self._seekable = stream, end if end >= 0 else sys.maxsize, seekable
@@ -233,7 +233,7 @@ class _Source:
         return self._position
 
     def seek(self, position: int) -> int:
-        """Go to a position; bytes that are stepped over are read where there is no other way."""
+        """Go to a position. Skipped bytes are read if the file is not seekable."""
         if self._seekable:
             self._stream.seek(position)
             self._position = position
@@ -265,7 +265,7 @@ class _Source:
         return data
 
     def at(self, position: int, size: int) -> bytes:
-        """Bytes from a position on. Raises ReadError when there are fewer."""
+        """Bytes from a position. Raises ReadError if there are fewer."""
         self.seek(position)
         data = self.read(size)
         if len(data) < size:
@@ -273,11 +273,11 @@ class _Source:
         return data
 
     def done(self, position: int) -> bool:
-        """Whether a piece of a file ends here."""
+        """Whether a part of a file ends here."""
         return position >= self._end
 
     def behind_zeros(self, position: int) -> int | None:
-        """The first block from `position` on that is not zeros; -1 at the end of the file; None without any such block."""
+        """The first block from `position` that is not zeros; -1 at the end of the file; None if there is no such block."""
         self.seek(position)
         found = False
         while (block := self.read(BLOCK)) == ZEROS:

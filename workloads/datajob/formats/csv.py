@@ -89,9 +89,7 @@ class CsvReader(ColumnsReader):
         try:
             codecs.lookup(self.encoding)
         except LookupError:
-            raise ValueError(
-                f"there is no encoding {self.encoding!r}; try utf-8, gb18030, big5, shift_jis or latin-1"
-            ) from None
+            raise ValueError(f"unknown encoding {self.encoding!r}; try utf-8, gb18030, big5, shift_jis or latin-1") from None
         return self
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
@@ -100,7 +98,7 @@ class CsvReader(ColumnsReader):
         return [Fragment(file, 0, -1, file.size)] if whole else line_fragments(file, target)
 
     def row_bytes(self, files: Sequence[InputFile]) -> int:
-        """From the head of the first file."""
+        """From the start of the first file."""
         return line_bytes(files[0])
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
@@ -117,7 +115,7 @@ class CsvReader(ColumnsReader):
             for file, schema in zip(chosen, found, strict=True)
         }
         united = unite(schemas)
-        if not united.names:  # no file has a row: what the job says of the columns is all there is
+        if not united.names:  # no file has a row: only the columns of the job are known
             known = dict.fromkeys([*self.types, *(self.names or ()), *(self.columns or ())])
             united = pa.schema([(name, self._type(pa.field(name, pa.string()), set())) for name in known])
         return self._all_columns(united, files)
@@ -209,7 +207,7 @@ class CsvWriter(Writer):
 
 
 class _CsvEncoder:
-    """Writes rows as they come, below a header."""
+    """Writes rows below a header."""
 
     held = 0
 
@@ -235,7 +233,7 @@ class _CsvEncoder:
         self._append(table, False)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def finish(self) -> None:
         """End the compression."""

@@ -1,4 +1,4 @@
-"""The small files that the engine keeps next to a result: written as a whole, listed, deleted."""
+"""Small metadata files next to a result: written atomically, listed, deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DELETE_THREADS = 16
 
 
 class Folder:
-    """A folder for bookkeeping: small files, each written atomically. Names are relative, with `/` between."""
+    """A folder of small files that are written atomically. Names are relative and separated by `/`."""
 
     def __init__(self, path: str) -> None:
         self.path = path.rstrip("/") or path
@@ -36,14 +36,14 @@ class Folder:
         return join(self._inner, name) if name else self._inner
 
     def exists(self, name: str) -> bool:
-        """Whether `name` is there, as a file or a folder."""
+        """Whether `name` exists, as a file or a folder."""
         from pyarrow.fs import FileType
 
         with storage_errors(self.join(name), InputError, "look at it"):
             return bool(self._filesystem.get_file_info(self._at(name)).type != FileType.NotFound)
 
     def read(self, name: str) -> bytes:
-        """All of a file. Raises InputError when it is not there."""
+        """The content of a file. Raises InputError if it does not exist."""
         with (
             storage_errors(self.join(name), InputError, "read it"),
             self._filesystem.open_input_stream(self._at(name)) as stream,
@@ -56,7 +56,7 @@ class Folder:
             return self._filesystem.open_input_file(self._at(name))
 
     def write(self, name: str, data: bytes) -> None:
-        """Replace a file: a reader sees the old or the new one, never a part."""
+        """Replace a file. Readers see the old or the new one, never a part."""
         with storage_errors(self.join(name), SinkError, "write it"):
             if not self._local:
                 return put(self.path, self.join(name), data)
@@ -70,7 +70,7 @@ class Folder:
                 waiting.unlink(missing_ok=True)
 
     def list(self, sub: str = "", recursive: bool = False) -> dict[str, int]:
-        """Size in bytes of each file below `sub`, by name relative to this folder, sorted; empty when `sub` is not there."""
+        """Size in bytes of each file below `sub`, by name relative to this folder, sorted; empty if `sub` does not exist."""
         from pyarrow.fs import FileSelector, FileType
 
         prefix = len(self._inner.rstrip("/")) + 1
@@ -82,7 +82,7 @@ class Folder:
         return {f.path[prefix:]: f.size for f in sorted(found, key=lambda f: str(f.path)) if f.type == FileType.File}
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete files; one that is not there is no error."""
+        """Delete files. Missing files are ignored."""
 
         def one(name: str) -> None:
             with storage_errors(self.join(name), SinkError, "delete it"), suppress(FileNotFoundError):
@@ -92,16 +92,16 @@ class Folder:
             list(pool.map(one, names))
 
     def delete_tree(self, sub: str = "") -> None:
-        """Delete a folder and all below it; not there is no error."""
+        """Delete a folder recursively. A missing folder is ignored."""
         with storage_errors(self.join(sub), SinkError, "delete it"):
-            if not self._local:  # in one request, a store whose folders are objects comes to a folder before what is in it
+            if not self._local:  # in one request, a store with folders as objects would delete a folder before its content
                 self.delete(self.list(sub, recursive=True))
             for folder in [*([] if self._local else self._folders(sub)), *([self._at(sub)] if self.exists(sub) else [])]:
                 with suppress(FileNotFoundError):
                     self._filesystem.delete_dir(folder)
 
     def _folders(self, sub: str) -> Iterable[str]:
-        """Folders below a folder, the deepest first; most stores have none once their files are gone."""
+        """Folders below a folder, the deepest first. On most object stores, there are none once their files are deleted."""
         import pyarrow.fs as pafs
 
         found = self._filesystem.get_file_info(pafs.FileSelector(self._at(sub), recursive=True, allow_not_found=True))

@@ -1,4 +1,4 @@
-"""JSON: one object per line, or a file that is one array of objects."""
+"""JSON: one object per line, or one array of objects per file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class JsonReader(ColumnsReader):
-    """JSON lines (or arrays of objects), plain or compressed by gzip or zstd."""
+    """JSON Lines (or arrays of objects), plain or compressed with gzip or zstd."""
 
     suffixes = tuple(f"{name}{ending}" for name in (".jsonl", ".json", ".ndjson") for ending in READ_ENDINGS)
     types: dict[str, RawKind | TypeName] = Field(
@@ -42,18 +42,18 @@ class JsonReader(ColumnsReader):
     )
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
-        """Byte ranges of about `target`; compressed files and arrays stay whole."""
+        """Byte ranges of about `target` bytes. Compressed files and arrays are not split."""
         cut = line_fragments(file, target)
         return cut if len(cut) == 1 or not is_array(file.path) else [Fragment(file, 0, -1, file.size)]
 
     def row_bytes(self, files: Sequence[InputFile]) -> int:
-        """From the head of the first file."""
+        """From the start of the first file."""
         return line_bytes(files[0])
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
-        """The columns named in `schema`, then those that a sample of the files holds.
+        """The columns in `schema`, then those in a sample of the files.
 
-        A field that turns up later is a bad record which says so (nothing is lost in silence).
+        A field that occurs only later makes its record bad, so no data is lost silently.
         """
         import pyarrow as pa
 
@@ -66,7 +66,7 @@ class JsonReader(ColumnsReader):
         return self._all_columns(pa.schema([*given, *rest]), files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
-        """Block by block; a bad line goes to `on_bad` with its place in the file, the others of its block stay."""
+        """Block by block. A bad line is passed to `on_bad` with its position; the other lines of its block are kept."""
         import pyarrow as pa
 
         path = fragment.file.path
@@ -112,16 +112,16 @@ def _blocks(file: InputFile, start: int, end: int, block_bytes: int) -> Iterator
 
 
 class JsonWriter(Writer):
-    """JSON lines: nested values as they are, times as ISO 8601, bytes as base64, NaN and infinity as null."""
+    """JSON Lines: times as ISO 8601, bytes as base64, NaN and infinity as null; nested values are preserved."""
 
     extension = tuple(f".jsonl{ending}" for ending in ENDINGS.values())
     compression: Literal["none", "gzip", "zstd"] = Field(default="none", description="Compression of the files.")
     file_bytes: int = Field(
-        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
-        """Files named `<prefix>-<n>.jsonl`, with `.gz` or `.zst` behind when compressed."""
+        """Files named `<prefix>-<n>.jsonl`, with `.gz` or `.zst` appended if compressed."""
         extension = ".jsonl" + ENDINGS[self.compression]
         return FilesWriter(root, prefix, extension, schema, self._encoder, self.file_bytes, self.partition_by)
 

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MAX_FOOTERS = 1000
-"""Files whose footer is read to learn the schema; of more files, this many evenly spread ones."""
+"""Maximum number of files whose footer is read for the schema, evenly spread."""
 FOOTER_THREADS = 32
 FOOTER_READ = 64 << 10
-"""Bytes that Arrow reads of a file's end to find the footer: a smaller file is read whole."""
+"""Bytes that Arrow reads at the end of a file to find the footer. A smaller file is read as a whole."""
 PREBUFFER_BYTES = 256 << 20
-"""A row group up to this size (compressed) is fetched in few large requests; a larger one is streamed."""
+"""A row group up to this size (compressed) is read in a few large requests. A larger one is streamed."""
 STREAM_BUFFER = 8 << 20
 SMALL_FILE = 1 << 20
 """A file up to this size is read in one request and decoded by one thread."""
 DICTIONARY_SAMPLE = 4096
 PROBED_ROWS = 8192
-"""A smaller row group is decoded whole whatever its dictionaries hide."""
+"""A smaller row group is decoded as a whole, regardless of its dictionaries."""
 PROBE = 256
 
 
@@ -41,7 +41,7 @@ class ParquetReader(ColumnsReader):
     suffixes = (".parquet", ".pq")
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
-        """Runs of row groups of about `target` compressed bytes; a file not much larger than that stays whole."""
+        """Ranges of row groups of about `target` compressed bytes. A file that is not much larger is not split."""
         if file.size <= target * 3 // 2:
             return [Fragment(file, 0, -1, file.size)]
         with readable(file.path, "as Parquet"):
@@ -65,8 +65,8 @@ class ParquetReader(ColumnsReader):
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The union of the files' schemas, from their footers.
 
-        Of more than MAX_FOOTERS files an even sample is read. A file outside of it that turns out to hold another
-        column fails when it is read (nothing is lost in silence); naming it in `columns` has all footers read.
+        For more than MAX_FOOTERS files, an even sample is read. A file outside of the sample with another column fails when it
+        is read, so no data is lost silently. If the column is in `columns`, all footers are read.
         """
         found = _footers(_sample(files))
         schema = _united(found)
@@ -77,7 +77,7 @@ class ParquetReader(ColumnsReader):
         return self._all_columns(schema, files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
-        """Row group by row group: small ones together, large ones in slices. Every record is readable or the file is not."""
+        """Row group by row group: small ones together, large ones in slices. Only whole files can be bad."""
         path = fragment.file.path
         with readable(path, "as Parquet"):
             file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
@@ -85,8 +85,8 @@ class ParquetReader(ColumnsReader):
             names = [name for name in here if name in schema.names]
             if self.columns is None and (extra := [name for name in here if name not in schema.names]):
                 raise InputError(
-                    f"{path}: has a column {extra[0]} that no file of the sample had from which the columns were learnt; "
-                    "name the columns to read in `columns`."
+                    f"{path}: has a column {extra[0]} that none of the sampled files has; "
+                    "list the columns to read in `columns`."
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
             threads = fragment.file.size > SMALL_FILE
@@ -108,7 +108,7 @@ def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = Fal
 
 
 def _open_small(path: str) -> pq.ParquetFile:
-    """A file read at once: of thousands of small files, most of the time goes into single reads and changes of thread."""
+    """A file read at once. For thousands of small files, single reads and thread switches take most of the time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -127,7 +127,7 @@ def _compressed(group: pq.RowGroupMetaData) -> int:
 def _tables(
     file: pq.ParquetFile, path: str, groups: range, names: list[str], batch_bytes: int, threads: bool
 ) -> Iterator[pa.Table]:
-    """The rows of `groups`: neighbours read together up to `batch_bytes` (decoded size as the footer tells)."""
+    """The rows of `groups`. Adjacent ones are read together, up to `batch_bytes` (decoded size according to the footer)."""
     import pyarrow as pa
 
     together: list[int] = []
@@ -151,7 +151,7 @@ def _tables(
 
 
 def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> int:
-    """Bytes of a row group once decoded, estimated from its first rows where a dictionary hides them from the footer."""
+    """Decoded bytes of a row group, estimated from its first rows if dictionaries are used."""
     group = file.metadata.row_group(index)
     if group.num_rows < PROBED_ROWS or not any(group.column(i).has_dictionary_page for i in range(group.num_columns)):
         return 0
@@ -176,7 +176,7 @@ def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
 
 
 def _united(schemas: dict[str, pa.Schema]) -> pa.Schema:
-    """Most files agree: only the first of each kind takes part."""
+    """Usually the schemas are equal. Only the first of each kind is used."""
     distinct: dict[bytes, tuple[str, pa.Schema]] = {}
     for path, schema in schemas.items():
         bare = schema.remove_metadata()
@@ -190,17 +190,17 @@ class ParquetWriter(Writer):
     extension = ".parquet"
     compression: Literal["zstd", "snappy", "lz4", "none"] = Field(default="zstd", description="Compression of the pages.")
     compression_level: int | None = Field(
-        default=None, ge=1, le=22, description="Level of zstd, 1 (fast, the default) to 22 (small); the others have none."
+        default=None, ge=1, le=22, description="Level of zstd, from 1 (fastest) to 22 (smallest)."
     )
     row_group_bytes: int = Field(
         default=64 << 20, ge=1 << 16, le=1 << 30, description="Size of a row group before compression, in bytes."
     )
     file_bytes: int = Field(
-        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes from which a shard goes on in a next file."
+        default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
-        """Files named `<prefix>-<n>.parquet`. Raises InvalidJob for a type that no Parquet file can hold."""
+        """Files named `<prefix>-<n>.parquet`. Raises InvalidJob for a type that Parquet does not support."""
         check_storable(schema)
         return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
 
@@ -209,7 +209,7 @@ class ParquetWriter(Writer):
 
 
 class _ParquetEncoder:
-    """Gathers rows up to a row group, then writes it."""
+    """Collects rows for a row group, then writes it."""
 
     def __init__(self, stream: pa.NativeFile, schema: pa.Schema, parameters: ParquetWriter) -> None:
         self._stream, self._schema, self._parameters = stream, schema, parameters
@@ -218,7 +218,7 @@ class _ParquetEncoder:
         self.held = 0
 
     def write(self, table: pa.Table) -> None:
-        """Keep rows until there are enough for a row group."""
+        """Collect rows until there are enough for a row group."""
         limit = self._parameters.row_group_bytes
         rows = max(1, table.num_rows * limit // max(1, table.nbytes))
         for start in range(0, table.num_rows, rows):
@@ -229,7 +229,7 @@ class _ParquetEncoder:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the rows held back as a row group."""
+        """Write the collected rows as a row group."""
         import pyarrow as pa
 
         if not self._waiting:
@@ -263,7 +263,7 @@ class _ParquetEncoder:
 
 
 def _repeats(column: pa.ChunkedArray[Any]) -> bool:
-    """Whether a dictionary pays: at most half of the values at the start are new. It is costly where texts never repeat."""
+    """Whether a dictionary is useful: at most half of the first values are distinct. It is expensive if texts never repeat."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -272,12 +272,12 @@ def _repeats(column: pa.ChunkedArray[Any]) -> bool:
         return False
     try:
         return bool(pc.count_distinct(head, mode="all").as_py() * 2 <= len(head))
-    except pa.ArrowNotImplementedError:  # dictionaries and views: they repeat where a writer chose them
+    except pa.ArrowNotImplementedError:  # dictionaries and views: values repeat
         return bool(pa.types.is_dictionary(head.type))
 
 
 def _long(column: pa.ChunkedArray[Any]) -> bool:
-    """Whether the values are texts or bytes too long for a minimum and a maximum to be worth their time."""
+    """Whether the values are texts or bytes that are too long for useful minimum and maximum statistics."""
     import pyarrow as pa
 
     kind = _storage(column.slice(0, 0)).type

@@ -29,7 +29,7 @@ def _text(array: Any) -> str:
             return f"<{_length(array)} bytes>"
         text = value if isinstance(value, str) else repr(value)
         return text.encode("utf-8", "backslashreplace").decode()
-    except Exception:  # noqa: BLE001 (whatever the value is)
+    except Exception:  # noqa: BLE001 (any value)
         return f"<{array.type}>"
 
 

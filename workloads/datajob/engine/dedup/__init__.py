@@ -1,1 +1,1 @@
-"""The stages and tasks of a de-duplication: signatures, duplicates, evidence. Other global steps do not belong here."""
+"""The stages and tasks of a deduplication: signatures, duplicates, evidence. Other global steps do not belong here."""

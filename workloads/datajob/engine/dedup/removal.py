@@ -1,4 +1,4 @@
-"""The decision of a de-duplication, applied to the stored rows as the first step of the next stage."""
+"""The decision of a deduplication, applied to the stored rows as the first step of the next stage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Removal:
 
     @property
     def step(self) -> str:
-        """Name of the de-duplication."""
+        """Name of the deduplication."""
         return self.deduplicate.name
 
     def of(self, shard: int) -> ShardRemoval:

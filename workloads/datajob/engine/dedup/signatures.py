@@ -28,7 +28,7 @@ class Signatures:
 
     @property
     def step(self) -> str:
-        """Name of the de-duplication."""
+        """Name of the deduplication."""
         return self.deduplicate.name
 
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The stages of a de-duplication: extract signatures, resolve them and, if that only yields candidates, confirm them."""
+"""The stages of a deduplication: extract signatures, resolve them and, if that only yields candidates, confirm them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Side:
 
 
 def deduplicate_stages(operator: Deduplicate) -> int:
-    """Maximum number of stages of a de-duplication."""
+    """Maximum number of stages of a deduplication."""
     inputs = 1 + len(operator.side_sources())
     return inputs + 2 + (inputs + 1 if operator.confirms() else 0)
 

@@ -1,4 +1,4 @@
-"""The tasks of a de-duplication: resolve signatures, collect evidence, sort decisions by shard."""
+"""The tasks of a deduplication: resolve signatures, collect evidence, sort decisions by shard."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from datajob.engine.executors.placement import Placement
 from datajob.errors import InvalidJob
 
 NOTICE_SECONDS = 60.0
-"""Time after which a notice says that no actor has started; repeated at the same interval."""
+"""Time after which a notice reports that no actor has started; repeated at the same interval."""
 
 
 def refuse_impossible(placement: Placement, promised: bool) -> None:

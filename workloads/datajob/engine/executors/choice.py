@@ -38,7 +38,7 @@ class ExecutorChoice:
         return self._executor
 
     def _needs_ray(self) -> bool:
-        """True if the job runs on Ray, whatever the size of its input."""
+        """True if the job runs on Ray regardless of the size of its input."""
         if self._options.executor == "auto":
             other_cluster = self._options.ray_address is not None and not self._options.in_cluster
             return other_cluster or self._plan.inference

@@ -1,1 +1,1 @@
-"""The stages of steps that move rows between shards, such as a sort or a join. De-duplication does not belong here."""
+"""The stages of steps that move rows between shards, such as a sort or a join. Deduplication does not belong here."""

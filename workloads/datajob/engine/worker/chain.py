@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COMPACT_BELOW = 0.1
-"""Copy the table once fewer than this share of its rows remain. Until then, filters skip rejected rows, and whatever was
-derived from the table (such as words) stays valid; it would have to be derived again from the copy."""
+"""Copy the table once fewer than this share of its rows remain. Until then, filters skip rejected rows, and data derived from
+the table (such as words) stays valid; it would have to be derived again from the copy."""
 RUN = 100
 """Mean length of runs of remaining rows from which slicing is faster than copying."""
 

@@ -83,6 +83,11 @@ def json_bytes(value: Any) -> int:
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
 
+def test_each_description_in_the_crd_is_one_short_sentence() -> None:
+    described = {path: node["description"] for path, node in nodes(schema()) if "description" in node}
+    assert [path for path, text in described.items() if len(text) > 160 or first_sentence(text) != text] == []
+
+
 def test_the_crd_keeps_one_sentence_of_a_description_and_the_other_files_all_of_it() -> None:
     (path, tokenizer), *_ = [(p, node) for p, node in nodes(schema()) if p.endswith(".wordCount.tokenizer")]
     whole = editor_schema()
@@ -97,6 +102,7 @@ def test_the_crd_keeps_one_sentence_of_a_description_and_the_other_files_all_of_
     [
         ("One. Two.", "One."),
         ("On two\nlines. `b`: two.", "On two lines."),
+        ("A share. 0.5 is half.", "A share."),
         ("Only one, such as v1.2 or a.b", "Only one, such as v1.2 or a.b"),
         ("A paragraph without a stop\n\n- a list. Not it.", "A paragraph without a stop"),
     ],

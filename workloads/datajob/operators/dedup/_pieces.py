@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, corpus_reader
-from datajob.parameters import Column
+from datajob.operators.dedup._against import ColumnDedup
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,13 +30,12 @@ class Pieces(NamedTuple):
         return np.arange(len(self.rows)) - np.searchsorted(self.rows, self.rows)
 
 
-class PieceDedup(base.Deduplicate):
+class PieceDedup(ColumnDedup):
     """Base of lineDedup and paragraphDedup."""
 
     abstract: ClassVar[bool] = True
     paragraphs: ClassVar[bool]
 
-    column: Column = Field(default="text", description="Text column.")
     min_characters: int = Field(default=1, ge=1, description="Minimum length of a piece to remove, in characters.")
     normalize: Literal["none", "whitespace", "casefold", "letters"] = Field(
         default="none",
@@ -45,11 +43,6 @@ class PieceDedup(base.Deduplicate):
         "differences in white space. `casefold`: also case. `letters`: everything but letters, accents and digits.",
     )
     reject_empty: bool = Field(default=True, description="Reject texts that become empty.")
-    against: Against = None
-
-    def side_sources(self) -> tuple[Any, ...]:
-        """The existing corpus."""
-        return corpus_reader(self.against, (self.column,))
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """The hash of each piece."""

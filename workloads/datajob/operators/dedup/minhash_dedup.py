@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, corpus_reader
+from datajob.operators.dedup._against import ColumnDedup
 from datajob.operators.dedup._bands import divide
 from datajob.operators.dedup._shingles import NORMALIZE, Ngram, Normalize
 from datajob.operators.strings.words import Tokenizer
-from datajob.parameters import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 MAX_COMPARISONS = 4096
 
 
-class MinhashDedup(base.Deduplicate):
+class MinhashDedup(ColumnDedup):
     """Reject documents whose n-grams have a Jaccard similarity of at least `threshold` to those of an earlier document.
 
     MinHash signatures yield candidates: documents with equal hashes in at least one of `bands` groups of `rows` hashes.
@@ -44,7 +43,6 @@ class MinhashDedup(base.Deduplicate):
 
     links: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="Text column.")
     ngram: Ngram = Field(default=Ngram(), description="N-grams to compare.")
     threshold: float = Field(default=0.8, gt=0, le=1, description="Minimum Jaccard similarity of near-duplicates.")
     verify: bool = Field(
@@ -65,7 +63,6 @@ class MinhashDedup(base.Deduplicate):
     tokenizer: Tokenizer = "unicode"
     normalize: Normalize = Field(default="letters", description=NORMALIZE)
     seed: int = Field(default=1, ge=0, lt=2**63, description="Seed of the hashes.")
-    against: Against = None
 
     @model_validator(mode="after")
     def _bands_with_rows(self) -> Self:
@@ -78,10 +75,6 @@ class MinhashDedup(base.Deduplicate):
     def banding(self) -> tuple[int, int]:
         """The number of bands and of rows per band."""
         return divide(self.permutations, self.threshold) if self.bands is None or self.rows is None else (self.bands, self.rows)
-
-    def side_sources(self) -> tuple[Any, ...]:
-        """The existing corpus."""
-        return corpus_reader(self.against, (self.column,))
 
     def confirms(self) -> bool:
         """Whether candidates are compared by their n-grams."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, corpus_reader
+from datajob.operators.dedup._against import ColumnDedup
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ BLOCK = 1024
 """Number of rows to compare with all earlier rows of their bucket at once."""
 
 
-class SemanticDedup(base.Deduplicate):
+class SemanticDedup(ColumnDedup):
     """Reject rows whose embedding has a cosine similarity of at least `threshold` to that of an earlier row.
 
     Candidates are rows on the same side of `bits` random hyperplanes in at least one of several draws, enough to find 98%
@@ -38,11 +38,6 @@ class SemanticDedup(base.Deduplicate):
     threshold: float = Field(default=0.95, gt=0, le=1, description="Minimum cosine similarity of duplicates.")
     bits: int = Field(default=16, ge=1, le=60, description="Number of hyperplanes per draw, about log2 of the number of rows.")
     seed: int = Field(default=1, ge=0, lt=2**32, description="Seed of the hyperplanes.")
-    against: Against = None
-
-    def side_sources(self) -> tuple[Any, ...]:
-        """The existing corpus."""
-        return corpus_reader(self.against, (self.column,))
 
     def confirms(self) -> bool:
         """Always: rows that share a bucket are only candidates."""

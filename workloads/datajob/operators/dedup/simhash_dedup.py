@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, corpus_reader
+from datajob.operators.dedup._against import ColumnDedup
 from datajob.operators.dedup._shingles import NORMALIZE, Ngram, Normalize
 from datajob.operators.strings.words import Tokenizer
-from datajob.parameters import Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 BITS = 64
 
 
-class SimhashDedup(base.Deduplicate):
+class SimhashDedup(ColumnDedup):
     """Reject documents whose SimHash differs in at most `distance` of 64 bits from that of an earlier document.
 
     All such documents are found: two hashes within the distance agree in at least `blocks - distance` of `blocks` blocks,
@@ -34,7 +33,6 @@ class SimhashDedup(base.Deduplicate):
         - simhashDedup: {distance: 3}
     """
 
-    column: Column = Field(default="text", description="Text column.")
     ngram: Ngram = Field(default=Ngram(size=6), description="N-grams to compare.")
     distance: int = Field(default=4, ge=0, le=7, description="Maximum number of bits that differ between duplicates.")
     blocks: int = Field(
@@ -45,17 +43,12 @@ class SimhashDedup(base.Deduplicate):
     )
     tokenizer: Tokenizer = "unicode"
     normalize: Normalize = Field(default="letters", description=NORMALIZE)
-    against: Against = None
 
     @model_validator(mode="after")
     def _more_blocks_than_distance(self) -> Self:
         if self.blocks <= self.distance:
             raise ValueError(f"`blocks` ({self.blocks}) must be greater than `distance` ({self.distance})")
         return self
-
-    def side_sources(self) -> tuple[Any, ...]:
-        """The existing corpus."""
-        return corpus_reader(self.against, (self.column,))
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """The hash of each row that has words, once for each choice of blocks that may agree."""

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.dedup._against import Against, corpus_reader
+from datajob.operators.dedup._against import ColumnDedup
 from datajob.operators.strings.words import Tokenizer
-from datajob.parameters import Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class SubstringDedup(base.Deduplicate):
+class SubstringDedup(ColumnDedup):
     """Remove from texts every passage of at least `words` words that occurs earlier in the same or another text.
 
     The result is exact, as with the suffix array of Lee et al. 2022; white space between words is ignored. Winnowed hashes
@@ -31,15 +30,9 @@ class SubstringDedup(base.Deduplicate):
 
     links: ClassVar[bool] = True
 
-    column: Column = Field(default="text", description="Text column.")
     words: int = Field(default=50, ge=2, le=10_000, description="Minimum length of a passage in words.")
     tokenizer: Tokenizer = "unicode"
     reject_empty: bool = Field(default=True, description="Reject texts that become empty.")
-    against: Against = None
-
-    def side_sources(self) -> tuple[Any, ...]:
-        """The existing corpus."""
-        return corpus_reader(self.against, (self.column,))
 
     def confirms(self) -> bool:
         """Always: texts with a common winnowed hash are only candidates."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from datajob.operators.measures import share
+from datajob.operators.text._line_rules import POLICY_PHRASES
 from datajob.operators.text._measure import TextMeasure
-from datajob.operators.text.c4_quality import POLICY_PHRASES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.operators.base import Batch, Bound, Filter, Verdict
-from datajob.operators.strings.column import Character
-from datajob.operators.strings.words import Tokenizer, words_of
+from datajob.operators.strings.words import words_of
+from datajob.operators.text._line_rules import POLICY_PHRASES, LineRules
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
     from datajob.operators.base import Measures
 
-POLICY_PHRASES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 
-
-class C4Quality(Filter):
+class C4Quality(LineRules, Filter):
     """Remove low-quality lines and reject documents by the rules of C4.
 
     Rules and defaults are those of Raffel et al. 2020 (arXiv:1910.10683), as implemented by datatrove. A line (as in
@@ -36,16 +34,6 @@ class C4Quality(Filter):
     infallible: ClassVar[bool] = True
 
     column: Column = Field(default="text", description="Text column; replaced by the remaining lines.")
-    tokenizer: Tokenizer = "unicode"
-    remove_citations: bool = Field(default=True, description="Remove `[1]`, `[]`, `[edit]` and `[citation needed]` from lines.")
-    require_line_end_mark: bool = Field(
-        default=True, description="Remove lines that end in `...` or do not end in a character of `lineEndMarks`."
-    )
-    line_end_marks: tuple[Character, ...] = Field(
-        default=(".", "?", "!", '"', "'"), max_length=100, description="Characters that a line may end in."
-    )
-    min_words_per_line: int = Field(default=3, ge=0, description="Minimum number of words per line; 0 also keeps empty lines.")
-    max_word_length: int = Field(default=1000, ge=1, description="Maximum length of a word in characters.")
     min_sentences: int = Field(default=5, ge=0, description="Minimum number of sentences in the remaining lines.")
     lorem_ipsum: bool = Field(default=True, description='Reject documents that contain "lorem ipsum".')
     javascript: bool = Field(default=True, description='Remove lines that contain "javascript".')

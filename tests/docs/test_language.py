@@ -19,10 +19,7 @@ AREAS = {
     "reference": ["docs/reference/*.md", "docs/datajob.schema.json", "manifests/crd/*.yaml"],
     "api": [
         "workloads/datajob/*.py",
-        "workloads/datajob/api/*.py",
-        "workloads/datajob/cli/*.py",
-        "workloads/datajob/cluster/*.py",
-        "workloads/datajob/python/*.py",
+        *(f"workloads/datajob/{folder}/*.py" for folder in ("api", "cli", "cluster", "media", "python")),
     ],
     "engine": ["workloads/datajob/engine/**/*.py", "workloads/datajob/engine/**/*.css"],
     "formats": ["workloads/datajob/formats/**/*.py"],
@@ -31,7 +28,7 @@ AREAS = {
     "samples": ["manifests/samples/*.*", "kind-config.yaml"],
     "tools": ["Makefile", "*.toml", "hack/**/*.*", "benchmarks/**/*.py", "*/Dockerfile", "workloads/requirements.sh"],
 }
-PENDING = ("reference", "engine", "formats", "operators")
+PENDING = ("reference", "operators")
 """Areas that still contain retired terms."""
 
 

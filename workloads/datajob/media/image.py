@@ -1,6 +1,6 @@
 """Encoded images and pixels as upright 8-bit RGB, and what their headers state.
 
-Raises ImageError with one reason that a person can act on.
+Raises ImageError with an actionable reason.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _pillow = threading.Lock()
 
 
 class ImageError(ValueError):
-    """An image that cannot be used; says why."""
+    """An image that cannot be used, and why."""
 
 
 class Header(NamedTuple):
-    """What the header of an encoded image states."""
+    """The header of an encoded image."""
 
     width: int
     """In pixels, as stored: EXIF orientation is not applied."""
@@ -46,9 +46,9 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(image: Any, max_pixels: int = MAX_PIXELS) -> Image:
-    """Upright RGB from an encoded image (bytes) or pixels (height x width [x channels]). Raises ImageError.
+    """An upright RGB image from an encoded image (bytes) or pixels (height x width [x channels]). Raises ImageError.
 
-    Transparent parts become white, 16 bits become 8, and an animation gives its first frame.
+    Transparent pixels become white, 16 bits are reduced to 8, and the first frame of an animation is used.
     """
     from PIL import ImageOps
 
@@ -60,7 +60,7 @@ def decode(image: Any, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def size_of(image: Any, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Height and width of what `decode` returns; of an encoded image only the header is read. Raises ImageError."""
+    """Height and width of the result of `decode`. Of an encoded image, only the header is read. Raises ImageError."""
     if (pixels := _pixels(image)) is not None:
         return int(pixels.shape[0]), int(pixels.shape[1])
     with _opened(image, max_pixels) as opened, _reasons():
@@ -69,7 +69,7 @@ def size_of(image: Any, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
 
 def _pixels(value: Any) -> Any:
-    """The array of an image that is decoded already, or None."""
+    """The array of an image that is already decoded, or None."""
     import numpy as np
 
     if isinstance(value, np.ndarray):
@@ -83,7 +83,9 @@ def _from_pixels(pixels: Any) -> Image:
 
     channels = pixels.shape[2] if pixels.ndim == 3 else 1 if pixels.ndim == 2 else 0
     if channels not in (1, 3, 4) or 0 in pixels.shape or pixels.dtype.kind not in "ui":
-        raise ImageError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no image (height x width x 1, 3 or 4)")
+        raise ImageError(
+            f"pixels of shape {pixels.shape} and type {pixels.dtype} are not an image (height x width x 1, 3 or 4)"
+        )
     if pixels.max() > 255:
         pixels = pixels >> 8
     return Image.fromarray(np.ascontiguousarray(pixels.reshape(pixels.shape[:2]) if channels == 1 else pixels, dtype=np.uint8))
@@ -108,18 +110,18 @@ def _opened(data: bytes, max_pixels: int | None = None) -> Iterator[Image]:
 
 @contextmanager
 def _reasons() -> Iterator[None]:
-    """Whatever a decoder raises over bytes that somebody else made (a struct.error, a SyntaxError), as ImageError."""
+    """Convert any error that a decoder raises for invalid bytes (such as struct.error or SyntaxError) to ImageError."""
     try:
         yield
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # decoders raise anything
+    except Exception as error:  # decoders raise any exception
         text = str(error).split(" <_io.BytesIO")[0] or type(error).__name__
         raise ImageError(f"the image cannot be decoded: {text}") from error
 
 
 def _rgb(image: Image) -> Image:
-    """Colours as a viewer shows them on white paper."""
+    """Colors as displayed on a white background."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
@@ -132,7 +134,7 @@ def _rgb(image: Image) -> Image:
 
 
 def _eight_bits(image: Image) -> Image:
-    """Grey of 16 bits, 32 bits or floats; Pillow itself would cut everything above 255 off."""
+    """Grayscale of 16 bits, 32 bits or floats. Pillow would truncate values above 255."""
     import numpy as np
     from PIL import Image
 

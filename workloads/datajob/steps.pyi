@@ -56,7 +56,7 @@ from datajob.operators.text.regex_replace import RegexReplace as RegexReplace
 from datajob.operators.text.remove_emails import RemoveEmails as RemoveEmails
 from datajob.operators.text.remove_headers import RemoveHeaders as RemoveHeaders
 from datajob.operators.text.remove_ips import RemoveIps as RemoveIps
-from datajob.operators.text.remove_licences import RemoveLicences as RemoveLicences
+from datajob.operators.text.remove_licenses import RemoveLicenses as RemoveLicenses
 from datajob.operators.text.remove_lines import RemoveLines as RemoveLines
 from datajob.operators.text.remove_phones import RemovePhones as RemovePhones
 from datajob.operators.text.remove_urls import RemoveUrls as RemoveUrls
@@ -120,7 +120,7 @@ __all__ = [
     "RemoveEmails",
     "RemoveHeaders",
     "RemoveIps",
-    "RemoveLicences",
+    "RemoveLicenses",
     "RemoveLines",
     "RemovePhones",
     "RemoveUrls",

@@ -1,4 +1,4 @@
-"""removeLicences: remove license headers from source code."""
+"""removeLicenses: remove license headers from source code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMMENT = re.compile(
 _LICENCE = re.compile(r"copyright|licen[cs]e|\(c\)\s*\d{4}|©|SPDX-", re.IGNORECASE)
 
 
-class RemoveLicences(Map):
+class RemoveLicenses(Map):
     """Remove comments about copyright or licensing from the start of source code.
 
     Comments in the syntax of C, shell, SQL, Lisp, TeX, HTML and Python are supported. A `#!` line before such a comment is
@@ -31,7 +31,7 @@ class RemoveLicences(Map):
 
     Example:
 
-        - removeLicences: {column: code}
+        - removeLicenses: {column: code}
     """
 
     column: Column = Field(default="text", description="Column with source code; null stays null.")
@@ -46,10 +46,10 @@ class RemoveLicences(Map):
         matches: Any = pc.match_substring_regex
         start = pc.utf8_slice_codeunits(text, 0, 4000)
         may_change = matches(start, r"(?is)\A\s*(?:/\*|<!--|\"\"\"|//|#|--|;|%).*(?:copyright|licen[cs]e|\(c\)|©|spdx-)")
-        return replaced(batch, self.column, map_rows(text, without_licence, may_change))
+        return replaced(batch, self.column, map_rows(text, without_license, may_change))
 
 
-def without_licence(code: str) -> str:
+def without_license(code: str) -> str:
     """The code without leading comments about licensing."""
     while (match := _COMMENT.match(code)) and _LICENCE.search(match["comment"]):
         code = code[match.end() :]

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from datajob.engine.executors.ray_data import RayExecutor
+from datajob.errors import WorkerDied
 from tests.engine.test_crash import DEADLINE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
@@ -44,6 +45,27 @@ def test_a_worker_that_dies_costs_no_row(tmp_path: Path, ray_cluster: None) -> N
     assert (tmp_path / "died").exists()
     assert read_manifest(tmp_path / "out") == ROWS == read_glob(tmp_path / "out")
     assert report.progress.rows_in == len(ROWS)
+
+
+@pytest.mark.parametrize("policy", ["drop", "quarantine"])
+def test_rows_that_end_their_worker_fail_alone(policy: str, tmp_path: Path, ray_cluster: None) -> None:
+    write_parts(tmp_path / "in", ROWS, 4)
+    step = {"map": {"function": "tests.support.engine_functions:die_on_some"}}
+    errors = {"policy": policy, "path": str(tmp_path / "bad")} if policy == "quarantine" else {"policy": policy}
+    report = run(make_job(tmp_path / "in", tmp_path / "out", [step], errors=errors), executor="ray", shard_bytes=1 << 20)
+    assert read_manifest(tmp_path / "out") == [row for row in ROWS if row["id"] not in (13, 500)]
+    assert (report.progress.rows_in, report.progress.rows_out, report.progress.rows_failed) == (len(ROWS), len(ROWS) - 2, 2)
+    if policy == "quarantine":
+        bad = read_glob(tmp_path / "bad")
+        assert sorted(row["id"] for row in bad) == [13, 500]
+        assert sorted(row["_error"].split(": ")[-1] for row in bad) == ["exit code 7", "signal SIGSEGV"]
+
+
+def test_a_shard_that_ends_its_worker_three_times_ends_the_job(tmp_path: Path, ray_cluster: None) -> None:
+    write_parts(tmp_path / "in", ROWS, 2)
+    step = {"map": {"function": "tests.support.engine_functions:die_on_some"}}
+    with pytest.raises(WorkerDied, match=r"ran shard 0 \(.*in-0000\.parquet.*\) of stage .* ended: 3 processes died.*memory"):
+        run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray", shard_bytes=1 << 20)
 
 
 def test_an_error_of_the_job_reaches_the_driver_as_its_own_class(tmp_path: Path, ray_cluster: None) -> None:

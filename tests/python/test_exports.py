@@ -34,6 +34,7 @@ EXPORTS = {
         "Runtime",
         "SinkError",
         "StorageUnavailable",
+        "WorkerDied",
         "__version__",
         "analyze",
         "load",

@@ -34,6 +34,15 @@ def meet(row: dict[str, Any], place: str) -> dict[str, Any]:
     return row
 
 
+def die_on_some(row: dict[str, Any]) -> dict[str, Any]:
+    """Ends its process, in different ways, on the rows 13 and 500."""
+    if row["id"] == 13:
+        os._exit(7)
+    if row["id"] == 500:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return row
+
+
 def die_once(row: dict[str, Any], marker: str) -> dict[str, Any]:
     """Kills its worker process the first time that it meets row 500."""
     if row["id"] == 500 and not Path(marker).exists():

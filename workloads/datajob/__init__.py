@@ -7,7 +7,7 @@ other public modules. Every other module is private. Names are imported on first
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import DataJobError, InputError, InvalidJob, RowsFailed, SinkError, StorageUnavailable
+from datajob.errors import DataJobError, InputError, InvalidJob, RowsFailed, SinkError, StorageUnavailable, WorkerDied
 
 if TYPE_CHECKING:
     from datajob.api.datajob import DataJob
@@ -41,6 +41,7 @@ __all__ = [
     "Runtime",
     "SinkError",
     "StorageUnavailable",
+    "WorkerDied",
     "__version__",
     "analyze",
     "load",

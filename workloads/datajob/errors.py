@@ -46,3 +46,9 @@ class RowsFailed(DataJobError):
     """Rows failed, and `spec.errors` does not allow it: `policy: fail`, or more rows than `maxRatio`."""
 
     exit_code = 5
+
+
+class WorkerDied(DataJobError):
+    """A shard ended every process that ran it; three tries at most."""
+
+    exit_code = 7

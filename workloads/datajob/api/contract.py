@@ -5,7 +5,7 @@ changed name changes on both sides. Imports nothing heavy.
 """
 
 from datajob.api import API_GROUP
-from datajob.errors import InputError, InvalidJob, RowsFailed, SinkError
+from datajob.errors import InputError, InvalidJob, RowsFailed, SinkError, WorkerDied
 
 CONTROLLER = "datajob-controller"
 """Field manager of the controller, and the value of the label `managed-by` of everything it creates."""
@@ -55,7 +55,7 @@ METRICS_PORT = 8080
 AGENT_PORT = 52365
 """Port of Ray's dashboard agent on every pod; it answers readiness probes."""
 
-FINAL_ERRORS = {error.exit_code: error.__name__ for error in (InvalidJob, InputError, SinkError, RowsFailed)}
+FINAL_ERRORS = {error.exit_code: error.__name__ for error in (InvalidJob, InputError, SinkError, RowsFailed, WorkerDied)}
 """Exit codes for errors in the job, its data or its sink, with the reason shown in conditions. A retry cannot fix them."""
 SINK_ERROR = SinkError.exit_code
 """This final error is retried if the sink has accepted data in the same attempt, which indicates an outage."""

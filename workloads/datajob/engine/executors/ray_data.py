@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import threading
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +18,15 @@ from datajob.engine.commit.shard import Shard
 from datajob.engine.executors.actors import ActorPool
 from datajob.engine.executors.base import Outcomes
 from datajob.engine.executors.placement import Placement
+from datajob.engine.worker.probation import run_on_probation, worker_died
 from datajob.engine.worker.rows_task import RowsTask
 from datajob.engine.worker.task import ShardFailure, Task, run_shard
 
 OBJECT_STORE_BYTES = 256 << 20
 """Object store of a Ray that is started on this machine. Small, since rows stay in files and only records are exchanged."""
+
+TRIES = 3
+"""Workers that may run a shard. After that, a shard that leaves out bad rows is run on probation, and every other one fails."""
 
 
 class RayExecutor:
@@ -64,7 +69,7 @@ class RayExecutor:
         return pool or ActorPool(placement, python_path, self._promised)
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
-        """Run the shards. If a worker dies, Ray runs its shard again."""
+        """Run the shards. If a worker dies, Ray runs its shard again, TRIES times at most."""
         if not shards:
             return
         if placement.actors is not None:
@@ -73,7 +78,7 @@ class RayExecutor:
         _import_ray_data()
         import ray.data
 
-        worker: Any = _Worker(task, tuple(shards))
+        worker: Any = _Worker(task, tuple(shards), uuid.uuid4().hex)
         compute: dict[str, Any] = {"num_cpus": placement.num_cpus}
         rows = ray.data.range(len(shards), override_num_blocks=len(shards)).map_batches(worker, batch_size=1, **compute)
         for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
@@ -119,10 +124,31 @@ def _import_ray_data() -> None:
 class _Worker:
     """Runs the shards with the given numbers."""
 
-    def __init__(self, task: Task, shards: tuple[Shard, ...]) -> None:
+    def __init__(self, task: Task, shards: tuple[Shard, ...], run: str) -> None:
         self._task = task
         self._shards = shards
+        self._run = run
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        outcomes = [pickle.dumps(run_shard(self._task, self._shards[int(i)])) for i in batch["id"]]
-        return {"outcome": outcomes}
+        return {"outcome": [pickle.dumps(self._outcome(self._shards[int(i)])) for i in batch["id"]]}
+
+    def _outcome(self, shard: Shard) -> Record | ShardFailure:
+        """The outcome of a shard. Ray runs it again whenever its worker dies, without end: so count the tries."""
+        from ray import cloudpickle
+
+        before = _count_try(f"{self._run}/{shard.index}")
+        if before < TRIES:
+            return run_shard(self._task, shard)
+        if before == TRIES and self._task.finds_bad_rows:
+            return run_on_probation(self._task, shard, cloudpickle)
+        return worker_died(self._task, shard, f"{before} processes died, which Ray reports in its logs")
+
+
+def _count_try(key: str) -> int:
+    """How often a shard was begun before; counted in Ray's own store, since every try is another process."""
+    from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
+
+    name, space = f"datajob-tries/{key}".encode(), b"datajob"
+    before = int(_internal_kv_get(name, namespace=space) or 0)
+    _internal_kv_put(name, str(before + 1).encode(), overwrite=True, namespace=space)
+    return before

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from datajob.api.report import READ
+from datajob.engine import journal
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import conform, read_blocks, read_partition
 from datajob.engine.exchange.row_ids import FailedRows
@@ -50,6 +51,10 @@ class FragmentInput:
 
     step: ClassVar[str] = READ
 
+    def files(self, shard: Shard) -> list[str]:
+        """Paths of the files that a shard reads."""
+        return list(dict.fromkeys(fragment.file.path for fragment in self.shards[shard.index].fragments))
+
     def tables(self, shard: Shard, on_bad: OnBad) -> Iterator[pa.Table]:
         """Read the fragments. A file that cannot be read is a bad record; the files after it are read nevertheless."""
         part = self.shards[shard.index]
@@ -58,6 +63,7 @@ class FragmentInput:
         def read(fragment: Fragment, on_bad: OnBad) -> Iterator[pa.Table]:
             report = lambda record, reason: on_bad(BadRecord(record, reason))  # noqa: E731
             try:
+                begin_file(fragment)
                 yield from rows_between(reader.read(fragment, schema, BATCH_BYTES, report), part.rows)
             except InputError as error:
                 on_bad(BadRecord(fragment.file.path, str(error), error))
@@ -65,6 +71,14 @@ class FragmentInput:
         for table in prefetch(part.fragments, read, on_bad):
             if table.num_rows:
                 yield conform(table, self.schema)
+
+
+def begin_file(fragment: Fragment) -> None:
+    """Note the fragment in the journal. Raises InputError if reading it ended a process before."""
+    try:
+        journal.enter(f"file {fragment.start} {fragment.file.path!r}")
+    except journal.ProcessEndedError as error:
+        raise InputError(f"{fragment.file.path}: reading it or storing its rows ends the process ({error}).") from error
 
 
 def rows_between(tables: Iterator[pa.Table], rows: tuple[int, int] | None) -> Iterator[pa.Table]:

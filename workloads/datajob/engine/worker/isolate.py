@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from datajob.engine import journal
 from datajob.errors import DataJobError
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ def isolate(call: Callable[[pa.Table, int], R], table: pa.Table) -> tuple[list[P
     pieces: list[Piece[R]] = []
     bad: list[BadRow] = []
     todo = [(0, int(table.num_rows))]
+    number = journal.next_call()
     while todo:
         start, stop = todo.pop()
         try:
+            journal.enter(f"call {number} {start} {stop}")
             pieces.append(Piece(start, stop, call(table.slice(start, stop - start), start)))
         except (DataJobError, MemoryError):
             raise
@@ -61,4 +64,5 @@ def isolate(call: Callable[[pa.Table, int], R], table: pa.Table) -> tuple[list[P
             else:
                 middle = (start + stop) // 2
                 todo += [(middle, stop), (start, middle)]
+    journal.leave()
     return pieces, bad

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.input.inputs import BATCH_BYTES
+from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.accounting import Accounting
@@ -69,6 +69,15 @@ class RowsTask(Task):
                     raise
             raise
         return Record(shard.index, shard.key, accounting.tally, rows, files, reject_files, schema)
+
+    def files(self, shard: Shard) -> list[str]:
+        """Paths of the files of the job's input that the shard reads."""
+        return self.intake.source.files(shard) if isinstance(self.intake.source, FragmentInput) else []
+
+    @property
+    def finds_bad_rows(self) -> bool:
+        """Whether rows that fail are left out."""
+        return self.policy != "fail"
 
     def after_commit(self, shard: Shard) -> None:
         """Delete the stored model outputs."""

@@ -31,6 +31,15 @@ class Task:
         """Process a shard and move its files to their final names; returns the record to commit."""
         raise NotImplementedError
 
+    def files(self, shard: Shard) -> list[str]:
+        """Paths of the files of the job's input that a shard reads; none if it reads rows of an earlier stage."""
+        return []
+
+    @property
+    def finds_bad_rows(self) -> bool:
+        """Whether rows that fail are left out."""
+        return False
+
     def after_commit(self, shard: Shard) -> None:
         """Delete what only an uncommitted shard needs; nothing by default."""
 

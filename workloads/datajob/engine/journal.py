@@ -1,0 +1,72 @@
+"""A journal of what a process is doing. If the process dies, the last entry shows what it was working on.
+
+Only a process that runs a shard on probation keeps a journal. In every other process these functions do nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class ProcessEndedError(Exception):
+    """These rows ended a process that ran them before."""
+
+
+@dataclass
+class Journal:
+    """Entries go to a file descriptor; entries that ended a process before raise instead."""
+
+    descriptor: int
+    deadly: Mapping[str, str]
+    """Entries that ended a process, with the cause."""
+    calls: int = field(default=0)
+    """Calls of operators so far. They come in the same order in every process."""
+
+    def enter(self, entry: str) -> None:
+        """Note what begins. Raises ProcessEndedError if it ended a process before."""
+        if cause := self.deadly.get(entry):
+            raise ProcessEndedError(f"the process ended while it worked on this row: {cause}")
+        os.write(self.descriptor, f"{entry}\n".encode())
+
+    def leave(self) -> None:
+        """Note that an operator returned."""
+        os.write(self.descriptor, b"-\n")
+
+
+_active: Journal | None = None
+
+
+def keep(journal: Journal) -> None:
+    """Keep a journal in this process from now on."""
+    global _active
+    _active = journal
+
+
+def next_call() -> int:
+    """Number of the next call of an operator."""
+    if _active is not None:
+        _active.calls += 1
+        return _active.calls
+    return 0
+
+
+def enter(entry: str) -> None:
+    """As `Journal.enter`."""
+    if _active is not None:
+        _active.enter(entry)
+
+
+def leave() -> None:
+    """As `Journal.leave`."""
+    if _active is not None:
+        _active.leave()
+
+
+def last_entry(text: str) -> str | None:
+    """What a process was doing at the end of its journal: an operator that did not return, or the last file it began."""
+    entries = text.splitlines()
+    if entries and entries[-1].startswith("call "):
+        return entries[-1]
+    return next((entry for entry in reversed(entries) if entry.startswith("file ")), None)

@@ -21,7 +21,7 @@ from kubernetes.aio.config import load_kube_config
 
 from benchmarks.figures import Figure, publish
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.kind import RAYJOB
+from datajob_controller.datajob.kind import DATAJOB, RAYJOB
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kube import Kube
 from datajob_controller.runtime.manifests import Manifest
@@ -85,7 +85,7 @@ def _datajob(namespace: str, name: str) -> Manifest:
 async def _client(cluster: Cluster) -> AsyncIterator[Kube]:
     configuration = Configuration()
     await load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with Kube(configuration, [RAYJOB]) as kube:
+    async with Kube(configuration, [DATAJOB, RAYJOB]) as kube:
         yield kube
 
 

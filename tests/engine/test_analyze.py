@@ -1,4 +1,4 @@
-"""Measures of a run: the same however the input is cut, resumed or spread, and next to the numbers themselves."""
+"""Measures of a run: independent of shards, resumed runs and workers, and close to the exact values."""
 
 import random
 from dataclasses import replace
@@ -61,7 +61,7 @@ def test_a_resumed_run_measures_every_row_once(texts: Path, tmp_path: Path) -> N
     assert sorted(again.measures, key=repr) == sorted(whole.measures, key=repr)
 
 
-def test_rows_go_through_unchanged_and_are_measured_as_they_are_there(texts: Path, tmp_path: Path) -> None:
+def test_rows_pass_unchanged_and_are_measured_at_that_step(texts: Path, tmp_path: Path) -> None:
     steps = [{"analyze": {"measures": ["wordCount"]}}, {"wordCount": {"min": 40}}, {"analyze": {"measures": ["wordCount"]}}]
     report = run(make_job(texts, tmp_path / "out", [{"analyze": {}}]))
     assert report.progress.rows_out == ROWS
@@ -74,7 +74,7 @@ def test_rows_go_through_unchanged_and_are_measured_as_they_are_there(texts: Pat
     assert before.rows - limit.rejected == after.rows
 
 
-def test_what_a_limit_is_said_to_drop_is_what_the_filter_drops(texts: Path, tmp_path: Path) -> None:
+def test_the_rows_that_a_limit_rejects_are_those_that_the_filter_rejects(texts: Path, tmp_path: Path) -> None:
     steps = [{"analyze": {}}, {"textLength": {"min": 150, "max": 255}}]
     report = run(make_job(texts, tmp_path / "out", steps))
     rejects = {limit.side: limit.rejected for limit in found(report.measures, "textLength", "text_length").thresholds}
@@ -82,7 +82,7 @@ def test_what_a_limit_is_said_to_drop_is_what_the_filter_drops(texts: Path, tmp_
     assert rejects == {"min": rejected["text_length_too_low"], "max": rejected["text_length_too_high"]}
 
 
-def test_numeric_columns_have_the_quantiles_of_their_numbers(texts: Path, tmp_path: Path) -> None:
+def test_numeric_columns_have_the_quantiles_of_their_values(texts: Path, tmp_path: Path) -> None:
     report = run(make_job(texts, tmp_path / "out", [{"analyze": {"columns": ["score"]}}]))
     scores = [row["score"] for row in read_manifest(tmp_path / "out") if row["score"] is not None]
     score = found(report.measures, "columns", "score")
@@ -93,7 +93,7 @@ def test_numeric_columns_have_the_quantiles_of_their_numbers(texts: Path, tmp_pa
     assert sum(score.counts) >= 0.98 * len(scores)
 
 
-def test_the_job_that_measures_writes_its_report_alone(texts: Path, tmp_path: Path) -> None:
+def test_an_analysis_writes_only_a_report(texts: Path, tmp_path: Path) -> None:
     steps = [{"textLength": {"min": 100}}, {"wordCount": {"min": 30, "tokenizer": "whitespace"}}]
     job = make_job(texts, tmp_path / "out", steps, rejects={"path": str(tmp_path / "rejects")})
     report = run(analysis_job(job, Analysis(), str(tmp_path / "found")))
@@ -105,7 +105,7 @@ def test_the_job_that_measures_writes_its_report_alone(texts: Path, tmp_path: Pa
     assert in_job["textLength"].rows == ROWS
 
 
-def test_steps_up_to_the_one_named_are_done_before(texts: Path, tmp_path: Path) -> None:
+def test_steps_up_to_the_given_one_run_first(texts: Path, tmp_path: Path) -> None:
     job = make_job(
         texts, tmp_path / "out", [{"textLength": {"min": 100}}, {"exactDedup": {"columns": ["text"]}}, {"wordCount": {}}]
     )
@@ -144,7 +144,7 @@ def sketch_of(*values: float) -> Sketch:
         ([0.5, *range(2000)], (0, 2000)),
     ],
 )
-def test_bins_ascend_and_hold_all_but_the_ends(values: list[float], edges: tuple[float, ...]) -> None:
+def test_bins_ascend_and_contain_all_values_but_the_ends(values: list[float], edges: tuple[float, ...]) -> None:
     sketch = sketch_of(*values)
     drawn = bin_edges(sketch)
     assert list(drawn) == sorted(set(drawn)) and len(drawn) <= 50
@@ -162,7 +162,7 @@ def test_bins_ascend_and_hold_all_but_the_ends(values: list[float], edges: tuple
         ([123_456], 120_000, 130_000),
     ],
 )
-def test_a_suggested_limit_has_two_digits_and_drops_no_more_than_the_percentile(
+def test_a_suggested_limit_has_two_digits_and_rejects_no_more_than_the_percentile(
     values: list[float], least: float, most: float
 ) -> None:
     sketch = sketch_of(*values)

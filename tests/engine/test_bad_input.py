@@ -1,4 +1,4 @@
-"""Bad input, one named test each: a clear message, and the rest of the data intact."""
+"""Bad input: each kind has a clear message and does not affect the rest of the data."""
 
 import gzip
 import json
@@ -82,7 +82,7 @@ def test_a_truncated_parquet_file_fails_alone(folder: Path) -> None:
     assert report.progress.rows_failed == 1
 
 
-def test_a_json_line_that_is_no_json_fails_alone(folder: Path) -> None:
+def test_an_invalid_json_line_fails_alone(folder: Path) -> None:
     lines = [json.dumps(r).encode() for r in ROWS]
     write_lines(folder / "j" / "a.jsonl", [*lines[:50], b'{"id": 50, "text": ', *lines[51:]])
     with pytest.raises(RowsFailed, match=r"a\.jsonl.*errors.policy"):
@@ -114,7 +114,7 @@ def test_a_truncated_gzip_file_keeps_the_rows_before_the_cut(folder: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_line_of_200_megabytes_goes_through(folder: Path) -> None:
+def test_a_line_of_200_megabytes_is_read(folder: Path) -> None:
     huge = b'{"id": 1, "text": "' + b"x" * (200 << 20) + b'"}'
     write_lines(folder / "j" / "a.jsonl", [b'{"id": 0, "text": "a"}', huge, b'{"id": 2, "text": "b"}'])
     steps = [{"compute": {"columns": {"size": "length(text)"}}}, {"select": {"columns": ["id", "size"]}}]
@@ -149,7 +149,7 @@ def test_a_sink_inside_the_source_is_refused(folder: Path) -> None:
         run(make_job(folder / "in", folder / "in" / "out"))
 
 
-def test_columns_of_types_that_do_not_unite_are_named(folder: Path) -> None:
+def test_columns_with_incompatible_types_are_named(folder: Path) -> None:
     pq.write_table(pa.table({"id": [["a", "list"]], "text": ["x"]}), folder / "in" / "z.parquet")
     with pytest.raises(InputError, match=r"id.*(list|int64)"):
         run(make_job(folder / "in", folder / "out"))
@@ -163,7 +163,7 @@ def test_missing_columns_are_null_and_wider_types_win(folder: Path) -> None:
     assert found[0] == {"id": 0.0, "text": "row 0", "more": None}
 
 
-def test_files_without_rows_are_no_trouble(folder: Path) -> None:
+def test_files_without_rows_are_accepted(folder: Path) -> None:
     pq.write_table(pa.table({"id": pa.array([], pa.int64()), "text": pa.array([], pa.string())}), folder / "in" / "a.parquet")
     run(make_job(folder / "in", folder / "out"))
     assert read_manifest(folder / "out") == ROWS
@@ -183,7 +183,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.root
-def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(full_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_run_resumes_once_space_is_available(full_disk: Path, tmp_path: Path) -> None:
     rows = [{"id": i, "text": os.urandom(500).hex()} for i in range(3000)]
     write_parts(tmp_path / "in", rows, 10)
     job = make_job(tmp_path / "in", full_disk / "out")

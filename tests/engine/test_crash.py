@@ -1,4 +1,4 @@
-"""Drivers and workers killed with SIGKILL at random moments; the rows must be those of an undisturbed run."""
+"""Drivers and workers are killed with SIGKILL at random times; the result must be that of an undisturbed run."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [ROW_LOCAL, WITH_GLOBALS], ids=["row-local", "with global steps"])
-def test_a_driver_killed_at_ten_random_moments_loses_no_row_and_writes_none_twice(steps: Rows, tmp_path: Path) -> None:
+def test_a_driver_killed_ten_times_neither_loses_nor_duplicates_rows(steps: Rows, tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -70,7 +70,7 @@ def test_a_driver_killed_at_ten_random_moments_loses_no_row_and_writes_none_twic
     assert leftovers <= {"commits", "manifest.json", "report.json", "report.html", "run.json"}
 
 
-def test_only_units_in_flight_are_done_again(tmp_path: Path) -> None:
+def test_only_shards_in_progress_are_repeated(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 60)
     job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
     assert kill_when(start(job, tmp_path), lambda: commits(tmp_path / "out") >= 20)
@@ -80,7 +80,7 @@ def test_only_units_in_flight_are_done_again(tmp_path: Path) -> None:
     assert report.shards_reused >= done - 1
 
 
-def test_a_result_file_that_vanished_is_made_again(tmp_path: Path) -> None:
+def test_a_missing_result_file_is_written_again(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 10)
     sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
     job = make_job(tmp_path / "in", tmp_path / "out", sink=sink)
@@ -90,7 +90,7 @@ def test_a_result_file_that_vanished_is_made_again(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "out") == ROWS
 
 
-def test_two_runs_at_once_on_one_sink_are_refused_but_not_after_a_crash(tmp_path: Path) -> None:
+def test_a_second_concurrent_run_is_refused_but_not_a_run_after_a_crash(tmp_path: Path) -> None:
     from datajob.errors import SinkError
 
     write_parts(tmp_path / "in", ROWS, 60)

@@ -1,4 +1,4 @@
-"""Components over partitions against those in one process."""
+"""Components computed over partitions, compared with those of a single process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sorted_edges(edges: Edges) -> Any:
 
 @settings(deadline=None)
 @given(edges=edge_lists)
-def test_alternating_steps_end_in_stars_around_the_smallest(edges: Edges) -> None:
+def test_alternating_operations_end_in_stars_around_the_smallest_row(edges: Edges) -> None:
     row, other = sorted_edges(edges)
     rounds, changes = 0, 1
     while changes:
@@ -36,7 +36,7 @@ def test_alternating_steps_end_in_stars_around_the_smallest(edges: Edges) -> Non
     assert dict(zip(row.tolist(), first.tolist(), strict=True)) == slow(edges)
 
 
-def test_steps_grow_with_the_logarithm_of_a_chain() -> None:
+def test_the_number_of_operations_grows_with_the_logarithm_of_a_chain() -> None:
     numbers = np.random.default_rng(0).permutation(20_000).tolist()
     row, other = sorted_edges(list(zip(numbers[1:], numbers[:-1], strict=True)))
     for rounds in range(1, 30):  # noqa: B007 - read below
@@ -52,7 +52,7 @@ def test_steps_grow_with_the_logarithm_of_a_chain() -> None:
 @pytest.mark.parametrize(
     "step", [{"minhashDedup": {}}, {"minhashDedup": {"verify": False}}, {"substringDedup": {"words": 9}}], ids=str
 )
-def test_more_edges_than_fit_give_the_same_rows(
+def test_more_edges_than_the_driver_holds_give_the_same_rows(
     step: dict[str, Any], partitions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = planted_documents(300, seed=11)
@@ -72,7 +72,7 @@ def test_more_edges_than_fit_give_the_same_rows(
 
 @pytest.mark.parametrize("partitions", [2, 5])
 @pytest.mark.parametrize("step", [{"exactDedup": {}}, {"minhashDedup": {}}, {"lineDedup": {}}], ids=str)
-def test_what_repeats_something_sorted_by_unit_gives_the_same_rows(
+def test_repeats_merged_by_range_of_shards_give_the_same_rows(
     step: dict[str, Any], partitions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = planted_documents(200, seed=12)

@@ -23,7 +23,7 @@ def errors(policy: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("steps", STEPS, ids=["cast", "compute", "after a sort"])
-def test_a_step_that_fails_on_every_row_ends_the_job(steps: list[dict[str, Any]], policy: str, tmp_path: Path) -> None:
+def test_a_step_that_fails_on_every_row_stops_the_job(steps: list[dict[str, Any]], policy: str, tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 3)
     job = make_job(tmp_path / "in", tmp_path / "out", steps, errors=errors(policy, tmp_path))
     message = "failed on a row" if policy == "fail" else r"Step \w+ failed on every row \(\d+\).*The first error is: \w+: .*"
@@ -35,7 +35,7 @@ def test_a_step_that_fails_on_every_row_ends_the_job(steps: list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("policy", ["drop", "quarantine"])
-def test_a_step_that_fails_on_all_rows_but_one_does_not_end_the_job(policy: str, tmp_path: Path) -> None:
+def test_a_step_that_fails_on_all_rows_but_one_does_not_stop_the_job(policy: str, tmp_path: Path) -> None:
     write_parts(tmp_path / "in", [*ROWS, {"id": 50, "text": "2024-01-02"}], 3)
     steps = [{"cast": {"columns": {"text": "date"}}}]
     report = run(make_job(tmp_path / "in", tmp_path / "out", steps, errors=errors(policy, tmp_path)))
@@ -43,7 +43,7 @@ def test_a_step_that_fails_on_all_rows_but_one_does_not_end_the_job(policy: str,
     assert [row["id"] for row in read_manifest(tmp_path / "out")] == [50]
 
 
-def test_rows_that_a_rule_rejects_are_no_failures(tmp_path: Path) -> None:
+def test_rejected_rows_are_not_failed_rows(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 2)
     steps = [{"filter": {"where": "id < 0"}}]
     report = run(make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": "drop"}))
@@ -51,14 +51,14 @@ def test_rows_that_a_rule_rejects_are_no_failures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", ["drop", "quarantine"])
-def test_an_input_of_which_no_record_can_be_read_ends_the_job(policy: str, tmp_path: Path) -> None:
+def test_an_input_without_a_readable_record_stops_the_job(policy: str, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"id": broken\n' * 5)
     spec = {"sources": [{"json": {"paths": [str(tmp_path / "in.jsonl")], "schema": {"id": "int64"}}}]}
     with pytest.raises(RowsFailed, match=r"Step read failed on every row \(5\)"):
         run(make_job(tmp_path, tmp_path / "out", errors=errors(policy, tmp_path), **spec))
 
 
-def test_an_error_that_holds_half_a_character_or_cannot_be_printed_fails_its_row(tmp_path: Path) -> None:
+def test_an_error_with_half_a_character_or_without_text_fails_its_row(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 1)
     steps = [{"map": {"function": "tests.support.engine_functions:raises_oddly"}}]
     job = make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": "quarantine", "path": str(tmp_path / "bad")})

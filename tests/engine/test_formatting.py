@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as text."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ from datajob.engine.report.formatting import count, counted, duration, share, sh
         (short(2**31), "2G"),
     ],
 )
-def test_a_number_is_said_so(said: str, text: str) -> None:
+def test_numbers_are_formatted(said: str, text: str) -> None:
     assert said == text
 
 
@@ -47,10 +47,10 @@ def report(**values: Any) -> Report:
     return Report(name="a", state="complete", started="", version="0", input_bytes=10_000, progress=progress, **values)
 
 
-def test_the_speed_leaves_out_the_start_and_what_an_earlier_attempt_did() -> None:
+def test_the_speed_excludes_startup_and_reused_shards() -> None:
     assert speed(report(seconds=12.0, startup_seconds=2.0)) == (1000.0, 100.0)
     assert speed(report(seconds=12.0, startup_seconds=2.0, shards_reused=5)) == (500.0, 50.0)
 
 
-def test_there_is_no_speed_before_anything_is_done() -> None:
+def test_there_is_no_speed_before_the_first_shard() -> None:
     assert speed(report(seconds=2.0, startup_seconds=2.0)) is None

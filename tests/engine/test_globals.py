@@ -1,4 +1,4 @@
-"""Global operators through the engine's exchanges, against plain Python; the same whatever the cut of the input."""
+"""Global operators compared with plain Python; the result does not depend on how the input is cut."""
 
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def test_a_join_with_a_second_source_matches_rows_on_keys(tmp_path: Path) -> Non
     assert sorted(map(str, read_manifest(tmp_path / "out"))) == sorted(map(str, expected))
 
 
-def test_steps_after_global_ones_see_their_rows(tmp_path: Path) -> None:
+def test_steps_after_global_steps_receive_their_rows(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 12)
     steps = [
         {"filter": {"where": "score > 10"}},

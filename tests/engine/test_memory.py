@@ -59,7 +59,7 @@ DEDUP = [{"exactDedup": {"columns": ["text", "id"]}}]
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [STEPS, DEDUP], ids=["a fused pass", "a global step"])
 @pytest.mark.parametrize("source", [parquet, compressed_json])
-def test_an_input_several_times_the_memory_goes_through(source: Any, steps: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_an_input_several_times_the_memory_is_processed(source: Any, steps: list[dict[str, Any]], tmp_path: Path) -> None:
     job = make_job(tmp_path, tmp_path / "out", steps, sources=[source(tmp_path / "in")])
     assert run_measured(job, tmp_path) < LIMIT
     report = json.loads((tmp_path / "out" / "_datajob" / "report.json").read_text())

@@ -1,4 +1,4 @@
-"""Model jobs that are killed in the middle of a shard: what was answered is not asked again, nothing is lost or twice."""
+"""Model jobs that are killed within a shard: model outputs are reused, and no row is lost or duplicated."""
 
 import io
 import json
@@ -79,7 +79,7 @@ def last_report(out: Path) -> Report:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_driver_killed_within_its_only_shard_asks_for_no_answer_again(source: str, tiny: Path, tmp_path: Path) -> None:
+def test_a_driver_killed_within_its_only_shard_reuses_all_model_outputs(source: str, tiny: Path, tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -104,7 +104,7 @@ def test_a_driver_killed_within_its_only_shard_asks_for_no_answer_again(source: 
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize("source", SOURCES)
-def test_an_actor_killed_within_its_shard_leaves_its_answers_to_the_next(source: str, tiny: Path, tmp_path: Path) -> None:
+def test_the_model_outputs_of_a_killed_actor_are_reused_by_the_next(source: str, tiny: Path, tmp_path: Path) -> None:
     read = SOURCES[source](tmp_path / "in")
     process = start(job(read, tmp_path / "out", tiny), tmp_path, executor="ray", shard_bytes=ONE_SHARD)
     wait_until(process, lambda: kept_rows(tmp_path / "out") >= 8)
@@ -157,40 +157,40 @@ class Gated(Backend):
         return [Answer(r.prompt.upper(), 1) for r in requests]
 
 
-def test_answers_are_kept_while_the_next_batch_is_in_the_model(tmp_path: Path) -> None:
+def test_outputs_are_stored_while_the_model_processes_the_next_batch(tmp_path: Path) -> None:
     backend = Gated()
     engine = Batcher(backend)
     step = TextGeneration(model="none", prompt="{text}")
     batch = Batch(pa.table({"text": [f"row {i}" for i in range(12)]}))
-    answers = ModelOutputCache(str(tmp_path), "phase", "unit")
+    answers = ModelOutputCache(str(tmp_path), "stage", "key")
     thread = threading.Thread(target=step.infer, args=(batch, engine, answers.of("ask")), daemon=True)
     thread.start()
     backend.gate.release()
     deadline = time.monotonic() + DEADLINE
-    while (known := ModelOutputCache(str(tmp_path), "phase", "unit").of("ask").known) == {} or len(known) < 4:
+    while (known := ModelOutputCache(str(tmp_path), "stage", "key").of("ask").known) == {} or len(known) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert known[content_key(Request("row 0", Options()))]["text"] == "ROW 0"
     again = Batcher(other := Gated())
     other.gate.release(2)
-    found = step.infer(batch, again, ModelOutputCache(str(tmp_path), "phase", "unit").of("ask"))
+    found = step.infer(batch, again, ModelOutputCache(str(tmp_path), "stage", "key").of("ask"))
     assert found.columns["answer"].to_pylist() == [f"ROW {i}" for i in range(12)]
     assert found.reused == 4 and sorted(other.asked) == sorted(f"row {i}" for i in range(4, 12))
-    ModelOutputCache(str(tmp_path), "phase", "unit").forget()
-    assert not ModelOutputCache(str(tmp_path), "phase", "unit").of("ask").known
+    ModelOutputCache(str(tmp_path), "stage", "key").forget()
+    assert not ModelOutputCache(str(tmp_path), "stage", "key").of("ask").known
     backend.gate.release(2)
     thread.join(DEADLINE)
 
 
-def test_vectors_are_kept_as_they_are(llama: Path, tmp_path: Path) -> None:
+def test_vectors_are_stored_exactly(llama: Path, tmp_path: Path) -> None:
     from datajob.operators.base import Device
     from datajob.operators.inference.embed import Embed
 
     step = Embed(model=str(llama), column="text")
     batch = Batch(pa.table({"text": ["a", "b", None]}))
     engine = step.setup(Device("cpu", 1))
-    first = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "phase", "unit").of("embed"))
-    second = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "phase", "unit").of("embed"))
+    first = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "stage", "key").of("embed"))
+    second = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "stage", "key").of("embed"))
     engine.close()
     assert (first.reused, second.reused) == (0, 2)
     assert second.columns["embedding"].to_pylist()[:2] == first.columns["embedding"].to_pylist()[:2]

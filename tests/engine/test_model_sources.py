@@ -1,4 +1,4 @@
-"""Every way in which images come to the llava step, with a real (tiny) model: each gives the captions of the plain files."""
+"""All kinds of image sources for the llava step, with a real (tiny) model: each gives the captions of the plain files."""
 
 import io
 import json
@@ -89,14 +89,14 @@ def expected(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("way", LOCAL)
-def test_images_come_in_every_way(way: str, tiny: Path, tmp_path: Path, expected: list[str]) -> None:
+def test_every_kind_of_source_gives_the_same_captions(way: str, tiny: Path, tmp_path: Path, expected: list[str]) -> None:
     (folder := tmp_path / "in").mkdir()
     assert captions(tiny, tmp_path / "out", LOCAL[way](folder)) == expected
 
 
 @pytest.mark.s3
 @pytest.mark.parametrize("way", ["URLs", "names below a URL"])
-def test_lists_name_images_in_a_store(way: str, tiny: Path, tmp_path: Path, expected: list[str], bucket: str) -> None:
+def test_lists_name_images_in_object_storage(way: str, tiny: Path, tmp_path: Path, expected: list[str], bucket: str) -> None:
     for i in range(COUNT):
         Folder(bucket).write(f"photos/{i}.jpg", jpeg(i))
     if way == "URLs":
@@ -106,7 +106,7 @@ def test_lists_name_images_in_a_store(way: str, tiny: Path, tmp_path: Path, expe
     assert captions(tiny, tmp_path / "out", source) == expected
 
 
-def test_a_listed_image_that_is_not_there_costs_its_row_alone(tiny: Path, tmp_path: Path, expected: list[str]) -> None:
+def test_a_missing_image_of_a_list_fails_its_row_only(tiny: Path, tmp_path: Path, expected: list[str]) -> None:
     (folder := tmp_path / "in").mkdir()
     images(folder)
     source = listed(folder, ["0.jpg", "gone.jpg", "2.jpg"], imageFolder=str(folder))

@@ -55,7 +55,7 @@ def captions(rows: Rows) -> list[tuple[str, str]]:
     return [(Path(r["path"]).name, r["caption"]) for r in rows]
 
 
-def test_files_are_captioned_in_order_in_shards_of_a_few(photos: Path, tmp_path: Path) -> None:
+def test_files_are_captioned_in_order_in_small_shards(photos: Path, tmp_path: Path) -> None:
     report = run(job(photos, tmp_path / "out"), shard_bytes=None)
     found = captions(read_manifest(tmp_path / "out"))
     assert [name for name, _ in found] == sorted(p.name for p in photos.iterdir())
@@ -64,7 +64,7 @@ def test_files_are_captioned_in_order_in_shards_of_a_few(photos: Path, tmp_path:
     assert [(w.rows, w.models) for w in report.workers] == [(COUNT, ("fake: digests instead of answers",))]
 
 
-def test_a_broken_image_costs_its_row_alone(photos: Path, tmp_path: Path) -> None:
+def test_a_broken_image_fails_its_row_only(photos: Path, tmp_path: Path) -> None:
     whole = run_captions(photos, tmp_path / "whole")
     (photos / "photo-0007.jpg").write_bytes(jpeg(7)[:900])
     report = run(
@@ -91,7 +91,7 @@ def test_rows_of_one_parquet_file_are_spread_over_shards(tmp_path: Path) -> None
     assert report.progress.shards_total == 5
 
 
-def test_small_tables_are_gathered_and_large_ones_pass() -> None:
+def test_small_tables_are_merged_and_large_ones_are_not() -> None:
     tables = [pa.table({"x": list(range(i, i + n))}) for i, n in ((0, 1), (1, 1), (2, 1000), (1002, 1), (1003, 2))]
     found = list(merge_small(iter(tables), 1000))
     assert [t.num_rows for t in found] == [1002, 3]
@@ -112,7 +112,7 @@ PLACED: dict[str, tuple[dict[str, Any], dict[str, float], bool, tuple[Any, ...]]
 
 
 @pytest.mark.parametrize("case", PLACED)
-def test_actors_are_placed_as_the_step_and_the_hardware_say(case: str) -> None:
+def test_actors_are_placed_according_to_the_step_and_the_hardware(case: str) -> None:
     step, available, promised, expected = PLACED[case]
     resources = Resources.model_validate({"accelerator": GPU})
     fused = FusedSteps((Step("llava", Llava.model_validate(step)),))
@@ -120,7 +120,7 @@ def test_actors_are_placed_as_the_step_and_the_hardware_say(case: str) -> None:
     assert (p.device.kind, p.num_gpus, len(p.resources), p.actors) == expected
 
 
-def test_ascend_npus_are_asked_for_by_their_own_resource() -> None:
+def test_ascend_npus_are_requested_as_their_own_resource() -> None:
     resources = Resources.model_validate({"accelerator": {**GPU, "type": "npu"}})
     p = place(FusedSteps((Step("llava", Llava()),)), resources, {}, promised=True)
     assert (p.num_gpus, p.resources, p.device.kind, p.actors) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
@@ -175,7 +175,7 @@ def test_two_actors_work_at_the_same_time_and_give_the_rows_of_one_process(sourc
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_actor_that_dies_costs_no_row(photos: Path, tmp_path: Path) -> None:
+def test_a_dying_actor_loses_no_row(photos: Path, tmp_path: Path) -> None:
     die = {
         "map": {
             "function": "tests.support.engine_functions:die_at",
@@ -190,7 +190,7 @@ def test_an_actor_that_dies_costs_no_row(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_job_goes_on_with_the_rows_in_flight_only(photos: Path, tmp_path: Path) -> None:
+def test_a_killed_job_repeats_only_shards_in_progress(photos: Path, tmp_path: Path) -> None:
     work = job(photos, tmp_path / "out")
     killed = kill_when(start(work, tmp_path, shard_bytes=None), lambda: commits(tmp_path / "out") >= 3)
     assert killed, "the run was over before it could be killed"
@@ -201,15 +201,15 @@ def test_a_killed_job_goes_on_with_the_rows_in_flight_only(photos: Path, tmp_pat
 
 
 TOO_LARGE = {
-    "cores": ({"cpus": 200, "max": 1}, "to have 200 CPU, and the largest machine here has .*`cpus`"),
-    "GPUs": ({"accelerators": 2, "max": 1}, "to have 2 GPU, and the largest machine here has 1.*`accelerators`"),
+    "cores": ({"cpus": 200, "max": 1}, "requires 200 CPU, but the largest machine of the cluster has .*`cpus`"),
+    "GPUs": ({"accelerators": 2, "max": 1}, "requires 2 GPU, but the largest machine of the cluster has 1.*`accelerators`"),
 }
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize("what", TOO_LARGE)
-def test_an_actor_that_fits_no_machine_is_refused_before_any_work(what: str, cluster: RayExecutor) -> None:
+def test_an_actor_too_large_for_every_machine_is_refused_before_any_work(what: str, cluster: RayExecutor) -> None:
     actors, reason = TOO_LARGE[what]
     resources = Resources.model_validate({"accelerator": GPU} if what == "GPUs" else {})
     available = {**cluster.available(), "GPU": 1.0 if what == "GPUs" else 0.0}
@@ -220,7 +220,7 @@ def test_an_actor_that_fits_no_machine_is_refused_before_any_work(what: str, clu
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_actor_that_waits_for_room_says_so_and_goes_on_when_there_is_some(
+def test_an_actor_that_waits_for_capacity_is_reported_and_starts_once_it_is_available(
     photos: Path, tmp_path: Path, cluster: RayExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import ray
@@ -234,22 +234,22 @@ def test_an_actor_that_waits_for_room_says_so_and_goes_on_when_there_is_some(
 
     occupant: Any = Occupant.remote()
     assert ray.get(occupant.there.remote())
-    said: list[str] = []
+    notes: list[str] = []
 
     def leave(event: Event) -> None:
         if isinstance(event, Note):
-            said.append(event.message)
+            notes.append(event.message)
             ray.kill(occupant)
 
     report = run(job(photos, tmp_path / "out"), executor="ray", shard_bytes=None, on_event=leave)
     assert report.progress.rows_out == COUNT
-    assert "No process with the model has started" in said[0] and "Each needs 1 CPU; the cluster has" in said[0]
-    assert "of which 0 free" in said[0]
+    assert "No model process has started" in notes[0] and "Each requires 1 CPU; the cluster has" in notes[0]
+    assert "(0 free)" in notes[0]
 
 
 @pytest.mark.parametrize(
     ("waiting", "actors", "expected"),
     [(100, 2, 3), (5, 2, 3), (4, 2, 2), (3, 2, 2), (2, 2, 1), (1, 2, 1), (1, 64, 1)],
 )
-def test_the_last_units_are_spread_over_the_actors(waiting: int, actors: int, expected: int) -> None:
+def test_the_last_shards_are_spread_over_the_actors(waiting: int, actors: int, expected: int) -> None:
     assert shards_at_once(waiting, actors) == expected

@@ -1,4 +1,4 @@
-"""Runs from S3 to S3 against a real server: commits without renames, a driver that dies, a store that goes away."""
+"""Runs from S3 to S3 on a real server: commits without renames, a killed driver, unavailable storage."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_a_job_reads_from_s3_and_writes_to_s3(bucket: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_driver_killed_while_it_writes_to_s3_loses_nothing(bucket: str, tmp_path: Path) -> None:
+def test_a_driver_killed_while_writing_to_s3_loses_nothing(bucket: str, tmp_path: Path) -> None:
     fill(bucket, 100)
     (tmp_path / "job.json").write_text(s3_job(bucket).model_dump_json(by_alias=True, exclude_unset=True))
     (tmp_path / "options.json").write_text(json.dumps({"executor": "local", "shard_bytes": 500}))
@@ -77,7 +77,7 @@ def test_a_driver_killed_while_it_writes_to_s3_loses_nothing(bucket: str, tmp_pa
     assert result(bucket) == EXPECTED
 
 
-def test_a_store_that_does_not_answer_is_no_fault_of_the_data(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_storage_is_not_an_error_of_the_data(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="cannot be reached"):
         run(s3_job(bucket, errors={"policy": "drop"}))

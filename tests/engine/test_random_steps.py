@@ -44,7 +44,7 @@ def test_a_random_step_is_reproducible_and_does_not_depend_on_unrelated_steps(tm
     )
 
 
-def test_the_share_that_analyze_looks_at_is_independent_of_the_job(tmp_path: Path) -> None:
+def test_the_sample_of_an_analysis_is_independent_of_the_job(tmp_path: Path) -> None:
     from datajob.engine.driver import run_job
     from datajob.engine.options import RunOptions
     from datajob.engine.plan.analysis import Analysis, analysis_job

@@ -1,4 +1,4 @@
-"""The same runs on Ray Data: many shards at once, workers that die, a driver that dies."""
+"""Runs on Ray Data: concurrent shards, killed workers, a killed driver."""
 
 import os
 import random
@@ -38,7 +38,7 @@ def test_ray_data_gives_the_rows_of_one_process(steps: Rows, tmp_path: Path, ray
         assert mine.model_copy(update={"seconds": 0}) == other.model_copy(update={"seconds": 0})
 
 
-def test_a_worker_that_dies_costs_no_row(tmp_path: Path, ray_cluster: None) -> None:
+def test_a_dying_worker_loses_no_row(tmp_path: Path, ray_cluster: None) -> None:
     write_parts(tmp_path / "in", ROWS, SHARDS)
     step = {"map": {"function": "tests.support.engine_functions:die_once", "params": {"marker": str(tmp_path / "died")}}}
     report = run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray")
@@ -68,7 +68,7 @@ def test_a_shard_that_ends_its_worker_three_times_ends_the_job(tmp_path: Path, r
         run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray", shard_bytes=1 << 20)
 
 
-def test_an_error_of_the_job_reaches_the_driver_as_its_own_class(tmp_path: Path, ray_cluster: None) -> None:
+def test_an_error_of_a_worker_keeps_its_class(tmp_path: Path, ray_cluster: None) -> None:
     from datajob.errors import RowsFailed
 
     write_parts(tmp_path / "in", ROWS, SHARDS)
@@ -77,7 +77,7 @@ def test_an_error_of_the_job_reaches_the_driver_as_its_own_class(tmp_path: Path,
         run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray")
 
 
-def test_a_driver_on_ray_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_driver_on_ray_that_is_killed_twice_resumes(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 200)
     run(make_job(tmp_path / "in", tmp_path / "calm", ROW_LOCAL))
     job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)

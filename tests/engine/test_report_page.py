@@ -1,4 +1,4 @@
-"""The report of a run as a page."""
+"""The report page."""
 
 import re
 from html import escape

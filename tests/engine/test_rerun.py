@@ -1,4 +1,4 @@
-"""A run over what an earlier, completed one left: stages are gone, so phases before a global step are done again."""
+"""A run into the sink of a completed run: intermediate rows are deleted, so stages before a global step run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that make a step fail: one bad row costs one row, counted and kept as the job says."""
+"""A row on which a row-local step fails: only that row is lost, and it is counted and stored according to the job."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A whole run, in process: what goes in, what comes out, what the report says."""
+"""Complete runs in this process: rows, files and report."""
 
 from pathlib import Path
 
@@ -34,14 +34,14 @@ def test_rows_come_out_computed_filtered_and_in_order(source: Path, tmp_path: Pa
     assert report.steps[2].rejected == {"where": 1000 - len(expected)}
 
 
-def test_rejected_rows_are_kept_with_step_and_reason(source: Path, tmp_path: Path) -> None:
+def test_rejected_rows_are_stored_with_step_and_reason(source: Path, tmp_path: Path) -> None:
     run(make_job(source, tmp_path / "out", LONG, rejects={"path": str(tmp_path / "rejects")}))
     kept = pq.read_table(tmp_path / "rejects" / "step=filter").to_pylist()
     assert {(r["_step"], r["_reason"]) for r in kept} == {("filter", "where")}
     assert sorted(r["id"] for r in kept) == [r["id"] for r in ROWS if len(r["text"]) <= 50]
 
 
-def test_rejects_of_an_earlier_recipe_go_away_and_those_of_other_jobs_stay(source: Path, tmp_path: Path) -> None:
+def test_rejects_of_an_earlier_run_are_deleted_and_those_of_other_jobs_stay(source: Path, tmp_path: Path) -> None:
     def job(out: str, limit: int) -> DataJob:
         return make_job(
             source,
@@ -79,7 +79,7 @@ def test_overwrite_replaces_a_foreign_result_when_it_is_complete(source: Path, t
     assert read_glob(tmp_path / "out") == ROWS
 
 
-def test_overwrite_redoes_only_what_changed(source: Path, tmp_path: Path) -> None:
+def test_overwrite_repeats_only_what_changed(source: Path, tmp_path: Path) -> None:
     job = make_job(source, tmp_path / "out", sink={"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}})
     first = run(job)
     assert run(job).shards_reused == first.progress.shards_total
@@ -90,7 +90,7 @@ def test_overwrite_redoes_only_what_changed(source: Path, tmp_path: Path) -> Non
     assert read_manifest(tmp_path / "out") == read_glob(tmp_path / "out") == expected
 
 
-def test_a_changed_recipe_redoes_everything(source: Path, tmp_path: Path) -> None:
+def test_a_changed_step_repeats_all_shards(source: Path, tmp_path: Path) -> None:
     sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
     run(make_job(source, tmp_path / "out", LONG, sink=sink))
     report = run(make_job(source, tmp_path / "out", LONG[:1], sink=sink))
@@ -98,7 +98,7 @@ def test_a_changed_recipe_redoes_everything(source: Path, tmp_path: Path) -> Non
     assert len(read_glob(tmp_path / "out")) == len(ROWS)
 
 
-def test_a_completed_run_of_the_same_id_is_not_run_again(source: Path, tmp_path: Path) -> None:
+def test_a_completed_run_with_the_same_id_does_not_run_again(source: Path, tmp_path: Path) -> None:
     job = make_job(source, tmp_path / "out")
     first = run(job, run_id="uid-1")
     assert run(job, run_id="uid-1") == first
@@ -117,7 +117,7 @@ def test_a_missing_path_is_named(tmp_path: Path) -> None:
         run(make_job(tmp_path / "nowhere", tmp_path / "out"))
 
 
-def test_a_job_that_drops_every_row_completes_with_an_empty_result(source: Path, tmp_path: Path) -> None:
+def test_a_job_that_rejects_every_row_completes_with_an_empty_result(source: Path, tmp_path: Path) -> None:
     report = run(make_job(source, tmp_path / "out", [{"filter": {"where": "id < 0"}}]))
     assert read_manifest(tmp_path / "out") == []
     assert report.progress.rows_rejected == 1000

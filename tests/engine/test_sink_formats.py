@@ -24,7 +24,7 @@ FORMATS = ["json", "parquet", "csv", "webdataset"]
 
 @pytest.mark.parametrize("first", FORMATS)
 @pytest.mark.parametrize("second", FORMATS)
-def test_a_folder_with_a_result_is_refused_whatever_its_format(tmp_path: Path, first: str, second: str) -> None:
+def test_a_folder_with_a_result_of_any_format_is_refused(tmp_path: Path, first: str, second: str) -> None:
     before = result(tmp_path, {first: {"path": str(tmp_path / "out")}})
     with pytest.raises(SinkError, match="already holds data"):
         result(tmp_path, {second: {"path": str(tmp_path / "out")}})

@@ -1,4 +1,4 @@
-"""Sketches against the numbers themselves: the stated error holds, and how numbers were divided does not matter."""
+"""Sketches compared with the exact values: the stated error holds, and the partition of the values does not matter."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_a_quantile_is_less_than_a_hundred_and_twenty_eighth_off(values: list[fl
 
 @settings(max_examples=300, deadline=None)
 @given(several, numbers)
-def test_counts_beyond_a_limit_leave_out_only_numbers_close_to_it(values: list[float], limit: float) -> None:
+def test_counts_beyond_a_limit_omit_only_values_close_to_it(values: list[float], limit: float) -> None:
     sketch, found = sketch_of(*values), np.array(values)
     near = WIDEST * abs(limit)
     assert (found < limit - near).sum() <= sketch.below(limit) <= (found < limit).sum()
@@ -55,7 +55,7 @@ def test_parts_in_any_order_add_up_to_the_whole(parts: list[list[float]], data: 
 
 
 @pytest.mark.parametrize("value", [0, 1, 50, 255, 0.25, 0.5, 0.75, -3, 1000])
-def test_small_whole_numbers_and_round_fractions_stay_what_they_are(value: float) -> None:
+def test_small_integers_and_round_fractions_are_exact(value: float) -> None:
     assert sketch_of(value, value).quantiles([0.5]) == [value]
     assert sketch_of(value).below(value) == sketch_of(value).above(value) == 0
 

@@ -1,4 +1,4 @@
-"""Connected components against plain Python."""
+"""Connected components compared with plain Python."""
 
 from __future__ import annotations
 

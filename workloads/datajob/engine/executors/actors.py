@@ -49,13 +49,13 @@ class ActorPool:
         refuse_impossible(placement, promised)
         self._placement = placement
         self._python_path = python_path
-        self._least, self._most = placement.actors
+        self._min, self._max = placement.actors
         self._members: list[_Member] = []
         self._deaths: Counter[int | None] = Counter()
         """By shard; None: during startup."""
         self._began = self._heard = time.monotonic()
         """Time of the start, and of the last sign of a running actor or the last notice that there is none."""
-        self._resize(self._least * IN_FLIGHT)
+        self._resize(self._min * IN_FLIGHT)
 
     def run(self, task: Task, shards: Sequence[Shard]) -> Generator[Record | ShardFailure | Note, None, None]:
         """Run each shard once. Yields notes while no actor can start."""
@@ -87,7 +87,7 @@ class ActorPool:
 
     def _resize(self, shards: int) -> None:
         """Start or stop actors, so that as many run as these shards keep busy, within the limits. Idle actors stop first."""
-        wanted = max(1, min(shards, max(self._least, min(self._most, math.ceil(shards / IN_FLIGHT)))))
+        wanted = max(1, min(shards, max(self._min, min(self._max, math.ceil(shards / IN_FLIGHT)))))
         while len(self._members) < wanted:
             self._members.append(self._start())
         idle = [m for m in self._members if not m.running]
@@ -111,8 +111,8 @@ class ActorPool:
     def _hand_out(self, task: Any, todo: deque[Shard]) -> None:
         """Assign waiting shards to the actors with the fewest shards, without those that are still starting."""
         while todo:
-            most = shards_at_once(len(todo), len(self._members))
-            free = [m for m in self._members if m.starting is None and len(m.running) < most]
+            limit = shards_at_once(len(todo), len(self._members))
+            free = [m for m in self._members if m.starting is None and len(m.running) < limit]
             if not free:
                 return
             member = min(free, key=lambda m: len(m.running))

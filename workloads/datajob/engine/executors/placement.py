@@ -69,10 +69,10 @@ def _count(asked: Accelerator, promised: bool, available: Mapping[str, float]) -
     return there, there
 
 
-def _on_accelerators(models: tuple[Model, ...], needs: ModelResources, kind: str, least: int, most: int) -> Placement:
+def _on_accelerators(models: tuple[Model, ...], needs: ModelResources, kind: str, minimum: int, maximum: int) -> Placement:
     share = needs.accelerators
-    high = needs.max_actors or max(1, math.floor(most / share))
-    low = min(high, needs.min_actors or max(1, math.floor(least / share)))
+    high = needs.max_actors or max(1, math.floor(maximum / share))
+    low = min(high, needs.min_actors or max(1, math.floor(minimum / share)))
     device = Device("gpu" if kind == "gpu" else "npu", share)
     if kind == "gpu":
         return Placement(needs.cpus, share, actors=(low, high), models=models, device=device)

@@ -1,7 +1,7 @@
 """What a shard reads: fragments of the job's sources, rows that an earlier stage stored, or a partition of an exchange.
 
-Inputs only read. They do not count rows, and they do not know the steps or the error policy: a record that cannot be
-read goes to the caller.
+Inputs only read: they neither count rows nor depend on the steps or the error policy. A record that cannot be read is
+passed to the caller.
 """
 
 from __future__ import annotations

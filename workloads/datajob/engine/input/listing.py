@@ -56,11 +56,11 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
     target = target or (model_target if inference else shard_target)(size)
     learn = _schema_of_readable if lenient else _schema
     schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
-    most = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
+    maximum = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
     shards: list[ShardFragments] = []
     for number, (reader, some) in enumerate(zip(readers, files, strict=True)):
         wanted = _line_target(reader, some, target, lenient) if inference else target
-        shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, most)
+        shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, maximum)
     if inference:
         shards = _divided(shards, readers, lenient)
     source = FragmentInput(tuple(shards), tuple(readers), unite(schemas), tuple(schemas))

@@ -27,8 +27,8 @@ MODEL_SHARDS = 8
 MODEL_SMALLEST, MODEL_LARGEST = 4 << 10, 128 * MIB
 """Limits for the bytes of a shard that a model processes."""
 MODEL_FILES = ((1 << 10, 8), (100_000, 32))
-"""(input up to this many files, files of a shard that a model processes); above the last, MODEL_MOST_FILES."""
-MODEL_MOST_FILES = 128
+"""(input up to this many files, files of a shard that a model processes); above the last, MODEL_MAX_FILES."""
+MODEL_MAX_FILES = 128
 MODEL_ROWS = 16
 """Rows per shard if a fragment with a known number of rows is divided. Fragments with more than MODEL_ROWS * MODEL_PARTS
 rows get larger shards."""
@@ -64,9 +64,9 @@ class ShardFragments:
         files = [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]
         return [self.source, files] if self.rows is None else [self.source, files, self.rows]
 
-    def divided(self, rows: int, most: int) -> list[ShardFragments]:
-        """Divide the only fragment, which has `rows` rows, into at most `most` shards of consecutive rows."""
-        parts = max(1, min(most, rows))
+    def divided(self, rows: int, maximum: int) -> list[ShardFragments]:
+        """Divide the only fragment, which has `rows` rows, into at most `maximum` shards of consecutive rows."""
+        parts = max(1, min(maximum, rows))
         edges = [rows * part // parts for part in range(parts + 1)]
         return [ShardFragments(self.source, self.fragments, edge, parts) for edge in pairwise(edges)]
 
@@ -79,14 +79,14 @@ def model_target(total_bytes: int) -> int:
 
 def model_line_target(target: int, total_bytes: int, row_bytes: int) -> int:
     """Like `model_target`, for lines of about `row_bytes`: the size of a list of paths does not indicate the work."""
-    least, most = MODEL_LINES
-    rows = max(least, min(most, total_bytes // row_bytes // MODEL_LINE_SHARDS))
+    minimum, maximum = MODEL_LINES
+    rows = max(minimum, min(maximum, total_bytes // row_bytes // MODEL_LINE_SHARDS))
     return int(min(target, 1 << (rows * row_bytes - 1).bit_length()))
 
 
 def model_fragments(files: int) -> int:
     """Maximum number of files of a shard that a model processes. An interrupted job repeats at most the shards in progress."""
-    return next((most for limit, most in MODEL_FILES if files <= limit), MODEL_MOST_FILES)
+    return next((maximum for limit, maximum in MODEL_FILES if files <= limit), MODEL_MAX_FILES)
 
 
 def shard_target(total_bytes: int) -> int:
@@ -94,8 +94,8 @@ def shard_target(total_bytes: int) -> int:
     return next((target for limit, target in TARGETS if total_bytes <= limit), LARGEST)
 
 
-def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MAX_FRAGMENTS) -> list[ShardFragments]:
-    """Group consecutive fragments into shards of `target`/2 to `target` bytes and at most `most` fragments.
+def pack(source: int, fragments: Iterable[Fragment], target: int, maximum: int = MAX_FRAGMENTS) -> list[ShardFragments]:
+    """Group consecutive fragments into shards of `target`/2 to `target` bytes and at most `maximum` fragments.
 
     Between small files, the hash of a file name defines where a shard ends (content-defined chunking, as in rsync).
     """
@@ -115,8 +115,8 @@ def pack(source: int, fragments: Iterable[Fragment], target: int, most: int = MA
             cut()
         current.append(fragment)
         weight += fragment.weight
-        full = weight >= target or len(current) >= most
-        if full or ((weight * 2 >= target or len(current) * 2 >= most) and _boundary(fragment)):
+        full = weight >= target or len(current) >= maximum
+        if full or ((weight * 2 >= target or len(current) * 2 >= maximum) and _boundary(fragment)):
             cut()
     cut()
     return shards

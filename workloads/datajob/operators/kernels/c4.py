@@ -10,7 +10,7 @@ from datajob.operators.kernels.arrays import UNIT
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.phrases import PHRASES, find_phrases
 from datajob.operators.kernels.sentences import count_sentences
-from datajob.operators.kernels.types import CODES, TABLE, TEXT, WORDS, boolean, i64, read, types, void, write
+from datajob.operators.kernels.types import CODES, SENTENCES, TABLE, TEXT, WORDS, boolean, i64, read, types, u64, void, write
 from datajob.operators.kernels.unicode import DIGIT, SPACE
 from datajob.operators.kernels.utf8 import decode
 
@@ -130,7 +130,18 @@ def _next_line(text: Any, words: Any, row: int, line: int) -> Any:
 
 @inline
 def _clean_row(
-    text: Any, table: Any, words: Any, row: int, limits: Any, switches: Any, marks: Any, phrases: Any, out: Any, to: int
+    text: Any,
+    table: Any,
+    breaks: Any,
+    listed: Any,
+    words: Any,
+    row: int,
+    limits: Any,
+    switches: Any,
+    marks: Any,
+    phrases: Any,
+    out: Any,
+    to: int,
 ) -> tuple[int, int]:
     """Write the row's good lines to `out` from `to`; returns their end and 0, or the rule that drops the row."""
     base, size = text.offsets[row], text.offsets[row + 1] - text.offsets[row]
@@ -167,7 +178,7 @@ def _clean_row(
         if found & POLICY:
             continue
         if sentences < limits[2]:
-            sentences += count_sentences(out, begin, end, table, limits[2] - sentences)
+            sentences += count_sentences(out, begin, end, table, breaks, listed, limits[2] - sentences)
         if kept > 0:
             out[at] = 10
         at, kept = end, kept + 1
@@ -177,13 +188,38 @@ def _clean_row(
 
 
 @kernel(
-    void(TEXT, TABLE, WORDS, read(i64), read(boolean), read(i64), PHRASES, CODES, write(types.uint8), write(i64)),
+    void(
+        TEXT,
+        TABLE,
+        SENTENCES,
+        read(u64),
+        WORDS,
+        read(i64),
+        read(boolean),
+        read(i64),
+        PHRASES,
+        CODES,
+        write(types.uint8),
+        write(i64),
+    ),
 )
 def c4_quality(
-    text: Any, table: Any, words: Any, limits: Any, switches: Any, marks: Any, phrases: Any, codes: Any, out: Any, ends: Any
+    text: Any,
+    table: Any,
+    breaks: Any,
+    listed: Any,
+    words: Any,
+    limits: Any,
+    switches: Any,
+    marks: Any,
+    phrases: Any,
+    codes: Any,
+    out: Any,
+    ends: Any,
 ) -> None:
     """Rows that stay get their good lines, the others (and those not alive) keep their text.
 
+    `breaks` and `listed`: classes of characters and abbreviations for sentences by UAX #29.
     `limits`: words a line, longest word, sentences. `switches`: remove citations, lines must end in one of `marks`.
     Row i of the result is `out[ends[i]:ends[i + 1]]`.
     """
@@ -192,7 +228,7 @@ def c4_quality(
         ends[row] = at
         end, code = at, 3
         if text.alive[row]:
-            end, code = _clean_row(text, table, words, row, limits, switches, marks, phrases, out, at)
+            end, code = _clean_row(text, table, breaks, listed, words, row, limits, switches, marks, phrases, out, at)
             codes[row] = code
         if code != 0:
             for i in range(text.offsets[row], text.offsets[row + 1]):

@@ -31,3 +31,17 @@ def find_or_add(keys: Any, capacity: int, key: Any) -> Any:
             return np.int64(slot), True
         slot = (slot + np.uint64(1)) & mask
     return np.int64(slot), False
+
+
+@inline
+def contains(keys: Any, key: Any) -> bool:
+    """Whether `key` is in a table that uses all of its slots, a power of two."""
+    if key == np.uint64(0):
+        key = np.uint64(1)
+    mask = np.uint64(keys.size - 1)
+    slot = (key ^ (key >> np.uint64(29))) & mask
+    while keys[slot] != np.uint64(0):
+        if keys[slot] == key:
+            return True
+        slot = (slot + np.uint64(1)) & mask
+    return False

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from datajob.operators.kernels.hashtable import find_or_add
-from datajob.operators.kernels.jit import inline, kernel
+from datajob.operators.kernels.hashtable import contains, find_or_add
+from datajob.operators.kernels.jit import kernel
 from datajob.operators.kernels.types import WORDS, i64, read, u64, void, write
 from datajob.operators.kernels.utf8 import combine
-
-
-@inline
-def _contains(keys: Any, key: Any) -> bool:
-    if key == np.uint64(0):
-        key = np.uint64(1)
-    mask = np.uint64(keys.size - 1)
-    slot = (key ^ (key >> np.uint64(29))) & mask
-    while keys[slot] != np.uint64(0):
-        if keys[slot] == key:
-            return True
-        slot = (slot + np.uint64(1)) & mask
-    return False
 
 
 @kernel(void(WORDS, write(u64), write(u64)))
@@ -45,11 +30,11 @@ def count_listed(words: Any, firsts: Any, entries: Any, longest: int, counts: An
         word, last = words.rows[row], words.rows[row + 1]
         while word < last:
             key, matched = words.hashes[word], 0
-            if _contains(firsts, key):
-                matched = 1 if _contains(entries, key) else 0
+            if contains(firsts, key):
+                matched = 1 if contains(entries, key) else 0
                 for size in range(2, min(longest, last - word) + 1):
                     key = combine(key, words.hashes[word + size - 1])
-                    if _contains(entries, key):
+                    if contains(entries, key):
                         matched = size
             counts[row] += matched
             word += max(matched, 1)

@@ -12,7 +12,7 @@ from datajob.operators.kernels.jit import kernel
 from datajob.operators.kernels.repetition import duplicate_parts, trimmed
 from datajob.operators.kernels.sentences import count_sentences
 from datajob.operators.kernels.sequences import SCRATCH, duplicate_characters, every_word, find_repeats, top_characters
-from datajob.operators.kernels.types import TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
+from datajob.operators.kernels.types import SENTENCES, TABLE, TEXT, WORDS, boolean, f64, i64, read, u64, void, write
 
 NEWLINE = 10
 ALL = 1 << 62
@@ -83,8 +83,8 @@ def line_measures(text: Any, table: Any, words: Any, short: int, keys: Any, out:
             out[row, 2], out[row, 3] = repeated / characters, newlines / total
 
 
-@kernel(void(TEXT, TABLE, write(i64)))
-def sentences_of_lines(text: Any, table: Any, counts: Any) -> None:
+@kernel(void(TEXT, TABLE, SENTENCES, read(u64), write(i64)))
+def sentences_of_lines(text: Any, table: Any, breaks: Any, listed: Any, counts: Any) -> None:
     """Per row: the sentences of its lines (between `\\n`), at least one a line, as C4 counts them; none in no text."""
     for row in range(text.offsets.size - 1):
         start, end = text.offsets[row], text.offsets[row + 1]
@@ -92,5 +92,5 @@ def sentences_of_lines(text: Any, table: Any, counts: Any) -> None:
             continue
         for at in range(start, end + 1):
             if at == end or text.data[at] == NEWLINE:
-                counts[row] += count_sentences(text.data, start, at, table, ALL)
+                counts[row] += count_sentences(text.data, start, at, table, breaks, listed, ALL)
                 start = at + 1

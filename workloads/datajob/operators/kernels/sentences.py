@@ -1,6 +1,6 @@
-"""Ends of sentences: after terminal marks (of all scripts) or a newline, but not after an initial such as `J.`.
+"""Counts sentences: by UAX #29, or as datatrove does: each ends after a terminal mark, but not after an initial such as `J.`.
 
-The same pieces as the regular expression of datatrove's WhitespaceTokenizer,
+The latter are the same pieces as the regular expression of datatrove's WhitespaceTokenizer,
 `(?:(?:\\p{Lu}\\.)|.)+?[marks\\n]+["'”]?`, whose search without backtracking is this: go on to the first mark that
 belongs to no initial; when there is none, the sentence ends with the last initial.
 """
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from datajob.operators.kernels.jit import inline, kernel
-from datajob.operators.kernels.types import TABLE, TEXT, i64, write
-from datajob.operators.kernels.unicode import SPACE, TERMINAL, UPPER
+from datajob.operators.kernels.jit import inline
+from datajob.operators.kernels.sentence_breaks import count_unicode_sentences
+from datajob.operators.kernels.unicode import TERMINAL, UPPER
 from datajob.operators.kernels.utf8 import decode
 
 NEWLINE, DOT, QUOTES = 10, ord("."), (ord('"'), ord("'"), ord("”"))
@@ -46,8 +46,10 @@ def sentence_end(data: Any, start: int, stop: int, table: Any) -> int:
 
 
 @inline
-def count_sentences(data: Any, start: int, stop: int, table: Any, enough: int) -> int:
-    """Sentences in `data[start:stop]`, at least 1; stops counting at `enough`."""
+def count_sentences(data: Any, start: int, stop: int, table: Any, breaks: Any, listed: Any, enough: int) -> int:
+    """Sentences in `data[start:stop]`, at least 1; stops counting at `enough`. Those of datatrove if `breaks` is empty."""
+    if breaks.size:
+        return count_unicode_sentences(data, start, stop, breaks, listed, enough)
     count = 0
     while count < enough and start < stop:
         start = sentence_end(data, start, stop, table)
@@ -55,30 +57,3 @@ def count_sentences(data: Any, start: int, stop: int, table: Any, enough: int) -
             break
         count += 1
     return max(count, 1)
-
-
-@kernel(i64(TEXT, TABLE, write(i64), write(i64), write(i64)))
-def split_sentences(text: Any, table: Any, rows: Any, starts: Any, stops: Any) -> int:
-    """Sentences `rows[i]:rows[i + 1]` of row i as bytes of the column, without white space around them; what has no
-    end is a sentence, too. Returns how many."""
-    data, found = text.data, 0
-    for row in range(text.offsets.size - 1):
-        rows[row] = found
-        at, end = text.offsets[row], text.offsets[row + 1]
-        while at < end and text.alive[row]:
-            stop = sentence_end(data, at, end, table)
-            if stop < 0:
-                stop = end
-            first = last = at
-            while at < stop:
-                point, size = decode(data, at, stop)
-                if not table[point] & SPACE:
-                    last = at + size
-                elif last == first:
-                    first = last = at + size
-                at += size
-            if last > first:
-                starts[found], stops[found] = first, last
-                found += 1
-    rows[text.offsets.size - 1] = found
-    return found

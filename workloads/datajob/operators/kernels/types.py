@@ -24,6 +24,8 @@ def write(kind: Any, dimensions: int = 1) -> Any:
 
 
 TABLE = read(types.uint16)
+SENTENCES = read(types.uint8)
+"""The classes of `sentence_classes`, or none where sentences are those of datatrove."""
 CODES = write(i8)
 TEXT = types.NamedTuple((read(types.uint8), read(i64), read(boolean)), Text)
 _WORDS = (i64, i32, i32, i32, types.uint8, u64, i64, i32)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Language = Literal["ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "ru", "sv", "tr", "zh"]
 
-List = Literal["stop_words", "flagged_words"]
+List = Literal["stop_words", "flagged_words", "abbreviations"]
 
 
 class WordList(NamedTuple):

@@ -10,6 +10,7 @@ from pydantic import Field
 from datajob.operators.base import Batch, Bound, Filter, Verdict
 from datajob.operators.strings.words import words_of
 from datajob.operators.text._line_rules import POLICY_PHRASES, LineRules
+from datajob.operators.text._sentences import Abbreviations, abbreviations
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class C4Quality(LineRules, Filter):
     Rules and defaults are those of Raffel et al. 2020 (arXiv:1910.10683), as implemented by datatrove. A line (as in
     `str.splitlines`) is removed if it contains a word that is too long, does not end in an end mark, has too few words, or
     mentions JavaScript or a policy. A document is rejected if it contains "lorem ipsum" or `{`, or if the remaining lines
-    have too few sentences. Words of a line are separated by white space; with `tokenizer: unicode`, each Chinese character
+    have too few sentences. Sentences are those of `sentenceSplit`; with `tokenizer: whitespace`, they end at every end mark,
+    as in datatrove. Words of a line are separated by white space; with `tokenizer: unicode`, each Chinese character
     and the like is also a word. The remaining lines are stripped and joined by newlines. For languages other than English,
     set `lineEndMarks` and `policyPhrases`, such as `["。", "！", "？", "”"]` and `["隐私政策"]`.
 
@@ -35,6 +37,7 @@ class C4Quality(LineRules, Filter):
 
     column: Column = Field(default="text", description="Text column; replaced by the remaining lines.")
     min_sentences: int = Field(default=5, ge=0, description="Minimum number of sentences in the remaining lines.")
+    abbreviations: Abbreviations = ()
     lorem_ipsum: bool = Field(default=True, description='Reject documents that contain "lorem ipsum".')
     javascript: bool = Field(default=True, description='Remove lines that contain "javascript".')
     curly_bracket: bool = Field(default=True, description="Reject documents that contain `{`.")
@@ -58,6 +61,7 @@ class C4Quality(LineRules, Filter):
         c4_quality(
             text,
             classes(),
+            *self._breaks(),
             words_of(batch, self.column, self.tokenizer),
             frozen((self.min_words_per_line, self.max_word_length, self.min_sentences), "i8"),
             frozen((self.remove_citations, self.require_line_end_mark), "?"),
@@ -85,8 +89,16 @@ class C4Quality(LineRules, Filter):
         lenient = self.model_copy(update={"min_sentences": 0, "lorem_ipsum": False, "curly_bracket": False})
         left = lenient.keep(batch).columns
         found = np.zeros(len(batch), np.int64)
-        sentences_of_lines(text_of(Batch(pa.table(dict(left)), batch.alive), self.column), classes(), found)
+        sentences_of_lines(text_of(Batch(pa.table(dict(left)), batch.alive), self.column), classes(), *self._breaks(), found)
         return {"sentences_in_good_lines": found}
+
+    def _breaks(self) -> tuple[Any, Any]:
+        """The classes of characters and the abbreviations by which sentences are counted; none for those of datatrove."""
+        from datajob.operators.kernels.sentence_classes import sentence_classes
+        from datajob.operators.strings.column import frozen
+
+        table = frozen((), "u1") if self.tokenizer == "whitespace" else sentence_classes()
+        return table, abbreviations(self.abbreviations)
 
 
 @cache

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from datajob.operators.measures import share
 from datajob.operators.text._measure import TextMeasure
+from datajob.operators.text._sentences import Abbreviations, sentences_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,21 +28,18 @@ class SentenceEndRatio(TextMeasure):
     """
 
     min: float = Field(default=0.15, ge=0, description="Minimum ratio.")
+    abbreviations: Abbreviations = ()
 
     def measure(self, batch: Batch) -> NDArray[Any]:
         """The ratio of each row."""
         import numpy as np
 
         from datajob.operators.kernels.parts import EMPTY, MARKED, marks_at_ends
-        from datajob.operators.kernels.sentences import split_sentences
         from datajob.operators.kernels.unicode import classes
         from datajob.operators.strings.column import frozen, text_of
         from datajob.operators.strings.words import sums
 
-        text = text_of(batch, self.column)
-        size = int(text.offsets[-1] - text.offsets[0])
-        rows, starts, stops = np.empty(len(batch) + 1, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-        found = split_sentences(text, classes(), rows, starts, stops)
-        ends = np.empty(found, np.int8)
-        marks_at_ends(text, classes(), frozen(starts[:found], "i8"), frozen(stops[:found], "i8"), ends)
+        rows, starts, stops = sentences_of(batch, self.column, self.abbreviations)
+        ends = np.empty(len(starts), np.int8)
+        marks_at_ends(text_of(batch, self.column), classes(), frozen(starts, "i8"), frozen(stops, "i8"), ends)
         return share(sums(ends == MARKED, rows), sums(ends != EMPTY, rows))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from datajob.operators.base import Map
+from datajob.operators.text._sentences import Abbreviations, sentences_of
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 class SentenceSplit(Map):
     """Split texts into a list of sentences; add an `explode` step for one row per sentence.
 
-    A sentence ends after an end mark of any script and a closing quotation mark, if any, or at a newline. Initials such as
-    `J.` do not end a sentence. Sentences are stripped of white space. Null stays null.
+    Sentences are those of Unicode (UAX #29): they end after an end mark of any script and its closing quotation marks, or at
+    a newline. Decimals, addresses such as `www.example.com`, a full stop before a lowercase word and initials such as `J.`
+    do not end a sentence. Sentences are stripped of white space. Null stays null.
 
     Example:
 
@@ -29,21 +31,16 @@ class SentenceSplit(Map):
 
     column: Column = Field(default="text", description="Text column.")
     output: NewColumn = Field(default="sentences", description="Column (list of strings) for the sentences.")
+    abbreviations: Abbreviations = ()
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the list column."""
-        import numpy as np
         import pyarrow as pa
 
-        from datajob.operators.kernels.sentences import split_sentences
-        from datajob.operators.kernels.unicode import classes
         from datajob.operators.strings.column import pieces, text_of, with_column
 
-        text = text_of(batch, self.column)
-        size = int(text.offsets[-1] - text.offsets[0])
-        rows, starts, stops = np.empty(len(batch) + 1, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-        found = split_sentences(text, classes(), rows, starts, stops)
-        sentences = pieces(text, starts[:found], stops[:found]).cast(pa.large_string())
+        rows, starts, stops = sentences_of(batch, self.column, self.abbreviations)
+        sentences = pieces(text_of(batch, self.column), starts, stops).cast(pa.large_string())
         null = batch.array(self.column).is_null()
         lists = pa.LargeListArray.from_arrays(pa.array(rows), sentences, mask=null if null.true_count else None)
         return with_column(batch.table, self.output, lists.cast(pa.list_(pa.string())))

@@ -20,7 +20,7 @@ _COMMENT = re.compile(
     r"(?P<comment>/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|(?:(?://|#|--|;|%)[^\n]*(?:\n[ \t]*|\Z))+)\s*",
     re.DOTALL,
 )
-_LICENCE = re.compile(r"copyright|licen[cs]e|\(c\)\s*\d{4}|©|SPDX-", re.IGNORECASE)
+_LICENSE = re.compile(r"copyright|licen[cs]e|\(c\)\s*\d{4}|©|SPDX-", re.IGNORECASE)
 
 
 class RemoveLicenses(Map):
@@ -51,6 +51,6 @@ class RemoveLicenses(Map):
 
 def without_license(code: str) -> str:
     """The code without leading comments about licensing."""
-    while (match := _COMMENT.match(code)) and _LICENCE.search(match["comment"]):
+    while (match := _COMMENT.match(code)) and _LICENSE.search(match["comment"]):
         code = code[match.end() :]
     return code

@@ -65,7 +65,7 @@ def test_a_process_that_ends_outside_of_rows_fails_its_shard(tmp_path: Path) -> 
     outcome = run_on_probation(Deadly(str(tmp_path), "rows", (1,), (), outside=True), SHARD)
     assert isinstance(outcome, ShardFailure)
     assert outcome.kind == "WorkerDied"
-    assert "shard 3 (in/x.csv) of stage rows ended: exit code 5" in outcome.message
+    assert "shard 3 (in/x.csv) of stage rows terminated: exit code 5" in outcome.message
 
 
 def test_the_end_of_a_process_is_described() -> None:

@@ -64,7 +64,9 @@ def test_rows_that_end_their_worker_fail_alone(policy: str, tmp_path: Path, ray_
 def test_a_shard_that_ends_its_worker_three_times_ends_the_job(tmp_path: Path, ray_cluster: None) -> None:
     write_parts(tmp_path / "in", ROWS, 2)
     step = {"map": {"function": "tests.support.engine_functions:die_on_some"}}
-    with pytest.raises(WorkerDied, match=r"ran shard 0 \(.*in-0000\.parquet.*\) of stage .* ended: 3 processes died.*memory"):
+    with pytest.raises(
+        WorkerDied, match=r"ran shard 0 \(.*in-0000\.parquet.*\) of stage .* terminated: 3 worker processes died.*memory"
+    ):
         run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray", shard_bytes=1 << 20)
 
 

@@ -49,6 +49,6 @@ class RowsFailed(DataJobError):
 
 
 class WorkerDied(DataJobError):
-    """A shard ended every process that ran it; three tries at most."""
+    """Every worker that processed a shard terminated, for example because it ran out of memory. Three workers try a shard."""
 
     exit_code = 7

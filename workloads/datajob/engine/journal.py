@@ -11,27 +11,27 @@ from dataclasses import dataclass, field
 
 
 class ProcessEndedError(Exception):
-    """These rows ended a process that ran them before."""
+    """These rows terminated an earlier process."""
 
 
 @dataclass
 class Journal:
-    """Entries go to a file descriptor; entries that ended a process before raise instead."""
+    """Writes entries to a file descriptor. Entries that terminated an earlier process raise instead."""
 
     descriptor: int
     deadly: Mapping[str, str]
-    """Entries that ended a process, with the cause."""
+    """Entries that terminated a process, with the cause."""
     calls: int = field(default=0)
-    """Calls of operators so far. They come in the same order in every process."""
+    """Number of operator calls so far. The order of calls is the same in every process."""
 
     def enter(self, entry: str) -> None:
-        """Note what begins. Raises ProcessEndedError if it ended a process before."""
+        """Record what begins. Raises ProcessEndedError if it terminated an earlier process."""
         if cause := self.deadly.get(entry):
-            raise ProcessEndedError(f"the process ended while it worked on this row: {cause}")
+            raise ProcessEndedError(f"the process terminated while it processed this row: {cause}")
         os.write(self.descriptor, f"{entry}\n".encode())
 
     def leave(self) -> None:
-        """Note that an operator returned."""
+        """Record that an operator returned."""
         os.write(self.descriptor, b"-\n")
 
 
@@ -53,19 +53,19 @@ def next_call() -> int:
 
 
 def enter(entry: str) -> None:
-    """As `Journal.enter`."""
+    """Like `Journal.enter`."""
     if _active is not None:
         _active.enter(entry)
 
 
 def leave() -> None:
-    """As `Journal.leave`."""
+    """Like `Journal.leave`."""
     if _active is not None:
         _active.leave()
 
 
 def last_entry(text: str) -> str | None:
-    """What a process was doing at the end of its journal: an operator that did not return, or the last file it began."""
+    """The last activity in a journal: an operator that did not return, or the last file that was opened."""
     entries = text.splitlines()
     if entries and entries[-1].startswith("call "):
         return entries[-1]

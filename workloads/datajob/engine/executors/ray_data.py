@@ -26,7 +26,7 @@ OBJECT_STORE_BYTES = 256 << 20
 """Object store of a Ray that is started on this machine. Small, since rows stay in files and only records are exchanged."""
 
 TRIES = 3
-"""Workers that may run a shard. After that, a shard that leaves out bad rows is run on probation, and every other one fails."""
+"""Maximum number of workers that try a shard. Then it runs on probation if failed rows are allowed; otherwise, it fails."""
 
 
 class RayExecutor:
@@ -69,7 +69,7 @@ class RayExecutor:
         return pool or ActorPool(placement, python_path, self._promised)
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
-        """Run the shards. If a worker dies, Ray runs its shard again, TRIES times at most."""
+        """Run the shards. If a worker dies, Ray runs its shard again, at most TRIES times."""
         if not shards:
             return
         if placement.actors is not None:
@@ -133,7 +133,7 @@ class _Worker:
         return {"outcome": [pickle.dumps(self._outcome(self._shards[int(i)])) for i in batch["id"]]}
 
     def _outcome(self, shard: Shard) -> Record | ShardFailure:
-        """The outcome of a shard. Ray runs it again whenever its worker dies, without end: so count the tries."""
+        """The outcome of a shard. Tries are counted, because Ray would run a shard whose worker dies again without limit."""
         from ray import cloudpickle
 
         before = _count_try(f"{self._run}/{shard.index}")
@@ -141,11 +141,11 @@ class _Worker:
             return run_shard(self._task, shard)
         if before == TRIES and self._task.finds_bad_rows:
             return run_on_probation(self._task, shard, cloudpickle)
-        return worker_died(self._task, shard, f"{before} processes died, which Ray reports in its logs")
+        return worker_died(self._task, shard, f"{before} worker processes died; see the logs of Ray")
 
 
 def _count_try(key: str) -> int:
-    """How often a shard was begun before; counted in Ray's own store, since every try is another process."""
+    """The number of earlier tries of a shard, stored in Ray, because every try is a different process."""
     from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
     name, space = f"datajob-tries/{key}".encode(), b"datajob"

@@ -74,11 +74,11 @@ class FragmentInput:
 
 
 def begin_file(fragment: Fragment) -> None:
-    """Note the fragment in the journal. Raises InputError if reading it ended a process before."""
+    """Record the fragment in the journal. Raises InputError if reading it terminated an earlier process."""
     try:
         journal.enter(f"file {fragment.start} {fragment.file.path!r}")
     except journal.ProcessEndedError as error:
-        raise InputError(f"{fragment.file.path}: reading it or storing its rows ends the process ({error}).") from error
+        raise InputError(f"{fragment.file.path}: reading it or storing its rows terminates the process ({error}).") from error
 
 
 def rows_between(tables: Iterator[pa.Table], rows: tuple[int, int] | None) -> Iterator[pa.Table]:

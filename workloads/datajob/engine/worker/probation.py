@@ -1,8 +1,8 @@
-"""Runs a shard whose workers died in a child process, and finds the rows that end it.
+"""Runs a shard whose workers died in child processes, and finds the rows that terminate them.
 
-The journal of a child that died names the rows that it was working on. The next child treats them as rows on which the
-operator raises: it divides them until the row that ends the process stands alone and fails according to `errors.policy`. A
-file that ends the process while it is read fails as a whole.
+The journal of a child that died contains the rows that it was processing. The next child treats them as rows on which the
+operator raises: it bisects them until the row that terminates the process is isolated and fails according to `errors.policy`. A
+file that terminates the process while it is read fails as a whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datajob.engine.commit.shard import Shard
 from datajob.engine.worker.task import ShardFailure, Task, run_shard
 
 MOST_CHILDREN = 200
-"""Children that a shard may end before it fails. A deadly row takes about 20 of them."""
+"""Maximum number of children that a shard can terminate before it fails. Isolating a row takes about 20."""
 
 
 def run_on_probation(task: Task, shard: Shard, pickler: Any = pickle) -> Record | ShardFailure:
@@ -41,19 +41,19 @@ def run_on_probation(task: Task, shard: Shard, pickler: Any = pickle) -> Record 
 
 
 def worker_died(task: Task, shard: Shard, cause: str) -> ShardFailure:
-    """The failure of a shard that ends every process that runs it."""
+    """The failure of a shard that terminates every process that runs it."""
     files = task.files(shard)
     of = f" ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})" if files else ""
     message = (
-        f"Every process that ran shard {shard.index}{of} of stage {task.stage} ended: {cause}. Most likely the shard needs "
-        "more memory than a worker has, or a function or a library ends the process. "
-        "Raise `resources.workers.memory`, fix the function, or set `errors.policy` to `drop` or `quarantine` to find the row."
+        f"Every process that ran shard {shard.index}{of} of stage {task.stage} terminated: {cause}. The likely cause is "
+        "insufficient memory, or a function or library that terminates the process. Increase `resources.workers.memory`, "
+        "fix the function, or set `errors.policy` to `drop` or `quarantine` to find the row."
     )
     return ShardFailure("WorkerDied", message, "")
 
 
 def _child(folder: Path, payload: bytes, deadly: dict[str, str]) -> tuple[Record | ShardFailure | None, str | None, str]:
-    """The outcome of a child; or None, the last entry of its journal and how it ended."""
+    """The outcome of a child; or None, the last entry of its journal and the reason why it terminated."""
     (folder / "input").write_bytes(pickle.dumps((list(sys.path), deadly, payload)))
     for name in ("journal", "outcome"):
         (folder / name).write_bytes(b"")
@@ -66,7 +66,7 @@ def _child(folder: Path, payload: bytes, deadly: dict[str, str]) -> tuple[Record
 
 
 def describe_end(code: int) -> str:
-    """How a process ended, from its return code."""
+    """Why a process terminated, from its return code."""
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -77,7 +77,7 @@ def describe_end(code: int) -> str:
 
 
 def main(folder: Path) -> None:
-    """Run the shard of a folder, as a child."""
+    """Run the shard in a folder, in a child process."""
     path, deadly, payload = pickle.loads((folder / "input").read_bytes())  # noqa: S301 - written by our parent
     sys.path[:] = path
     task, shard = pickle.loads(payload)  # noqa: S301 - written by our parent

@@ -71,12 +71,12 @@ class RowsTask(Task):
         return Record(shard.index, shard.key, accounting.tally, rows, files, reject_files, schema)
 
     def files(self, shard: Shard) -> list[str]:
-        """Paths of the files of the job's input that the shard reads."""
+        """Paths of the input files that the shard reads."""
         return self.intake.source.files(shard) if isinstance(self.intake.source, FragmentInput) else []
 
     @property
     def finds_bad_rows(self) -> bool:
-        """Whether rows that fail are left out."""
+        """Whether failed rows are omitted."""
         return self.policy != "fail"
 
     def after_commit(self, shard: Shard) -> None:

@@ -32,12 +32,12 @@ class Task:
         raise NotImplementedError
 
     def files(self, shard: Shard) -> list[str]:
-        """Paths of the files of the job's input that a shard reads; none if it reads rows of an earlier stage."""
+        """Paths of the input files that a shard reads; empty if it reads rows of an earlier stage."""
         return []
 
     @property
     def finds_bad_rows(self) -> bool:
-        """Whether rows that fail are left out."""
+        """Whether failed rows are omitted."""
         return False
 
     def after_commit(self, shard: Shard) -> None:

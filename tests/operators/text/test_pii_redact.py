@@ -24,6 +24,14 @@ def test_modes_of_redaction(parameters, wanted):
     assert redacted("é a@b.io at 8.8.8.8 or 13812345678", **parameters) == wanted
 
 
+def test_a_match_is_a_whole_token_and_code_is_left_alone():
+    assert (
+        redacted("Mail anna.müller@example.de, client ::ffff:93.184.216.34 connected") == "Mail <EMAIL>, client <IP> connected"
+    )
+    assert redacted("int main(){ a::f(); x = c::e(d); }") == "int main(){ a::f(); x = c::e(d); }"
+    assert redacted("pay DE89 3704 0044 0532 0130 00 or call 8 (495) 123-45-67") == "pay <IBAN> or call <PHONE>"
+
+
 def test_hashes_are_stable_and_keyed():
     one, two = redacted("a@b.io", mode="hash"), redacted("a@b.io", mode="hash", hash_key="secret")
     assert one == redacted("a@b.io", mode="hash") != two

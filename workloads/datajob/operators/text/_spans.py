@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.operators.strings.column import text_from, text_of
-from datajob.operators.text._patterns import PATTERNS, Pattern
+from datajob.operators.text._patterns import IBAN, NUMBER, PATTERNS, Pattern
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from datajob.operators.base import Batch
+
+LETTER_GROUPS = 10
+_IBAN_START = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}\d{2} (?:[A-Z0-9]{4} )?\Z")
 
 Span = tuple[int, int, Pattern, str]
 
@@ -49,7 +53,11 @@ def _find(batch: Batch, column: str, patterns: tuple[Pattern, ...]) -> Spans:
     count = find_regions(text, byte_kinds(), wanted, starts, ends, rows, hints)
     found: list[Span] = []
     found_rows: list[int] = []
+    before = 0
     for start, end, row, hint in zip(*(a[:count].tolist() for a in (starts, ends, rows, hints)), strict=True):
+        if hint & NUMBER and IBAN in patterns:
+            start = _with_iban_start(text.data, max(before, int(text.offsets[row])), start)
+        before = end
         spans = _match(text.data[start:end].tobytes().decode(), start, hint, patterns)
         found += spans
         found_rows += [row] * len(spans)
@@ -59,6 +67,13 @@ def _find(batch: Batch, column: str, patterns: tuple[Pattern, ...]) -> Spans:
     for array in (bounds, begins, stops):
         array.flags.writeable = False
     return Spans(bounds, begins, stops, tuple(s[2] for s in found), tuple(s[3] for s in found))
+
+
+def _with_iban_start(data: NDArray[np.uint8], least: int, start: int) -> int:
+    """Where a region of numbers begins, together with the groups of an IBAN before it that have letters: `GB82 WEST`."""
+    begin = max(least, start - LETTER_GROUPS)
+    found = _IBAN_START.search(data[begin:start].tobytes())
+    return begin + found.start() if found else start
 
 
 def _match(region: str, base: int, hint: int, patterns: tuple[Pattern, ...]) -> list[Span]:

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
     from datajob.operators.text._patterns import Pattern
 
-Kind = Literal["email", "ip", "phone", "card", "nationalId", "url"]
+Kind = Literal["email", "ip", "phone", "iban", "card", "nationalId", "url"]
 
 
 class PiiRedact(Map):
-    """Redact email addresses, public IP addresses, and phone, card and national identity numbers.
+    """Redact email addresses, public IP addresses, phone and card numbers, IBANs and national identity numbers.
 
-    A compiled scan finds candidates; patterns and checks then decide (the Luhn checksum of cards, the check characters of
-    Chinese and Spanish identity numbers, public address ranges). Identity numbers of China, Spain and the United States are
-    supported.
+    A compiled scan finds candidates; patterns and checks then decide (the Luhn checksum of cards, the check digits
+    of IBANs, the check characters of Chinese and Spanish identity numbers, public address ranges). A match is always a whole
+    token. Identity numbers of China, Spain (DNI and NIE) and the United States are supported.
 
     Example:
 
@@ -32,9 +32,9 @@ class PiiRedact(Map):
 
     column: Column = Field(default="text", description="Text column; null stays null.")
     kinds: tuple[Kind, ...] = Field(
-        default=("email", "ip", "phone", "card", "nationalId"),
+        default=("email", "ip", "phone", "iban", "card", "nationalId"),
         min_length=1,
-        max_length=6,
+        max_length=7,
         description="Kinds of personal data to redact.",
     )
     mode: Literal["replace", "mask", "hash"] = Field(
@@ -45,7 +45,7 @@ class PiiRedact(Map):
     )
     replacement: str | None = Field(default=None, description="Replacement for `mode: replace`; by default the kind.")
     hash_key: str = Field(
-        default="", max_length=64, description="Secret key for `mode: hash`, which prevents values from being guessed."
+        default="", max_length=74, description="Secret key for `mode: hash`, which prevents values from being guessed."
     )
     output: NewColumn | None = Field(default=None, description="Column (int32) for the number of redactions.")
 

@@ -60,9 +60,9 @@ class Attempt:
             rejects=rejects,
             python_path=self.options.python_path,
             input_bytes=self.listing.size,
-            side_inputs=self._side_inputs,
+            side_inputs=self.side_inputs,
         )
 
-    def _side_inputs(self, operator: Global) -> list[FragmentInput]:
+    def side_inputs(self, operator: Global) -> list[FragmentInput]:
         """The further sources of an operator, listed."""
         return [list_input([reader], self.listing.target, False).source for reader in operator.side_sources()]

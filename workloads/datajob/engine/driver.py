@@ -13,6 +13,7 @@ from datajob.engine.attempt import Attempt
 from datajob.engine.commit.finalize import result_files, sweep, write_manifest
 from datajob.engine.commit.lock import Lock
 from datajob.engine.commit.run_state import MANIFEST, RunState, open_run
+from datajob.engine.empty_result import columns_unknown, write_empty
 from datajob.engine.events import Finished, Note
 from datajob.engine.executors.base import Executor
 from datajob.engine.executors.choice import ExecutorChoice
@@ -42,7 +43,8 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
                 options.on_event(Note("This run is already complete. Nothing to do."))
                 return Report.model_validate_json(sink.read(f"{BOOKKEEPING}/report.json"))
             listing = _list(job, options, plan, state)
-            raise_errors(check_columns(job.spec, tuple(listing.source.schema.names)))
+            if not columns_unknown(listing.source):
+                raise_errors(check_columns(job.spec, tuple(listing.source.schema.names)))
             state = replace(state, target=listing.target)
             state.save(sink)
             attempt = Attempt(job, plan, options, sink, state, listing)
@@ -86,7 +88,7 @@ def _execute(attempt: Attempt, executor: Executor, began: float) -> Report:
 def _complete(attempt: Attempt, runner: StageRunner, builder: ReportBuilder, records: Records) -> Report:
     """Make the files of the last stage the result, and delete everything else."""
     sink, state = attempt.sink, attempt.state
-    files = result_files(state, records.values())
+    files = result_files(state, records.values()) or write_empty(attempt)
     write_manifest(sink, state, files)
     sweep(sink, attempt.writer, files, runner.keys)
     attempt.rejects.sweep(runner.reject_files)

@@ -36,6 +36,11 @@ class ColumnsReader(Reader):
 
     def _all_columns(self, of_files: pa.Schema, files: Sequence[InputFile]) -> pa.Schema:
         """The result of `schema` for the union of the columns of all files."""
+        import pyarrow as pa
+
+        if not of_files.names and self.columns:  # no file has any record: the job decides about the columns
+            partitions = {key for file in files for key, _ in file.partition}
+            of_files = pa.schema([(name, pa.string()) for name in self.columns if name not in partitions])
         return project(with_file_columns(of_files, self, files), self._projection(), self.paths[0])
 
 

@@ -99,6 +99,9 @@ class FilesWriter:
                 self._write(folder, part)
 
     def _write(self, folder: str, table: pa.Table) -> None:
+        if not table.num_rows and not self._open and not self._finished:  # a result without rows
+            self._open[folder] = self._new_file(folder)
+            self._open[folder].write(table)
         rows = max(1, table.num_rows * min(SLICE_BYTES, self._file_bytes) // max(1, table.nbytes))
         start = 0
         while start < table.num_rows:

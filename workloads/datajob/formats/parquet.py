@@ -258,8 +258,9 @@ class _ParquetEncoder:
     def finish(self) -> None:
         """Write the last row group and the footer."""
         self.flush()
-        if self._writer is not None:
-            self._writer.close()
+        if self._writer is None:  # no rows
+            self._writer = self._new_writer(self._schema.empty_table())
+        self._writer.close()
 
 
 def _repeats(column: pa.ChunkedArray[Any]) -> bool:

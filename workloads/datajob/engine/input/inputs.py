@@ -143,6 +143,8 @@ class PartitionInput:
     def tables(self, shard: Shard, on_bad: OnBad) -> Iterator[pa.Table]:
         """Collect the rows of a partition and combine them."""
         inputs: Sequence[pa.Table] = [self._collect(source, shard.index) for source in range(len(self.exchanges))]
+        if not any(map(len, inputs)) and not all(map(len, self.schemas)):
+            return  # no rows, and columns that nobody knows
         for table in self.operator.combine(inputs, shard.index):
             if table.num_rows:
                 yield table

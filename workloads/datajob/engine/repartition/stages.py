@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from datajob.engine.commit.shard import digest
+from datajob.engine.empty_tables import after_steps
 from datajob.engine.exchange.blocks import read_blocks
 from datajob.engine.input.inputs import FragmentInput, IntermediateInput, PartitionInput
 from datajob.engine.plan.fused import FusedSteps
@@ -14,7 +15,7 @@ from datajob.engine.repartition.outputs import ExchangeOutput, Samples
 from datajob.engine.stage import Context, Records, Stage, StageResult, Upstream, from_fragments, intermediate_folder
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.outputs import IntermediateOutput
-from datajob.operators.base import Batch, Repartition
+from datajob.operators.base import Batch, Operator, Repartition
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,7 @@ def repartition(
     """Exchange the rows of all sources, and return the combined partitions."""
     operator, partitions = step.operator, context.partitions(step.operator)
     samples: pa.Table | None = None
+    origin, before = upstream, fused
     sampled = _needs_samples(operator) and partitions > 1
     if sampled:
         samples, fingerprint, upstream = yield from _sample(context, name, fingerprint, fused, step, upstream)
@@ -48,7 +50,8 @@ def repartition(
         yield context.rows(f"{name}-{number}" if number else name, source.intake, steps, output, shards)
         exchanges.append(tuple(map(output.name, shards)))
         keys += [s.key for s in shards]
-    schemas = tuple(_prepared_schema(context.sink, operator, n, names, sources[n]) for n, names in enumerate(exchanges))
+    origins = [(origin, before.steps), *((source, ()) for source in sources[1:])]
+    schemas = tuple(_prepared_schema(context.sink, operator, n, names, *origins[n]) for n, names in enumerate(exchanges))
     combined = PartitionInput(context.sink, step.name, operator, partitions, tuple(exchanges), schemas)
     weight = max(1, sum(upstream.weights) // partitions)
     return Upstream(Intake(combined), tuple((digest(keys), p) for p in range(partitions)), (weight,) * partitions)
@@ -74,13 +77,24 @@ def _sample(
     return samples, digest(fingerprint, keys), Upstream(Intake(stored), tuple(keys), upstream.weights)
 
 
-def _prepared_schema(sink: str, operator: Repartition, source: int, names: Sequence[str], upstream: Upstream) -> pa.Schema:
-    """Columns of an exchange: those of its first block or, if it has no rows, of the reader of its source."""
+def _prepared_schema(
+    sink: str,
+    operator: Repartition,
+    source: int,
+    names: Sequence[str],
+    upstream: Upstream,
+    steps: Sequence[Step[Operator]],
+) -> pa.Schema:
+    """Columns of an exchange: those of its first block or, if it has no rows, of its source after `steps`; none if unknown."""
     import pyarrow as pa
 
     for name in names:
         for table in read_blocks(sink, name):
             return table.schema
     rows = upstream.intake.source
-    schema = rows.schema if isinstance(rows, FragmentInput) else pa.schema([])
-    return operator.prepare(Batch(schema.empty_table()), source).schema if len(schema) else schema
+    if not isinstance(rows, FragmentInput):
+        return pa.schema([])
+    try:
+        return operator.prepare(Batch(after_steps(rows.schema.empty_table(), steps)), source).schema
+    except Exception:  # noqa: BLE001 - operators need not accept a table without rows, nor columns that are unknown
+        return pa.schema([])

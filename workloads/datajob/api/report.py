@@ -122,7 +122,8 @@ class Report(Parameters):
         default=None,
         ge=0,
         le=255,
-        description="Exit code of a failed run: 2 to 5 if the job or its data must be fixed, 6 if the storage is unavailable.",
+        description="Exit code of a failed run: 2 to 5 if the job or its data must be fixed, 6 if the storage is unavailable, "
+        "7 if the workers died.",
     )
     started: str = Field(description="RFC 3339 time at which the first attempt started.")
     finished: str | None = Field(default=None, description="RFC 3339 time at which the run ended.")

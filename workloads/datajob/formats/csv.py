@@ -32,9 +32,9 @@ THREADS = 16
 class CsvReader(ColumnsReader):
     """Files of delimited values (`.csv`, `.tsv`), plain or compressed.
 
-    Types are inferred from the beginning of each file: a column becomes int64, double or bool only if every value survives
-    it. Leading zeros, plus signs, `nan`, `1e400`, more digits than the type keeps, and `True` are text. A row that does not
-    fit is a failed row with its number and the reason.
+    Types are inferred from the beginning of each file. A column becomes int64, double or bool only if this type represents
+    every value exactly. Leading zeros, plus signs, `nan`, `1e400`, numbers with too many digits, and `True` are text. A row
+    that does not fit is a failed row, reported with its number and the reason.
     """
 
     suffixes = tuple(f"{name}{ending}" for name in (".csv", ".tsv") for ending in READ_ENDINGS)
@@ -42,7 +42,7 @@ class CsvReader(ColumnsReader):
         default=None,
         min_length=1,
         max_length=16,
-        description="What separates values, such as `;` or `||`. The default is a tab for `.tsv` files, otherwise a comma.",
+        description="Separator of values, such as `;` or `||`. The default is a tab for `.tsv` files, otherwise a comma.",
     )
     quote: str = Field(
         default='"',
@@ -76,7 +76,7 @@ class CsvReader(ColumnsReader):
     encoding: str = Field(default="utf-8", min_length=1, description="Encoding of the text, such as `gb18030`.")
     multiline: bool = Field(
         default=True,
-        description="Whether quoted values may contain line breaks. If false, large files are read in parallel pieces.",
+        description="Whether quoted values may contain line breaks. If false, large files are read in parallel.",
     )
 
     @model_validator(mode="after")
@@ -163,7 +163,7 @@ class CsvReader(ColumnsReader):
 
 
 def _names_of_several_types(schemas: Sequence[pa.Schema]) -> set[str]:
-    """Columns that are text unless one type keeps the values of all files: integers and decimals meet in double."""
+    """Columns that are text unless one type represents the values of all files. Integers and decimals become double."""
     import pyarrow as pa
 
     seen: dict[str, set[Any]] = {}
@@ -178,8 +178,8 @@ def _names_of_several_types(schemas: Sequence[pa.Schema]) -> set[str]:
 class CsvWriter(Writer):
     """Write comma-separated values with a header.
 
-    Times become ISO 8601, bytes base64, null an empty value and text is quoted. In a file of one column, null is written as
-    an empty text in quotes, because most readers skip blank lines.
+    Times are written as ISO 8601, bytes as base64 and null as an empty value. Text is quoted. In a file with one column, null
+    is written as an empty text in quotes, because most readers skip blank lines.
     """
 
     extension = tuple(f".csv{ending}" for ending in ENDINGS.values())

@@ -30,7 +30,7 @@ class JsonReader(ColumnsReader):
     types: dict[str, RawKind | TypeName] = Field(
         default={},
         alias="schema",
-        description="Types of columns, such as `score: double`, instead of the types learned from a sample of the files. "
+        description="Types of columns, such as `score: double`, instead of the types inferred from a sample of the files. "
         "`json` accepts any value and preserves its text exactly, including the spelling of numbers and repeated keys; "
         "the JSON writer writes it back as the same value. `text` accepts any value as a string: strings as they are, other "
         "values as JSON text.",

@@ -1,4 +1,4 @@
-"""What operators that drop equal rows share: from signatures with a 128-bit hash to the rows to drop."""
+"""Rejection of equal rows by signatures with 128-bit hashes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hash_signatures(hashes: Hashes, rows: NDArray[Any] | None = None, score: pa.
 
 
 def drop_equal(signatures: pa.Table) -> pa.Table:
-    """Of the rows with one hash keep that with the highest `score` (nulls lowest), else the first; name the others.
+    """All rows but the one to keep of each hash: the one with the highest `score` (nulls lowest), otherwise the first.
 
     A row from before the input (a negative id) goes before all others.
     """

@@ -1,10 +1,10 @@
-"""128-bit hashes of rows by content: what makes two rows equal, where a row is sent, which rows are drawn.
+"""128-bit hashes of rows by content, which decide on equality, partitions and random draws.
 
-The hash depends on the values alone: not on their place, the batch, the machine, the version of a library, or how
-Arrow happens to hold them (string or large_string, int32 or int64, plain or dictionary). Values of one type that
-differ have different hashes but for a chance of 2^-128 per pair, so equal hashes count as equal rows. Bytes are hashed
-by MurmurHash3: fixed for good, as fast as memory for documents, and compiled here because the hashes that DuckDB,
-polars and pandas offer may change with their version. It is no protection against someone who builds collisions.
+The hash depends only on the values, not on their position, the batch, the machine, library versions, or the Arrow
+representation (string or large_string, int32 or int64, plain or dictionary). Different values of a type have equal hashes
+with a probability of 2^-128 per pair, so equal hashes are treated as equal rows. Bytes are hashed by MurmurHash3, compiled
+here, because the hashes of DuckDB, polars and pandas can change with their versions. The hashes do not protect against
+deliberate collisions.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def share(drawn: NDArray[np.uint64]) -> NDArray[np.float64]:
 
 
 def partition_of(hashes: NDArray[np.uint64], partitions: int) -> NDArray[np.int64]:
-    """The partition of each hash: equal ranges of the numbers, in their order."""
+    """The partition of each hash; partitions are equal, ascending ranges."""
     import numpy as np
 
     return (((hashes >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)).astype(np.int64)
@@ -89,7 +89,7 @@ def _hash_column(column: pa.ChunkedArray[Any], name: str) -> Hashes:
 
 
 def _hash(array: Any, name: str) -> Hashes:
-    """The hash of each value; `name` is the column an error names."""
+    """The hash of each value; `name` is the column for errors."""
     import numpy as np
 
     hashes = _hash_values(array, name)
@@ -101,7 +101,7 @@ def _hash(array: Any, name: str) -> Hashes:
 
 
 def _hash_values(array: Any, name: str) -> Hashes:
-    """As `_hash`, with anything for nulls."""
+    """Like `_hash`, with arbitrary hashes for nulls."""
     import pyarrow as pa
 
     kind, t = array.type, pa.types
@@ -156,7 +156,7 @@ def _hash_words(words: NDArray[np.uint64]) -> Hashes:
 
 
 def _hash_numbers(array: Any) -> Hashes:
-    """Integers by value; floats too where they are whole, so that 1 and 1.0 meet in a join."""
+    """Integers by value, and also integral floats, so that 1 and 1.0 match in a join."""
     import numpy as np
     import pyarrow as pa
 
@@ -171,7 +171,7 @@ def _hash_numbers(array: Any) -> Hashes:
 
 
 def _hash_times(array: Any) -> Hashes:
-    """Times in microseconds, whatever their unit; nanoseconds that do not fit count apart."""
+    """Times by their microseconds, regardless of the unit, mixed with the remaining nanoseconds, if any."""
     import numpy as np
     import pyarrow as pa
 
@@ -200,7 +200,7 @@ def _hash_bytes(array: Any) -> Hashes:
 
 
 def _hash_fixed(array: Any) -> Hashes:
-    """Values of the same number of bytes each."""
+    """Values of a fixed number of bytes."""
     import numpy as np
 
     width = array.type.byte_width

@@ -80,7 +80,7 @@ class Generation(InferenceStep):
             found.append(Request(prompt, options, images, seed))
         return found
 
-    def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
+    def output_columns(self, answers: list[Answer]) -> dict[str, pa.Array]:
         """The text of each answer and why it ended."""
         import pyarrow as pa
 

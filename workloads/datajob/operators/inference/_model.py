@@ -138,7 +138,7 @@ class InferenceStep(Model):
         """The request of each row, or the error that prevents it."""
         raise NotImplementedError
 
-    def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
+    def output_columns(self, answers: list[Answer]) -> dict[str, pa.Array]:
         """The columns of the answers, one value per row (an empty answer for failed rows)."""
         raise NotImplementedError
 
@@ -162,7 +162,7 @@ class InferenceStep(Model):
                 failed[row] = str(error)
                 answers.append(Answer())
         reused = sum(isinstance(a, Request) for a in asked) - len(new)
-        return Inferred({**self.answered(answers), **self._measures(answers)}, failed, reused)
+        return Inferred({**self.output_columns(answers), **self._measures(answers)}, failed, reused)
 
     def _measures(self, answers: list[Answer]) -> dict[str, pa.Array]:
         import pyarrow as pa

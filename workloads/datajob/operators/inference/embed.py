@@ -46,7 +46,7 @@ class Embed(InferenceStep):
         options = Options(chat=False)
         return [RequestError("the row has no text") if t is None else Request(self.prefix + t, options) for t in texts]
 
-    def answered(self, answers: list[Answer]) -> dict[str, pa.Array]:
+    def output_columns(self, answers: list[Answer]) -> dict[str, pa.Array]:
         """The embeddings."""
         import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Compile every kernel into the cache, for each level of this machine's kind of processor: run at image build."""
+"""Compile all kernels into the cache, for each processor level of this architecture. Runs when an image is built."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datajob.operators.kernels.jit import PROCESSOR, cache_folder, levels
 
 
 def compile_all() -> int:
-    """Import every kernel module, which compiles what is not in the cache; returns how many modules there are."""
+    """Import every kernel module, which compiles what is not in the cache; returns the number of modules."""
     names = [info.name for info in iter_modules([os.path.dirname(__file__)]) if info.name != "__main__"]
     for name in names:
         import_module(f"{__package__}.{name}")
@@ -21,7 +21,7 @@ def compile_all() -> int:
 
 
 def main() -> None:
-    """Compile in a process of its own for each level, since numba generates code for one per process."""
+    """Compile in a separate process per level, because numba generates code for one level per process."""
     if PROCESSOR in os.environ:
         compile_all()
         return

@@ -1,4 +1,4 @@
-"""The arrays that kernels take, as plain tuples: no numba is needed to make them."""
+"""The arguments of kernels as plain tuples of arrays, without numba."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNIT = 16
-"""Flag of a word that begins what white space separates, or that is or follows a Chinese character or the like."""
+"""Flag of a word that starts after white space, and of a Chinese character or the like and the word after it."""
 
 DIMENSIONS, BUCKETS = 16, 2_000_000
-"""Of the vectors of a `LanguageModel`, and of the table of its n-grams."""
+"""Dimensions of the vectors of a `LanguageModel`, and size of the table of its n-grams."""
 
 KIND = 0xFF
-"""The bits of a character's properties that hold its kind in the automaton of mojibake."""
+"""The bits of a character's properties for its kind in the mojibake automaton."""
 CHANGES = 1 << 8
-"""The character becomes another text, wherever it stands."""
+"""The character is replaced, regardless of its context."""
 MARK = 1 << 9
-"""It moves or composes with a character before it."""
+"""It is reordered or composes with a preceding character."""
 ENTITY = 1 << 10
-"""`&`: may begin an HTML entity."""
+"""`&`: can start an HTML entity."""
 ANGLE = 1 << 11
-"""`<`: from here on the text is HTML, whose entities stay."""
+"""`<`: the following text is HTML, whose entities are kept."""
 ESCAPE = 1 << 12
-"""Begins a terminal escape."""
+"""Starts a terminal escape."""
 
 
 class Text(NamedTuple):
-    """Row i is `data[offsets[i]:offsets[i + 1]]`, valid UTF-8. Rows that are not alive need not be looked at."""
+    """Row i is `data[offsets[i]:offsets[i + 1]]`, valid UTF-8. Rows that are not alive can be skipped."""
 
     data: NDArray[np.uint8]
     offsets: NDArray[np.int64]
@@ -58,7 +58,7 @@ class LanguageModel(NamedTuple):
     """Nodes of the tree below `labels` are the labels; node n above them decides by vector `n - labels` of `output`."""
 
     vectors: NDArray[np.float32]
-    """Of the words, then of the n-grams that were kept."""
+    """Vectors of the words, then of the remaining n-grams."""
     grams: NDArray[np.int32]
     """For each bucket the row of its vector, or -1."""
     slots: NDArray[np.uint64]

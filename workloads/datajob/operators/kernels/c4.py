@@ -1,4 +1,4 @@
-"""The C4 rules (arXiv:1910.10683) in datatrove's order: lines that go, documents that go, and the text that is left."""
+"""The C4 rules (arXiv:1910.10683) in the order of datatrove: removed lines, rejected documents, and the remaining text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datajob.operators.kernels.utf8 import decode
 
 REASONS = ("lorem_ipsum", "curly_bracket", "too_few_sentences")
 LOREM_IPSUM, JAVASCRIPT, CURLY_BRACKET, POLICY = 1, 2, 4, 8
-"""What a phrase in a line does: drop the document, the line, the document, the line; in this order."""
+"""The effect of a phrase: LOREM_IPSUM and CURLY_BRACKET reject the document, JAVASCRIPT and POLICY remove the line."""
 DROP_LINE = -1
 
 DOT, OPEN, CLOSE = ord("."), ord("["), ord("]")
@@ -65,7 +65,7 @@ def _copy_line(data: Any, start: int, stop: int, table: Any, citations: bool, ou
 
 @inline
 def _ends_well(data: Any, start: int, stop: int, marks: Any) -> bool:
-    """The last character is one of `marks` (code points) and no ellipsis."""
+    """Whether the last character is one of `marks` (code points) and not part of an ellipsis."""
     if start == stop:
         return False
     at = stop - 1
@@ -95,7 +95,7 @@ def _words_are_fine(words: Any, first: int, last: int, min_words: int, max_lengt
 
 @inline
 def _strip(out: Any, start: int, stop: int, table: Any) -> int:
-    """Move `out[start:stop]` without the white space around it to `start`; returns its end."""
+    """Strip `out[start:stop]` and move it to `start`; returns its end."""
     while stop > start:
         at = stop - 1
         while at > start and (out[at] & 0xC0) == 0x80:
@@ -118,7 +118,7 @@ def _strip(out: Any, start: int, stop: int, table: Any) -> int:
 
 @inline
 def _next_line(text: Any, words: Any, row: int, line: int) -> Any:
-    """The next line break (its index) that ends a line as `str.splitlines` has it, and where it is in the row."""
+    """The index of the next line break as in `str.splitlines`, and its position in the row."""
     base, last = text.offsets[row], words.break_rows[row + 1]
     while line < last:
         at = np.int64(words.breaks[line])
@@ -143,7 +143,7 @@ def _clean_row(
     out: Any,
     to: int,
 ) -> tuple[int, int]:
-    """Write the row's good lines to `out` from `to`; returns their end and 0, or the rule that drops the row."""
+    """Write the remaining lines of the row to `out` from `to`; returns their end and 0, or the rule that rejects the row."""
     base, size = text.offsets[row], text.offsets[row + 1] - text.offsets[row]
     word, last_word = words.rows[row], words.rows[row + 1]
     line, last_line, line_start = words.break_rows[row], words.break_rows[row + 1], 0
@@ -217,10 +217,10 @@ def c4_quality(
     out: Any,
     ends: Any,
 ) -> None:
-    """Rows that stay get their good lines, the others (and those not alive) keep their text.
+    """Kept rows get their remaining lines; the others, and those that are not alive, keep their text.
 
     `breaks` and `listed`: classes of characters and abbreviations for sentences by UAX #29.
-    `limits`: words a line, longest word, sentences. `switches`: remove citations, lines must end in one of `marks`.
+    `limits`: words per line, length of a word, sentences. `switches`: remove citations, require one of `marks` at line ends.
     Row i of the result is `out[ends[i]:ends[i + 1]]`.
     """
     at = 0

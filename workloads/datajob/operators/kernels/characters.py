@@ -1,4 +1,4 @@
-"""Characters of each class, per row."""
+"""The number of characters of each class per row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The FineWeb quality rules (arXiv:2406.17557), in datatrove's order, on words and line breaks."""
+"""The FineWeb quality rules (arXiv:2406.17557) in the order of datatrove, on words and line breaks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _is_short(data: Any, start: int, stop: int, length: int) -> Any:
 
 @inline
 def count_lines(text: Any, table: Any, words: Any, short: int, row: int, keys: Any) -> tuple[int, int, int, int, int]:
-    """Lines that are not blank, those that end in a mark, the short ones, newlines, characters of repeated lines."""
+    """The numbers of nonblank lines, lines with an end mark, short lines, newlines, and characters in repeated lines."""
     data, base, end = text.data, text.offsets[row], text.offsets[row + 1]
     word, last_word = words.rows[row], words.rows[row + 1]
     line, last_line = words.break_rows[row], words.break_rows[row + 1]

@@ -1,4 +1,4 @@
-"""The Gopher quality rules (arXiv:2112.11446, table A1), in datatrove's order, on words and line breaks."""
+"""The Gopher quality rules (arXiv:2112.11446, table A1) in the order of datatrove, on words and line breaks."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def _ends_in_ellipsis(data: Any, start: int, stop: int, table: Any) -> Any:
 
 @inline
 def count_lines(text: Any, table: Any, words: Any, row: int) -> tuple[int, int, int]:
-    """Lines as `str.splitlines`, those that start with a bullet, those that end in an ellipsis."""
+    """The numbers of lines (as in `str.splitlines`), of lines after a bullet, and of lines that end in an ellipsis."""
     data, base, end = text.data, text.offsets[row], text.offsets[row + 1]
     lines = bullets = ellipses = 0
     start = base
     for i in range(words.break_rows[row], words.break_rows[row + 1]):
         stop = base + words.breaks[i]
         if stop > base and data[stop] == 10 and data[stop - 1] == 13:
-            start = stop + 1  # the \n of \r\n ends no line of its own
+            start = stop + 1  # the \n of \r\n does not end another line
             continue
         lines += 1
         bullets += _starts_with_bullet(data, start, stop, table)
@@ -73,7 +73,7 @@ def count_lines(text: Any, table: Any, words: Any, row: int) -> tuple[int, int, 
 
 @inline
 def distinct_of(words: Any, first: int, last: int, wanted: Any, enough: int, found: Any) -> int:
-    """How many of the wanted words occur; stops counting at `enough`."""
+    """The number of wanted words that occur, at most `enough`."""
     found[:] = False
     distinct = 0
     for word in range(first, last):
@@ -88,7 +88,7 @@ def distinct_of(words: Any, first: int, last: int, wanted: Any, enough: int, fou
 
 @inline
 def count_words(words: Any, row: int) -> tuple[int, int, int]:
-    """Words that are not symbols only, their characters, and the words that have a letter."""
+    """The numbers of words that are not symbols, of their characters, and of words with a letter."""
     meaningful = length = alphabetic = 0
     for word in range(words.rows[row], words.rows[row + 1]):
         if words.flags[word] & MATTER:

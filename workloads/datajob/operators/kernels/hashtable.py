@@ -1,4 +1,4 @@
-"""An open-addressing set of 64-bit hashes in a borrowed array; 0 marks a free slot."""
+"""An open-addressing set of 64-bit hashes in an array of the caller; 0 marks a free slot."""
 
 from __future__ import annotations
 

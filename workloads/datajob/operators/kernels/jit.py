@@ -1,8 +1,8 @@
 """`kernel`: numba with explicit signatures and a cache that survives containers.
 
-numba's own cache is keyed by the very processor that compiled it and is ignored when its folder is not writable, so an
-image built on one machine would compile again on every node. Here code is made for a processor *level* (AVX2 or the
-base line) and a read-only cache is still read; where nothing can be written, what is missing is compiled in memory.
+The cache of numba depends on the exact processor that compiled it and is ignored if its folder is not writable, so an
+image built on one machine would compile again on every node. Here, code is compiled for a processor *level* (AVX2 or the
+baseline), and a read-only cache is used. If nothing can be written, missing kernels are compiled in memory.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from numba.core.caching import CacheImpl, CompileResultCacheImpl, FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# numba's inline types know less than its documentation.
+# the inline types of numba are incomplete
 _njit: Any = numba.njit
 _config: Any = numba.core.config
 _filename_base: Any = CacheImpl.get_filename_base
 
 CACHE_FOLDER = "DATAJOB_KERNEL_CACHE"
-"""Environment variable that names another folder for the compiled kernels."""
+"""Environment variable with another folder for the compiled kernels."""
 
 
 PROCESSOR = "DATAJOB_KERNEL_PROCESSOR"
-"""Environment variable that names the level of processor to compile for, one of `levels()`."""
+"""Environment variable with the processor level to compile for, one of `levels()`."""
 
 
 def levels() -> tuple[str, ...]:
-    """The levels of this machine's kind of processor, best first (LLVM's names)."""
+    """The processor levels of this architecture, best first (names of LLVM)."""
     return ("x86-64-v3", "x86-64") if platform.machine() == "x86_64" else ("generic",)
 
 
 def _choose_processor() -> None:
     if _config.CPU_NAME is not None:
-        return  # the user asked for one by NUMBA_CPU_NAME
+        return  # the user set NUMBA_CPU_NAME
     level = os.environ.get(PROCESSOR, levels()[0])
     if PROCESSOR not in os.environ and level == "x86-64-v3":
         host = llvm.get_host_cpu_features()
@@ -76,8 +76,8 @@ def _stamp(source: str) -> str:
 
 @cache
 def cache_folder() -> str:
-    """Where compiled kernels lie: the folder asked for, the one beside the sources when it can be written or is warm,
-    else one of this user in the temporary folder."""
+    """The folder of compiled kernels: that of the environment variable, otherwise the one next to the sources if it is
+    writable or not empty, otherwise one in the temporary folder."""
     if asked := os.environ.get(CACHE_FOLDER):
         return asked
     own = os.path.join(os.path.dirname(__file__), "__pycache__")
@@ -97,7 +97,7 @@ def _can_write(folder: str) -> bool:
 
 
 class _Locator:
-    """What numba asks of a cache locator, without the demand that the folder be writable."""
+    """A cache locator for numba that does not require a writable folder."""
 
     def __init__(self, line: int, source: str) -> None:
         self._line = line
@@ -117,7 +117,7 @@ class _Locator:
 
 
 class _CacheImpl(CompileResultCacheImpl):
-    """numba's way of writing compiled functions, with the locator above."""
+    """Writes compiled functions like numba, with the locator above."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._lineno = function.__code__.co_firstlineno
@@ -128,7 +128,7 @@ class _CacheImpl(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """numba's function cache, for which a cache that cannot be read or written is an empty one."""
+    """The function cache of numba, which treats a cache that cannot be read or written as empty."""
 
     _impl_class = _CacheImpl
 
@@ -166,10 +166,10 @@ def kernel(*signatures: Any, allocates: bool = False) -> Callable[[F], F]:
 
 
 def inline(function: F) -> F:
-    """For the small functions that kernels call: part of their callers' code, never cached alone."""
+    """For small functions that kernels call: inlined in their callers, never cached separately."""
     return cast(F, _njit(nogil=True, forceinline=True, error_model="numpy", _nrt=False)(function))
 
 
 def helper(function: F) -> F:
-    """For the larger functions that kernels call."""
+    """For larger functions that kernels call."""
     return cast(F, _njit(nogil=True, error_model="numpy", _nrt=False)(function))

@@ -1,4 +1,4 @@
-"""fastText's lid.176: the mean of the vectors of a text's words and n-grams of characters, walked down a tree of labels."""
+"""The fastText model lid.176: the mean vector of the words and character n-grams of a text decides at each node of a tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ END = b"</s>"
 LABEL = b"__label__"
 OFFSET, PRIME = np.uint32(2166136261), np.uint32(16777619)
 SMALL, LOWEST = 1e-5, math.log(1e-5)
-"""What fastText adds to a probability before its logarithm, and the probability below which it looks no further."""
+"""The constant that fastText adds to a probability before its logarithm, and the minimum probability of a branch."""
 
 
 @inline
@@ -33,13 +33,13 @@ def _add(total: Any, vectors: Any, row: int) -> None:
 
 @inline
 def _mix(h: Any, byte: Any) -> Any:
-    """FNV-1a as fastText has it: bytes are signed."""
+    """FNV-1a as in fastText, with signed bytes."""
     return np.uint32((h ^ np.uint32(np.int32(np.int8(byte)))) * PRIME)
 
 
 @helper
 def _add_grams(data: Any, start: int, stop: int, model: Any, total: Any) -> int:
-    """Add the vectors of the n-grams of `<word>`, two to four characters; returns how many there were."""
+    """Add the vectors of the n-grams of `<word>` with two to four characters; returns their number."""
     found = 0
     begin = start - 1
     while begin < stop:
@@ -88,7 +88,7 @@ def _begins(data: Any, start: int, stop: int, wanted: Any) -> Any:
 
 @helper
 def _sum_of(data: Any, start: int, end: int, characters: int, table: Any, model: Any, total: Any) -> Any:
-    """Add up the vectors of a text; returns how many there are and whether the text has a word."""
+    """Add the vectors of a text; returns their number and whether the text has a word."""
     found, at, seen, some = 0, start, 0, False
     while at < end and seen < characters:
         first = at
@@ -120,7 +120,7 @@ def _sum_of(data: Any, start: int, end: int, characters: int, table: Any, model:
 
 @helper
 def _best(model: Any, mean: Any, nodes: Any, scores: Any) -> Any:
-    """The most probable label and the logarithm of its probability, or -1: branches that cannot win are left out."""
+    """The most probable label and the logarithm of its probability, or -1; skips branches that cannot win."""
     labels = model.output.shape[0]
     label, best = np.int64(-1), LOWEST
     nodes[0], scores[0] = 2 * labels - 2, 0.0
@@ -138,7 +138,7 @@ def _best(model: Any, mean: Any, nodes: Any, scores: Any) -> Any:
             product += mean[i] * model.output[node - labels, i]
         right = 1.0 / (1.0 + math.exp(-np.float64(product)))
         on_left, on_right = score + math.log(1.0 - right + SMALL), score + math.log(right + SMALL)
-        if right > 0.5:  # the likelier one is looked at first: it lies on top
+        if right > 0.5:  # the more probable child is visited first
             nodes[depth], scores[depth] = model.left[node], on_left
             nodes[depth + 1], scores[depth + 1] = model.right[node], on_right
         else:

@@ -12,7 +12,7 @@ from datajob.operators.kernels.utf8 import decode, peek
 
 @kernel(void(TEXT, TABLE, write(i64, 2)))
 def line_lengths(text: Any, table: Any, lengths: Any) -> None:
-    """Per row: number of lines as `str.splitlines`, their characters in all, of the longest, of the shortest."""
+    """Per row, the number of lines (as in `str.splitlines`), and the characters of all, the longest and the shortest."""
     data = text.data
     for row in range(text.offsets.size - 1):
         if not text.alive[row]:

@@ -1,4 +1,4 @@
-"""Words and sequences of words that are on a list."""
+"""Words and sequences of words that are in a list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datajob.operators.kernels.utf8 import combine
 
 @kernel(void(WORDS, write(u64), write(u64)))
 def fill_tables(words: Any, firsts: Any, entries: Any) -> None:
-    """Each row of `words` is an entry: put its first word and the whole of it into the hash tables."""
+    """Add the first word and the whole of each row of `words` to the hash tables."""
     for row in range(words.rows.size - 1):
         first, last = words.rows[row], words.rows[row + 1]
         if first < last:
@@ -25,7 +25,7 @@ def fill_tables(words: Any, firsts: Any, entries: Any) -> None:
 
 @kernel(void(WORDS, read(u64), read(u64), i64, write(i64)))
 def count_listed(words: Any, firsts: Any, entries: Any, longest: int, counts: Any) -> None:
-    """The words of each row that belong to the longest entry that begins at them."""
+    """The number of words per row that belong to an entry; the longest entry at each word counts."""
     for row in range(words.rows.size - 1):
         word, last = words.rows[row], words.rows[row + 1]
         while word < last:

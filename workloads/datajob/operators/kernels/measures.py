@@ -1,4 +1,4 @@
-"""The figures that the Gopher, FineWeb and C4 rules and word lengths compare with limits, for every row and every rule."""
+"""The measures that the Gopher, FineWeb and C4 rules and word lengths compare with limits, for every row and rule."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ALL = 1 << 62
 
 @kernel(void(TEXT, TABLE, WORDS, read(u64), write(boolean), write(f64, 2)))
 def quality_measures(text: Any, table: Any, words: Any, stop_words: Any, found: Any, out: Any) -> None:
-    """Columns of `out`: words, their mean length, `#` and ellipses per word, shares of bullet and ellipsis lines and of
-    alphabetic words, different stop words. NaN is the length of no words. `found` is scratch as long as `stop_words`."""
+    """Columns of `out`: words, their mean length (NaN if there are none), `#` and ellipses per word, ratios of bullet and
+    ellipsis lines and of alphabetic words, distinct stop words. `found` is scratch of the length of `stop_words`."""
     for row in range(text.offsets.size - 1):
         if not text.alive[row]:
             continue
@@ -38,14 +38,14 @@ def quality_measures(text: Any, table: Any, words: Any, stop_words: Any, found: 
 
 @kernel(void(WORDS, write(i64, 2)))
 def word_lengths(words: Any, out: Any) -> None:
-    """Columns of `out`: words that are not symbols only, and their characters."""
+    """Columns of `out`: the numbers of words that are not symbols, and of their characters."""
     for row in range(words.rows.size - 1):
         out[row, 0], out[row, 1], _ = count_words(words, row)
 
 
 @kernel(void(TEXT, WORDS, read(i64), read(i64), SCRATCH, write(f64, 2)))
 def repetition_measures(text: Any, words: Any, top_sizes: Any, dup_sizes: Any, scratch: Any, out: Any) -> None:
-    """Columns of `out`: shares of duplicate paragraphs and their characters, of duplicate lines and their characters,
+    """Columns of `out`: ratios of duplicate paragraphs and their characters, of duplicate lines and their characters,
     of the top sequence of each of `top_sizes`, of the duplicate sequences of each of `dup_sizes`."""
     for row in range(text.offsets.size - 1):
         base, end = text.offsets[row], text.offsets[row + 1]
@@ -85,7 +85,7 @@ def line_measures(text: Any, table: Any, words: Any, short: int, keys: Any, out:
 
 @kernel(void(TEXT, TABLE, SENTENCES, read(u64), write(i64)))
 def sentences_of_lines(text: Any, table: Any, breaks: Any, listed: Any, counts: Any) -> None:
-    """Per row: the sentences of its lines (between `\\n`), at least one a line, as C4 counts them; none in no text."""
+    """Per row, the number of sentences of its lines (separated by `\\n`), at least one per line, as in C4; 0 for no text."""
     for row in range(text.offsets.size - 1):
         start, end = text.offsets[row], text.offsets[row + 1]
         if not text.alive[row] or start == end:

@@ -1,4 +1,4 @@
-"""How much of a text its most frequent n-grams are."""
+"""The ratio of the most frequent n-grams of a text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datajob.operators.kernels.utf8 import combine, hash_bytes
 
 @inline
 def _count(keys: Any, counts: Any, capacity: int, key: Any) -> Any:
-    """Count one more of `key`; returns how many there are now."""
+    """Increment the count of `key`; returns the new count."""
     slot, new = find_or_add(keys, capacity, key)
     counts[slot] = 1 if new else counts[slot] + 1
     return np.int64(counts[slot])
@@ -22,10 +22,10 @@ def _count(keys: Any, counts: Any, capacity: int, key: Any) -> Any:
 
 @kernel(void(TEXT, i64, i64, write(u64), write(i32), write(i32), write(f64)))
 def character_repetition(text: Any, size: int, most_points: int, keys: Any, counts: Any, histogram: Any, shares: Any) -> None:
-    """The share of the `sqrt(distinct)` most frequent n-grams of `size` characters, of those that occur twice or more.
+    """The ratio of the `sqrt(distinct)` most frequent n-grams of `size` characters that occur more than once.
 
-    Looks at `most_points` characters of a row. `histogram[c]` counts the n-grams that occur c times; it must be zero
-    and is left zero.
+    Reads `most_points` characters of a row. `histogram[c]` counts the n-grams that occur c times; it must be zero
+    and is zero afterwards.
     """
     data = text.data
     for row in range(text.offsets.size - 1):
@@ -61,7 +61,7 @@ def character_repetition(text: Any, size: int, most_points: int, keys: Any, coun
 
 @kernel(void(WORDS, i64, write(u64), write(i32), write(f64)))
 def word_repetition(words: Any, size: int, keys: Any, counts: Any, shares: Any) -> None:
-    """The share of the n-grams of `size` words that occur twice or more."""
+    """The ratio of the n-grams of `size` words that occur more than once."""
     for row in range(words.rows.size - 1):
         first, last = words.rows[row], words.rows[row + 1]
         capacity = capacity_for(last - first)

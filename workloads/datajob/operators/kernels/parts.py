@@ -1,4 +1,4 @@
-"""Parts of a text that say something: paragraphs and lines with one of some phrases, sentences with an end mark."""
+"""Parts of a text: paragraphs and lines that contain a phrase, sentences with an end mark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datajob.operators.kernels.utf8 import decode
 
 EMPTY, UNMARKED, MARKED = range(3)
 LATE_QUOTES = (ord("’"), ord("»"))
-"""Closing quotation marks, besides those after which a sentence may end."""
+"""Closing quotation marks, in addition to those after which a sentence can end."""
 
 
 @inline

@@ -1,4 +1,4 @@
-"""Which of a few phrases a text contains, by looking only where each one's rarest letter occurs."""
+"""The phrases that a text contains, found by the rarest letter of each phrase."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datajob.operators.kernels.types import i32, read, types
 
 _RARE_FIRST = b"zqxjkvbpygfwmucldrhsnioate "
 KELVIN = b"\xe2\x84\xaa"
-"""`K`, the one character that `str.lower` makes an ASCII letter; its bytes are looked for in place of a `k`."""
+"""The Kelvin sign, the only other character that `str.lower` converts to an ASCII letter; it matches a `k`."""
 
 
 class Phrases(NamedTuple):
@@ -34,7 +34,7 @@ PHRASES = types.NamedTuple((read(types.uint8), *(read(i32) for _ in range(5))), 
 
 
 def compile_phrases(phrases: Sequence[tuple[str, int]]) -> Phrases:
-    """Phrases (ASCII letters match in both cases, other characters as written), each with the bits that it sets."""
+    """Compile phrases, each with the bits that it sets. ASCII letters match regardless of case."""
     encoded = [phrase.lower().encode() for phrase, _ in phrases]
     anchors = [min(range(len(e)), key=lambda i, e=e: _rank(e[i])) for e in encoded]  # type: ignore[misc]
     chains, following = np.full(256, -1, np.int32), np.full(len(encoded), -1, np.int32)

@@ -1,4 +1,4 @@
-"""Texts cut in lines or paragraphs, and put together again without some of them."""
+"""Splits texts into lines or paragraphs, and joins them without some of these."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _skip_spaces(data: Any, at: int, stop: int, table: Any) -> int:
 
 @inline
 def _last_visible(data: Any, start: int, stop: int, table: Any) -> int:
-    """The end of the last character of `data[start:stop]` that is no white space, or `start`."""
+    """The end of the last character of `data[start:stop]` that is not white space, or `start`."""
     end = start
     while start < stop:
         point, size = decode(data, start, stop)
@@ -52,10 +52,10 @@ def _copy(source: Any, start: int, stop: int, target: Any, size: int) -> int:
 
 @kernel(i64(TEXT, TABLE, types.boolean, write(i64), write(i64), write(i64), write(i64)))
 def cut(text: Any, table: Any, paragraphs: bool, rows: Any, starts: Any, firsts: Any, ends: Any) -> int:
-    """The lines (or paragraphs: runs of lines without a blank one) of all rows, in order; how many they are.
+    """The lines, or paragraphs separated by blank lines, of all rows, in order; returns their number.
 
-    Piece i is in row `rows[i]` and begins with the line at `starts[i]`; its text without white space around it is
-    `data[firsts[i]:ends[i]]`. Blank ones are left out.
+    Piece i is in row `rows[i]` and begins with the line at `starts[i]`; its stripped text is
+    `data[firsts[i]:ends[i]]`. Blank pieces are omitted.
     """
     data, count = text.data, 0
     for row in range(text.offsets.size - 1):
@@ -78,10 +78,10 @@ def cut(text: Any, table: Any, paragraphs: bool, rows: Any, starts: Any, firsts:
 
 @kernel(i64(TEXT, read(i64), read(i64), read(i64), read(types.boolean), write(types.uint8), write(i64), write(i64)))
 def without(text: Any, rows: Any, starts: Any, ends: Any, drop: Any, data: Any, offsets: Any, left: Any) -> int:
-    """The texts without the pieces that `drop` marks, from each one's start to the start of the next in its row.
+    """The texts without the pieces in `drop`, each from its start to the start of the next piece of the row.
 
-    What then is white space at the end of a text that lost its last piece goes too. `left[i]` is the number of pieces
-    that row i keeps. Returns the number of bytes.
+    White space at the end of a text that lost its last piece is also removed. `left[i]` is the number of remaining
+    pieces of row i. Returns the number of bytes.
     """
     size = piece = 0
     for row in range(text.offsets.size - 1):

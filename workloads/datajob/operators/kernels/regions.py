@@ -1,4 +1,4 @@
-"""Where addresses and numbers may be: a cheap scan, so that regular expressions look at little of the text."""
+"""Regions that can contain addresses and numbers: a fast scan, so that regular expressions read only little of the text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datajob.operators.kernels.types import TEXT, i64, read, types, void, write
 from datajob.operators.kernels.utf8 import copy_bytes, peek
 
 AT, LINK, NUMBER, DOTTED, COLONS = 1, 2, 4, 8, 16
-"""Why a region may hold something: `@`; `://` or `www.`; many digits; digits and three dots; two colons."""
+"""Hints that a region contains a match: `@`; `://` or `www.`; many digits; digits and three dots; two colons."""
 
 DIGIT, JOINT, BLANK = 1, 2, 4
-"""What a byte may be in a number: a digit, one of `+-.()/` or a space, white space of any kind."""
+"""The role of a byte in a number: a digit, one of `+-.()/` or a space, any white space."""
 MIN_DIGITS = 7
 
 
@@ -31,7 +31,7 @@ def byte_kinds() -> Any:
 
 @inline
 def _hint(data: Any, at: int, end: int) -> int:
-    """What the byte at `at`, none of a number, hints at."""
+    """The hint of the byte at `at`, which is not part of a number."""
     byte = peek(data, at)
     if byte == 64:
         return AT
@@ -44,15 +44,15 @@ def _hint(data: Any, at: int, end: int) -> int:
 
 @kernel(i64(TEXT, read(types.uint8), i64, write(i64), write(i64), write(types.int32), write(types.uint8)))
 def find_regions(text: Any, kinds: Any, wanted: int, starts: Any, ends: Any, rows: Any, hints: Any) -> int:
-    """Stretches of the text, from white space to white space, with the hints found in them; returns how many."""
+    """Regions of the text between white space, with their hints; returns their number."""
     data, found = text.data, 0
     for row in range(text.offsets.size - 1):
         at, end = text.offsets[row], text.offsets[row + 1]
         if not text.alive[row]:
             continue
-        start = at  # of the stretch
+        start = at  # of the region
         hint = digits = dots = colons = 0
-        numeric = False  # the last token may go on as a number after a space
+        numeric = False  # a number in the last token can continue after a space
         while at <= end:
             byte = peek(data, at) if at < end else 10
             kind = peek(kinds, byte)
@@ -81,7 +81,7 @@ def find_regions(text: Any, kinds: Any, wanted: int, starts: Any, ends: Any, row
 
 @kernel(void(TEXT, read(i64), read(i64), read(i64), read(types.uint8), read(i64), write(types.uint8), write(i64)))
 def splice(text: Any, rows: Any, starts: Any, ends: Any, new: Any, offsets: Any, out: Any, out_offsets: Any) -> None:
-    """The text with span i replaced by `new[offsets[i]:offsets[i + 1]]`; spans `rows[r]:rows[r + 1]` are of row r."""
+    """The text with span i replaced by `new[offsets[i]:offsets[i + 1]]`; spans `rows[r]:rows[r + 1]` belong to row r."""
     to = 0
     for row in range(text.offsets.size - 1):
         out_offsets[row] = to

@@ -1,4 +1,4 @@
-"""Unicode repair: which lines nothing can change, and the replacement of single characters in the others."""
+"""Unicode repair: finds the lines that cannot change, and replaces single characters in the others."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RULES = types.NamedTuple(
     (read(u16), read(u16), read(u16), read(u8), read(i64), read(u8), read(u16), read(u8), read(u8, 2)), Rules
 )
 BAD, LOOSE = 1, 2
-"""Found in a line beside the properties of its characters: mojibake, and marks out of order or not composed."""
+"""Findings in a line, in addition to the properties of its characters: mojibake, and marks out of order or not composed."""
 LONGEST_ENTITY = 24
 
 
 @inline
 def _is_entity(data: Any, at: int, end: int) -> bool:
-    """Whether `&#?[0-9A-Za-z]{1,24};` is at the place."""
+    """Whether `&#?[0-9A-Za-z]{1,24};` is at this position."""
     at += 1
     if at < end and data[at] == 35:
         at += 1
@@ -32,10 +32,7 @@ def _is_entity(data: Any, at: int, end: int) -> bool:
 
 @helper
 def _scan(rules: Any, start: int, data: Any, at: int, end: int, most: int) -> Any:
-    """What is found in one line of at most so many characters, its newline included, and where it ends.
-
-    With `most` 0, up to the end.
-    """
+    """What is found in a line of at most `most` characters (0: unlimited) including its newline, and where it ends."""
     found, state, points = 0, start, 0
     starter, mark = 0, 0
     while at < end:
@@ -66,7 +63,7 @@ def _scan(rules: Any, start: int, data: Any, at: int, end: int, most: int) -> An
 
 @helper
 def _replace(rules: Any, data: Any, at: int, end: int, out: Any, to: int) -> int:
-    """Copy with the characters replaced; returns where it ends, -1 when there is no room."""
+    """Copy with the characters replaced; returns the end, or -1 if there is not enough space."""
     while at < end:
         point, size = decode(data, at, end)
         number = int(peek(rules.numbers, point))
@@ -91,10 +88,10 @@ def _replace(rules: Any, data: Any, at: int, end: int, out: Any, to: int) -> int
 def repair_lines(
     rules: Any, start: int, most: int, data: Any, offsets: Any, out: Any, ends: Any, hard: Any, counts: Any
 ) -> None:
-    """Lines that nothing can change, and those where replacing characters is all, go to `out`; the others to `hard`.
+    """Write lines that cannot change or only need characters replaced to `out`, and list the others in `hard`.
 
-    A line of `hard` is its row, its bounds in `data`, its place in `out`, and whether its HTML entities may be decoded.
-    `counts`: the lines of `hard`, and the lines that were replaced.
+    A line in `hard` is its row, its bounds in `data`, its position in `out`, and whether to decode its HTML entities.
+    `counts`: the number of lines in `hard`, and of lines with replaced characters.
     """
     to, lines, replaced = 0, 0, 0
     for row in range(offsets.size - 1):
@@ -126,7 +123,7 @@ def repair_lines(
 
 @kernel(void(read(u8), read(i64), read(i64, 2), read(u8), read(i64), write(u8), write(i64)))
 def splice(data: Any, offsets: Any, hard: Any, fixed: Any, fixed_ends: Any, out: Any, ends: Any) -> None:
-    """The rows with line i of `hard` put in at its place: `fixed[fixed_ends[i]:fixed_ends[i + 1]]`."""
+    """The rows with line i of `hard` inserted at its position: `fixed[fixed_ends[i]:fixed_ends[i + 1]]`."""
     to, line = 0, 0
     for row in range(offsets.size - 1):
         ends[row], at = to, offsets[row]

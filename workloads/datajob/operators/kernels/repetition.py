@@ -1,4 +1,4 @@
-"""The Gopher repetition rules (arXiv:2112.11446, table A1), in datatrove's order, on words and line breaks."""
+"""The Gopher repetition rules (arXiv:2112.11446, table A1) in the order of datatrove, on words and line breaks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_TOP, EMPTY, DUP_PARAGRAPHS, DUP_PARAGRAPH_CHARS, DUP_LINES, DUP_LINE_CHARS
 
 @inline
 def duplicate_parts(text: Any, words: Any, row: int, low: int, high: int, newlines: int, keys: Any) -> tuple[int, int, int]:
-    """Parts between runs of at least so many newlines: how many, how many repeat an earlier one, characters of these."""
+    """The numbers of parts between runs of newlines, of repeated parts, and of their characters."""
     data, base = text.data, text.offsets[row]
     at, stop = words.break_rows[row], words.break_rows[row + 1]
     capacity = capacity_for(stop - at + 1)
@@ -57,7 +57,7 @@ def duplicate_parts(text: Any, words: Any, row: int, low: int, high: int, newlin
 
 @inline
 def trimmed(text: Any, words: Any, row: int) -> tuple[int, int]:
-    """Where the row's first word begins and its last one ends."""
+    """The start of the first word and the end of the last word of the row."""
     base, first, last = text.offsets[row], words.rows[row], words.rows[row + 1]
     if first == last:
         return base, base

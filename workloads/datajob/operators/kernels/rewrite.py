@@ -1,4 +1,4 @@
-"""Rewriting of text: white space, single characters, pieces."""
+"""Rewrites text: white space, single characters, pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datajob.operators.kernels.utf8 import copy_bytes, decode, peek
 
 @kernel(void(TEXT, TABLE, i64, write(types.uint8), write(i64)))
 def normalize_whitespace(text: Any, table: Any, newlines: int, out: Any, ends: Any) -> None:
-    """Runs of white space become one space, or up to `newlines` newlines where they hold so many line breaks."""
+    """Replace runs of white space by a space, or by as many newlines as they contain line breaks, at most `newlines`."""
     data, to = text.data, 0
     for row in range(text.offsets.size - 1):
         ends[row] = start = to
@@ -39,7 +39,7 @@ def normalize_whitespace(text: Any, table: Any, newlines: int, out: Any, ends: A
 
 @kernel(void(TEXT, read(types.uint16), read(types.uint8), read(i64), write(types.uint8), write(i64)))
 def translate(text: Any, numbers: Any, new: Any, offsets: Any, out: Any, ends: Any) -> None:
-    """Each character c with `numbers[c] = n > 0` becomes `new[offsets[n - 1]:offsets[n]]`."""
+    """Replace each character c with `numbers[c] = n > 0` by `new[offsets[n - 1]:offsets[n]]`."""
     data, to = text.data, 0
     for row in range(text.offsets.size - 1):
         ends[row] = to
@@ -61,7 +61,7 @@ def translate(text: Any, numbers: Any, new: Any, offsets: Any, out: Any, ends: A
 
 @kernel(void(read(types.uint8), read(i64), read(i64), write(types.uint8), write(i64)))
 def gather(data: Any, starts: Any, stops: Any, out: Any, ends: Any) -> None:
-    """The pieces `data[starts[i]:stops[i]]` one after the other."""
+    """Concatenate the pieces `data[starts[i]:stops[i]]`."""
     to = 0
     for i in range(starts.size):
         ends[i] = to

@@ -1,8 +1,8 @@
 """Counts sentences: by UAX #29, or as datatrove does: each ends after a terminal mark, but not after an initial such as `J.`.
 
 The latter are the same pieces as the regular expression of datatrove's WhitespaceTokenizer,
-`(?:(?:\\p{Lu}\\.)|.)+?[marks\\n]+["'”]?`, whose search without backtracking is this: go on to the first mark that
-belongs to no initial; when there is none, the sentence ends with the last initial.
+`(?:(?:\\p{Lu}\\.)|.)+?[marks\\n]+["'”]?`, found without backtracking: a sentence ends at the first mark that
+is not part of an initial, or at the last initial if there is none.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ NEWLINE, DOT, QUOTES = 10, ord("."), (ord('"'), ord("'"), ord("”"))
 
 @inline
 def sentence_end(data: Any, start: int, stop: int, table: Any) -> int:
-    """The end of the sentence that begins at `start`, or -1 when no sentence ends before `stop`."""
+    """The end of the sentence that starts at `start`, or -1 if none ends before `stop`."""
     at, initial, any_before = start, -1, False
     while at < stop:
         point, size = decode(data, at, stop)
         if any_before and (table[point] & TERMINAL or point == NEWLINE):
             break
         if point == NEWLINE:
-            at += size  # a newline before the sentence begins
+            at += size  # a newline before the start of the sentence
             continue
         if table[point] & UPPER and at + size < stop and data[at + size] == DOT:
             initial = at + size
@@ -47,7 +47,7 @@ def sentence_end(data: Any, start: int, stop: int, table: Any) -> int:
 
 @inline
 def count_sentences(data: Any, start: int, stop: int, table: Any, breaks: Any, listed: Any, enough: int) -> int:
-    """Sentences in `data[start:stop]`, at least 1; stops counting at `enough`. Those of datatrove if `breaks` is empty."""
+    """The number of sentences in `data[start:stop]`, from 1 to `enough`; those of datatrove if `breaks` is empty."""
     if breaks.size:
         return count_unicode_sentences(data, start, stop, breaks, listed, enough)
     count = 0

@@ -1,7 +1,7 @@
-"""N-grams of words or characters as 32-bit hashes: what near-duplicate detection compares.
+"""N-grams of words or characters as 32-bit hashes, which near-duplicate detection compares.
 
-A folding table says for every code point what it is compared as; words are hashed from folded characters as they are
-read, and n-grams from words by a rolling polynomial. A text of fewer than n words is one n-gram as it is.
+A folding table maps each code point to the one that it is compared as. Words are hashed from folded characters while they
+are read, and n-grams from words by a rolling polynomial. A text of fewer than n words is a single n-gram.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ u32 = types.uint32
 
 @inline
 def word_hashes(data: Any, start: int, end: int, folding: Any, by_character: bool, words: Any) -> int:
-    """Hashes of the words (or folded characters) of `data[start:end]` into `words`; how many they are."""
+    """Write the hashes of the words (or folded characters) of `data[start:end]` to `words`; returns their number."""
     count, at, last = 0, start, SEPARATOR
     h = MIX
     inside = False
@@ -61,7 +61,7 @@ def word_hashes(data: Any, start: int, end: int, folding: Any, by_character: boo
 
 @inline
 def shingle_hashes(words: Any, count: int, size: int, shingles: Any) -> int:
-    """Hashes of the runs of `size` of the first `count` words into `shingles`; how many they are."""
+    """Write the hashes of the n-grams of `size` of the first `count` words to `shingles`; returns their number."""
     if count == 0:
         return 0
     size = min(size, count)
@@ -78,7 +78,7 @@ def shingle_hashes(words: Any, count: int, size: int, shingles: Any) -> int:
 
 @inline
 def longest(offsets: Any) -> int:
-    """Bytes of the longest row."""
+    """The length of the longest row in bytes."""
     most = np.int64(0)
     for row in range(offsets.size - 1):
         most = max(most, offsets[row + 1] - offsets[row])
@@ -87,7 +87,7 @@ def longest(offsets: Any) -> int:
 
 @inline
 def sort_numbers(numbers: Any, count: int, spare: Any, starts: Any) -> None:
-    """Sort the first `count` 32-bit numbers: four passes by a byte each, by way of `spare`; `starts` has 257 places."""
+    """Sort the first `count` 32-bit numbers in four passes by one byte each; `spare` and `starts` (257 values) are scratch."""
     for shift in (0, 16):
         _sort_by_byte(numbers, spare, count, shift, starts)
         _sort_by_byte(spare, numbers, count, shift + 8, starts)
@@ -109,9 +109,9 @@ def _sort_by_byte(source: Any, target: Any, count: int, shift: int, starts: Any)
 
 @kernel(i64(TEXT, FOLDING, i64, types.boolean, write(i64), write(u32)), allocates=True)
 def shingle_sets(text: Any, folding: Any, size: int, by_character: bool, bounds: Any, sets: Any) -> int:
-    """The distinct n-grams of row i, ascending, into `sets[bounds[i]:bounds[i + 1]]`; returns `bounds[-1]`.
+    """Write the distinct n-grams of row i, ascending, to `sets[bounds[i]:bounds[i + 1]]`; returns `bounds[-1]`.
 
-    `sets` must be as long as the text has bytes.
+    `sets` must have one value per byte of text.
     """
     most = longest(text.offsets) + 1
     words, found, spare = np.empty(most, np.uint64), np.empty(most, np.uint32), np.empty(most, np.uint32)
@@ -132,7 +132,7 @@ def shingle_sets(text: Any, folding: Any, size: int, by_character: bool, bounds:
 
 @inline
 def is_similar(sets: Any, a: int, a_end: int, b: int, b_end: int, threshold: float) -> bool:
-    """Whether the Jaccard similarity of two ascending sets is at least `threshold`, looking no further than needed."""
+    """Whether the Jaccard similarity of two ascending sets is at least `threshold`; stops as soon as this is decided."""
     total = (a_end - a) + (b_end - b)
     needed = np.int64(np.ceil(threshold / (1.0 + threshold) * total - 1e-9))
     spare = total - 2 * needed

@@ -1,4 +1,4 @@
-"""SimHash: one 64-bit number per text whose bits differ in few places between similar texts (Charikar 2002)."""
+"""SimHash: a 64-bit number per text that differs in few bits between similar texts (Charikar 2002)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HALF = 32
 
 @inline
 def _majority(shingles: Any, count: int, low: Any, high: Any) -> Any:
-    """The bits that most of the n-grams have in hashes of theirs; `low` and `high` count for 32 bits each."""
+    """The bits that are set in the hashes of most n-grams; `low` and `high` count 32 bits each."""
     for bit in range(_HALF):
         low[bit] = high[bit] = 0
     for i in range(count):
@@ -51,7 +51,7 @@ def simhashes(text: Any, folding: Any, size: int, by_character: bool, hashes: An
 
 @inline
 def _distance(left: Any, right: Any) -> int:
-    """Bits that differ."""
+    """The number of bits that differ."""
     x = left ^ right
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -61,9 +61,9 @@ def _distance(left: Any, right: Any) -> int:
 
 @kernel(void(read(u64), read(i64), i64, write(i64)))
 def first_near(hashes: Any, groups: Any, distance: int, repeats: Any) -> None:
-    """For each hash the first earlier one of its group with at most `distance` other bits, or -1.
+    """For each hash, the first earlier one of its group that differs in at most `distance` bits, or -1.
 
-    Group g has the hashes `groups[g]:groups[g + 1]`.
+    Group g consists of the hashes `groups[g]:groups[g + 1]`.
     """
     for g in range(groups.size - 1):
         for i in range(groups[g], groups[g + 1]):

@@ -1,4 +1,4 @@
-"""Texts without the characters of a class: left out, or each run of them one blank."""
+"""Removes the characters of a class from texts, or replaces each run of them by a space."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLANK = ord(" ")
 def squeeze(data: Any, offsets: Any, table: Any, blank: bool, out: Any, out_offsets: Any) -> None:
     """Copy each row to `out` (as long as `data`) without the characters that `table` marks.
 
-    With `blank`, a run of them between others becomes one blank. `out_offsets` (n + 1) gets where the rows begin.
+    With `blank`, a run of them between others becomes a space. `out_offsets` (n + 1) are the starts of the rows.
     """
     place = 0
     out_offsets[0] = 0

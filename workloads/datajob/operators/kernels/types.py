@@ -1,4 +1,4 @@
-"""The types that kernels take, for their signatures: arrays are contiguous, inputs are read-only."""
+"""Types for the signatures of kernels: arrays are contiguous, inputs are read-only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Classes of characters as a table by code point, made from Python's own Unicode data.
+"""Character classes as a table by code point, from the Unicode data of Python.
 
-Python's data (not a copy of it) so that a rule decides as `str.isspace`, `str.isalpha` and `str.splitlines` do.
+This makes rules agree with `str.isspace`, `str.isalpha` and `str.splitlines`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPACE = 1
-"""`str.isspace`: what `str.split` splits at."""
+"""`str.isspace`: the characters that `str.split` splits at."""
 BREAK = 2
-"""What `str.splitlines` splits at."""
+"""The characters that `str.splitlines` splits at."""
 ALPHA = 4
 """`str.isalpha`."""
 MATTER = 8
@@ -25,7 +25,7 @@ MATTER = 8
 TERMINAL = 16
 """Ends a sentence."""
 UPPER = 32
-"""Category Lu: with a following `.` an initial, not the end of a sentence."""
+"""Category Lu: followed by `.`, an initial instead of the end of a sentence."""
 DIGIT = 64
 """Category Nd."""
 ALNUM = 128
@@ -34,7 +34,7 @@ BRACKET = 1 << 12
 """Categories Ps and Pe: opening and closing brackets of any kind."""
 
 WORD_SHIFT = 8
-"""The four bits from here on hold the word class, one of those below (after UAX #29, table 3)."""
+"""The four bits from here on are the word class, one of those below (after UAX #29, table 3)."""
 WORD_CLASS = 15
 (OTHER, LETTER, NUMBER, KATAKANA, CONNECTOR, EXTENDER, JOINER, MID_LETTER, MID_NUMBER, MID_BOTH) = range(10)
 (IDEOGRAPH, REGIONAL, PICTURE, SYLLABLE, LEADING_VOWEL, STACKER) = range(10, 16)
@@ -50,28 +50,28 @@ _KATAKANA = ((0x3031, 0x3036), (0x309B, 0x309D), (0x30A1, 0x30FB), (0x30FC, 0x31
 _PICTURES = ((0x2190, 0x2400), (0x25A0, 0x27C0), (0x2900, 0x2980), (0x2B00, 0x2BFF), (0x1F000, 0x1F1E6), (0x1F200, 0x1FB00))
 _NO_SPACES = ((0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800), (0x1950, 0x19E0), (0x1A20, 0x1AB0), (0xA9E0, 0xAA00))
 _MORE_NO_SPACES = ((0xAA60, 0xAAE0),)
-"""Thai, Lao, Burmese, Khmer, Tai scripts: written without spaces; their words here are written syllables."""
+"""Thai, Lao, Burmese, Khmer and Tai scripts, which are written without spaces; each syllable is a word here."""
 _LEADING_VOWELS = (*range(0x0E40, 0x0E45), *range(0x0EC0, 0x0EC5))
 _FOLLOWING_VOWELS = (0x0E30, 0x0E32, 0x0E33, 0x0E45, 0x0E46, 0x0EB0, 0x0EB2, 0x0EB3, 0x0EC6)
 _STACKERS = (0x1039, 0x17D2, 0x1A60)
-"""Signs after which the next consonant belongs to the same syllable."""
+"""Signs that join the next consonant to the syllable."""
 
 _RANGES = ((0, 0x32400), (0xE0000, 0xE01F0))
-"""Everything assigned; the rest is unassigned or for private use and belongs to no class."""
+"""All assigned code points; the others are unassigned or for private use and have no class."""
 
 BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 PUNCTUATION = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»" + "".join(
     map(chr, (*range(9), *range(11, 13), *range(13, 32), *range(127, 160)))
 )
-"""The symbols of datatrove's Gopher rules (datatrove/utils/text.py, 0.10)."""
+"""The symbols of the Gopher rules of datatrove (datatrove/utils/text.py, 0.10)."""
 
 TERMINALS = (
     "᪩？⁈𑩂．꩞𑅃﹗𑂾\u1b7d፧𑅂꡶꘎⁉࠾᪨𑊩𑱂᱿𖩮᥅\U00011f43\U00011f44﹒𑈹𑈸።܂؞꛳\U00010f88𑗍𐩖𑙂\u061d꩟᠉\u1b7e𑗗᰼𑻸؟𑪜꧉𑗉𐽙𖫵𖬷܀꓿᜵𑗏𑁇𑗓𑥄៖𑥆𑗑"
     "𑗒꯫۔𐩗\U00010f86꡷\u2e54｡៕߹⸮.𑇅࠹𛲟꫰꤯𐽗᭞𑜼፨𑃁꣏𑇟𖬸𑪛𑜾࠷𝪈?𑃀𑗃！։꣎॥𑗖᭛᠃!၊𖺘⁇𑗌𑑋𖭄᭟𑅁𑙁⸼꩝𑗋。꧈꫱𑜽𐽖𑂿᙮។꛷\U00010f89៚᥄𑗕𑗎᪪᭚࠽𑇞𑗊"
     "𐽘\u2e53𑗔𖩯𑇍𑻷𐽕𑩃।𑗂𑇆𑁈။᱾𑱁꘏܁᜶‼𑈻‽᪫﹖𑑌𑈼\U00010f87𑗐៙᰻"
 )
-"""Ends of sentences in all scripts (datatrove's TERMINAL_PUNCTUATION, 0.10)."""
+"""End marks of all scripts (TERMINAL_PUNCTUATION of datatrove, 0.10)."""
 
 
 @cache
@@ -142,7 +142,7 @@ def _word_classes(first: int, kinds: NDArray[np.str_]) -> NDArray[np.uint16]:
 
 @cache
 def classes_with_terminals(terminals: tuple[str, ...]) -> NDArray[np.uint16]:
-    """The same table with other ends of sentences."""
+    """The same table with other end marks."""
     import numpy as np
 
     table = classes() & np.uint16(~TERMINAL & 0xFFFF)

@@ -1,4 +1,4 @@
-"""Bytes: unaligned loads, decoding of UTF-8 that never leaves the row, hashing."""
+"""Operations on bytes: unaligned loads, UTF-8 decoding within a row, hashing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 @intrinsic
 def peek(_context: Any, array: Any, index: Any) -> Any:
-    """`array[index]` for an index that is known not to be negative."""
+    """`array[index]` for a non-negative index."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_address(context, builder, signature, arguments))
@@ -38,7 +38,7 @@ def peek(_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def load64(_context: Any, array: Any, index: Any) -> Any:
-    """The 8 bytes of a uint8 array at `index` as one number; the caller keeps `index + 8` within the array."""
+    """The 8 bytes of a uint8 array at `index` as a number; the caller ensures that `index + 8` is within the array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = builder.bitcast(_address(context, builder, signature, arguments), ir.IntType(64).as_pointer())
@@ -49,7 +49,7 @@ def load64(_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def trailing_zeros(_context: Any, value: Any) -> Any:
-    """Zero bits of a 64-bit number below its lowest one; 64 for 0."""
+    """The number of trailing zero bits of a 64-bit number; 64 for 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
@@ -59,7 +59,7 @@ def trailing_zeros(_context: Any, value: Any) -> Any:
 
 @intrinsic
 def store64(_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write 8 bytes of a uint8 array at `index`; the caller keeps `index + 8` within the array."""
+    """Write 8 bytes of a uint8 array at `index`; the caller ensures that `index + 8` is within the array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = builder.bitcast(_address(context, builder, signature, arguments), ir.IntType(64).as_pointer())
@@ -71,7 +71,7 @@ def store64(_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 @inline
 def copy_bytes(data: Any, start: int, size: int, out: Any, at: int) -> None:
-    """Copy `size` bytes, up to 7 more where there is room; for short pieces."""
+    """Copy `size` bytes, and up to 7 more if there is space; for short pieces."""
     copied = 0
     while copied < size and start + copied + 8 <= data.size and at + copied + 8 <= out.size:
         store64(out, at + copied, load64(data, start + copied))
@@ -92,9 +92,9 @@ _FROM_0, _AFTER_9 = np.uint64(0x80 - ord("0")) * _ONES, np.uint64(0x80 - ord("9"
 
 @inline
 def ascii_run(data: Any, at: int, end: int, digits: bool) -> Any:
-    """How many ASCII letters (and digits) follow each other from `at`, and whether a letter is among them.
+    """The number of consecutive ASCII letters (and digits) from `at`, and whether one is a letter.
 
-    Eight bytes at a time, and so none of the last seven bytes before `end`: those are left to the caller.
+    Reads eight bytes at a time; the caller handles the last seven bytes before `end`.
     """
     begun, letters = at, np.uint64(0)
     while at + 8 <= end:
@@ -110,7 +110,7 @@ def ascii_run(data: Any, at: int, end: int, digits: bool) -> Any:
             letters |= found
             at += 8
             continue
-        bits = trailing_zeros(stop)  # those of the first byte that ends the run, and its own seven lower ones
+        bits = trailing_zeros(stop)  # the bits of the first byte that ends the run, and its seven lower bits
         letters |= found & ((np.uint64(1) << bits) - np.uint64(1))
         at += np.int64(bits >> np.uint64(3))
         break
@@ -119,7 +119,7 @@ def ascii_run(data: Any, at: int, end: int, digits: bool) -> Any:
 
 @inline
 def decode(data: Any, at: int, end: int) -> Any:
-    """The code point at `at` and its length in bytes; a broken sequence is U+FFFD of one byte."""
+    """The code point at `at` and its length in bytes; an invalid sequence is U+FFFD of one byte."""
     lead = np.int64(peek(data, at))
     if lead < 0x80:
         return lead, 1
@@ -171,7 +171,7 @@ def combine(left: Any, right: Any) -> Any:
 
 @inline
 def count_points(data: Any, start: int, size: int) -> int:
-    """Code points in `size` bytes: those that are not continuation bytes."""
+    """The number of code points in `size` bytes: all but continuation bytes."""
     n = 0
     for i in range(start, start + size):
         n += (data[i] & 0xC0) != 0x80

@@ -1,4 +1,4 @@
-"""Runs of words by rolling hash, and the few of them that stand for all (winnowing: Schleimer, Wilkerson, Aiken 2003)."""
+"""Rolling hashes of runs of words, and a selection of them by winnowing (Schleimer, Wilkerson, Aiken 2003)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from datajob.operators.kernels.utf8 import MIX, SHIFT
 
 @kernel(i64(read(u64), read(i64), i64, write(i64), write(u64)))
 def window_hashes(words: Any, rows: Any, size: int, bounds: Any, hashes: Any) -> Any:
-    """Hashes of all runs of `size` of the words `rows[i]:rows[i + 1]` of each row i, in their order.
+    """The hashes of all runs of `size` words of each row, in order; row i has the words `rows[i]:rows[i + 1]`.
 
-    Those of row i are `hashes[bounds[i]:bounds[i + 1]]`; returns how many there are.
+    The hashes of row i are `hashes[bounds[i]:bounds[i + 1]]`; returns their number.
     """
     leading = np.uint64(1)
     for _ in range(size - 1):
@@ -38,9 +38,9 @@ def window_hashes(words: Any, rows: Any, size: int, bounds: Any, hashes: Any) ->
 
 @kernel(i64(read(u64), read(i64), i64, write(i64), write(u64)))
 def winnow(hashes: Any, bounds: Any, span: int, rows: Any, chosen: Any) -> Any:
-    """The smallest hash of every `span` consecutive ones of each row, and its row; returns how many were chosen.
+    """Select the smallest of every `span` consecutive hashes of each row, with its row; returns their number.
 
-    Two rows with the same `span` hashes in sequence have a chosen one in common.
+    Two rows with the same `span` consecutive hashes have a common selected hash.
     """
     filled = np.int64(0)
     for row in range(bounds.size - 1):
@@ -64,7 +64,7 @@ def winnow(hashes: Any, bounds: Any, span: int, rows: Any, chosen: Any) -> Any:
 
 @kernel(i64(read(types.uint8), read(i64), read(i64), read(i64), read(i64), write(types.uint8), write(i64)))
 def cut_out(data: Any, offsets: Any, rows: Any, starts: Any, ends: Any, target: Any, bounds: Any) -> Any:
-    """The texts without the bytes `starts[i]:ends[i]` (of `data`) of row `rows[i]`; ascending, apart. Returns the size."""
+    """The texts without the ascending, disjoint ranges `starts[i]:ends[i]` of row `rows[i]`; returns the size."""
     size = piece = 0
     for row in range(offsets.size - 1):
         bounds[row] = size

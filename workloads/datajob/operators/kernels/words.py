@@ -1,7 +1,7 @@
-"""The one pass over a text column that the word rules share: words, line breaks, counted symbols.
+"""The pass over a text column that all word rules share: words, line breaks, symbol counts.
 
-How many words and breaks there are is not known before: the arrays that get them are as long as the text could need
-(memory that is never touched costs nothing) and the caller cuts them.
+The numbers of words and breaks are unknown before: the output arrays have the maximum length (untouched memory costs
+nothing), and the caller truncates them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HASH_MARK, DOT, ELLIPSIS = ord("#"), ord("."), 0x2026
 
 @inline
 def _character(data: Any, at: int, end: int) -> Any:
-    """The code point at `at` and its size; a space of no size at the end."""
+    """The code point at `at` and its size; a space of size 0 at the end."""
     if at >= end:
         return 32, 0
     point = np.int64(peek(data, at))
@@ -62,7 +62,7 @@ def _add_word(words: Any, data: Any, word: int, base: int, at: int, stop: int, l
 
 @kernel(types.UniTuple(i64, 2)(TEXT, TABLE, NEW_WORDS))
 def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
-    """Words as `str.split`, line breaks as `str.splitlines`. Returns the numbers of words and of breaks."""
+    """Words as in `str.split`, line breaks as in `str.splitlines`. Returns the numbers of words and of breaks."""
     data = text.data
     word = line = 0
     for row in range(text.offsets.size - 1):
@@ -117,14 +117,14 @@ def split_whitespace(text: Any, table: Any, words: Any) -> tuple[int, int]:
 
 @kernel(void(read(types.uint8), read(i64), write(u64)))
 def hash_rows(data: Any, offsets: Any, hashes: Any) -> None:
-    """The hash of each row as if it were one word."""
+    """The hash of each row as a single word."""
     for row in range(offsets.size - 1):
         hashes[row] = hash_bytes(data, offsets[row], offsets[row + 1] - offsets[row])
 
 
 @inline
 def _is_next(data: Any, at: int, end: int, table: Any, wanted: int) -> Any:
-    """The next character that is no extender is of class `wanted`."""
+    """Whether the next character that is not an extender is of class `wanted`."""
     while at < end:
         point, size = decode(data, at, end)
         kind = table[point] >> WORD_SHIFT & WORD_CLASS
@@ -136,7 +136,7 @@ def _is_next(data: Any, at: int, end: int, table: Any, wanted: int) -> Any:
 
 @inline
 def _belongs(before: int, kind: int) -> Any:
-    """Whether a character of class `kind` goes on a word whose last one is of class `before` (WB5, WB8-10, WB13)."""
+    """Whether a character of class `kind` continues a word that ends in class `before` (WB5, WB8-10, WB13)."""
     if kind in (LETTER, NUMBER):
         return before in (LETTER, NUMBER, CONNECTOR)
     if kind == KATAKANA:
@@ -146,9 +146,9 @@ def _belongs(before: int, kind: int) -> Any:
 
 @inline
 def _goes_on(data: Any, at: int, end: int, table: Any, before: int, last: int, kind: int) -> Any:
-    """Whether the character of class `kind` that ends at `at` belongs to a word that is no run of marks.
+    """Whether the character of class `kind` that ends at `at` belongs to a word that is not a run of marks.
 
-    `before` is the class of the word's last character but for extenders, `last` that of the very last.
+    `before` is the class of the last character of the word that is not an extender, `last` that of its last character.
     """
     if before in (LETTER, NUMBER, KATAKANA, CONNECTOR):
         if _belongs(before, kind):
@@ -165,7 +165,7 @@ def _goes_on(data: Any, at: int, end: int, table: Any, before: int, last: int, k
 
 @kernel(types.UniTuple(i64, 2)(TEXT, TABLE, NEW_WORDS))
 def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
-    """Words by Unicode's word boundaries, runs of one mark together; breaks and counts as `split_whitespace`."""
+    """Words by Unicode word boundaries, with runs of one mark as a word; breaks and counts as in `split_whitespace`."""
     data = text.data
     word = line = 0
     for row in range(text.offsets.size - 1):

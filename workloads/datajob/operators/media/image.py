@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def decode(value: Any, max_pixels: int = MAX_PIXELS, folder: str | None = None) -> Image:
     """The image of a row as upright RGB; relative paths are below `folder`. Raises ImageError."""
-    return media.decode(_loaded(value, folder), max_pixels)
+    return media.decode(_load(value, folder), max_pixels)
 
 
 def size_of(value: Any, max_pixels: int = MAX_PIXELS, folder: str | None = None) -> tuple[int, int]:
     """Height and width of what `decode` returns; of an encoded image only the header is decoded. Raises ImageError."""
-    return media.size_of(_loaded(value, folder), max_pixels)
+    return media.size_of(_load(value, folder), max_pixels)
 
 
-def _loaded(value: Any, folder: str | None) -> Any:
+def _load(value: Any, folder: str | None) -> Any:
     """Encoded bytes, or pixels as they are."""
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""A column as text: its UTF-8 bytes and offsets, whatever Arrow type holds them.
+"""A column as text: its UTF-8 bytes and offsets, regardless of its Arrow type.
 
 What is text: string, large_string, string_view, the binary types (decoded as UTF-8), dictionaries of these, and a
 column of nulls only. A null is an empty text. Bytes that are not UTF-8 fail their row.
@@ -48,7 +48,7 @@ def text_of(batch: Batch, column: str, invalid: Invalid = "fail") -> Text:
 
 
 def frozen(values: Sequence[float] | NDArray[Any], kind: str) -> NDArray[Any]:
-    """Parameters as the read-only array that kernels take; `kind` is a numpy type string."""
+    """Parameters as a read-only array for kernels; `kind` is a numpy type string."""
     import numpy as np
 
     array = np.array(values, dtype=kind)
@@ -57,14 +57,14 @@ def frozen(values: Sequence[float] | NDArray[Any], kind: str) -> NDArray[Any]:
 
 
 def longest(offsets: NDArray[np.int64]) -> int:
-    """The largest distance between neighbours; 0 when there are none."""
+    """The largest difference of consecutive offsets; 0 if there are none."""
     import numpy as np
 
     return int(np.diff(offsets).max(initial=0))
 
 
 def alive_of(batch: Batch) -> NDArray[np.bool_]:
-    """The rows that matter; all when the batch does not say."""
+    """The rows that earlier filters kept."""
     import numpy as np
 
     alive = np.ones(len(batch), dtype=np.bool_) if batch.alive is None else batch.alive.copy()
@@ -93,7 +93,7 @@ def buffers_of(array: TextArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: TextArray) -> Any:
-    """An Arrow array of the bytes, null where `like` is null; large_string only where `like` is or the bytes need it."""
+    """An Arrow array of the bytes, null where `like` is null; large_string only if `like` is or the size requires it."""
     import pyarrow as pa
 
     array: Any = pa.LargeStringArray.from_buffers(len(offsets) - 1, _buffer(offsets), _buffer(data))
@@ -107,7 +107,7 @@ def text_from(data: NDArray[np.uint8], offsets: NDArray[np.int64], like: TextArr
 
 
 def pieces(text: Text, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
-    """The pieces `text.data[starts[i]:stops[i]]` as a string array (large_string where they need it)."""
+    """The pieces `text.data[starts[i]:stops[i]]` as a string array (large_string if the size requires it)."""
     import numpy as np
     import pyarrow as pa
 
@@ -120,13 +120,13 @@ def pieces(text: Text, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> A
 
 
 def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
-    """The table with the column added, or in the place of the one of that name."""
+    """The table with the column added or replaced."""
     at = table.schema.get_field_index(name)
     return table.append_column(name, values) if at < 0 else table.set_column(at, name, values)
 
 
 def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
-    """The batch's table with another text in the column: large_string where it was or where it must be, else string."""
+    """The table with a new text in the column: large_string if it was before or the size requires it, otherwise string."""
     import pyarrow as pa
 
     large = pa.types.is_large_string(batch.table.schema.field(column).type) or text.nbytes >= 2**31
@@ -134,7 +134,7 @@ def replaced(batch: Batch, column: str, text: pa.Array[Any]) -> pa.Table:
 
 
 def map_rows(text: TextArray, function: Callable[[str], str], where: Any) -> Any:
-    """`function` of the rows that `where` selects (null selects none), the other rows as they are."""
+    """`function` of the rows where `where` is true (null counts as false), and the other rows unchanged."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -177,7 +177,7 @@ def _as_text(array: pa.Array[Any], column: str, invalid: Invalid) -> TextArray:
 
 
 def _valid(array: TextArray, column: str, invalid: Invalid) -> TextArray:
-    """The array itself when it is UTF-8 throughout; else `invalid` decides."""
+    """The array itself if it is valid UTF-8; otherwise `invalid` decides."""
     import pyarrow as pa
 
     try:

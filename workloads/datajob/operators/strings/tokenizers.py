@@ -21,11 +21,11 @@ TokenizerPath = Annotated[str, Field(min_length=1), ReadsFile(within="tokenizer.
 def load_tokenizer(path: str, operator: str) -> Any:
     """The tokenizer in a `tokenizer.json`, or in a folder that holds one; local or any fsspec URL."""
     file = path if path.endswith(".json") else f"{path.rstrip('/')}/tokenizer.json"
-    return _loaded(file, operator, version_of(path if scheme_of(path) else file))
+    return _load(file, operator, version_of(path if scheme_of(path) else file))
 
 
 @cache
-def _loaded(file: str, operator: str, version: Any) -> Any:
+def _load(file: str, operator: str, version: Any) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a task has one core
     tokenizers = optional("tokenizers", "tokenizers", operator)
     try:

@@ -92,10 +92,10 @@ def _query(table: pa.Table, expressions: Sequence[Expression]) -> pa.Table:
     _refuse_same_but_for_case(columns)
     # without columns, constants still need one result per row
     needed = table.select(columns) if columns else pa.table({"": pa.nulls(table.num_rows, pa.int8())})
-    return _prepared(expressions, needed).run(needed)
+    return _prepare(expressions, needed).run(needed)
 
 
-def _prepared(expressions: Sequence[Expression], table: pa.Table) -> _Prepared:
+def _prepare(expressions: Sequence[Expression], table: pa.Table) -> _Prepared:
     known: dict[Any, _Prepared] = _local.__dict__.setdefault("known", {})
     key = (tuple(e.text for e in expressions), table.schema)
     if key not in known:

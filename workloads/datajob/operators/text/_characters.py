@@ -1,4 +1,4 @@
-"""How many characters of each class a text has, counted once per batch for all rules that need it."""
+"""The number of characters of each class, counted once per batch for all operators that need it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Characters(NamedTuple):
-    """Per row: code points, those that are letters, digits or marks, decimal digits, white space, brackets."""
+    """Per row, the number of code points, of letters, digits and marks, of decimal digits, of white space, of brackets."""
 
     points: NDArray[Any]
     alphanumeric: NDArray[Any]
@@ -23,7 +23,7 @@ class Characters(NamedTuple):
 
     @property
     def special(self) -> NDArray[Any]:
-        """Neither letters, digits, marks nor white space."""
+        """The number of characters that are not letters, digits, marks or white space."""
         import numpy as np
 
         return np.asarray(self.points - self.alphanumeric - self.space)

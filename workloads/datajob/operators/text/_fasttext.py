@@ -19,11 +19,11 @@ PREFIX = "__label__"
 
 def load(path: str, operator: str) -> Any:
     """The model at a path or URL."""
-    return _loaded(path, operator, version_of(path))
+    return _load(path, operator, version_of(path))
 
 
 @cache
-def _loaded(path: str, operator: str, version: Any) -> Any:
+def _load(path: str, operator: str, version: Any) -> Any:
     fasttext = optional("fasttext", "fasttext-predict", operator)
     try:
         return fasttext.load_model(local_copy(path))
@@ -58,4 +58,4 @@ def labels_of(path: str, operator: str) -> tuple[str, ...]:
 
 @cache
 def _labels(path: str, operator: str, version: Any) -> tuple[str, ...]:
-    return tuple(sorted(predict(_loaded(path, operator, version), ["a"], -1)[0]))
+    return tuple(sorted(predict(_load(path, operator, version), ["a"], -1)[0]))

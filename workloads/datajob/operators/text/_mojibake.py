@@ -1,7 +1,7 @@
-"""ftfy's sign of wrongly decoded text, a regular expression, as an automaton over classes of characters.
+"""The regular expression by which ftfy detects wrongly decoded text, as an automaton over classes of characters.
 
-ftfy repairs the encoding of a text only where `ftfy.badness.BADNESS_RE` matches. That expression is a choice of short
-sequences of character sets, so a deterministic automaton that reads each character once decides the very same.
+ftfy repairs the encoding of a text only if `ftfy.badness.BADNESS_RE` matches. This expression is a choice of short
+sequences of character sets, so a deterministic automaton that reads each character once gives the same result.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 TOKEN = re.compile(r"(\[[^]]*\]|\\.|\S)(\??)")
 BROAD = re.compile(r"\[\^|\\|\.")
-"""Sets that hold nearly all characters or properties of Unicode; the others list a few hundred characters."""
+"""Sets of nearly all characters or by Unicode properties; the other sets list a few hundred characters."""
 ASSIGNED = 0x40000
-"""From here on there are no letters and no white space."""
+"""The first code point after which there are no letters and no white space."""
 NOT_KNOWN = set("(){}*+$")
 
 
 class Automaton(NamedTuple):
-    """Reading a character c in state s leads to `following[s + kinds[c]]`; text begins in `start` and is bad in 0."""
+    """A character c leads from state s to `following[s + kinds[c]]`. `start` is the initial state; 0 means bad text."""
 
     kinds: NDArray[np.uint8]
     following: NDArray[np.uint16]
@@ -32,7 +32,7 @@ class Automaton(NamedTuple):
 
 @cache
 def mojibake() -> Automaton:
-    """The automaton of the ftfy that is installed."""
+    """The automaton of the installed ftfy."""
     from ftfy.badness import BADNESS_RE
 
     return automaton(BADNESS_RE.pattern)
@@ -41,7 +41,7 @@ def mojibake() -> Automaton:
 def automaton(pattern: str) -> Automaton:
     """The automaton that finds the verbose regular expression in non-ASCII text.
 
-    A pattern that says more than sequences of sets is taken to match every text: then ftfy has to look itself.
+    A pattern that is more than sequences of sets is assumed to match every text, which is then passed to ftfy.
     """
     choices = alternatives(pattern)
     if any(token in NOT_KNOWN for tokens in choices for token in tokens):
@@ -65,7 +65,7 @@ def automaton(pattern: str) -> Automaton:
 
 
 def alternatives(pattern: str) -> list[list[str]]:
-    """The choices of the pattern, each a list of sets (one character long) after an optional `^`; `?` makes two."""
+    """The alternatives of the pattern, each a list of sets after an optional `^`; `?` doubles the alternatives."""
     choices: list[list[str]] = [[]]
     done: list[list[str]] = []
     for part, optional in TOKEN.findall(re.sub(r"(?m)^\s*#.*$", "", pattern)):
@@ -78,7 +78,7 @@ def alternatives(pattern: str) -> list[list[str]]:
 
 
 def _kinds(tokens: list[str]) -> tuple[NDArray[np.uint8], list[int]]:
-    """Characters that are in the same sets are of one kind: the kind of each code point, the sets of each kind (bits)."""
+    """The kind of each code point and the sets (bits) of each kind: characters of one kind are in the same sets."""
     import numpy as np
 
     every = np.arange(ASSIGNED, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
@@ -101,7 +101,7 @@ def _kinds(tokens: list[str]) -> tuple[NDArray[np.uint8], list[int]]:
 
 
 def _determined(kinds: NDArray[np.uint8], masks: list[int], first: int, anywhere: int, last: int) -> Automaton:
-    """Sets of reached places as states; state 0 is that a sequence was found, and stays."""
+    """The automaton whose states are sets of reached positions; in state 0, a sequence was found."""
     import numpy as np
 
     numbers = {-1: 0, first: 1}

@@ -1,6 +1,6 @@
-"""What a compiled scan has to know of characters to tell that a text is in its normal form and needs no repair.
+"""Tables for the compiled scan that detects whether a text is in its normal form and needs no repair.
 
-Made from `unicodedata` and ftfy themselves, never from a copy of their tables.
+They are computed from `unicodedata` and ftfy, not copied from their tables.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     pass
 
 _RANGES = ((0, 0xD800), (0xE000, 0x40000), (0xE0000, 0xE1000))
-"""All that is assigned, without surrogates."""
+"""All assigned code points, without surrogates."""
 _BLOCK = 256
 
 
 @cache
 def rules(repair: bool, form: str, uncurl: bool, widths: bool) -> tuple[Rules, int]:
-    """The tables for these parameters of `unicodeNormalize`, and the state of the automaton in which text begins."""
+    """The tables for these parameters of `unicodeNormalize`, and the initial state of the automaton."""
     import numpy as np
 
     properties = np.zeros(0x110000, np.uint16)
@@ -50,7 +50,7 @@ def rules(repair: bool, form: str, uncurl: bool, widths: bool) -> tuple[Rules, i
 
 
 def character_fixer(repair: bool, form: str, uncurl: bool, widths: bool) -> Callable[[str], str]:
-    """ftfy's fixers that replace single characters, in its order, and then the normal form."""
+    """The fixers of ftfy that replace single characters, in its order, followed by the normal form."""
     steps: list[Callable[[str], str]] = []
     if repair:
         from ftfy import fixes
@@ -70,7 +70,7 @@ def character_fixer(repair: bool, form: str, uncurl: bool, widths: bool) -> Call
 
 
 def _changed(change: Callable[[str], str]) -> list[str]:
-    """The characters that are not left as they are."""
+    """The characters that `change` changes."""
     found = []
     for first, last in _RANGES:
         for start in range(first, last, _BLOCK):
@@ -81,7 +81,7 @@ def _changed(change: Callable[[str], str]) -> list[str]:
 
 
 def _composition(form: str) -> tuple[Any, Any, Any, Any]:
-    """Combining classes, and which characters compose with which; nothing where the form does not need it."""
+    """The combining classes and the pairs of characters that compose; empty if the form does not need them."""
     import numpy as np
 
     marks, seconds = np.zeros(0x110000, np.uint8), np.zeros(0x110000, np.uint8)
@@ -101,7 +101,7 @@ def _composition(form: str) -> tuple[Any, Any, Any, Any]:
     pairs = np.zeros((len(composites) + 1, int(seconds.max()) + 2), np.uint8)
     for first, second in composites:
         pairs[firsts[first], seconds[second]] = 1
-    if composites:  # parts of Hangul syllables are rare enough to take them all for composing
+    if composites:  # parts of Hangul syllables are rare, so all of them are assumed to compose
         seconds[0x1161:0x1176] = seconds[0x11A8:0x11C3] = pairs.shape[1] - 1
         pairs[:, -1] = 1
     return marks, firsts, seconds, pairs

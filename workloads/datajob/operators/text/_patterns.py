@@ -1,4 +1,4 @@
-"""What an e-mail address, a URL, an IP address, a phone, card or identity number looks like."""
+"""Patterns of email addresses, URLs, IP addresses, and phone, card and identity numbers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 AT, LINK, NUMBER, DOTTED, COLONS = 1, 2, 4, 8, 16
-"""Hints of the compiled scan: a region without them cannot hold a match."""
+"""Hints of the compiled scan: a region without them cannot contain a match."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """One kind of thing: where it may be, what it looks like, and a check that the look is not deceiving."""
+    """A kind of match: the hints of its regions, its regular expression, and a check of each match."""
 
     name: str
     hints: int
@@ -22,14 +22,14 @@ class Pattern:
 
 
 def luhn(number: str) -> bool:
-    """The check digit of payment cards (ISO/IEC 7812)."""
+    """Check the check digit of a payment card (ISO/IEC 7812)."""
     digits = [int(c) for c in number if c.isdigit()]
     doubled = [sum(divmod(2 * d, 10)) for d in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def chinese_id(number: str) -> bool:
-    """The check character of Chinese identity numbers (GB 11643)."""
+    """Check the check character of a Chinese identity number (GB 11643)."""
     total = sum(pow(2, 17 - i, 11) * int(digit) for i, digit in enumerate(number[:17]))
     return "10X98765432"[total % 11] == number[17].upper()
 

@@ -1,4 +1,4 @@
-"""Repair of a column of text: the compiled scan, and the lines that it leaves to Python."""
+"""Repair of a text column: the compiled scan, and Python for the lines that it cannot handle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fixer: TypeAlias = Callable[[str, bool], str]
 
 
 def repaired(text: Text, rules: Rules, start: int, most: int, fix: Fixer) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
-    """The bytes and offsets of the repaired text; None when nothing changes.
+    """The bytes and offsets of the repaired text; None if nothing changes.
 
     `start` and `rules` are the automaton's and the characters', `most` the characters of a line at once.
     """

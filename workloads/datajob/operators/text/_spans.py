@@ -1,4 +1,4 @@
-"""Where patterns match in a text column, and the column with the matches replaced."""
+"""Matches of patterns in a text column, and their replacement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Span = tuple[int, int, Pattern, str]
 
 
 class Spans(NamedTuple):
-    """Matches `rows[i]:rows[i + 1]` are of row i, in order; bytes `starts[j]:ends[j]` of the column's data."""
+    """Matches `rows[i]:rows[i + 1]` belong to row i, in order; match j is bytes `starts[j]:ends[j]` of the column."""
 
     rows: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -33,7 +33,7 @@ class Spans(NamedTuple):
 
 
 def spans_of(batch: Batch, column: str, patterns: Iterable[Pattern]) -> Spans:
-    """All matches that do not overlap; of those that would, the pattern that comes first in PATTERNS has it."""
+    """All matches without overlaps; if matches overlap, the earlier pattern of PATTERNS takes precedence."""
     wanted = tuple(pattern for pattern in PATTERNS.values() if pattern in tuple(patterns))
     return batch.derive(("spans", column, wanted), lambda: _find(batch, column, wanted))
 
@@ -94,7 +94,7 @@ def _match(region: str, base: int, hint: int, patterns: tuple[Pattern, ...]) -> 
 
 
 def replace_spans(batch: Batch, column: str, spans: Spans, replacement: Callable[[Pattern, str], str]) -> pa.Table:
-    """The batch's table with each match replaced by `replacement(pattern, match)`; nulls stay."""
+    """The table with each match replaced by `replacement(pattern, match)`; nulls stay null."""
     import numpy as np
 
     from datajob.operators.kernels.regions import splice

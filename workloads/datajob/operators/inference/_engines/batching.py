@@ -68,7 +68,7 @@ class Batcher:
         self._ready: queue.Queue[Prepared | None] = queue.Queue(maxsize=1)
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
+            threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
             for name, loop in (("prepare", self._prepare), ("answer", self._answer))
         ]
         for thread in self._threads:
@@ -99,7 +99,7 @@ class Batcher:
             self._closed = True
             self._more.notify_all()
 
-    def _guarded(self, loop: Callable[[], None]) -> None:
+    def _guard(self, loop: Callable[[], None]) -> None:
         """An error outside of any request is an error of the engine: all waiting requests fail with it."""
         try:
             loop()
@@ -158,7 +158,7 @@ class Batcher:
 
     def _resolve(self, batch: list[Waiting], inputs: Any) -> None:
         try:
-            answers = self._timed([w.request for w in batch], inputs)
+            answers = self._time([w.request for w in batch], inputs)
         except Exception as error:  # noqa: BLE001 - sorted out below
             del inputs
             self._halve(batch, error)
@@ -166,7 +166,7 @@ class Batcher:
         for waiting, answer in zip(batch, answers, strict=True):
             waiting.future.set_result(answer)
 
-    def _timed(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+    def _time(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
         started = time.perf_counter()
         try:
             return self._backend.answer(requests, inputs)

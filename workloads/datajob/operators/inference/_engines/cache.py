@@ -31,14 +31,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         begin = self.get_seq_length()
         end = begin + key_states.shape[-2]
         if self._buffers is None or end > self._buffers[0].shape[-2]:
-            self._buffers = (self._moved(self.keys, key_states, end), self._moved(self.values, value_states, end))
+            self._buffers = (self._grow(self.keys, key_states, end), self._grow(self.values, value_states, end))
         keys, values = self._buffers
         keys[..., begin:end, :] = key_states
         values[..., begin:end, :] = value_states
         self.keys, self.values = keys[..., :end, :], values[..., :end, :]
         return (self.keys, self.values) if begin else (key_states, value_states)
 
-    def _moved(self, old: torch.Tensor, new: torch.Tensor, end: int) -> torch.Tensor:
+    def _grow(self, old: torch.Tensor, new: torch.Tensor, end: int) -> torch.Tensor:
         rows, heads, _, size = new.shape
         buffer = new.new_empty((rows, heads, end + STEP, size))
         if begin := self.get_seq_length():

@@ -45,8 +45,8 @@ def _best(settings: Settings, device: Device) -> str:
     """vLLM if it is installed for the accelerator and supports the settings; otherwise transformers, on NPUs by torch_npu."""
     kind = {"gpu": "cuda", "npu": "npu"}.get(device.kind)
     if kind is not None and find_spec("vllm") is not None:
-        from datajob.operators.inference._engines.vllm_loading import unserved, vllm_device
+        from datajob.operators.inference._engines.vllm_loading import unsupported, vllm_device
 
-        if unserved(settings) is None and vllm_device() == kind:
+        if unsupported(settings) is None and vllm_device() == kind:
             return "vllm"
     return "ascend" if device.kind == "npu" else "transformers"

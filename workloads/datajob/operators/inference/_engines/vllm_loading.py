@@ -50,7 +50,7 @@ def load_vllm(settings: Settings, device: Device) -> Loaded:
     """The model in vLLM on the device. Raises InvalidJob if that is not possible."""
     if find_spec("vllm") is None:
         raise InvalidJob("`engine: vllm` needs the Python package `vllm`; remove `engine` to use transformers.")
-    if reason := unserved(settings):
+    if reason := unsupported(settings):
         raise InvalidJob(reason)
     config = load_config(settings)
     kind = torch_device(device).type
@@ -102,7 +102,7 @@ def vllm_device() -> str:
     return str(current_platform.device_type)
 
 
-def unserved(settings: Settings) -> str | None:
+def unsupported(settings: Settings) -> str | None:
     """The reason why vLLM does not support the settings, or None if it does."""
     if settings.task == "embed":
         return "`embed` does not support vLLM: remove `engine`."

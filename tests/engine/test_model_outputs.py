@@ -21,7 +21,7 @@ import pytest
 
 from datajob.api.datajob import DataJob
 from datajob.api.report import Report
-from datajob.engine.worker.model_output_cache import ModelOutputCache
+from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.operators.base import Batch
 from datajob.operators.inference._engines.base import Answer, Options, Request
 from datajob.operators.inference._engines.batching import Backend, Batcher, Limits
@@ -162,22 +162,22 @@ def test_outputs_are_stored_while_the_model_processes_the_next_batch(tmp_path: P
     engine = Batcher(backend)
     step = TextGeneration(model="none", prompt="{text}")
     batch = Batch(pa.table({"text": [f"row {i}" for i in range(12)]}))
-    answers = ModelOutputCache(str(tmp_path), "stage", "key")
+    answers = ShardModelOutputs(str(tmp_path), "stage", "key")
     thread = threading.Thread(target=step.infer, args=(batch, engine, answers.of("ask")), daemon=True)
     thread.start()
     backend.gate.release()
     deadline = time.monotonic() + DEADLINE
-    while (known := ModelOutputCache(str(tmp_path), "stage", "key").of("ask").known) == {} or len(known) < 4:
+    while (known := ShardModelOutputs(str(tmp_path), "stage", "key").of("ask").known) == {} or len(known) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert known[content_key(Request("row 0", Options()))]["text"] == "ROW 0"
     again = Batcher(other := Gated())
     other.gate.release(2)
-    found = step.infer(batch, again, ModelOutputCache(str(tmp_path), "stage", "key").of("ask"))
+    found = step.infer(batch, again, ShardModelOutputs(str(tmp_path), "stage", "key").of("ask"))
     assert found.columns["answer"].to_pylist() == [f"ROW {i}" for i in range(12)]
     assert found.reused == 4 and sorted(other.asked) == sorted(f"row {i}" for i in range(4, 12))
-    ModelOutputCache(str(tmp_path), "stage", "key").forget()
-    assert not ModelOutputCache(str(tmp_path), "stage", "key").of("ask").known
+    ShardModelOutputs(str(tmp_path), "stage", "key").forget()
+    assert not ShardModelOutputs(str(tmp_path), "stage", "key").of("ask").known
     backend.gate.release(2)
     thread.join(DEADLINE)
 
@@ -189,8 +189,8 @@ def test_vectors_are_stored_exactly(llama: Path, tmp_path: Path) -> None:
     step = Embed(model=str(llama), column="text")
     batch = Batch(pa.table({"text": ["a", "b", None]}))
     engine = step.setup(Device("cpu", 1))
-    first = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "stage", "key").of("embed"))
-    second = step.infer(batch, engine, ModelOutputCache(str(tmp_path), "stage", "key").of("embed"))
+    first = step.infer(batch, engine, ShardModelOutputs(str(tmp_path), "stage", "key").of("embed"))
+    second = step.infer(batch, engine, ShardModelOutputs(str(tmp_path), "stage", "key").of("embed"))
     engine.close()
     assert (first.reused, second.reused) == (0, 2)
     assert second.columns["embedding"].to_pylist()[:2] == first.columns["embedding"].to_pylist()[:2]

@@ -14,7 +14,7 @@ from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.accounting import Accounting, rows_but, set_column
 from datajob.engine.worker.isolate import BadRow, Piece
-from datajob.engine.worker.model_output_cache import ModelOutputCache
+from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.errors import InvalidJob
 from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, Observe, Operator, Verdict
@@ -37,7 +37,7 @@ class Chain:
 
     steps: Sequence[Step[Operator]]
     accounting: Accounting
-    model_outputs: ModelOutputCache | None = None
+    model_outputs: ShardModelOutputs | None = None
     """Where models store their outputs until the shard is committed."""
 
     def apply(self, table: pa.Table) -> pa.Table:

@@ -13,7 +13,7 @@ from datajob.engine.worker import model_registry
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.chain import Chain
 from datajob.engine.worker.intake import Intake
-from datajob.engine.worker.model_output_cache import ModelOutputCache
+from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.engine.worker.outputs import RowOutput
 from datajob.engine.worker.rejects import RejectFolders
 from datajob.engine.worker.task import Task, use_python_path
@@ -84,8 +84,8 @@ class RowsTask(Task):
         if self._runs_model():
             self._model_outputs(shard).forget()
 
-    def _model_outputs(self, shard: Shard) -> ModelOutputCache:
-        return ModelOutputCache(self.sink, self.stage, shard.key)
+    def _model_outputs(self, shard: Shard) -> ShardModelOutputs:
+        return ShardModelOutputs(self.sink, self.stage, shard.key)
 
     def _runs_model(self) -> bool:
         return any(isinstance(s.operator, Model) for s in self.steps)

@@ -18,7 +18,7 @@ from datajob.formats.storage import BOOKKEEPING
 MODEL_OUTPUTS = f"{BOOKKEEPING}/model-outputs"
 
 
-class ModelOutputCache:
+class ShardModelOutputs:
     """The model outputs of one shard, by step.
 
     They are stored as many small files of Arrow blocks, because objects in a store cannot be appended to.

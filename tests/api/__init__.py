@@ -1,1 +1,1 @@
-"""Tests of the language of jobs."""
+"""Tests of the job models, their parsing and checks."""

@@ -1,4 +1,4 @@
-"""What a schema cannot know of a job."""
+"""Checks beyond the schema."""
 
 from typing import Any
 
@@ -59,20 +59,20 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize(("steps", "problem"), COLUMNS.values(), ids=list(COLUMNS))
-def test_a_column_that_does_not_reach_a_step_is_named(steps: list[dict[str, Any]], problem: str) -> None:
+def test_a_column_missing_at_a_step_is_reported(steps: list[dict[str, Any]], problem: str) -> None:
     assert said(job(steps)) == [problem]
 
 
-def test_a_column_made_by_an_earlier_step_is_there() -> None:
+def test_a_column_added_by_an_earlier_step_is_available() -> None:
     assert said(job([{"compute": {"columns": {"n": "length(text)"}}}, {"filter": {"where": "n > 3"}}])) == []
 
 
-def test_columns_that_nobody_knows_are_not_complained_about() -> None:
+def test_unknown_columns_are_not_reported() -> None:
     unknown = [{"parquet": {"paths": ["in"]}}]
     assert said(job([{"gopherQuality": {"column": "x"}}], unknown)) == []
 
 
-def test_columns_are_known_again_behind_a_select() -> None:
+def test_columns_are_known_after_a_select() -> None:
     unknown = [{"parquet": {"paths": ["in"]}}]
     steps = [{"select": {"columns": ["id"]}}, {"gopherQuality": {}}]
     assert said(job(steps, unknown)) == [
@@ -88,7 +88,7 @@ def test_the_columns_of_all_sources_and_their_path_column_are_known() -> None:
     assert said(job([{"select": {"columns": ["id", "text", "file"]}}], sources)) == []
 
 
-def test_the_sink_partitions_by_columns_that_are_there() -> None:
+def test_the_sink_partitions_by_existing_columns() -> None:
     (problem,) = said(job(sink={"parquet": {"path": "out", "partitionBy": ["lang"]}}))
     assert problem.startswith("spec.sink.parquet.partitionBy: column `lang` is not available")
 
@@ -99,7 +99,7 @@ def test_the_columns_that_become_members_of_a_sample_are_checked() -> None:
     assert problem.startswith("spec.sink.webdataset.members: ") and "`caption`" in problem
 
 
-def test_columns_can_be_followed_from_those_of_the_data() -> None:
+def test_columns_are_tracked_from_those_of_the_data() -> None:
     unknown = job([{"gopherQuality": {}}], [{"parquet": {"paths": ["in"]}}])
     assert [str(p) for p in check_columns(unknown.spec, ("id", "body"))] == [
         "spec.steps[0].gopherQuality.column: column `text` is not available at this step (columns: id, body)"
@@ -125,30 +125,30 @@ FOLDERS = {
 
 
 @pytest.mark.parametrize(("source", "sink", "wrong"), FOLDERS.values(), ids=list(FOLDERS))
-def test_a_sink_inside_a_source_is_wrong(source: str, sink: str, wrong: bool) -> None:
+def test_a_sink_inside_a_source_is_reported(source: str, sink: str, wrong: bool) -> None:
     found = said(job(sources=[{"parquet": {"paths": [source]}}], sink={"parquet": {"path": sink}}))
     assert [line.split(":")[0] for line in found] == ["spec.sink.parquet.path"] * wrong
 
 
-def test_a_sink_that_is_overwritten_must_not_hold_the_source() -> None:
+def test_an_overwritten_sink_must_not_contain_the_source() -> None:
     (problem,) = said(job(sources=[{"parquet": {"paths": ["a/b"]}}], sink={"parquet": {"path": "a", "mode": "overwrite"}}))
     assert problem == "spec.sink.parquet.path: contains the input of the job (a/b), which `mode: overwrite` would delete"
 
 
-def test_rejects_and_quarantine_lie_outside_of_what_is_read() -> None:
+def test_rejects_and_quarantine_must_be_outside_of_the_input() -> None:
     wrong = job(rejects={"path": "in/rejected"}, errors={"policy": "quarantine", "path": "out"})
     assert [line.split(":")[0] for line in said(wrong)] == ["spec.rejects.path", "spec.errors.path"]
     hidden = job(rejects={"path": "out/_rejected"}, errors={"policy": "quarantine", "path": "bad"})
     assert said(hidden) == []
 
 
-def test_the_right_side_of_a_join_is_read_too() -> None:
+def test_the_right_side_of_a_join_is_an_input() -> None:
     steps = [{"join": {"right": {"parquet": {"paths": ["names"]}}, "by": ["id"]}}]
     (problem,) = said(job(steps, sink={"parquet": {"path": "names/out"}}))
     assert problem.startswith("spec.sink.parquet.path: is inside the input of the job (names)")
 
 
-def test_a_function_that_does_not_exist_is_found_by_importing() -> None:
+def test_importing_reports_a_missing_function() -> None:
     missing = job([{"map": {"function": "no_such_module_here:f"}}])
     assert said(missing) == []
     (problem,) = check_imports(missing)
@@ -169,7 +169,7 @@ class Caption(Model):
 
 
 @pytest.mark.parametrize("on_cluster", [False, True])
-def test_a_model_without_an_accelerator_is_slow_here_and_refused_on_a_cluster(on_cluster: bool) -> None:
+def test_a_model_without_an_accelerator_is_a_warning_locally_and_an_error_on_a_cluster(on_cluster: bool) -> None:
     step = choice("Step", "operator", {"caption": Caption}, "One step.")(caption=Caption(image="image"))
     without = job(sources=[{"parquet": {"paths": ["in"]}}])
     spec = without.spec.model_copy(update={"steps": (step,)})
@@ -180,6 +180,6 @@ def test_a_model_without_an_accelerator_is_slow_here_and_refused_on_a_cluster(on
     assert check(without.model_copy(update={"spec": spec.model_copy(update={"resources": resources})})) == []
 
 
-def test_a_small_model_may_run_on_the_cpus_of_a_cluster() -> None:
+def test_a_small_model_can_run_on_the_cpus_of_a_cluster() -> None:
     steps = [{"llava": {"image": "image", "prompt": "What is this?", "output": "caption", "device": "cpu"}}]
     assert check(job(sources=[{"parquet": {"paths": ["in"]}}], steps=steps), on_cluster=True) == []

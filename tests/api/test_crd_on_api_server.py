@@ -69,7 +69,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("spec", "named"), REFUSED.values(), ids=list(REFUSED))
-def test_the_api_server_refuses_what_the_models_refuse_and_names_it(cluster: Cluster, spec: dict[str, Any], named: str) -> None:
+def test_the_api_server_rejects_what_the_models_reject(cluster: Cluster, spec: dict[str, Any], named: str) -> None:
     with pytest.raises(KubectlFailed, match=named):
         create(cluster, job(**spec))
     assert parse_object(job(**spec))[0] is None
@@ -115,7 +115,7 @@ def test_the_short_name_lists_phase_and_progress(cluster: Cluster) -> None:
         cluster.kubectl("delete", "dj", "a-job")
 
 
-def test_there_is_room_for_three_times_as_many_operators(cluster: Cluster) -> None:
+def test_the_budget_allows_three_times_as_many_operators(cluster: Cluster) -> None:
     """The rules of all steps together must stay within what one CRD may cost."""
     roomy = crd()
     roomy["metadata"]["name"], roomy["spec"]["group"] = "datajobs.room.datajob.io", "room.datajob.io"

@@ -38,12 +38,12 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
             yield from nodes(node[key], f"{path}[{key}]")
 
 
-def test_the_files_of_the_repository_are_what_the_models_say() -> None:
+def test_generated_files_are_up_to_date() -> None:
     differences = drift(ROOT)
     assert not differences, f"run `python -m datajob.api.generate`:\n{differences[:3000]}"
 
 
-def test_drift_is_shown_as_a_difference_and_fails_the_check(tmp_path: Path) -> None:
+def test_drift_is_shown_as_a_diff_and_fails_the_check(tmp_path: Path) -> None:
     write(tmp_path)
     assert drift(tmp_path) == ""
     page = tmp_path / "docs/reference/exit-codes.md"
@@ -54,7 +54,7 @@ def test_drift_is_shown_as_a_difference_and_fails_the_check(tmp_path: Path) -> N
     assert "-| 7 | Success. |\n+| 0 | Success. |" in failed.stderr
 
 
-def test_every_field_of_the_crd_has_one_type_and_only_keys_that_kubernetes_knows() -> None:
+def test_every_field_of_the_crd_has_one_type_and_only_keywords_of_kubernetes() -> None:
     for path, node in nodes(schema()):
         assert not FORBIDDEN & node.keys(), path
         assert "type" in node or "x-kubernetes-int-or-string" in node or "x-kubernetes-preserve-unknown-fields" in node, path
@@ -67,7 +67,7 @@ def test_every_field_of_a_job_is_described() -> None:
     assert silent == []
 
 
-def test_patterns_are_ones_that_go_understands() -> None:
+def test_patterns_are_valid_in_go() -> None:
     for path, node in nodes(schema()):
         assert "(?=" not in node.get("pattern", "") and "(?!" not in node.get("pattern", ""), path
 
@@ -167,13 +167,13 @@ def job(**spec: Any) -> dict[str, Any]:
         ({"retry": {"limit": "3"}}, False),
     ],
 )
-def test_editors_accept_and_refuse_what_the_models_do(spec: dict[str, Any], valid: bool) -> None:
+def test_editors_accept_and_reject_what_the_models_do(spec: dict[str, Any], valid: bool) -> None:
     validator = Draft202012Validator(editor_schema())
     assert validator.is_valid(job(**spec)) == valid
     assert (parse_object(job(**spec))[0] is not None) == valid
 
 
-def test_the_editors_schema_is_a_schema() -> None:
+def test_the_schema_for_editors_is_a_valid_schema() -> None:
     Draft202012Validator.check_schema(editor_schema())
 
 

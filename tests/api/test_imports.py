@@ -1,4 +1,4 @@
-"""The language of jobs loads quickly, and without the packages that only a run needs."""
+"""Jobs are parsed and checked quickly, without the packages that only runs require."""
 
 import os
 import resource
@@ -32,7 +32,7 @@ crd_yaml(), operators_page()
 
 
 def _processor_seconds(*command: str, cache: Path) -> float:
-    """The best of three runs with compiled modules; processor time, so that a busy machine does not count."""
+    """The best CPU time of three runs with compiled modules, which does not depend on the load of the machine."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(cache)}
     best = float("inf")
     for _ in range(3):
@@ -43,7 +43,7 @@ def _processor_seconds(*command: str, cache: Path) -> float:
     return best
 
 
-def test_help_and_validate_answer_at_once(tmp_path: Path) -> None:
+def test_help_and_validate_are_fast(tmp_path: Path) -> None:
     job = tmp_path / "job.yaml"
     job.write_text(GOOD + "  steps:\n  - filter: {where: length(text) > 50}\n  - gopherQuality: {}\n")
     assert _processor_seconds("--help", cache=tmp_path) < CPU_SECONDS / 2

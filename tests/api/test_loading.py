@@ -1,4 +1,4 @@
-"""From YAML to a job or to its problems."""
+"""YAML is parsed into a job or its problems."""
 
 import io
 import sys
@@ -29,7 +29,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for document in documents for problem in document.problems]
 
 
-def test_a_job_of_seven_lines_is_a_job() -> None:
+def test_a_job_can_have_seven_lines() -> None:
     (document,) = read_text(GOOD)
     assert document.job is not None and document.name == "a-job" and not document.problems
 
@@ -115,16 +115,16 @@ CASES = {
 
 
 @pytest.mark.parametrize(("more", "said"), CASES.values(), ids=list(CASES))
-def test_a_problem_names_its_line_its_field_and_a_way_out(more: str, said: list[str]) -> None:
+def test_a_problem_has_its_line_its_field_and_a_suggestion(more: str, said: list[str]) -> None:
     assert problems(GOOD + more) == said
 
 
-def test_every_problem_of_a_document_is_told_in_the_order_of_its_lines() -> None:
+def test_all_problems_of_a_document_are_reported_in_the_order_of_lines() -> None:
     found = problems(HEAD + "  sources: []\n  sink: {parket: {}}\n  retry: {limt: 3}\n  suspend: 1\n")
     assert [line.split(": ")[1] for line in found] == ["spec.sources", "spec.sink.parket", "spec.retry.limt", "spec.suspend"]
 
 
-def test_sources_that_are_all_wrong_are_not_also_too_few() -> None:
+def test_sources_that_are_all_invalid_are_not_also_reported_as_too_few() -> None:
     assert len(problems(HEAD + "  sources: [{parqet: {}}]\n" + SINK)) == 1
 
 
@@ -139,12 +139,12 @@ def test_sources_that_are_all_wrong_are_not_also_too_few() -> None:
         ("? [a, b]\n: c\n", "keys must be strings"),
     ],
 )
-def test_what_is_no_yaml_object_is_said_to_be_none(text: str, named: str) -> None:
+def test_a_text_that_is_not_a_yaml_mapping_is_reported(text: str, named: str) -> None:
     (problem,) = problems(text)
     assert named in problem
 
 
-def test_aliases_of_aliases_do_not_fill_the_memory() -> None:
+def test_nested_aliases_are_limited() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     assert "100000 values" in problems("\n".join(lines))[0]
@@ -171,12 +171,12 @@ def test_documents_of_other_kinds_are_skipped() -> None:
     assert [(d.name, d.place) for d in read_text(text, "f")] == [("a-job", "f:4"), ("b-job", "f:13")]
 
 
-def test_a_misspelt_kind_is_not_skipped() -> None:
+def test_a_misspelled_kind_is_not_skipped() -> None:
     (problem,) = problems(GOOD.replace("kind: DataJob", "kind: DataJobs"))
     assert problem == "job.yaml:2: kind: must be 'DataJob', got \"DataJobs\"; did you mean `DataJob`?"
 
 
-def test_what_the_api_server_adds_is_accepted() -> None:
+def test_fields_added_by_the_api_server_are_accepted() -> None:
     value = {
         "apiVersion": "datajob.io/v1alpha1",
         "kind": "DataJob",
@@ -188,14 +188,14 @@ def test_what_the_api_server_adds_is_accepted() -> None:
     assert job is not None and job.status is not None and job.status.phase == "Running" and not found
 
 
-def test_a_file_is_read_with_all_its_problems(tmp_path: Path) -> None:
+def test_loading_a_file_raises_all_of_its_problems(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text(GOOD + "  suspend: 1\n  retry: {limit: x}\n")
     with pytest.raises(InvalidJob, match=r"2 problems in the job:\n.*job.yaml:7: spec.suspend.*\n.*job.yaml:8: spec.retry"):
         load(str(file))
 
 
-def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
     (document,) = read_file("-")
     assert document.place == "<stdin>:1"
@@ -210,7 +210,7 @@ def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> N
         (b"apiVersion: v1\nkind: Pod\n", "contains no DataJob"),
     ],
 )
-def test_a_file_that_holds_no_job_is_said_to_hold_none(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_file_without_a_job_is_reported(tmp_path: Path, content: bytes | None, said: str) -> None:
     file = tmp_path / "job.yaml"
     if content is not None:
         file.write_bytes(content)
@@ -228,7 +228,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(KEYS, VALUES))
-def test_whatever_a_spec_holds_ends_in_a_job_or_in_problems_that_name_a_field_of_it(spec: dict[str, object]) -> None:
+def test_any_spec_becomes_a_job_or_problems_with_fields(spec: dict[str, object]) -> None:
     value = {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "a"}, "spec": spec}
     (document,) = read_text(yaml.safe_dump(value), "f")
     assert (document.job is None) == bool(document.problems)

@@ -29,7 +29,7 @@ def test_a_path_and_a_yaml_value_are_read(text: str, path: tuple[Any, ...], valu
 
 
 @pytest.mark.parametrize("text", ["spec", "=3", "a..b=1", "a[x]=1", "a.b=[1", "a=- b: - c"])
-def test_what_is_no_path_and_value_is_refused(text: str) -> None:
+def test_an_invalid_path_or_value_is_rejected(text: str) -> None:
     with pytest.raises(InvalidJob, match="--set"):
         parse_override(text)
 
@@ -47,17 +47,17 @@ def test_a_value_is_replaced_or_added(text: str, changed: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("text", ["spec.steps[2].x=1", "spec.steps.x=1", "spec.sink.parquet.path.x=1", "spec.sink[0]=1"])
-def test_a_path_that_leads_nowhere_is_refused(text: str) -> None:
+def test_a_path_to_a_missing_entry_is_rejected(text: str) -> None:
     with pytest.raises(InvalidJob, match="--set spec"):
         apply(parse_override(text), DOCUMENT)
 
 
-def test_the_document_that_was_given_is_left_alone() -> None:
+def test_the_given_document_is_not_modified() -> None:
     before = repr(DOCUMENT)
     apply(parse_override("spec.steps[0].limit.count=9"), DOCUMENT)
     assert repr(DOCUMENT) == before
 
 
-def test_a_problem_of_a_set_value_is_placed_at_the_option() -> None:
+def test_a_problem_in_an_override_is_located_at_the_option() -> None:
     (document,) = read_text(GOOD, "job.yaml", [parse_override("spec.retry.limit=many")])
     assert str(document.problems[0]).startswith('--set: spec.retry.limit: must be an integer, got "many"')

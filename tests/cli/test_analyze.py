@@ -1,4 +1,4 @@
-"""`datajob analyze`: tables for people, JSON for programs, nothing written to the sink."""
+"""`datajob analyze` prints tables or JSON and writes nothing to the sink."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def analyze(datajob: DataJobCommand, job: Path, *more: str):
     return datajob("analyze", "--executor", "local", "--set", STEPS, str(job), *more)
 
 
-def test_measures_and_limits_stand_in_tables_and_nothing_is_written(datajob: DataJobCommand, job: Path) -> None:
+def test_measures_and_limits_are_printed_as_tables_and_nothing_is_written(datajob: DataJobCommand, job: Path) -> None:
     ended = analyze(datajob, job)
     assert ended.code == 0, ended.err
     lines = [line.split() for line in ended.out.splitlines()]
@@ -26,7 +26,7 @@ def test_measures_and_limits_stand_in_tables_and_nothing_is_written(datajob: Dat
     assert not (job.parent / "out").exists()
 
 
-def test_json_holds_every_measure(datajob: DataJobCommand, job: Path) -> None:
+def test_json_contains_every_measure(datajob: DataJobCommand, job: Path) -> None:
     found = json.loads(analyze(datajob, job, "-q", "-o", "json", "--measure", "digitRatio", "--numbers", "id").out)
     assert [(m["of"], m["inJob"]) for m in found["measures"]] == [
         ("textLength", True),
@@ -37,7 +37,7 @@ def test_json_holds_every_measure(datajob: DataJobCommand, job: Path) -> None:
     assert found["measures"][0]["thresholds"][0]["rejected"] == 2
 
 
-def test_the_report_is_kept_where_it_is_asked_for(datajob: DataJobCommand, job: Path) -> None:
+def test_the_report_is_kept_in_the_given_folder(datajob: DataJobCommand, job: Path) -> None:
     ended = analyze(datajob, job, "--out", f"{job.parent}/found", "--html", f"{job.parent}/page.html", "--after", "textLength")
     assert ended.code == 0, ended.err
     for page in (job.parent / "found/_datajob/report.html", job.parent / "page.html"):
@@ -45,7 +45,7 @@ def test_the_report_is_kept_where_it_is_asked_for(datajob: DataJobCommand, job: 
     assert "measured 4 rows" in ended.out and f"Report  {job.parent}/found/_datajob/report.html" in ended.out
 
 
-def test_a_folder_with_data_is_not_written_into(datajob: DataJobCommand, job: Path) -> None:
+def test_a_folder_with_data_is_not_modified(datajob: DataJobCommand, job: Path) -> None:
     ended = analyze(datajob, job, "--out", f"{job.parent}/in/")
     assert ended.code in (2, 4) and (job.parent / "in/rows.parquet").exists()
 
@@ -61,9 +61,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("more", "code", "named"), ERRORS.values(), ids=list(ERRORS))
-def test_an_error_is_said_with_its_exit_code(
-    datajob: DataJobCommand, job: Path, more: tuple[str, ...], code: int, named: str
-) -> None:
+def test_an_error_has_its_exit_code(datajob: DataJobCommand, job: Path, more: tuple[str, ...], code: int, named: str) -> None:
     ended = analyze(datajob, job, *more)
     assert (ended.code, ended.out) == (code, "")
     assert named in ended.err and "Traceback" not in ended.err

@@ -28,23 +28,23 @@ def test_wrong_usage_exits_with_2_and_no_traceback(datajob: DataJobCommand, argu
     assert ended.code == 2 and "Usage" in ended.err + ended.out and "Traceback" not in ended.err
 
 
-def test_a_good_job_is_ok(datajob: DataJobCommand, job: Path) -> None:
+def test_a_valid_job_is_ok(datajob: DataJobCommand, job: Path) -> None:
     assert datajob("validate", str(job)).out == f"{job}:1: tidy: ok\n"
 
 
-def test_a_wrong_job_is_told_with_its_problems(datajob: DataJobCommand, job: Path) -> None:
+def test_an_invalid_job_is_reported_with_its_problems(datajob: DataJobCommand, job: Path) -> None:
     ended = datajob("validate", str(job), "--set", "spec.steps[0].filtr.where=x")
     assert ended.code == 2
     assert ended.out.startswith(f"{job}:1: tidy: invalid\n  {job}:8: spec.steps[0]: needs exactly one operator key")
 
 
-def test_several_files_are_checked_to_the_end(datajob: DataJobCommand, job: Path, tmp_path: Path) -> None:
+def test_all_files_are_checked(datajob: DataJobCommand, job: Path, tmp_path: Path) -> None:
     ended = datajob("validate", str(tmp_path / "none.yaml"), str(job))
     assert ended.code == 2
     assert "none.yaml cannot be read" in ended.out and "tidy: ok" in ended.out
 
 
-def test_problems_come_as_json_for_programs(datajob: DataJobCommand, job: Path) -> None:
+def test_problems_can_be_printed_as_json(datajob: DataJobCommand, job: Path) -> None:
     ended = datajob("validate", "-o", "json", str(job), "--set", "spec.retry.limt=3")
     (document,) = json.loads(ended.out)
     assert (document["name"], document["valid"]) == ("tidy", False)
@@ -59,7 +59,7 @@ def test_problems_come_as_json_for_programs(datajob: DataJobCommand, job: Path) 
     ]
 
 
-def test_functions_are_looked_up_beside_the_job_when_asked_to(datajob: DataJobCommand, job: Path) -> None:
+def test_functions_next_to_the_job_are_imported_on_request(datajob: DataJobCommand, job: Path) -> None:
     names = "spec.steps[2]={map: {function: 'beside_the_job:tidy'}}"
     assert datajob("validate", str(job), "--set", names).code == 0
     missing = datajob("validate", "--import", str(job), "--set", names)
@@ -75,7 +75,7 @@ def test_operators_are_listed_and_described(datajob: DataJobCommand) -> None:
     assert "minWords  integer >= 0, default 50" in described
 
 
-def test_an_unknown_operator_is_answered_with_a_suggestion(datajob: DataJobCommand) -> None:
+def test_an_unknown_operator_is_reported_with_a_suggestion(datajob: DataJobCommand) -> None:
     ended = datajob("operators", "gopherQualty")
     assert (ended.code, ended.err) == (2, "Error: Unknown operator `gopherQualty`; did you mean `gopherQuality`?\n")
 
@@ -86,7 +86,7 @@ def test_the_schema_and_the_crd_are_printed(datajob: DataJobCommand) -> None:
     assert datajob("schema").out == generated()["docs/datajob.schema.json"]
 
 
-def test_the_version_is_told_with_those_of_the_packages(datajob: DataJobCommand) -> None:
+def test_the_versions_of_datajob_and_its_packages_are_printed(datajob: DataJobCommand) -> None:
     lines = datajob("version").out.splitlines()
     assert lines[0] == f"datajob {__version__}" and any(line.startswith("ray ") for line in lines)
     assert datajob("--version").out == f"datajob, version {__version__}\n"
@@ -108,7 +108,7 @@ def test_the_shell_completes_commands_options_and_operators(words: str, complete
     assert f"plain,{completed}" in answer.stdout.splitlines()
 
 
-def test_a_reader_that_stops_early_is_no_error(job: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(job: Path) -> None:
     command = f"{sys.executable} -m datajob.cli schema --crd | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("apiVersion: apiextensions.k8s.io/v1\n", "")

@@ -1,4 +1,4 @@
-"""`datajob run` and `datajob report` on real rows, in this process's executor."""
+"""`datajob run` and `datajob report` on real rows, with the local executor."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ def run(datajob: DataJobCommand, job: Path, *more: str):
     return datajob("run", "--executor", "local", str(job), *more)
 
 
-def test_a_run_ends_with_a_table_per_step_and_the_place_of_the_result(datajob: DataJobCommand, job: Path) -> None:
+def test_a_run_prints_a_table_of_the_steps_and_the_location_of_the_result(datajob: DataJobCommand, job: Path) -> None:
     ended = run(datajob, job)
     assert ended.code == 0, ended.err
     lines = [line.split() for line in ended.out.splitlines()]
@@ -40,12 +40,12 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(datajob: DataJobCommand, j
     assert not (job.parent / "out").exists()
 
 
-def test_set_values_are_those_that_run(datajob: DataJobCommand, job: Path) -> None:
+def test_overrides_apply_to_the_run(datajob: DataJobCommand, job: Path) -> None:
     assert run(datajob, job, "--set", f"spec.sink.parquet.path={job.parent}/elsewhere").code == 0
     assert (job.parent / "elsewhere").exists() and not (job.parent / "out").exists()
 
 
-def test_functions_beside_the_job_are_found(datajob: DataJobCommand, job: Path) -> None:
+def test_functions_next_to_the_job_are_found(datajob: DataJobCommand, job: Path) -> None:
     (job.parent / "shouting.py").write_text("def shout(row):\n    return row | {'text': row['text'].upper()}\n")
     ended = run(datajob, job, "--set", "spec.steps[2]={map: {function: 'shouting:shout'}}")
     assert ended.code == 0, ended.err
@@ -87,7 +87,7 @@ def test_debug_shows_the_traceback(datajob: DataJobCommand, job: Path) -> None:
         ),
     ],
 )
-def test_every_end_has_its_exit_code(
+def test_each_kind_of_error_has_its_exit_code(
     datajob: DataJobCommand, job: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -98,14 +98,14 @@ def test_every_end_has_its_exit_code(
     assert (ended.code, ended.err) == (code, said)
 
 
-def test_one_of_several_jobs_is_chosen_by_name(datajob: DataJobCommand, job: Path) -> None:
+def test_one_of_several_jobs_is_selected_by_name(datajob: DataJobCommand, job: Path) -> None:
     job.write_text(f"{job.read_text()}---\n{job.read_text().replace('name: tidy', 'name: other')}")
     assert "select one by name (`--name`, `name=`)" in run(datajob, job).err
     assert "no job named third; it contains: tidy, other" in run(datajob, job, "--name", "third").err
     assert run(datajob, job, "--name", "other", "--dry-run").out.startswith("DataJob other")
 
 
-def test_the_report_is_printed_written_and_found(datajob: DataJobCommand, job: Path) -> None:
+def test_the_report_is_found_printed_and_written(datajob: DataJobCommand, job: Path) -> None:
     printed = run(datajob, job).out
     for path in ("out", "out/", "out/_datajob", "out/_datajob/report.json"):
         assert datajob("report", f"{job.parent}/{path}").out == printed
@@ -115,14 +115,14 @@ def test_the_report_is_printed_written_and_found(datajob: DataJobCommand, job: P
     assert datajob("report", f"{job.parent}/out", "--html", "-").out == page.read_text()
 
 
-def test_no_report_is_an_error_of_the_input(datajob: DataJobCommand, tmp_path: Path) -> None:
+def test_a_missing_report_is_an_input_error(datajob: DataJobCommand, tmp_path: Path) -> None:
     ended = datajob("report", str(tmp_path))
     assert ended.code == 3 and "report.json cannot be read" in ended.err
     (tmp_path / "x.json").write_text(json.dumps({"a": 1}))
     assert datajob("report", str(tmp_path / "x.json")).code == 3
 
 
-def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
+def test_ctrl_c_exits_with_130_and_a_message(job: Path) -> None:
     (job.parent / "sleeping.py").write_text("import time\n\ndef nap(row):\n    time.sleep(60)\n    return row\n")
     command = [sys.executable, "-m", "datajob.cli", "run", "--executor", "local", str(job)]
     command += ["--set", "spec.steps[2]={map: {function: 'sleeping:nap'}}"]
@@ -144,7 +144,7 @@ def test_ctrl_c_ends_a_run_with_130_and_a_sentence(job: Path) -> None:
     assert "Interrupted." in err and "Traceback" not in err
 
 
-def test_an_error_of_a_check_names_the_line_of_the_file(datajob: DataJobCommand, job: Path) -> None:
+def test_an_error_found_by_a_check_has_its_line(datajob: DataJobCommand, job: Path) -> None:
     text = job.read_text()
     line = next(number for number, found in enumerate(text.splitlines(), start=1) if "exactDedup" in found)
     job.write_text(text.replace("exactDedup", "drop: {columns: [text]}\n  - exactDedup"))

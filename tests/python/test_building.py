@@ -48,7 +48,7 @@ def test_a_job_built_in_python_equals_the_same_job_in_yaml() -> None:
     assert again(built) == built
 
 
-def test_the_yaml_holds_what_was_set_and_nothing_else() -> None:
+def test_the_yaml_contains_only_the_fields_that_were_set() -> None:
     job = DataJob.new("clean", sources=[IN], steps=[steps.GopherQuality(min_words=20)], sink=OUT)
     assert job.to_yaml() == (
         "apiVersion: datajob.io/v1alpha1\nkind: DataJob\nmetadata:\n  name: clean\nspec:\n"
@@ -75,7 +75,7 @@ def variants(key: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("key", list(all_operators()))
-def test_every_operator_goes_to_yaml_and_back(key: str) -> None:
+def test_every_operator_round_trips_through_yaml(key: str) -> None:
     found = variants(key)
     assert found, f"{key} has neither defaults nor an example"
     for parameters in found:
@@ -93,7 +93,7 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
-def test_any_value_goes_to_yaml_and_back(value: Any) -> None:
+def test_any_value_round_trips_through_yaml(value: Any) -> None:
     (document,) = parse(dump({"value": value}))
     assert document.value == {"value": value} and not document.problems
 
@@ -101,7 +101,7 @@ def test_any_value_goes_to_yaml_and_back(value: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["1e-3", "on", "~", "2026-01-02", "a: b", " x\n", "1_000", "0x1f", "a\n\tb\n", "\u2028", "<<", "\x07"]
 )
-def test_a_text_that_looks_like_something_else_stays_a_text(text: str) -> None:
+def test_a_string_that_looks_like_another_type_remains_a_string(text: str) -> None:
     job = DataJob.new("clean", sources=[IN], steps=[steps.Filter(where=text)], sink=OUT)
     assert again(job).spec.steps[0].chosen.where == text
 
@@ -124,7 +124,7 @@ def test_an_instance_of_a_users_operator_becomes_a_custom_step() -> None:
     assert step.resolved() == NoShouting(max_ratio=0.5)
 
 
-def test_a_function_is_given_as_an_object() -> None:
+def test_a_function_can_be_passed_as_an_object() -> None:
     job = DataJob.new("clean", sources=[IN], steps=[steps.Map(function=shout)], sink=OUT)
     assert again(job).spec.steps[0].chosen.function == f"{__name__}:shout"
 
@@ -155,7 +155,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("function", "said"), REFUSED.values(), ids=list(REFUSED))
-def test_a_function_that_workers_cannot_import_is_refused(function: Any, said: str | None) -> None:
+def test_a_function_that_workers_cannot_import_is_rejected(function: Any, said: str | None) -> None:
     if said is None:
         assert steps.Map(function=function).function == f"{__name__}:in_main"
         return
@@ -163,7 +163,7 @@ def test_a_function_that_workers_cannot_import_is_refused(function: Any, said: s
         steps.Map(function=function)
 
 
-def test_what_is_wrong_with_a_job_is_listed_with_its_fields() -> None:
+def test_the_problems_of_a_job_are_listed_with_their_fields() -> None:
     with pytest.raises(datajob.InvalidJob) as refused:
         DataJob.new("No Name", sources=[], steps=[OUT], sink=IN)  # type: ignore[list-item, arg-type]
     text = str(refused.value)
@@ -173,7 +173,7 @@ def test_what_is_wrong_with_a_job_is_listed_with_its_fields() -> None:
     assert "spec.sink: ParquetReader is not a built-in writer" in text
 
 
-def test_a_job_of_users_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_with_user_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_shouting.py").write_text(
         "from datajob.operators import Batch, Column, Filter, Verdict\n\n\n"
         "class Short(Filter):\n    '''Keep short texts.'''\n\n    column: Column = 'text'\n    longest: int = 9\n\n"

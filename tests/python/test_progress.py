@@ -32,7 +32,7 @@ REPORT = Report(
 FIGURES = "1,000 rows in, 700 out, 290 rejected, 10 failed, 10.0 MB/s, 3/12 shards"
 
 
-def test_away_from_a_terminal_there_is_a_line_every_few_seconds(
+def test_without_a_terminal_there_is_a_line_every_few_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with watching("tidy", quiet=False) as tell:
@@ -48,7 +48,7 @@ def test_away_from_a_terminal_there_is_a_line_every_few_seconds(
     ]
 
 
-def test_on_a_terminal_there_is_a_bar_with_figures() -> None:
+def test_on_a_terminal_there_is_a_bar_with_counts() -> None:
     view = progress._LiveView("tidy")
     screen = io.StringIO()
     console = Console(file=screen, width=100, force_terminal=True, color_system=None)

@@ -114,7 +114,7 @@ def test_a_result_on_s3_is_read_from_there(bucket: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-def test_a_ray_dataset_has_the_rows_and_a_run_may_use_ray(tmp_path: Path) -> None:
+def test_a_run_on_ray_and_a_ray_dataset_have_the_rows(tmp_path: Path) -> None:
     import ray
 
     try:

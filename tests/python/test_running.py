@@ -98,7 +98,7 @@ def test_the_plan_is_the_text_of_a_dry_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", [datajob.run, datajob.plan, datajob.analyze])
-def test_what_is_wrong_with_a_job_is_raised_with_its_line(call: Any, file: Path) -> None:
+def test_a_problem_is_raised_with_its_line(call: Any, file: Path) -> None:
     with pytest.raises(datajob.InvalidJob) as refused:
         call(file)
     assert str(refused.value).startswith(f"1 problem in the job:\n  {file}:11: spec.steps[0].filter: ")
@@ -125,7 +125,7 @@ def test_a_result_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_an_interrupted_run_is_resumed_unless_a_fresh_one_is_asked_for(resume: bool, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_resumed_on_request(resume: bool, tmp_path: Path) -> None:
     def interrupt(report: datajob.Report) -> None:
         raise KeyboardInterrupt
 
@@ -137,12 +137,12 @@ def test_an_interrupted_run_is_resumed_unless_a_fresh_one_is_asked_for(resume: b
 
 
 @pytest.mark.parametrize("call", [datajob.run, datajob.analyze])
-def test_an_unknown_executor_is_refused(call: Any, tmp_path: Path) -> None:
+def test_an_unknown_executor_is_rejected(call: Any, tmp_path: Path) -> None:
     with pytest.raises(datajob.InvalidJob, match="executor must be one of auto, ray, local, got spark"):
         call(tidy(tmp_path), executor="spark")
 
 
-def test_the_path_of_modules_is_as_before_afterwards(tmp_path: Path) -> None:
+def test_the_module_search_path_is_restored(tmp_path: Path) -> None:
     before = list(sys.path)
     datajob.run(tidy(tmp_path), executor="local", python_path=[str(tmp_path)])
     assert sys.path == before
@@ -159,7 +159,7 @@ def test_an_analysis_measures_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_an_analysis_keeps_its_report_where_asked(tmp_path: Path) -> None:
+def test_an_analysis_keeps_its_report_in_the_given_folder(tmp_path: Path) -> None:
     datajob.analyze(tidy(tmp_path), measures=["textLength"], out=str(tmp_path / "found"), executor="local")
     assert (tmp_path / "found/_datajob/report.html").exists()
 
@@ -168,7 +168,7 @@ WRONG = [{"sample": 0}, {"after": "nothing"}, {"measures": ["exactDedup"]}, {"ra
 
 
 @pytest.mark.parametrize("options", WRONG)
-def test_an_analysis_that_cannot_be_is_an_invalid_job(options: dict[str, Any], tmp_path: Path) -> None:
+def test_invalid_options_of_an_analysis_are_rejected(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(datajob.InvalidJob):
         datajob.analyze(tidy(tmp_path), **options)
 

@@ -110,7 +110,7 @@ _SCALARS = {"string": "string", "integer": "integer", "number": "number", "boole
 
 def _map_type(field: Schema) -> str:
     inner = field.get("additionalProperties")
-    return f"map of {type_of(inner)}" if isinstance(inner, dict) and inner else "block"
+    return f"map of {type_of(inner)}" if isinstance(inner, dict) and inner else "object"
 
 
 def _range(field: Schema) -> str:

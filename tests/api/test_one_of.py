@@ -1,4 +1,4 @@
-"""Blocks of which exactly one key is set."""
+"""Models in which exactly one key is set."""
 
 import pytest
 from pydantic import Field, ValidationError
@@ -31,7 +31,7 @@ def test_only_the_choice_is_written() -> None:
     assert Turn.model_validate(turn.model_dump(mode="json")) == turn
 
 
-def test_a_key_may_be_called_like_a_method_of_models() -> None:
+def test_a_key_can_have_the_name_of_a_method() -> None:
     assert Turn.model_validate({"json": {}}).key == "json"
 
 
@@ -46,7 +46,7 @@ def test_a_key_may_be_called_like_a_method_of_models() -> None:
         ({"left": {"far": 3}}, "left.far"),
     ],
 )
-def test_anything_but_one_known_key_is_refused(value: dict[str, object], said: str) -> None:
+def test_anything_but_one_known_key_is_rejected(value: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Turn.model_validate(value)
     assert said in str(refused.value)

@@ -32,7 +32,7 @@ _EXCEPTIONS = {
     CR: (0x0D,),
     NEWLINE: (0x0A, 0x85, 0x2028, 0x2029),
 }
-"""What neither the general category nor the letter case tells."""
+"""Classes that do not follow from the general category or the letter case."""
 _RANGES = ((0, 0x32400), (0xE0000, 0xE01F0))
 
 

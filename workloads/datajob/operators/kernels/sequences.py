@@ -1,8 +1,8 @@
 """Sequences of words that occur more than once in a text.
 
-Only few do, and a longer one can only repeat where a shorter one does. So all pairs of words go through a filter: an array that
-is indexed by a hash and keeps no keys, and therefore tells too much at most. What it leaves over is counted exactly. Duplicate
-sequences (compared as characters without the white space between) are looked for only where the next 16 bytes repeat.
+Few sequences repeat, and a longer one can only repeat where a shorter one does. All pairs of words therefore pass a filter, an
+array that is indexed by a hash and stores no keys, which can only overestimate. The remaining candidates are counted exactly.
+Duplicate sequences, compared as characters without white space, are only searched where the next 16 bytes repeat.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from datajob.operators.kernels.types import i32, i64, types, u64, write
 from datajob.operators.kernels.utf8 import MIX, SHIFT, combine, copy_bytes, hash_bytes, load64
 
 PREFIX = 16
-"""Bytes that must repeat before a sequence of words is looked up."""
+"""Number of bytes that must repeat before a sequence of words is looked up."""
 LONG = 32
-"""Bytes that must repeat before a longer sequence is."""
+"""Number of bytes that must repeat before a longer sequence is looked up."""
 FILTER = 4
-"""Bytes of the filter for a slot of a hash table: some 10 to 16 for a word."""
+"""Bytes of the filter per slot of the hash table: about 10 to 16 per word."""
 
 
 class Scratch(NamedTuple):
-    """Room for the longest row: `keys`, `counts` and `firsts` are a hash table, `seen` is a filter before one, the others
-    have a place per word."""
+    """Scratch for the longest row: `keys`, `counts` and `firsts` are a hash table, `seen` is the filter, the others have
+    one value per word."""
 
     keys: NDArray[np.uint64]
     counts: NDArray[np.int32]
@@ -43,7 +43,7 @@ SCRATCH = types.NamedTuple(tuple(write(kind) for kind in (u64, i32, i32, i32, i3
 
 
 def scratch_for(words: int, parts: int, size: int) -> Scratch:
-    """Scratch for rows of at most so many words, lines or paragraphs, and bytes."""
+    """Scratch for rows of at most this number of words, of lines or paragraphs, and of bytes."""
     capacity = 1 << max(2 * max(words, parts) - 1, 7).bit_length()
     table = (np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.empty(capacity, np.int32))
     places = (np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words + 1, np.int64))
@@ -52,7 +52,7 @@ def scratch_for(words: int, parts: int, size: int) -> Scratch:
 
 @inline
 def every_word(words: Any, row: int, scratch: Any) -> int:
-    """All words are candidates for `top_characters`; returns how many."""
+    """Make all words candidates for `top_characters`; returns their number."""
     total: int = words.rows[row + 1] - words.rows[row]
     for i in range(total):
         scratch.places[i] = i
@@ -70,7 +70,7 @@ def _key(words: Any, word: int, size: int) -> Any:
 
 @inline
 def _length(words: Any, word: int, size: int) -> Any:
-    """Characters of `size` words and the spaces between them."""
+    """The number of characters of `size` words and the spaces between them."""
     length = np.int64(size - 1)
     for k in range(size):
         length += words.points[word + k]
@@ -79,8 +79,8 @@ def _length(words: Any, word: int, size: int) -> Any:
 
 @inline
 def top_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> tuple[int, int]:
-    """Characters of the most frequent sequence of `size` words times how often it occurs, and how many candidates are
-    left: words at which a sequence begins that occurs twice (`scratch.places`). Sizes must ascend."""
+    """The characters of the most frequent sequence of `size` words times its occurrences, and the number of remaining
+    candidates (`scratch.places`): words at which a repeated sequence starts. Sizes must ascend."""
     keys, counts, firsts, places, slots = scratch.keys, scratch.counts, scratch.firsts, scratch.places, scratch.slots
     first, last = words.rows[row], words.rows[row + 1]
     if last - first < size:
@@ -112,7 +112,7 @@ def top_characters(words: Any, row: int, size: int, candidates: int, scratch: An
 
 @inline
 def most_top_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> tuple[int, int]:
-    """What `top_characters` gives at most, and how many candidates have `size` words from them on."""
+    """An upper bound of `top_characters`, and the number of candidates that are followed by `size` words."""
     sums, places, slots = scratch.counts, scratch.places, scratch.slots
     first, last = words.rows[row], words.rows[row + 1]
     if last - first < size:
@@ -120,7 +120,7 @@ def most_top_characters(words: Any, row: int, size: int, candidates: int, scratc
     capacity = capacity_for(candidates)
     mask = np.uint64(capacity - 1)
     sums[:capacity] = 0
-    most = _length(words, first, size)  # the first sequence is the top one where none repeats
+    most = _length(words, first, size)  # if no sequence repeats, the first one is the most frequent
     tried = 0
     for i in range(candidates):
         place = first + np.int64(places[i])
@@ -136,7 +136,7 @@ def most_top_characters(words: Any, row: int, size: int, candidates: int, scratc
 
 @inline
 def repeated_only(words: Any, row: int, size: int, tried: int, scratch: Any) -> int:
-    """After `most_top_characters`: leave only candidates that share their place in the filter; returns how many."""
+    """After `most_top_characters`: keep only candidates that share their slot of the filter; returns their number."""
     sums, places, slots = scratch.counts, scratch.places, scratch.slots
     first = words.rows[row]
     left = 0
@@ -149,7 +149,7 @@ def repeated_only(words: Any, row: int, size: int, tried: int, scratch: Any) -> 
 
 @inline
 def _join(text: Any, words: Any, row: int, joined: Any, ends: Any) -> None:
-    """The row's words without the white space between; word i is `joined[ends[i]:ends[i + 1]]`."""
+    """The words of the row without white space; word i is `joined[ends[i]:ends[i + 1]]`."""
     data, base = text.data, text.offsets[row]
     first, last = words.rows[row], words.rows[row + 1]
     out = 0
@@ -163,14 +163,14 @@ def _join(text: Any, words: Any, row: int, joined: Any, ends: Any) -> None:
 
 @inline
 def _prefix(joined: Any, at: int) -> Any:
-    """A hash of the PREFIX bytes from `at`."""
+    """A hash of PREFIX bytes from `at`."""
     h = (load64(joined, at) * MIX) ^ load64(joined, at + 8)
     return (h ^ (h >> SHIFT)) * MIX
 
 
 @inline
 def _filtered(total: int, size: int, scratch: Any) -> int:
-    """Candidates: words from which on PREFIX bytes seem to occur twice, or the next `size` words have fewer."""
+    """The number of candidates: words whose next PREFIX bytes can occur twice, or whose next `size` words are shorter."""
     joined, ends, seen, slots, places = scratch.joined, scratch.ends, scratch.seen, scratch.slots, scratch.places
     capacity = FILTER * capacity_for(total)
     mask = np.uint64(capacity - 1)
@@ -194,9 +194,9 @@ def _filtered(total: int, size: int, scratch: Any) -> int:
 
 @inline
 def find_repeats(text: Any, words: Any, row: int, size: int, scratch: Any) -> int:
-    """What `duplicate_characters` needs of the row for sequences of `size` words and more: the words (`scratch.places`) at
-    which one begins that may repeat, and whether LONG bytes from it on repeat (`scratch.firsts`). Returns how many words.
-    By bytes and not by words: `a bc` repeats `ab c`."""
+    """Prepare `duplicate_characters` for sequences of at least `size` words: the words (`scratch.places`) at which a
+    sequence starts that can repeat, and whether the next LONG bytes repeat (`scratch.firsts`). Returns the number of
+    words. Sequences are compared by bytes instead of words: `a bc` repeats `ab c`."""
     keys, counts, slots, places, repeat = scratch.keys, scratch.counts, scratch.slots, scratch.places, scratch.firsts
     joined, ends = scratch.joined, scratch.ends
     total = words.rows[row + 1] - words.rows[row]
@@ -218,7 +218,7 @@ def find_repeats(text: Any, words: Any, row: int, size: int, scratch: Any) -> in
 
 @inline
 def duplicate_characters(words: Any, row: int, size: int, candidates: int, scratch: Any) -> int:
-    """Characters in sequences of `size` words that occurred before; `size` is not below that of `find_repeats`."""
+    """The number of characters in repeated sequences of `size` words; `size` must not be less than that of `find_repeats`."""
     keys, places, repeat, joined, ends = scratch.keys, scratch.places, scratch.firsts, scratch.joined, scratch.ends
     first, total = words.rows[row], words.rows[row + 1] - words.rows[row]
     capacity = capacity_for(candidates)

@@ -15,11 +15,11 @@ from datajob.operators.packages import optional
 from datajob.parameters import ReadsFile
 
 TokenizerPath = Annotated[str, Field(min_length=1), ReadsFile(within="tokenizer.json")]
-"""A `tokenizer.json`, or a folder that holds one."""
+"""A `tokenizer.json` or a folder that contains one."""
 
 
 def load_tokenizer(path: str, operator: str) -> Any:
-    """The tokenizer in a `tokenizer.json`, or in a folder that holds one; local or any fsspec URL."""
+    """The tokenizer at a path or URL of a `tokenizer.json` or of its folder."""
     file = path if path.endswith(".json") else f"{path.rstrip('/')}/tokenizer.json"
     return _load(file, operator, version_of(path if scheme_of(path) else file))
 

@@ -92,7 +92,7 @@ def _is_plain_select(node: dict[str, Any]) -> bool:
 
 
 def _pointed(text: str, message: str, position: int) -> str:
-    """The message with the line of `text` that holds byte `position` of the query, and a caret below it."""
+    """The message with the line of `text` at byte `position` of the query, and a caret below it."""
     before = text.encode()[: max(position - len(_OPEN), 0)].decode(errors="ignore")
     lines = text.split("\n")
     row, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)

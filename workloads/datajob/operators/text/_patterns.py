@@ -35,7 +35,7 @@ def chinese_id(number: str) -> bool:
 
 
 def public_address(text: str) -> bool:
-    """A valid IP address that the whole internet can reach: of version 6 only 2000::/3, or one that holds such a one of 4."""
+    """Whether the text is a valid public IP address: IPv4, IPv6 in 2000::/3, or IPv6 with an embedded public IPv4 address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -162,4 +162,4 @@ PHONE = Pattern(
 )
 
 PATTERNS = {pattern.name: pattern for pattern in (EMAIL, URL, IP, IBAN, CARD, NATIONAL_ID, PHONE)}
-"""In the order in which they are looked for: what one took the next does not get."""
+"""All patterns by name. If matches overlap, the earlier pattern takes precedence."""

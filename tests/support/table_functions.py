@@ -97,3 +97,33 @@ class LongerThan(Filter):
     def keep(self, batch):
         lengths = np.array([len(t or "") for t in batch.table.column(self.column).to_pylist()])
         return Verdict((lengths <= self.characters).astype(np.uint8), ("too_short",))
+
+
+def empty_if_odd(row):
+    return {} if row["id"] % 2 else row
+
+
+def yields_an_empty_dict(row):
+    yield row
+    if row["id"] % 2:
+        yield {}
+
+
+def no_columns(frame):
+    return frame[[]] if (frame["id"] % 2).any() else frame
+
+
+def no_arrays(arrays):
+    return {} if (arrays["id"] % 2).any() else arrays
+
+
+def text_in_row_three(row):
+    return {**row, "x": "three" if row["id"] == 3 else row["id"]}
+
+
+def texts_from_row_three(row):
+    return {**row, "x": "more" if row["id"] >= 3 else row["id"]}
+
+
+def half_in_row_three(row):
+    return {**row, "x": 0.5 if row["id"] == 3 else row["id"]}

@@ -1,5 +1,6 @@
 from datetime import datetime
 from decimal import Decimal
+from typing import get_args
 
 import pandas as pd
 import pyarrow as pa
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datajob.api.reference import operators_page
 from datajob.errors import InvalidJob
-from datajob.operators.table.group_by import GroupBy
+from datajob.operators.table.group_by import Function, GroupBy
 from tests.support.exchange import repartitioned, rows_of
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 ALL = {
     "rows": {"function": "count"},
@@ -132,7 +135,7 @@ def test_the_standard_deviation_of_large_close_numbers_is_exact():
 
 
 def test_a_sum_beyond_64_bits_fails_instead_of_wrapping():
-    with pytest.raises(pa.ArrowInvalid):
+    with pytest.raises(InvalidJob):
         group(pa.table({"x": [2**62, 2**62]}), [], {"s": {"function": "sum", "column": "x"}})
 
 
@@ -183,3 +186,21 @@ def test_it_knows_the_columns_before_and_after():
     step = GroupBy(by=["k"], aggregates={"n": {"function": "count"}, "s": {"function": "sum", "column": "x"}})
     assert step.inputs() == ("k", "x")
     assert step.outputs(("k", "x", "y")) == ("k", "n", "s")
+
+
+def test_the_functions_are_in_the_reference():
+    page = operators_page()
+    section = page[page.index("### groupBy") : page.index("### join")]
+    assert "`aggregates.*.function`" in section
+    assert [name for name in get_args(Function) if f"`{name}`" not in section and f'"{name}"' not in section] == []
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_a_sum_that_needs_more_than_64_bits_is_an_error_and_exact_as_decimals(parts, tmp_path):
+    write_parts(tmp_path / "in", [{"g": i % 3, "n": 2**62} for i in range(12)], parts)
+    step = {"groupBy": {"by": ["g"], "aggregates": {"total": {"function": "sum", "column": "n"}}}}
+    with pytest.raises(InvalidJob, match=r"a sum of `n` \(column `total`\) does not fit 64 bits. `cast` `n` to decimal"):
+        run(make_job(tmp_path / "in", tmp_path / "out", [step]))
+    exact = [{"cast": {"columns": {"n": "decimal(30, 1)"}}}, step]
+    run(make_job(tmp_path / "in", tmp_path / "exact", exact))
+    assert [(row["g"], int(row["total"])) for row in read_manifest(tmp_path / "exact")] == [(g, 4 * 2**62) for g in range(3)]

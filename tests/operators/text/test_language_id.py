@@ -4,9 +4,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from datajob.operators.text._fasttext import load, predict, samples
-from datajob.operators.text._lid176 import read_model
+from datajob.operators.text._language_codes import _NAMES, CODES
+from datajob.operators.text._lid176 import language_model, read_model
 from datajob.operators.text.language_id import LanguageId
 from tests.support.texts import batch_of, decide, reasons
 
@@ -68,3 +70,21 @@ def test_the_minimum_confidence_is_a_limit_of_the_confidence():
     measured = rule.measures(batch_of(SENTENCES["en"], None))["score"]
     assert measured[0] > 0.5
     assert measured[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [("english", "en"), ("zh-cn", "zh"), ("pt_BR", "pt"), ("EN", "en"), ("deu", "de"), ("Germann", "de"), ("jp", "ja")],
+)
+def test_a_code_that_is_not_identified_is_refused_with_the_one_that_is_meant(code, meant):
+    for parameters in ({"languages": ["en", code]}, {"minScores": {code: 0.5}}):
+        with pytest.raises(ValidationError, match=f"`{code}` is not the code of a language .*; did you mean `{meant}`"):
+            LanguageId.model_validate(parameters)
+
+
+def test_a_word_that_is_no_language_is_refused_and_every_code_of_the_model_is_taken():
+    with pytest.raises(ValidationError, match=r"`False` is not the code of a language .*ISO 639-1"):
+        LanguageId(languages=("False",))
+    assert {*language_model()[1], "und"} == CODES
+    assert set(_NAMES.values()) <= CODES
+    LanguageId(languages=tuple(CODES - {"und"}))

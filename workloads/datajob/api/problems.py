@@ -176,6 +176,9 @@ def _misplaced(path: Path, model: type[Parameters], document: Any) -> str | None
 
 def _rewrite(kind: str, value: Any) -> str | None:
     if kind == "string_type" and isinstance(value, bool | int | float):
+        if isinstance(value, bool):
+            words, word = ("`true`, `yes` and `on`", "yes") if value else ("`false`, `no` and `off`", "no")
+            return f'put the word in quotes, such as "{word}": YAML reads {words} as {str(value).lower()}'
         return f'quote it: "{value}"'
     if kind in ("tuple_type", "list_type") and isinstance(value, str):
         return f"write it as a list: [{value}]"

@@ -71,7 +71,7 @@ def section(key: str, model: type[Parameters], level: int) -> str:
 
 
 def table(block: Schema) -> str:
-    """The fields of a block as a Markdown table; the fields of lists of blocks follow as `field[].key`."""
+    """The fields of a block as a Markdown table; those of lists of blocks follow as `field[].key`, of maps as `field.*.key`."""
     rows = [f"| `{name}` | {kind} | {default} | {said} |" for name, kind, default, said in parameters(block)]
     return "\n".join(("| Parameter | Type | Default | Description |", "|---|---|---|---|", *rows)) if rows else "No parameters."
 
@@ -85,6 +85,9 @@ def parameters(block: Schema, prefix: str = "") -> Iterator[tuple[str, str, str,
         inner = field.get("items", field)
         if "properties" in inner and EXACTLY_ONE not in inner:
             yield from parameters(inner, f"{prefix}{name}{'[]' if 'items' in field else ''}.")
+        values = field.get("additionalProperties")
+        if isinstance(values, dict) and "properties" in values and EXACTLY_ONE not in values:
+            yield from parameters(values, f"{prefix}{name}.*.")
 
 
 def type_of(field: Schema) -> str:

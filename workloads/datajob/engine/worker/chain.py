@@ -6,6 +6,7 @@ Rows that infallible filters reject are only marked. The table is copied when a 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,6 +112,30 @@ class Chain:
             return call(Batch(batch.table.slice(0, 0)))
         try:
             return exact_concat([p.result for p in pieces])
+        except pa.ArrowException:
+            return self._of_one_type(step, batch, pieces)
+
+    def _of_one_type(self, step: str, batch: Batch, pieces: Sequence[Piece[pa.Table]]) -> pa.Table:
+        """The results whose columns have one type; the rows of the others fail. The type is that of most rows."""
+        import pyarrow as pa
+
+        rows_by_schema = Counter[str]()
+        for piece in pieces:
+            rows_by_schema[str(piece.result.schema)] += piece.stop - piece.start
+        common: pa.Table | None = None
+        passed: list[Piece[pa.Table]] = []
+        bad: list[BadRow] = []
+        for piece in sorted(pieces, key=lambda piece: (-rows_by_schema[str(piece.result.schema)], piece.start)):
+            try:
+                common = exact_concat([piece.result if common is None else common, piece.result]).slice(0, 0)
+            except pa.ArrowException as error:
+                reason = f"{error}. Give the column one type, for example in `types` of the step"
+                bad += [BadRow(row, reason) for row in range(piece.start, piece.stop)]
+            else:
+                passed.append(piece)
+        self.accounting.without(step, sorted(bad, key=lambda found: found.row), batch.table)
+        try:
+            return exact_concat([piece.result for piece in sorted(passed, key=lambda piece: piece.start)])
         except pa.ArrowException as error:
             raise InvalidJob(f"Step {step}: {error}. Give the column one type, for example in `types` of the step.") from error
 

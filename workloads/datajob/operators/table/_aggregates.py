@@ -92,7 +92,7 @@ def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate
     statement = f"SELECT {', '.join([*keys, *values])} FROM {source} {grouping}"  # noqa: S608
     result = _query(statement, columns, len(parts), aggregates)
     types = [parts.schema.field(name).type if name is not None else None for name in like]
-    return _typed(result, [*by, *aggregates], types)
+    return _whole_numbers(_typed(result, [*by, *aggregates], types), aggregates)
 
 
 def _query(sql: str, columns: Mapping[str, Any], rows: int, aggregates: Mapping[str, Aggregate]) -> pa.Table:
@@ -109,12 +109,27 @@ def _query(sql: str, columns: Mapping[str, Any], rows: int, aggregates: Mapping[
 
 
 def _typed(result: pa.Table, names: Sequence[str], types: Sequence[pa.DataType | None]) -> pa.Table:
-    """`result` under `names`, with the types given, and whole numbers as int64 where SQL has wider ones."""
+    """`result` under `names`, with the types given; None stands for the type that SQL gave."""
     import pyarrow as pa
 
-    columns = []
-    for column, kind in zip(result.columns, types, strict=True):
-        if kind is None and pa.types.is_decimal(column.type) and column.type.scale == 0:
-            kind = pa.int64()
-        columns.append(column if kind is None or kind == column.type else column.cast(kind))
+    columns = [c if kind is None or kind == c.type else c.cast(kind) for c, kind in zip(result.columns, types, strict=True)]
     return pa.table(columns, names=list(names))
+
+
+def _whole_numbers(result: pa.Table, aggregates: Mapping[str, Aggregate]) -> pa.Table:
+    """`result` with sums of integers as int64. Raises InvalidJob for a sum that needs more bits."""
+    import pyarrow as pa
+
+    for name, aggregate in aggregates.items():
+        column = result.column(name)
+        if not pa.types.is_decimal(column.type) or column.type.scale or aggregate.function != "sum":
+            continue
+        try:
+            whole_numbers: Any = column.cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise InvalidJob(
+                f"`groupBy`: a sum of `{aggregate.column}` (column `{name}`) does not fit 64 bits. `cast` "
+                f"`{aggregate.column}` to decimal(30, 1) for exact sums, or to float64 for approximate ones, before this step."
+            ) from error
+        result = result.set_column(result.column_names.index(name), name, whole_numbers)
+    return result

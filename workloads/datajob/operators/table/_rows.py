@@ -64,8 +64,16 @@ def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
 def from_any(result: Any, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
     """The result of a function, in any of the formats or as a generator of these, as a table."""
 
-    parts = [_typed(_table(part), before, types) for part in (result if isgenerator(result) else [result])]
+    parts = [_typed(_with_columns(part), before, types) for part in (result if isgenerator(result) else [result])]
     return exact_concat(parts) if parts else before.empty_table()
+
+
+def _with_columns(result: Any) -> pa.Table:
+    """The table of a result. Raises TypeError for rows without columns, which would be lost."""
+    table = _table(result)
+    if not table.num_columns and (isinstance(result, Mapping) or len(result)):
+        raise TypeError("the function returned rows without columns")
+    return table
 
 
 def _table(result: Any) -> pa.Table:
@@ -138,6 +146,8 @@ def checked_rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
         if not isinstance(row, Mapping):
             hint = "; is `return row` missing?" if row is None else ""
             raise TypeError(f"the function returned {_kind_of(row)}, not a dict{hint}")
+        if not row:
+            raise TypeError("the function returned an empty dict, which is not a row")
         yield row
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from datajob.operators.base import Bound, Filter, Verdict
+from datajob.operators.text._language_codes import check_languages
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ class LanguageId(Filter):
     )
     output: NewColumn | None = Field(default="language", description="Column (string) for the language code.")
     score_output: NewColumn | None = Field(default="language_score", description="Column (float64) for the confidence.")
+
+    @field_validator("languages", "min_scores")
+    @classmethod
+    def _exist(cls, languages: Any) -> Any:
+        check_languages(languages)
+        return languages
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`."""

@@ -100,7 +100,7 @@ def test_each_kind_of_error_has_its_exit_code(
 
 def test_one_of_several_jobs_is_selected_by_name(datajob: DataJobCommand, job: Path) -> None:
     job.write_text(f"{job.read_text()}---\n{job.read_text().replace('name: tidy', 'name: other')}")
-    assert "select one by name (`--name`, `name=`)" in run(datajob, job).err
+    assert "select one with `--name NAME`" in run(datajob, job).err
     assert "no job named third; it contains: tidy, other" in run(datajob, job, "--name", "third").err
     assert run(datajob, job, "--name", "other", "--dry-run").out.startswith("DataJob other")
 
@@ -151,3 +151,11 @@ def test_an_error_found_by_a_check_has_its_line(datajob: DataJobCommand, job: Pa
     ended = run(datajob, job)
     assert ended.code == 2
     assert f"{job}:{line + 1}: spec.steps[2].exactDedup.columns: " in ended.err
+
+
+def test_a_warning_is_printed_with_its_line(datajob: DataJobCommand, job: Path) -> None:
+    step = "  - llava: {image: id, prompt: Describe it., output: caption}\n  sink:"
+    job.write_text(job.read_text().replace("  sink:", step).replace("/in", "/nowhere"))
+    ended = run(datajob, job)
+    assert ended.code == 3, ended.err
+    assert f"{job}:10: spec.steps[2].llava: warning: runs on the CPU" in ended.err

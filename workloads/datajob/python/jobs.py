@@ -149,7 +149,8 @@ def choose(documents: Sequence[Document], file: str, name: str | None) -> Docume
     if not found:
         raise InvalidJob(f"{file} contains no job named {name}; it contains: {names or 'none'}")
     if len(found) > 1:
-        raise InvalidJob(f"{file} contains {len(found)} jobs ({names}); select one by name (`--name`, `name=`)")
+        advice = "select one with `--name NAME`, or in Python with `datajob.load(path, name=...)`"
+        raise InvalidJob(f"{file} contains {len(found)} jobs ({names}); {advice}")
     return found[0]
 
 

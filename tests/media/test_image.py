@@ -30,7 +30,7 @@ def turned(orientation: int) -> bytes:
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_picture_is_upright_and_its_size_is_known_from_the_header(orientation: int) -> None:
+def test_an_image_is_upright_and_its_size_is_known_from_the_header(orientation: int) -> None:
     image = decode(turned(orientation))
     assert image.size == (40, 20)
     assert size_of(turned(orientation)) == (20, 40)
@@ -65,7 +65,7 @@ COLOURS: dict[str, tuple[bytes, tuple[int, int, int]]] = {
 
 
 @pytest.mark.parametrize("name", COLOURS)
-def test_colours_are_those_a_viewer_shows(name: str) -> None:
+def test_colors_are_those_that_a_viewer_shows(name: str) -> None:
     data, colour = COLOURS[name]
     image = decode(data)
     assert image.mode == "RGB"
@@ -78,17 +78,17 @@ def test_print_colours_of_a_jpeg_are_not_inverted() -> None:
     assert r > 240 and g < 15 and b < 15
 
 
-def test_of_an_animation_the_first_frame_is_taken() -> None:
+def test_the_first_frame_of_an_animation_is_used() -> None:
     frames = [Image.new("RGB", (8, 8), c) for c in (RED, GREEN)]
     assert decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])).getpixel((1, 1)) == RED
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1)])
-def test_thin_pictures_are_pictures(size: tuple[int, int]) -> None:
+def test_narrow_images_are_supported(size: tuple[int, int]) -> None:
     assert decode(encoded(Image.new("RGB", size, RED))).size == size
 
 
-def test_an_image_comes_as_bytes_path_mapping_or_pixels(tmp_path: Path) -> None:
+def test_an_image_is_bytes_a_path_a_mapping_or_pixels(tmp_path: Path) -> None:
     data = encoded(Image.new("RGB", (6, 4), RED))
     (tmp_path / "a.png").write_bytes(data)
     path = str(tmp_path / "a.png")
@@ -115,13 +115,13 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_image_has_one_clear_reason(name: str) -> None:
+def test_an_invalid_image_has_a_clear_reason(name: str) -> None:
     value, reason = BAD[name]
     with pytest.raises(ImageError, match=reason):
         decode(value)
 
 
-def test_an_image_above_the_limit_is_refused_by_its_header_alone() -> None:
+def test_an_image_above_the_limit_is_rejected_by_its_header() -> None:
     data = encoded(Image.new("1", (20_000, 20_000)))
     with pytest.raises(ImageError, match="20000 x 20000 pixels; `maxPixels` allows 100,000,000"):
         decode(data)

@@ -48,7 +48,7 @@ def naming_files() -> set[str]:
 
 
 @pytest.mark.parametrize("key", sorted(naming_files()))
-def test_a_change_of_a_file_that_a_step_names_makes_it_other_work(key: str, tmp_path: Path) -> None:
+def test_a_changed_file_of_a_step_changes_its_identity(key: str, tmp_path: Path) -> None:
     file = tmp_path / "file.json"
     file.write_text("bad")
     step = operator(key, file)
@@ -128,7 +128,7 @@ def identity_after(step: Any, file: Path, text: str) -> Any:
     ],
 )
 @pytest.mark.parametrize("kind", ["function", "operator"])
-def test_a_change_of_a_module_that_the_users_module_imports_makes_it_other_work(
+def test_a_changed_module_that_user_code_imports_changes_the_identity(
     importing: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)

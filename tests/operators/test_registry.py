@@ -35,7 +35,7 @@ def test_operators_are_ordered_by_modality_and_key() -> None:
     assert places == sorted(places)
 
 
-def test_what_is_no_operator_is_not_found() -> None:
+def test_an_unknown_operator_is_not_found() -> None:
     assert "nonsense" not in all_operators() and all_operators().get("nonsense") is None
 
 

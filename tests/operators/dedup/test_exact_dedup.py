@@ -26,7 +26,7 @@ TEXTS = ["Hello, World!", "hello world", " Hello,\n World!", "Hello, World!", "ï
     ],
 )
 @pytest.mark.parametrize("partitions", [1, 3])
-def test_texts_are_compared_as_the_normalisation_says(normalize, kept, partitions):
+def test_texts_are_compared_after_normalization(normalize, kept, partitions):
     assert deduplicated(ExactDedup(normalize=normalize), pa.table({"text": TEXTS}), partitions, size=4) == kept
 
 
@@ -114,7 +114,7 @@ def test_it_knows_the_columns_it_needs():
 
 
 @pytest.mark.parametrize("parameters", [{}, {"normalize": "casefold"}, {"keep": "best", "by": "score"}, {"keep": "longest"}])
-def test_what_is_in_the_older_corpus_is_rejected_whatever_its_score(parameters: dict[str, Any], tmp_path: Path) -> None:
+def test_rows_of_the_existing_corpus_are_rejected_regardless_of_their_score(parameters: dict[str, Any], tmp_path: Path) -> None:
     write_parts(tmp_path / "old", [{"text": "old", "score": 0, "other": "x"}], 1)
     write_parts(tmp_path / "in", [{"text": t, "score": s} for t, s in [("old", 9), ("new", 1), ("old", 3), ("new", 2)]], 2)
     step = {"exactDedup": {"against": str(tmp_path / "old"), **parameters}}

@@ -40,7 +40,7 @@ def test_near_duplicates_are_found_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("parts", "shard_bytes", "partitions"), [(1, 10**9, 1), (7, 20_000, 3), (40, 5_000, 16)])
 @pytest.mark.parametrize("parameters", [{}, {"verify": False}, {"ngram": {"kind": "characters", "size": 12}, "threshold": 0.6}])
-def test_the_cut_of_the_input_and_the_partitions_change_nothing(
+def test_shards_and_partitions_do_not_change_the_result(
     parameters: dict[str, Any], parts: int, shard_bytes: int, partitions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = as_rows(PLANTED[:600])
@@ -64,7 +64,7 @@ LONG = " ".join(f"word{i}" for i in range(100))
         ([LONG[:300], LONG], [0, 1]),
     ],
 )
-def test_a_document_goes_when_an_earlier_one_is_similar(texts: list[str | None], left: list[int], tmp_path: Path) -> None:
+def test_a_document_is_rejected_if_an_earlier_one_is_similar(texts: list[str | None], left: list[int], tmp_path: Path) -> None:
     assert kept(tmp_path, as_rows(texts)) == left
 
 
@@ -74,7 +74,7 @@ def test_without_verify_the_first_of_each_component_stays(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("verify", [True, False])
-def test_rows_of_an_older_corpus_count_as_earlier_and_do_not_appear(verify: bool, tmp_path: Path) -> None:
+def test_rows_of_an_existing_corpus_count_as_earlier_and_do_not_appear(verify: bool, tmp_path: Path) -> None:
     write_parts(tmp_path / "old", [{"text": LONG, "other": 1}, {"text": "an old text of its own", "other": 2}], 2)
     texts: list[str | None] = ["new text that nobody wrote before", LONG + " end", "an old text of its own", "new"]
     assert kept(tmp_path, as_rows(texts), against=str(tmp_path / "old"), verify=verify) == [0, 3]
@@ -98,6 +98,6 @@ def test_bands_and_rows_follow_from_the_threshold(permutations: int, threshold: 
         ({"threshold": 0.0}, "greater than 0"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, Any], complaint: str) -> None:
+def test_invalid_parameters_are_rejected(parameters: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         MinhashDedup.model_validate(parameters)

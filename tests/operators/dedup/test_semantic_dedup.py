@@ -39,7 +39,7 @@ def kept(folder: Path, shard_bytes: int = 1, **parameters: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float64()), pa.list_(pa.float32(), 32)], ids=str)
-def test_rows_near_an_earlier_one_are_dropped(kind: pa.DataType, tmp_path: Path) -> None:
+def test_rows_near_an_earlier_one_are_rejected(kind: pa.DataType, tmp_path: Path) -> None:
     vectors = planted_vectors(600, 32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     near = np.tril(unit @ unit.T >= 0.9, -1).any(axis=1)
@@ -51,7 +51,7 @@ def test_rows_near_an_earlier_one_are_dropped(kind: pa.DataType, tmp_path: Path)
     assert dropped[near].mean() >= 0.98
 
 
-def test_the_cut_of_the_input_changes_nothing(tmp_path: Path) -> None:
+def test_shards_do_not_change_the_result(tmp_path: Path) -> None:
     vectors = planted_vectors(300, 8).tolist()
     found = []
     for number, (files, shard_bytes) in enumerate([(1, 10**9), (7, 1), (30, 2000)]):
@@ -66,7 +66,7 @@ def test_rows_without_an_embedding_are_kept(tmp_path: Path) -> None:
     assert kept(tmp_path) == [0, 1, 2, 3, 4, 5, 6, 7, 9]
 
 
-def test_an_older_corpus_counts_as_earlier(tmp_path: Path) -> None:
+def test_rows_of_an_existing_corpus_count_as_earlier(tmp_path: Path) -> None:
     write(tmp_path / "old", [[1.0, 2.0], [3.0, 1.0]], pa.list_(pa.float32()), 1)
     write(tmp_path / "in", [[2.0, 4.0], [1.0, -1.0]], pa.list_(pa.float32()), 1)
     assert kept(tmp_path, against=str(tmp_path / "old")) == [1]
@@ -79,7 +79,7 @@ def test_an_older_corpus_counts_as_earlier(tmp_path: Path) -> None:
         (["text"], pa.string(), "lists of numbers"),
     ],
 )
-def test_what_is_no_embedding_is_refused(rows: Any, kind: pa.DataType, complaint: str, tmp_path: Path) -> None:
+def test_a_value_that_is_not_an_embedding_is_rejected(rows: Any, kind: pa.DataType, complaint: str, tmp_path: Path) -> None:
     write(tmp_path / "in", rows, kind, 1)
     with pytest.raises(DataJobError, match=complaint):
         kept(tmp_path)

@@ -66,7 +66,7 @@ def test_each_bit_is_that_of_most_ngrams(rows: list[str]) -> None:
 
 @pytest.mark.parametrize(("distance", "blocks"), [(0, 1), (3, 4), (3, 6), (4, 6), (7, 9)])
 @pytest.mark.parametrize("shard_bytes", [5_000, 10**9])
-def test_all_rows_near_an_earlier_one_are_dropped(distance: int, blocks: int, shard_bytes: int, tmp_path: Path) -> None:
+def test_all_rows_near_an_earlier_one_are_rejected(distance: int, blocks: int, shard_bytes: int, tmp_path: Path) -> None:
     rows = planted_documents(300, seed=3)
     every = hashes(SimhashDedup(), rows)
     near = [any((every[i] ^ every[j]).bit_count() <= distance for j in range(i)) for i in range(len(rows))]
@@ -77,7 +77,7 @@ def test_all_rows_near_an_earlier_one_are_dropped(distance: int, blocks: int, sh
     assert [row["id"] for row in read_manifest(tmp_path / "out")] == [i for i, drop in enumerate(near) if not drop]
 
 
-def test_texts_without_words_are_kept_and_an_older_corpus_counts(tmp_path: Path) -> None:
+def test_texts_without_words_are_kept_and_an_existing_corpus_counts(tmp_path: Path) -> None:
     write_parts(tmp_path / "old", [{"text": "words of an older text that are long enough"}], 1)
     rows = [None, None, "", "!", "Words of an older text, that are long enough.", "something else altogether, nothing like it"]
     write_parts(tmp_path / "in", [{"id": i, "text": text} for i, text in enumerate(rows)], 1)

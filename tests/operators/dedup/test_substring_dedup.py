@@ -36,7 +36,9 @@ def left(folder: Path, texts: list[str], **parameters: object) -> list[str]:
 @given(
     texts=st.lists(st.lists(st.sampled_from("abcde"), min_size=1, max_size=25), min_size=1, max_size=5), size=st.integers(2, 6)
 )
-def test_passages_go_as_in_plain_python(tmp_path_factory: pytest.TempPathFactory, texts: list[list[str]], size: int) -> None:
+def test_passages_are_removed_as_in_plain_python(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[list[str]], size: int
+) -> None:
     found = left(tmp_path_factory.mktemp("job"), [" ".join(words) for words in texts], words=size, rejectEmpty=False)
     assert [text.split() for text in found] == slow(texts, size)
 
@@ -54,10 +56,10 @@ PASSAGE = "the quick brown fox jumps over the lazy dog"
         (["short", "short", ""], ["short", "short", ""]),
     ],
 )
-def test_a_passage_that_occurs_again_is_taken_out(texts: list[str], expected: list[str], tmp_path: Path) -> None:
+def test_a_repeated_passage_is_removed(texts: list[str], expected: list[str], tmp_path: Path) -> None:
     assert left(tmp_path, texts, words=8) == expected
 
 
-def test_passages_of_an_older_corpus_are_taken_out(tmp_path: Path) -> None:
+def test_passages_of_an_existing_corpus_are_removed(tmp_path: Path) -> None:
     write_parts(tmp_path / "old", [{"text": f"old {PASSAGE}"}], 1)
     assert left(tmp_path, [f"new {PASSAGE}", "x"], words=9, against=str(tmp_path / "old")) == ["new ", "x"]

@@ -45,7 +45,7 @@ def test_a_copy_is_made_once_in_many_tokens() -> None:
     assert len(set(places)) <= 2
 
 
-def test_long_answers_are_those_without_it(tiny: Path) -> None:
+def test_long_answers_equal_those_without_the_cache(tiny: Path) -> None:
     step = Llava(model=str(tiny), max_new_tokens=2 * STEP + 10)
     generator = Generator(step.settings(), Device("cpu", 1))
     requests = [Request("what is this?", step.options(), (jpeg(i),)) for i in range(5)]

@@ -72,7 +72,7 @@ def test_a_small_budget_of_tokens_changes_no_text(tiny: Path, ask: Ask, alone: l
     assert texts(found) == alone
 
 
-def test_a_row_whose_image_is_broken_fails_alone(tiny: Path, ask: Ask, alone: list[str]) -> None:
+def test_only_the_row_of_a_broken_image_fails(tiny: Path, ask: Ask, alone: list[str]) -> None:
     rows: list[dict[str, Any]] = [{"image": jpeg(i)} for i in range(8)]
     rows[2] = {"image": jpeg(2)[:200]}
     rows[3] = {"image": None}
@@ -98,7 +98,7 @@ def test_several_images_system_prompt_and_template_are_those_of_the_script(tiny:
 
 
 @pytest.mark.parametrize("chat", [True, False])
-def test_a_first_token_that_the_template_writes_is_not_added_again(beginning: Path, chat: bool) -> None:
+def test_a_first_token_of_the_template_is_not_added_again(beginning: Path, chat: bool) -> None:
     from datajob.operators.base import Device
     from datajob.operators.inference._engines.base import Request
     from datajob.operators.inference._engines.generating import Generator
@@ -115,7 +115,7 @@ def test_a_system_prompt_does_not_drop_the_image(tiny: Path, ask: Ask) -> None:
     assert len(set(texts(found))) > 3
 
 
-def test_images_of_every_kind_of_column_say_the_same(tiny: Path, ask: Ask, tmp_path: Path, alone: list[str]) -> None:
+def test_images_of_every_kind_of_column_have_the_same_answer(tiny: Path, ask: Ask, tmp_path: Path, alone: list[str]) -> None:
     import numpy as np
 
     (tmp_path / "a.jpg").write_bytes(jpeg(0))
@@ -135,7 +135,7 @@ def test_images_of_every_kind_of_column_say_the_same(tiny: Path, ask: Ask, tmp_p
         assert (failed, texts(found)) == ({}, alone[:1]), column.type
 
 
-def test_a_picture_of_four_hundred_million_pixels_is_refused_by_its_header(tiny: Path, ask: Ask, alone: list[str]) -> None:
+def test_an_image_of_four_hundred_million_pixels_is_rejected_by_its_header(tiny: Path, ask: Ask, alone: list[str]) -> None:
     stream = io.BytesIO()
     Image.new("L", (20_000, 20_000)).save(stream, "PNG")
     found, failed = ask(step(tiny), [{"image": stream.getvalue()}, {"image": jpeg(0)}])
@@ -144,7 +144,7 @@ def test_a_picture_of_four_hundred_million_pixels_is_refused_by_its_header(tiny:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (2000, 10)])
-def test_pictures_of_any_shape_are_answered(tiny: Path, ask: Ask, script: Script, size: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_answered(tiny: Path, ask: Ask, script: Script, size: tuple[int, int]) -> None:
     stream = io.BytesIO()
     photo(1, size).save(stream, "PNG")
     found, failed = ask(step(tiny), [{"image": stream.getvalue()}])
@@ -152,7 +152,7 @@ def test_pictures_of_any_shape_are_answered(tiny: Path, ask: Ask, script: Script
     assert texts(found) == [script(photo(1, size))]
 
 
-def test_an_answer_that_was_cut_says_so(tiny: Path, ask: Ask) -> None:
+def test_a_truncated_answer_has_the_finish_reason_length(tiny: Path, ask: Ask) -> None:
     model = step(tiny, finish_reason_column="why", tokens_column="tokens", seconds_column="seconds")
     found, _ = ask(model, [{"image": jpeg(0)}])
     assert found[0]["why"] == "length"
@@ -180,7 +180,7 @@ ROWS_AT_FAULT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", ROWS_AT_FAULT)
-def test_a_row_that_cannot_be_asked_has_one_clear_reason(tiny: Path, ask: Ask, case: str) -> None:
+def test_a_row_without_a_valid_request_has_a_clear_reason(tiny: Path, ask: Ask, case: str) -> None:
     import re
 
     parameters, more, reason = ROWS_AT_FAULT[case]
@@ -230,7 +230,7 @@ def test_attention_and_cache_change_no_text(tiny: Path, ask: Ask, alone: list[st
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float16"])
-def test_weights_of_16_bits_run_on_the_cpu_too(tiny: Path, ask: Ask, alone: list[str], kind: Any) -> None:
+def test_16_bit_weights_run_on_the_cpu(tiny: Path, ask: Ask, alone: list[str], kind: Any) -> None:
     from datajob.operators.base import Device
 
     model = step(tiny, dtype=kind)
@@ -271,7 +271,7 @@ def test_what_cannot_run_here_is_one_sentence_before_any_row(tiny: Path, case: s
         step(tiny, **parameters).setup(Device("cpu", 1))
 
 
-def test_a_model_may_lie_in_the_home_folder(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_can_be_in_the_home_folder(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datajob.operators.base import Device
 
     monkeypatch.setenv("HOME", str(tiny.parent))
@@ -280,7 +280,7 @@ def test_a_model_may_lie_in_the_home_folder(tiny: Path, monkeypatch: pytest.Monk
     engine.close()
 
 
-def test_the_engine_names_itself_model_type_and_device(tiny: Path) -> None:
+def test_the_description_contains_engine_model_type_and_device(tiny: Path) -> None:
     from datajob.operators.base import Device
 
     engine = step(tiny).setup(Device("cpu", 1))

@@ -127,7 +127,7 @@ def test_tokens_of_the_prompt_are_those_of_transformers_with_one_first_token(beg
     assert read.count(ours._tokenizer.bos_token_id) == 1
 
 
-def test_rows_at_fault_fail_alone_each_with_one_reason(tiny: Path, ask: Ask, expected: list[str]) -> None:
+def test_invalid_rows_fail_individually_with_a_reason(tiny: Path, ask: Ask, expected: list[str]) -> None:
     rows: list[dict[str, Any]] = [{"image": jpeg(i), "ask": "描述这张图片的内容"} for i in range(7)]
     rows[1]["image"] = jpeg(1)[:200]
     rows[2]["ask"] = "word " * 9000
@@ -144,14 +144,14 @@ def test_rows_at_fault_fail_alone_each_with_one_reason(tiny: Path, ask: Ask, exp
     assert [column(found)[i] for i in (0, 6)] == [expected[i] for i in (0, 6)]
 
 
-def test_sampled_answers_depend_on_the_seed_and_come_again(tiny: Path, ask: Ask, photos: list[dict[str, Any]]) -> None:
+def test_sampled_answers_depend_on_the_seed_and_are_reproducible(tiny: Path, ask: Ask, photos: list[dict[str, Any]]) -> None:
     how = {"temperature": 1.5, "top_p": 0.9, "top_k": 100}
     first, again, other = (column(ask(step(tiny, seed=seed, **how), photos)[0]) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-def test_closing_fails_what_is_queued_and_gives_room_for_another(tiny: Path, expected: list[str]) -> None:
+def test_closing_fails_queued_requests_and_frees_the_device(tiny: Path, expected: list[str]) -> None:
     engine: Any = step(tiny, batch_rows=1).setup(CPU)
     options = Llava(model=str(tiny), max_new_tokens=4000).options()
     futures = engine.submit([Request("describe", options, (jpeg(i),)) for i in range(40)])
@@ -166,7 +166,7 @@ def test_closing_fails_what_is_queued_and_gives_room_for_another(tiny: Path, exp
     other.close()
 
 
-def test_an_error_of_vllm_itself_reaches_everyone_who_waits(engine: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_vllm_fails_all_waiting_requests(engine: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise OSError("the device is lost")
 
@@ -195,27 +195,27 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_vllm_would_ignore_is_refused(tiny: Path, case: str) -> None:
+def test_settings_that_vllm_would_ignore_are_rejected(tiny: Path, case: str) -> None:
     parameters, reason = REFUSED[case]
     with pytest.raises(InvalidJob, match=reason):
         step(tiny, **parameters).setup(CPU)
 
 
-def test_embeddings_and_a_device_of_another_kind_are_refused(tiny: Path, llama: Path) -> None:
+def test_embeddings_and_another_kind_of_device_are_rejected(tiny: Path, llama: Path) -> None:
     with pytest.raises(InvalidJob, match="`embed` does not support vLLM"):
         Embed(model=str(llama), column="text", engine="vllm").setup(CPU)
     with pytest.raises(InvalidJob, match="placed on a GPU"):
         step(tiny).setup(Device("gpu", 1))
 
 
-def test_a_cache_that_memory_does_not_hold_is_one_sentence(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_exceeds_memory_is_an_error_of_one_sentence(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1000000")
     with pytest.raises(InvalidJob, match="does not fit into the memory of the device together with") as caught:
         step(tiny, batch_rows=2).setup(CPU)
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_vllm_cannot_load_is_one_sentence(tiny: Path, tmp_path: Path) -> None:
+def test_a_model_that_vllm_cannot_load_is_an_error_of_one_sentence(tiny: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(tiny, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InvalidJob, match="vLLM cannot load the model") as caught:
@@ -245,7 +245,7 @@ def test_a_job_runs_on_vllm_and_its_report_says_so(tiny: Path, tmp_path: Path, e
     assert workers and all("vllm" in json.dumps(worker) for worker in workers)
 
 
-def test_a_library_that_the_image_lacks_is_named(tiny: Path, tmp_path: Path) -> None:
+def test_a_missing_library_is_named(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "libnuma.so.1").touch()  # found before the system's, and no library
     script = (
         "from datajob.operators.base import Device; from datajob.operators.inference.llava import Llava\n"

@@ -37,7 +37,7 @@ def test_there_are_all_the_cases_of_unicode() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_of_unicodes_own_test_is_cut_as_it_says(case: str) -> None:
+def test_cases_of_the_unicode_test_suite_are_split_as_specified(case: str) -> None:
     wanted = ["".join(chr(int(point, 16)) for point in part.split()) for part in case.split("÷")]
     assert split("".join(wanted)) == [wanted]
     assert boundaries("".join(wanted)) == wanted
@@ -45,10 +45,10 @@ def test_a_case_of_unicodes_own_test_is_cut_as_it_says(case: str) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.one_of(texts, CHARACTERS), max_size=8), st.booleans())
-def test_any_text_is_cut_by_the_rules_one_after_the_other(rows: list[str], tailored: bool) -> None:
+def test_any_text_is_split_by_the_rules_in_order(rows: list[str], tailored: bool) -> None:
     assert split(*rows, tailored=tailored) == [boundaries(row, tailored) for row in rows]
 
 
-def test_a_text_that_only_has_full_stops_is_cut_in_linear_time() -> None:
+def test_a_text_of_full_stops_is_split_in_linear_time() -> None:
     for text in ("." * 300_000, ". " * 200_000, "1." * 200_000, ".)1" * 150_000, "a. 1" * 100_000):
         assert "".join(split(text)[0]) == text

@@ -95,7 +95,7 @@ def test_a_step_that_would_rewrite_bytes_that_are_not_utf8_refuses_them(key, tmp
 
 
 @pytest.mark.parametrize("key", ["minhashDedup", "simhashDedup"])
-def test_bytes_that_are_not_utf8_are_only_compared_and_stay_as_they_are(key, tmp_path):
+def test_bytes_that_are_not_utf8_are_compared_and_unchanged(key, tmp_path):
     rows = [{"text": b"one two three four five \xff"}, {"text": b"six seven eight nine ten"}]
     write_parts(tmp_path / "in", rows, 1)
     run(make_job(tmp_path / "in", tmp_path / "out", [{key: {}}]))
@@ -121,7 +121,7 @@ def test_nulls_with_bytes_beneath_are_empty():
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
-def test_text_goes_back_with_its_type_and_nulls(kind):
+def test_text_keeps_its_type_and_nulls(kind):
     array = pa.array(ROWS, kind)
     data, offsets = buffers_of(array.cast(pa.large_string()))
     back = text_from(data, offsets, array)

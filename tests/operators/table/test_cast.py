@@ -34,7 +34,7 @@ def cast(values, name):
         ([None, None], "string", [None, None]),
     ],
 )
-def test_values_become_the_type(values, name, expected):
+def test_values_are_cast_to_the_type(values, name, expected):
     out = cast(values, name)
     assert out.to_pylist() == expected
     assert out.type == arrow_type(name)
@@ -63,7 +63,7 @@ def test_an_unknown_type_is_refused_when_the_job_is_read():
         Cast(columns={"v": "int46"})
 
 
-def test_a_missing_column_is_the_jobs_fault():
+def test_a_missing_column_is_an_error_of_the_job():
     with pytest.raises(InvalidJob, match="did you mean `v`"):
         Cast(columns={"V": "int64"}).apply(Batch(pa.table({"v": [1]})))
 

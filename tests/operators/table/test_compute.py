@@ -101,7 +101,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("kind", "values"), VALUES, ids=[str(kind) for kind, _ in VALUES])
-def test_every_type_goes_through_an_expression(kind, values):
+def test_every_type_is_preserved_by_an_expression(kind, values):
     table = pa.table({"v": pa.array([*values, None], kind)})
     assert compute(table, w="v", c="coalesce(v, v)").column("w").type == kind
     assert compute(table, c="coalesce(v, v)").column("c").to_pylist() == table.column("v").to_pylist()
@@ -120,12 +120,12 @@ def test_every_type_goes_through_an_expression(kind, values):
         ("length(n)", "cannot be evaluated"),
     ],
 )
-def test_an_expression_that_does_not_fit_the_columns_is_the_jobs_fault(expression, message):
+def test_an_expression_that_does_not_suit_the_columns_is_an_error_of_the_job(expression, message):
     with pytest.raises(InvalidJob, match=message):
         compute(ROWS, out=expression)
 
 
-def test_columns_that_differ_by_case_alone_are_refused():
+def test_columns_that_differ_only_by_case_are_rejected():
     with pytest.raises(InvalidJob, match="distinguish the columns `a` and `A`"):
         compute(pa.table({"a": [1], "A": [2]}), b="a + A")
 
@@ -149,7 +149,7 @@ def test_threads_do_not_share_a_connection():
     assert results == [True] * 8
 
 
-def test_more_recipes_than_are_kept_prepared_still_work():
+def test_more_expressions_than_the_cache_holds_still_work():
     for k in range(300):
         assert compute(ROWS, a=f"n + {k}").column("a")[0].as_py() == 1 + k
     assert compute(ROWS, a="n + 0").column("a")[0].as_py() == 1

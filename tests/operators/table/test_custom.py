@@ -8,7 +8,7 @@ from datajob.operators.table.custom import Custom
 from tests.support.functions import HERE, ROWS
 
 
-def test_a_change_of_a_users_operator_makes_it_other_work(tmp_path, monkeypatch):
+def test_a_changed_user_operator_changes_its_identity(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     source = "from datajob.operators.base import Map\nclass Same(Map):\n    def apply(self, batch): return batch.table\n"
     (tmp_path / "job_operators.py").write_text(source)
@@ -39,7 +39,7 @@ def test_a_users_operator_takes_the_place_of_custom():
         (f"{HERE}:LongerThan", {"column": "text", "charactres": 3}, "`charactres`: Extra inputs"),
     ],
 )
-def test_a_custom_operator_that_does_not_work_is_the_jobs_fault(operator, params, message):
+def test_an_invalid_custom_operator_is_an_error_of_the_job(operator, params, message):
     step = Custom(operator=operator, params=params)
     with pytest.raises(InvalidJob, match=message):
         step.resolved()

@@ -32,7 +32,7 @@ def test_the_rows_to_drop_name_the_row_they_repeat():
     assert step.resolve(found).sort_by("row").to_pylist() == [{"row": 2, "kept": 0}, {"row": 3, "kept": 0}]
 
 
-def test_a_missing_column_is_the_jobs_fault():
+def test_a_missing_column_is_an_error_of_the_job():
     with pytest.raises(InvalidJob, match="did you mean `a`"):
         Distinct(columns=["A"]).signatures(Batch(pa.table({"a": [1]})))
     assert Distinct(columns=["A"]).inputs() == ("A",)

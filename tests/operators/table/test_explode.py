@@ -50,7 +50,7 @@ def test_lists_of_structs_are_exploded():
 @pytest.mark.parametrize(
     ("column", "message"), [("x", "did you mean `xs`"), ("z", "needs a list column, but column `z` has type string")]
 )
-def test_a_column_that_holds_no_lists_is_refused(column, message):
+def test_a_column_without_lists_is_rejected(column, message):
     table = pa.table({"xs": [[1]], "z": ["z"]})
     with pytest.raises(InvalidJob, match=message):
         Explode(column=column).expand(Batch(table))

@@ -72,7 +72,7 @@ def test_the_columns_an_expression_reads_are_found(text, columns):
         ("text.upper()", r"write `upper\(text"),
     ],
 )
-def test_what_is_not_a_function_of_one_row_is_refused(text, message):
+def test_expressions_that_need_more_than_a_row_are_rejected(text, message):
     with pytest.raises(InvalidJob, match=message):
         parse(text)
 

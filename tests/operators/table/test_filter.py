@@ -35,7 +35,7 @@ def test_an_empty_table_gives_an_empty_verdict():
     ("where", "message"),
     [("n", "type int64, not true or false"), ("length(txt) > 1", "did you mean `text`"), ("length(text", "not a valid SQL")],
 )
-def test_a_condition_that_is_none_is_refused(where, message):
+def test_an_expression_that_is_not_a_condition_is_rejected(where, message):
     with pytest.raises(InvalidJob, match=message):
         Filter(where=where).keep(Batch(ROWS))
 

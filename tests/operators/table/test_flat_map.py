@@ -13,5 +13,5 @@ from tests.support.functions import ROWS, flat_mapped
         ("no_rows", []),
     ],
 )
-def test_a_row_becomes_as_many_as_the_function_gives(name, expected):
+def test_a_row_becomes_as_many_rows_as_the_function_returns(name, expected):
     assert flat_mapped(name).to_pylist() == expected

@@ -12,7 +12,7 @@ from tests.support.functions import HERE, ROWS, TYPES, batch_mapped, flat_mapped
 
 
 @pytest.mark.parametrize("call", [mapped, flat_mapped], ids=["map", "flatMap"])
-def test_columns_that_a_row_function_leaves_alone_keep_their_type(call):
+def test_columns_that_a_row_function_does_not_change_keep_their_type(call):
     table = pa.table(TYPES)
     name = "same" if call is mapped else "twice"
     out = call(name, table)
@@ -59,7 +59,7 @@ def test_an_error_of_the_function_is_raised_so_that_its_row_can_be_found(call, e
     ],
 )
 @pytest.mark.parametrize("step", [Map, FlatMap, MapBatches])
-def test_a_function_that_does_not_exist_is_the_jobs_fault(step, reference, message):
+def test_a_missing_function_is_an_error_of_the_job(step, reference, message):
     with pytest.raises(InvalidJob, match=message):
         step(function=reference).resolved()
 
@@ -75,7 +75,7 @@ def test_a_module_that_cannot_be_imported_says_why(tmp_path, monkeypatch, code, 
         Map(function=f"{name}:f").resolved()
 
 
-def test_a_change_of_the_code_makes_it_other_work(tmp_path, monkeypatch):
+def test_changed_code_changes_the_identity(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     step = Map(function="job_functions:f")
     assert step.identity() == step.identity()
@@ -92,7 +92,7 @@ def test_a_reference_names_a_module_and_a_function(reference):
         Map(function=reference)
 
 
-def test_only_the_function_knows_its_columns():
+def test_the_columns_of_a_function_are_unknown_before_it_runs():
     for step in (Map, FlatMap, MapBatches):
         assert step(function=f"{HERE}:words").outputs(("id",)) is None
         assert step(function=f"{HERE}:words").inputs() == ()

@@ -139,13 +139,13 @@ def test_a_sum_beyond_64_bits_fails_instead_of_wrapping():
         group(pa.table({"x": [2**62, 2**62]}), [], {"s": {"function": "sum", "column": "x"}})
 
 
-def test_names_that_differ_by_case_are_kept_apart():
+def test_names_that_differ_by_case_are_distinct():
     table = pa.table({"k": [1, 1], "K": [1, 2], "x": [1, 2]})
     found = group(table, ["k", "K"], {"n": {"function": "count"}, "N": {"function": "sum", "column": "x"}})
     assert found == [{"k": 1, "K": 1, "n": 1, "N": 1}, {"k": 1, "K": 2, "n": 1, "N": 2}]
 
 
-def test_no_rows_give_no_group_or_the_one_of_nothing():
+def test_no_rows_make_no_group_or_a_single_empty_one():
     empty = pa.table({"k": pa.array([], pa.string()), "x": pa.array([], pa.int64())})
     assert group(empty, ["k"], ALL, partitions=2) == []
     (row,) = group(empty, [], ALL)
@@ -164,7 +164,7 @@ def test_no_rows_give_no_group_or_the_one_of_nothing():
         ({"by": ["k"], "aggregates": {"n": {"function": "median", "column": "x"}}}, "quantile"),
     ],
 )
-def test_what_is_written_wrong_is_refused(parameters, message):
+def test_invalid_parameters_are_rejected(parameters, message):
     with pytest.raises(ValidationError, match=message):
         GroupBy(**parameters)
 
@@ -177,7 +177,7 @@ def test_what_is_written_wrong_is_refused(parameters, message):
         ("k", "k", "mean", "cannot compute its aggregates"),
     ],
 )
-def test_an_aggregate_that_does_not_fit_the_columns_is_the_jobs_fault(by, column, function, message):
+def test_an_aggregate_that_does_not_suit_the_columns_is_an_error_of_the_job(by, column, function, message):
     with pytest.raises(InvalidJob, match=message):
         group(pa.table({"k": ["a"], "x": [1]}), [by], {"n": {"function": function, "column": column}})
 

@@ -82,7 +82,7 @@ def test_keys_of_like_types_match(left, right, matches):
         (pa.array([[1]]), pa.array([["1"]])),
     ],
 )
-def test_keys_that_are_never_equal_are_refused(left, right):
+def test_keys_that_are_never_equal_are_rejected(left, right):
     with pytest.raises(InvalidJob, match="never equal"):
         repartitioned(step(), pa.table({"k": left}), pa.table({"k": right}))
 
@@ -146,7 +146,7 @@ def test_only_keys_of_the_right_side_move_when_nothing_else_is_wanted():
         ({"how": "cross"}, "inner"),
     ],
 )
-def test_what_is_written_wrong_is_refused(parameters, message):
+def test_invalid_parameters_are_rejected(parameters, message):
     with pytest.raises(ValidationError, match=message):
         step(**parameters)
 
@@ -156,7 +156,7 @@ def test_a_missing_key_names_its_side():
         repartitioned(step(), pa.table({"k": [1]}), pa.table({"K": [1]}))
 
 
-def test_columns_that_would_clash_are_refused():
+def test_clashing_columns_are_rejected():
     left, right = pa.table({"k": [1], "x": [1], "x_right": [1]}), pa.table({"k": [1], "x": [1]})
     with pytest.raises(InvalidJob, match=r"two columns named `x_right`.*another `suffix`"):
         repartitioned(step(), left, right)

@@ -20,7 +20,7 @@ def test_a_function_is_called_for_each_row(name, params, expected):
     assert mapped(name, params=params).to_pydict() == expected
 
 
-def test_a_class_is_made_once_in_a_process():
+def test_a_class_is_instantiated_once_per_process():
     table_functions.Counter.made = 0
     step = Map(function=f"{HERE}:Counter", params={"start": 77})
     for _ in range(3):

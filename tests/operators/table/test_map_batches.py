@@ -7,7 +7,7 @@ from tests.support.functions import TYPES, batch_mapped
 
 
 @pytest.mark.parametrize("batch_format", ["pandas", "pyarrow", "polars"])
-def test_columns_that_a_batch_function_leaves_alone_keep_their_type(batch_format):
+def test_columns_that_a_batch_function_does_not_change_keep_their_type(batch_format):
     table = pa.table(TYPES)
     out = batch_mapped("same", table, batch_format=batch_format)
     assert out.to_pylist() == table.to_pylist()
@@ -40,6 +40,6 @@ def test_a_batch_function_works_in_its_format(name, batch_format, expected):
     assert out.schema.field("text").type == pa.string()
 
 
-def test_batches_are_no_larger_than_asked():
+def test_batches_do_not_exceed_the_requested_size():
     assert batch_mapped("batch_sizes", batch_format="pyarrow", batch_size=2).to_pydict() == {"size": [2, -1, 1, -1]}
     assert batch_mapped("batch_sizes", batch_format="pyarrow").to_pydict() == {"size": [3, -1]}

@@ -13,7 +13,7 @@ def kept(step, table):
 
 
 @pytest.mark.parametrize(("fraction", "low", "high"), [(0, 0, 0), (0.1, 400, 600), (0.5, 2_300, 2_700), (1, 5_000, 5_000)])
-def test_a_sample_has_about_the_share_asked_for(fraction, low, high):
+def test_a_sample_has_about_the_requested_fraction(fraction, low, high):
     assert low <= sum(kept(Sample(fraction=fraction, seed=1), DRAWN)) <= high
 
 
@@ -30,7 +30,7 @@ def test_a_larger_sample_contains_the_smaller_and_another_seed_differs():
     assert small != other
 
 
-def test_rows_that_agree_in_by_are_sampled_together():
+def test_rows_with_equal_values_of_by_are_sampled_together():
     fates = {}
     for text, fate in zip(DRAWN.column("text").to_pylist(), kept(Sample(fraction=0.5, by=["text"]), DRAWN), strict=True):
         assert fates.setdefault(text, fate) == fate

@@ -78,7 +78,7 @@ def test_every_type_with_an_order_is_sorted(kind, values):
 
 
 @pytest.mark.parametrize("values", [[[1]], [{"a": 1}]])
-def test_a_type_without_an_order_is_refused(values):
+def test_a_type_without_an_order_is_rejected(values):
     with pytest.raises(InvalidJob, match="`sort` cannot order column `v` of type"):
         repartitioned(Sort(by=["v"]), pa.table({"v": values}))
 
@@ -94,7 +94,7 @@ def test_an_empty_table_stays_empty():
     assert repartitioned(Sort(by=["v"]), pa.table({"v": pa.array([], pa.int64())}), partitions=3) == []
 
 
-def test_what_is_written_wrong_is_refused():
+def test_invalid_parameters_are_rejected():
     with pytest.raises(ValidationError, match="`descending` contains `b`, which is not in `by`"):
         Sort(by=["a"], descending=["b"])
     with pytest.raises(InvalidJob, match="did you mean `v`"):

@@ -13,7 +13,7 @@ def parts(step, table):
     return step.apply(Batch(table)).column(step.column).to_pylist()
 
 
-def test_split_gives_about_the_shares_and_is_stable_under_more_rows():
+def test_parts_have_about_their_fractions_and_are_stable_under_more_rows():
     step = Split(parts={"train": 0.8, "val": 0.1, "test": 0.1}, by=["id"], seed=3)
     found = parts(step, DRAWN)
     assert 3_850 < found.count("train") < 4_150
@@ -30,12 +30,12 @@ def test_split_defaults_to_train_and_val_over_the_whole_row():
     assert Split(column="text").apply(Batch(DRAWN)).column_names == DRAWN.column_names
 
 
-def test_a_part_of_no_share_gets_no_row():
+def test_a_part_with_fraction_zero_gets_no_rows():
     assert set(parts(Split(parts={"a": 0, "b": 1, "c": 0}), DRAWN)) == {"b"}
 
 
 @pytest.mark.parametrize("shares", [{"train": 0.9, "val": 0.2}, {"train": 90, "val": 10}, {"train": 1.5, "val": -0.5}, {}])
-def test_shares_that_do_not_make_one_are_refused(shares):
+def test_fractions_that_do_not_add_up_to_one_are_rejected(shares):
     with pytest.raises(ValidationError):
         Split(parts=shares)
 

@@ -100,7 +100,7 @@ def named(rule: Filter) -> str:
 @pytest.mark.parametrize("rule", RULES, ids=named)
 @settings(deadline=None, max_examples=60)
 @given(rows=SEVERAL)
-def test_a_row_is_dropped_where_a_measure_is_beyond_its_limit(rule: Filter, rows: list[str]) -> None:
+def test_a_row_is_rejected_if_a_measure_exceeds_its_limit(rule: Filter, rows: list[str]) -> None:
     batch = batch_of(*rows)
     measures, verdict = rule.measures(batch), rule.keep(batch)
     beyond = np.zeros(len(batch), dtype=bool)
@@ -148,7 +148,7 @@ def test_the_jobs_filters_are_measured_with_their_parameters_in_place_of_the_def
     assert list(step.job_filters()) == ["wordCount", "wordCount-2", "textLength"]
 
 
-def test_other_limits_of_the_job_are_other_work() -> None:
+def test_other_limits_of_the_job_change_the_identity() -> None:
     step = Analyze()
     assert (
         step.with_job_filters({"wordCount": WordCount(min=1)}).identity()
@@ -177,7 +177,7 @@ def test_words_of_all_measures_are_those_of_the_tokenizer() -> None:
         (pa.array([2**62]), [2.0**62]),
     ],
 )
-def test_numeric_columns_are_described_as_they_are(array: pa.Array, wanted: list[float | None]) -> None:
+def test_numeric_columns_are_described(array: pa.Array, wanted: list[float | None]) -> None:
     table = pa.table({"text": ["a"] * len(array), "score": array})
     values = Analyze(measures=(), columns=("score",)).observe(Batch(table))["columns"]["score"]
     assert [None if np.isnan(value) else value for value in values.tolist()] == wanted

@@ -15,7 +15,7 @@ SEVERAL = st.lists(texts, min_size=1, max_size=4)
 
 @settings(deadline=None, max_examples=300)
 @given(SEVERAL, st.booleans(), st.integers(0, 3))
-def test_c4_quality_decides_and_cuts_as_the_slow_rules(rows, any_end, min_words):
+def test_c4_quality_decides_and_removes_lines_as_the_slow_rules(rows, any_end, min_words):
     rule = C4Quality(tokenizer="whitespace", require_line_end_mark=not any_end, min_words_per_line=min_words)
     verdict = rule.keep(batch_of(*rows))
     left = [text if code == 0 else "" for code, text in zip(verdict.codes, verdict.columns["text"].to_pylist(), strict=True)]
@@ -43,7 +43,7 @@ def test_null_is_an_empty_text(tokenizer):
     check_empty_texts(C4Quality(tokenizer=tokenizer))
 
 
-def test_no_rows_are_no_problem():
+def test_an_empty_batch_has_an_empty_verdict():
     assert len(C4Quality().keep(batch_of(kind=pa.string())).codes) == 0
 
 

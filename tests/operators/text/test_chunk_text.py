@@ -47,7 +47,7 @@ def test_word_chunks_are_slices_of_the_words(rows, size, overlap):
         assert [row["n"] for row in found] == list(range(len(starts)))
 
 
-def test_token_chunks_cut_at_tokens(tokenizer_path):
+def test_chunks_are_split_at_tokens(tokenizer_path):
     found = chunks("the cat sat é on the mat", unit="tokens", size=3, model_tokenizer=tokenizer_path)
     assert "".join("".join(found).split()) == "thecatsatéonthemat"
     assert decide(TokenCount(tokenizer=tokenizer_path, max=3), *found) == [""] * len(found)

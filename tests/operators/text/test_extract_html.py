@@ -79,13 +79,13 @@ def test_the_text_is_that_of_trafilatura_on_the_same_bytes(language: str, encodi
     assert extracted(content, favor="balance", tables=True) == [trafilatura.extract(content, include_comments=False)]
 
 
-def test_the_header_of_the_response_comes_before_what_the_page_declares() -> None:
+def test_the_response_header_takes_precedence_over_the_page() -> None:
     russian = page("ru", '<meta charset="iso-8859-1">').encode("koi8-r")
     found = extracted(russian, russian, None, headers=["text/html; charset=KOI8-R", "text/html", None])
     assert [TEXTS["ru"] in (text or "") for text in found] == [True, False, False]
 
 
-def test_an_encoding_that_is_given_comes_before_all_others() -> None:
+def test_a_given_encoding_takes_precedence() -> None:
     found = extracted(page("ru", '<meta charset="utf-8">').encode("koi8-r"), encoding="koi8-r")
     assert found[0] is not None and TEXTS["ru"] in found[0]
 
@@ -123,7 +123,7 @@ def test_bytes_in_no_encoding_fail_with_a_reason_or_are_replaced() -> None:
     assert replaced is not None and "\ufffd" in replaced
 
 
-def test_an_encoding_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_encoding_is_rejected() -> None:
     with pytest.raises(ValidationError, match="`latin-99` is not an encoding"):
         ExtractHtml(encoding="latin-99")
 

@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_read_says_why(file, error):
         extracted(file)
 
 
-def test_a_column_of_text_is_refused():
+def test_a_text_column_is_rejected():
     with pytest.raises(InputError, match="column `bytes` contains string, not bytes"):
         extracted("%PDF-1.4")
 

@@ -21,7 +21,7 @@ def test_limits_and_reasons(rule, text, reason):
     assert decide(rule, text) == [reason]
 
 
-def test_word_lists_come_from_files_too(tmp_path):
+def test_word_lists_can_come_from_files(tmp_path):
     (tmp_path / "list.txt").write_text("# a comment\nwidget\n\ngadget shop\n", encoding="utf-8")
     rule = FlaggedWords(languages=(), file=str(tmp_path / "list.txt"), output="share")
     verdict = rule.keep(batch_of("Widget and gadget shop"))

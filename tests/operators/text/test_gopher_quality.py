@@ -47,7 +47,7 @@ def test_null_is_an_empty_text(tokenizer):
     check_empty_texts(GopherQuality(tokenizer=tokenizer))
 
 
-def test_no_rows_are_no_problem():
+def test_an_empty_batch_has_an_empty_verdict():
     assert len(GopherQuality().keep(batch_of(kind=pa.string())).codes) == 0
 
 

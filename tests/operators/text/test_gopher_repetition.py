@@ -39,7 +39,7 @@ def test_null_is_an_empty_text(tokenizer):
     check_empty_texts(GopherRepetition(tokenizer=tokenizer), rejects_blank=False)
 
 
-def test_no_rows_are_no_problem():
+def test_an_empty_batch_has_an_empty_verdict():
     assert len(GopherRepetition().keep(batch_of(kind=pa.string())).codes) == 0
 
 
@@ -47,7 +47,7 @@ def test_rows_that_are_not_alive_change_nothing():
     check_dead_rows(GopherRepetition())
 
 
-def test_repetition_lengths_must_ascend():
+def test_sequence_lengths_must_ascend():
     limits = [{"words": 3, "max": 0.1}, {"words": 2, "max": 0.1}]
     with pytest.raises(ValueError, match="ascending"):
         GopherRepetition.model_validate({"topSequences": limits})

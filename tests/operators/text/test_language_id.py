@@ -49,7 +49,7 @@ PIECES = (*SENTENCES.values(), "</s>", "__label__en", "__label__", " ", "\n", "\
 
 @given(texts=st.lists(st.lists(st.sampled_from(PIECES) | st.text(), max_size=8).map("".join), min_size=1, max_size=5))
 @pytest.mark.parametrize("characters", [10, 1_000_000])
-def test_languages_and_certainties_are_those_of_fasttext(lid_path, characters, texts):
+def test_languages_and_confidences_are_those_of_fasttext(lid_path, characters, texts):
     batch = batch_of(*texts)
     found = LanguageId(characters=characters, min_score=0).keep(batch).columns
     spaced = batch_of(*(text.replace("\x00", " ") for text in texts))  # alone they are no word for us
@@ -59,7 +59,7 @@ def test_languages_and_certainties_are_those_of_fasttext(lid_path, characters, t
     assert found["language_score"].to_pylist() == pytest.approx(scores, abs=1e-4)
 
 
-def test_another_model_than_lid176_is_not_read_as_if_it_were():
+def test_a_model_other_than_lid176_is_rejected():
     with pytest.raises(ValueError, match="a different kind of model"):
         read_model(b"\1" * 1000)
 

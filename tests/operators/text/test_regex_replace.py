@@ -42,7 +42,7 @@ def test_syntax_that_only_re2_has_is_accepted(pattern: str, text: str, expected:
         ("a", "\\", "`replacement` is not valid: .*not allowed at end"),
     ],
 )
-def test_what_re2_refuses_is_refused_before_the_job_runs(pattern: str, replacement: str, problem: str) -> None:
+def test_patterns_that_re2_rejects_are_rejected_before_the_job_runs(pattern: str, replacement: str, problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         RegexReplace(pattern=pattern, replacement=replacement)
 
@@ -75,6 +75,6 @@ def test_the_column_keeps_its_type(kind):
     assert RegexReplace(pattern="z").apply(batch_of("text", None, kind=kind)).schema.field("text").type == kind
 
 
-def test_a_wrong_regular_expression_is_refused_with_the_job():
+def test_an_invalid_regular_expression_is_rejected_with_the_job():
     with pytest.raises(ValueError, match="not a valid RE2 regular expression"):
         RegexReplace(pattern="(")

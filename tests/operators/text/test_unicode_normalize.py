@@ -111,7 +111,7 @@ def test_wrongly_decoded_text_is_repaired_as_by_ftfy(text):
 @pytest.mark.parametrize(
     "text", ["a" * 1_000_000 + "\u0301b", "，" * 1_000_001 + "\n", "a" * 999_999 + "\r\n", "Ã " + "b，" * 600_000]
 )
-def test_lines_are_cut_where_ftfy_cuts_them(text):
+def test_lines_are_split_where_ftfy_splits_them(text):
     assert normalized(UnicodeNormalize(), [text]) == [slow(UnicodeNormalize(), text)]
 
 

@@ -29,7 +29,7 @@ def test_the_column_keeps_its_type(kind):
 
 @settings(deadline=None, max_examples=200)
 @given(SEVERAL, st.integers(0, 3))
-def test_white_space_is_made_plain(rows, newlines):
+def test_white_space_is_collapsed(rows, newlines):
     def slow_normal(text):
         cut, gap = "", None
         for line in text.splitlines(keepends=True):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datajob.errors import InputError, InvalidJob
+from datajob.errors import InputError, InvalidJob, SinkError
 from datajob.formats import parquet
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from tests.support.rows import Bad, read, write
@@ -270,3 +270,44 @@ def test_any_type_is_written_and_read_back_as_it_was(tmp_path: Path, array: pa.A
     assert back.column(0).cast(plain.type).equals(plain)
     if isinstance(array.type, pa.JsonType | pa.UuidType):
         assert back.schema.field(0).type == array.type
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pa.schema([("x", pa.int64()), ("x", pa.string())]),
+        pa.schema([("a", pa.list_(pa.struct([pa.field("x", pa.int64()), pa.field("x", pa.string())])))]),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, schema: pa.Schema) -> None:
+    pq.write_table(schema.empty_table(), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"x\.parquet: two columns or fields have the name 'x'"):
+        read(reader(tmp_path))
+
+
+@pytest.mark.parametrize("keep", [-9, 100, 3, 0])
+def test_a_truncated_file_is_called_so(tmp_path: Path, keep: int) -> None:
+    pq.write_table(TABLE, tmp_path / "x.parquet")
+    (tmp_path / "x.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"x\.parquet: cannot be read as Parquet: it is truncated or not a Parquet file"):
+        read(reader(tmp_path))
+
+
+def test_partition_columns_have_the_types_that_are_given(tmp_path: Path) -> None:
+    rows = pa.table({"year": [1999, 10000, None], "day": ["2024-01-02", "007", "x"], "x": [1, 2, 3]})
+    write(ParquetWriter(path=str(tmp_path), partition_by=("year", "day")), rows)
+    assert sorted(row["year"] or "" for row in read(reader(tmp_path)).to_pylist()) == ["", "10000", "1999"]
+    table = read(reader(tmp_path, partition_types={"year": "int64"}))
+    assert {(row["year"], row["day"]) for row in table.to_pylist()} == {(1999, "2024-01-02"), (10000, "007"), (None, "x")}
+    with pytest.raises(
+        InputError, match=r"the value 'x' of the partition day is not int64|value '2024-01-02' of the partition day"
+    ):
+        read(reader(tmp_path, partition_types={"day": "int64"}))
+
+
+def test_long_partition_values_in_any_script_fit_or_are_refused(tmp_path: Path) -> None:
+    long = "港口因为风暴关闭了三天渡轮在外面等待这是一个足够长的段落提取" * 2
+    write(ParquetWriter(path=str(tmp_path), partition_by=("k",)), pa.table({"k": [long, "a/b=c%"], "x": [1, 2]}))
+    assert {row["k"] for row in read(reader(tmp_path)).to_pylist()} == {long, "a/b=c%"}
+    with pytest.raises(SinkError, match=r"partitionBy: the value .* of k needs a folder name of 302 bytes"):
+        write(ParquetWriter(path=str(tmp_path / "out"), partition_by=("k",)), pa.table({"k": ["x" * 300], "x": [1]}))

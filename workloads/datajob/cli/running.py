@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -11,6 +13,7 @@ from datajob.api.datajob import DataJob
 from datajob.api.loading import Document, read_file
 from datajob.api.overrides import parse_override
 from datajob.api.problems import raise_errors
+from datajob.api.variables import expand_paths
 from datajob.python.jobs import choose, module_folders
 from datajob.python.modules import importing_from
 
@@ -39,10 +42,11 @@ def run_file(
 
 
 def chosen_document(file: str, name: str | None, overrides: Sequence[str]) -> Document:
-    """The selected job of a file. Raises InvalidJob if it does not match the schema."""
+    """The selected job of a file, with `$VARIABLES` in its paths expanded. Raises InvalidJob if it is invalid."""
     document = choose(read_file(file, [parse_override(text) for text in overrides]), file, name)
     raise_errors(document.errors)
-    return document
+    assert document.job is not None
+    return replace(document, job=expand_paths(document.job, os.environ))
 
 
 def checked_job(document: Document) -> DataJob:

@@ -10,6 +10,7 @@ from pydantic import Field
 from datajob.errors import InputError
 from datajob.formats._exact import common_type, exact_cast
 from datajob.formats.base import Fragment, InputFile, Reader
+from datajob.formats.types import arrow_type
 from datajob.suggest import nearest
 
 if TYPE_CHECKING:
@@ -105,6 +106,22 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, plain_type(f.type)) for f in schema])
 
 
+def repeated_name(fields: Any) -> str | None:
+    """A name that two fields of a schema or of a struct have, at any depth; None if there is none."""
+    import pyarrow as pa
+
+    names: list[str] = [field.name for field in fields]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            return name
+    for field in fields:
+        kind = field.type
+        inner = list(kind) if pa.types.is_struct(kind) else [kind.field(i) for i in range(kind.num_fields)]
+        if inner and (found := repeated_name(inner)) is not None:
+            return found
+    return None
+
+
 CAST_ADVICE = "Read the files as two sources and cast the column in one of them, or exclude the column with `columns`."
 
 
@@ -136,18 +153,38 @@ def unite(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE) -> pa.Sch
 
 
 def with_file_columns(schema: pa.Schema, reader: Reader, files: Iterable[InputFile]) -> pa.Schema:
-    """`schema` plus a string column for each hive partition that the files lack, and `includePath`'s."""
+    """`schema` plus a column for each hive partition that the files lack, and `includePath`'s.
+
+    Raises InputError for a value of a partition that is not of the type that the reader gives.
+    """
     import pyarrow as pa
+
+    files = list(files)
 
     names = dict.fromkeys(key for file in files for key, _ in file.partition)
     if reader.include_path:
         names[reader.include_path] = None
     for name in names:
         if name not in schema.names:
-            schema = schema.append(pa.field(name, pa.string()))
+            kind = arrow_type(reader.partition_types[name]) if name in reader.partition_types else pa.string()
+            _check_partition(name, kind, files)
+            schema = schema.append(pa.field(name, kind))
         elif name == reader.include_path:
             raise InputError(f"includePath: the files already have a column {name}; choose another name.")
     return schema
+
+
+def _check_partition(name: str, kind: Any, files: Iterable[InputFile]) -> None:
+    import pyarrow as pa
+
+    if pa.types.is_string(kind):
+        return
+    for file in files:
+        value = dict(file.partition).get(name, HIVE_NULL)
+        try:
+            pa.scalar(None if value == HIVE_NULL else value, pa.string()).cast(kind)
+        except pa.ArrowException as error:
+            raise InputError(f"{file.path}: the value {value!r} of the partition {name} is not {kind}.") from error
 
 
 def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Reader) -> pa.Table:

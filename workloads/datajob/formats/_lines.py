@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
+from datajob.errors import InputError
 from datajob.formats._compression import Salvaged, codec_of, decompressed, refuse_binary
 from datajob.formats.base import Fragment, InputFile
 from datajob.formats.storage import readable, resolve
@@ -114,6 +115,18 @@ def line_blocks(path: str, start: int, end: int, block_bytes: int) -> Iterator[B
         else:
             skipped, rest = _skip_line(chunks)
             yield from _blocks(chain([rest] if rest else [], chunks), start - 1 + skipped, end)
+
+
+def until_damage(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The blocks before the damage of a file, if there are any. Raises InputError if there is none."""
+    first = True
+    try:
+        for block in blocks:
+            yield block
+            first = False
+    except InputError:
+        if first:
+            raise
 
 
 def _without_bom(block: Block) -> Block:

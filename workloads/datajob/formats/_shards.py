@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 64
 """Maximum open files per shard writer. Beyond that, the least recently used one is finished."""
+LONGEST_NAME = 255
+"""Bytes of the name of a folder."""
 MAX_HELD = 256 << 20
 """Maximum bytes that all encoders of one shard writer buffer."""
 SLICE_BYTES = 16 << 20
@@ -174,7 +177,7 @@ def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Tab
         yield "", table
         return
     rest = table.drop_columns(list(keys))
-    levels = [pc.binary_join_element_wise(quote(key, safe=""), _as_text(table.column(key)), "=") for key in keys]
+    levels = [pc.binary_join_element_wise(folder_name(key), _as_text(table.column(key), key), "=") for key in keys]
     folders: Any = pc.binary_join_element_wise(*levels, "/")
     encoded = folders.dictionary_encode()
     names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
@@ -189,10 +192,21 @@ def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Tab
         start = int(end)
 
 
-def _as_text(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
     """Each value as in folder names of Hive: URL-quoted, with the placeholder for null."""
     import pyarrow as pa
 
     encoded: Any = pa.concat_arrays(column.cast(pa.string()).chunks).dictionary_encode()
-    quoted = [quote(value, safe=" ") if value else HIVE_NULL for value in encoded.dictionary.to_pylist()]
+    quoted = [folder_name(value) if value else HIVE_NULL for value in encoded.dictionary.to_pylist()]
+    for name in quoted:
+        if (size := len(f"{folder_name(key)}={name}".encode())) > LONGEST_NAME:
+            raise SinkError(
+                f"partitionBy: the value {name[:60]!r}... of {key} needs a folder name of {size} bytes, and file systems allow "
+                f"{LONGEST_NAME}. Partition by a shorter column, or shorten the values with `compute`."
+            )
     return pa.array(quoted, pa.string()).take(encoded.indices).fill_null(HIVE_NULL)
+
+
+def folder_name(text: str) -> str:
+    """A name or a value in the name of a folder. As in Hive, only ASCII characters are URL-quoted."""
+    return re.sub(r"[\x00-\x7f]+", lambda ascii: quote(ascii[0], safe=" "), text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
+from datajob.formats.types import TypeName
 from datajob.parameters import Columns, Parameters
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Reader(Parameters):
     paths: Paths
     include_path: str | None = Field(
         default=None, min_length=1, description="Name of a column for the path of the file that each row comes from."
+    )
+
+    partition_types: dict[str, TypeName] = Field(
+        default={}, description="Types of columns from hive folders, such as `year: int64`. By default, they are text."
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

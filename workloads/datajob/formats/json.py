@@ -14,7 +14,7 @@ from datajob.formats._json_parse import JsonParser
 from datajob.formats._json_schema import learn_schema
 from datajob.formats._json_values import RawKind
 from datajob.formats._json_write import ENDINGS, JsonEncoder
-from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments
+from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments, until_damage
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.types import TypeName, arrow_type
@@ -61,7 +61,7 @@ class JsonReader(ColumnsReader):
         if self.columns is not None and set(self.columns) <= set(given.names):
             return self._all_columns(given, files)
         raw: dict[str, RawKind] = {name: kind for name, kind in self.types.items() if kind in ("json", "text")}
-        learned = learn_schema(files, JsonParser(given, "infer", raw, self.surrogates == "replace"), _blocks)
+        learned = learn_schema(files, JsonParser(given, "infer", raw, self.surrogates == "replace"), _sample_blocks)
         rest = [field for field in learned if field.name not in given.names]
         return self._all_columns(pa.schema([*given, *rest]), files)
 
@@ -103,6 +103,10 @@ def _declared(kind: str) -> pa.DataType:
     if kind == "text":
         return pa.string()
     return pa.json_(pa.string()) if kind == "json" else arrow_type(kind)
+
+
+def _sample_blocks(file: InputFile, start: int, end: int, block_bytes: int) -> Iterator[Block]:
+    return until_damage(_blocks(file, start, end, block_bytes))
 
 
 def _blocks(file: InputFile, start: int, end: int, block_bytes: int) -> Iterator[Block]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from datajob.errors import InputError
-from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
+from datajob.formats._columns import ColumnsReader, conform, plain_schema, repeated_name, unite
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
@@ -169,7 +169,13 @@ def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
             opened = _open_small(file.path) if file.size <= FOOTER_READ else _open(file.path)
-            return opened.schema_arrow
+            schema = opened.schema_arrow
+        if twice := repeated_name(schema):
+            raise InputError(
+                f"{file.path}: two columns or fields have the name {twice!r}, so that neither can be selected. "
+                "Rename one in the tool that wrote the file."
+            )
+        return schema
 
     with ThreadPoolExecutor(FOOTER_THREADS) as pool:
         return dict(zip((file.path for file in files), pool.map(one, files), strict=True))

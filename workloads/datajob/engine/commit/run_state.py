@@ -93,7 +93,7 @@ def _count(files: list[OutputFile]) -> str:
 
 
 def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
-    """Files in the sink with the extension of the writer, without hidden ones."""
+    """Files in the sink that have the extension of the writer or belong to a result of any format, without hidden ones."""
     return [
         OutputFile(name, -1, size)
         for name, size in sink.list("", recursive=True).items()

@@ -5,10 +5,13 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, RowsFailed
 from datajob.formats.types import arrow_type
 from datajob.operators.base import Batch
 from datajob.operators.table.cast import Cast
+from tests.support.local_jobs import make_job, run, write_parts
+
+INF = float("inf")
 
 
 def cast(values, name):
@@ -71,3 +74,51 @@ def test_a_missing_column_is_an_error_of_the_job():
 def test_it_knows_the_columns_before_and_after():
     assert Cast(columns={"v": "int64"}).inputs() == ("v",)
     assert Cast(columns={"v": "int64"}).outputs(("u", "v")) == ("u", "v")
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        (["9007199254740993"], "float64"),
+        (["1e400"], "float64"),
+        (["0.12345678901234567890"], "float64"),
+        (["16777217"], "float32"),
+        ([2**53 + 1], "float64"),
+        ([1.999], "decimal(10, 2)"),
+        ([2], "bool"),
+        ([0.5], "bool"),
+        ([float("nan")], "int64"),
+        ([1e20], "int64"),
+        (["2024-02-30"], "date"),
+        (["99999999999999999999"], "int64"),
+    ],
+)
+def test_a_value_that_would_become_another_one_fails(values, name):
+    with pytest.raises(ValueError, match="column `v` cannot be cast to"):
+        cast(values, name)
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        (["9007199254740992", "-1e3", "0.1", "inf", "-Infinity", None], "float64", [2.0**53, -1000, 0.1, INF, -INF, None]),
+        (["16777216", "0.5"], "float32", [16777216, 0.5]),
+        ([1, 0, None], "bool", [True, False, None]),
+        ([2.5, None], "decimal(10, 1)", [Decimal("2.5"), None]),
+    ],
+)
+def test_a_value_that_survives_is_cast(values, name, expected):
+    assert cast(values, name).to_pylist() == expected
+    assert cast(pa.array(values).dictionary_encode(), name).to_pylist() == expected
+
+
+def test_not_a_number_stays_what_it_is():
+    assert all(value != value for value in cast(["nan", "NaN"], "float64").to_pylist())
+    assert cast([float("nan")], "float32").to_pylist()[0] != 0
+
+
+def test_a_cast_that_no_value_survives_ends_the_job(tmp_path):
+    write_parts(tmp_path / "in", [{"v": {"a": 1}}], 1)
+    job = make_job(tmp_path / "in", tmp_path / "out", [{"cast": {"columns": {"v": "string"}}}], errors={"policy": "drop"})
+    with pytest.raises(RowsFailed, match="column `v` cannot be cast to string"):
+        run(job)

@@ -172,3 +172,38 @@ def test_it_knows_the_columns_before_and_after(tmp_path):
     assert step().outputs(("k", "x")) is None
     assert step(how="anti").outputs(("k", "x")) == ("k", "x")
     assert [source.key for source in join.side_sources()] == ["parquet"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "kind", "expected"),
+    [
+        (pa.int32(), pa.int64(), pa.int64(), [1, 2**40]),
+        (pa.int64(), pa.uint64(), pa.decimal128(20), [1, 2**63 + 5]),
+        (pa.int64(), pa.float64(), pa.float64(), [1, 0.5]),
+        (pa.string(), pa.large_string(), pa.large_string(), ["a", "b"]),
+        (pa.timestamp("s"), pa.timestamp("us"), pa.timestamp("us"), None),
+        (pa.null(), pa.string(), pa.string(), [None, "b"]),
+    ],
+)
+def test_keys_of_two_types_become_one_that_holds_both(left, right, kind, expected):
+    values = expected or [1, 1_500_000]
+    table = pa.table({"k": pa.array(values[:1], left)}), pa.table({"k": pa.array(values[1:], right), "v": [5]})
+    found = pa.concat_tables(repartitioned(step(how="full"), *table))
+    assert found.schema.field("k").type == kind
+    assert found.column("v").to_pylist() == [None, 5]
+    if expected:
+        assert [float(k) if isinstance(k, float) else k for k in found.column("k").to_pylist()] == expected
+
+
+def test_keys_that_no_type_holds_are_refused():
+    left, right = pa.table({"k": [2**53 + 1]}), pa.table({"k": [0.5], "v": [1]})
+    with pytest.raises(InvalidJob, match=r"`join` cannot put the keys .* into one column without changing a value"):
+        repartitioned(step(how="full"), left, right)
+
+
+def test_a_part_of_a_key_that_only_holds_nulls_agrees_with_any_type():
+    left = pa.table({"k": pa.array([{"a": 1, "b": None}], pa.struct([("a", pa.int64()), ("b", pa.null())]))})
+    right = pa.table({"k": [{"a": 1, "b": None}, {"a": 1, "b": "x"}], "v": [5, 6]})
+    assert rows_of(repartitioned(step(), left, right)) == [{"k": {"a": 1, "b": None}, "v": 5}]
+    back = rows_of(repartitioned(step(), right.select(["k"]), left.append_column("v", pa.array([7]))))
+    assert back == [{"k": {"a": 1, "b": None}, "v": 7}]

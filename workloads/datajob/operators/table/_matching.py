@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
+from datajob.formats._exact import common_type, exact_cast
 from datajob.operators.table._connection import query
 from datajob.operators.table._ordering import ROWS_PER_TABLE
 
@@ -58,6 +59,8 @@ def match(left: pa.Table, left_keys: Sequence[str], right: pa.Table, right_keys:
     import numpy as np
 
     for left_key, right_key in zip(left_keys, right_keys, strict=True):
+        left = _without_null_types(left, left_key, right.field(right_key).type)
+        right = _without_null_types(right, right_key, left.field(left_key).type)
         _refuse_unlike(left.field(left_key), right.field(right_key))
     one_sided = how in ("semi", "anti")
     wanted = "l.place AS l, NULL::BIGINT AS r" if one_sided else "l.place AS l, r.place AS r"
@@ -73,8 +76,11 @@ def match(left: pa.Table, left_keys: Sequence[str], right: pa.Table, right_keys:
 def glue(left: pa.Table, right: pa.Table, at: Matches, names: Mapping[str, str], keys: Mapping[str, str]) -> Iterator[pa.Table]:
     """The left columns and those of `names` (right name to new name) at the matched rows, a piece at a time.
 
-    A key column (`keys`: left name to right name) has the right value where there is no left row.
+    A key column (`keys`: left name to right name; empty if all rows of the result have a left row) has the right value
+    where there is no left row, and a type that holds both.
     """
+    for left_key, right_key in keys.items():
+        left, right = _of_one_type(left, left_key, right, right_key)
     for start in range(0, len(at.left), ROWS_PER_TABLE):
         piece = Matches(*(side[start : start + ROWS_PER_TABLE] for side in at))
         table = _take(left, piece.left)
@@ -94,9 +100,29 @@ def _fill_keys(table: pa.Table, right: pa.Table, at: Matches, keys: Mapping[str,
     for left_key, right_key in keys.items():
         place = table.column_names.index(left_key)
         column = table.column(place)
-        other = _take(right.select([right_key]), at.right).column(0).cast(column.type)
+        other = _take(right.select([right_key]), at.right).column(0)
         table = table.set_column(place, left_key, pc.if_else(alone, other, column))
     return table
+
+
+def _of_one_type(left: pa.Table, left_key: str, right: pa.Table, right_key: str) -> tuple[pa.Table, pa.Table]:
+    """Both tables with one type for their key. Raises InvalidJob when no type holds the values of both exactly."""
+    import pyarrow as pa
+
+    kinds = [left.field(left_key).type, right.field(right_key).type]
+    plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    try:
+        common = kinds[0] if kinds[0] == kinds[1] else common_type(*plain)
+        found = [
+            table.set_column(table.column_names.index(key), key, exact_cast(table.column(key), common))
+            for table, key in ((left, left_key), (right, right_key))
+        ]
+    except pa.ArrowException as error:
+        raise InvalidJob(
+            f"`join` cannot put the keys `{left_key}` ({kinds[0]}) and `{right_key}` ({kinds[1]}) into one column without "
+            f"changing a value ({error}); `cast` one of them before this step or in a separate job."
+        ) from error
+    return found[0], found[1]
 
 
 def _take(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
@@ -117,6 +143,27 @@ def _hashed(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     high, low = (pa.array(lane, mask=incomplete) for lane in hashes)
     columns: dict[str, Any] = {"high": high, "low": low, "place": np.arange(len(table))}
     return pa.table(columns)
+
+
+def _without_null_types(table: pa.Table, key: str, like: pa.DataType) -> pa.Table:
+    """The table with the types of `like` for the parts of a key that only hold nulls."""
+    kind = _filled(table.field(key).type, like)
+    if kind == table.field(key).type:
+        return table
+    return table.set_column(table.column_names.index(key), key, table.column(key).cast(kind))
+
+
+def _filled(kind: pa.DataType, like: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    t = pa.types
+    if t.is_null(kind):
+        return like
+    if t.is_struct(kind) and t.is_struct(like) and [f.name for f in kind.fields] == [f.name for f in like.fields]:
+        return pa.struct([(a.name, _filled(a.type, b.type)) for a, b in zip(kind.fields, like.fields, strict=True)])
+    if t.is_list(kind) and t.is_list(like):
+        return pa.list_(_filled(kind.value_type, like.value_type))
+    return kind
 
 
 def _refuse_unlike(left: pa.Field[Any], right: pa.Field[Any]) -> None:

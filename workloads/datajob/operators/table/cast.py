@@ -9,6 +9,7 @@ from pydantic import Field
 from datajob.formats.types import TypeName, arrow_type
 from datajob.operators import base
 from datajob.operators.columns import require
+from datajob.operators.table._lossless import lossless
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,7 @@ class Cast(base.Map):
             at = table.column_names.index(name)
             wanted = arrow_type(type_name)
             try:
-                cast = table.column(at).cast(wanted, safe=True)
+                cast = lossless(table.column(at), wanted) if len(table) else pa.nulls(0, wanted)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise ValueError(f"column `{name}` cannot be cast to {type_name}: {error}") from error
             table = table.set_column(at, pa.field(name, wanted), cast)

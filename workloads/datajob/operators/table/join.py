@@ -113,7 +113,8 @@ class Join(base.Repartition):
         right = with_keys(inputs[1], self.keys(1), inputs[0], self.keys(0))
         at = match(left, self.keys(0), right, self.keys(1), self.how)
         names = {} if self.how in ("semi", "anti") else self._right_names(left.column_names, right.column_names)
-        yield from glue(left, right, at, names, dict(zip(self.keys(0), self.keys(1), strict=True)))
+        keys = dict(zip(self.keys(0), self.keys(1), strict=True)) if self._keeps_unmatched(1) else {}
+        yield from glue(left, right, at, names, keys)
 
     def _keeps_unmatched(self, source: int) -> bool:
         return self.how in (("left", "full", "anti"), ("right", "full"))[source]

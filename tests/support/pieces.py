@@ -19,7 +19,7 @@ Texts = list[str | None]
 
 
 def cut(text: str, paragraphs: bool) -> list[str]:
-    """Pieces with what follows them up to the next; a first one of only white space if there is any."""
+    """Pieces with what follows them up to the next; a first one of only whitespace if there is any."""
     found: list[str] = [""]
     inside = False
     for line in re.findall(r"[^\n]*\n|[^\n]+", text):

@@ -9,7 +9,7 @@ PROSE = "The house that we have with us stands near the river and the trees. It 
 
 
 def check_empty_texts(rule: Filter, *, rejects_blank: bool = True) -> None:
-    """Null is an empty text, and is rejected; so is white space, unless the rule allows it."""
+    """Null is an empty text, and is rejected; so is whitespace, unless the rule allows it."""
     null, empty, blank = decide(rule, None, "", " \u3000\n\u2028 ")
     assert null == empty != ""
     assert bool(blank) or not rejects_blank

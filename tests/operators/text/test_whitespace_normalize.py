@@ -1,4 +1,4 @@
-"""whitespaceNormalize collapses white space."""
+"""whitespaceNormalize collapses whitespace."""
 
 import pyarrow as pa
 import pytest

@@ -1,4 +1,4 @@
-"""whitespaceRatio measures white space."""
+"""whitespaceRatio measures whitespace."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files that a step names, as part of what the step is: when their content changes, its shards are processed again."""
+"""Files in the parameters of a step, as part of its identity: if their content changes, its shards are processed again."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _remote: dict[str, Any] = {}
 
 
 def file_identity(path: str, within: str | None = None) -> Any:
-    """Identifies the content of a file, or of all files of a folder (only `within`, if given). None when nothing is there.
+    """Identifies the content of a file, or of all files of a folder (only `within`, if given). None if it does not exist.
 
     Files are identified by a digest of their content, large ones by their size and modification time. Raises InputError
-    when the content cannot be read.
+    if the content cannot be read.
     """
     with readable(path):
         if not scheme_of(path):
@@ -37,7 +37,7 @@ def file_identity(path: str, within: str | None = None) -> Any:
 
 
 def version_of(path: str) -> Any:
-    """Changes with the file: the key under which a process caches what it loaded from `path`."""
+    """A key that changes with the file, for caching data loaded from `path`."""
     if scheme_of(path):
         return repr(_remote.get(path))
     local = Path(path.removeprefix("file://")).expanduser()
@@ -45,7 +45,7 @@ def version_of(path: str) -> Any:
 
 
 def read_file(path: str) -> bytes:
-    """The content of a file, local or in a store. Raises InputError when it cannot be read."""
+    """The content of a local or remote file. Raises InputError if it cannot be read."""
     with readable(path):
         filesystem, inner = resolve(path)
         with filesystem.open_input_stream(inner, compression=None) as file:
@@ -54,7 +54,7 @@ def read_file(path: str) -> bytes:
 
 
 def local_copy(path: str) -> str:
-    """A path that C libraries can open: the file itself, or a copy of a remote one that lasts as long as this process."""
+    """A path that C libraries can open: the file itself, or a copy of a remote file for the lifetime of this process."""
     if not scheme_of(path):
         return str(Path(path.removeprefix("file://")).expanduser())
     folder = Path(_folder())
@@ -70,7 +70,7 @@ def local_copy(path: str) -> str:
 
 
 def named_in(value: Any) -> Iterator[str]:
-    """The strings anywhere in `value` that name an existing local file, or perhaps an object of a store."""
+    """The strings anywhere in `value` that are paths of existing local files or possibly of remote objects."""
     if isinstance(value, str):
         if scheme_of(value) not in ("", "http", "https") or _is_local_file(value):
             yield value

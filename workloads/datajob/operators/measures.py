@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Measure(Filter):
-    """Keep rows whose measure lies between `min` and `max`."""
+    """Keep rows whose measure is between `min` and `max`."""
 
     abstract: ClassVar[bool] = True
 

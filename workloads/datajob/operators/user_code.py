@@ -1,4 +1,4 @@
-"""Users' code as part of what a job is: a change of it is noticed like a change of a parameter."""
+"""User code as part of the identity of a job: its changes are detected like changes of parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 def reference(value: Any) -> str:
     """`package.module:name` of a function or class. Raises ValueError for one that another process cannot import."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", type(value).__name__)
-    advice = "define it at the top level of a module in a file of its own, and import it from there"
+    advice = "define it at the top level of a separate module, and import it from there"
     if not module or "<" in name or "." in name:
         raise ValueError(f"`{name}` cannot be imported by workers because it is not at the top level of a module; {advice}")
     if module == "__main__":
@@ -27,11 +27,10 @@ def reference(value: Any) -> str:
 
 
 def source_digest(module: str) -> str | None:
-    """A digest of the module's file and of every file of the user's own that it imports, directly or not.
+    """A digest of the module's file and of all local files that it imports, directly or indirectly.
 
-    None when there is no such file. A user's own files are those outside of Python's library and of the installed
-    packages, and those in the package of `module` itself. Imports are found in the source, wherever they stand in it;
-    modules whose names are computed while the program runs are not found.
+    None if there is no such file. Local files are those outside of the standard library and the installed packages, and those
+    in the package of `module` itself. Imports are found anywhere in the source; dynamic imports are not found.
     """
     own = {module.split(".")[0]: True}
     found: dict[str, str] = {}
@@ -62,7 +61,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def _is_users_own(package: str) -> bool:
-    """Whether a top-level module or package is neither Python's, nor installed, nor this one."""
+    """Whether a top-level module or package is neither part of Python, nor installed, nor this project."""
     if package in sys.stdlib_module_names or package == __name__.split(".")[0]:
         return False
     try:

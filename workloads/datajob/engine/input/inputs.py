@@ -144,7 +144,7 @@ class PartitionInput:
         """Collect the rows of a partition and combine them."""
         inputs: Sequence[pa.Table] = [self._collect(source, shard.index) for source in range(len(self.exchanges))]
         if not any(map(len, inputs)) and not all(map(len, self.schemas)):
-            return  # no rows, and columns that nobody knows
+            return  # no rows, and unknown columns
         for table in self.operator.combine(inputs, shard.index):
             if table.num_rows:
                 yield table

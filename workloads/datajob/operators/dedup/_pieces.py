@@ -39,8 +39,8 @@ class PieceDedup(ColumnDedup):
     min_characters: int = Field(default=1, ge=1, description="Minimum length of a piece to remove, in characters.")
     normalize: Literal["none", "whitespace", "casefold", "letters"] = Field(
         default="none",
-        description="Differences to ignore when comparing pieces, in addition to surrounding white space. `whitespace`: "
-        "differences in white space. `casefold`: also case. `letters`: everything but letters, accents and digits.",
+        description="Differences to ignore when comparing pieces, in addition to surrounding whitespace. `whitespace`: "
+        "differences in whitespace. `casefold`: also case. `letters`: everything but letters, accents and digits.",
     )
     reject_empty: bool = Field(default=True, description="Reject texts that become empty.")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Normalize = Literal["none", "casefold", "letters"]
 NORMALIZE = (
-    "Differences to ignore when comparing texts. `none`: none, and white space separates words. `casefold`: case. `letters`: "
+    "Differences to ignore when comparing texts. `none`: none, and whitespace separates words. `casefold`: case. `letters`: "
     "case and width, and everything that is not a letter, mark or digit separates words."
 )
 
@@ -25,7 +25,7 @@ class Ngram(Parameters):
 
     kind: Literal["words", "characters"] = Field(
         default="words",
-        description="Unit of the n-grams. `characters`, which ignores white space, suits short texts and languages written "
+        description="Unit of the n-grams. `characters`, which ignores whitespace, suits short texts and languages written "
         "without spaces.",
     )
     size: int = Field(default=5, ge=1, le=100, description="Length of the n-grams in units; a shorter text is a single n-gram.")

@@ -31,7 +31,7 @@ class ExactDedup(base.Deduplicate):
     columns: Columns = Field(default=("text",), description="Columns to compare, of any type; texts are normalized first.")
     normalize: Normalize = Field(
         default="none",
-        description="Differences to ignore when comparing texts. `whitespace`: differences in white space. `casefold`: also "
+        description="Differences to ignore when comparing texts. `whitespace`: differences in whitespace. `casefold`: also "
         "case. `letters`: everything but letters, accents and digits, after Unicode normalization (NFKC) and regardless of "
         "case.",
     )

@@ -8,7 +8,7 @@ from datajob.operators.dedup._pieces import PieceDedup
 class LineDedup(PieceDedup):
     """Remove from texts every line that occurs earlier in the same or another text.
 
-    Lines end with a newline, and surrounding white space is ignored. A line is removed together with the blank lines that
+    Lines end with a newline, and surrounding whitespace is ignored. A line is removed together with the blank lines that
     follow it; other blank lines are kept. Texts that become empty are rejected (see `rejectEmpty`).
 
     Example:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SubstringDedup(ColumnDedup):
     """Remove from texts every passage of at least `words` words that occurs earlier in the same or another text.
 
-    The result is exact, as with the suffix array of Lee et al. 2022; white space between words is ignored. Winnowed hashes
+    The result is exact, as with the suffix array of Lee et al. 2022; whitespace between words is ignored. Winnowed hashes
     find texts that may share a passage. All texts that are linked by common passages are compared on one worker, which
     needs 12 bytes of memory for each of their words. Texts that become empty are rejected (see `rejectEmpty`).
 
@@ -94,7 +94,7 @@ class SubstringDedup(ColumnDedup):
         return pa.table({name: pa.array(values) for name, values in found.items()})
 
     def remove(self, batch: base.Batch, repeats: pa.Table) -> base.Verdict:
-        """The texts without their repeated passages and the white space that follows each."""
+        """The texts without their repeated passages and the whitespace that follows each."""
         import numpy as np
 
         from datajob.operators.kernels.windows import cut_out

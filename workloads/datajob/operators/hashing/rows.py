@@ -34,9 +34,9 @@ class Hashes(NamedTuple):
 
 
 def hash_rows(table: pa.Table, columns: Sequence[str] | None = None) -> Hashes:
-    """The hash of each row over `columns` (all when None), null being a value of its own.
+    """The hash of each row over `columns` (all if None). Null is a separate value.
 
-    Raises InvalidJob for a column whose type has no equality.
+    Raises InvalidJob for a column whose type does not support equality.
     """
     import numpy as np
 

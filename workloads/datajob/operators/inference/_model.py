@@ -47,7 +47,7 @@ class Actors(Parameters):
     @model_validator(mode="after")
     def _whole_above_one(self) -> Actors:
         if self.accelerators > 1 and self.accelerators != int(self.accelerators):
-            raise ValueError("`accelerators` above 1 must be a whole number")
+            raise ValueError("`accelerators` above 1 must be an integer")
         if self.min and self.max and self.min > self.max:
             raise ValueError(f"`min` ({self.min}) must not exceed `max` ({self.max})")
         return self

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNIT = 16
-"""Flag of a word that starts after white space, and of a Chinese character or the like and the word after it."""
+"""Flag of a word that starts after whitespace, and of a Chinese character or the like and the word after it."""
 
 DIMENSIONS, BUCKETS = 16, 2_000_000
 """Dimensions of the vectors of a `LanguageModel`, and size of the table of its n-grams."""

@@ -73,6 +73,6 @@ def _mark_at_end(data: Any, start: int, stop: int, table: Any) -> int:
 @kernel(void(TEXT, TABLE, read(i64), read(i64), write(i8)))
 def marks_at_ends(text: Any, table: Any, starts: Any, stops: Any, found: Any) -> None:
     """Whether each piece `data[starts[i]:stops[i]]` is MARKED at its end, quotation marks and brackets aside,
-    UNMARKED, or EMPTY but for these and white space."""
+    UNMARKED, or EMPTY but for these and whitespace."""
     for i in range(starts.size):
         found[i] = _mark_at_end(text.data, starts[i], stops[i], table)

@@ -32,7 +32,7 @@ def _skip_spaces(data: Any, at: int, stop: int, table: Any) -> int:
 
 @inline
 def _last_visible(data: Any, start: int, stop: int, table: Any) -> int:
-    """The end of the last character of `data[start:stop]` that is not white space, or `start`."""
+    """The end of the last character of `data[start:stop]` that is not whitespace, or `start`."""
     end = start
     while start < stop:
         point, size = decode(data, start, stop)
@@ -80,7 +80,7 @@ def cut(text: Any, table: Any, paragraphs: bool, rows: Any, starts: Any, firsts:
 def without(text: Any, rows: Any, starts: Any, ends: Any, drop: Any, data: Any, offsets: Any, left: Any) -> int:
     """The texts without the pieces in `drop`, each from its start to the start of the next piece of the row.
 
-    White space at the end of a text that lost its last piece is also removed. `left[i]` is the number of remaining
+    Whitespace at the end of a text that lost its last piece is also removed. `left[i]` is the number of remaining
     pieces of row i. Returns the number of bytes.
     """
     size = piece = 0

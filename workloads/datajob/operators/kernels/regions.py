@@ -12,7 +12,7 @@ AT, LINK, NUMBER, DOTTED, COLONS = 1, 2, 4, 8, 16
 """Hints that a region contains a match: `@`; `://` or `www.`; many digits; digits and three dots; two colons."""
 
 DIGIT, JOINT, BLANK = 1, 2, 4
-"""The role of a byte in a number: a digit, one of `+-.()/` or a space, any white space."""
+"""The role of a byte in a number: a digit, one of `+-.()/` or a space, any whitespace."""
 MIN_DIGITS = 7
 
 
@@ -44,7 +44,7 @@ def _hint(data: Any, at: int, end: int) -> int:
 
 @kernel(i64(TEXT, read(types.uint8), i64, write(i64), write(i64), write(types.int32), write(types.uint8)))
 def find_regions(text: Any, kinds: Any, wanted: int, starts: Any, ends: Any, rows: Any, hints: Any) -> int:
-    """Regions of the text between white space, with their hints; returns their number."""
+    """Regions of the text between whitespace, with their hints; returns their number."""
     data, found = text.data, 0
     for row in range(text.offsets.size - 1):
         at, end = text.offsets[row], text.offsets[row + 1]

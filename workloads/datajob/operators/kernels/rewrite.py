@@ -1,4 +1,4 @@
-"""Rewrites text: white space, single characters, pieces."""
+"""Rewrites text: whitespace, single characters, pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datajob.operators.kernels.utf8 import copy_bytes, decode, peek
 
 @kernel(void(TEXT, TABLE, i64, write(types.uint8), write(i64)))
 def normalize_whitespace(text: Any, table: Any, newlines: int, out: Any, ends: Any) -> None:
-    """Replace runs of white space by a space, or by as many newlines as they contain line breaks, at most `newlines`."""
+    """Replace runs of whitespace by a space, or by as many newlines as they contain line breaks, at most `newlines`."""
     data, to = text.data, 0
     for row in range(text.offsets.size - 1):
         ends[row] = start = to

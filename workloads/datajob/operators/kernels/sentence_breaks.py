@@ -199,7 +199,7 @@ def count_unicode_sentences(data: Any, start: int, stop: int, table: Any, listed
 
 @inline
 def _trimmed(data: Any, start: int, stop: int, spaces: Any) -> tuple[int, int]:
-    """The piece without the white space around it."""
+    """The piece without the whitespace around it."""
     while start < stop:
         point, size = decode(data, start, stop)
         if not spaces[point] & WHITE:
@@ -222,7 +222,7 @@ def split_sentences(
 ) -> int:
     """Sentences `rows[i]:rows[i + 1]` of row i as bytes of the column. Returns how many there are.
 
-    With `trim`, the white space around them and sentences of nothing else are left out.
+    With `trim`, the whitespace around them and sentences of nothing else are left out.
     """
     found = 0
     for row in range(text.offsets.size - 1):

@@ -2,7 +2,7 @@
 
 Few sequences repeat, and a longer one can only repeat where a shorter one does. All pairs of words therefore pass a filter, an
 array that is indexed by a hash and stores no keys, which can only overestimate. The remaining candidates are counted exactly.
-Duplicate sequences, compared as characters without white space, are only searched where the next 16 bytes repeat.
+Duplicate sequences, compared as characters without whitespace, are only searched where the next 16 bytes repeat.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def repeated_only(words: Any, row: int, size: int, tried: int, scratch: Any) -> 
 
 @inline
 def _join(text: Any, words: Any, row: int, joined: Any, ends: Any) -> None:
-    """The words of the row without white space; word i is `joined[ends[i]:ends[i + 1]]`."""
+    """The words of the row without whitespace; word i is `joined[ends[i]:ends[i + 1]]`."""
     data, base = text.data, text.offsets[row]
     first, last = words.rows[row], words.rows[row + 1]
     out = 0

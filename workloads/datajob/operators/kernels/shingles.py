@@ -19,7 +19,7 @@ SEPARATOR = 0
 `KIND_SHIFT`, its kind."""
 KIND_SHIFT = 24
 LETTER, ALONE, MARK, IGNORED = range(4)
-"""Part of a word; a word of its own; part of the word before it, whatever that is; as if it were not there."""
+"""Part of a word; a separate word; part of the preceding word, if any; ignored."""
 _POINT = (1 << KIND_SHIFT) - 1
 
 FOLDING = read(types.uint32)

@@ -1,1 +1,1 @@
-"""Images in the columns of a table, whatever stands for them: bytes, paths, or pixels."""
+"""Images in table columns: bytes, paths or pixels."""

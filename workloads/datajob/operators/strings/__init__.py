@@ -1,1 +1,1 @@
-"""Columns of text as kernels see them: UTF-8 bytes, words and tokens, shared by every operator that reads text."""
+"""Text columns for kernels: UTF-8 bytes, words and tokens, shared by all operators that read text."""

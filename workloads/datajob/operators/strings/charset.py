@@ -1,6 +1,6 @@
-"""Bytes of web pages as text: the encoding that the bytes, the server or the page itself declares, else a detected one.
+"""Bytes of web pages as text: with the encoding that the bytes, the server or the page declares, or a detected one.
 
-Labels mean what browsers take them for (WHATWG Encoding): `gb2312` is GB18030, `iso-8859-1` is Windows-1252.
+Labels have the same meaning as in browsers (WHATWG Encoding): `gb2312` is GB18030, `iso-8859-1` is Windows-1252.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import Any
 
 DECLARED_WITHIN = 4096
-"""Bytes at the start of a page in which its own declaration is looked for."""
+"""Number of bytes at the start of a page to search for its declaration."""
 SURELY_UTF8 = 6
-"""Bytes above the number of characters from which a page that is valid UTF-8 is UTF-8, whatever it declares."""
+"""Bytes above the number of characters from which a page that is valid UTF-8 is UTF-8, regardless of its declaration."""
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([^\s"'/>;]+)""", re.IGNORECASE)
@@ -43,18 +43,18 @@ _LABELS = {
 }  # a page whose declaration can be read as ASCII is not in UTF-16
 _KNOWN = {label: name for name, labels in _LABELS.items() for label in labels.split()}
 _ALSO = {"cp1252": "latin-1", "big5hkscs": "cp950", "cp932": "shift_jisx0213", "euc_jp": "euc_jis_2004"}
-"""Where strict decoding fails, the wider table: browsers decode what the first one has no character for."""
+"""Larger encodings for bytes that strict decoding rejects, as in browsers."""
 _SEVERAL_BYTES = {"gb18030", "big5hkscs", "cp932", "cp949", "euc_jp"}
 _NOT_OF_PAGES = {"unicode-escape", "raw-unicode-escape", "utf-7", "idna", "punycode", "undefined", "mbcs", "oem"}
 
 
 class UndecodableError(ValueError):
-    """Bytes that are not in the encoding that they should have, and in none that could be detected."""
+    """Bytes that are neither valid in the expected encoding nor in a detected one."""
 
 
 @cache
 def codec_of(label: str) -> str | None:
-    """Python's name of the encoding with this label; None for a label that no encoding of pages has."""
+    """Python's name of the encoding with this label; None for an unknown label."""
     label = label.strip().lower()
     if label in _KNOWN:
         return _KNOWN[label]
@@ -87,7 +87,7 @@ def decode_page(page: bytes, header: str | None = None) -> str:
 
 
 def _is_utf8(more: int, page: bytes, header: str | None) -> bool:
-    """Whether a page that is valid UTF-8, `more` bytes longer than characters, is UTF-8 whatever it declares.
+    """Whether a page that is valid UTF-8, `more` bytes longer than characters, is UTF-8 regardless of its declaration.
 
     Few characters of an encoding of several bytes can be valid UTF-8 by chance; those of other encodings are not.
     """
@@ -95,7 +95,7 @@ def _is_utf8(more: int, page: bytes, header: str | None) -> bool:
 
 
 def declared(page: bytes, header: str | None = None) -> str | None:
-    """The encoding that the HTTP header, else the page itself (`<meta charset>`, XML declaration) declares."""
+    """The encoding declared by the HTTP header or, without one, by the page (`<meta charset>`, XML declaration)."""
     start = _COMMENT.sub(b"", page[:DECLARED_WITHIN])
     found = [match[1] for match in [_HEADER.search(header or "")] if match]
     found += [match[1].decode("ascii", "replace") for pattern in (_XML, _META) if (match := pattern.search(start))]
@@ -103,7 +103,7 @@ def declared(page: bytes, header: str | None = None) -> str | None:
 
 
 def decode(page: bytes, name: str) -> str:
-    """The text of bytes in this encoding. Raises UndecodableError where they are not."""
+    """The text of bytes in this encoding. Raises UndecodableError if they are not valid."""
     text = _decoded(page, name)
     if text is None:
         raise UndecodableError(f"the page is not valid {name}; set `encoding` or `undecodable: replace`")
@@ -132,7 +132,7 @@ def _utf16(page: bytes) -> str | None:
 
 
 def _detected(page: bytes) -> Iterator[str]:
-    """What the packages at hand take the encoding for, the likeliest first."""
+    """Encodings detected by the installed packages, the most likely first."""
     try:
         found = import_module("resiliparse.parse.encoding").detect_encoding(page)
         if found and found != "utf-8":

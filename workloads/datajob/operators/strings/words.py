@@ -21,7 +21,7 @@ Tokenizer = Annotated[
     Literal["unicode", "whitespace"],
     Field(
         description="How to split text into words. `unicode` uses the word boundaries of Unicode (UAX #29), which suit every "
-        "script: each punctuation mark and each Chinese character is a word. `whitespace` splits at white space."
+        "script: each punctuation mark and each Chinese character is a word. `whitespace` splits at whitespace."
     ),
 ]
 

@@ -71,7 +71,7 @@ def find(reference: str) -> Any:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         raise InvalidJob(_not_importable(module_name, error.name or module_name)) from error
-    except Exception as error:  # whatever the user's module does when it is imported
+    except Exception as error:  # any exception that the user's module raises on import
         raise InvalidJob(f"module `{module_name}` cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]

@@ -44,7 +44,7 @@ class Aggregate(Parameters):
 
 
 class GroupBy(base.Repartition):
-    """Make one row of each group of rows with equal values, with aggregates over the group; null is a group of its own.
+    """Make one row of each group of rows with equal values, with aggregates over the group; nulls form a separate group.
 
     Example:
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Characters(NamedTuple):
-    """Per row, the number of code points, of letters, digits and marks, of decimal digits, of white space, of brackets."""
+    """Per row, the number of code points, of letters, digits and marks, of decimal digits, of whitespace, of brackets."""
 
     points: NDArray[Any]
     alphanumeric: NDArray[Any]
@@ -23,7 +23,7 @@ class Characters(NamedTuple):
 
     @property
     def special(self) -> NDArray[Any]:
-        """The number of characters that are not letters, digits, marks or white space."""
+        """The number of characters that are not letters, digits, marks or whitespace."""
         import numpy as np
 
         return np.asarray(self.points - self.alphanumeric - self.space)

@@ -18,7 +18,7 @@ TOKEN = re.compile(r"(\[[^]]*\]|\\.|\S)(\??)")
 BROAD = re.compile(r"\[\^|\\|\.")
 """Sets of nearly all characters or by Unicode properties; the other sets list a few hundred characters."""
 ASSIGNED = 0x40000
-"""The first code point after which there are no letters and no white space."""
+"""The first code point after which there are no letters and no whitespace."""
 NOT_KNOWN = set("(){}*+$")
 
 

@@ -33,7 +33,7 @@ class Sentences(NamedTuple):
 
 
 def sentences_of(batch: Batch, column: str, languages: tuple[str, ...]) -> Sentences:
-    """The sentences of the column without the white space around them; rows that are not alive have none."""
+    """The sentences of the column without the whitespace around them; rows that are not alive have none."""
     return batch.derive(("sentences", column, languages), lambda: _split(batch, column, languages))
 
 

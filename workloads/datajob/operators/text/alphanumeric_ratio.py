@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AlphanumericRatio(TextMeasure):
-    """Keep rows by the ratio of letters and digits to all characters that are not white space.
+    """Keep rows by the ratio of letters and digits to all characters that are not whitespace.
 
     Combining marks count as letters. The default is that of NeMo Curator, which allows 0.25 of other characters.
 

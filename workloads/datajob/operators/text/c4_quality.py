@@ -24,7 +24,7 @@ class C4Quality(LineRules, Filter):
     `str.splitlines`) is removed if it contains a word that is too long, does not end in an end mark, has too few words, or
     mentions JavaScript or a policy. A document is rejected if it contains "lorem ipsum" or `{`, or if the remaining lines
     have too few sentences. Sentences are those of `sentenceSplit`; with `tokenizer: whitespace`, they end at every end mark,
-    as in datatrove. Words of a line are separated by white space; with `tokenizer: unicode`, each Chinese character
+    as in datatrove. Words of a line are separated by whitespace; with `tokenizer: unicode`, each Chinese character
     and the like is also a word. The remaining lines are stripped and joined by newlines. For languages other than English,
     set `lineEndMarks` and `policyPhrases`, such as `["。", "！", "？", "”"]` and `["隐私政策"]`.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LongestWord(TextMeasure):
     """Keep rows by the length of their longest word in characters; encoded data and code contain very long words.
 
-    Words are separated by white space, as in the line rules of C4; with `tokenizer: unicode`, each Chinese character and
+    Words are separated by whitespace, as in the line rules of C4; with `tokenizer: unicode`, each Chinese character and
     the like is also a word. The default is that of NeMo Curator.
 
     Example:

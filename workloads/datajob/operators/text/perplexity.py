@@ -34,7 +34,7 @@ class Perplexity(TextMeasure):
     model: FilePath = Field(description="Path or URL of the KenLM model (.arpa or .bin).")
     tokenizer: TokenizerPath | None = Field(
         default=None,
-        description="Path or URL of a `tokenizer.json` for the words of the model; by default white space separates them.",
+        description="Path or URL of a `tokenizer.json` for the words of the model; by default whitespace separates them.",
     )
     lowercase: bool = Field(default=False, description="Convert the text to lower case before scoring.")
     max: float = Field(default=1500, ge=0, description="Maximum perplexity; the default is that of Data-Juicer.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RemoveUrls(Map):
     """Remove or replace URLs.
 
-    A URL starts with `http://`, `https://`, `ftp://`, `ftps://` or `www.` and ends at white space. Punctuation at its end
+    A URL starts with `http://`, `https://`, `ftp://`, `ftps://` or `www.` and ends at whitespace. Punctuation at its end
     is kept.
 
     Example:

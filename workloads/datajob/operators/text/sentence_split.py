@@ -21,7 +21,7 @@ class SentenceSplit(Map):
 
     Sentences are those of Unicode (UAX #29): they end after an end mark of any script and its closing quotation marks, or at
     a newline. Decimals, addresses such as `www.example.com`, a full stop before a lowercase word and initials such as `J.`
-    do not end a sentence. Sentences are stripped of white space. Null stays null.
+    do not end a sentence. Sentences are stripped of whitespace. Null stays null.
 
     Example:
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SpecialCharacters(TextMeasure):
-    """Keep rows by the ratio of characters that are not letters, digits, marks or white space.
+    """Keep rows by the ratio of characters that are not letters, digits, marks or whitespace.
 
     These are punctuation, symbols, emoji and control characters. The default is that of Data-Juicer.
 

@@ -1,4 +1,4 @@
-"""whitespaceNormalize: collapse white space."""
+"""whitespaceNormalize: collapse whitespace."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class WhitespaceNormalize(Map):
-    """Collapse white space into single spaces and newlines, and strip it from both ends.
+    """Collapse whitespace into single spaces and newlines, and strip it from both ends.
 
-    A run of white space that contains line breaks becomes as many newlines, but at most `maxNewlines`.
+    A run of whitespace that contains line breaks becomes as many newlines, but at most `maxNewlines`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""whitespaceRatio: keep rows by the ratio of white space."""
+"""whitespaceRatio: keep rows by the ratio of whitespace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WhitespaceRatio(TextMeasure):
-    """Keep rows by the ratio of white space to all characters.
+    """Keep rows by the ratio of whitespace to all characters.
 
     The default is that of NeMo Curator.
 

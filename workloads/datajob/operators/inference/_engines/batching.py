@@ -1,7 +1,7 @@
-"""Makes batches of like length out of the requests of all units in flight, and prepares the next while one is answered.
+"""Form batches of similar length from the requests of all shards in progress, and prepare the next one while one is running.
 
-A batch is cut by a budget of tokens (padding included). One that does not fit the device is halved, and so are all later
-ones; one that fails otherwise is halved down to the request that is at fault.
+The size of a batch is limited by a token budget, including padding. A batch that does not fit on the device is split in half,
+and later ones use the smaller size. A batch that fails for other reasons is bisected to find the failing request.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""vLLM (and vllm-ascend, a plugin of it): continuous batching. The requests of all units in flight go through two threads:
-one decodes images and writes prompts a little ahead, the other feeds the scheduler and makes its steps."""
+"""vLLM (and its plugin vllm-ascend): continuous batching. Two threads process the requests of all shards in progress:
+one decodes images and renders prompts in advance, the other feeds and steps the scheduler."""
 
 from __future__ import annotations
 

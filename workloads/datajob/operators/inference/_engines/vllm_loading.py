@@ -130,8 +130,8 @@ def _arguments(settings: Settings, dtype: str) -> dict[str, Any]:
         "revision": settings.revision,
         "tokenizer_revision": settings.revision,
         "dtype": dtype,
-        "max_model_len": -1,  # as the model says, or what the memory holds; longer rows are refused one by one
-        "mm_processor_cache_gb": 0,  # images hardly ever come twice
+        "max_model_len": -1,  # the limit of the model or of the memory; longer rows fail individually
+        "mm_processor_cache_gb": 0,  # images are rarely repeated
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         **{name: value for name, value in limits.items() if value},
@@ -171,7 +171,7 @@ def _as_invalid_job(settings: Settings) -> Iterator[None]:
                 f"The model {settings.model} does not fit into the memory of the device together with the cache of vLLM. "
                 f"Assign more memory to each actor (`actors`), or use a smaller or quantized model: {reason}"
             ) from error
-        if "_OpNamespace" in reason and (missing := _missing_library()):  # vLLM goes on without, until it calls what is missing
+        if "_OpNamespace" in reason and (missing := _missing_library()):  # vLLM fails only when it calls the missing library
             raise InvalidJob(f"The installed vllm cannot be used: {missing}") from error
         raise InvalidJob(f"vLLM cannot load the model {settings.model}: {reason}") from error
 

@@ -9,6 +9,7 @@ from datajob.engine.attempt import Attempt
 from datajob.engine.commit.shard import Shard, digest
 from datajob.engine.empty_tables import after_step
 from datajob.engine.input.inputs import FragmentInput
+from datajob.engine.plan.analysis import is_analysis
 from datajob.formats.base import OutputFile
 from datajob.operators.base import Batch, Global, Operator, Repartition
 
@@ -19,8 +20,11 @@ SideInputs = Callable[[Global], list[FragmentInput]]
 
 
 def write_empty(attempt: Attempt) -> list[OutputFile]:
-    """Write a file without rows. Its columns are unknown, and it has none, if the input has none."""
+    """Write a file without rows, which has no columns if those of the input are unknown. An analysis writes no file."""
     import pyarrow as pa
+
+    if is_analysis(attempt.plan.steps):
+        return []
 
     try:
         schema = _result_schema(attempt)

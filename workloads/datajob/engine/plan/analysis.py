@@ -71,6 +71,11 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
     return DataJob.model_validate({**job.model_dump(exclude={"spec"}), "spec": spec})
 
 
+def is_analysis(steps: Sequence[Step[Operator]]) -> bool:
+    """True if the job has these steps from `analysis_job`: its result is the report alone."""
+    return bool(steps) and isinstance(steps[-1].operator, NoRows)
+
+
 def _custom(operator: type[Operator], **params: Any) -> dict[str, Any]:
     return {"custom": {"operator": f"{__name__}:{operator.__name__}", "params": params}}
 

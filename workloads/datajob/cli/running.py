@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import click
@@ -62,11 +63,15 @@ def checked_job(document: Document) -> DataJob:
 def _run(
     document: Document, folders: tuple[str, ...], *, resume: bool, executor: str, ray_address: str | None, quiet: bool
 ) -> None:
+    import faulthandler
+
     from datajob.engine.options import RunOptions
     from datajob.python.progress import watching
     from datajob.python.running import run_document
     from datajob.python.tables import report_text
 
+    with suppress(OSError, ValueError, RuntimeError):  # stderr need not be a file
+        faulthandler.enable()  # a crash of native code prints where it happened
     with watching(document.name or "job", quiet=quiet) as on_event:
         options = RunOptions.from_environment(
             fresh=not resume,

@@ -21,7 +21,7 @@ from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_imp
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.task import ShardFailure, Task, run_shard, use_python_path
-from datajob.errors import DataJobError
+from datajob.errors import WorkerDied
 
 IN_FLIGHT = 3
 """Maximum number of shards that an actor processes at a time."""
@@ -139,14 +139,14 @@ class ActorPool:
         yield outcome
 
     def _record_death(self, member: _Member, error: Exception) -> None:
-        """Count a death. Raises DataJobError if too many actors died with the same shard, or during startup."""
+        """Count a death. Raises WorkerDied if too many actors died with the same shard, or during startup."""
         lost = [u.index for u in member.running.values()] if member.starting is None else [None]
         for index in lost:
             self._deaths[index] += 1
             if self._deaths[index] >= MAX_DEATHS:
                 where = "during startup" if index is None else f"while it processed shard {index}"
                 cause = " ".join(str(error).split())[:600]
-                raise DataJobError(
+                raise WorkerDied(
                     f"A model process died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "
                     "increase `memory` of the workers, or use fewer `actors` on each of them."
                 ) from error

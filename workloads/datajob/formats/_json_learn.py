@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ GROWTH = 4
 LAST_BYTES = 4 << 20
 ATTEMPTS = 20
 """Maximum number of times a piece is parsed, each time with more columns as text. Then only its good lines are used."""
+
+COMPARED_LINES = 2_000
+"""Lines of a file whose objects are compared key by key, where members are null. In further ones the names are counted."""
 
 
 @dataclass
@@ -48,6 +52,7 @@ class FileLearner:
         self._numbers: dict[str, set[Any]] = defaultdict(set)
         self._large: set[str] = set()
         self._negative: set[str] = set()
+        self._compared: Counter[str] = Counter()
         self._bytes = FIRST_BYTES
 
     def add(self, data: bytes) -> None:
@@ -97,7 +102,7 @@ class FileLearner:
         """The good lines of a piece, once the columns that change their type are known; None if there are none."""
         classes: dict[str, set[str]] = defaultdict(set)
         good: list[bytes] = []
-        json: set[str] = set()
+        as_json: set[str] = set()
         for line in data.split(b"\n"):
             if not line or line.isspace():
                 continue
@@ -110,25 +115,33 @@ class FileLearner:
                 if value is not None and name not in parser.schema.names:
                     classes[name].add(kind_of(value))
                     if _overflows(value):
-                        json.add(name)
+                        as_json.add(name)
         changing = {name: Counter[str]() for name, kinds in classes.items() if len(kinds) > 1}
         all_good = len(good) == sum(1 for line in data.split(b"\n") if line and not line.isspace())
         if all_good and not changing:
-            json |= _named(error, classes)
+            as_json |= _named(error, classes)
         self._changing |= changing
-        self._json |= json
-        return b"\n".join(good) if changing or json or not all_good else None
+        self._json |= as_json
+        return b"\n".join(good) if changing or as_json or not all_good else None
 
     def _count(self, name: str, column: Any, data: bytes, parser: JsonParser) -> None:
         if name in self._changing:
             self._count_classes(name, column)
         elif name not in self._json:
             kind = rebuilt(column.type, _times_as_text)
-            if not _is_column(kind) or (_has_nulls(column) and _lacks_keys(name, kind, data)):
+            if not _is_column(kind) or (_has_nulls(column) and self._lacks(name, kind, column, data)):
                 self._json.add(name)
                 return
             self._kinds[name][kind] += len(column) - column.null_count
             self._note_integers(name, column)
+
+    def _lacks(self, name: str, kind: Any, column: Any, data: bytes) -> bool:
+        """Whether objects of a column lack keys that others have: looked at one by one at first, then counted."""
+        if _lacks_names(column, data):
+            return True
+        lines = data.split(b"\n")[: max(0, COMPARED_LINES - self._compared[name])]
+        self._compared[name] += len(lines)
+        return _lacks_keys(name, kind, lines)
 
     def _count_classes(self, name: str, column: Any) -> None:
         """Count the JSON types of a column that was read as text, by the first character of each value."""
@@ -179,13 +192,12 @@ class FileLearner:
         """The result."""
         import pyarrow as pa
 
-        json = pa.json_(pa.string())
         found = Learned(large=self._large, negative=self._negative)
         for name, counts in self._kinds.items():
             found.kinds[name] = self._most(name, counts)
         for name, classes in self._changing.items():
             found.kinds[name] = self._of_classes(name, classes)
-        found.kinds |= dict.fromkeys(self._json, json)
+        found.kinds |= dict.fromkeys(self._json, pa.json_(pa.string()))
         return found
 
     def _most(self, name: str, counts: Counter[Any]) -> Any:
@@ -216,19 +228,19 @@ def joined(a: Any, b: Any, large: bool, negative: bool) -> Any:
     """
     import pyarrow as pa
 
-    json = pa.json_(pa.string())
+    any_value = pa.json_(pa.string())
     if a == b:
         return a
-    if json in (a, b):
-        return json
+    if any_value in (a, b):
+        return any_value
     if {a, b} == {pa.int64(), pa.uint64()}:
-        return json if negative else pa.uint64()
+        return any_value if negative else pa.uint64()
     try:
         united = common_type(a, b)
     except pa.ArrowException:
-        return json if pa.types.is_nested(a) or pa.types.is_nested(b) else a
+        return any_value if pa.types.is_nested(a) or pa.types.is_nested(b) else a
     rounds = large and "double" in str(united)
-    return json if rounds or _adds_keys(a, united) or _adds_keys(b, united) else united
+    return any_value if rounds or _adds_keys(a, united) or _adds_keys(b, united) else united
 
 
 def _adds_keys(kind: Any, united: Any) -> bool:
@@ -278,7 +290,7 @@ def _has_nulls(column: Any) -> bool:
     return any(inside(chunk) for chunk in column.chunks)
 
 
-def _lacks_keys(name: str, kind: Any, data: bytes) -> bool:
+def _lacks_keys(name: str, kind: Any, lines: list[bytes]) -> bool:
     """Whether an object in a column lacks a key that the type has."""
 
     def lacks(value: Any, kind: Any) -> bool:
@@ -286,14 +298,35 @@ def _lacks_keys(name: str, kind: Any, data: bytes) -> bool:
             return len(value) != kind.num_fields or any(lacks(value[f.name], f.type) for f in kind)
         return isinstance(value, list) and any(lacks(item, kind.value_type) for item in value)
 
-    return any(lacks(parsed_line(line).get(name), kind) for line in data.split(b"\n") if line and not line.isspace())
+    return any(lacks(json.loads(line).get(name), kind) for line in lines if line and not line.isspace())
+
+
+def _lacks_names(column: Any, data: bytes) -> bool:
+    """Whether the name of a key occurs less often in `data` than there are objects in a column that should have it."""
+    import pyarrow.types as t
+
+    needed: Counter[str] = Counter()
+
+    def count(array: Any) -> None:
+        if t.is_struct(array.type):
+            for i, part in enumerate(array.flatten()):
+                needed[array.type.field(i).name] += len(array) - array.null_count
+                count(part)
+        elif t.is_list(array.type) and t.is_nested(array.type.value_type):
+            count(array.flatten())
+
+    for chunk in column.chunks:
+        count(chunk)
+    return any(data.count(json.dumps(name, ensure_ascii=False).encode()) < wanted for name, wanted in needed.items())
 
 
 def _without_deep_lines(data: bytes) -> bytes:
-    """`data` without lines that are nested too deeply for any type."""
-    if data.count(b"[") + data.count(b"{") <= MAX_TEXT_DEPTH:
-        return data
-    return b"\n".join(line for line in data.split(b"\n") if not _is_deep(line))
+    """`data` without lines that are nested so deeply that they fail whatever their type."""
+    lines = data.split(b"\n")
+    deep = [i for i, line in enumerate(lines) if len(line) > MAX_TEXT_DEPTH and _is_deep(line)]
+    for i in reversed(deep):
+        del lines[i]
+    return b"\n".join(lines) if deep else data
 
 
 def _is_deep(line: bytes) -> bool:
@@ -314,14 +347,14 @@ def _named(error: str, names: Any) -> set[str]:
 def _number_type(texts: set[str]) -> Any:
     import pyarrow as pa
 
-    json: Any = pa.json_(pa.string())
+    any_value: Any = pa.json_(pa.string())
     if all(text.lstrip("-").isdigit() for text in texts):
         numbers = [int(text) for text in texts]
         low, high = min(numbers, default=0), max(numbers, default=0)
         if low >= -(2**63) and high < 2**63:
             return pa.int64()
-        return pa.uint64() if low >= 0 and high < 2**64 else json
-    return pa.float64() if all(map(survives_double, texts)) else json
+        return pa.uint64() if low >= 0 and high < 2**64 else any_value
+    return pa.float64() if all(map(survives_double, texts)) else any_value
 
 
 def _times_as_text(kind: Any) -> Any:

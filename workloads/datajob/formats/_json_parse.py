@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from datajob.formats._columns import leaves
 from datajob.formats._json_check import ADVICE, LineCheck
 from datajob.formats._json_values import RawKind, with_values_as_text, without_lone_surrogates
 from datajob.formats._lines import Block
@@ -16,9 +15,10 @@ from datajob.formats._lines import Block
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PARSE_BYTES = 4 << 20
+PARSE_BYTES = 2 << 20
 """pyarrow parses in pieces of this size, twice as fast as in one of 64 MB."""
-_NULL = re.compile(rb"(?:\A|[\n}])[ \t\r\n]*null\b")
+_BEGINS = re.compile(rb"[ \t\r\n]*(\{|\Z)")
+_NULL = r"(?:\A|[\n}])[ \t\r\n]*null"
 _ROUNDS_FROM = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
 """The size from which a floating-point type does not represent every integer, by its bits."""
 
@@ -44,6 +44,7 @@ class JsonParser:
 
         self.schema = schema
         self.raw = raw
+        self._infers = others == "infer"
         self.replace_surrogates = replace_surrogates
         storage = pa.schema([(field.name, pa.string() if field.name in raw else field.type) for field in schema])
         self._options = pyarrow.json.ParseOptions(explicit_schema=storage, unexpected_field_behavior=others)
@@ -71,18 +72,14 @@ class JsonParser:
 
         if not data:
             return self.schema.empty_table()
-        if b"null" in data and _NULL.search(data):  # pyarrow crashes on a line `null`
-            raise ValueError("not a JSON object")
-        try:
-            table = self._parse(data, PARSE_BYTES)
-        except pa.ArrowInvalid as error:
-            if "straddling" not in str(error):
-                raise
-            table = self._parse(data, len(data) + 1)  # there is a longer line
+        pieces = [self._parse(piece) for piece in self._pieces(data)]
+        table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
         if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
             lines = sum(1 for line in data.split(b"\n") if line and not line.isspace())
             if table.num_rows != lines:
                 raise ValueError("not exactly one JSON object on the line")
+        if all(column.null_count for column in table.columns) and matches(_NULL, data):
+            raise ValueError("not a JSON object")  # the row that pyarrow makes of `null`
         if exact and may_be_inexact(data, table, self._long_fraction):
             raise ValueError("a number may not be exactly a double")
         return self._typed(table)
@@ -94,12 +91,27 @@ class JsonParser:
                 table = table.set_column(at, name, table.column(at).cast(self.schema.field(name).type))
         return table
 
-    def _parse(self, data: bytes, block_bytes: int) -> pa.Table:
+    def _pieces(self, data: bytes) -> Iterator[memoryview]:
+        """Lines in pieces, each of which begins with an object: pyarrow crashes on one that begins with `null`."""
+        start = 0
+        while start < len(data):
+            end = len(data)
+            if not self._infers and end - start > PARSE_BYTES:
+                last = start + PARSE_BYTES
+                end = data.rfind(b"\n", start, last) + 1 or data.find(b"\n", last) + 1 or end
+            begins = _BEGINS.match(data, start, end)
+            if begins is None:
+                raise ValueError("not a JSON object")
+            if begins[1] or not start:
+                yield memoryview(data)[start:end]
+            start = end
+
+    def _parse(self, piece: memoryview) -> pa.Table:
         import pyarrow as pa
         import pyarrow.json
 
-        options = pyarrow.json.ReadOptions(use_threads=False, block_size=block_bytes)
-        return pyarrow.json.read_json(pa.BufferReader(data), read_options=options, parse_options=self._options)
+        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(piece) + 1)
+        return pyarrow.json.read_json(pa.BufferReader(piece), read_options=options, parse_options=self._options)
 
     def tables(self, block: Block, on_bad: OnBadLine) -> Iterator[pa.Table]:
         """The rows of the good lines of a block, in order."""
@@ -191,8 +203,11 @@ def matches(pattern: str, data: bytes) -> bool:
 
 
 def may_be_inexact(data: bytes, table: pa.Table, pattern: str | None) -> bool:
-    """Whether a double can differ from the number in the file. Only then are the lines checked."""
-    return any(map(_is_large, table.columns)) or (pattern is not None and matches(pattern, data))
+    """Whether a double may differ from the number in the file: only then the lines have to be looked at."""
+    if pattern is None:
+        return False
+    doubles = [leaf for column in table.columns for chunk in column.chunks for leaf in _floats(chunk)]
+    return any(map(_is_large, doubles)) or (any(map(_is_long, doubles)) and matches(pattern, data))
 
 
 def long_fraction(schema: Any) -> str | None:
@@ -219,12 +234,32 @@ def _doubles(kind: Any, name: str, names: set[str]) -> bool:
     return _doubles(kind.item_type, "value", names) if t.is_map(kind) else False
 
 
-def _is_large(column: Any) -> bool:
-    """Whether a double in a column, or nested in it, is so large that integers of its size are rounded."""
+def _is_large(numbers: Any) -> bool:
+    """Whether a number is so large that integers of its size are rounded."""
     import pyarrow.compute as pc
+
+    return bool(pc.any(pc.greater_equal(pc.abs(numbers), _ROUNDS_FROM[numbers.type.bit_width])).as_py())
+
+
+def _is_long(numbers: Any) -> bool:
+    """Whether a number is zero, or has more than six digits behind the point: what is left of one of 18 digits, or of 1e-400."""
+    import pyarrow.compute as pc
+
+    short = pc.and_(pc.equal(pc.round(numbers, 6), numbers), pc.not_equal(numbers, 0.0))
+    return not pc.all(short, min_count=0).as_py()
+
+
+def _floats(array: Any) -> Iterator[Any]:
+    """The arrays of floating-point numbers inside of an array; more than its values where it is a slice."""
     import pyarrow.types as t
 
-    if not (t.is_floating(column.type) or t.is_nested(column.type)):
-        return False
-    found = (leaf for chunk in column.chunks for leaf in leaves(chunk) if t.is_floating(leaf.type))
-    return any(pc.any(pc.greater_equal(pc.abs(leaf), _ROUNDS_FROM[leaf.type.bit_width])).as_py() for leaf in found)
+    kind = array.type
+    if t.is_floating(kind):
+        yield array
+    elif t.is_struct(kind):
+        for i in range(kind.num_fields):
+            yield from _floats(array.field(i))
+    elif t.is_map(kind):
+        yield from _floats(array.items)
+    elif t.is_list(kind) or t.is_fixed_size_list(kind):
+        yield from _floats(array.values)

@@ -242,7 +242,7 @@ def _is_large(numbers: Any) -> bool:
 
 
 def _is_long(numbers: Any) -> bool:
-    """Whether a number is zero, or has more than six digits behind the point: what is left of one of 18 digits, or of 1e-400."""
+    """Whether a number is zero or has more than six decimals: what is left of one of 18 digits, or of 1e-400."""
     import pyarrow.compute as pc
 
     short = pc.and_(pc.equal(pc.round(numbers, 6), numbers), pc.not_equal(numbers, 0.0))

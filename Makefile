@@ -13,7 +13,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -37,6 +37,11 @@ test-unit: setup ## Run the fast tests: no Ray, no servers
 
 test-rest: setup ## Run the tests with Ray, S3, a browser and an API server; list the skipped ones with the reason
 	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e"
+
+FUZZ_SECONDS ?= 600
+
+fuzz: setup ## Random tables and damaged files for FUZZ_SECONDS (600), checked against Python, pyarrow and DuckDB
+	$(RUN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 test-models: setup-models ## Run the tests of models, with tiny models created by the tests
 	$(RUN)/python -m pytest -q tests/operators/inference tests/samples/test_captions.py

@@ -77,18 +77,29 @@ def _with_far_years(texts: Any, times: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    per_day = 86_400 * 10 ** _PER_SECOND[times.type.unit] if pa.types.is_timestamp(times.type) else 86_400_000
-    numbers = times.view(pa.int32() if times.type.bit_width == 32 else pa.int64()).cast(pa.int64())
-    days = numbers if pa.types.is_date32(times.type) else pc.divide(numbers, per_day)
-    far = pc.greater(pc.abs(days), _FORMATTED_DAYS)
+    kind = times.type
+    digits = 3 if pa.types.is_date64(kind) else 0 if pa.types.is_date32(kind) else _PER_SECOND[kind.unit]
+    per_day = 1 if pa.types.is_date32(kind) else 86_400 * 10**digits
+    numbers = times.view(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64())
+    last = _FORMATTED_DAYS * per_day
+    if last >= 2**63:  # nanoseconds do not get so far
+        return texts
+    far = pc.or_(pc.greater(numbers, last), pc.less(numbers, -last))
     if not pc.any(far, min_count=0).as_py():
         return texts
     values = texts.to_pylist()
     for i in pc.indices_nonzero(pc.fill_null(far, False)).to_pylist():
-        number = numbers[i].as_py()
-        day = number if pa.types.is_date32(times.type) else number // per_day
-        values[i] = _date(day) + values[i][values[i].index("-", 1) + 6 :]
+        day, rest = divmod(numbers[i].as_py(), per_day)
+        values[i] = _date(day)
+        if pa.types.is_timestamp(kind):
+            values[i] += f"T{_time(rest, digits)}{'Z' if kind.tz else ''}"
     return pa.array(values, pa.string())
+
+
+def _time(ticks: int, digits: int) -> str:
+    seconds, parts = divmod(ticks, 10**digits)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{clock}.{parts:0{digits}}" if digits else clock
 
 
 def _date(day: int) -> str:

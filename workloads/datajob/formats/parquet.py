@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from datajob.errors import InputError
+from datajob.errors import InputError, InvalidJob
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, repeated_name, unite
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._shards import FilesWriter
@@ -244,7 +244,10 @@ class _ParquetEncoder:
         self._waiting, self.held = [], 0
         if self._writer is None:
             self._writer = self._new_writer(table)
-        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        try:
+            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        except pa.ArrowInvalid as error:  # seconds that are too many for the milliseconds that Parquet has
+            raise InvalidJob(f"sink.parquet: Parquet cannot hold a value: {error}. Add a `cast` step.") from error
 
     def _new_writer(self, first: pa.Table) -> pq.ParquetWriter:
         import pyarrow.parquet as pq

@@ -135,10 +135,11 @@ def json_job(rng: random.Random, folder: Path) -> None:
     out: list[Any] = []
     if sink == "json":
         for file in sorted((folder / "out").glob("*.jsonl")):
-            out += [json.loads(line)["id"] for line in file.read_bytes().splitlines()]
+            out += [json.loads(line).get("id") for line in file.read_bytes().splitlines()]
     else:
-        files = [str(file) for file in (folder / "out").glob("*.parquet")]
-        out += [row[0] for row in duckdb.sql(f"SELECT id FROM read_parquet({files})").fetchall()] if files and ids else []
+        for file in (folder / "out").glob("*.parquet"):
+            written = pq.ParquetFile(file).read()
+            out += written.column("id").to_pylist() if "id" in written.column_names else []
     if policy == "quarantine" and (folder / "bad").exists():
         for file in (folder / "bad").rglob("*.parquet"):
             for record in pq.ParquetFile(file).read().column("record").to_pylist():

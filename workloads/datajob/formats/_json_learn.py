@@ -27,7 +27,7 @@ ATTEMPTS = 20
 """Maximum number of times a piece is parsed, each time with more columns as text. Then only its good lines are used."""
 
 COMPARED_LINES = 2_000
-"""Lines of a file whose objects are compared key by key, where members are null. In further ones the names are counted."""
+"""Number of lines of a file whose objects are compared key by key if members are null. In further lines, names are counted."""
 
 
 @dataclass
@@ -321,7 +321,7 @@ def _lacks_names(column: Any, data: bytes) -> bool:
 
 
 def _without_deep_lines(data: bytes) -> bytes:
-    """`data` without lines that are nested so deeply that they fail whatever their type."""
+    """`data` without lines that are nested too deeply for any type."""
     lines = data.split(b"\n")
     deep = [i for i, line in enumerate(lines) if len(line) > MAX_TEXT_DEPTH and _is_deep(line)]
     for i in reversed(deep):

@@ -203,7 +203,7 @@ def matches(pattern: str, data: bytes) -> bool:
 
 
 def may_be_inexact(data: bytes, table: pa.Table, pattern: str | None) -> bool:
-    """Whether a double may differ from the number in the file: only then the lines have to be looked at."""
+    """Whether a double can differ from the number in the file. Only then are the lines checked."""
     if pattern is None:
         return False
     doubles = [leaf for column in table.columns for chunk in column.chunks for leaf in _floats(chunk)]
@@ -242,7 +242,7 @@ def _is_large(numbers: Any) -> bool:
 
 
 def _is_long(numbers: Any) -> bool:
-    """Whether a number is zero or has more than six decimals: what is left of one of 18 digits, or of 1e-400."""
+    """Whether a number is zero or has more than six decimals: the remainder of a number of 18 digits, or of 1e-400."""
     import pyarrow.compute as pc
 
     short = pc.and_(pc.equal(pc.round(numbers, 6), numbers), pc.not_equal(numbers, 0.0))

@@ -127,3 +127,11 @@ def texts_from_row_three(row):
 
 def half_in_row_three(row):
     return {**row, "x": 0.5 if row["id"] == 3 else row["id"]}
+
+
+def texts_from_row_fifty(row):
+    return {**row, "x": "more" if row["id"] >= 50 else row["id"]}
+
+
+def halves_from_row_fifty(row):
+    return {**row, "x": 0.5 if row["id"] >= 50 else row["id"]}

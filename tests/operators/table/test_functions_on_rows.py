@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from datajob.errors import RowsFailed
+from datajob.errors import InvalidJob, RowsFailed
 from tests.support.functions import HERE
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
@@ -52,3 +52,15 @@ def test_numbers_of_two_types_become_one_type(tmp_path: Any) -> None:
 def test_the_step_is_named_when_values_have_two_types(tmp_path: Any) -> None:
     with pytest.raises(RowsFailed, match=r"Step map failed on a row: .*column x is int64 in some rows and string in others"):
         ids_after(tmp_path, "map", "text_in_row_three", policy="fail")
+
+
+def test_a_column_that_changes_its_type_between_shards_is_refused(tmp_path: Any) -> None:
+    write_parts(tmp_path / "in", [{"id": i, "pad": "x" * 200} for i in range(100)], 20)
+    texts, halves = ({"map": {"function": f"{HERE}:{name}"}} for name in ("texts_from_row_fifty", "halves_from_row_fifty"))
+    for steps in ([texts], [texts, {"exactDedup": {"columns": ["id"]}}]):
+        with pytest.raises(InvalidJob, match=r"Column `x` is (int64|string) in some files of the result and (int64|string)"):
+            run(make_job(tmp_path / "in", tmp_path / "out", steps))
+    with pytest.raises(InvalidJob, match=r"Column x is int64 in some rows and string in others.*Give the column one type"):
+        run(make_job(tmp_path / "in", tmp_path / "out", [texts, {"sort": {"by": ["id"]}}]))
+    run(make_job(tmp_path / "in", tmp_path / "halves", [halves]))
+    assert sum(row["x"] for row in read_manifest(tmp_path / "halves")) == sum(range(50)) + 50 * 0.5

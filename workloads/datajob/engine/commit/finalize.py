@@ -6,12 +6,15 @@ A reader that follows the manifest sees either the old or the new result. Every 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import asdict
 
 from datajob import __version__
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import MANIFEST, OURS, RunState, data_files, now
+from datajob.errors import InvalidJob
+from datajob.formats._exact import common_type
 from datajob.formats.base import OutputFile, Writer
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
@@ -21,6 +24,23 @@ def result_files(state: RunState, records: Iterable[Record]) -> list[OutputFile]
     """Files of the result in the order of its rows."""
     ordered = sorted(records, key=lambda r: r.index)
     return [*state.prior, *(f for record in ordered for f in record.files)]
+
+
+def refuse_mixed_types(records: Iterable[Record]) -> None:
+    """Raises InvalidJob if a column has types in the files of the result that no reader can unite, such as text and numbers."""
+    import pyarrow as pa
+
+    kinds: dict[str, pa.DataType] = {}
+    for schema in sorted({record.schema for record in records if record.schema and record.files}):
+        for field in pa.ipc.read_schema(pa.py_buffer(b64decode(schema))):
+            known = kinds.setdefault(field.name, field.type)
+            try:
+                kinds[field.name] = common_type(known, field.type)
+            except pa.ArrowException as error:
+                raise InvalidJob(
+                    f"Column `{field.name}` is {known} in some files of the result and {field.type} in others, so that they "
+                    "cannot be read together. Give the column one type: in `types` of the step that adds it, or with `cast`."
+                ) from error
 
 
 def write_manifest(sink: Folder, state: RunState, files: list[OutputFile]) -> None:

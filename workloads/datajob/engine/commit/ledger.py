@@ -35,7 +35,7 @@ class Record:
     reject_files: list[str] = field(default_factory=list)
     """Full paths of the files with rejected and failed rows."""
     schema: str | None = None
-    """Columns and types of the rows that the shard passed on."""
+    """Columns and types of the rows that the shard passed on: an Arrow schema in base64. None without rows."""
     began: float = 0.0
     """Unix time at which a worker of this attempt started the shard."""
 

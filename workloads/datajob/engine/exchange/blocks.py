@@ -111,8 +111,16 @@ def read_blocks(root: str, name: str) -> Iterator[pa.Table]:
 
 def read_partition(root: str, names: Sequence[str], partition: int, partitions: int) -> pa.Table | None:
     """All rows of one partition in the files of an exchange, in file and block order; None if no file was written."""
+    import pyarrow as pa
+
     tables = [t for name in names for t in _batches(root, name, partition, partitions)]
-    return exact_concat(tables) if tables else None
+    try:
+        return exact_concat(tables) if tables else None
+    except pa.ArrowTypeError as error:
+        raise InvalidJob(
+            f"{str(error)[:1].upper()}{str(error)[1:]}, and they have to be in one table. "
+            "Give the column one type: in `types` of the step that adds it, or with `cast`."
+        ) from error
 
 
 def _batches(root: str, name: str, start: int, step: int) -> Iterator[pa.Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,9 +56,9 @@ class RowsTask(Task):
         try:
             for table in self.intake.tables(shard, accounting, MODEL_BYTES if self._runs_model() else BATCH_BYTES):
                 result = chain.apply(table)
-                schema = schema or _describe(result.schema)
                 rows += result.num_rows
                 if result.num_rows:
+                    schema = schema or _describe(result.schema)
                     output.write(result)
             reject_files = rejects.close()
             files = output.close()
@@ -92,4 +93,4 @@ class RowsTask(Task):
 
 
 def _describe(schema: pa.Schema) -> str:
-    return ", ".join(f"{f.name}: {f.type}" for f in schema)
+    return b64encode(schema.remove_metadata().serialize()).decode()

@@ -1,4 +1,4 @@
-"""Images as people have them: turned, transparent, with palettes, in print colours, in 16 bits, broken."""
+"""Images of all kinds: rotated, transparent, with palettes, in print colors, with 16 bits, broken."""
 
 import io
 from pathlib import Path
@@ -48,14 +48,14 @@ def sixteen(value: int) -> bytes:
     return encoded(Image.fromarray(np.full((4, 4), value, np.uint16)))
 
 
-COLOURS: dict[str, tuple[bytes, tuple[int, int, int]]] = {
+COLORS: dict[str, tuple[bytes, tuple[int, int, int]]] = {
     "RGB": (encoded(Image.new("RGB", (4, 4), RED)), RED),
     "transparent is white": (encoded(Image.new("RGBA", (4, 4), (255, 0, 0, 0))), WHITE),
     "half transparent": (encoded(Image.new("RGBA", (4, 4), (255, 0, 0, 128))), (255, 127, 127)),
     "opaque": (encoded(Image.new("RGBA", (4, 4), (*RED, 255))), RED),
     "grey with alpha": (encoded(Image.new("LA", (4, 4), (0, 0))), WHITE),
     "palette": (palette(False), GREEN),
-    "palette with a transparent colour": (palette(True), WHITE),
+    "palette with a transparent color": (palette(True), WHITE),
     "one bit": (encoded(Image.new("1", (4, 4), 1)), WHITE),
     "CMYK": (encoded(Image.new("CMYK", (4, 4), (0, 255, 255, 0)), "TIFF"), RED),
     "16 bits, middle grey": (sixteen(0x8000), (128, 128, 128)),
@@ -64,15 +64,15 @@ COLOURS: dict[str, tuple[bytes, tuple[int, int, int]]] = {
 }
 
 
-@pytest.mark.parametrize("name", COLOURS)
+@pytest.mark.parametrize("name", COLORS)
 def test_colors_are_those_that_a_viewer_shows(name: str) -> None:
-    data, colour = COLOURS[name]
+    data, color = COLORS[name]
     image = decode(data)
     assert image.mode == "RGB"
-    assert image.getpixel((1, 1)) == colour
+    assert image.getpixel((1, 1)) == color
 
 
-def test_print_colours_of_a_jpeg_are_not_inverted() -> None:
+def test_print_colors_of_a_jpeg_are_not_inverted() -> None:
     image = decode(encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95))
     r, g, b = image.getpixel((8, 8))  # type: ignore[misc]
     assert r > 240 and g < 15 and b < 15

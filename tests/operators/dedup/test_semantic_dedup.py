@@ -44,11 +44,11 @@ def test_rows_near_an_earlier_one_are_rejected(kind: pa.DataType, tmp_path: Path
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     near = np.tril(unit @ unit.T >= 0.9, -1).any(axis=1)
     write(tmp_path / "in", vectors.tolist(), kind)
-    dropped = np.ones(600, bool)
-    dropped[kept(tmp_path, threshold=0.9)] = False
+    rejected = np.ones(600, bool)
+    rejected[kept(tmp_path, threshold=0.9)] = False
     assert near.sum() > 50
-    assert not (dropped & ~near).any()
-    assert dropped[near].mean() >= 0.98
+    assert not (rejected & ~near).any()
+    assert rejected[near].mean() >= 0.98
 
 
 def test_shards_do_not_change_the_result(tmp_path: Path) -> None:

@@ -108,8 +108,8 @@ def test_a_row_is_rejected_if_a_measure_exceeds_its_limit(rule: Filter, rows: li
         values = measures[bound.measure]
         beyond |= values < bound.limit if bound.is_minimum else values > bound.limit
     reasons = ("", *verdict.reasons)
-    dropped = [code > 0 and reasons[code] != "empty" for code in verdict.codes.tolist()]
-    assert beyond.tolist() == dropped
+    rejected = [code > 0 and reasons[code] != "empty" for code in verdict.codes.tolist()]
+    assert beyond.tolist() == rejected
 
 
 @pytest.mark.parametrize("key", filters_with_limits())

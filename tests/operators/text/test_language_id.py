@@ -22,7 +22,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_languages_are_recognised(language):
+def test_languages_are_recognized(language):
     verdict = LanguageId(min_score=0.3).keep(batch_of(SENTENCES[language]))
     assert verdict.columns["language"].to_pylist() == [language]
     assert reasons(verdict) == [""]

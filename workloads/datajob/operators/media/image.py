@@ -21,12 +21,12 @@ def decode(value: Any, max_pixels: int = MAX_PIXELS, folder: str | None = None) 
 
 
 def size_of(value: Any, max_pixels: int = MAX_PIXELS, folder: str | None = None) -> tuple[int, int]:
-    """Height and width of what `decode` returns; of an encoded image only the header is decoded. Raises ImageError."""
+    """Height and width of the result of `decode`. Of an encoded image, only the header is read. Raises ImageError."""
     return media.size_of(_load(value, folder), max_pixels)
 
 
 def _load(value: Any, folder: str | None) -> Any:
-    """Encoded bytes, or pixels as they are."""
+    """The encoded bytes, or the unchanged pixels."""
     import numpy as np
 
     if isinstance(value, np.ndarray | list | tuple):

@@ -96,8 +96,8 @@ def _vectors(reader: _Reader) -> NDArray[np.float32]:
     """The quantized matrix of vectors, expanded."""
     import numpy as np
 
-    quantised, with_norms = reader.take("??")
-    if not (quantised and with_norms):
+    quantized, with_norms = reader.take("??")
+    if not (quantized and with_norms):
         raise ValueError("its vectors are not quantized with their norms")
     rows, _, size = reader.take("2qi")
     codes = reader.array("u1", rows, size // rows)

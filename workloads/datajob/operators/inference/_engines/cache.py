@@ -1,7 +1,7 @@
-"""Keys and values of a batch that grow in place.
+"""A key-value cache that grows in place.
 
-transformers' own cache makes a new, longer copy of everything for each token; here a copy is made every STEP tokens. The
-static cache copies nothing, but attends to its whole length from the first token on, and must be as long as the longest answer.
+The dynamic cache of transformers copies all keys and values for each token; this one copies them every STEP tokens. The
+static cache copies nothing, but attends to its whole length from the first token on and must fit the longest answer.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 STEP = 128
-"""Tokens that there is room for at most without being used."""
+"""Maximum number of unused tokens in the buffers."""
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer's keys and values: `[rows, heads, tokens, size]`, the beginning of buffers with room for more tokens."""
+    """The keys and values of a layer, `[rows, heads, tokens, size]`: the start of buffers with space for more tokens."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -25,7 +25,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append keys and values of new tokens; give back those of all tokens."""
+        """Append the keys and values of new tokens; returns those of all tokens."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         begin = self.get_seq_length()
@@ -47,7 +47,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def growing_cache(model: Any) -> DynamicCache | None:
-    """An empty cache for one batch; None where transformers would make another one than its dynamic cache."""
+    """An empty cache for a batch; None if transformers would not use its dynamic cache."""
     how = model.generation_config
     if how.cache_implementation is not None or how.use_cache is False:
         return None

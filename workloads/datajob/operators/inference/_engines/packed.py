@@ -1,7 +1,7 @@
-"""float32 matrix products on CPUs whose BLAS leaves half of the processor unused.
+"""Faster float32 matrix products on CPUs that MKL does not fully use.
 
-torch multiplies float32 with MKL, which on AMD stops at AVX2; oneDNN, which torch has on board too, uses AVX-512 there
-and packs the weights once. Which one is quicker here is measured, not guessed. Both compute in float32.
+torch multiplies float32 matrices with MKL, which only uses AVX2 on AMD processors. oneDNN, which torch also contains, uses
+AVX-512 there and packs the weights once. The faster one is determined by measurement. Both compute in float32.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import torch
 
 ROWS = 64
-"""Rows of the product that is measured, and for which weights are packed."""
+"""Number of rows of the measured product, for which weights are also packed."""
 WORTH = 1.15
-"""Pack when oneDNN is quicker by this factor."""
+"""Pack the weights if oneDNN is faster by this factor."""
 
 
 def pack_linears(model: torch.nn.Module) -> bool:
-    """Replace the linear layers of a float32 model on the CPU where that is quicker; True when it was done.
+    """Replace the linear layers of a float32 model on the CPU if that is faster; True if they were replaced.
 
     The original weights are given back, except where another layer shares them.
     """
@@ -38,7 +38,7 @@ def pack_linears(model: torch.nn.Module) -> bool:
 
 
 def _packed(linear: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The layer's product with its weights in oneDNN's own layout."""
+    """The product of the layer, with its weights in the layout of oneDNN."""
     import torch
 
     weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS)
@@ -66,7 +66,7 @@ def _quicker(linear: torch.nn.Linear) -> bool:
 
 
 def _seconds(layer: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> float:
-    """Processor seconds of the best of three calls, so that a busy machine does not decide."""
+    """The minimum processor time of three calls, so that other load does not affect it."""
     best = float("inf")
     for _ in range(3):
         started = time.thread_time()

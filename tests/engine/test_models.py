@@ -36,11 +36,11 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayExecutor]:
-    """A Ray of this machine's cores and one GPU, which is not there; jobs of the test run on it."""
+    """A Ray with the cores of this machine and one GPU that does not exist. The jobs of these tests run on it."""
     import ray
 
     ray.init(num_gpus=1, include_dashboard=False, log_to_driver=False)
-    executor = RayExecutor(tables=False)
+    executor = RayExecutor(preload=False)
     yield executor
     executor.close()
     ray.shutdown()

@@ -103,6 +103,10 @@ def test_a_function_documents_its_parameters_its_result_and_its_errors(function:
     assert ("Raises:" in documentation) == raises
 
 
+def test_every_error_is_exported() -> None:
+    assert {error.__name__ for error in datajob.DataJobError.__subclasses__()} <= set(datajob.__all__)
+
+
 def test_a_name_that_is_not_exported_is_an_attribute_error() -> None:
     for module in (datajob, steps, sources, sinks):
         with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):

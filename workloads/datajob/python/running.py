@@ -57,6 +57,7 @@ def run(
         SinkError: The result cannot be written, for instance because the sink already holds data.
         RowsFailed: More rows failed than `spec.errors` allows.
         StorageUnavailable: The storage does not respond; running the job again resumes the run.
+        WorkerDied: Every worker that processed a shard terminated, for example because it ran out of memory.
     """
     _check_executor(executor)
     document = opened(job)
@@ -119,6 +120,7 @@ def analyze(
         SinkError: `out` cannot be written.
         RowsFailed: More rows failed than `spec.errors` allows.
         StorageUnavailable: The storage does not respond.
+        WorkerDied: Every worker that processed a shard terminated.
     """
     from datajob.engine.plan.analysis import Analysis as Wanted
 

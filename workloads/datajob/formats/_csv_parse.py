@@ -115,7 +115,9 @@ class CsvParser:
         for number, shown, reason in wrong:
             self._on_bad(shown, self._row + number, reason)
         total = good.num_rows + len(ragged)
-        numbers = np.setdiff1d(np.arange(total), [number for number, *_ in ragged], assume_unique=True)
+        numbers = np.arange(total)
+        if ragged:
+            numbers = np.delete(numbers, [number for number, *_ in ragged])
         if not fitted:
             return good, numbers
         lines = "\n".join(text for _, text in fitted).encode()

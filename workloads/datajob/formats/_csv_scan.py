@@ -25,9 +25,11 @@ def scan(data: bytes, dialect: Dialect, newline: bytes, final: bool) -> tuple[Re
     """The whole records at the start of `data`, and the rest. `final` means that nothing follows."""
     import numpy as np
 
+    if dialect.comment is None and len(data) <= LARGEST_RECORD and not (dialect.quote and dialect.quote.encode() in data):
+        cut = len(data) if final else data.rfind(newline) + 1
+        return Records(data[:cut]), data[cut:]
     codes = np.frombuffer(data, np.uint8)
-    quoted = dialect.quote and dialect.quote.encode() in data
-    quotes = np.flatnonzero(codes == ord(dialect.quote)) if quoted else np.zeros(0, np.int64)
+    quotes = np.flatnonzero(codes == ord(dialect.quote)) if dialect.quote else np.zeros(0, np.int64)
     openings = _openings(data, codes, quotes, dialect)
     plain = dialect.comment is None and openings == []
     if plain or dialect.simple:

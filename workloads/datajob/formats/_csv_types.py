@@ -165,6 +165,8 @@ def _odd_starts(column: Any) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
     wrong = np.zeros(count, bool)
     first = data.take(offsets[:-1], mode="clip")
     odd = np.flatnonzero(((first <= ord("0")) | (first >= ord("A"))) & (lengths > 0))
+    if not len(odd):
+        return wrong, offsets
     starts, lengths, first = offsets[odd], lengths[odd], first[odd]
     minus = first == ord("-")
     digit = np.where(minus, data.take(starts + 1, mode="clip"), first)

@@ -38,5 +38,5 @@ def line(points: Sequence[tuple[float, float]], title: str, below: str, level: t
     )
 
 
-def _text(x: float, y: float, said: str, colour: str, size: int, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size}" text-anchor="{anchor}">{escape(said)}</text>'
+def _text(x: float, y: float, text: str, color: str, size: int, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{color}" font-size="{size}" text-anchor="{anchor}">{escape(text)}</text>'

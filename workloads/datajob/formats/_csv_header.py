@@ -34,7 +34,8 @@ def _first_row(path: str, records: Records, dialect: Dialect) -> list[str]:
             break
         size *= 8
     if data.lstrip(b"\r\n").startswith(b"\x00"):
-        raise InputError(f'{path}: {head.edits[0].reason} in the first row; set `quote` to the quote of the file, or to "".')
+        reason = head.edits[0].reason if head.edits else "a NUL character"
+        raise InputError(f'{path}: {reason} in the first row; set `quote` to the quote of the file, or to "".')
     csv.field_size_limit(sys.maxsize)
     rows = csv.reader(
         io.StringIO(data.decode("utf-8", "replace"), newline=""),

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+FEW_ROWS = 256
+"""Number of rows or tables from which failed rows are written."""
+
+
 @dataclass(frozen=True)
 class RejectFolders:
     """Where a job stores rejected and failed rows. If a path is None, such rows are only counted."""
@@ -47,6 +51,8 @@ class RejectWriter:
         self._quarantine = quarantine
         self._prefix = prefix
         self._writers: dict[str, ShardWriter] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+        """Tables of few rows by root, which are written together: bad records come one at a time."""
 
     def rejected(self, step: str, reasons: pa.Array, rows: pa.Table) -> None:
         """Store rows that a step rejected."""
@@ -61,14 +67,30 @@ class RejectWriter:
             self._write(join(self._quarantine, f"step={step}"), _marked(rows, step, "_error", pa.array(errors, pa.string())))
 
     def _write(self, root: str, rows: pa.Table) -> None:
+        waiting = self._waiting.setdefault(root, [])
+        if waiting and not waiting[0].schema.equals(rows.schema):
+            self._flush(root)
+        self._waiting[root].append(rows)
+        if rows.num_rows >= FEW_ROWS or len(waiting) >= FEW_ROWS:
+            self._flush(root)
+
+    def _flush(self, root: str) -> None:
+        import pyarrow as pa
+
         from datajob.engine.exchange.blocks import typed
 
+        tables, self._waiting[root] = self._waiting[root], []
+        if not tables:
+            return
+        rows = pa.concat_tables(tables).combine_chunks() if len(tables) > 1 else tables[0]
         if root not in self._writers:
             self._writers[root] = ParquetWriter(path=root).open(root, self._prefix, typed(rows.schema))
         self._writers[root].write(rows)
 
     def close(self) -> list[str]:
         """Complete the files and return their full paths."""
+        for root in list(self._waiting):
+            self._flush(root)
         return [join(root, f.path) for root, writer in self._writers.items() for f in writer.close()]
 
     def abort(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.errors import InvalidJob
 from datajob.formats._exact import exact_concat
+from datajob.formats._plain_values import json_text
 from datajob.formats.types import TypeName, arrow_type
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def _column(values: list[Any], name: str, before: pa.Schema, types: Mapping[str,
     if name in types:
         return pa.array(values, arrow_type(types[name]))
     if name in before.names:
+        kind = before.field(name).type
+        if isinstance(kind, pa.JsonType):
+            texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
+            return pa.array(texts, pa.string()).cast(kind)
         try:
-            return pa.array(values, before.field(name).type)
+            return pa.array(values, kind)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             return pa.array(values)
     return pa.array(values)
@@ -127,6 +132,8 @@ def _same_but_for_the_way(now: pa.DataType, then: pa.DataType) -> bool:
         return True
     if t.is_floating(now) or t.is_boolean(now):
         return _is_one_of(then, (t.is_integer, t.is_boolean))
+    if isinstance(then, pa.JsonType):
+        return bool(t.is_string(now) or t.is_large_string(now) or t.is_string_view(now))
     if t.is_struct(now) and t.is_struct(then):
         return [field.name for field in now.fields] == [field.name for field in then.fields]
     texts = (t.is_string, t.is_large_string, t.is_string_view, t.is_dictionary)

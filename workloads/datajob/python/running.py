@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from datajob.api.checks import check
 from datajob.api.datajob import DataJob
@@ -15,15 +15,14 @@ from datajob.api.problems import raise_errors
 from datajob.api.report import Report
 from datajob.engine.events import Event, Note
 from datajob.engine.options import ExecutorName, RunOptions
+from datajob.engine.plan.analysis import Analysis as Wanted
+from datajob.engine.plan.analysis import analysis_job
 from datajob.errors import InvalidJob
 from datajob.python.analysis import Analysis
 from datajob.python.jobs import Job, module_folders, opened, parsed
 from datajob.python.modules import importing_from
 from datajob.python.result import Result
 from datajob.python.watching import ProgressOption, watching_by
-
-if TYPE_CHECKING:
-    from datajob.engine.plan.analysis import Analysis as Wanted
 
 
 def run(
@@ -122,11 +121,8 @@ def analyze(
         StorageUnavailable: The storage does not respond.
         WorkerDied: Every worker that processed a shard terminated.
     """
-    from datajob.engine.plan.analysis import Analysis as Wanted
-
     _check_executor(executor)
-    if not 0 < sample <= 1:
-        raise InvalidJob(f"sample must be above 0 and at most 1, got {sample}")
+    _check_sample(sample)
     document = opened(job)
     raise_errors(document.with_problems(check(parsed(document))).errors)
     wanted = Wanted(column, tuple(numbers), tuple(measures), sample, after)
@@ -141,7 +137,6 @@ def analyze(
 def analyze_job(job: DataJob, wanted: Wanted, out: str | None, options: RunOptions) -> Report:
     """The report of the analysis of a job, which is kept in `out` if that is given. Raises DataJobError."""
     from datajob.engine.driver import run_job
-    from datajob.engine.plan.analysis import analysis_job
 
     if options.ray_address and not out:
         raise InvalidJob("an analysis on a Ray cluster needs an output folder that all workers can reach (`--out`, `out=`)")
@@ -152,6 +147,11 @@ def analyze_job(job: DataJob, wanted: Wanted, out: str | None, options: RunOptio
 def _check_executor(executor: str) -> None:
     if executor not in get_args(ExecutorName):
         raise InvalidJob(f"executor must be one of {', '.join(get_args(ExecutorName))}, got {executor}")
+
+
+def _check_sample(sample: float) -> None:
+    if not 0 < sample <= 1:
+        raise InvalidJob(f"sample must be greater than 0 and at most 1, got {sample}")
 
 
 @contextmanager

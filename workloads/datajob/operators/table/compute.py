@@ -19,8 +19,8 @@ class Compute(base.Map):
     Expressions use the SQL dialect of DuckDB. Every expression sees the row as it was before the step, so a column that
     is added here can be used from the next step on. `length(text)` counts code points, as Python's `len` does,
     `length_grapheme(text)` counts what a reader sees as one character, and `strlen(text)` counts bytes. `/` divides as
-    floats (by zero: inf or nan), `//` as integers (by zero: the row fails). `try_cast(a AS BIGINT)` and `try(...)` return
-    null where the plain form fails the row.
+    floats (by zero: inf or nan), `//` as integers (by zero: the row fails). Comparing an integer with a float compares floats,
+    which are exact up to 2^53. `try_cast(a AS BIGINT)` and `try(...)` return null where the plain form fails the row.
 
     Example:
 

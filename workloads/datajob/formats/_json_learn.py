@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -10,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats._columns import leaves, rebuilt
-from datajob.formats._exact import common_type, survives_double
 from datajob.formats._json_check import kind_of, type_check
 from datajob.formats._json_parse import JsonParser, long_fraction, may_be_inexact
-from datajob.formats._json_values import MAX_DEPTH, MAX_TEXT_DEPTH, InexactNumber, RawKind, depth, parsed_line
+from datajob.formats._json_types import has_nulls, is_column, joined, lacks_keys, lacks_names, number_type, overflows
+from datajob.formats._json_values import MAX_TEXT_DEPTH, RawKind, depth, parsed_line
 from datajob.formats._lines import Block
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class FileLearner:
             for name, value in row.items():
                 if value is not None and name not in parser.schema.names:
                     classes[name].add(kind_of(value))
-                    if _overflows(value):
+                    if overflows(value):
                         as_json.add(name)
         changing = {name: Counter[str]() for name, kinds in classes.items() if len(kinds) > 1}
         all_good = len(good) == sum(1 for line in data.split(b"\n") if line and not line.isspace())
@@ -129,7 +128,7 @@ class FileLearner:
             self._count_classes(name, column)
         elif name not in self._json:
             kind = rebuilt(column.type, _times_as_text)
-            if not _is_column(kind) or (_has_nulls(column) and self._lacks(name, kind, column, data)):
+            if not is_column(kind) or (has_nulls(column) and self._lacks(name, kind, column, data)):
                 self._json.add(name)
                 return
             self._kinds[name][kind] += len(column) - column.null_count
@@ -137,11 +136,11 @@ class FileLearner:
 
     def _lacks(self, name: str, kind: Any, column: Any, data: bytes) -> bool:
         """Whether objects of a column lack keys that others have: looked at one by one at first, then counted."""
-        if _lacks_names(column, data):
+        if lacks_names(column, data):
             return True
         lines = data.split(b"\n")[: max(0, COMPARED_LINES - self._compared[name])]
         self._compared[name] += len(lines)
-        return _lacks_keys(name, kind, lines)
+        return lacks_keys(name, kind, lines)
 
     def _count_classes(self, name: str, column: Any) -> None:
         """Count the JSON types of a column that was read as text, by the first character of each value."""
@@ -214,110 +213,11 @@ class FileLearner:
         most = max(classes, key=lambda one: classes[one], default="object")
         if most in ("object", "array"):
             return pa.json_(pa.string())
-        return {"string": pa.string(), "boolean": pa.bool_()}.get(most) or _number_type(self._numbers[name])
+        return {"string": pa.string(), "boolean": pa.bool_()}.get(most) or number_type(self._numbers[name])
 
 
 _CLASS = {'"': "string", "{": "object", "[": "array", "t": "boolean", "f": "boolean"}
 """JSON type by the first character of a value; any other begins a number."""
-
-
-def joined(a: Any, b: Any, large: bool, negative: bool) -> Any:
-    """One type for the values of two; JSON text where the union would add keys to objects or round integers.
-
-    If scalar types are incompatible, the first one is kept: values of the others are bad records.
-    """
-    import pyarrow as pa
-
-    any_value = pa.json_(pa.string())
-    if a == b:
-        return a
-    if any_value in (a, b):
-        return any_value
-    if {a, b} == {pa.int64(), pa.uint64()}:
-        return any_value if negative else pa.uint64()
-    try:
-        united = common_type(a, b)
-    except pa.ArrowException:
-        return any_value if pa.types.is_nested(a) or pa.types.is_nested(b) else a
-    rounds = large and "double" in str(united)
-    return any_value if rounds or _adds_keys(a, united) or _adds_keys(b, united) else united
-
-
-def _adds_keys(kind: Any, united: Any) -> bool:
-    import pyarrow.types as t
-
-    if t.is_struct(kind) and t.is_struct(united):
-        mine = {f.name: f.type for f in kind}
-        return len(mine) != united.num_fields or any(_adds_keys(mine[f.name], f.type) for f in united)
-    return bool(t.is_list(kind) and t.is_list(united) and _adds_keys(kind.value_type, united.value_type))
-
-
-def _overflows(value: Any) -> bool:
-    """Whether a value contains a number that is infinite as a double, which pyarrow does not parse."""
-    if isinstance(value, dict | list):
-        return any(map(_overflows, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, InexactNumber) or (type(value) is int and abs(value) >= 2**1023)
-
-
-def _is_column(kind: Any) -> bool:
-    """Whether a type can be a column: not too deep, and with a name for each member of its objects."""
-    import pyarrow.types as t
-
-    todo = [(kind, 0)]
-    while todo:
-        one, level = todo.pop()
-        if level > MAX_DEPTH:
-            return False
-        if t.is_struct(one):
-            if not one.num_fields or "" in one.names:
-                return False
-            todo += [(f.type, level + 1) for f in one]
-        elif t.is_list(one):
-            todo.append((one.value_type, level + 1))
-    return True
-
-
-def _has_nulls(column: Any) -> bool:
-    """Whether a member of an object within a column is null or missing."""
-    import pyarrow.types as t
-
-    def inside(array: Any) -> bool:
-        if t.is_struct(array.type):
-            parts = array.flatten()
-            return any(part.null_count > array.null_count or inside(part) for part in parts)
-        return bool(t.is_list(array.type) and inside(array.flatten()))
-
-    return any(inside(chunk) for chunk in column.chunks)
-
-
-def _lacks_keys(name: str, kind: Any, lines: list[bytes]) -> bool:
-    """Whether an object in a column lacks a key that the type has."""
-
-    def lacks(value: Any, kind: Any) -> bool:
-        if isinstance(value, dict):
-            return len(value) != kind.num_fields or any(lacks(value[f.name], f.type) for f in kind)
-        return isinstance(value, list) and any(lacks(item, kind.value_type) for item in value)
-
-    return any(lacks(json.loads(line).get(name), kind) for line in lines if line and not line.isspace())
-
-
-def _lacks_names(column: Any, data: bytes) -> bool:
-    """Whether the name of a key occurs less often in `data` than there are objects in a column that should have it."""
-    import pyarrow.types as t
-
-    needed: Counter[str] = Counter()
-
-    def count(array: Any) -> None:
-        if t.is_struct(array.type):
-            for i, part in enumerate(array.flatten()):
-                needed[array.type.field(i).name] += len(array) - array.null_count
-                count(part)
-        elif t.is_list(array.type) and t.is_nested(array.type.value_type):
-            count(array.flatten())
-
-    for chunk in column.chunks:
-        count(chunk)
-    return any(data.count(json.dumps(name, ensure_ascii=False).encode()) < wanted for name, wanted in needed.items())
 
 
 def _without_deep_lines(data: bytes) -> bytes:
@@ -342,19 +242,6 @@ def _named(error: str, names: Any) -> set[str]:
     """The column that an error of pyarrow's parser is about."""
     path = re.search(r"Column\(/(.*?)\) changed from", error)
     return set() if path is None else {name for name in names if path[1] == name or path[1].startswith(f"{name}/")}
-
-
-def _number_type(texts: set[str]) -> Any:
-    import pyarrow as pa
-
-    any_value: Any = pa.json_(pa.string())
-    if all(text.lstrip("-").isdigit() for text in texts):
-        numbers = [int(text) for text in texts]
-        low, high = min(numbers, default=0), max(numbers, default=0)
-        if low >= -(2**63) and high < 2**63:
-            return pa.int64()
-        return pa.uint64() if low >= 0 and high < 2**64 else any_value
-    return pa.float64() if all(map(survives_double, texts)) else any_value
 
 
 def _times_as_text(kind: Any) -> Any:

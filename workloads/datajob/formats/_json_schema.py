@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from datajob.formats._columns import rebuilt, unite
 from datajob.formats._compression import codec_of
 from datajob.formats._json_check import ADVICE
-from datajob.formats._json_learn import FileLearner, Learned, joined
+from datajob.formats._json_learn import FileLearner, Learned
 from datajob.formats._json_parse import JsonParser
+from datajob.formats._json_types import joined
 from datajob.formats._lines import Block
 from datajob.formats.base import InputFile
 

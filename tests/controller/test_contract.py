@@ -26,6 +26,7 @@ from datajob.api.loading import read_text
 from datajob.cluster.report_configmap import ConfigMapAddress
 from datajob.cluster.run import run_options
 from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.names import public_run_id
 from datajob_controller.runtime.types import Observed
 from tests.support.world import NOW, SETTINGS, World, datajob
 
@@ -99,7 +100,7 @@ def test_the_options_of_a_run_are_those_of_its_pod() -> None:
     world = World(datajob())
     world.settle()
     options = run_options(JOB_PATH, environment(templates()[0]), print)
-    assert (options.run_id, options.attempt, options.executor) == (world.status["runId"], 1, "auto")
+    assert (options.run_id, options.attempt, options.executor) == (public_run_id(world.status["runId"]), 1, "auto")
     chosen = run_options(JOB_PATH, {ENV_EXECUTOR: "ray", ENV_IMAGE: "registry/x:1", "RAY_ADDRESS": "10.0.0.2:6379"}, print)
     assert (chosen.executor, chosen.image, chosen.ray_address) == ("ray", "registry/x:1", "10.0.0.2:6379")
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from datajob_controller.datajob.decide import decide
 from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.types import Observed, Obstacle
-from tests.support.world import NOW, SETTINGS, UID, World, datajob
+from tests.support.world import NOW, SETTINGS, UID, World, datajob, run_name
 
 
 def test_a_suspended_job_has_no_rayjob_and_can_be_resumed(world: World) -> None:
@@ -71,6 +71,61 @@ def test_an_edited_spec_ends_the_old_run_before_the_new_one_starts(world: World)
     world.settle()
     assert (world.status["attempt"], world.status["failures"]) == (1, 0)
     assert world.status["observedGeneration"] == 2
+
+
+def test_the_status_names_earlier_runs_until_their_objects_are_deleted(world: World) -> None:
+    world.set_running()
+    old = run_name(world.job)
+    world.edit(resources={"workers": {"min": 5, "max": 1}})
+    world.settle()
+    assert world.status["leftoverRuns"] == [old]
+    world.edit(resources={"workers": {"min": 1, "max": 1}}, sink={"parquet": {"path": "s3://lake/other/"}})
+    decision = world.decide()
+    assert {one.name for one in decision.delete if one.kind == "Role"} == {old}
+    assert "leftoverRuns" not in world.status
+
+
+def test_a_config_map_in_the_cluster_does_not_name_a_run(world: World) -> None:
+    world.set_running()
+    world.config_maps["default-deny-job"] = {"metadata": {"name": "default-deny-job", "uid": "x"}}
+    world.edit(sink={"parquet": {"path": "s3://lake/other/"}})
+    world.decide()
+    assert not [one for one in world.decide().delete if "default-deny" in one.name]
+
+
+def test_an_edit_that_is_reverted_at_once_waits_for_its_rayjob_to_terminate() -> None:
+    world = World(datajob(retry={"limit": 0}))
+    world.settle()
+    first, sink = world.ray_job, world.job["spec"]["sink"]
+    world.edit(sink={"parquet": {"path": "s3://lake/other/"}})
+    world.decide()
+    first["metadata"]["deletionTimestamp"] = rfc3339(world.now)
+    world.ray_jobs[first["metadata"]["name"]] = first  # a finalizer of KubeRay keeps it
+    world.decide()
+    world.edit(sink=sink)
+    world.settle()
+    assert world.condition("Reconciling")["reason"] == "PreviousAttemptTerminating"
+    assert (world.status["failures"], world.status.get("attempts")) == (0, None)
+    del world.ray_jobs[first["metadata"]["name"]]
+    world.settle()
+    assert (world.status["phase"], world.status["attempt"], world.status["failures"]) == ("Starting", 1, 0)
+
+
+def test_a_suspension_during_the_creation_of_a_rayjob_is_not_a_failure() -> None:
+    world = World(datajob(retry={"limit": 0}))
+    created = world.decide().create[-1]["metadata"]["name"]
+    del world.job["status"]  # the API server refused it, because the user had suspended the job in the meantime
+    world.edit(suspend=True)
+    terminating = world.ray_jobs[created]
+    world.settle()
+    terminating["metadata"]["deletionTimestamp"] = rfc3339(world.now)
+    world.ray_jobs[created] = terminating
+    world.edit(suspend=False)
+    world.settle()
+    assert world.condition("Reconciling")["reason"] == "PreviousAttemptTerminating"
+    del world.ray_jobs[created]
+    world.settle()
+    assert (world.status["phase"], world.status["failures"]) == ("Starting", 0)
 
 
 def test_an_edited_lifecycle_field_does_not_affect_the_run(world: World) -> None:

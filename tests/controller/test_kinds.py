@@ -5,7 +5,7 @@ from typing import Any
 
 from datajob_controller.datajob.kind import datajob_kind
 from datajob_controller.runtime.handlers import operator_settings
-from datajob_controller.runtime.manifests import SELECTOR, labels
+from datajob_controller.runtime.manifests import SELECTOR, metadata
 from datajob_controller.runtime.store import Key, Store
 from datajob_controller.runtime.types import Observed
 from tests.support.greeting import GREETING, decide, greeting_kind
@@ -20,7 +20,8 @@ def greeting(name: str = "clean-web", text: str = "hello") -> dict[str, Any]:
 
 
 def config_map(owner: dict[str, Any], name: str) -> dict[str, Any]:
-    meta = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": "1", "labels": labels(owner)}
+    meta = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": "1"}
+    meta |= metadata(owner, name)
     return {"kind": "ConfigMap", "metadata": meta, "data": {"text": "hello", "report.json": "{}"}}
 
 
@@ -36,11 +37,11 @@ def test_objects_of_two_kinds_with_one_name_are_two_objects() -> None:
 def test_each_kind_keeps_of_its_objects_what_it_needs() -> None:
     store = Store(KINDS)
     for owner, kept in ((datajob(), {"report.json": "{}"}), (greeting(), {"text": "hello", "report.json": "{}"})):
-        store.put_owned(config_map(owner, "early"))
+        store.put_owned(config_map(owner, "clean-web-0123abcd-job"))
         key = store.put(owner)
-        assert store.put_owned(config_map(owner, "late")) == key
+        assert store.put_owned(config_map(owner, "clean-web-0123abcd-report")) == key
         found = store.owned(owner["metadata"]["uid"])["ConfigMap"]
-        assert (found["early"]["data"], found["late"]["data"]) == (kept, kept)
+        assert (found["clean-web-0123abcd-job"]["data"], found["clean-web-0123abcd-report"]["data"]) == (kept, kept)
 
 
 def test_only_owned_resources_are_filtered_by_label() -> None:

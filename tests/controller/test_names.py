@@ -10,7 +10,11 @@ from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import (
     MAX_RAYJOB,
+    is_cluster_of,
+    is_config_of,
+    is_rayjob_of,
     job_config,
+    public_run_id,
     rayjob,
     report_config,
     run_id,
@@ -135,6 +139,24 @@ def test_the_run_of_an_object_is_recovered_from_its_name(name: str, uid: object,
     assert run_of_rayjob(rayjob(run, attempt)) == run
     assert run_of_config(job_config(run)) == run_of_config(report_config(run)) == run
     assert run_of_config(f"{run}-other") is None
+
+
+def test_readers_of_the_data_do_not_learn_the_uid() -> None:
+    identity = run_id("6f1c2a34-0000-4000-8000-000000000001", spec())
+    assert re.fullmatch(r"[0-9a-f]{32}", public_run_id(identity))
+    assert public_run_id(identity) == public_run_id(identity) != public_run_id(run_id("other", spec()))
+    assert "6f1c2a34" not in public_run_id(identity)
+
+
+@given(DNS_SUBDOMAIN, DNS_SUBDOMAIN, st.uuids(), st.integers(1, 99_999))
+def test_names_of_objects_are_recognized(name: str, other: str, uid: object, attempt: int) -> None:
+    run = run_name(name, str(uid), SPEC)
+    own = rayjob(run, attempt)
+    assert is_rayjob_of(name, own) and is_cluster_of(name, f"{own}-x7k2p")
+    assert is_config_of(name, job_config(run)) and is_config_of(name, report_config(run))
+    if slug(other) != slug(name):
+        assert not is_rayjob_of(other, own) and not is_cluster_of(other, f"{own}-x7k2p")
+        assert not is_config_of(other, job_config(run))
 
 
 SPEC = spec()

@@ -7,7 +7,7 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from datajob_controller.datajob.names import job_config, report_config, run_of_config, run_of_rayjob
+from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.objects.configmaps import job_configmap, report_configmap
 from datajob_controller.datajob.objects.networkpolicy import network_policy
 from datajob_controller.datajob.objects.rayjob import ray_job
@@ -19,7 +19,7 @@ from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
 from datajob_controller.datajob.report import of_this_attempt, parse_report
-from datajob_controller.datajob.run import Run, current_run
+from datajob_controller.datajob.run import Run, current_run, leftover_runs
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.status import StatusBuilder
 from datajob_controller.runtime.manifests import Manifest, parse_time
@@ -51,7 +51,7 @@ def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSe
     run, problems = current_run(datajob)
     status = StatusBuilder(datajob, run, now)
     if run is None:
-        status.set_invalid(_listed(problems))
+        status.set_invalid(_listed(problems), leftover_runs(datajob.get("status") or {}))
         decision = Decision(delete=_all_ray_jobs(observed))
     else:
         decision = _valid(_Case(datajob, run, status, observed, now, settings))
@@ -106,7 +106,11 @@ def _attempt(case: _Case) -> Decision:
     if "RayJob" in observed.unserved:
         case.status.set_kuberay_missing()
         return Decision()
-    if found is not None or run.has_begun:
+    if found is not None and not run.has_begun:
+        # It was created before an edit or a suspension and its attempt has ended: the new one has the same name.
+        case.status.set_waiting_for_previous(f"RayJob {run.ray_job}")
+        return Decision(delete=stale, requeue_at=case.now + RECHECK)
+    if run.has_begun:
         message = f"RayJob {run.ray_job} was deleted externally."
         return _attempt_failed(case, Failure("RayJobDeleted", message))
     if run.last_failure_at:
@@ -202,11 +206,15 @@ def _config_maps(case: _Case) -> list[Manifest]:
 
 
 def _leftovers(run: Run, observed: Observed) -> list[Reference]:
-    """What is no longer needed: RayJobs that ended and, after an edit of the spec, all objects of earlier runs."""
+    """What is no longer needed: RayJobs that ended and, after an edit of the spec, all objects of earlier runs.
+
+    Only the status names earlier runs: names in the cluster can be forged.
+    """
     named = ("ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")
-    configs = {name: old for name in observed.of("ConfigMap") if (old := run_of_config(name)) not in (None, run.name)}
-    objects = [Reference(kind, old) for old in sorted({*configs.values()} - {None}) for kind in named]
-    return [*_all_ray_jobs(observed), *objects, *(Reference("ConfigMap", name) for name in configs)]
+    objects = [Reference(kind, old) for old in run.leftovers for kind in named]
+    configs = [name for old in run.leftovers for name in (job_config(old), report_config(old))]
+    existing = observed.of("ConfigMap")
+    return [*_all_ray_jobs(observed), *objects, *(Reference("ConfigMap", name) for name in configs if name in existing)]
 
 
 def _alive(observed: Observed) -> list[str]:

@@ -7,10 +7,10 @@ from datajob.api import API_GROUP, API_VERSION
 from datajob.api.contract import LABEL_ATTEMPT, REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.metrics import JobMetrics
-from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
+from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.policy.pods import head_failure, is_head
 from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.runtime.kind import Kind, OwnedKind
+from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.resources import CONFIG_MAP, POD, Resource
 from datajob_controller.runtime.types import Observed, Reference
@@ -26,9 +26,9 @@ def datajob_kind(settings: JobSettings) -> Kind:
         resource=DATAJOB,
         decide=partial(decide, settings=settings),
         owned=(
-            OwnedKind(RAYJOB, keep=_keep_of_rayjob),
-            OwnedKind(CONFIG_MAP, keep=_keep_of_config_map),
-            OwnedKind(POD, keep=_keep_of_pod, remembers=_matters_when_gone, forgets=_goes_with),
+            OwnedKind(RAYJOB, keep=_keep_of_rayjob, belongs=_is_its_rayjob),
+            OwnedKind(CONFIG_MAP, keep=_keep_of_config_map, belongs=_is_its_config_map),
+            OwnedKind(POD, keep=_keep_of_pod, belongs=_is_its_pod, remembers=_matters_when_gone, forgets=_goes_with),
         ),
         verify=objects_to_verify,
         metrics=JobMetrics,
@@ -46,6 +46,23 @@ def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Referen
     found = [Reference("ConfigMap", name) for name in missing]
     lost = ray_job not in observed.of("RayJob") or head_failure(observed.of("Pod").values())
     return [*found, Reference("RayJob", ray_job)] if lost and "RayJob" not in observed.unserved else found
+
+
+def _is_its_rayjob(datajob: Manifest, ray_job: Manifest) -> bool:
+    return is_controlled_by(datajob, ray_job) and is_rayjob_of(datajob["metadata"]["name"], ray_job["metadata"]["name"])
+
+
+def _is_its_config_map(datajob: Manifest, config: Manifest) -> bool:
+    return is_controlled_by(datajob, config) and is_config_of(datajob["metadata"]["name"], config["metadata"]["name"])
+
+
+def _is_its_pod(datajob: Manifest, pod: Manifest) -> bool:
+    """A pod belongs to a RayCluster, which KubeRay names like the RayJob that owns it."""
+    meta = pod["metadata"]
+    owners = (one for one in meta.get("ownerReferences", ()) if one.get("controller") and one.get("kind") == "RayCluster")
+    cluster = next((str(one["name"]) for one in owners), "")
+    labelled = meta["labels"].get("ray.io/cluster") == cluster
+    return labelled and is_cluster_of(datajob["metadata"]["name"], cluster)
 
 
 def _keep_of_rayjob(manifest: Manifest) -> Manifest:

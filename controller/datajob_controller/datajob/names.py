@@ -17,6 +17,7 @@ WORKER_CONTAINER = "ray-worker"
 MAX_RAYJOB = 47  # KubeRay appends a suffix and refuses longer ones
 ATTEMPT_DIGITS = 5
 DIGEST = 8
+PUBLIC_DIGEST = 32
 _SLUG = MAX_RAYJOB - 1 - DIGEST - 1 - ATTEMPT_DIGITS
 
 _COMPUTED = {"sources", "steps", "sink", "rejects", "errors"}
@@ -34,6 +35,11 @@ def run_id(uid: str, spec: DataJobSpec) -> str:
     # The digest includes the key `recipe`: renaming it would run all complete jobs again.
     computed = {"recipe": _dump(spec, include=_COMPUTED), "image": spec.runtime.image}
     return f"{uid}-{_digest(uid, computed)}"
+
+
+def public_run_id(identity: str) -> str:
+    """The form of a run's identity that the workload writes beside the data, whose readers must not learn the UID."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:PUBLIC_DIGEST]
 
 
 def rayjob(run: str, attempt: int) -> str:
@@ -59,6 +65,26 @@ def run_of_rayjob(name: str) -> str:
 def run_of_config(name: str) -> str | None:
     """The run that a ConfigMap belongs to; the inverse of `job_config` and `report_config`, None for other names."""
     return next((name.removesuffix(suffix) for suffix in _CONFIG_SUFFIXES if name.endswith(suffix)), None)
+
+
+def is_config_of(name: str, config: str) -> bool:
+    """Whether a ConfigMap has a name that the controller gives to those of the DataJob `name`."""
+    return bool((run := run_of_config(config)) and _is_run_of(name, run))
+
+
+def is_rayjob_of(name: str, ray_job: str) -> bool:
+    """Whether a RayJob has a name that the controller gives to those of the DataJob `name`."""
+    run, _, attempt = ray_job.rpartition("-")
+    return attempt.isdecimal() and _is_run_of(name, run)
+
+
+def is_cluster_of(name: str, cluster: str) -> bool:
+    """Whether a RayCluster has a name that KubeRay derives from those of the RayJobs of the DataJob `name`."""
+    return bool(re.match(rf"{re.escape(slug(name))}-[0-9a-f]{{{DIGEST}}}-\d+-", cluster))
+
+
+def _is_run_of(name: str, run: str) -> bool:
+    return bool(re.fullmatch(rf"{re.escape(slug(name))}-[0-9a-f]{{{DIGEST}}}", run))
 
 
 def slug(name: str) -> str:

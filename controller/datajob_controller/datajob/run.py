@@ -10,6 +10,7 @@ from datajob_controller.datajob.names import rayjob, run_id, run_name, run_of_ra
 from datajob_controller.datajob.policy.conditions import is_true
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
+MAX_LEFTOVERS = 10
 SUSPENDED = "Suspended"
 """Reason of an attempt that ended because the job was suspended; it does not count as a failure."""
 
@@ -23,6 +24,8 @@ class Run:
     id: str
     before: Manifest = field(default_factory=dict)
     """The last status; empty if it belongs to another run."""
+    leftovers: tuple[str, ...] = ()
+    """The names of earlier runs whose objects may still exist."""
 
     @property
     def attempt(self) -> int:
@@ -82,7 +85,15 @@ def current_run(datajob: Manifest) -> tuple[Run | None, list[str]]:
     meta = datajob["metadata"]
     name, identity = run_name(meta["name"], meta["uid"], job.spec), run_id(meta["uid"], job.spec)
     before = datajob.get("status") or {}
-    return Run(job.spec, name, identity, before if _is_of(before, name, identity) else {}), []
+    if _is_of(before, name, identity):
+        return Run(job.spec, name, identity, before, tuple(before.get("leftoverRuns", ()))), []
+    return Run(job.spec, name, identity, leftovers=leftover_runs(before, name)), []
+
+
+def leftover_runs(status: Manifest, current: str = "") -> tuple[str, ...]:
+    """The runs that a status names, apart from the current one. Their objects are deleted when the next run starts."""
+    named = (*status.get("leftoverRuns", ()), run_of_rayjob(status.get("rayJobName", "")))
+    return tuple(dict.fromkeys(run for run in named if run not in ("", current)))[-MAX_LEFTOVERS:]
 
 
 def _is_of(status: Manifest, name: str, identity: str) -> bool:

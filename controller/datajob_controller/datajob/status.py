@@ -1,5 +1,6 @@
 """Builds the status of a DataJob: conditions, phase, attempts, progress, and the Events that go with transitions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -30,6 +31,8 @@ class StatusBuilder:
         self._generation = int(datajob["metadata"].get("generation", 1))
         self._now = now
         self._status: Manifest = {**run.before, "runId": run.id, "failures": run.failures} if run else {}
+        if run and run.leftovers:
+            self._status["leftoverRuns"] = list(run.leftovers)
         self._conditions: list[Manifest] = []
         self._attempt_started: str | None = None
         self.events: list[Event] = []
@@ -43,8 +46,10 @@ class StatusBuilder:
             same = False
         return None if same else status
 
-    def set_invalid(self, problems: str) -> None:
-        """The spec cannot run."""
+    def set_invalid(self, problems: str, leftovers: Sequence[str]) -> None:
+        """The spec cannot run; `leftovers` are earlier runs whose objects may still exist."""
+        if leftovers:
+            self._status["leftoverRuns"] = list(leftovers)
         updates: ConditionUpdates = {
             "Accepted": ("False", "InvalidSpec", problems),
             "Stalled": ("True", "InvalidSpec", problems),
@@ -79,7 +84,8 @@ class StatusBuilder:
         self._set_reconciling("Pending", "PreviousAttemptTerminating", message)
 
     def set_starting(self, run: Run) -> None:
-        """The RayJob of an attempt is created."""
+        """The RayJob of an attempt is created, and the objects of earlier runs are deleted."""
+        self._status.pop("leftoverRuns", None)
         self._status |= {"attempt": run.attempt, "rayJobName": run.ray_job}
         if not run.spec.queue_name:
             self._status.setdefault("started", rfc3339(self._now))

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
-from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.runtime.manifests import Manifest, belongs_to
 from datajob_controller.runtime.resources import Resource
 from datajob_controller.runtime.types import Decision, Observed, Reference
 
@@ -46,6 +46,11 @@ def keep_spec_and_status(manifest: Manifest) -> Manifest:
     return {key: manifest[key] for key in ("apiVersion", "spec", "status") if key in manifest}
 
 
+def is_controlled_by(owner: Manifest, manifest: Manifest) -> bool:
+    """Whether the owner reference of an object names `owner` as its controller."""
+    return belongs_to(manifest, owner["metadata"]["uid"])
+
+
 @dataclass(frozen=True)
 class OwnedKind:
     """A kind of object that belongs to objects of the served kind and is watched for them."""
@@ -53,6 +58,8 @@ class OwnedKind:
     resource: Resource
     keep: Callable[[Manifest], Manifest] = keep_nothing
     """The parts of an object, apart from its metadata, that decisions need. Everything else only uses memory."""
+    belongs: Callable[[Manifest, Manifest], bool] = is_controlled_by
+    """Whether an object (second argument) belongs to an owner (first argument) in its namespace. Anyone can set a label."""
     remembers: Callable[[Manifest], bool] = lambda _: False
     """Whether a deleted object is remembered, marked with the annotation `GONE`."""
     forgets: Callable[[Manifest, Manifest], bool] = lambda _remembered, _deleted: False

@@ -101,11 +101,9 @@ class Kube:
         query = {"fieldManager": CONTROLLER, "force": "true"}
         return await self._request("PATCH", manifest["kind"], path, manifest, query=query, content=APPLY)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> None:
-        """Delete an object and, in the background, its dependents; with a UID, only the object that has it."""
-        body: Manifest = {"propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object and, in the background, its dependents, unless a namesake with another UID has replaced it."""
+        body: Manifest = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._request("DELETE", kind, self._path(kind, namespace, name), body)
         except ApiError as error:

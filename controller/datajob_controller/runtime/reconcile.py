@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from datajob_controller.runtime.events import event_manifest
 from datajob_controller.runtime.kind import Kind, KindMetrics
@@ -85,7 +86,7 @@ class Reconciler:
             decision = kind.decide(owner, replace(observed, unserved=self.unserved), now)
         else:
             metrics.created(owner, decision.create, self._clock())
-        await asyncio.gather(*(self._delete(kind, owner, one, observed) for one in decision.delete))
+        await _all(self._delete(kind, owner, one, observed) for one in decision.delete)
         await self._write(owner, decision, now, metrics)
         if decision.requeue_at:
             self._requeue(key, (decision.requeue_at - now).total_seconds())
@@ -104,7 +105,7 @@ class Reconciler:
     async def _create(self, owner: Manifest, manifests: Sequence[Manifest]) -> None:
         """Create objects in the order of their dependencies."""
         for rank in sorted({_rank(manifest) for manifest in manifests}):
-            await asyncio.gather(*(self._create_one(owner, one) for one in manifests if _rank(one) == rank))
+            await _all(self._create_one(owner, one) for one in manifests if _rank(one) == rank)
 
     async def _create_one(self, owner: Manifest, manifest: Manifest) -> None:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
@@ -139,15 +140,17 @@ class Reconciler:
         return found
 
     async def _delete(self, kind: Kind, owner: Manifest, one: Reference, observed: Observed) -> None:
-        """Delete an object; of watched kinds, only the very object that was observed."""
-        meta, watched = owner["metadata"], self._is_watched(owner, one.kind)
-        if one == Reference(kind.name, meta["name"]):
-            uid = meta["uid"]
-        else:
-            uid = observed.of(one.kind).get(one.name, {}).get("metadata", {}).get("uid") if watched else None
-            if watched and not uid:
-                return
-        await self._kube.delete(one.kind, meta["namespace"], one.name, uid)
+        """Delete the object itself, an object that was observed, or one of a kind that is not watched and belongs to it."""
+        meta = owner["metadata"]
+        found: Manifest | None = owner
+        if one != Reference(kind.name, meta["name"]):
+            if self._is_watched(owner, one.kind):
+                found = observed.of(one.kind).get(one.name)
+            else:
+                found = await self._kube.get(one.kind, meta["namespace"], one.name)
+                found = found if found and belongs_to(found, meta["uid"]) else None
+        if found and (uid := found["metadata"].get("uid")):
+            await self._kube.delete(one.kind, meta["namespace"], one.name, uid)
 
     async def _write(self, owner: Manifest, decision: Decision, now: datetime, metrics: KindMetrics) -> None:
         meta = owner["metadata"]
@@ -185,6 +188,16 @@ class Reconciler:
         except ApiError as error:
             meta = owner["metadata"]
             logger.warning("cannot create Event %s for %s/%s: %s", event.reason, meta["namespace"], meta["name"], error)
+
+
+async def _all(requests: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for concurrent requests. The first failure cancels the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for request in requests:
+                group.create_task(request)
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
 
 
 def _rank(manifest: Manifest) -> int:

@@ -30,7 +30,8 @@ class Store:
         self._kinds = {kind.name: kind for kind in kinds}
         self.objects: dict[Key, Manifest] = {}
         self._keys: dict[str, Key] = {}
-        self._owned: dict[str, dict[tuple[str, str], Manifest]] = {}
+        self._owned: dict[tuple[str, str], dict[tuple[str, str], Manifest]] = {}
+        """By namespace and UID of the owner, then by kind and name."""
 
     def put(self, manifest: Manifest) -> Key:
         """Remember a served object unless a newer version is known."""
@@ -40,7 +41,7 @@ class Store:
             self.objects[key] = _kept(manifest, self._kinds[key.kind].keep)
             if uid not in self._keys:
                 self._keys[uid] = key
-                self._trim_early(uid)
+                self._check_early(key, uid)
         return key
 
     def drop(self, manifest: Manifest) -> None:
@@ -49,36 +50,46 @@ class Store:
         if self.objects.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self.objects[key]
         self._keys.pop(uid, None)
-        self._owned.pop(uid, None)
+        self._owned.pop((key.namespace, uid), None)
 
     def put_owned(self, manifest: Manifest) -> Key | None:
-        """Remember an owned object; returns the key of its owner if that is known."""
-        uid = owner_uid(manifest) or ""
-        owned, name = self._owned.setdefault(uid, {}), _name(manifest)
-        known = owned.get(name)
+        """Remember an owned object; returns the key of its owner if that is known. An object that only has the label of an
+        owner, but does not belong to it, is ignored."""
+        place, name = _owner_of(manifest), _name(manifest)
+        key = self._key_of(place)
+        known = self._owned.get(place, {}).get(name)
+        if known is not None and not _is_same(manifest, known):
+            known = None
+        if key and known is None and not self._belongs(key, manifest):
+            return None
         if known is None or not _is_older(manifest, known):
-            rules = self._rules(uid, manifest["kind"])
-            owned[name] = _kept(manifest, rules.keep if rules else _keep_all)
-        return self._keys.get(uid)
+            rules = self._rules(key, manifest["kind"])
+            self._owned.setdefault(place, {})[name] = _kept(manifest, rules.keep if rules else _keep_all)
+        return key
 
     def drop_owned(self, manifest: Manifest) -> Key | None:
         """Forget a deleted object, or remember it as gone; returns the key of its owner if that is known."""
-        uid = owner_uid(manifest) or ""
-        owned, rules = self._owned.get(uid, {}), self._rules(uid, manifest["kind"])
-        owned.pop(_name(manifest), None)
-        for name, found in list(owned.items()):
-            if is_gone(found) and (of_found := self._rules(uid, found["kind"])) and of_found.forgets(found, manifest):
-                del owned[name]
+        place, name = _owner_of(manifest), _name(manifest)
+        key, owned = self._key_of(place), self._owned.get(place, {})
+        known = name in owned and _is_same(manifest, owned[name])
+        if not known and not (key and self._belongs(key, manifest)):
+            return None
+        if known:
+            del owned[name]
+        rules = self._rules(key, manifest["kind"])
+        for other, found in list(owned.items()):
+            if is_gone(found) and (of_found := self._rules(key, found["kind"])) and of_found.forgets(found, manifest):
+                del owned[other]
         if rules and rules.remembers(manifest):
-            self._remember(self._owned.setdefault(uid, owned), _kept(manifest, rules.keep))
+            self._remember(self._owned.setdefault(place, owned), _kept(manifest, rules.keep))
         if not owned:
-            self._owned.pop(uid, None)
-        return self._keys.get(uid)
+            self._owned.pop(place, None)
+        return key
 
     def owned(self, uid: str) -> dict[str, dict[str, Manifest]]:
         """The objects that belong to an owner, by kind and name."""
-        found: dict[str, dict[str, Manifest]] = {}
-        for (kind, name), manifest in self._owned.get(uid, {}).items():
+        key, found = self._keys.get(uid), dict[str, dict[str, Manifest]]()
+        for (kind, name), manifest in self._owned.get((key.namespace, uid), {}).items() if key else ():
             found.setdefault(kind, {})[name] = manifest
         return found
 
@@ -93,17 +104,26 @@ class Store:
         manifest["metadata"]["annotations"] = {GONE: "true"}
         owned[_name(manifest)] = manifest
 
-    def _rules(self, uid: str, kind: str) -> OwnedKind | None:
-        """How objects of a kind are kept for an owner; None while the owner is unknown."""
+    def _key_of(self, place: tuple[str, str]) -> Key | None:
+        """The owner with that UID, if it is known and in that namespace."""
+        namespace, uid = place
         key = self._keys.get(uid)
+        return key if key and key.namespace == namespace else None
+
+    def _belongs(self, key: Key, manifest: Manifest) -> bool:
+        rules, owner = self._rules(key, manifest["kind"]), self.objects.get(key)
+        return bool(rules and owner and rules.belongs(owner, manifest))
+
+    def _rules(self, key: Key | None, kind: str) -> OwnedKind | None:
+        """How objects of a kind are kept for an owner; None while the owner is unknown."""
         owned = self._kinds[key.kind].owned if key else ()
         return next((one for one in owned if one.resource.kind == kind), None)
 
-    def _trim_early(self, uid: str) -> None:
-        """Objects that arrived before their owner were kept whole, since only the kind of the owner decides what it needs."""
-        for name, manifest in self._owned.get(uid, {}).items():
-            if rules := self._rules(uid, manifest["kind"]):
-                self._owned[uid][name] = _kept(manifest, rules.keep)
+    def _check_early(self, key: Key, uid: str) -> None:
+        """Objects that arrived before their owner were kept whole, since only the owner decides what belongs to it."""
+        early = self._owned.pop((key.namespace, uid), {})
+        for manifest in early.values():
+            self.put_owned(manifest)
 
 
 def _kept(manifest: Manifest, keep: Callable[[Manifest], Manifest]) -> Manifest:
@@ -119,6 +139,16 @@ def _is_older(manifest: Manifest, known: Manifest) -> bool:
     """Whether `manifest` is an earlier version of the known object."""
     new, old = manifest["metadata"], known["metadata"]
     return bool(new.get("uid") == old.get("uid") and int(new.get("resourceVersion", 0)) < int(old.get("resourceVersion", 0)))
+
+
+def _is_same(manifest: Manifest, known: Manifest) -> bool:
+    """Whether `manifest` is another version of the known object, and not a namesake."""
+    return bool(manifest["metadata"].get("uid") == known["metadata"].get("uid"))
+
+
+def _owner_of(manifest: Manifest) -> tuple[str, str]:
+    """Namespace and UID of the owner, according to the label."""
+    return manifest["metadata"].get("namespace", ""), owner_uid(manifest) or ""
 
 
 def _key(manifest: Manifest) -> Key:

@@ -55,6 +55,9 @@ class DataJobStatus(Parameters):
     )
     attempts: tuple[Attempt, ...] = Field(default=(), description="The last ten finished attempts.")
     ray_job_name: str | None = Field(default=None, description="Name of the RayJob of the current attempt.")
+    leftover_runs: tuple[str, ...] = Field(
+        default=(), description="Names of earlier runs whose objects are deleted when the next run starts."
+    )
     started: str | None = Field(default=None, description="Start time of the first attempt.", json_schema_extra=_TIME)
     finished: str | None = Field(default=None, description="End time of the run.", json_schema_extra=_TIME)
     progress: Progress | None = Field(default=None, description="Progress of the run.")

@@ -13,7 +13,7 @@ from datajob.api.contract import (
     LABEL_ATTEMPT,
 )
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import job_config, report_config, run_id
+from datajob_controller.datajob.names import job_config, public_run_id, report_config, run_id
 from datajob_controller.datajob.objects.rbac import service_account_name
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, labels
@@ -114,7 +114,7 @@ def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, group: li
     """The environment of the user, of the group and of the controller; the last value of a name wins."""
     meta = datajob["metadata"]
     own = {
-        ENV_RUN_ID: run_id(meta["uid"], spec),
+        ENV_RUN_ID: public_run_id(run_id(meta["uid"], spec)),
         ENV_ATTEMPT: str(attempt),
         ENV_NAMESPACE: meta["namespace"],
         ENV_REPORT_CONFIGMAP: report_config(run),

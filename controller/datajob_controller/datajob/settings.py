@@ -67,8 +67,12 @@ class JobSettings(FromEnvironment):
     )
     network_policy: bool = Field(default=True, description="Create a NetworkPolicy for each job.")
     kuberay_labels: dict[str, str] = Field(
-        default={"app.kubernetes.io/name": "kuberay"},
-        description="Labels of the pods of the KubeRay operator, in any namespace.",
+        default={"app.kubernetes.io/component": "kuberay-operator"},
+        min_length=1,
+        description="Labels of the pods of the KubeRay operator. No other pod may have them.",
+    )
+    kuberay_namespace_labels: dict[str, str] = Field(
+        default={}, description="Labels of the namespace of the KubeRay operator; by default, it can run in any namespace."
     )
     metrics_namespace_labels: dict[str, str] = Field(
         default={"kubernetes.io/metadata.name": "monitoring"},

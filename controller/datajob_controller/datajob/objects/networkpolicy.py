@@ -11,7 +11,10 @@ from datajob_controller.runtime.manifests import Manifest, metadata
 def network_policy(datajob: Manifest, run: str, settings: JobSettings) -> Manifest:
     """The NetworkPolicy of a run. Egress is not restricted, since the data can be anywhere."""
     own = {"matchLabels": {LABEL_UID: datajob["metadata"]["uid"]}}
-    kuberay = {"namespaceSelector": {}, "podSelector": {"matchLabels": settings.kuberay_labels}}
+    kuberay = {
+        "namespaceSelector": {"matchLabels": settings.kuberay_namespace_labels} if settings.kuberay_namespace_labels else {},
+        "podSelector": {"matchLabels": settings.kuberay_labels},
+    }
     metrics = {"namespaceSelector": {"matchLabels": settings.metrics_namespace_labels}}
     return {
         "apiVersion": "networking.k8s.io/v1",

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from datajob.api.contract import REPORT_KEY
 from datajob.api.report import Report
+from datajob_controller.datajob.policy.text import bounded
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 
@@ -33,4 +34,4 @@ def projected(report: Report | None, before: Mapping[str, Any]) -> Manifest:
     if report is None:
         return {key: before[key] for key in ("progress", "steps", "output") if key in before}
     shown = report.model_dump(mode="json", by_alias=True, include={"progress", "steps", "output"}, exclude_none=True)
-    return {key: value for key, value in shown.items() if value}
+    return {key: bounded(value) for key, value in shown.items() if value}

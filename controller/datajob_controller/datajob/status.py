@@ -10,6 +10,7 @@ from datajob.api.status import DataJobStatus, Phase
 from datajob_controller.datajob.policy.conditions import ConditionUpdate, ConditionUpdates, conditions
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.pods import StartupProblem
+from datajob_controller.datajob.policy.text import fitted, shortened
 from datajob_controller.datajob.report import projected
 from datajob_controller.datajob.run import SUSPENDED, Run
 from datajob_controller.runtime.manifests import Manifest, rfc3339
@@ -39,7 +40,7 @@ class StatusBuilder:
 
     def changed(self) -> Manifest | None:
         """The status to write, or None if it is the same as before."""
-        status = {**self._status, "observedGeneration": self._generation, "conditions": self._conditions}
+        status = fitted({**self._status, "observedGeneration": self._generation, "conditions": self._conditions})
         try:
             same = DataJobStatus.model_validate(self._before) == DataJobStatus.model_validate(status)
         except ValidationError:  # written by another version of the controller
@@ -133,7 +134,7 @@ class StatusBuilder:
         if retry_at:
             self.set_waiting_for_retry(retry_at)
             message = f"Attempt {run.attempt} failed and will be retried at {rfc3339(retry_at)}: {failure.message}"
-            self.events.append(Event("Warning", failure.reason, message[:MAX_EVENT]))
+            self.events.append(Event("Warning", failure.reason, shortened(message, MAX_EVENT)))
 
     def set_waiting_for_retry(self, due: datetime) -> None:
         """The delay before the next attempt."""
@@ -172,14 +173,14 @@ class StatusBuilder:
         self._conditions = conditions(updates, before, self._generation, self._now)
         known = {(c["type"], c["status"], c["reason"]) for c in before}
         if any((c["type"], c["status"], c["reason"]) not in known for c in self._conditions):
-            self.events += [event._replace(message=event.message[:MAX_EVENT]) for event in events]
+            self.events += [event._replace(message=shortened(event.message, MAX_EVENT)) for event in events]
 
     def _close_attempt(self, run: Run, reason: str, message: str) -> None:
         ended = {
             "number": run.attempt,
             "rayJobName": run.ray_job,
             "reason": reason,
-            "message": message,
+            "message": shortened(message),
             **({"started": self._attempt_started} if self._attempt_started else {}),
             "finished": rfc3339(self._now),
         }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from datajob.api.contract import FINAL_ERRORS, KILLED, SINK_ERROR
 from datajob.api.report import Report
+from datajob_controller.datajob.policy.text import plain, shortened
 from datajob_controller.runtime.manifests import Manifest
 
 LOG_LINES = 30
@@ -34,9 +35,9 @@ def ray_job_failure(ray_job: Manifest, report: Report | None) -> Failure:
     status = ray_job["status"]
     log = str(status.get("message") or "")
     if status.get("jobDeploymentStatus") == "ValidationFailed":
-        return Failure("RayJobInvalid", f"KubeRay rejected the RayJob as invalid: {log}", retried=False)
+        return Failure("RayJobInvalid", f"KubeRay rejected the RayJob as invalid: {shortened(log)}", retried=False)
     code = _exit_code(log, report)
-    reported = report.message if report and report.state == "failed" and report.message else ""
+    reported = shortened(report.message) if report and report.state == "failed" and report.message else ""
     if code in FINAL_ERRORS:
         return _final_error(code, reported or last_lines(log), report)
     if status.get("jobStatus") == "STOPPED":
@@ -47,7 +48,7 @@ def ray_job_failure(ray_job: Manifest, report: Report | None) -> Failure:
 
 def last_lines(log: str) -> str:
     """The last lines of a log, short enough for a status."""
-    return "\n".join(log.strip().splitlines()[-LOG_LINES:])[-MAX_LOG:]
+    return "\n".join(plain(log).strip().splitlines()[-LOG_LINES:])[-MAX_LOG:]
 
 
 def _exit_code(log: str, report: Report | None) -> int | None:

@@ -1,0 +1,75 @@
+"""Bounds everything that comes from pods before it enters a status or an Event."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from datajob_controller.runtime.manifests import Manifest
+
+MAX_TEXT = 3000
+"""Maximum length of a message from a pod, in characters."""
+MAX_NAME = 500
+"""Maximum length of a name, a path or a value in a report, in characters."""
+MAX_ENTRIES = 200
+"""Maximum number of entries of a list or mapping in a report."""
+MAX_STATUS = 256 * 1024
+"""Maximum size of a status, in bytes of JSON. The API server refuses objects of 1.5 MB."""
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CUT = "\n...\n"
+
+
+def plain(text: str) -> str:
+    """A text without terminal escape sequences and control characters, except newlines and tabs."""
+    return _CONTROL.sub("", _ESCAPE.sub("", text))
+
+
+def shortened(text: str, limit: int = MAX_TEXT) -> str:
+    """The plain text within a limit: its beginning, which states what failed, and its end, which states the error."""
+    clean = plain(text)
+    if len(clean) <= limit:
+        return clean
+    first = limit // 3
+    return clean[:first] + _CUT + clean[first + len(_CUT) - limit :]
+
+
+def bounded(value: Any) -> Any:
+    """A part of a report with short strings and few entries."""
+    if isinstance(value, str):
+        return plain(value)[:MAX_NAME]
+    if isinstance(value, Mapping):
+        return {bounded(key): bounded(one) for key, one in [*value.items()][:MAX_ENTRIES]}
+    if isinstance(value, list | tuple):
+        return [bounded(one) for one in value[:MAX_ENTRIES]]
+    return value
+
+
+def fitted(status: Manifest) -> Manifest:
+    """A status within `MAX_STATUS`: the least important parts are left out first."""
+    smaller = dict(status)
+    for reduce in (_without_reasons, _without_steps, _without_messages):
+        if _size(smaller) <= MAX_STATUS:
+            break
+        smaller = reduce(smaller)
+    return smaller
+
+
+def _without_reasons(status: Manifest) -> Manifest:
+    return {**status, "steps": [{**step, "rejected": {}} for step in status.get("steps", ())]}
+
+
+def _without_steps(status: Manifest) -> Manifest:
+    return {key: value for key, value in status.items() if key != "steps"}
+
+
+def _without_messages(status: Manifest) -> Manifest:
+    """Shorten the messages of all attempts but the last one."""
+    *earlier, last = status.get("attempts") or [{}]
+    short = [{**attempt, "message": shortened(attempt.get("message", ""), MAX_NAME)} for attempt in earlier]
+    return {**status, "attempts": [*short, last]} if last else status
+
+
+def _size(status: Manifest) -> int:
+    return len(json.dumps(status, ensure_ascii=False).encode(errors="replace"))

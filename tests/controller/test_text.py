@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datajob.api.status import DataJobStatus
-from datajob_controller.datajob.policy.text import MAX_STATUS, MAX_TEXT, fitted, plain, shortened
+from datajob_controller.datajob.text import MAX_STATUS, MAX_TEXT, fitted, plain, shortened
 from tests.support.reports import report
 from tests.support.world import World, datajob, pod
 

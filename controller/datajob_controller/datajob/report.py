@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from datajob.api.contract import REPORT_KEY
 from datajob.api.report import Report
-from datajob_controller.datajob.policy.text import bounded
+from datajob_controller.datajob.text import bounded
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 

@@ -10,9 +10,9 @@ from datajob.api.status import DataJobStatus, Phase
 from datajob_controller.datajob.policy.conditions import ConditionUpdate, ConditionUpdates, conditions
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.pods import StartupProblem
-from datajob_controller.datajob.policy.text import fitted, shortened
 from datajob_controller.datajob.report import projected
 from datajob_controller.datajob.run import SUSPENDED, Run
+from datajob_controller.datajob.text import fitted, shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Event, Obstacle
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from datajob.api.status import ConditionType
-from datajob_controller.datajob.policy.text import shortened
+from datajob_controller.datajob.text import shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 
 TYPES: tuple[ConditionType, ...] = get_args(ConditionType)

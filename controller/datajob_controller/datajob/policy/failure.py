@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from datajob.api.contract import FINAL_ERRORS, KILLED, SINK_ERROR
 from datajob.api.report import Report
-from datajob_controller.datajob.policy.text import plain, shortened
+from datajob_controller.datajob.text import plain, shortened
 from datajob_controller.runtime.manifests import Manifest
 
 LOG_LINES = 30

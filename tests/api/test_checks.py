@@ -173,7 +173,8 @@ def test_a_model_without_an_accelerator_is_a_warning_locally_and_an_error_on_a_c
     step = choice("Step", "operator", {"caption": Caption}, "One step.")(caption=Caption(image="image"))
     without = job(sources=[{"parquet": {"paths": ["in"]}}])
     spec = without.spec.model_copy(update={"steps": (step,)})
-    (problem,) = check(without.model_copy(update={"spec": spec}), on_cluster=on_cluster)
+    problems = check(without.model_copy(update={"spec": spec}), on_cluster=on_cluster)
+    (problem,) = (problem for problem in problems if problem.path[1] == "steps")
     assert problem.path == ("spec", "steps", 0, "caption") and problem.warning is not on_cluster
     assert "spec.resources.accelerator" in str(problem)
     resources = job(resources={"accelerator": {"type": "gpu"}}).spec.resources
@@ -182,4 +183,66 @@ def test_a_model_without_an_accelerator_is_a_warning_locally_and_an_error_on_a_c
 
 def test_a_small_model_can_run_on_the_cpus_of_a_cluster() -> None:
     steps = [{"llava": {"image": "image", "prompt": "What is this?", "output": "caption", "device": "cpu"}}]
-    assert check(job(sources=[{"parquet": {"paths": ["in"]}}], steps=steps), on_cluster=True) == []
+    assert (
+        check(
+            job(sources=[{"parquet": {"paths": ["s3://in"]}}], sink={"parquet": {"path": "s3://out"}}, steps=steps),
+            on_cluster=True,
+        )
+        == []
+    )
+
+
+VOLUMES = {
+    "volumes": [
+        {"name": "lake", "persistentVolumeClaim": {"claimName": "lake"}},
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "own", "ephemeral": {"volumeClaimTemplate": {}}},
+        {"emptyDir": {}},
+    ],
+    "volumeMounts": [
+        {"name": "lake", "mountPath": "/lake/"},
+        {"name": "scratch", "mountPath": "/scratch"},
+        {"name": "scratch", "mountPath": "/lake/scratch"},
+        {"name": "own", "mountPath": "/own"},
+        {"name": "broken"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["out/mine", "/tmp/out", "file:///tmp/out", "memory://out", "/lakes/out", "/scratch/out", "/lake/scratch/out", "/own/x"],
+)
+def test_a_path_that_other_pods_cannot_reach_is_an_error_on_a_cluster(path: str) -> None:
+    on_s3: dict[str, Any] = {"sources": [{"json": {"paths": ["s3://in/"]}}], "sink": {"parquet": {"path": "s3://out/"}}}
+    fields: dict[str, tuple[tuple[str | int, ...], dict[str, Any]]] = {
+        "source": (
+            ("spec", "sources", 1, "json", "paths", 1),
+            {"sources": [*on_s3["sources"], {"json": {"paths": ["s3://in/", path]}}]},
+        ),
+        "sink": (("spec", "sink", "parquet", "path"), {"sink": {"parquet": {"path": path}}}),
+        "rejects": (("spec", "rejects", "path"), {"rejects": {"path": path}}),
+        "quarantine": (("spec", "errors", "path"), {"errors": {"policy": "quarantine", "path": path}}),
+        "corpus": (
+            ("spec", "steps", 0, "exactDedup"),
+            {"steps": [{"exactDedup": {"columns": ["text"], "against": path}}]},
+        ),
+    }
+    for place, spec in fields.values():
+        made = job(**{**on_s3, **spec}, runtime=VOLUMES)
+        problems = check(made, on_cluster=True)
+        assert [problem.path for problem in problems] == [place]
+        assert "s3://bucket/folder/" in str(problems[0]) and path in str(problems[0])
+        assert check(made) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["s3://a/", "gs://a/", "/lake", "https://a/b.parquet", "/lake/a", "file:///lake/a", "/lake/b/../c"]
+)
+def test_a_path_that_all_pods_reach_is_valid_on_a_cluster(path: str) -> None:
+    made = job(sources=[{"parquet": {"paths": [path]}}], sink={"parquet": {"path": "s3://out/"}}, runtime=VOLUMES)
+    assert check(made, on_cluster=True) == []
+
+
+def test_without_volumes_no_local_path_is_valid_on_a_cluster() -> None:
+    assert len(check(job(), on_cluster=True)) == 2

@@ -60,7 +60,7 @@ def test_a_forged_config_map_deletes_nothing(jobs: Jobs, other: str, where: str,
         jobs.api.create("configmaps", config_map(uid, f"{name}-job", namespace))
     jobs.edit(suspend=False)
     jobs.set_running()
-    jobs.edit(sink={"parquet": {"path": "/data/other"}})
+    jobs.edit(sink={"parquet": {"path": "s3://lake/other/"}})
     wait_for(lambda: jobs.status().get("observedGeneration") == 3 and "rayJobName" in jobs.status(), "the new run", 30)
     jobs.succeeds()
     for name in ("default-deny", "clean-0123abcd"):

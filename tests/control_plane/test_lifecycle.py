@@ -16,7 +16,7 @@ def test_a_job_goes_from_its_manifest_to_its_result(jobs: Jobs, control_plane: C
     name = f"{found['metadata']['name'].rpartition('-')[0]}-report"
     jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report()}})
     wait_for(lambda: jobs.status().get("progress", {}).get("percent") == 30, "progress in the status", 30)
-    output = {"manifest": "/data/out/_datajob/manifest.json", "files": 1, "bytes": 10, "rows": 90}
+    output = {"manifest": "s3://lake/out/_datajob/manifest.json", "files": 1, "bytes": 10, "rows": 90}
     jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report("complete", output=output)}})
     jobs.succeeds()
     wait_for(lambda: jobs.status().get("output") == output, "the output in the status", 30)
@@ -85,7 +85,7 @@ def test_a_suspended_job_continues_when_it_is_resumed(jobs: Jobs) -> None:
 def test_an_edited_spec_starts_a_new_run_and_the_old_objects_are_deleted(jobs: Jobs) -> None:
     jobs.apply()
     first = jobs.set_running()["metadata"]["name"]
-    jobs.edit(sink={"parquet": {"path": "/data/other"}})
+    jobs.edit(sink={"parquet": {"path": "s3://lake/other/"}})
     wait_for(lambda: jobs.status().get("rayJobName") not in (None, first), "another RayJob", 30)
     jobs.succeeds()
     run = jobs.status()["rayJobName"].rpartition("-")[0]

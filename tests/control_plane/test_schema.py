@@ -89,7 +89,7 @@ UNKNOWABLE: dict[str, tuple[dict[str, Any], str]] = {
         {"steps": [{"select": {"columns": ["text"]}}, {"wordCount": {"column": "txet"}}]},
         "did you mean `text`",
     ),
-    "a sink inside a source": ({"sink": {"parquet": {"path": "/data/in/clean"}}}, "is inside the input of the job"),
+    "a sink inside a source": ({"sink": {"parquet": {"path": "s3://lake/in/clean"}}}, "is inside the input of the job"),
     "SQL that is none": ({"steps": [{"filter": {"where": "a >"}}]}, "spec.steps[0].filter"),
 }
 

@@ -9,8 +9,8 @@ SECONDS = 30
 PHASES = ("Starting", "Running", "Retrying", "Suspended", "Complete", "Failed")
 OWNED = ("rayjobs", "configmaps", "serviceaccounts", "roles", "rolebindings", "networkpolicies")
 SPEC = {
-    "sources": [{"parquet": {"paths": ["/data/in"]}}],
-    "sink": {"parquet": {"path": "/data/out", "mode": "overwrite"}},
+    "sources": [{"parquet": {"paths": ["s3://lake/in/"]}}],
+    "sink": {"parquet": {"path": "s3://lake/out/", "mode": "overwrite"}},
     "retry": {"limit": 2, "backoffSeconds": 1},
 }
 

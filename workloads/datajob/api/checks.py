@@ -22,9 +22,13 @@ _ANY = "\0any"
 
 
 def check(job: DataJob, *, on_cluster: bool = False) -> list[Problem]:
-    """Problems of a job that matches the schema. A missing accelerator is an error on a cluster and a warning elsewhere."""
+    """Problems of a job that matches the schema.
+
+    On a cluster, a missing accelerator is an error and not a warning, and all paths must be reachable from all pods.
+    """
     spec = job.spec
-    return [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster)]
+    found = [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster)]
+    return [*found, *_unreachable(spec)] if on_cluster else found
 
 
 def check_imports(job: DataJob) -> Iterator[Problem]:
@@ -141,6 +145,47 @@ def _plain(path: str) -> str:
     if not separator:
         return normpath(path)
     return normpath(rest) if scheme == "file" else f"{scheme}://{normpath(rest)}"
+
+
+_PER_POD_VOLUMES = ("emptyDir", "ephemeral")
+_LOCAL_SCHEMES = ("file", "local", "memory")
+_SHARE = (
+    "use object storage, such as `s3://bucket/folder/`, or a path below the `mountPath` of a volume that all pods share "
+    "(`spec.runtime.volumes` and `spec.runtime.volumeMounts`)"
+)
+
+
+def _unreachable(spec: DataJobSpec) -> Iterator[Problem]:
+    """Paths that each pod of a cluster has for itself: data would be missing, or lost with the pod."""
+    # Volumes and mounts are passed to Kubernetes unchecked, so any of their fields can be missing.
+    per_pod = [volume.get("name") for volume in spec.runtime.volumes if any(kind in volume for kind in _PER_POD_VOLUMES)]
+    mounts = [(normpath(str(mount.get("mountPath"))), mount.get("name")) for mount in spec.runtime.volume_mounts]
+    for path, place in _places(spec):
+        scheme, separator, rest = place.partition("://")
+        if separator and scheme not in _LOCAL_SCHEMES:
+            continue
+        local = normpath(rest if separator else place)
+        inside = [mount for mount in mounts if _is_inside(local, mount[0])]
+        if scheme == "memory" or not inside:
+            yield Problem(path, f"`{place}` is inside a pod, where no other pod can reach it", _SHARE)
+        elif (volume := max(inside, key=lambda mount: len(mount[0]))[1]) in per_pod:
+            yield Problem(path, f"`{place}` is on the volume `{volume}`, of which each pod has its own", _SHARE)
+
+
+def _places(spec: DataJobSpec) -> Iterator[tuple[Path, str]]:
+    """Every path that the job reads or writes, and the field that sets it."""
+    for index, source in enumerate(spec.sources):
+        for number, place in enumerate(source.chosen.paths):
+            yield ("spec", "sources", index, source.key, "paths", number), place
+    for index, step in enumerate(spec.steps):
+        if isinstance(step.chosen, Global):
+            for reader in step.chosen.side_sources():
+                yield from ((("spec", "steps", index, step.key), place) for place in reader.paths)
+    yield ("spec", "sink", spec.sink.key, "path"), spec.sink.chosen.path
+    if spec.rejects:
+        yield ("spec", "rejects", "path"), spec.rejects.path
+    if spec.errors.path:
+        yield ("spec", "errors", "path"), spec.errors.path
 
 
 def _accelerator(spec: DataJobSpec, on_cluster: bool) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ SLEEPERS = {"sleepers": ["sh", "-c", "setsid sleep 1234 & exec sleep 1234"]}
 STARTER = """
 import sys
 from hack.cluster.sandbox import Sandbox
-from hack.cluster.test_sandbox import start
+from tests.cluster.test_sandbox import start
 start(Sandbox("run"), tied=sys.argv[1] == "tied")
 print("started", flush=True)
 sys.stdin.read()
@@ -130,8 +130,12 @@ def test_a_process_that_exits_is_restarted() -> None:
 
     before = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers", 10)
     subprocess.run([*run.enter(), "kill", "-KILL", *before], check=True)
-    after = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers again", 10)
-    assert not set(before) & set(after)
+
+    def both_are_new() -> bool:
+        after = sleepers()
+        return len(after) == 2 and not set(before) & set(after)
+
+    wait_for(both_are_new, "both sleepers again", 10)
 
 
 def test_a_machine_without_namespaces_is_detected() -> None:

@@ -99,6 +99,22 @@ def test_a_deadline_ends_a_job(jobs: Jobs) -> None:
     wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
 
 
+def test_pods_that_the_api_server_refuses_are_reported(jobs: Jobs) -> None:
+    jobs.apply(startDeadlineSeconds=5, retry={"limit": 0})
+    message = 'pods "x-head" is forbidden: exceeded quota: none'
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreateHeadPod", "message": message}
+    cluster = {"conditions": [{**failure, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
+    jobs.set_ray_job_status(jobs.ray_job(), "", "Initializing", rayClusterStatus=cluster)
+    failed = jobs.wait_condition("Failed", "PodsRefused")
+    assert message in failed["message"]
+
+
+def test_a_driver_that_never_starts_ends_the_attempt(jobs: Jobs) -> None:
+    jobs.apply(startDeadlineSeconds=2, retry={"limit": 0})
+    jobs.wait_condition("Failed", "StartTimeout")
+    wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
+
+
 def test_a_finished_job_is_deleted_after_its_time_to_live(jobs: Jobs) -> None:
     jobs.apply(ttlSecondsAfterFinished=2)
     jobs.set_ray_job_status(jobs.ray_job(), "SUCCEEDED", "Complete")

@@ -8,7 +8,7 @@ import pytest
 from datajob_controller.runtime.kind import GONE
 from datajob_controller.runtime.manifests import rfc3339
 from tests.support.reports import report
-from tests.support.world import NOW, World, pod, run_name
+from tests.support.world import NOW, World, datajob, pod, run_name
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,73 @@ def unschedulable() -> dict[str, Any]:
         "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
         "lastTransitionTime": rfc3339(NOW),
     }
+
+
+REFUSED = {
+    "quota": 'pods "x-head" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0',
+    "policy": 'pods "x-head" is forbidden: violates PodSecurity "restricted:latest": restricted volume types (volume "h")',
+    "account": 'pods "x-head" is forbidden: error looking up service account team-a/nosuch: serviceaccount "nosuch" not found',
+}
+
+
+@pytest.mark.parametrize("obstacle", REFUSED)
+def test_pods_that_the_api_server_refuses_are_reported_and_end_the_attempt(world: World, obstacle: str) -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreateHeadPod", "message": REFUSED[obstacle]}
+    condition = {**failure, "lastTransitionTime": rfc3339(NOW)}
+    world.ray_job["status"] |= {"jobDeploymentStatus": "Initializing", "rayClusterStatus": {"conditions": [condition]}}
+    decision = world.settle()
+    assert world.condition("Reconciling")["reason"] == "PodsRefused"
+    assert REFUSED[obstacle] in world.condition("Reconciling")["message"]
+    assert world.events == ["ClusterStarting", "PodsRefused"]
+    assert decision.requeue_at == NOW + timedelta(hours=1)
+    world.later(3600)
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "PodsRefused"
+    assert world.ray_jobs == {}
+
+
+def test_a_refusal_that_is_gone_is_no_longer_reported(world: World) -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "quota", "lastTransitionTime": rfc3339(NOW)}
+    world.ray_job["status"]["rayClusterStatus"] = {"conditions": [failure]}
+    world.settle()
+    world.ray_job["status"]["rayClusterStatus"] = {"conditions": [{**failure, "status": "False"}]}
+    world.settle()
+    assert world.condition("Reconciling")["reason"] == "ClusterStarting"
+
+
+@pytest.mark.parametrize(("spec", "seconds"), [({}, 3600), ({"startDeadlineSeconds": 60}, 60)])
+def test_a_driver_that_never_starts_ends_its_attempt(spec: dict[str, Any], seconds: int) -> None:
+    world = World(datajob(**spec))
+    assert world.settle().requeue_at == NOW + timedelta(seconds=seconds)
+    world.later(seconds - 1)
+    world.settle()
+    assert world.status["phase"] == "Starting"
+    world.later(1)
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "StartTimeout"
+    assert "kubectl describe" in world.status["attempts"][0]["message"]
+    assert world.ray_jobs == {}
+
+
+def test_a_running_driver_has_no_start_deadline() -> None:
+    world = World(datajob(startDeadlineSeconds=60))
+    world.settle()
+    world.set_running()
+    world.later(3600)
+    assert world.settle().requeue_at is None
+    assert world.status["phase"] == "Running"
+
+
+def test_the_start_deadline_of_a_queued_job_counts_from_its_admission() -> None:
+    world = World(datajob(queueName="team-a", startDeadlineSeconds=60))
+    world.queue_holds = True
+    world.settle()
+    world.later(3600)
+    world.settle()
+    world.ray_job["spec"]["suspend"] = False
+    world.ray_job["status"]["startTime"] = rfc3339(world.now)
+    world.settle()
+    assert world.status["phase"] == "Starting"
+    world.later(60)
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "StartTimeout"

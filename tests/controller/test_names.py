@@ -92,6 +92,7 @@ MARKED: dict[str, object] = {
     "suspend": True,
     "retry": {"limit": 9},
     "deadlineSeconds": 5,
+    "startDeadlineSeconds": 5,
     "ttlSecondsAfterFinished": 5,
 }
 NEW_ID = {"sources", "steps", "sink", "rejects", "errors", "runtime"}

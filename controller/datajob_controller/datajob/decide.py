@@ -7,14 +7,15 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from datajob.api.contract import LABEL_UID
 from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.objects.configmaps import job_configmap, report_configmap
 from datajob_controller.datajob.objects.networkpolicy import network_policy
 from datajob_controller.datajob.objects.rayjob import ray_job
 from datajob_controller.datajob.objects.rbac import role, role_binding, service_account, service_account_name
-from datajob_controller.datajob.policy.deadline import deadline
+from datajob_controller.datajob.policy.deadline import deadline, start_deadline
 from datajob_controller.datajob.policy.failure import Failure, ray_job_failure
-from datajob_controller.datajob.policy.pods import head_failure, may_still_run, startup_problem, worker_failure
+from datajob_controller.datajob.policy.pods import head_failure, may_still_run, refused_pods, startup_problem, worker_failure
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
@@ -149,18 +150,26 @@ def _live(case: _Case, found: Manifest) -> Decision:
     if status.get("jobStatus"):
         case.status.set_running()
         return Decision()
-    return _starting(case, pods)
+    return _starting(case, found, pods)
 
 
-def _starting(case: _Case, pods: list[Manifest]) -> Decision:
-    """The Ray cluster starts, or something prevents it from starting."""
+def _starting(case: _Case, found: Manifest, pods: list[Manifest]) -> Decision:
+    """The Ray cluster starts, or something prevents it from starting. It never waits forever."""
     if failure := worker_failure(pods, case.settings.crash_limit):
         return _attempt_failed(case, failure, stop=True)
-    why = startup_problem(pods, case.settings)
+    why = startup_problem(pods, case.settings) or refused_pods(found, case.settings)
+    seconds = case.run.spec.start_deadline_seconds or case.settings.start_seconds
+    until = start_deadline(found, seconds, queued=bool(case.run.spec.queue_name))
     if why and why.fatal_at and case.now >= why.fatal_at:
         return _attempt_failed(case, Failure(why.reason, why.message), stop=True)
+    if until and case.now >= until:
+        message = (
+            f"The driver did not start within {seconds} s. Check that the KubeRay operator is running, and the Events of the "
+            f"RayCluster and the pods: kubectl describe rayclusters,pods -l {LABEL_UID}={case.datajob['metadata']['uid']}"
+        )
+        return _attempt_failed(case, Failure(why.reason, why.message) if why else Failure("StartTimeout", message), stop=True)
     case.status.set_waiting_for_cluster(case.run.ray_job, why)
-    return Decision(requeue_at=why.fatal_at if why else None)
+    return Decision(requeue_at=min((moment for moment in (why and why.fatal_at, until) if moment), default=None))
 
 
 def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Decision:

@@ -8,7 +8,7 @@ from datajob.api.contract import LABEL_ATTEMPT, REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
-from datajob_controller.datajob.policy.pods import head_failure, is_head
+from datajob_controller.datajob.policy.pods import REPLICA_FAILURE, head_failure, is_head
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by
 from datajob_controller.runtime.manifests import Manifest
@@ -67,9 +67,12 @@ def _is_its_pod(datajob: Manifest, pod: Manifest) -> bool:
 
 def _keep_of_rayjob(manifest: Manifest) -> Manifest:
     status = manifest.get("status", {})
+    conditions = (status.get("rayClusterStatus") or {}).get("conditions") or ()
+    failures = [condition for condition in conditions if condition.get("type") == REPLICA_FAILURE]
+    kept = {key: value for key, value in status.items() if key != "rayClusterStatus"}
     return {
         "spec": {"suspend": manifest.get("spec", {}).get("suspend", False)},
-        "status": {key: value for key, value in status.items() if key != "rayClusterStatus"},
+        "status": {**kept, **({"rayClusterStatus": {"conditions": failures}} if failures else {})},
     }
 
 

@@ -88,6 +88,11 @@ class JobSettings(FromEnvironment):
     scheduling_seconds: int = Field(
         default=3600, ge=1, description="Seconds after which an attempt fails because its pods cannot be scheduled."
     )
+    start_seconds: int = Field(
+        default=3600,
+        ge=1,
+        description="Seconds after which an attempt fails because its driver has not started. `startDeadlineSeconds` wins.",
+    )
     crash_limit: int = Field(
         default=3, ge=1, description="Number of workers that may terminate during startup before the attempt fails."
     )

@@ -108,6 +108,12 @@ class DataJobSpec(Parameters):
     deadline_seconds: Annotated[int | None, Lifecycle()] = Field(
         default=None, ge=1, description="Maximum run time in seconds across all attempts; by default unlimited."
     )
+    start_deadline_seconds: Annotated[int | None, Lifecycle()] = Field(
+        default=None,
+        ge=1,
+        description="Maximum time in seconds from the creation of an attempt, or its admission by a queue, to the start of its "
+        "driver. By default, the setting of the controller: one hour.",
+    )
     ttl_seconds_after_finished: Annotated[int | None, Lifecycle()] = Field(
         default=None, ge=0, description="Seconds after the end at which the DataJob is deleted; by default it is kept."
     )

@@ -12,6 +12,8 @@ from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 HEAD = "head"
+REPLICA_FAILURE = "ReplicaFailure"
+"""Type of the condition of a RayCluster whose pods cannot be created."""
 UNRESPONSIVE_AFTER = timedelta(seconds=60)
 """A pod that still exists this long after its grace period is on a node that does not respond."""
 
@@ -37,6 +39,16 @@ def startup_problem(pods: Iterable[Manifest], settings: JobSettings) -> StartupP
     """The most urgent startup problem of the pods that still exist."""
     found = [one for pod in pods if not is_gone(pod) for one in _startup_problems(pod, settings)]
     return min(found, key=lambda one: (one.fatal_at is None, one.fatal_at), default=None)
+
+
+def refused_pods(ray_job: Manifest, settings: JobSettings) -> StartupProblem | None:
+    """Why KubeRay cannot create the pods of the Ray cluster, if the API server refuses them."""
+    for condition in ray_job.get("status", {}).get("rayClusterStatus", {}).get("conditions", ()):
+        if condition.get("type") == REPLICA_FAILURE and condition.get("status") == "True":
+            fatal_at = _after(parse_time(condition.get("lastTransitionTime")), settings.scheduling_seconds)
+            message = f"KubeRay cannot create the pods of the Ray cluster: {condition.get('message', '')}"
+            return StartupProblem("PodsRefused", message, fatal_at)
+    return None
 
 
 def head_failure(pods: Iterable[Manifest]) -> Failure | None:

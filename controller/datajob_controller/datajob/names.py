@@ -38,7 +38,7 @@ def run_id(uid: str, spec: DataJobSpec) -> str:
 
 
 def public_run_id(identity: str) -> str:
-    """The form of a run's identity that the workload writes beside the data, whose readers must not learn the UID."""
+    """The form of a run's identity that the workload writes next to the data, whose readers must not learn the UID."""
     return hashlib.sha256(identity.encode()).hexdigest()[:PUBLIC_DIGEST]
 
 

@@ -91,7 +91,8 @@ class JobSettings(FromEnvironment):
     start_seconds: int = Field(
         default=3600,
         ge=1,
-        description="Seconds after which an attempt fails because its driver has not started. `startDeadlineSeconds` wins.",
+        description="Seconds after which an attempt fails because its driver has not started. "
+        "`startDeadlineSeconds` of a job overrides this setting.",
     )
     crash_limit: int = Field(
         default=3, ge=1, description="Number of workers that may terminate during startup before the attempt fails."

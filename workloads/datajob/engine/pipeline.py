@@ -1,7 +1,8 @@
 """The stages of a run, one after the other. Each is yielded to the driver, which runs it and sends back its records.
 
 The keys of the shards of a stage derive from the fingerprint so far and from the keys of what they read: a change
-anywhere before a shard gives it a new key, and nothing else does.
+anywhere before a shard gives it a new key, and nothing else does. The stages of global steps are imported when a job has
+such a step.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from datajob.engine.commit.shard import digest
-from datajob.engine.dedup.stages import deduplicate, deduplicate_stages
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.limit import limit
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
-from datajob.engine.repartition.stages import repartition, repartition_stages
 from datajob.engine.stage import Context, StageResult, Stages, Upstream, from_fragments
 from datajob.engine.worker.outputs import SinkOutput
 from datajob.operators.base import Deduplicate, Global, Head, Repartition
@@ -41,10 +40,14 @@ def _global(
     """The stages of a global step and of the row-local steps before it."""
     operator = step.operator
     if isinstance(operator, Deduplicate):
+        from datajob.engine.dedup.stages import deduplicate
+
         return (yield from deduplicate(context, name, fingerprint, fused, Step(step.name, operator), upstream))
     if isinstance(operator, Head):
         return (yield from limit(context, name, fingerprint, fused, Step(step.name, operator), upstream))
     assert isinstance(operator, Repartition)
+    from datajob.engine.repartition.stages import repartition
+
     return (yield from repartition(context, name, fingerprint, fused, Step(step.name, operator), upstream))
 
 
@@ -52,7 +55,11 @@ def stage_count(fused: FusedSteps) -> int:
     """Maximum number of stages of fused steps and the global step after them."""
     operator = fused.global_step.operator if fused.global_step else None
     if isinstance(operator, Deduplicate):
+        from datajob.engine.dedup.stages import deduplicate_stages
+
         return deduplicate_stages(operator)
     if isinstance(operator, Repartition):
+        from datajob.engine.repartition.stages import repartition_stages
+
         return repartition_stages(operator)
     return 1

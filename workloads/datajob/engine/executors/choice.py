@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from datajob.api.resources import Resources
 from datajob.engine.executors.base import Executor
 from datajob.engine.executors.local import LocalExecutor
 from datajob.engine.executors.placement import place
-from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.options import RunOptions
 from datajob.engine.plan.fused import StepPlan, cost_unknown
+
+if TYPE_CHECKING:
+    from datajob.engine.executors.ray_data import RayExecutor
 
 LOCAL_BYTES = 32 << 20
 """Inputs up to this size are processed in one process: starting Ray would take longer than the work."""
@@ -34,7 +36,7 @@ class ExecutorChoice:
     def for_input(self, size: int) -> Executor:
         """The executor for an input of `size` bytes."""
         if self._executor is None:
-            self._executor = LocalExecutor() if self._is_small(size) else RayExecutor(self._options.ray_address)
+            self._executor = LocalExecutor() if self._is_small(size) else _ray(self._options)
         return self._executor
 
     def _needs_ray(self) -> bool:
@@ -60,8 +62,14 @@ class ExecutorChoice:
 def _start_ray(options: RunOptions, plan: StepPlan, resources: Resources) -> RayExecutor:
     """Start Ray. If the first stage runs models, they load while the input is listed."""
     first = plan.cuts[0]
-    executor = RayExecutor(options.ray_address, preload=not first.inference)
+    executor = _ray(options, preload=not first.inference)
     if first.inference:
         placement = place(first, resources, executor.available(), executor.promised)
         executor.start_actors(placement, options.python_path)
     return executor
+
+
+def _ray(options: RunOptions, preload: bool = True) -> RayExecutor:
+    from datajob.engine.executors.ray_data import RayExecutor
+
+    return RayExecutor(options.ray_address, preload=preload)

@@ -94,7 +94,7 @@ CASES = {
     ),
     "a rule over two fields": (
         "  errors: {policy: quarantine}\n",
-        ["job.yaml:7: spec.errors: `path` and `policy: quarantine` belong together: set both or neither"],
+        ["job.yaml:7: spec.errors: `path` is required for `policy: quarantine` and not allowed otherwise"],
     ),
     "a key given twice": (
         "  retry:\n    limit: 1\n    limit: 2\n",

@@ -53,7 +53,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "env that is an object": ({"runtime": {"env": {"A": "b"}}}, "spec.runtime.env"),
     "an unknown key of runtime": ({"runtime": {"command": ["sh"]}}, "command"),
     "too many volumes": ({"runtime": {"volumes": [{"name": "x"}] * 65}}, "spec.runtime.volumes"),
-    "min above max": ({"resources": {"workers": {"min": 3, "max": 2}}}, "min is above max"),
+    "min above max": ({"resources": {"workers": {"min": 3, "max": 2}}}, "min must not exceed max"),
     "a negative min": ({"resources": {"workers": {"min": -1}}}, "spec.resources.workers.min"),
     "no workers at all": ({"resources": {"workers": {"min": 0, "max": 0}}}, "spec.resources.workers.max"),
     "too many workers": ({"resources": {"workers": {"max": 10_001}}}, "spec.resources.workers.max"),

@@ -44,7 +44,7 @@ def test_overwrite_replaces_a_result_of_any_format_and_no_other_file(tmp_path: P
 
 def test_append_in_another_format_is_refused(tmp_path: Path) -> None:
     before = result(tmp_path, {"json": {"path": str(tmp_path / "out")}})
-    with pytest.raises(SinkError, match="holds a result in another format"):
+    with pytest.raises(SinkError, match="contains a result in another format"):
         result(tmp_path, {"parquet": {"path": str(tmp_path / "out"), "mode": "append"}})
     assert len(result(tmp_path, {"json": {"path": str(tmp_path / "out"), "mode": "append"}})) == len(before) + 1
 

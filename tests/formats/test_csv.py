@@ -87,9 +87,9 @@ def test_bad_rows_go_aside_with_their_number_and_reason(tmp_path: Path) -> None:
     table = read(reader(path, schema={"a": "int64", "b": "string"}), bad)
     assert table.to_pydict() == {"a": [1, 8], "b": ["x\ny", "9"], "c": [None, "z"]}
     assert sorted(bad.records, key=lambda record: record[1]) == [
-        ("2,z", f"{path}:row 3: has 2 values where there are 3 columns; set `ragged` to fill or cut such rows"),
+        ("2,z", f"{path}:row 3: has 2 values, but there are 3 columns; set `ragged` to fill or cut such rows"),
         ("3,\\xff,z", f"{path}:row 4: column b is not valid UTF-8"),
-        ("4,5,6,7", f"{path}:row 5: has 4 values where there are 3 columns"),
+        ("4,5,6,7", f"{path}:row 5: has 4 values, but there are 3 columns"),
         ("x,z,z", f"{path}:row 6: column a is not int64"),
     ]
 
@@ -394,5 +394,5 @@ def test_other_tools_read_what_was_written(tmp_path: Path) -> None:
 
 
 def test_nested_columns_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidJob, match=r"column l is list<item: int64>, which CSV cannot hold"):
+    with pytest.raises(InvalidJob, match=r"column l is list<item: int64>, which CSV cannot represent"):
         write(CsvWriter(path=str(tmp_path)), pa.table({"l": [[1]]}))

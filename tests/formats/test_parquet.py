@@ -309,5 +309,5 @@ def test_long_partition_values_in_any_script_fit_or_are_refused(tmp_path: Path) 
     long = "港口因为风暴关闭了三天渡轮在外面等待这是一个足够长的段落提取" * 2
     write(ParquetWriter(path=str(tmp_path), partition_by=("k",)), pa.table({"k": [long, "a/b=c%"], "x": [1, 2]}))
     assert {row["k"] for row in read(reader(tmp_path)).to_pylist()} == {long, "a/b=c%"}
-    with pytest.raises(SinkError, match=r"partitionBy: the value .* of k needs a folder name of 302 bytes"):
+    with pytest.raises(SinkError, match=r"partitionBy: the value .* of k requires a folder name of 302 bytes"):
         write(ParquetWriter(path=str(tmp_path / "out"), partition_by=("k",)), pa.table({"k": ["x" * 300], "x": [1]}))

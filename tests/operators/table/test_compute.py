@@ -111,7 +111,7 @@ def test_every_type_is_preserved_by_an_expression(kind, values):
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("lenght", "needs a column `lenght`.*the columns here are `text`, `n`"),
+        ("lenght", "needs a column `lenght`.*the available columns are `text`, `n`"),
         ("txt || 'a'", "did you mean `text`"),
         ("Text", "did you mean `text`"),
         ("current_date", "needs a column"),

@@ -60,7 +60,7 @@ def test_a_column_that_changes_its_type_between_shards_is_refused(tmp_path: Any)
     for steps in ([texts], [texts, {"exactDedup": {"columns": ["id"]}}]):
         with pytest.raises(InvalidJob, match=r"Column `x` is (int64|string) in some files of the result and (int64|string)"):
             run(make_job(tmp_path / "in", tmp_path / "out", steps))
-    with pytest.raises(InvalidJob, match=r"Column x is int64 in some rows and string in others.*Give the column one type"):
+    with pytest.raises(InvalidJob, match=r"Column x is int64 in some rows and string in others.*Set one type for the column"):
         run(make_job(tmp_path / "in", tmp_path / "out", [texts, {"sort": {"by": ["id"]}}]))
     run(make_job(tmp_path / "in", tmp_path / "halves", [halves]))
     assert sum(row["x"] for row in read_manifest(tmp_path / "halves")) == sum(range(50)) + 50 * 0.5

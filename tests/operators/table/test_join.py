@@ -197,7 +197,7 @@ def test_keys_of_two_types_become_one_that_holds_both(left, right, kind, expecte
 
 def test_keys_that_no_type_holds_are_refused():
     left, right = pa.table({"k": [2**53 + 1]}), pa.table({"k": [0.5], "v": [1]})
-    with pytest.raises(InvalidJob, match=r"`join` cannot put the keys .* into one column without changing a value"):
+    with pytest.raises(InvalidJob, match=r"`join` cannot combine the keys .* in one column without changing a value"):
         repartitioned(step(how="full"), left, right)
 
 

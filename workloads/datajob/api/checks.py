@@ -167,9 +167,9 @@ def _unreachable(spec: DataJobSpec) -> Iterator[Problem]:
         local = normpath(rest if separator else place)
         inside = [mount for mount in mounts if _is_inside(local, mount[0])]
         if scheme == "memory" or not inside:
-            yield Problem(path, f"`{place}` is inside a pod, where no other pod can reach it", _SHARE)
+            yield Problem(path, f"`{place}` is local to a pod, so other pods cannot access it", _SHARE)
         elif (volume := max(inside, key=lambda mount: len(mount[0]))[1]) in per_pod:
-            yield Problem(path, f"`{place}` is on the volume `{volume}`, of which each pod has its own", _SHARE)
+            yield Problem(path, f"`{place}` is on the volume `{volume}`, which is separate for each pod", _SHARE)
 
 
 def _places(spec: DataJobSpec) -> Iterator[tuple[Path, str]]:

@@ -32,7 +32,7 @@ class Head(Parameters):
 class WorkerGroup(Parameters):
     """A group of identical worker pods."""
 
-    model_config = ConfigDict(json_schema_extra=cel("self.min <= self.max", "min is above max"))
+    model_config = ConfigDict(json_schema_extra=cel("self.min <= self.max", "min must not exceed max"))
 
     min: int = Field(default=1, ge=0, le=10_000, description="Minimum number of workers.")
     max: int = Field(
@@ -46,7 +46,7 @@ class WorkerGroup(Parameters):
     @model_validator(mode="after")
     def _min_not_above_max(self) -> "WorkerGroup":
         if self.min > self.max:
-            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+            raise ValueError(f"`min` ({self.min}) must not exceed `max` ({self.max})")
         return self
 
 

@@ -52,7 +52,10 @@ class Errors(Parameters):
     """What to do with failed rows. A failed row never affects the other rows of its batch."""
 
     model_config = ConfigDict(
-        json_schema_extra=cel("has(self.path) == (self.policy == 'quarantine')", "path and policy: quarantine belong together")
+        json_schema_extra=cel(
+            "has(self.path) == (self.policy == 'quarantine')",
+            "path is required for policy: quarantine and not allowed otherwise",
+        )
     )
 
     policy: Literal["fail", "drop", "quarantine"] = Field(
@@ -71,7 +74,7 @@ class Errors(Parameters):
     @model_validator(mode="after")
     def _path_with_quarantine(self) -> "Errors":
         if (self.policy == "quarantine") != (self.path is not None):
-            raise ValueError("`path` and `policy: quarantine` belong together: set both or neither")
+            raise ValueError("`path` is required for `policy: quarantine` and not allowed otherwise")
         return self
 
 

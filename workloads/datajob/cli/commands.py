@@ -100,7 +100,7 @@ def run(**options: Any) -> None:
     "measures",
     multiple=True,
     metavar="OPERATOR",
-    help="Take the measures of this filter instead of the usual ones. Can be repeated.",
+    help="Take the measures of this filter instead of the default ones. Can be repeated.",
 )
 @click.option(
     "--sample",

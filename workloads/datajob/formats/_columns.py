@@ -144,8 +144,8 @@ def unite(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE) -> pa.Sch
                 kinds[column.name] = common_type(known, column.type)
             except pa.ArrowException as error:
                 raise InputError(
-                    f"Column {column.name} is {known} in {first} but {column.type} in {path}, and no type holds the values of "
-                    f"both without loss. {advice}"
+                    f"Column {column.name} is {known} in {first} but {column.type} in {path}, and no type can represent "
+                    f"the values of both without loss. {advice}"
                 ) from error
             if not kinds[column.name].equals(known):
                 origin[column.name] = path

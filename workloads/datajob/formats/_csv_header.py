@@ -35,7 +35,9 @@ def _first_row(path: str, records: Records, dialect: Dialect) -> list[str]:
         size *= 8
     if data.lstrip(b"\r\n").startswith(b"\x00"):
         reason = head.edits[0].reason if head.edits else "a NUL character"
-        raise InputError(f'{path}: {reason} in the first row; set `quote` to the quote of the file, or to "".')
+        raise InputError(
+            f'{path}: {reason} in the first row; set `quote` to the quote character of the file, or to "" if it has none.'
+        )
     csv.field_size_limit(sys.maxsize)
     rows = csv.reader(
         io.StringIO(data.decode("utf-8", "replace"), newline=""),

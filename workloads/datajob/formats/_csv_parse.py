@@ -110,7 +110,7 @@ class CsvParser:
                 fitted.append((number, fit))
             else:
                 shown = text if delimiter == self._dialect.delimiter else text.replace(delimiter, self._dialect.delimiter)
-                reason = f"has {values} values where there are {len(names)} columns"
+                reason = f"has {values} values, but there are {len(names)} columns"
                 wrong.append((number, shown, f"{reason}; set `ragged` to fill or cut such rows" if not wrong else reason))
         for number, shown, reason in wrong:
             self._on_bad(shown, self._row + number, reason)

@@ -54,7 +54,7 @@ def common_type(a: Any, b: Any) -> pa.DataType:
     if t.is_timestamp(a) and t.is_timestamp(b) and a.tz and b.tz and a.tz != b.tz:
         return common_type(pa.timestamp(a.unit, "UTC"), pa.timestamp(b.unit, "UTC"))
     if t.is_decimal(a) or t.is_decimal(b) or t.is_dictionary(a) or t.is_dictionary(b):
-        raise pa.ArrowTypeError(f"no type holds all values of {a} and {b}")
+        raise pa.ArrowTypeError(f"no type can represent all values of {a} and {b}")
     pair = [pa.schema([("", a)]), pa.schema([("", b)])]
     united: pa.DataType = pa.unify_schemas(pair, promote_options="permissive").field(0).type
     return united
@@ -100,7 +100,7 @@ def _common_decimal(a: Any, b: Any) -> pa.DataType:
     scale = max(a.scale, b.scale)
     precision = max(a.precision - a.scale, b.precision - b.scale) + scale
     if precision > 76:
-        raise pa.ArrowTypeError(f"no decimal holds all values of {a} and {b}")
+        raise pa.ArrowTypeError(f"no decimal type can represent all values of {a} and {b}")
     return pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
 
 
@@ -110,7 +110,7 @@ def exact_cast(column: Any, kind: Any) -> Any:
 
     cast = column.cast(kind)
     if _may_round(column.type, kind) and not _same(cast.cast(column.type), column):
-        raise pa.ArrowInvalid(f"a value of type {column.type} is not exactly a {kind}")
+        raise pa.ArrowInvalid(f"a value of type {column.type} cannot be represented exactly as {kind}")
     return cast
 
 

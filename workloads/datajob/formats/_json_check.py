@@ -10,7 +10,7 @@ from datajob.formats._json_values import InexactNumber, parsed_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ADVICE = "declare its type in `schema` (`text` and `json` hold any value), or list the columns to read in `columns`"
+ADVICE = "declare its type in `schema` (`text` and `json` accept any value), or list the columns to read in `columns`"
 
 Check = Callable[[Any, str], str | None]
 """Takes a value and its place and returns what is wrong with it."""
@@ -76,7 +76,7 @@ def _object(known: Mapping[str, Check], others: bool) -> Check:
             found = known.get(name)
             if found is None:
                 if not others:
-                    return f"field {at} is not among the columns, which were learned from a sample; {ADVICE}"
+                    return f"field {at} is not among the columns, which were inferred from a sample; {ADVICE}"
             elif item is not None and (problem := found(item, at)):
                 return problem
         return None
@@ -116,9 +116,9 @@ def _floating(kind: Any) -> Check:
     def check(value: Any, where: str) -> str | None:
         if type(value) is int:
             fits = -exact <= value <= exact or _is_float(value, kind)
-            return None if fits else f"column {where}: {value} is not exactly a {kind}; {ADVICE}"
+            return None if fits else f"column {where}: {value} cannot be represented exactly as {kind}; {ADVICE}"
         if isinstance(value, InexactNumber):
-            return f"column {where}: {value} is not exactly a {kind}; {ADVICE}"
+            return f"column {where}: {value} cannot be represented exactly as {kind}; {ADVICE}"
         return None if isinstance(value, float) else _changed(where, "number", value)
 
     return check

@@ -201,8 +201,8 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
     for name in quoted:
         if (size := len(f"{folder_name(key)}={name}".encode())) > LONGEST_NAME:
             raise SinkError(
-                f"partitionBy: the value {name[:60]!r}... of {key} needs a folder name of {size} bytes, and file systems allow "
-                f"{LONGEST_NAME}. Partition by a shorter column, or shorten the values with `compute`."
+                f"partitionBy: the value {name[:60]!r}... of {key} requires a folder name of {size} bytes, but file systems "
+                f"allow at most {LONGEST_NAME}. Partition by a shorter column, or shorten the values with `compute`."
             )
     return pa.array(quoted, pa.string()).take(encoded.indices).fill_null(HIVE_NULL)
 

@@ -47,7 +47,7 @@ class CsvReader(ColumnsReader):
     quote: str = Field(
         default='"',
         max_length=1,
-        description="Character around values that contain a delimiter or a line break. An empty string turns quoting off.",
+        description="Character around values that contain a delimiter or a line break. An empty string disables quoting.",
     )
     escape: str | None = Field(
         default=None, min_length=1, max_length=1, description="Escape character; by default, quotes are escaped by doubling."
@@ -196,8 +196,8 @@ class CsvWriter(Writer):
         for field in schema:
             if pa.types.is_nested(field.type):
                 raise InvalidJob(
-                    f"sink.csv: column {field.name} is {field.type}, which CSV cannot hold: write json or parquet, make it "
-                    "text by `compute` (to_json), or drop it."
+                    f"sink.csv: column {field.name} is {field.type}, which CSV cannot represent. Write JSON or Parquet, "
+                    "convert the column to text with `compute` (to_json), or drop it."
                 )
         extension = ".csv" + ENDINGS[self.compression]
         return FilesWriter(root, prefix, extension, schema, self._encoder, self.file_bytes, self.partition_by)

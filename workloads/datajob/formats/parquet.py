@@ -247,7 +247,7 @@ class _ParquetEncoder:
         try:
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         except pa.ArrowInvalid as error:  # seconds that are too many for the milliseconds that Parquet has
-            raise InvalidJob(f"sink.parquet: Parquet cannot hold a value: {error}. Add a `cast` step.") from error
+            raise InvalidJob(f"sink.parquet: Parquet cannot store a value: {error}. Add a `cast` step.") from error
 
     def _new_writer(self, first: pa.Table) -> pq.ParquetWriter:
         import pyarrow.parquet as pq

@@ -100,7 +100,7 @@ class Map(Operator):
 
 
 class FlatMap(Operator):
-    """Makes any number of rows of each row."""
+    """Turns each row into any number of rows."""
 
     abstract: ClassVar[bool] = True
 

@@ -18,5 +18,5 @@ def require(wanted: Iterable[str], have: Sequence[str], where: str) -> None:
     """Raise InvalidJob for the first of `wanted` that is not in `have`; `where` is the step or expression that needs it."""
     for name in wanted:
         if name not in have:
-            hint = did_you_mean(name, have) or f"; the columns here are {', '.join(f'`{h}`' for h in have) or 'none'}."
+            hint = did_you_mean(name, have) or f"; the available columns are {', '.join(f'`{h}`' for h in have) or 'none'}."
             raise InvalidJob(f"{where} needs a column `{name}`, which does not exist{hint}")

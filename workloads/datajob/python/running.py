@@ -101,7 +101,7 @@ def analyze(
         job: A job, the path of its YAML file, or its content as a mapping.
         column: The text column to measure; by default the column of the job's first filter with limits, or `text`.
         numbers: Numeric columns to describe as well.
-        measures: Keys of the filters whose measures to take; by default the usual ones.
+        measures: Keys of the filters whose measures to take; by default the standard ones.
         sample: Fraction of the rows to measure, above 0 and up to 1.
         after: Name of the step after which to measure; by default rows are measured as they are read.
         out: Folder for the report; by default no report is kept.

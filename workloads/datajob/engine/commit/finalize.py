@@ -38,8 +38,9 @@ def refuse_mixed_types(records: Iterable[Record]) -> None:
                 kinds[field.name] = common_type(known, field.type)
             except pa.ArrowException as error:
                 raise InvalidJob(
-                    f"Column `{field.name}` is {known} in some files of the result and {field.type} in others, so that they "
-                    "cannot be read together. Give the column one type: in `types` of the step that adds it, or with `cast`."
+                    f"Column `{field.name}` is {known} in some files of the result and {field.type} in others, so the files "
+                    "cannot be read together. Set one type for the column, in `types` of the step that adds it or with a "
+                    "`cast` step."
                 ) from error
 
 

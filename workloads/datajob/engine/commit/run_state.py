@@ -79,7 +79,7 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
     other = [file.path for file in there if not file.path.endswith(writer.extension)]
     if other and writer.mode == "append":
         raise SinkError(
-            f"{writer.path} holds a result in another format ({other[0]}), and no reader reads both. "
+            f"{writer.path} contains a result in another format ({other[0]}), and no reader supports both. "
             "Choose another path or write the same format."
         )
     if fresh or writer.mode != "overwrite":

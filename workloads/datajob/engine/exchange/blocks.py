@@ -118,8 +118,8 @@ def read_partition(root: str, names: Sequence[str], partition: int, partitions: 
         return exact_concat(tables) if tables else None
     except pa.ArrowTypeError as error:
         raise InvalidJob(
-            f"{str(error)[:1].upper()}{str(error)[1:]}, and they have to be in one table. "
-            "Give the column one type: in `types` of the step that adds it, or with `cast`."
+            f"{str(error)[:1].upper()}{str(error)[1:]}, but all rows must be in one table. "
+            "Set one type for the column, in `types` of the step that adds it or with a `cast` step."
         ) from error
 
 

@@ -148,7 +148,7 @@ def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:
             except pa.ArrowException as error:
                 raise InputError(
                     f"Column {field.name} is {field.type} in source {number} but {known} in the sources before it, and no type "
-                    "holds the values of both without loss. Declare its type in `schema` if the format supports it, or exclude "
-                    "the column from one of them (`columns`)."
+                    "can represent the values of both without loss. Declare its type in `schema` if the format supports it, or "
+                    "exclude the column from one of them (`columns`)."
                 ) from error
     return pa.schema(list(kinds.items()))

@@ -129,7 +129,7 @@ class Chain:
             try:
                 common = exact_concat([piece.result if common is None else common, piece.result]).slice(0, 0)
             except pa.ArrowException as error:
-                reason = f"{error}. Give the column one type, for example in `types` of the step"
+                reason = f"{error}. Set one type for the column, for example in `types` of the step"
                 bad += [BadRow(row, reason) for row in range(piece.start, piece.stop)]
             else:
                 passed.append(piece)
@@ -137,7 +137,9 @@ class Chain:
         try:
             return exact_concat([piece.result for piece in sorted(passed, key=lambda piece: piece.start)])
         except pa.ArrowException as error:
-            raise InvalidJob(f"Step {step}: {error}. Give the column one type, for example in `types` of the step.") from error
+            raise InvalidJob(
+                f"Step {step}: {error}. Set one type for the column, for example in `types` of the step."
+            ) from error
 
 
 def alive_rows(batch: Batch) -> int:

@@ -176,13 +176,13 @@ def _problem(name: str) -> str | None:
         return f"calls `{name}`, which is not a function of one row{hint}"
     pure, macro = _functions()[name]
     if not pure:
-        reason = "whose value is not the same when a job is restarted"
+        reason = "whose value can change when a job is restarted"
         return f"calls `{name}`, {reason}{instead or '. Write the value itself'}"
     if macro is not None:
         try:
             list(_references(macro, _root(macro), frozenset()))
         except InvalidJob:
-            return f"calls `{name}`, which needs more than the row"
+            return f"calls `{name}`, which depends on more than the row"
     return None
 
 

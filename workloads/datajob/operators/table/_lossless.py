@@ -27,7 +27,7 @@ def lossless(column: Any, wanted: pa.DataType) -> Any:
     number = t.is_integer(kind) or t.is_floating(kind)
     rounds = (t.is_boolean(wanted) and number) or (t.is_floating(kind) and t.is_decimal(wanted))
     if rounds and not _same(cast.cast(kind), column):
-        raise pa.ArrowInvalid(f"a value of type {kind} is not exactly a {wanted}")
+        raise pa.ArrowInvalid(f"a value of type {kind} cannot be represented exactly as {wanted}")
     return cast
 
 
@@ -48,7 +48,7 @@ def _check_texts(column: Any, cast: Any, wanted: pa.DataType) -> None:
         if text is not None and value is not None and not _survives(text.strip(), value, wanted.bit_width):
             found.append(text)
     if found:
-        raise pa.ArrowInvalid(f"`{found[0]}` is not exactly a {wanted}")
+        raise pa.ArrowInvalid(f"`{found[0]}` cannot be represented exactly as {wanted}")
 
 
 def _survives(text: str, value: float, bits: int) -> bool:

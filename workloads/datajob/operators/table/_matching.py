@@ -119,7 +119,7 @@ def _of_one_type(left: pa.Table, left_key: str, right: pa.Table, right_key: str)
         ]
     except pa.ArrowException as error:
         raise InvalidJob(
-            f"`join` cannot put the keys `{left_key}` ({kinds[0]}) and `{right_key}` ({kinds[1]}) into one column without "
+            f"`join` cannot combine the keys `{left_key}` ({kinds[0]}) and `{right_key}` ({kinds[1]}) in one column without "
             f"changing a value ({error}); `cast` one of them before this step or in a separate job."
         ) from error
     return found[0], found[1]

@@ -1,4 +1,4 @@
-"""compute: add or replace columns by SQL expressions."""
+"""compute: add or replace columns with SQL expressions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 
 class Compute(base.Map):
-    """Add or replace columns by SQL expressions over the row.
+    """Add or replace columns with SQL expressions over the row.
 
-    Expressions use the SQL dialect of DuckDB. Every expression sees the row as it was before the step, so a column that
+    Expressions use the SQL dialect of DuckDB. Every expression uses the row as it was before the step, so a column that
     is added here can be used from the next step on. `length(text)` counts code points, as Python's `len` does,
-    `length_grapheme(text)` counts what a reader sees as one character, and `strlen(text)` counts bytes. `/` divides as
-    floats (by zero: inf or nan), `//` as integers (by zero: the row fails). Comparing an integer with a float compares floats,
-    which are exact up to 2^53. `try_cast(a AS BIGINT)` and `try(...)` return null where the plain form fails the row.
+    `length_grapheme(text)` counts user-perceived characters, and `strlen(text)` counts bytes. `/` is floating-point division
+    (by zero: inf or nan), `//` is integer division (by zero: the row fails). An integer is converted to a float before it is
+    compared with one, which is exact up to 2^53. `try_cast(a AS BIGINT)` and `try(...)` return null where the plain form
+    fails the row.
 
     Example:
 

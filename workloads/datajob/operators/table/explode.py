@@ -1,4 +1,4 @@
-"""explode: make one row of each value of a list."""
+"""explode: create one row for each value of a list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Explode(base.FlatMap):
-    """Make one row of each value of a list column, and repeat the other columns.
+    """Create one row for each value of a list column, and repeat the other columns.
 
     Example:
 

@@ -44,7 +44,7 @@ class Aggregate(Parameters):
 
 
 class GroupBy(base.Repartition):
-    """Make one row of each group of rows with equal values, with aggregates over the group; nulls form a separate group.
+    """Create one row for each group of rows with equal values, with aggregates over the group; nulls form a separate group.
 
     Example:
 

@@ -14,11 +14,11 @@ from datajob.parameters import Columns
 class Sample(base.Filter):
     """Keep a random fraction of the rows.
 
-    The content of a row and the seed decide: the same rows are kept regardless of the order, the files or the number of
-    workers, and equal rows are kept or rejected together. The fraction is exact only on average.
+    The decision depends only on the content of the row and the seed: the same rows are kept regardless of the order, the
+    files or the number of workers, and equal rows are kept or rejected together. The fraction is exact only on average.
 
     The steps of a job draw independently of each other. The step at the same position of another job draws the same
-    numbers; to avoid this, give one of them another `seed`.
+    numbers; to avoid this, set a different `seed` in one of them.
 
     Example:
 
@@ -29,7 +29,8 @@ class Sample(base.Filter):
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the random numbers.")
     by: Columns | None = Field(
         default=None,
-        description="Columns that decide, such as an id; all by default. Rows with equal values are kept or rejected together.",
+        description="Columns that the decision depends on, such as an ID; all by default. "
+        "Rows with equal values are kept or rejected together.",
     )
     infallible: ClassVar[bool] = True
     draws: ClassVar[bool] = True

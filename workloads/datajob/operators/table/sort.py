@@ -20,7 +20,7 @@ MIN_SAMPLES, ROWS_PER_SAMPLE = 16, 256
 
 
 class Sort(base.Repartition):
-    """Sort all rows by some columns; nulls come last, and equal rows keep their order.
+    """Sort all rows by one or more columns; nulls come last, and equal rows keep their order.
 
     The files of the result hold the rows in order when sorted by name. Text is compared by code points.
 

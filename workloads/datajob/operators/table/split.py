@@ -36,7 +36,8 @@ class Split(base.Map):
     column: NewColumn = Field(default="split", description="Column for the name of the part.")
     by: Columns | None = Field(
         default=None,
-        description="Columns that decide, such as an id; all by default. Rows with equal values are assigned to the same part.",
+        description="Columns that the decision depends on, such as an ID; all by default. "
+        "Rows with equal values are assigned to the same part.",
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the hash.")
 

@@ -47,7 +47,7 @@ class ExtractHtml(Map):
     content_type: Column | None = Field(default=None, description="Column with the `Content-Type` header of the HTTP response.")
     undecodable: Literal["fail", "replace"] = Field(
         default="fail",
-        description="Pages whose bytes cannot be decoded: fail the row, or `replace` invalid bytes by U+FFFD.",
+        description="Pages whose bytes cannot be decoded: fail the row, or `replace` invalid bytes with U+FFFD.",
     )
 
     @field_validator("encoding")

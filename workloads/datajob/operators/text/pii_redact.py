@@ -40,8 +40,8 @@ class PiiRedact(Map):
     mode: Literal["replace", "mask", "hash"] = Field(
         default="replace",
         description="How to redact a match. `replace` inserts `replacement`, or the kind such as `<EMAIL>`. `mask` replaces "
-        "letters and digits by `*`. `hash` inserts the kind and 16 hexadecimal digits of a keyed hash; equal values have equal "
-        "hashes.",
+        "letters and digits with `*`. `hash` inserts the kind and 16 hexadecimal digits of a keyed hash; equal values have "
+        "equal hashes.",
     )
     replacement: str | None = Field(default=None, description="Replacement for `mode: replace`; by default the kind.")
     hash_key: str = Field(

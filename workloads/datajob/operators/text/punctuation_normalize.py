@@ -1,4 +1,4 @@
-"""punctuationNormalize: replace typographic punctuation by ASCII."""
+"""punctuationNormalize: replace typographic punctuation with ASCII."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FULL_WIDTH = {
 
 
 class PunctuationNormalize(Map):
-    """Replace curly quotation marks, dashes, ellipses and optionally Chinese and Japanese punctuation by ASCII characters.
+    """Replace curly quotation marks, dashes, ellipses and optionally Chinese and Japanese punctuation with ASCII characters.
 
     Example:
 

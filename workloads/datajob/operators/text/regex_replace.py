@@ -64,7 +64,7 @@ def _problem(pattern: str, replacement: str) -> str | None:
         if "replacement" in what:
             return f'`replacement` is not valid: {reason} Write `\\\\` for a backslash; a newline is `"\\n"` in double quotes.'
         hint = (
-            " RE2 has no look-around and no back-references."
+            " RE2 does not support lookarounds or backreferences."
             if "perl operator" in reason or "escape sequence" in reason
             else ""
         )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class SentenceSplit(Map):
     """Split texts into a list of sentences; add an `explode` step for one row per sentence.
 
-    Sentences are those of Unicode (UAX #29): they end after an end mark of any script and its closing quotation marks, or at
-    a newline. Decimals, addresses such as `www.example.com`, a full stop before a lowercase word and initials such as `J.`
-    do not end a sentence. Sentences are stripped of whitespace. Null stays null.
+    Sentence boundaries follow Unicode (UAX #29): a sentence ends after an end mark of any script and any closing quotation
+    marks, or at a newline. Decimals, addresses such as `www.example.com`, a full stop before a lowercase word
+    and initials such as `J.` do not end a sentence. Sentences are stripped of whitespace. Null stays null.
 
     Example:
 

@@ -32,7 +32,7 @@ class UnicodeNormalize(Map):
     column: Column = Field(default="text", description="Text column; null stays null.")
     repair: bool = Field(default=True, description="Repair the text before normalization.")
     form: Literal["NFC", "NFKC", "NFD", "NFKD", "none"] = Field(default="NFC", description="Unicode normal form.")
-    uncurl_quotes: bool = Field(default=False, description="Replace curly quotation marks by straight ones.")
+    uncurl_quotes: bool = Field(default=False, description="Replace curly quotation marks with straight ones.")
     keep_widths: bool = Field(default=False, description="Keep ligatures and full-width and half-width forms.")
 
     def apply(self, batch: Batch) -> pa.Table:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class WhitespaceNormalize(Map):
     """Collapse whitespace into single spaces and newlines, and strip it from both ends.
 
-    A run of whitespace that contains line breaks becomes as many newlines, but at most `maxNewlines`.
+    A run of whitespace that contains line breaks becomes the same number of newlines, but at most `maxNewlines`.
 
     Example:
 

@@ -112,3 +112,47 @@ def test_tables_are_put_together_only_where_no_value_changes() -> None:
         exact_concat([ints, doubles])
     with pytest.raises(pa.ArrowTypeError, match="column a is int64 in some rows and string in others"):
         exact_concat([ints, pa.table({"a": ["x"]})])
+
+
+NULLS = pa.null()
+
+
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (pa.array([[None] * 3, [], None], pa.large_list(NULLS)), pa.list_(NULLS)),
+        (pa.array([[None] * 3, [], None], pa.list_(NULLS)), pa.large_list(NULLS)),
+        (pa.array([[None] * 3, [], None], pa.list_view(NULLS)), pa.list_(NULLS)),
+        (pa.array([[None] * 2, None, [None] * 2], pa.list_(NULLS, 2)), pa.list_(NULLS)),
+        (pa.array([[[None] * 3, []], None, [None]], pa.list_(pa.large_list(NULLS))), pa.list_(pa.list_(NULLS))),
+        (
+            pa.array([[("a", [None] * 2)], [], None], pa.map_(pa.large_string(), pa.list_(NULLS))),
+            pa.map_(pa.string(), pa.list_(NULLS)),
+        ),
+        (
+            pa.array([{"a": "x", "b": [None] * 4}, None, {}], pa.struct([("a", pa.large_string()), ("b", pa.list_(NULLS))])),
+            pa.struct([("a", pa.string()), ("b", pa.list_(NULLS)), ("c", pa.int64())]),
+        ),
+        (
+            pa.array(
+                [[{"a": "x", "b": [None]}], None], pa.list_(pa.struct([("a", pa.large_string()), ("b", pa.list_(NULLS))]), 1)
+            ),
+            pa.list_(pa.struct([("a", pa.string()), ("b", pa.list_(NULLS))]), 1),
+        ),
+    ],
+    ids=lambda value: str(getattr(value, "type", value)),
+)  # fmt: skip
+def test_lists_of_nulls_keep_their_lengths(array: pa.Array, kind: pa.DataType) -> None:
+    doubled = pa.concat_arrays([array, array])
+    for part in (array, array.slice(1), doubled.slice(1, len(array))):
+        cast = exact_cast(pa.chunked_array([part]), kind)
+        cast.validate(full=True)
+        assert cast.type == kind
+        assert [lengths(row) for row in cast.to_pylist()] == [lengths(row) for row in part.to_pylist()]
+
+
+def lengths(value: object) -> object:
+    """A value without the members that another type adds."""
+    if isinstance(value, dict):
+        return {name: lengths(item) for name, item in value.items() if name != "c"}
+    return [lengths(item) for item in value] if isinstance(value, list | tuple) else value

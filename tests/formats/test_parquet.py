@@ -3,7 +3,10 @@
 import datetime
 import decimal
 import time
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -244,6 +247,57 @@ def test_a_type_is_refused_before_writing_or_the_file_is_read_by_every_reader(
 def test_a_type_that_parquet_lacks_names_its_column(tmp_path: Path, kind: pa.DataType) -> None:
     with pytest.raises(InvalidJob, match=r"column odd has a type that Parquet cannot store .*`cast` or `compute`"):
         ParquetWriter(path=str(tmp_path)).open(str(tmp_path), "0", pa.schema([("id", pa.int64()), ("odd", kind)]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (pa.list_(pa.string(), 0), "fixed size 0"),
+        (pa.struct([("a", pa.list_(pa.list_(pa.int64(), 0)))]), "fixed size 0"),
+        (pa.map_(pa.string(), pa.list_(pa.list_(pa.int64(), 0), 2)), "fixed size 0"),
+        (pa.struct([("", pa.int64()), ("b", pa.null())]), "without a name"),
+        (pa.struct([("a", pa.struct([("", pa.null())]))]), "without a name"),
+    ],
+    ids=str,
+)
+def test_a_type_that_a_reader_fails_on_is_refused_before_anything_is_written(
+    tmp_path: Path, kind: pa.DataType, why: str
+) -> None:
+    with pytest.raises(InvalidJob, match=rf"column odd .*{why}.*`cast` or `compute`"):
+        ParquetWriter(path=str(tmp_path)).open(str(tmp_path), "0", pa.schema([("id", pa.int64()), ("odd", kind)]))
+    assert list(tmp_path.iterdir()) == []
+
+
+NESTED: list[tuple[Callable[[pa.DataType], pa.DataType], Callable[[Any], list[Any]]]] = [
+    (pa.list_, lambda v: [[v, None], [], None]),
+    (pa.large_list, lambda v: [[v, None, v], [], None]),
+    (lambda kind: pa.list_(kind, 2), lambda v: [[v, None], None, [v, v]]),
+    (
+        lambda kind: pa.struct([("x", kind), ("y", pa.large_string())]),
+        lambda v: [{"x": v, "y": "a"}, None, {"x": None, "y": None}],
+    ),
+    (lambda kind: pa.map_(pa.large_string(), kind), lambda v: [[("k", v), ("l", None)], [], None]),
+]
+"""Nested types, with rows that contain a value, nothing and null."""
+
+
+@pytest.mark.parametrize("leaf", [pa.int64(), pa.string(), pa.binary(4), pa.null()], ids=str)
+def test_nested_types_are_read_back_with_the_same_values(tmp_path: Path, leaf: pa.DataType) -> None:
+    value = {"int64": 1, "string": "é", "fixed_size_binary[4]": b"abcd", "null": None}[str(leaf)]
+    columns: dict[str, pa.Array] = {}
+    for depth in (1, 2, 3):
+        for number, forms in enumerate(product(NESTED, repeat=depth)):
+            kind, made = leaf, [value]
+            for wrap, rows in reversed(forms):
+                kind, made = wrap(kind), [row for inner in made[:2] for row in rows(inner)]
+            columns[f"{depth}-{number}"] = pa.array((made * 12)[:12], kind)
+    table = pa.table(columns)
+    (file,) = write(ParquetWriter(path=str(tmp_path)), table)
+    expected = table.to_pylist()
+    assert pq.ParquetFile(tmp_path / file.path).read().to_pylist() == expected
+    assert read(reader(tmp_path)).to_pylist() == expected
+    with duckdb.connect() as connection:
+        assert connection.sql(f"SELECT * FROM '{tmp_path / file.path}'").to_arrow_table().num_rows == 12
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datajob.errors import DataJobError, InvalidJob
+from datajob.formats._cast import sound_cast
 from datajob.formats.csv import CsvReader, CsvWriter
 from datajob.formats.json import JsonReader, JsonWriter
 from datajob.formats.parquet import ParquetReader, ParquetWriter
@@ -196,7 +197,7 @@ def parquet_round_trip(rng: random.Random, folder: Path) -> None:
         then, now = table.column(name), back.column(name)
         if "[s" in str(then.type) or "date64" in str(then.type):  # Parquet has no seconds
             try:
-                now = now.cast(then.type)
+                now = sound_cast(now, then.type)
             except pa.ArrowNotImplementedError:
                 continue
         _need(_texts(now) == _texts(then), f"{name!r} ({then.type}) differs")
@@ -204,8 +205,6 @@ def parquet_round_trip(rng: random.Random, folder: Path) -> None:
         with duckdb.connect() as connection:  # an internal error invalidates the connection
             read_by_duckdb = connection.sql(f"SELECT * FROM '{folder / file.path}'").to_arrow_table().num_rows
     except duckdb.ConversionException:  # milliseconds beyond the microseconds that DuckDB has
-        read_by_duckdb = table.num_rows
-    except duckdb.InternalException:  # an error inside of DuckDB, with members of type null and without a name
         read_by_duckdb = table.num_rows
     _need(read_by_duckdb == table.num_rows, "DuckDB reads another number of rows")
     mine = read(ParquetReader(paths=(str(folder),)))

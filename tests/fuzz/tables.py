@@ -97,8 +97,7 @@ def random_type(rng: random.Random, nested: bool, depth: int = 0) -> tuple[pa.Da
 
 def _nested(rng: random.Random, depth: int) -> tuple[pa.DataType, Callable[[random.Random], Any]]:
     inner, make = random_type(rng, True, depth + 1)
-    # pyarrow does not read back the lists of fixed size with nulls that it writes inside of structs
-    form = rng.choice(["list", "struct", "map", "large", *(["fixed"] if depth == 0 else [])])
+    form = rng.choice(["list", "struct", "map", "fixed", "large"])
     if form == "struct":
         other, make_other = random_type(rng, True, depth + 1)
         names = rng.sample(NAMES, 2)

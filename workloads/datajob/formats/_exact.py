@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from datajob.formats._cast import sound_cast
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -108,8 +110,8 @@ def exact_cast(column: Any, kind: Any) -> Any:
     """`column` as `kind`. Raises ArrowInvalid if a value would change, for example a double that a float cannot represent."""
     import pyarrow as pa
 
-    cast = column.cast(kind)
-    if _may_round(column.type, kind) and not _same(cast.cast(column.type), column):
+    cast = sound_cast(column, kind)
+    if _may_round(column.type, kind) and not _same(sound_cast(cast, column.type), column):
         raise pa.ArrowInvalid(f"a value of type {column.type} cannot be represented exactly as {kind}")
     return cast
 

@@ -48,8 +48,9 @@ def _problem(schema: pa.Schema) -> str | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if any(_is_deep(field.type) for field in schema):
-        return "nested too deeply for readers of Parquet"
+    for field in schema:
+        if problem := _unreadable(field.type):
+            return problem
     file = pa.BufferOutputStream()
     try:
         pq.write_table(schema.empty_table(), file)
@@ -59,22 +60,30 @@ def _problem(schema: pa.Schema) -> str | None:
     return None
 
 
-def _is_deep(kind: Any) -> bool:
-    """Whether a type has too many levels. Not recursive, because types can be very deep."""
+def _unreadable(kind: Any) -> str | None:
+    """Why readers fail on a type that pyarrow writes, or None. Not recursive, because types can be very deep."""
+    import pyarrow as pa
     import pyarrow.types as t
 
     todo = [(kind, 1, 0)]
+    nulls = unnamed = False
     while todo:
         one, level, lists = todo.pop()
         if level > READABLE_LEVELS or lists > READABLE_LISTS:
-            return True
-        if t.is_struct(one):
+            return "nested too deeply for readers of Parquet"
+        nulls = nulls or t.is_null(one)
+        if isinstance(one, pa.BaseExtensionType):
+            todo.append((one.storage_type, level, lists))
+        elif t.is_struct(one):
+            unnamed = unnamed or "" in one.names
             todo += [(field.type, level + 1, lists) for field in one]
         elif t.is_map(one):
             todo += [(one.key_type, level + 2, lists + 1), (one.item_type, level + 2, lists + 1)]
+        elif t.is_fixed_size_list(one) and not one.list_size:
+            return "pyarrow terminates when it reads lists of the fixed size 0"
         elif t.is_nested(one) and not t.is_union(one):
             todo.append((one.value_type, level + 2, lists + 1))
-    return False
+    return "DuckDB cannot read a member without a name in a type that contains null" if nulls and unnamed else None
 
 
 def _short(kind: Any) -> str:

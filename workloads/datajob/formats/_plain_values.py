@@ -7,10 +7,9 @@ import datetime
 import decimal
 import math
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+from datajob.formats._cast import sound_cast
 
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _EXACT = 2**53
@@ -40,7 +39,7 @@ def json_array(array: Any) -> Any:
     if t.is_dictionary(kind):
         return json_array(array.dictionary_decode())
     if t.is_list_view(kind) or t.is_large_list_view(kind):
-        return json_array(array.cast(pa.large_list(kind.value_type)))
+        return json_array(sound_cast(array, pa.large_list(kind.value_type)))
     if t.is_nested(kind) and not t.is_union(kind):
         return _nested(array)
     return _leaf(array)

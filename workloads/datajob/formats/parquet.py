@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from datajob.errors import InputError, InvalidJob
+from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, repeated_name, unite
 from datajob.formats._parquet_types import check_storable
+from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.storage import readable, resolve, scheme_of
@@ -29,7 +30,6 @@ PREBUFFER_BYTES = 256 << 20
 STREAM_BUFFER = 8 << 20
 SMALL_FILE = 1 << 20
 """A file up to this size is read in one request and decoded by one thread."""
-DICTIONARY_SAMPLE = 4096
 PROBED_ROWS = 8192
 """A smaller row group is decoded as a whole, regardless of its dictionaries."""
 PROBE = 256
@@ -210,95 +210,6 @@ class ParquetWriter(Writer):
         check_storable(schema)
         return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
 
-    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> _ParquetEncoder:
-        return _ParquetEncoder(stream, schema, self)
-
-
-class _ParquetEncoder:
-    """Collects rows for a row group, then writes it."""
-
-    def __init__(self, stream: pa.NativeFile, schema: pa.Schema, parameters: ParquetWriter) -> None:
-        self._stream, self._schema, self._parameters = stream, schema, parameters
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-        self.held = 0
-
-    def write(self, table: pa.Table) -> None:
-        """Collect rows until there are enough for a row group."""
-        limit = self._parameters.row_group_bytes
-        rows = max(1, table.num_rows * limit // max(1, table.nbytes))
-        for start in range(0, table.num_rows, rows):
-            part = table.slice(start, rows)
-            self._waiting.append(part)
-            self.held += part.nbytes
-            if self.held >= limit:
-                self.flush()
-
-    def flush(self) -> None:
-        """Write the collected rows as a row group."""
-        import pyarrow as pa
-
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting)
-        self._waiting, self.held = [], 0
-        if self._writer is None:
-            self._writer = self._new_writer(table)
-        try:
-            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-        except pa.ArrowInvalid as error:  # seconds that are too many for the milliseconds that Parquet has
-            raise InvalidJob(f"sink.parquet: Parquet cannot store a value: {error}. Add a `cast` step.") from error
-
-    def _new_writer(self, first: pa.Table) -> pq.ParquetWriter:
-        import pyarrow.parquet as pq
-
-        p = self._parameters
-        repeating: Any = [name for name in self._schema.names if _repeats(first.column(name))]
-        level = p.compression_level or 1 if p.compression == "zstd" else None
-        return pq.ParquetWriter(
-            self._stream,
-            self._schema,
-            compression=p.compression,
-            compression_level=level,
-            use_dictionary=repeating or False,
-            write_statistics=[name for name in self._schema.names if not _long(first.column(name))] or False,
-        )
-
-    def finish(self) -> None:
-        """Write the last row group and the footer."""
-        self.flush()
-        if self._writer is None:  # no rows
-            self._writer = self._new_writer(self._schema.empty_table())
-        self._writer.close()
-
-
-def _repeats(column: pa.ChunkedArray[Any]) -> bool:
-    """Whether a dictionary is useful: at most half of the first values are distinct. It is expensive if texts never repeat."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    head: Any = _storage(column.slice(0, DICTIONARY_SAMPLE))
-    if not len(head) or pa.types.is_nested(head.type) or pa.types.is_boolean(head.type) or _long(head):
-        return False
-    try:
-        return bool(pc.count_distinct(head, mode="all").as_py() * 2 <= len(head))
-    except pa.ArrowNotImplementedError:  # dictionaries and views: values repeat
-        return bool(pa.types.is_dictionary(head.type))
-
-
-def _long(column: pa.ChunkedArray[Any]) -> bool:
-    """Whether the values are texts or bytes that are too long for useful minimum and maximum statistics."""
-    import pyarrow as pa
-
-    kind = _storage(column.slice(0, 0)).type
-    variable = pa.types.is_string(kind) or pa.types.is_binary(kind)
-    return bool(variable and column.nbytes > 64 * max(1, len(column)))
-
-
-def _storage(column: Any) -> Any:
-    """A column without its extension type."""
-    import pyarrow as pa
-
-    if not isinstance(column.type, pa.BaseExtensionType):
-        return column
-    return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
+        level = self.compression_level or 1 if self.compression == "zstd" else None
+        return ParquetEncoder(stream, schema, self.compression, level, self.row_group_bytes)

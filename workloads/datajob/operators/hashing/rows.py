@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
+from datajob.formats._cast import sound_cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,7 +127,7 @@ def _hash_values(array: Any, name: str) -> Hashes:
     if t.is_list(kind) or t.is_large_list(kind):
         return _fold(array.offsets, _hash(array.values, name))
     if t.is_fixed_size_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
-        return _hash_values(array.cast(pa.large_list(kind.value_type)), name)
+        return _hash_values(sound_cast(array, pa.large_list(kind.value_type)), name)
     if t.is_struct(kind):
         return _fold_fields([_hash(field, name) for field in array.flatten()], len(array))
     raise InvalidJob(f"column `{name}` has type {kind}, which cannot be compared; `cast` or `drop` it before this step.")

@@ -1,0 +1,70 @@
+"""Casts of nested columns. Arrow's cast of a list of nulls to another list of nulls returns an array that is too short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def sound_cast(column: Any, kind: Any) -> Any:
+    """A column or an array as `kind`, as `cast` does, but with correct lists of nulls."""
+    import pyarrow as pa
+
+    if not (_has_lists_of_nulls(column.type) and _has_lists_of_nulls(kind)):
+        return column.cast(kind)
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array([_cast(chunk, kind) for chunk in column.chunks], kind)
+    return _cast(column, kind)
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    tests = (t.is_list, t.is_large_list, t.is_fixed_size_list, t.is_list_view, t.is_large_list_view)
+    return any(test(kind) for test in tests)
+
+
+def _has_lists_of_nulls(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    if _is_list(kind):
+        return t.is_null(kind.value_type) or _has_lists_of_nulls(kind.value_type)
+    return bool(t.is_nested(kind)) and any(_has_lists_of_nulls(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def _cast(array: Any, kind: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if array.type.equals(kind):
+        return array
+    if not (_has_lists_of_nulls(array.type) and _has_lists_of_nulls(kind)):
+        return array.cast(kind)
+    if array.offset:
+        array = pa.concat_arrays([array, array.slice(0, 0)])  # without an offset
+    nulls = array.is_null()
+    if t.is_struct(kind) and t.is_struct(array.type):
+        parts = {name: array.field(i) for i, name in enumerate(array.type.names)}
+        made = [_cast(parts[f.name], f.type) if f.name in parts else pa.nulls(len(array), f.type) for f in kind]
+        return pa.StructArray.from_arrays(made, fields=list(kind), mask=nulls)
+    if t.is_map(kind) and t.is_map(array.type):
+        keys, items = _cast(array.keys, kind.key_type), _cast(array.items, kind.item_type)
+        return pa.MapArray.from_arrays(array.offsets, keys, items, type=kind, mask=nulls)
+    if t.is_fixed_size_list(kind) and t.is_fixed_size_list(array.type) and kind.list_size == array.type.list_size:
+        return pa.FixedSizeListArray.from_arrays(_cast(array.values, kind.value_type), type=kind, mask=nulls)
+    if _is_list(array.type) and (t.is_list(kind) or t.is_large_list(kind)):
+        return _list(array, kind, nulls)
+    return array.cast(kind)
+
+
+def _list(array: Any, kind: Any, nulls: Any) -> Any:
+    """A list of any form as a list with offsets."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_large = pa.types.is_large_list(kind)
+    lengths = pc.fill_null(pc.list_value_length(array).cast(pa.int64()), 0)
+    ends = np.cumsum(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
+    offsets = pa.array(np.concatenate([[0], ends]), pa.int64()).cast(pa.int64() if is_large else pa.int32())
+    lists: Any = pa.LargeListArray if is_large else pa.ListArray
+    return lists.from_arrays(offsets, _cast(array.flatten(), kind.value_type), type=kind, mask=nulls)

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,6 +143,26 @@ def test_rows_become_samples(tmp_path: Path) -> None:
     assert [(row["jpg"], row["txt"]) for row in rows] == [(b"\xff\xd8", "é"), (b"\xff\xd9", "b"), (None, "c")]
     assert [json.loads(row["json"]) for row in rows] == TABLE.select(["score", "tags"]).to_pylist()
     assert len({row["__key__"] for row in rows}) == 3
+
+
+def test_other_columns_are_written_as_in_json(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "txt": pa.array(["a"], pa.large_string()),
+            "at": pa.array([1], pa.timestamp("ns")),
+            "day": pa.array([2**31 - 1], pa.date32()),
+            "price": pa.array([Decimal("1.10")]),
+            "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
+            "call": pa.array(['{"a": 1.0}']).cast(pa.json_()),
+            "cls": [7],
+        }
+    )
+    write(WebdatasetWriter(path=str(tmp_path), members={"cls": "cls"}), table)
+    (row,) = read(reader(tmp_path)).to_pylist()
+    assert (row["txt"], row["cls"]) == ("a", "7")
+    assert row["json"] == (
+        '{"at":"1970-01-01T00:00:00.000000001","day":"5881580-07-11","price":1.10,"map":{"k":1},"call":{"a": 1.0}}'
+    )
 
 
 def test_what_was_read_is_written_again(tmp_path: Path) -> None:

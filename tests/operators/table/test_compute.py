@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -170,3 +171,33 @@ def test_nothing_is_printed_when_the_process_ends():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == ("[{'t': 'abc', 'n': 3}]", "")
+
+
+def test_the_time_zone_of_the_machine_does_not_change_values():
+    code = (
+        "import pyarrow as pa\n"
+        "from datajob.operators.base import Batch\n"
+        "from datajob.operators.table.compute import Compute\n"
+        "rows = pa.table({'z': pa.array([0], pa.timestamp('us', 'Europe/Berlin')), 't': ['2020-01-01 00:00:00']})\n"
+        "columns = {'a': 'z::VARCHAR', 'b': 'hour(z)', 'c': 'epoch(t::TIMESTAMPTZ)'}\n"
+        "print(Compute(columns=columns).apply(Batch(rows)).select(['a', 'b', 'c']).to_pylist())"
+    )
+    for zone in ("UTC", "Asia/Tokyo"):
+        environment = os.environ | {"TZ": zone}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout.strip() == "[{'a': '1970-01-01 00:00:00+00', 'b': 0, 'c': 1577836800.0}]"
+
+
+def test_integers_of_128_bits_are_exact_or_refused():
+    assert compute(ROWS, a=f"{10**38 - 1}::HUGEINT").column("a")[0].as_py() == 10**38 - 1
+    with pytest.raises(pa.ArrowInvalid, match="does not fit in precision"):
+        compute(ROWS, a=f"{10**38}::HUGEINT")
+    with pytest.raises(InvalidJob, match="Arrow has no type for UHUGEINT"):
+        compute(ROWS, a="md5_number('a')")
+
+
+def test_durations_are_not_rounded_and_half_floats_are_read():
+    rows = pa.table({"d": pa.array([1000], pa.duration("ns")), "h": pa.array([0.5], pa.float16())})
+    assert compute(rows, a="epoch_us(d)", b="h + h").select(["a", "b"]).to_pylist() == [{"a": 1, "b": 1.0}]
+    with pytest.raises(pa.ArrowInvalid, match="would lose data"):
+        compute(pa.table({"d": pa.array([1], pa.duration("ns"))}), a="coalesce(d, d)")

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import get_args
@@ -204,3 +205,19 @@ def test_a_sum_that_needs_more_than_64_bits_is_an_error_and_exact_as_decimals(pa
     exact = [{"cast": {"columns": {"n": "decimal(30, 1)"}}}, step]
     run(make_job(tmp_path / "in", tmp_path / "exact", exact))
     assert [(row["g"], int(row["total"])) for row in read_manifest(tmp_path / "exact")] == [(g, 4 * 2**62) for g in range(3)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.duration("ns"), pa.list_(pa.duration("s")), pa.float16(), pa.timestamp("ns", "Asia/Tokyo"), pa.binary(8), pa.uint64()],
+)
+def test_selected_values_and_keys_keep_their_type(kind):
+    values = {"list": [[1], [None], None, []], "fixed_size_binary": [b"8 bytes.", b"........", None, b"zzzzzzzz"]}
+    column = pa.array(values.get(re.split(r"[<\[]", str(kind))[0], [1, 2, None, 3]), kind)
+    table = pa.table({"k": [1, 1, 2, 2], "x": column})
+    aggregates = {name: {"function": name, "column": "x"} for name in ("min", "max", "first", "collect")}
+    merged = pa.concat_tables(repartitioned(GroupBy(by=["k"], aggregates=aggregates), table)).sort_by("k")
+    assert merged.schema.types == [pa.int64(), kind, kind, kind, pa.list_(kind)]
+    assert merged.column("collect").combine_chunks().flatten().equals(column)
+    keys = repartitioned(GroupBy(by=["x"], aggregates={"n": {"function": "count"}}), table)
+    assert sum(row["n"] for row in rows_of(keys)) == 4 and len(rows_of(keys)) == 4

@@ -68,6 +68,18 @@ class JsonEncoder:
         self._connection.close()
 
 
+def json_objects(table: pa.Table) -> list[bytes]:
+    """The JSON object of each row, as `JsonEncoder` writes it."""
+    import pyarrow as pa
+
+    lines = pa.BufferOutputStream()
+    encoder = JsonEncoder(lines, "none")
+    encoder.write(table)
+    encoder.finish()
+    written: bytes = lines.getvalue().to_pybytes()
+    return written.split(b"\n")[:-1]
+
+
 def _object(names: list[str], raw: list[bool]) -> str:
     """SQL for the text of a row: runs of columns by DuckDB, with JSON text inserted unchanged."""
     runs: list[tuple[bool, list[int]]] = []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob, SinkError
 from datajob.formats._columns import did_you_mean
-from datajob.formats._plain_values import plain
+from datajob.formats._json_write import json_objects
 from datajob.formats._tar_read import is_member, split_name
 
 if TYPE_CHECKING:
@@ -63,8 +62,6 @@ def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
 
     Raises InvalidJob for a missing column, and if `json` is needed for several columns but already used.
     """
-    import pyarrow as pa
-
     for extension, column in chosen.items():
         if column not in schema.names:
             raise InvalidJob(f"members.{extension}: the result has no column {column}{did_you_mean(column, schema.names)}.")
@@ -73,7 +70,7 @@ def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
     for field in schema:
         if field.name == KEY or field.name in chosen.values():
             continue
-        as_is = pa.types.is_binary(field.type) or (pa.types.is_string(field.type) and is_text(field.name))
+        as_is = _is_bytes(field.type) or (_is_string(field.type) and is_text(field.name))
         if as_is and re.fullmatch(r"[a-z0-9_.]+", field.name) and field.name not in columns:
             columns[field.name] = field.name
         else:
@@ -100,16 +97,19 @@ class TarEncoder:
 
     def write(self, table: pa.Table) -> None:
         """Append samples. Raises SinkError for a key that readers would not find."""
-        for row in table.to_pylist():
-            key = row.get(KEY) or f"{self._stem}-{self._rows:08}"
-            members = {
-                extension: _encoded(row[column])
-                for extension, column in self._members.columns.items()
-                if row[column] is not None
-            }
-            rest = plain({name: row[name] for name in self._members.together})
-            if rest or not members:  # a sample without members would not be a row
-                members["json"] = json.dumps(rest, ensure_ascii=False).encode()
+        import pyarrow as pa
+
+        has_keys = KEY in table.column_names
+        keys = table.column(KEY).cast(pa.string()).to_pylist() if has_keys else [None] * table.num_rows
+        columns: dict[str, Sequence[bytes | None]] = {
+            extension: _encoded(table.column(column)) for extension, column in self._members.columns.items()
+        }
+        if self._members.together:
+            columns["json"] = json_objects(table.select(self._members.together))
+        for i, given in enumerate(keys):
+            key = given or f"{self._stem}-{self._rows:08}"
+            members = {extension: data for extension, values in columns.items() if (data := values[i]) is not None}
+            members = members or {"json": b"{}"}  # a sample without members would not be a row
             self._check(key, next(iter(members)))
             for extension, data in members.items():
                 self._add(f"{key}.{extension}", data)
@@ -140,7 +140,32 @@ class TarEncoder:
         self._tar.close()
 
 
-def _encoded(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    return (value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)).encode()
+def _encoded(column: Any) -> list[bytes | None]:
+    """Each value as the content of a member: bytes and text as they are, other values as JSON."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _encoded(column.cast(kind.value_type))
+    if _is_bytes(kind):
+        found: list[bytes | None] = column.to_pylist()
+        return found
+    if _is_string(kind) or isinstance(kind, pa.JsonType):
+        return [None if value is None else value.encode() for value in column.cast(pa.string()).to_pylist()]
+    objects = json_objects(pa.table({"": column}))
+    return [
+        None if is_null else line.removeprefix(b'{"":').removesuffix(b"}")
+        for line, is_null in zip(objects, column.is_null().to_pylist(), strict=True)
+    ]
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    return any(test(kind) for test in (t.is_binary, t.is_large_binary, t.is_fixed_size_binary, t.is_binary_view))
+
+
+def _is_string(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
 from datajob.operators.table._connection import query, quoted
+from datajob.operators.table._sql_types import for_expressions, for_grouping
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,9 +24,11 @@ class Formula(NamedTuple):
 
     parts: tuple[str, ...]
     whole: str
-    keeps_type: bool = False
-    """True when the result has the type of the column."""
+    selects: bool = False
+    """True if the result is a value of the column."""
 
+
+_COLLECT = "collect"
 
 FORMULAS = {
     "count": Formula(("count({v})",), "coalesce(sum({p0}), 0)::BIGINT"),
@@ -42,7 +45,7 @@ FORMULAS = {
         ("list({v} ORDER BY place) FILTER ({v} IS NOT NULL)",), "list_aggregate(flatten(list({p0})), 'quantile_cont', {q})"
     ),
     "first": Formula(("arg_min_null({v}, place)",), "arg_min_null({p0}, place)", True),
-    "collect": Formula(("list({v} ORDER BY place)",), "flatten(list({p0} ORDER BY place))"),
+    _COLLECT: Formula(("list({v} ORDER BY place)",), "flatten(list({p0} ORDER BY place))"),
 }
 
 
@@ -51,20 +54,19 @@ def partial(table: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggrega
 
     Columns: those of `by`, then `0.0`, `0.1`, `1.0`...: part j of aggregate i.
     """
-    wanted, like = list(by), list[str | None](by)
-    keys = {f"k{i}": table.column(name) for i, name in enumerate(by)}
+    wanted, types = list(by), [_type_of(table, name) for name in by]
+    keys = {f"k{i}": for_grouping(table.column(name)) for i, name in enumerate(by)}
     sql = list(keys)
     for i, aggregate in enumerate(aggregates.values()):
         formula = FORMULAS[aggregate.function]
         for j, part in enumerate(formula.parts):
             wanted.append(f"{i}.{j}")
             sql.append(part.format(v="*" if aggregate.column is None else f"v{i}"))
-            like.append(aggregate.column if formula.keeps_type else None)
-    values = {f"v{i}": table.column(a.column) for i, a in enumerate(aggregates.values()) if a.column is not None}
+            types.append(_part_type(table, aggregate))
+    values = {f"v{i}": _for_sql(table.column(a.column), a) for i, a in enumerate(aggregates.values()) if a.column is not None}
     grouping = "GROUP BY " + ", ".join(keys) + " ORDER BY min(place)" if by else ""
     statement = f"SELECT {', '.join(sql)} FROM rows {grouping}"  # noqa: S608 (no word of a user in it)
     result = _query(statement, {**keys, **values}, len(table), aggregates)
-    types = [table.schema.field(name).type if name is not None else None for name in like]
     return _typed(result, wanted, types)
 
 
@@ -78,21 +80,46 @@ def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate
     keys = [f"k{i}" for i in range(len(by))]
     window = f"OVER (PARTITION BY {', '.join(keys)})" if by else "OVER ()"
     values, means = [], ["*"]
-    like: list[str | None] = list(by)
+    types = [_type_of(parts, name) for name in by]
     for i, aggregate in enumerate(aggregates.values()):
         formula = FORMULAS[aggregate.function]
         places = {f"p{j}": quoted(f"{i}.{j}") for j in range(len(formula.parts))}
         if "{mean}" in formula.whole:
             means.append("sum({p0} * {p1}) {w} / sum({p0}) {w} AS mean{i}".format(**places, w=window, i=i))
         values.append(formula.whole.format(**places, mean=f"mean{i}", q=aggregate.q))
-        like.append(f"{i}.0" if formula.keeps_type else None)
+        types.append(_type_of(parts, f"{i}.0") if _is_typed(aggregate) else None)
     grouping = f"GROUP BY {', '.join(keys)} ORDER BY {', '.join(f'{k} NULLS LAST' for k in keys)}" if by else ""
-    columns = dict(zip([*keys, *parts.column_names[len(by) :]], parts.columns, strict=True))
+    of = [None] * len(by) + [a for a in aggregates.values() for _ in FORMULAS[a.function].parts]
+    given = [for_grouping(c) if a is None else _for_sql(c, a) for a, c in zip(of, parts.columns, strict=True)]
+    columns = dict(zip([*keys, *parts.column_names[len(by) :]], given, strict=True))
     source = f"(SELECT {', '.join(means)} FROM rows)"  # noqa: S608 (no word of a user in it)
     statement = f"SELECT {', '.join([*keys, *values])} FROM {source} {grouping}"  # noqa: S608
     result = _query(statement, columns, len(parts), aggregates)
-    types = [parts.schema.field(name).type if name is not None else None for name in like]
     return _whole_numbers(_typed(result, [*by, *aggregates], types), aggregates)
+
+
+def _is_typed(aggregate: Aggregate) -> bool:
+    """Whether the result has the type of the column, or is a list of it."""
+    return FORMULAS[aggregate.function].selects or aggregate.function == _COLLECT
+
+
+def _type_of(table: pa.Table, name: str) -> pa.DataType | None:
+    return table.schema.field(name).type
+
+
+def _part_type(table: pa.Table, aggregate: Aggregate) -> pa.DataType | None:
+    import pyarrow as pa
+
+    if aggregate.column is None or not _is_typed(aggregate):
+        return None
+    kind = table.schema.field(aggregate.column).type
+    if aggregate.function != _COLLECT:
+        return kind
+    return None if pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType) else pa.list_(kind)
+
+
+def _for_sql(column: Any, aggregate: Aggregate) -> Any:
+    return for_grouping(column) if _is_typed(aggregate) or aggregate.function == "count" else for_expressions(column)
 
 
 def _query(sql: str, columns: Mapping[str, Any], rows: int, aggregates: Mapping[str, Aggregate]) -> pa.Table:

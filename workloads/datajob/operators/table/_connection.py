@@ -33,6 +33,7 @@ def connection() -> duckdb.DuckDBPyConnection:
         # reusing a prepared statement saves more than the copy it warns of costs
         warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
         con = duckdb.connect(":memory:", config=_SETTINGS)
+        con.execute("SET TimeZone = 'UTC'")  # by default that of the machine, so that results would depend on it
         con.execute("SET lock_configuration = true")
         _local.connection = con
     return con

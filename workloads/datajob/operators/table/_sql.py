@@ -14,6 +14,7 @@ from datajob.errors import InvalidJob
 from datajob.operators.columns import require
 from datajob.operators.table._connection import connection, quoted
 from datajob.operators.table._expression import Expression, parse
+from datajob.operators.table._sql_types import for_expressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _local = threading.local()
 _MOST_PREPARED = 256
 _ROWS_PER_CHUNK = 1 << 20
+_UNSIGNED_128 = "UHUGEINT"
+"""DuckDB exports this type as a signed decimal: large values would become negative."""
 
 
 class _Rows:
@@ -41,6 +44,7 @@ class _Prepared:
         import duckdb
 
         self.name = name
+        self._texts = ", ".join(f"`{e.text}`" for e in expressions)
         self.rows = _Rows(table)
         wanted = ", ".join(f"({e.text}\n) AS {quoted(str(i))}" for i, e in enumerate(expressions))
         con = connection()
@@ -49,15 +53,17 @@ class _Prepared:
             con.execute(f"PREPARE {name} AS SELECT {wanted} FROM rows_{name}")  # noqa: S608 (parsed and checked before)
         except duckdb.Error as error:  # no row was read yet: the expression itself does not fit the columns
             con.unregister(f"rows_{name}")
-            texts = ", ".join(f"`{e.text}`" for e in expressions)
-            raise InvalidJob(f"{texts} cannot be evaluated: {str(error).splitlines()[0]}") from error
+            raise InvalidJob(f"{self._texts} cannot be evaluated: {str(error).splitlines()[0]}") from error
 
     def run(self, table: pa.Table) -> pa.Table:
         """The results, one column per expression."""
         self.rows.table = table
         try:
             result: Any = connection().execute(f"EXECUTE {self.name}")
+            if any(_UNSIGNED_128 in str(column[1]) for column in result.description):
+                raise InvalidJob(f"{self._texts}: Arrow has no type for UHUGEINT; cast to VARCHAR or HUGEINT.")
             read: pa.Table = result.to_arrow_reader(_ROWS_PER_CHUNK).read_all()
+            _refuse_39_digits(read)
             return read
         finally:
             self.rows.table = None
@@ -91,7 +97,8 @@ def _query(table: pa.Table, expressions: Sequence[Expression]) -> pa.Table:
     columns = list(dict.fromkeys(c for e in expressions for c in e.columns))
     _refuse_same_but_for_case(columns)
     # without columns, constants still need one result per row
-    needed = table.select(columns) if columns else pa.table({"": pa.nulls(table.num_rows, pa.int8())})
+    read = {name: for_expressions(table.column(name)) for name in columns}
+    needed = pa.table(read) if columns else pa.table({"": pa.nulls(table.num_rows, pa.int8())})
     return _prepare(expressions, needed).run(needed)
 
 
@@ -104,6 +111,13 @@ def _prepare(expressions: Sequence[Expression], table: pa.Table) -> _Prepared:
         _local.count = getattr(_local, "count", 0) + 1
         known[key] = _Prepared(f"p{_local.count}", expressions, table)
     return known[key]
+
+
+def _refuse_39_digits(table: pa.Table) -> None:
+    """Raises ArrowInvalid for a HUGEINT of 39 digits, which does not fit the decimal that DuckDB exports it as."""
+    for column in table.columns:
+        if "decimal" in str(column.type):  # possibly within a list or struct
+            column.validate(full=True)
 
 
 def _refuse_same_but_for_case(columns: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Complete runs in this process: rows, files and report."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -39,6 +40,25 @@ def test_rejected_rows_are_stored_with_step_and_reason(source: Path, tmp_path: P
     kept = pq.read_table(tmp_path / "rejects" / "step=filter").to_pylist()
     assert {(r["_step"], r["_reason"]) for r in kept} == {("filter", "where")}
     assert sorted(r["id"] for r in kept) == [r["id"] for r in ROWS if len(r["text"]) <= 50]
+
+
+def test_columns_named_like_those_of_the_rejects_are_stored_too(tmp_path: Path) -> None:
+    rows = [{"id": 1, "_reason": "mine", "_reason_1": "too", "_step": 7, "_error": "e"}]
+    write_parts(tmp_path / "in", rows, 1)
+    run(
+        make_job(
+            tmp_path / "in", tmp_path / "out", [{"filter": {"where": "id > 5"}}], rejects={"path": str(tmp_path / "rejects")}
+        )
+    )
+    assert pq.read_table(tmp_path / "rejects" / "step=filter").to_pylist() == [
+        {"_step": "filter", "_reason": "where", "id": 1, "_reason_2": "mine", "_reason_1": "too", "_step_1": 7, "_error": "e"}
+    ]
+
+
+@pytest.mark.parametrize("after", [[], [{"limit": {"count": 2}}], [{"shuffle": {}}]])
+def test_rows_whose_last_column_is_dropped_are_not_lost_silently(source: Path, tmp_path: Path, after: list[Any]) -> None:
+    with pytest.raises(InvalidJob, match="no columns left"):
+        run(make_job(source, tmp_path / "out", [{"drop": {"columns": list(ROWS[0])}}, *after]))
 
 
 def test_rejects_of_an_earlier_run_are_deleted_and_those_of_other_jobs_stay(source: Path, tmp_path: Path) -> None:

@@ -490,3 +490,11 @@ def test_files_are_split_by_size_and_no_rows_make_an_empty_file(tmp_path: Path) 
     assert sum(file.rows for file in files) == 500
     assert read(reader(tmp_path)).equals(table)
     assert [(file.rows, file.size) for file in write(JsonWriter(path=str(tmp_path / "none")), table.slice(0, 0))] == [(0, 0)]
+
+
+def test_records_without_any_field_are_refused_unless_a_column_is_known(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("{}\n{}\n")
+    with pytest.raises(InputError, match="no record has a field"):
+        read(reader(tmp_path))
+    assert read(reader(tmp_path, schema={"a": "int64"})).to_pylist() == [{"a": None}] * 2
+    assert read(reader(tmp_path, include_path="file")).num_rows == 2

@@ -365,3 +365,11 @@ def test_long_partition_values_in_any_script_fit_or_are_refused(tmp_path: Path) 
     assert {row["k"] for row in read(reader(tmp_path)).to_pylist()} == {long, "a/b=c%"}
     with pytest.raises(SinkError, match=r"partitionBy: the value .* of k requires a folder name of 302 bytes"):
         write(ParquetWriter(path=str(tmp_path / "out"), partition_by=("k",)), pa.table({"k": ["x" * 300], "x": [1]}))
+
+
+def test_values_that_cannot_be_the_name_of_a_folder_are_refused(tmp_path: Path) -> None:
+    writer = ParquetWriter(path=str(tmp_path), partition_by=("k",))
+    with pytest.raises(InvalidJob, match=r"column k is list<.*>, which cannot be the name of a folder"):
+        write(writer, pa.table({"k": [["a"]], "x": [1]}))
+    with pytest.raises(SinkError, match=r"a value of k \(binary\) is not text .* as in `hex\(k\)`"):
+        write(writer, pa.table({"k": [b"\xff"], "x": [1]}))

@@ -194,6 +194,11 @@ def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Read
     """
     import pyarrow as pa
 
+    if table.num_rows and not schema.names:  # a table without columns loses its number of rows
+        raise InputError(
+            f"{fragment.file.path}: no record has a field, and rows without columns cannot be kept. Exclude the file, or add a "
+            "column with `includePath`."
+        )
     if table.schema.equals(schema):
         return table.replace_schema_metadata(None)
     constants = {key: None if value == HIVE_NULL else value for key, value in fragment.file.partition}

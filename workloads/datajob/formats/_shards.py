@@ -161,6 +161,8 @@ def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:
     for key in keys:
         if key not in schema.names:
             raise InvalidJob(f"partitionBy: the result has no column {key}{did_you_mean(key, schema.names)}.")
+        if pa.types.is_nested(schema.field(key).type):
+            raise InvalidJob(f"partitionBy: column {key} is {schema.field(key).type}, which cannot be the name of a folder.")
     rest = [field for field in schema if field.name not in keys]
     if keys and not rest:
         raise InvalidJob("partitionBy contains all columns of the result; exclude at least one.")
@@ -196,7 +198,13 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
     """Each value as in folder names of Hive: URL-quoted, with the placeholder for null."""
     import pyarrow as pa
 
-    encoded: Any = pa.concat_arrays(column.cast(pa.string()).chunks).dictionary_encode()
+    try:
+        text = column.cast(pa.string())
+    except pa.ArrowException as error:
+        raise SinkError(
+            f"partitionBy: a value of {key} ({column.type}) is not text ({error}). Convert it by `compute`, as in `hex({key})`."
+        ) from error
+    encoded: Any = pa.concat_arrays(text.chunks).dictionary_encode()
     quoted = [folder_name(value) if value else HIVE_NULL for value in encoded.dictionary.to_pylist()]
     for name in quoted:
         if (size := len(f"{folder_name(key)}={name}".encode())) > LONGEST_NAME:

@@ -31,6 +31,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """`table` with the columns and types of `schema`; missing columns are null. Raises InvalidJob if a type does not fit."""
     import pyarrow as pa
 
+    if table.num_rows and not table.num_columns:
+        raise InvalidJob("The rows have no columns left, so they would be lost. Keep a column in `drop` and `select` steps.")
     if table.schema.equals(schema):
         return table
     columns = []

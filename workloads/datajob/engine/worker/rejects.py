@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from datajob.formats.base import ShardWriter
@@ -100,8 +101,12 @@ class RejectWriter:
 
 
 def _marked(rows: pa.Table, step: str, name: str, explanation: pa.Array) -> pa.Table:
+    """The rows behind the columns `_step` and `name`. A column of the rows with such a name gets a number."""
     import pyarrow as pa
 
-    steps = pa.repeat(pa.scalar(step), rows.num_rows)
-    keep = [c for c in rows.column_names if c not in ("_step", name)]
-    return pa.table([steps, explanation, *(rows.column(c) for c in keep)], names=["_step", name, *keep])
+    names = ["_step", name]
+    for column in rows.column_names:
+        free = (f"{column}_{i}" for i in count(1))
+        taken = {*names, *rows.column_names} if column in names else set()
+        names.append(next(new for new in chain([column], free) if new not in taken))
+    return pa.table([pa.repeat(pa.scalar(step), rows.num_rows), explanation, *rows.columns], names=names)

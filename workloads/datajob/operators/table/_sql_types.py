@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from datajob.formats._columns import rebuilt
 
 Leaf = Callable[[Any], Any]
 
@@ -22,7 +21,7 @@ def for_grouping(column: Any) -> Any:
 
 
 def _cast(column: Any, leaf: Leaf) -> Any:
-    kind = _with_leaves(column.type, leaf)
+    kind = rebuilt(column.type, leaf)
     return column if kind == column.type else column.cast(kind)
 
 
@@ -42,25 +41,3 @@ def _float(kind: Any) -> Any:
     import pyarrow as pa
 
     return pa.float32() if pa.types.is_float16(kind) else kind
-
-
-def _with_leaves(kind: pa.DataType, leaf: Leaf) -> pa.DataType:
-    """The type with every type that is not nested replaced by `leaf`."""
-    import pyarrow as pa
-
-    t = pa.types
-
-    def within(field: Any) -> Any:
-        return field.with_type(_with_leaves(field.type, leaf))
-
-    if t.is_struct(kind):
-        return pa.struct([within(field) for field in kind.fields])
-    if t.is_map(kind):
-        return pa.map_(within(kind.key_field), within(kind.item_field))
-    if t.is_list(kind):
-        return pa.list_(within(kind.value_field))
-    if t.is_large_list(kind):
-        return pa.large_list(within(kind.value_field))
-    if t.is_fixed_size_list(kind):
-        return pa.list_(within(kind.value_field), kind.list_size)
-    return leaf(kind)

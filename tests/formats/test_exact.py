@@ -139,6 +139,13 @@ NULLS = pa.null()
             ),
             pa.list_(pa.struct([("a", pa.string()), ("b", pa.list_(NULLS))]), 1),
         ),
+        (
+            pa.array(
+                [None, {"f": [{"n": None, "d": 1}, None]}],
+                pa.struct([("f", pa.list_(pa.struct([("n", NULLS), ("d", pa.int8())]), 2))]),
+            ),
+            pa.struct([("f", pa.list_(pa.struct([("n", NULLS), ("d", pa.int64())]), 2))]),
+        ),
     ],
     ids=lambda value: str(getattr(value, "type", value)),
 )  # fmt: skip

@@ -268,6 +268,22 @@ def test_a_type_that_a_reader_fails_on_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("ticks", [259_200_005, 86_400_000 * 2**31, -86_400_000 * (2**31 + 1), 2**62])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_date64_that_would_become_another_day_is_refused(tmp_path: Path, ticks: int, nested: bool) -> None:
+    dates = pa.array([0, None, ticks], pa.int64()).cast(pa.date64())
+    column = pa.StructArray.from_arrays([dates], ["d"]) if nested else dates
+    with pytest.raises(InvalidJob, match="column c has a date64 that is not a day"):
+        write(ParquetWriter(path=str(tmp_path)), pa.table({"c": column}))
+
+
+@pytest.mark.parametrize("day", [0, 2**31 - 1, -(2**31)])
+def test_every_day_of_a_date64_within_the_range_of_parquet_is_preserved(tmp_path: Path, day: int) -> None:
+    dates = pa.array([86_400_000 * day, None], pa.int64()).cast(pa.date64())
+    write(ParquetWriter(path=str(tmp_path)), pa.table({"c": dates}))
+    assert read(reader(tmp_path)).column(0).cast(pa.int32()).to_pylist() == [day, None]
+
+
 NESTED: list[tuple[Callable[[pa.DataType], pa.DataType], Callable[[Any], list[Any]]]] = [
     (pa.list_, lambda v: [[v, None], [], None]),
     (pa.large_list, lambda v: [[v, None, v], [], None]),

@@ -1,4 +1,4 @@
-"""Casts of nested columns. Arrow's cast of a list of nulls to another list of nulls returns an array that is too short."""
+"""Casts of nested columns. Arrow's casts of lists with nulls to lists with nulls return arrays that are too short."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def sound_cast(column: Any, kind: Any) -> Any:
-    """A column or an array as `kind`, as `cast` does, but with correct lists of nulls."""
+    """A column or an array as `kind`, as `cast` does, but with correct members of type null."""
     import pyarrow as pa
 
-    if not (_has_lists_of_nulls(column.type) and _has_lists_of_nulls(kind)):
+    if not (_has_nulls(column.type) and _has_nulls(kind)):
         return column.cast(kind)
     if isinstance(column, pa.ChunkedArray):
         return pa.chunked_array([_cast(chunk, kind) for chunk in column.chunks], kind)
@@ -23,12 +23,12 @@ def _is_list(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _has_lists_of_nulls(kind: Any) -> bool:
+def _has_nulls(kind: Any) -> bool:
+    """Whether the type null is among the members of a nested type, at any depth."""
     import pyarrow.types as t
 
-    if _is_list(kind):
-        return t.is_null(kind.value_type) or _has_lists_of_nulls(kind.value_type)
-    return bool(t.is_nested(kind)) and any(_has_lists_of_nulls(kind.field(i).type) for i in range(kind.num_fields))
+    inner = [kind.field(i).type for i in range(kind.num_fields)] if t.is_nested(kind) else []
+    return any(t.is_null(one) or _has_nulls(one) for one in inner)
 
 
 def _cast(array: Any, kind: Any) -> Any:
@@ -37,7 +37,7 @@ def _cast(array: Any, kind: Any) -> Any:
 
     if array.type.equals(kind):
         return array
-    if not (_has_lists_of_nulls(array.type) and _has_lists_of_nulls(kind)):
+    if not (_has_nulls(array.type) and _has_nulls(kind)):
         return array.cast(kind)
     if array.offset:
         array = pa.concat_arrays([array, array.slice(0, 0)])  # without an offset

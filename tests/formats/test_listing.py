@@ -175,6 +175,40 @@ def test_a_file_that_links_lead_to_is_read_once_under_its_own_name(tree: Path) -
     assert listed(tree, "l*/er/w.parquet") == ["linked/er/w.parquet"]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("name", "glob"),
+    [
+        ("a[b.txt", "a[[]b.txt"),
+        ("a[b.txt", "a[x[]b.txt"),
+        ("a&b.txt", "a[x&&y]b.txt"),
+        ("a|b.txt", "a[x||y]b.txt"),
+        ("a~b.txt", "a[x~~y]b.txt"),
+        ("a-b.txt", "a[+--]b.txt"),
+        ("a.b.txt", "a[--0]b.txt"),
+        ("a]b.txt", "a[]]b.txt"),
+        ("a^b.txt", "a[^x]b.txt"),
+        ("a\\b.txt", "a[\\x]b.txt"),
+        ("acb.txt", "a[!a-b]b.txt"),
+        ("acb.txt", "a[!z-a]b.txt"),
+        ("a[]b.txt", "a[]b.tx?"),
+        ("a[!]b.txt", "a[!]b.tx?"),
+    ],
+)  # fmt: skip
+def test_sets_of_any_characters_in_globs_match_without_a_warning(tmp_path: Path, name: str, glob: str) -> None:
+    (tmp_path / name).write_text("x")
+    (tmp_path / "abb.txt").write_text("x")
+    assert f"{tmp_path}/{name}" in [file.path for file in list_inputs([f"{tmp_path}/{glob}"], [])]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("glob", ["[z-a]*.txt", "[x--y].txt", "[&&].txt"])
+def test_a_set_that_matches_no_name_finds_nothing(tmp_path: Path, glob: str) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(InputError, match="no matching files"):
+        list_inputs([f"{tmp_path}/{glob}"], [])
+
+
 def test_links_to_what_is_outside_or_hidden_are_followed(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     store = tmp_path_factory.mktemp("store")
     (store / "blob").write_bytes(b"12")

@@ -162,8 +162,22 @@ def _pattern(names: Sequence[str]) -> str:
 
 def _piece(piece: str) -> str:
     if len(piece) > 1:
-        return "[" + piece[1:-1].replace("\\", r"\\").replace("!", "^", 1 if piece[1] == "!" else 0) + "]"
+        return _set(piece, negated=piece[1] == "!")
     return {"*": "[^/]*", "?": "[^/]"}.get(piece) or re.escape(piece)
+
+
+def _set(piece: str, negated: bool) -> str:
+    """A set of characters such as `[a-z]` or `[!0-9]`. Only ranges and `!` at the start are special in it."""
+    body = re.sub(r"[\\\[\]^&~|]", r"\\\g<0>", piece[1 + negated : -1])
+    if not body:  # no set
+        return re.escape(piece)
+    body = body[:1].replace("-", r"\-") + body[1:].replace("--", r"-\-")
+    pattern = f"[{'^' if negated else ''}{body}]"
+    try:
+        re.compile(pattern)
+    except re.error:  # a range without characters, such as `[z-a]`
+        return "[^/]" if negated else "(?!)"
+    return pattern
 
 
 def _plain(below: str) -> bool:

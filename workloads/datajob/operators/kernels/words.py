@@ -145,7 +145,7 @@ def _belongs(before: int, kind: int) -> Any:
 
 
 @inline
-def _goes_on(data: Any, at: int, end: int, table: Any, before: int, last: int, kind: int) -> Any:
+def _continues(data: Any, at: int, end: int, table: Any, before: int, last: int, kind: int) -> Any:
     """Whether the character of class `kind` that ends at `at` belongs to a word that is not a run of marks.
 
     `before` is the class of the last character of the word that is not an extender, `last` that of its last character.
@@ -163,6 +163,46 @@ def _goes_on(data: Any, at: int, end: int, table: Any, before: int, last: int, k
     return before == PICTURE and kind == PICTURE and last == JOINER
 
 
+@inline
+def _end_of_word(data: Any, at: int, end: int, table: Any, point: Any, size: Any, flags: Any) -> Any:
+    """The end of the word that begins with `point` at `at`, its length in characters, its flags, and the next character."""
+    begun, length, seen = point, 0, 0
+    before: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)
+    last: Any = before
+    is_mark = before in (OTHER, MID_LETTER, MID_NUMBER, MID_BOTH)
+    while True:
+        seen |= flags
+        at += size
+        length += 1
+        if before == LETTER:
+            run, letters = ascii_run(data, at, end, False)
+            seen |= ALPHA | MATTER if letters else 0
+            at += run
+            length += run
+        point, size = _character(data, at, end)
+        flags = peek(table, point)
+        kind: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)
+        if kind == before == LETTER:
+            continue
+        if flags & SPACE:
+            break
+        if kind in (EXTENDER, JOINER, STACKER):
+            last = kind
+            continue
+        if is_mark:
+            if point != begun:
+                break
+        elif before == REGIONAL and kind == REGIONAL:
+            before = EXTENDER
+            continue
+        elif not _continues(data, at + size, end, table, before, last, kind):
+            break
+        elif kind in (LETTER, NUMBER, KATAKANA, CONNECTOR, SYLLABLE):
+            before = kind
+        last = kind
+    return at, length, seen, point, size, flags
+
+
 @kernel(types.UniTuple(i64, 2)(TEXT, TABLE, NEW_WORDS))
 def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
     """Words by Unicode word boundaries, with runs of one mark as a word; breaks and counts as in `split_whitespace`."""
@@ -175,8 +215,8 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
         characters = number_signs = ellipses = 0
         point, size = _character(data, at, end)
         after_space, after_alone = True, False
+        flags = peek(table, point)
         while at < end:
-            flags = peek(table, point)
             if flags & SPACE:
                 if flags & BREAK:
                     words.breaks[line] = at - base
@@ -184,43 +224,13 @@ def split_unicode(text: Any, table: Any, words: Any) -> tuple[int, int]:
                 at += size
                 characters += 1
                 point, size = _character(data, at, end)
+                flags = peek(table, point)
                 after_space = True
                 continue
-            first, begun, length, seen = at, point, 0, 0
-            before: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)
-            last: Any = before
-            alone = before in (IDEOGRAPH, SYLLABLE, LEADING_VOWEL)
-            is_mark = before in (OTHER, MID_LETTER, MID_NUMBER, MID_BOTH)
-            while True:
-                seen |= flags
-                at += size
-                length += 1
-                if before == LETTER:
-                    run, letters = ascii_run(data, at, end, False)
-                    seen |= ALPHA | MATTER if letters else 0
-                    at += run
-                    length += run
-                point, size = _character(data, at, end)
-                flags = peek(table, point)
-                kind: Any = np.int64(flags >> WORD_SHIFT & WORD_CLASS)
-                if kind == before == LETTER:
-                    continue
-                if flags & SPACE:
-                    break
-                if kind in (EXTENDER, JOINER, STACKER):
-                    last = kind
-                    continue
-                if is_mark:
-                    if point != begun:
-                        break
-                elif before == REGIONAL and kind == REGIONAL:
-                    before = EXTENDER
-                    continue
-                elif not _goes_on(data, at + size, end, table, before, last, kind):
-                    break
-                elif kind in (LETTER, NUMBER, KATAKANA, CONNECTOR, SYLLABLE):
-                    before = kind
-                last = kind
+            first, begun = at, point
+            kind = flags >> WORD_SHIFT & WORD_CLASS
+            alone = kind in (IDEOGRAPH, SYLLABLE, LEADING_VOWEL)
+            at, length, seen, point, size, flags = _end_of_word(data, at, end, table, point, size, flags)
             if begun == HASH_MARK:
                 number_signs += length
             elif begun == DOT:

@@ -57,7 +57,7 @@ def test_columns_named_like_those_of_the_rejects_are_stored_too(tmp_path: Path) 
 
 @pytest.mark.parametrize("after", [[], [{"limit": {"count": 2}}], [{"shuffle": {}}]])
 def test_rows_whose_last_column_is_dropped_are_not_lost_silently(source: Path, tmp_path: Path, after: list[Any]) -> None:
-    with pytest.raises(InvalidJob, match="no columns left"):
+    with pytest.raises(InvalidJob, match="No columns are left"):
         run(make_job(source, tmp_path / "out", [{"drop": {"columns": list(ROWS[0])}}, *after]))
 
 

@@ -86,7 +86,7 @@ def _folders(spec: DataJobSpec) -> Iterator[Problem]:
     for path, folder in written:
         for source in _read_paths(spec):
             if _reads_from(source, folder):
-                yield Problem(path, f"is inside the input of the job ({source})", "write to a folder outside of the input")
+                yield Problem(path, f"is inside the input of the job ({source})", "write to a folder outside the input")
     for path, folder in written[1:]:
         if _reads_from(sink.path, folder):
             yield Problem(path, f"is inside the sink ({sink.path}), where its rows would be read as results", _HIDE)

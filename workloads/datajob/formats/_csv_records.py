@@ -90,7 +90,7 @@ class Records:
 
 
 def _outside(data: bytes, dialect: Dialect, delimiter: str) -> bytes:
-    """Bytes outside of quotes, as Arrow should read them."""
+    """Bytes outside quotes, as Arrow should read them."""
     if delimiter != dialect.delimiter:
         data = data.replace(dialect.delimiter.encode(), delimiter.encode())
     return _blanks(delimiter).sub(rb"\1", data) if dialect.skip_blanks else data

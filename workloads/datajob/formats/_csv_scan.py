@@ -138,7 +138,7 @@ class _Scan:
         return found + 1 if found >= 0 else -1
 
     def _settle(self, at: int) -> None:
-        """Everything before `at` is outside of quotes."""
+        """Everything before `at` is outside quotes."""
         line = self._data.rfind(self._newline, self._at, at)
         if line >= 0:
             self._record = line + 1

@@ -29,7 +29,7 @@ OnBadLine = Callable[[Block, str], None]
 class JsonParser:
     """Parses blocks of JSON lines to tables of `schema`.
 
-    `others` determines how fields outside of the schema are handled. `raw` are columns whose values are kept as text.
+    `others` determines how fields outside the schema are handled. `raw` are columns whose values are kept as text.
     """
 
     def __init__(
@@ -250,7 +250,7 @@ def _is_long(numbers: Any) -> bool:
 
 
 def _floats(array: Any) -> Iterator[Any]:
-    """The arrays of floating-point numbers inside of an array; more than its values where it is a slice."""
+    """The arrays of floating-point numbers inside an array; more than its values where it is a slice."""
     import pyarrow.types as t
 
     kind = array.type

@@ -80,7 +80,7 @@ def _unreadable(kind: Any) -> str | None:
         elif t.is_map(one):
             todo += [(one.key_type, level + 2, lists + 1), (one.item_type, level + 2, lists + 1)]
         elif t.is_fixed_size_list(one) and not one.list_size:
-            return "pyarrow terminates when it reads lists of the fixed size 0"
+            return "pyarrow crashes when it reads lists of fixed size 0"
         elif t.is_nested(one) and not t.is_union(one):
             todo.append((one.value_type, level + 2, lists + 1))
     return "DuckDB cannot read a member without a name in a type that contains null" if nulls and unnamed else None

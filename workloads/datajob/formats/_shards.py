@@ -202,7 +202,8 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
         text = column.cast(pa.string())
     except pa.ArrowException as error:
         raise SinkError(
-            f"partitionBy: a value of {key} ({column.type}) is not text ({error}). Convert it by `compute`, as in `hex({key})`."
+            f"partitionBy: a value of {key} ({column.type}) is not text ({error}). "
+            f"Convert it with `compute`, as in `hex({key})`."
         ) from error
     encoded: Any = pa.concat_arrays(text.chunks).dictionary_encode()
     quoted = [folder_name(value) if value else HIVE_NULL for value in encoded.dictionary.to_pylist()]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class JsonReader(ColumnsReader):
-    """JSON Lines (or arrays of objects), plain or compressed with gzip or zstd."""
+    """JSON Lines (or arrays of objects), plain or compressed."""
 
     suffixes = tuple(f"{name}{ending}" for name in (".jsonl", ".json", ".ndjson") for ending in READ_ENDINGS)
     types: dict[str, RawKind | TypeName] = Field(

@@ -65,7 +65,7 @@ class ParquetReader(ColumnsReader):
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The union of the files' schemas, from their footers.
 
-        For more than MAX_FOOTERS files, an even sample is read. A file outside of the sample with another column fails when it
+        For more than MAX_FOOTERS files, an even sample is read. A file outside the sample with another column fails when it
         is read, so no data is lost silently. If the column is in `columns`, all footers are read.
         """
         found = _footers(_sample(files))

@@ -20,7 +20,7 @@ MAX_TEXT = (1 << 31) - 1
 
 
 class TextReader(Reader):
-    """Text files (`.txt`, `.text`, `.md`), plain or compressed with gzip or zstd, one row per line or per file."""
+    """Text files (`.txt`, `.text`, `.md`), plain or compressed, one row per line or per file."""
 
     suffixes = tuple(f"{name}{ending}" for name in (".txt", ".text", ".md") for ending in READ_ENDINGS)
     mode: Literal["line", "file"] = Field(default="line", description="What a row is: a line (including empty ones) or a file.")

@@ -74,7 +74,7 @@ def _nested(kind: str, parts: list[str], name: str) -> Build:
 
 
 def _split(text: str) -> list[str]:
-    """`text` split at the commas outside of brackets."""
+    """`text` split at the commas outside brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "<([") - (character in ">)]")

@@ -29,7 +29,7 @@ def reference(value: Any) -> str:
 def source_digest(module: str) -> str | None:
     """A digest of the module's file and of all local files that it imports, directly or indirectly.
 
-    None if there is no such file. Local files are those outside of the standard library and the installed packages, and those
+    None if there is no such file. Local files are those outside the standard library and the installed packages, and those
     in the package of `module` itself. Imports are found anywhere in the source; dynamic imports are not found.
     """
     own = {module.split(".")[0]: True}

@@ -106,7 +106,7 @@ class Sketch:
     def counts_between(self, edges: Sequence[float]) -> list[int]:
         """Number of values from each edge up to the next one.
 
-        A bin is counted as a whole where its lower edge is. Values outside of all edges are omitted; the last edge itself is
+        A bin is counted as a whole where its lower edge is. Values outside all edges are omitted; the last edge itself is
         included.
         """
         import numpy as np

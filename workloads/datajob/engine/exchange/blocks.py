@@ -32,7 +32,9 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     if table.num_rows and not table.num_columns:
-        raise InvalidJob("The rows have no columns left, so they would be lost. Keep a column in `drop` and `select` steps.")
+        raise InvalidJob(
+            "No columns are left, so the rows would be lost. Keep at least one column in `drop` and `select` steps."
+        )
     if table.schema.equals(schema):
         return table
     columns = []

@@ -1,4 +1,4 @@
-"""fastText models: loaded once per process, asked about a whole batch at a time."""
+"""fastText models: loaded once per process, applied to a whole batch at a time."""
 
 from __future__ import annotations
 

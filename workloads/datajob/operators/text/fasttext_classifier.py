@@ -23,12 +23,12 @@ class FasttextClassifier(Filter):
 
     Example:
 
-        - fasttextClassifier: {model: s3://models/quality.bin, label: __label__good, min: 0.5}
+        - fasttextClassifier: {model: s3://models/quality.bin, label: good, min: 0.5}
     """
 
     column: Column = Field(default="text", description="Text column.")
     model: FilePath = Field(description="Path or URL of a supervised fastText model (.bin or .ftz).")
-    label: str = Field(min_length=1, description="Label without `__label__`.")
+    label: str = Field(min_length=1, description="Label, without the prefix `__label__`.")
     min: float = Field(default=0, ge=0, le=1, description="Minimum probability.")
     max: float = Field(default=1, ge=0, le=1, description="Maximum probability.")
     characters: int = Field(

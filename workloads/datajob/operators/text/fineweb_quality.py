@@ -25,7 +25,7 @@ BOUNDS = (
 
 
 class FinewebQuality(Filter):
-    """Reject documents that are lists, menus or repeated lines, by the rules of FineWeb.
+    """Reject documents that consist of lists, menus or repeated lines, by the rules of FineWeb.
 
     Rules, defaults, order and names are those of Penedo et al. 2024 (arXiv:2406.17557), as implemented by datatrove. Lines
     are separated by `\\n`; blank lines are ignored.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class UnicodeNormalize(Map):
     """Repair wrongly decoded text (ftfy) and convert it to a Unicode normal form.
 
-    For example, `cafÃ©` becomes `café`. HTML entities outside of HTML are decoded, control characters and terminal escapes
+    For example, `cafÃ©` becomes `café`. HTML entities outside HTML are decoded, control characters and terminal escapes
     are removed, and line breaks become `\\n`. Ligatures and full-width forms become plain letters unless `keepWidths` is
     set. A compiled scan handles most lines; only the others are passed to ftfy.
 

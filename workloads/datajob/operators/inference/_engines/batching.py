@@ -100,7 +100,7 @@ class Batcher:
             self._more.notify_all()
 
     def _guard(self, loop: Callable[[], None]) -> None:
-        """An error outside of any request is an error of the engine: all waiting requests fail with it."""
+        """An error outside any request is an error of the engine: all waiting requests fail with it."""
         try:
             loop()
         except BaseException as error:  # noqa: BLE001 - raised for all waiting requests

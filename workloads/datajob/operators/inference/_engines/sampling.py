@@ -30,7 +30,7 @@ class RowSampler:
         return kept + noise
 
     def _kept(self, scores: torch.Tensor) -> torch.Tensor:
-        """Scores with all tokens outside of top-k and top-p at minus infinity."""
+        """Scores with all tokens outside top-k and top-p at minus infinity."""
         import torch
 
         o = self._options

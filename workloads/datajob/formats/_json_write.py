@@ -80,6 +80,16 @@ def json_objects(table: pa.Table) -> list[bytes]:
     return written.split(b"\n")[:-1]
 
 
+def json_values(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    """Each value of a column as JSON text, as `JsonEncoder` writes it."""
+    import pyarrow as pa
+
+    objects = json_objects(pa.table({"": column}))
+    nulls = column.is_null().to_pylist()
+    texts = (line.removeprefix(b'{"":').removesuffix(b"}") for line in objects)
+    return pa.array([None if is_null else text for text, is_null in zip(texts, nulls, strict=True)], pa.string())
+
+
 def _object(names: list[str], raw: list[bool]) -> str:
     """SQL for the text of a row: runs of columns by DuckDB, with JSON text inserted unchanged."""
     runs: list[tuple[bool, list[int]]] = []

@@ -6,12 +6,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
+from datajob.formats._columns import leaves
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 READABLE_LEVELS = 99
 """Maximum levels of the Parquet schema that pyarrow reads. A list has two levels."""
+DAY = 86_400_000
+"""Milliseconds."""
 READABLE_LISTS = 20
 """Maximum depth of nested lists. Each level doubles the time in DuckDB: a third of a second for 20, minutes for 30."""
 
@@ -36,11 +39,53 @@ def _check(schema: pa.Schema) -> None:
     raise InvalidJob(f"sink.parquet: Parquet does not support this combination of columns: {_problem(schema)}.")
 
 
+@lru_cache(maxsize=256)
 def storable(kind: pa.DataType) -> bool:
     """Whether Parquet supports a type."""
     import pyarrow as pa
 
     return _problem(pa.schema([pa.field("c", kind)])) is None
+
+
+def as_storable(table: pa.Table) -> pa.Table:
+    """The table with JSON text in place of each column that Parquet cannot store, because of its type or of a value."""
+    from datajob.formats._json_write import json_values
+
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if not (storable(field.type) and _fits(column)):
+            table = table.set_column(index, field.name, json_values(column))
+    return table
+
+
+def _fits(column: Any) -> bool:
+    """Whether Parquet can represent the seconds and days of a column, for which it has milliseconds and 32 bits."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if not any(unit in str(column.type) for unit in ("timestamp[s", "date64")):
+        return True
+    for leaf in (leaf for chunk in column.chunks for leaf in leaves(chunk)):
+        try:
+            if t.is_timestamp(leaf.type) and leaf.type.unit == "s":
+                leaf.cast(pa.timestamp("ms", leaf.type.tz))
+        except pa.ArrowInvalid:
+            return False
+        if t.is_date64(leaf.type) and not are_days(leaf):
+            return False
+    return True
+
+
+def are_days(dates: Any) -> bool:
+    """Whether all date64 values are days that Parquet can represent. pyarrow would store other ones as another day."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ticks = dates.cast(pa.int64())
+    days = pc.divide(ticks, DAY)
+    whole = pc.equal(ticks, pc.multiply(days, DAY))
+    in_range = pc.equal(days, pc.shift_right(pc.shift_left(days, 32), 32))
+    return bool(pc.all(pc.and_(whole, in_range), min_count=0).as_py())
 
 
 def _problem(schema: pa.Schema) -> str | None:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
 from datajob.formats._columns import leaves
+from datajob.formats._parquet_types import are_days
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 DICTIONARY_SAMPLE = 4096
-DAY = 86_400_000
-"""Milliseconds."""
 
 
 class ParquetEncoder:
@@ -79,22 +78,16 @@ class ParquetEncoder:
 def _check_days(table: pa.Table) -> None:
     """Raise InvalidJob for a date64 that is not one of the days that Parquet can represent. pyarrow would store another day."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     for name, column in zip(table.column_names, table.columns, strict=True):
         if "date64" not in str(column.type):
             continue
-        for leaf in (leaf for chunk in column.chunks for leaf in leaves(chunk) if pa.types.is_date64(leaf.type)):
-            ticks = leaf.cast(pa.int64())
-            days = pc.divide(ticks, DAY)
-            odd = pc.or_(
-                pc.not_equal(ticks, pc.multiply(days, DAY)), pc.not_equal(days, pc.shift_right(pc.shift_left(days, 32), 32))
+        dates = (leaf for chunk in column.chunks for leaf in leaves(chunk) if pa.types.is_date64(leaf.type))
+        if not all(map(are_days, dates)):
+            raise InvalidJob(
+                f"sink.parquet: column {name} has a date64 that is not a day within the range of Parquet. "
+                "Change its type with a `cast` step, such as timestamp[ms]."
             )
-            if pc.any(odd, min_count=0).as_py():
-                raise InvalidJob(
-                    f"sink.parquet: column {name} has a date64 that is not a day within the range of Parquet. "
-                    "Change its type with a `cast` step, such as timestamp[ms]."
-                )
 
 
 def _repeats(column: pa.ChunkedArray[Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob, SinkError
 from datajob.formats._columns import did_you_mean
-from datajob.formats._json_write import json_objects
+from datajob.formats._json_write import json_objects, json_values
 from datajob.formats._tar_read import is_member, split_name
 
 if TYPE_CHECKING:
@@ -152,11 +152,7 @@ def _encoded(column: Any) -> list[bytes | None]:
         return found
     if _is_string(kind) or isinstance(kind, pa.JsonType):
         return [None if value is None else value.encode() for value in column.cast(pa.string()).to_pylist()]
-    objects = json_objects(pa.table({"": column}))
-    return [
-        None if is_null else line.removeprefix(b'{"":').removesuffix(b"}")
-        for line, is_null in zip(objects, column.is_null().to_pylist(), strict=True)
-    ]
+    return [None if text is None else text.encode() for text in json_values(column).to_pylist()]
 
 
 def _is_bytes(kind: Any) -> bool:

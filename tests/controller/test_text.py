@@ -53,6 +53,7 @@ def test_ten_attempts_with_huge_messages_fit(character: str) -> None:
     assert size(world.status) <= MAX_STATUS
 
 
+@pytest.mark.slow
 def test_a_huge_report_fits() -> None:
     world = World(datajob())
     world.settle()

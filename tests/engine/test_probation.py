@@ -50,6 +50,7 @@ class Deadly(Task):
         return ["in/x.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadly", [(), (0,), (127,), (4, 5, 100)])
 def test_the_rows_that_end_a_process_are_found_and_the_others_stay(tmp_path: Path, deadly: tuple[int, ...]) -> None:
     outcome = run_on_probation(Deadly(str(tmp_path), "rows", tuple(range(128)), deadly), SHARD)

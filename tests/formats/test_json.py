@@ -210,6 +210,7 @@ def test_hive_partitions_come_from_folders_unless_the_file_has_them(tmp_path: Pa
     assert rows == {1: "de", 2: None, 3: "FR"}
 
 
+@pytest.mark.slow
 def test_a_line_of_200_mb_is_a_row(tmp_path: Path) -> None:
     size = 200 << 20
     with (tmp_path / "x.jsonl").open("wb") as file:
@@ -240,6 +241,7 @@ print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     block = b"".join(b'{"a":%d,"text":"%s"}\n' % (i, b"x" * 500) for i in range(2000))
     with gzip.open(tmp_path / "x.jsonl.gz", "wb", compresslevel=1) as file:

@@ -87,6 +87,7 @@ operators = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(operators, st.lists(st.one_of(lines, st.sampled_from(MOJIBAKE)), min_size=1, max_size=5))
 def test_the_result_is_that_of_ftfy(operator, rows):

@@ -19,7 +19,7 @@ from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.intake import merge_small
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, WorkerDied
 from datajob.operators.inference.llava import Llava
 from tests.engine.test_crash import commits, kill_when, start
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
@@ -187,6 +187,18 @@ def test_a_dying_actor_loses_no_row(photos: Path, tmp_path: Path) -> None:
     run(make_job(photos, tmp_path / "ray", steps, sources=sources), executor="ray", shard_bytes=None)
     assert (tmp_path / "died").exists()
     assert captions(read_manifest(tmp_path / "ray")) == run_captions(photos, tmp_path / "here")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_shard_that_ends_its_actor_three_times_ends_the_job_and_the_error_names_its_file(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"id": i, "bytes": jpeg(i, (40, 30))} for i in range(20)], 1)
+    die = {"map": {"function": "tests.support.engine_functions:die_on_some"}}
+    job = make_job(tmp_path / "in", tmp_path / "out", [die, FAKE, {"drop": {"columns": ["bytes"]}}])
+    with pytest.raises(
+        WorkerDied, match=r"died 3 times while it processed shard \d+ \(.*in-0000\.parquet\) of stage .*insufficient memory"
+    ):
+        run(job, executor="ray", shard_bytes=None)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from datajob.engine.events import Note
 from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker import model_registry
-from datajob.engine.worker.task import ShardFailure, Task, run_shard, use_python_path
+from datajob.engine.worker.task import ShardFailure, Task, run_shard, shard_name, use_python_path
 from datajob.errors import WorkerDied
 
 IN_FLIGHT = 3
@@ -69,7 +69,7 @@ class ActorPool:
             waiting = [ref for m in self._members for ref in (*m.running, *([] if m.starting is None else [m.starting]))]
             done, _ = ray.wait(waiting, num_returns=1, timeout=WAIT_SECONDS)
             for ref in done:
-                yield from self._collect(ref, todo)
+                yield from self._collect(ref, task, todo)
             if any(m.starting is None for m in self._members):
                 self._heard = time.monotonic()
             elif time.monotonic() - self._heard >= NOTICE_SECONDS:
@@ -119,7 +119,7 @@ class ActorPool:
             shard = todo.popleft()
             member.running[member.actor.run.remote([task], shard)] = shard
 
-    def _collect(self, ref: Any, todo: deque[Shard]) -> Generator[Record | ShardFailure, None, None]:
+    def _collect(self, ref: Any, task: Task, todo: deque[Shard]) -> Generator[Record | ShardFailure, None, None]:
         import ray
 
         member = next((m for m in self._members if ref in m.running or ref is m.starting), None)
@@ -129,7 +129,7 @@ class ActorPool:
             outcome = ray.get(ref)
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             self._members.remove(member)
-            self._record_death(member, error)
+            self._record_death(member, task, error)
             todo.extendleft(reversed(member.running.values()))
             return
         if ref is member.starting:
@@ -138,13 +138,14 @@ class ActorPool:
         del member.running[ref]
         yield outcome
 
-    def _record_death(self, member: _Member, error: Exception) -> None:
+    def _record_death(self, member: _Member, task: Task, error: Exception) -> None:
         """Count a death. Raises WorkerDied if too many actors died with the same shard, or during startup."""
-        lost = [u.index for u in member.running.values()] if member.starting is None else [None]
-        for index in lost:
+        lost: list[Shard | None] = list(member.running.values()) if member.starting is None else [None]
+        for shard in lost:
+            index = None if shard is None else shard.index
             self._deaths[index] += 1
             if self._deaths[index] >= MAX_DEATHS:
-                where = "during startup" if index is None else f"while it processed shard {index}"
+                where = "during startup" if shard is None else f"while it processed {shard_name(task, shard)}"
                 cause = " ".join(str(error).split())[:600]
                 raise WorkerDied(
                     f"A model process died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "

@@ -19,7 +19,7 @@ from typing import Any
 from datajob.engine import journal
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.worker.task import ShardFailure, Task, run_shard
+from datajob.engine.worker.task import ShardFailure, Task, run_shard, shard_name
 
 MOST_CHILDREN = 200
 """Maximum number of children that a shard can terminate before it fails. Isolating a row takes about 20."""
@@ -42,10 +42,8 @@ def run_on_probation(task: Task, shard: Shard, pickler: Any = pickle) -> Record 
 
 def worker_died(task: Task, shard: Shard, cause: str) -> ShardFailure:
     """The failure of a shard that terminates every process that runs it."""
-    files = task.files(shard)
-    of = f" ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})" if files else ""
     message = (
-        f"Every process that ran shard {shard.index}{of} of stage {task.stage} terminated: {cause}. The likely cause is "
+        f"Every process that ran {shard_name(task, shard)} terminated: {cause}. The likely cause is "
         "insufficient memory, or a function or library that terminates the process. Increase `resources.workers.memory`, "
         "fix the function, or set `errors.policy` to `drop` or `quarantine` to find the row."
     )

@@ -44,6 +44,13 @@ class Task:
         """Delete what only an uncommitted shard needs; nothing by default."""
 
 
+def shard_name(task: Task, shard: Shard) -> str:
+    """A shard with its files, such as `shard 3 (in/a.parquet) of stage rows`, for messages."""
+    files = task.files(shard)
+    of = f" ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})" if files else ""
+    return f"shard {shard.index}{of} of stage {task.stage}"
+
+
 @dataclass(frozen=True)
 class ShardFailure:
     """Why a shard failed, as plain data that can be sent between processes."""

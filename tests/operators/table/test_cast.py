@@ -77,6 +77,35 @@ def test_it_knows_the_columns_before_and_after():
 
 
 @pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        (pa.array([datetime(2020, 1, 1, 13)]), "date"),
+        (pa.array([datetime(2020, 1, 1, 0)], pa.timestamp("us", "Asia/Tokyo")), "date"),
+        (pa.array([1e300]), "float32"),
+        (pa.array([1e10]), "float16"),
+        (pa.array([Decimal("12345678901234567890.12")]), "double"),
+        (pa.array([[2]]), "list<bool>"),
+        (pa.array([None, [["0.1234567890123456789"]]]), "list<list<double>>"),
+        (pa.array([[("a", 2)]], pa.map_(pa.string(), pa.int64())), "map<string, bool>"),
+        (pa.array([{"a": 0, "b": 2}]), "struct<a: int64, b: bool>"),
+        (pa.array([{"a": 1, "b": 2}]), "struct<a: int64>"),
+        (pa.array([[{"a": 1, "b": 2}]]), "list<struct<a: int64, c: int64>>"),
+    ],
+)
+def test_a_value_that_would_lose_a_part_fails(column, name):
+    with pytest.raises(ValueError, match="column `v` cannot be cast to"):
+        cast(column, name)
+
+
+def test_nested_values_and_midnights_are_cast():
+    midnight = pa.array([datetime(2020, 1, 1, 15), None], pa.timestamp("us", "Asia/Tokyo"))
+    assert cast(midnight, "date").to_pylist() == [date(2020, 1, 2), None]
+    assert cast([0.1, INF, None], "float32").to_pylist() == [pytest.approx(0.1), INF, None]
+    assert cast([[{"a": 1}], None], "list<struct<b: string, a: double>>").to_pylist() == [[{"b": None, "a": 1.0}], None]
+    assert cast(pa.array([[5], [1, 0], None]).slice(1), "list<bool>").to_pylist() == [[True, False], None]
+
+
+@pytest.mark.parametrize(
     ("values", "name"),
     [
         (["9007199254740993"], "float64"),

@@ -18,37 +18,105 @@ def lossless(column: Any, wanted: pa.DataType) -> Any:
     """`column` as `wanted`. Raises ArrowInvalid for a value that would become another one."""
     import pyarrow as pa
 
-    t = pa.types
-    kind = column.type.value_type if t.is_dictionary(column.type) else column.type
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    _check_fields(column.type, wanted)
     cast = column.cast(wanted, safe=True)
-    is_text = t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
-    if is_text and t.is_floating(wanted):
-        _check_texts(column, cast, wanted)
-    number = t.is_integer(kind) or t.is_floating(kind)
-    rounds = (t.is_boolean(wanted) and number) or (t.is_floating(kind) and t.is_decimal(wanted))
-    if rounds and not _same(cast.cast(kind), column):
-        raise pa.ArrowInvalid(f"a value of type {kind} cannot be represented exactly as {wanted}")
+    for before, after in zip(column.chunks, cast.chunks, strict=True):
+        _check(before, after)
     return cast
 
 
-def _same(back: Any, column: Any) -> bool:
-    return bool(back.equals(column)) or repr(back.to_pylist()) == repr(column.to_pylist())  # NaN is NaN
+def _check_fields(kind: pa.DataType, wanted: pa.DataType) -> None:
+    """Raises ArrowInvalid for a field of a struct that would get lost."""
+    import pyarrow as pa
+
+    t = pa.types
+    if t.is_struct(kind) and t.is_struct(wanted):
+        if lost := [field.name for field in kind.fields if field.name not in wanted.names]:
+            raise pa.ArrowInvalid(f"{wanted} has no field `{lost[0]}`")
+        for field in kind.fields:
+            _check_fields(field.type, wanted.field(field.name).type)
+    elif t.is_nested(kind) and t.is_nested(wanted):
+        for i in range(min(kind.num_fields, wanted.num_fields)):
+            _check_fields(kind.field(i).type, wanted.field(i).type)
 
 
-def _check_texts(column: Any, cast: Any, wanted: pa.DataType) -> None:
-    """Raises ArrowInvalid for a number in `column` that is too large, or has more digits than `wanted` can hold."""
+def _check(before: Any, after: Any) -> None:
+    """Raises ArrowInvalid if an array holds other values than before its cast."""
+    import pyarrow as pa
+
+    t, kind, wanted = pa.types, before.type, after.type
+    if t.is_nested(kind):
+        for old, new in _parts(before, after):
+            _check(old, new)
+    elif t.is_floating(wanted):
+        _check_floats(before, after)
+    elif t.is_timestamp(kind) and t.is_date(wanted):
+        _check_dates(before, after)
+    elif (t.is_boolean(wanted) and (t.is_integer(kind) or t.is_floating(kind))) or (
+        t.is_floating(kind) and t.is_decimal(wanted)
+    ):
+        if not _same(after.cast(kind), before):
+            raise pa.ArrowInvalid(f"a value of type {kind} is not exactly a {wanted}")
+
+
+def _parts(before: Any, after: Any) -> list[tuple[Any, Any]]:
+    """The values within two nested arrays."""
+    import pyarrow as pa
+
+    t = pa.types
+    if t.is_struct(before.type):
+        old, new = before.flatten(), after.flatten()
+        return [(old[i], new[after.type.get_field_index(field.name)]) for i, field in enumerate(before.type.fields)]
+    if t.is_map(before.type) and t.is_map(after.type):
+        old, new = (pa.concat_arrays([array, array.slice(0, 0)]) for array in (before, after))  # without an offset
+        return [(old.keys, new.keys), (old.items, new.items)]
+    return [(before.flatten(), after.flatten())] if t.is_nested(after.type) and not t.is_map(before.type) else []
+
+
+def _check_floats(before: Any, after: Any) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    texts = column.cast(pa.string())
-    overflow = pc.and_(pc.is_inf(cast), pc.invert(pc.match_substring_regex(texts, _INFINITE)))
+    t, kind = pa.types, before.type
+    if t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_decimal(kind):
+        _check_texts(before.cast(pa.string()), after)
+    elif t.is_floating(kind) and after.type.bit_width < kind.bit_width:
+        wide = after.cast(pa.float64())
+        if pc.any(pc.and_(pc.is_inf(wide), pc.is_finite(before)), min_count=0).as_py():
+            raise pa.ArrowInvalid(f"a value of type {kind} is too large for {after.type}")
+
+
+def _check_dates(before: Any, after: Any) -> None:
+    """Raises ArrowInvalid for a timestamp with a time of day, in its time zone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    local = pc.local_timestamp(before) if before.type.tz else before
+    if not _same(after.cast(local.type), local):
+        raise pa.ArrowInvalid("a timestamp has a time of day; `compute` with `CAST(... AS DATE)` removes it")
+
+
+def _same(back: Any, before: Any) -> bool:
+    return bool(back.equals(before)) or repr(back.to_pylist()) == repr(before.to_pylist())  # NaN is NaN
+
+
+def _check_texts(texts: Any, cast: Any) -> None:
+    """Raises ArrowInvalid for a number in `texts` that is too large, or has more digits than the type of `cast` can hold."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted = cast.type
+    finite = cast.cast(pa.float32()) if pa.types.is_float16(wanted) else cast
+    overflow = pc.and_(pc.is_inf(finite), pc.invert(pc.match_substring_regex(texts, _INFINITE)))
     found: list[Any] = texts.filter(overflow).to_pylist()
     long = pc.match_substring_regex(texts, _LONG)
     for text, value in zip(texts.filter(long).to_pylist(), cast.filter(long).to_pylist(), strict=True):
         if text is not None and value is not None and not _survives(text.strip(), value, wanted.bit_width):
             found.append(text)
     if found:
-        raise pa.ArrowInvalid(f"`{found[0]}` cannot be represented exactly as {wanted}")
+        raise pa.ArrowInvalid(f"`{found[0]}` is not exactly a {wanted}")
 
 
 def _survives(text: str, value: float, bits: int) -> bool:

@@ -55,11 +55,17 @@ def common_type(a: Any, b: Any) -> pa.DataType:
         return _common_decimal(_as_decimal(a), _as_decimal(b))
     if t.is_timestamp(a) and t.is_timestamp(b) and a.tz and b.tz and a.tz != b.tz:
         return common_type(pa.timestamp(a.unit, "UTC"), pa.timestamp(b.unit, "UTC"))
-    if t.is_decimal(a) or t.is_decimal(b) or t.is_dictionary(a) or t.is_dictionary(b):
+    if t.is_decimal(a) or t.is_decimal(b) or t.is_dictionary(a) or t.is_dictionary(b) or _is_text(a) != _is_text(b):
         raise pa.ArrowTypeError(f"no type can represent all values of {a} and {b}")
     pair = [pa.schema([("", a)]), pa.schema([("", b)])]
     united: pa.DataType = pa.unify_schemas(pair, promote_options="permissive").field(0).type
     return united
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind))
 
 
 def _common_struct(a: Any, b: Any) -> pa.DataType:

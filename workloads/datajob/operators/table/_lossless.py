@@ -54,11 +54,16 @@ def _check(before: Any, after: Any) -> None:
         _check_floats(before, after)
     elif t.is_timestamp(kind) and t.is_date(wanted):
         _check_dates(before, after)
-    elif (t.is_boolean(wanted) and (t.is_integer(kind) or t.is_floating(kind))) or (
-        t.is_floating(kind) and t.is_decimal(wanted)
-    ):
-        if not _same(after.cast(kind), before):
-            raise pa.ArrowInvalid(f"a value of type {kind} is not exactly a {wanted}")
+    elif _may_round(kind, wanted) and not _same(after.cast(kind), before):
+        raise pa.ArrowInvalid(f"a value of type {kind} is not exactly a {wanted}")
+
+
+def _may_round(kind: pa.DataType, wanted: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    t = pa.types
+    number = t.is_integer(kind) or t.is_floating(kind)
+    return bool((t.is_boolean(wanted) and number) or (t.is_floating(kind) and t.is_decimal(wanted)))
 
 
 def _parts(before: Any, after: Any) -> list[tuple[Any, Any]]:

@@ -10,9 +10,13 @@ from datajob.errors import InvalidJob
 from datajob.formats._exact import exact_concat
 from datajob.formats._plain_values import json_text
 from datajob.formats.types import TypeName, arrow_type
+from datajob.operators.table._exact_array import exact_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_EXACT = 2**53
+"""Doubles represent integers up to this size exactly."""
 
 BatchFormat = Literal["pandas", "pyarrow", "numpy", "polars"]
 
@@ -26,6 +30,8 @@ def table_of(rows: Sequence[Mapping[str, Any]], before: pa.Schema, types: Mappin
     import pyarrow as pa
 
     seen = dict.fromkeys(name for row in rows for name in row)
+    if other := [name for name in seen if not isinstance(name, str)]:
+        raise TypeError(f"the function returned a row with the key {other[0]!r}, which is not text")
     names = [*(n for n in before.names if n in seen), *(n for n in seen if n not in before.names)]
     if not rows:
         names = [*before.names, *(n for n in types if n not in before.names)]
@@ -36,14 +42,14 @@ def _column(values: list[Any], name: str, before: pa.Schema, types: Mapping[str,
     import pyarrow as pa
 
     if name in types:
-        return pa.array(values, arrow_type(types[name]))
+        return exact_array(values, arrow_type(types[name]))
     if name in before.names:
         kind = before.field(name).type
         if isinstance(kind, pa.JsonType):
             texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
             return pa.array(texts, pa.string()).cast(kind)
         try:
-            return pa.array(values, kind)
+            return exact_array(values, kind)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             return pa.array(values)
     return pa.array(values)
@@ -53,10 +59,11 @@ def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
     """The table in the format of the function."""
     if batch_format == "pyarrow":
         return table
+    rounded = [name for name in table.column_names if _rounded_as_double(table.column(name))]
     if batch_format == "pandas":
-        return table.to_pandas()
+        return _with_nullable(table.to_pandas(), table, rounded)
     if batch_format == "numpy":
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+        return {name: _to_numpy(table.column(name), name in rounded) for name in table.column_names}
     try:
         import polars
     except ModuleNotFoundError as error:
@@ -64,6 +71,35 @@ def to_format(table: pa.Table, batch_format: BatchFormat) -> Any:
             "`batchFormat: polars` needs the Python package `polars`, which is not installed; choose another format."
         ) from error
     return polars.from_arrow(table)
+
+
+def _with_nullable(frame: Any, table: pa.Table, names: Sequence[str]) -> Any:
+    import pandas as pd
+
+    for name in names:
+        kind = "UInt64" if table.field(name).type == "uint64" else "Int64"
+        frame[name] = pd.array(table.column(name).to_pylist(), dtype=kind)
+    return frame
+
+
+def _to_numpy(column: Any, as_objects: bool) -> Any:
+    import numpy as np
+
+    if not as_objects:
+        return column.to_numpy()
+    integer = column.type.to_pandas_dtype()
+    return np.array([None if value is None else integer(value) for value in column.to_pylist()], object)
+
+
+def _rounded_as_double(column: Any) -> bool:
+    """True for integers with nulls, for which pandas and numpy use doubles, if a double cannot hold one of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not column.null_count or not pa.types.is_integer(column.type) or column.type.bit_width < 64:
+        return False
+    ends = pc.min_max(column).as_py()
+    return max(-(ends["min"] or 0), ends["max"] or 0) > _EXACT
 
 
 def from_any(result: Any, before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:

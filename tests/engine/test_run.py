@@ -20,7 +20,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def test_rows_come_out_computed_filtered_and_in_order(source: Path, tmp_path: Path) -> None:
+def test_rows_are_computed_filtered_and_in_order(source: Path, tmp_path: Path) -> None:
     report = run(make_job(source, tmp_path / "out", LONG))
     expected = [{**r, "text_length": len(r["text"])} for r in ROWS if len(r["text"]) > 50]
     assert read_manifest(tmp_path / "out") == expected

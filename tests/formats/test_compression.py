@@ -105,7 +105,7 @@ def test_exactly_the_lines_before_the_end_of_a_truncated_gzip_are_read(tmp_path:
     assert rows == expected.count(b"\n")
 
 
-def test_a_damaged_check_sum_costs_the_file_but_not_its_rows(tmp_path: Path) -> None:
+def test_a_damaged_checksum_fails_the_file_but_not_its_rows(tmp_path: Path) -> None:
     packed = bytearray(gzip.compress(CONTENT[TextReader][1]))
     packed[-6] ^= 1
     path = tmp_path / "x.txt.gz"

@@ -24,7 +24,7 @@ def test_a_double_holds_these_numbers(text: str) -> None:
     "text",
     ["9007199254740993", "0.1234567890123456789", "1e400", "1e-400", "-0", "nan", "inf", "", ".", "+1", "12345678901234567.0"],
 )
-def test_a_double_does_not_hold_these_texts(text: str) -> None:
+def test_a_double_cannot_represent_these_texts(text: str) -> None:
     assert not survives_double(text)
 
 

@@ -31,7 +31,7 @@ def test_any_file_is_a_row(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_no_value_can_hold_goes_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_too_large_for_a_value_is_a_bad_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binary_files, "MAX_BYTES", 3)
     (tmp_path / "a").write_bytes(b"1234")
     bad = Bad()
@@ -51,7 +51,7 @@ def test_the_header_of_an_image_is_read(tmp_path: Path, form: str, mode: str, en
 
 
 @pytest.mark.parametrize("data", [b"", b"text", encoded("PNG")[:20], b"\x89PNG\r\n\x1a\n" + b"\xff" * 50])
-def test_what_is_no_image_goes_aside(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_a_bad_record(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
     (tmp_path / "b.png").write_bytes(encoded("PNG"))
     bad = Bad()
@@ -60,7 +60,7 @@ def test_what_is_no_image_goes_aside(tmp_path: Path, data: bytes) -> None:
     assert "BytesIO" not in bad.reasons[0]
 
 
-def test_a_bomb_of_pixels_goes_aside(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_a_bad_record(tmp_path: Path) -> None:
     bomb = bytearray(encoded("PNG"))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     import zlib

@@ -100,12 +100,12 @@ def test_a_path_without_a_file_is_an_error_that_names_it(tree: Path, path: str) 
     assert f"{tree}/{path}" in str(error.value)
 
 
-def test_a_folder_without_a_file_of_the_format_says_what_was_looked_for(tree: Path) -> None:
+def test_the_error_about_a_folder_without_matching_files_names_the_extensions(tree: Path) -> None:
     with pytest.raises(InputError, match=r"looked for \.csv"):
         listed(tree, "", suffixes=(".csv",))
 
 
-def test_folders_tell_hive_partitions(tree: Path) -> None:
+def test_hive_partitions_come_from_folders(tree: Path) -> None:
     found = {file.path.rsplit("/", 1)[1]: file.partition for file in list_inputs([str(tree)], [".parquet"])}
     assert found["y.parquet"] == (("lang", "de"), ("year", "2024"))
     assert found["z.parquet"] == (("lang", "a/b"),)

@@ -104,12 +104,12 @@ def test_no_file_has_its_name_before_the_close_and_an_abort_leaves_none(
     ("columns", "message"),
     [(("langs",), "no column langs; did you mean lang"), (("lang", "a"), "contains all columns")],
 )
-def test_partitions_that_cannot_be_are_refused(tmp_path: Path, columns: tuple[str, ...], message: str) -> None:
+def test_invalid_partitions_are_an_error(tmp_path: Path, columns: tuple[str, ...], message: str) -> None:
     with pytest.raises(InvalidJob, match=message):
         write(JsonWriter(path=str(tmp_path), partition_by=columns), pa.table({"lang": ["x"], "a": [1]}))
 
 
-def test_a_sink_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_sink_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match=r"file/00000-000\.jsonl: cannot write it"):
         write(JsonWriter(path=str(tmp_path / "file")), pa.table({"a": [1]}))

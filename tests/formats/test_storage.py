@@ -32,7 +32,7 @@ def test_a_local_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve(f"file://{tmp_path}/z")[1] == f"{tmp_path}/z"
 
 
-def test_an_unknown_scheme_says_which() -> None:
+def test_an_unknown_scheme_is_named_in_the_error() -> None:
     with pytest.raises(InputError, match="nope://"):
         resolve("nope://x")
 
@@ -97,7 +97,7 @@ def test_a_file_below_a_file_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
-def test_a_full_disk_is_called_so(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", tmp_path], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
@@ -123,7 +123,7 @@ for attempt in (lambda: Folder(sys.argv[1]).write("a", b"1"), lambda: list_input
 """
 
 
-def test_permission_denied_is_called_so(tmp_path: Path) -> None:
+def test_denied_permission_is_reported(tmp_path: Path) -> None:
     for parent in [tmp_path, *tmp_path.parents][:3]:
         parent.chmod(0o755)
     (tmp_path / "secret").mkdir(mode=0o700)

@@ -33,7 +33,7 @@ def test_every_line_is_a_row(
     assert read(reader(path), target=target, batch_bytes=10).column("text").to_pylist() == expected
 
 
-def test_a_line_that_is_not_in_the_encoding_goes_aside(tmp_path: Path) -> None:
+def test_a_line_that_is_not_in_the_encoding_is_a_bad_record(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"a\r\n\xff\xfe\nc")
     bad = Bad()
@@ -67,6 +67,6 @@ def test_a_file_is_a_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "message"), [("utf-16", "use `mode: file`"), ("klingon", "unknown encoding 'klingon'")])
-def test_an_encoding_that_cannot_be_is_refused(encoding: str, message: str) -> None:
+def test_an_unsupported_encoding_is_an_error(encoding: str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TextReader(paths=("x",), encoding=encoding)

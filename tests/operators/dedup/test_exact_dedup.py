@@ -72,7 +72,7 @@ def test_the_row_that_stays_is_chosen(parameters, kept):
 
 @given(st.lists(st.none() | st.sampled_from(["", "a", "b", "long " * 20])), st.integers(1, 4), st.integers(1, 9))
 @settings(max_examples=50, deadline=None)
-def test_one_of_each_text_stays_whatever_the_partitions(texts, partitions, size):
+def test_one_of_each_text_stays_regardless_of_the_partitions(texts, partitions, size):
     first = {}
     for i, text in enumerate(texts):
         first.setdefault(i if text is None else text, i)
@@ -106,7 +106,7 @@ def test_by_is_required_for_keep_best_only(parameters):
         ExactDedup(**parameters)
 
 
-def test_it_knows_the_columns_it_needs():
+def test_the_required_columns_are_known():
     assert ExactDedup().inputs() == ("text",)
     assert ExactDedup(columns=["a"], keep="best", by="s").inputs() == ("a", "s")
     with pytest.raises(InvalidJob, match="did you mean `Text`"):

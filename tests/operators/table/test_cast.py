@@ -71,7 +71,7 @@ def test_a_missing_column_is_an_error_of_the_job():
         Cast(columns={"V": "int64"}).apply(Batch(pa.table({"v": [1]})))
 
 
-def test_it_knows_the_columns_before_and_after():
+def test_the_columns_before_and_after_are_known():
     assert Cast(columns={"v": "int64"}).inputs() == ("v",)
     assert Cast(columns={"v": "int64"}).outputs(("u", "v")) == ("u", "v")
 

@@ -156,7 +156,7 @@ def test_more_expressions_than_the_cache_holds_still_work():
     assert compute(ROWS, a="n + 0").column("a")[0].as_py() == 1
 
 
-def test_it_knows_the_columns_before_and_after():
+def test_the_columns_before_and_after_are_known():
     step = Compute(columns={"n": "length(text)", "m": "n + k"})
     assert step.inputs() == ("text", "n", "k")
     assert step.outputs(("text", "n", "k")) == ("text", "n", "k", "m")

@@ -15,7 +15,7 @@ CELL = st.none() | st.sampled_from(["", "a", "b"])
     st.lists(st.tuples(CELL, CELL, st.none() | st.lists(st.integers(0, 1), max_size=1))), st.integers(1, 4), st.integers(1, 9)
 )
 @settings(max_examples=60, deadline=None)
-def test_the_first_of_equal_rows_stays_whatever_the_partitions(rows, partitions, size):
+def test_the_first_of_equal_rows_stays_regardless_of_the_partitions(rows, partitions, size):
     kinds = [pa.string(), pa.large_string(), pa.list_(pa.int64())]
     table = pa.table({name: pa.array([r[i] for r in rows], kinds[i]) for i, name in enumerate("abc")})
     for columns, key in ((None, repr), (("a",), lambda r: r[0]), (("a", "b"), lambda r: r[:2])):

@@ -40,6 +40,6 @@ def test_an_expression_that_is_not_a_condition_is_rejected(where, message):
         Filter(where=where).keep(Batch(ROWS))
 
 
-def test_it_knows_the_columns_before_and_after():
+def test_the_columns_before_and_after_are_known():
     assert Filter(where="length(text) > n").inputs() == ("text", "n")
     assert Filter(where="length(text) > n").outputs(("text", "n", "k")) == ("text", "n", "k")

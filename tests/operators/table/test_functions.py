@@ -67,7 +67,7 @@ def test_a_missing_function_is_an_error_of_the_job(step, reference, message):
 @pytest.mark.parametrize(
     "code, message", [("import no_such_package", "needs `no_such_package`"), ("1 / 0", "ZeroDivisionError")]
 )
-def test_a_module_that_cannot_be_imported_says_why(tmp_path, monkeypatch, code, message):
+def test_the_error_about_a_module_that_cannot_be_imported_has_the_reason(tmp_path, monkeypatch, code, message):
     name = f"broken_{abs(hash(code))}"
     (tmp_path / f"{name}.py").write_text(f"{code}\ndef f(row): return row\n")
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -76,7 +76,7 @@ def by_key(rows, by):
     st.integers(1, 20),
 )
 @settings(max_examples=60, deadline=None)
-def test_groups_are_those_of_pandas_whatever_the_partitions(rows, by, partitions, size):
+def test_groups_are_those_of_pandas_regardless_of_the_partitions(rows, by, partitions, size):
     kinds = {"k": pa.string(), "j": pa.int32(), "x": pa.int64()}
     table = pa.table({name: pa.array([r[i] for r in rows], kind) for i, (name, kind) in enumerate(kinds.items())})
     found = group(table, by, ALL, partitions=partitions, size=size)
@@ -183,7 +183,7 @@ def test_an_aggregate_that_does_not_suit_the_columns_is_an_error_of_the_job(by, 
         group(pa.table({"k": ["a"], "x": [1]}), [by], {"n": {"function": function, "column": column}})
 
 
-def test_it_knows_the_columns_before_and_after():
+def test_the_columns_before_and_after_are_known():
     step = GroupBy(by=["k"], aggregates={"n": {"function": "count"}, "s": {"function": "sum", "column": "x"}})
     assert step.inputs() == ("k", "x")
     assert step.outputs(("k", "x", "y")) == ("k", "n", "s")

@@ -163,7 +163,7 @@ def test_clashing_columns_are_rejected():
     assert rows_of(repartitioned(step(suffix="_2"), left, right)) == [{"k": 1, "x": 1, "x_right": 1, "x_2": 1}]
 
 
-def test_it_knows_the_columns_before_and_after(tmp_path):
+def test_the_columns_before_and_after_are_known(tmp_path):
     pq.write_table(pa.table({"k": [1], "x": [1]}), tmp_path / "right.parquet")
     known = {"parquet": {"paths": [str(tmp_path)], "columns": ["k", "x"]}}
     join = Join(right=known, by=["k"])

@@ -9,7 +9,7 @@ from tests.support.columns import ROWS, check_columns, check_missing_column
 
 
 @pytest.mark.parametrize(("columns", "names"), [({"a": "z"}, ["z", "b", "c"]), ({"a": "b", "b": "a"}, ["b", "a", "c"])])
-def test_columns_come_out_as_announced(columns, names):
+def test_the_declared_columns_are_returned(columns, names):
     check_columns(Rename(columns=columns), names)
 
 

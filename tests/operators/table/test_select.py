@@ -7,7 +7,7 @@ from tests.support.columns import check_columns, check_missing_column
 
 
 @pytest.mark.parametrize(("columns", "names"), [(["c", "a"], ["c", "a"]), (["a", "a"], ["a"])])
-def test_columns_come_out_as_announced(columns, names):
+def test_the_declared_columns_are_returned(columns, names):
     check_columns(Select(columns=columns), names)
 
 

@@ -7,7 +7,7 @@ from tests.support.exchange import DRAWN, repartitioned, rows_of
 
 
 @pytest.mark.parametrize("step", [Shuffle(seed=5), Shuffle(seed=5, by=["id"])])
-def test_a_shuffle_gives_one_order_whatever_the_partitions_and_batches(step):
+def test_a_shuffle_gives_one_order_regardless_of_the_partitions_and_batches(step):
     table = DRAWN.slice(0, 500)
     orders = [
         [row["id"] for row in rows_of(repartitioned(step, source, partitions=p, size=size))]

@@ -36,7 +36,7 @@ def expected(rows, by, descending):
     st.integers(3, 20),
 )
 @settings(max_examples=80, deadline=None)
-def test_rows_come_out_in_order_whatever_the_partitions(values, order, partitions, size):
+def test_rows_are_in_order_regardless_of_the_partitions(values, order, partitions, size):
     descending, by = order
     table = pa.table(
         {

@@ -68,7 +68,7 @@ def test_a_page_that_declares_nothing_is_decoded_by_what_its_bytes_look_like(lan
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("language", ["zh", "fr", "ru"])
-def test_a_byte_order_mark_or_every_second_byte_tells_the_encoding_whatever_is_declared(language: str, encoding: str) -> None:
+def test_a_byte_order_mark_or_every_second_byte_determines_the_encoding(language: str, encoding: str) -> None:
     found = extracted(page(language, '<meta charset="iso-8859-1">').encode(encoding))
     assert found[0] is not None and TEXTS[language] in found[0]
 
@@ -102,7 +102,7 @@ def test_a_page_in_utf_8_that_declares_something_else_is_utf_8(label: str) -> No
     assert [TEXTS[language] in (text or "") for language, text in zip(("fr", "zh"), found, strict=True)] == [True, True]
 
 
-def test_what_browsers_take_a_label_for_is_decoded() -> None:
+def test_labels_have_the_same_meaning_as_in_browsers() -> None:
     assert decode_page('<meta charset="iso-8859-1">“5 €”'.encode("cp1252")).endswith("“5 €”")
     assert decode_page('<meta charset="gb2312">镕€'.encode("gb18030")).endswith("镕€")
     assert decode_page(b'<meta charset="iso-8859-1">a\x81b\xe9').endswith("a\x81bé")

@@ -71,7 +71,7 @@ def test_every_type_of_bytes_is_taken(kind):
         (pdf(["secret"], encryption=ENCRYPTION), "encrypted and requires a password"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(file, error):
+def test_the_error_about_a_file_that_cannot_be_read_has_the_reason(file, error):
     with pytest.raises(ValueError, match=error):
         extracted(file)
 

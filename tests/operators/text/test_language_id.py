@@ -76,13 +76,13 @@ def test_the_minimum_confidence_is_a_limit_of_the_confidence():
     ("code", "meant"),
     [("english", "en"), ("zh-cn", "zh"), ("pt_BR", "pt"), ("EN", "en"), ("deu", "de"), ("Germann", "de"), ("jp", "ja")],
 )
-def test_a_code_that_is_not_identified_is_refused_with_the_one_that_is_meant(code, meant):
+def test_the_error_about_an_unknown_code_suggests_the_right_one(code, meant):
     for parameters in ({"languages": ["en", code]}, {"minScores": {code: 0.5}}):
         with pytest.raises(ValidationError, match=f"`{code}` is not the code of a language .*; did you mean `{meant}`"):
             LanguageId.model_validate(parameters)
 
 
-def test_a_word_that_is_no_language_is_refused_and_every_code_of_the_model_is_taken():
+def test_only_codes_of_languages_that_the_model_identifies_are_accepted():
     with pytest.raises(ValidationError, match=r"`False` is not the code of a language .*ISO 639-1"):
         LanguageId(languages=("False",))
     assert {*language_model()[1], "und"} == CODES

@@ -12,7 +12,7 @@ from datajob.operators.kernels.utf8 import copy_bytes, decode, peek
 
 @kernel(void(TEXT, TABLE, i64, write(types.uint8), write(i64)))
 def normalize_whitespace(text: Any, table: Any, newlines: int, out: Any, ends: Any) -> None:
-    """Replace runs of whitespace by a space, or by as many newlines as they contain line breaks, at most `newlines`."""
+    """Replace runs of whitespace with a space or, if they contain line breaks, with as many newlines, at most `newlines`."""
     data, to = text.data, 0
     for row in range(text.offsets.size - 1):
         ends[row] = start = to
@@ -39,7 +39,7 @@ def normalize_whitespace(text: Any, table: Any, newlines: int, out: Any, ends: A
 
 @kernel(void(TEXT, read(types.uint16), read(types.uint8), read(i64), write(types.uint8), write(i64)))
 def translate(text: Any, numbers: Any, new: Any, offsets: Any, out: Any, ends: Any) -> None:
-    """Replace each character c with `numbers[c] = n > 0` by `new[offsets[n - 1]:offsets[n]]`."""
+    """Replace each character c for which `numbers[c] = n > 0` with `new[offsets[n - 1]:offsets[n]]`."""
     data, to = text.data, 0
     for row in range(text.offsets.size - 1):
         ends[row] = to

@@ -1,7 +1,8 @@
-"""Ends of sentences by UAX #29: decimals, addresses and a following small letter end none, as its rules SB6 to SB8 say.
+"""Ends of sentences by UAX #29. By its rules SB6 to SB8, a full stop does not end a sentence within decimals and addresses, or
+before a lowercase letter.
 
-Beyond the rules, the initial of a name (`J.`) and the abbreviations on a list end no sentence either, and what opens a
-quotation or a parenthesis right behind the end of a sentence belongs to the next one.
+In addition to the rules, the initial of a name (`J.`) and listed abbreviations do not end a sentence, and an opening quotation
+mark or parenthesis directly after the end of a sentence belongs to the next one.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ from datajob.operators.kernels.utf8 import decode
 LONGEST_ABBREVIATION = 24
 """Bytes."""
 OFFSET_BASIS, PRIME = 0xCBF29CE484222325, 0x100000001B3
-"""Of the 64-bit hash FNV-1a."""
+"""Constants of the 64-bit hash FNV-1a."""
 LINE_FEED, CAPITAL_A, CAPITAL_Z, SMALL = 10, ord("A"), ord("Z"), 32
 
 
 @inline
 def _skip(data: Any, at: int, stop: int, table: Any, kind: int) -> int:
-    """The next character from `at` on that is not of this kind, without what extends characters."""
+    """The next character from `at` on that is not of this kind, ignoring characters that extend others."""
     while at < stop:
         point, size = decode(data, at, stop)
         found = table[point]
@@ -60,9 +61,10 @@ def _class_at(data: Any, at: int, stop: int, table: Any) -> int:
 
 @inline
 def _skip_closing(data: Any, at: int, stop: int, table: Any, tailored: bool) -> int:
-    """Behind the quotation marks and brackets that begin at `at`, without those that open something, if `tailored`.
+    """The position after the quotation marks and brackets that begin at `at`; if `tailored`, without opening ones.
 
-    What opens in one language closes in another: `“` does in German. It opens where a letter or digit follows.
+    An opening mark of one language closes a quotation in another, such as `“` in German. It is an opening mark if a letter
+    or digit follows.
     """
     while at < stop:
         point, size = decode(data, at, stop)
@@ -79,7 +81,7 @@ def _skip_closing(data: Any, at: int, stop: int, table: Any, tailored: bool) -> 
 
 @inline
 def _small_letter_follows(data: Any, at: int, stop: int, table: Any) -> bool:
-    """SB8: the next letter is a small one, with no end of a sentence or paragraph before it."""
+    """SB8: the next letter is lowercase, without the end of a sentence or paragraph before it."""
     while at < stop:
         point, size = decode(data, at, stop)
         kind = table[point]
@@ -106,14 +108,14 @@ def _is_listed(data: Any, start: int, stop: int, listed: Any) -> bool:
 
 @inline
 def _paragraph_end(data: Any, at: int, stop: int, kind: int, size: int) -> int:
-    """Behind the separator at `at`; CR LF is one."""
+    """The position after the separator at `at`; CR LF is a single separator."""
     at += size
     return at + 1 if kind == CR and at < stop and data[at] == LINE_FEED else at
 
 
 @inline
 def _class_before(data: Any, start: int, at: int, table: Any) -> tuple[int, int]:
-    """The class of the last character before `at` that extends nothing, and where it is; OTHER when there is none."""
+    """The class and the position of the last character before `at` that does not extend another; OTHER if there is none."""
     while at > start:
         stop = at
         at -= 1
@@ -127,7 +129,7 @@ def _class_before(data: Any, start: int, at: int, table: Any) -> tuple[int, int]
 
 @inline
 def _is_initial(data: Any, start: int, mark: int, table: Any) -> bool:
-    """Whether a single capital letter is before the full stop at `mark`."""
+    """Whether a single capital letter precedes the full stop at `mark`."""
     last, at = _class_before(data, start, mark, table)
     earlier, _ = _class_before(data, start, at, table)
     return last == UPPER and not LOWER <= earlier <= NUMERIC
@@ -135,7 +137,7 @@ def _is_initial(data: Any, start: int, mark: int, table: Any) -> bool:
 
 @inline
 def _word_before(data: Any, start: int, mark: int, table: Any) -> int:
-    """Where the word before `mark` begins, full stops included; looks no further back than an abbreviation is long."""
+    """The start of the word before `mark`, including full stops; at most the length of an abbreviation before `mark`."""
     at = mark
     while at > start and mark - at <= LONGEST_ABBREVIATION:
         kind, before = _class_before(data, start, at, table)
@@ -147,7 +149,7 @@ def _word_before(data: Any, start: int, mark: int, table: Any) -> int:
 
 @inline
 def next_sentence(data: Any, start: int, stop: int, table: Any, tailored: bool, listed: Any) -> int:
-    """The end of the sentence that begins at `start`, with the spaces behind it; `stop` when nothing ends it before."""
+    """The end of the sentence that begins at `start`, including the spaces after it; `stop` if nothing ends it before."""
     at = start
     while at < stop:
         point, size = decode(data, at, stop)
@@ -189,7 +191,7 @@ def next_sentence(data: Any, start: int, stop: int, table: Any, tailored: bool, 
 
 @inline
 def count_unicode_sentences(data: Any, start: int, stop: int, table: Any, listed: Any, enough: int) -> int:
-    """Sentences in `data[start:stop]`, at least 1; stops counting at `enough`."""
+    """The number of sentences in `data[start:stop]`, from 1 to `enough`."""
     count = 0
     while count < enough and start < stop:
         start = next_sentence(data, start, stop, table, True, listed)
@@ -220,9 +222,9 @@ def _trimmed(data: Any, start: int, stop: int, spaces: Any) -> tuple[int, int]:
 def split_sentences(
     text: Any, spaces: Any, table: Any, trim: bool, tailored: bool, listed: Any, rows: Any, starts: Any, stops: Any
 ) -> int:
-    """Sentences `rows[i]:rows[i + 1]` of row i as bytes of the column. Returns how many there are.
+    """Write sentences `rows[i]:rows[i + 1]` of row i as bytes of the column; returns their number.
 
-    With `trim`, the whitespace around them and sentences of nothing else are left out.
+    With `trim`, surrounding whitespace and sentences that consist of whitespace are omitted.
     """
     found = 0
     for row in range(text.offsets.size - 1):

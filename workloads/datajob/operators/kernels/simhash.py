@@ -51,7 +51,7 @@ def simhashes(text: Any, folding: Any, size: int, by_character: bool, hashes: An
 
 @inline
 def _distance(left: Any, right: Any) -> int:
-    """The number of bits that differ."""
+    """The number of different bits."""
     x = left ^ right
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))

@@ -1,4 +1,4 @@
-"""Removes the characters of a class from texts, or replaces each run of them by a space."""
+"""Removes the characters of a class from texts, or replaces each run of them with a space."""
 
 from __future__ import annotations
 

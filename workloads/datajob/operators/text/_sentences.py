@@ -1,4 +1,4 @@
-"""Sentences of a text column by UAX #29, and the abbreviations that end none of them."""
+"""Sentences of a text column by UAX #29, and abbreviations that do not end a sentence."""
 
 from __future__ import annotations
 

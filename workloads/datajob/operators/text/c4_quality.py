@@ -47,7 +47,7 @@ class C4Quality(LineRules, Filter):
     )
 
     def keep(self, batch: Batch) -> Verdict:
-        """Decide each row of `batch`, and replace its text by the remaining lines."""
+        """Decide each row of `batch`, and replace its text with the remaining lines."""
         import numpy as np
 
         from datajob.operators.kernels.c4 import REASONS, c4_quality

@@ -17,7 +17,7 @@ from hack.cluster.sandbox import ROOT, Sandbox, remove_dead
 from hack.cluster.versions import KUBERNETES
 from hack.cluster.waiting import wait_for
 
-SMOKE = Path(__file__).parent / "manifests" / "smoke-rayjob.yaml"
+SMOKE = ROOT / "hack" / "cluster" / "manifests" / "smoke-rayjob.yaml"
 
 NODE_STARTER = """
 import sys
@@ -114,7 +114,7 @@ def test_down_removes_a_cluster_whose_start_was_killed(own_cache: Path) -> None:
     assert run.alive()
     down = [sys.executable, "-m", "hack.cluster", "down", "--kind=control-plane"]
     ended = subprocess.run(down, cwd=ROOT, capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout) == (0, "ended: control-plane\n")
+    assert (ended.returncode, ended.stdout) == (0, "stopped: control-plane\n")
     assert traces.left() == []
 
 

@@ -56,7 +56,7 @@ def test_values_that_fit_get_the_type(kind, values, expected):
 
 @pytest.mark.parametrize("key", [1, None, b"x"])
 def test_a_row_with_a_key_that_is_not_text_is_refused(key):
-    with pytest.raises(TypeError, match="which is not text"):
+    with pytest.raises(TypeError, match="which is not a string"):
         table_of([{"x": 1, key: 2}], pa.schema([("x", pa.int64())]), {})
 
 

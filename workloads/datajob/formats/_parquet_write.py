@@ -85,8 +85,8 @@ def _check_days(table: pa.Table) -> None:
         dates = (leaf for chunk in column.chunks for leaf in leaves(chunk) if pa.types.is_date64(leaf.type))
         if not all(map(are_days, dates)):
             raise InvalidJob(
-                f"sink.parquet: column {name} has a date64 that is not a day within the range of Parquet. "
-                "Change its type with a `cast` step, such as timestamp[ms]."
+                f"sink.parquet: column {name} contains a date64 that is not a day within the range of Parquet. "
+                "Convert it with a `cast` step, for example to timestamp[ms]."
             )
 
 

@@ -85,7 +85,7 @@ class CsvReader(ColumnsReader):
             if (value := getattr(self, name)) and (not value.isascii() or value in "\r\n"):
                 raise ValueError(f"{name} must be one ASCII character, not {value!r}")
         if self.delimiter is not None and ("\n" in self.delimiter or self.delimiter == self.quote):
-            raise ValueError("delimiter must differ from the quote and contain no line break")
+            raise ValueError("delimiter must differ from the quote and must not contain a line break")
         try:
             codecs.lookup(self.encoding)
         except LookupError:

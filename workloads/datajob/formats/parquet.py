@@ -172,7 +172,7 @@ def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
             schema = opened.schema_arrow
         if twice := repeated_name(schema):
             raise InputError(
-                f"{file.path}: two columns or fields have the name {twice!r}, so that neither can be selected. "
+                f"{file.path}: two columns or fields have the name {twice!r}, so neither can be selected. "
                 "Rename one in the tool that wrote the file."
             )
         return schema

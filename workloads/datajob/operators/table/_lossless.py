@@ -55,7 +55,7 @@ def _check(before: Any, after: Any) -> None:
     elif t.is_timestamp(kind) and t.is_date(wanted):
         _check_dates(before, after)
     elif _may_round(kind, wanted) and not _same(after.cast(kind), before):
-        raise pa.ArrowInvalid(f"a value of type {kind} is not exactly a {wanted}")
+        raise pa.ArrowInvalid(f"a value of type {kind} cannot be represented exactly as {wanted}")
 
 
 def _may_round(kind: pa.DataType, wanted: pa.DataType) -> bool:
@@ -100,7 +100,7 @@ def _check_dates(before: Any, after: Any) -> None:
 
     local = pc.local_timestamp(before) if before.type.tz else before
     if not _same(after.cast(local.type), local):
-        raise pa.ArrowInvalid("a timestamp has a time of day; `compute` with `CAST(... AS DATE)` removes it")
+        raise pa.ArrowInvalid("a timestamp has a time of day; remove it with `CAST(... AS DATE)` in a `compute` step")
 
 
 def _same(back: Any, before: Any) -> bool:
@@ -121,7 +121,7 @@ def _check_texts(texts: Any, cast: Any) -> None:
         if text is not None and value is not None and not _survives(text.strip(), value, wanted.bit_width):
             found.append(text)
     if found:
-        raise pa.ArrowInvalid(f"`{found[0]}` is not exactly a {wanted}")
+        raise pa.ArrowInvalid(f"`{found[0]}` cannot be represented exactly as {wanted}")
 
 
 def _survives(text: str, value: float, bits: int) -> bool:

@@ -31,7 +31,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], before: pa.Schema, types: Mappin
 
     seen = dict.fromkeys(name for row in rows for name in row)
     if other := [name for name in seen if not isinstance(name, str)]:
-        raise TypeError(f"the function returned a row with the key {other[0]!r}, which is not text")
+        raise TypeError(f"the function returned a row with the key {other[0]!r}, which is not a string")
     names = [*(n for n in before.names if n in seen), *(n for n in seen if n not in before.names)]
     if not rows:
         names = [*before.names, *(n for n in types if n not in before.names)]

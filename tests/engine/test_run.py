@@ -61,6 +61,19 @@ def test_rows_whose_last_column_is_dropped_are_not_lost_silently(source: Path, t
         run(make_job(source, tmp_path / "out", [{"drop": {"columns": list(ROWS[0])}}, *after]))
 
 
+def test_rows_that_could_not_be_read_with_the_earlier_ones_are_not_appended(tmp_path: Path) -> None:
+    sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "append"}}
+    for i, rows in enumerate([[{"id": 1}], [{"id": 2.5, "x": "a"}], [{"id": "three"}], [{"id": 4}]]):
+        write_parts(tmp_path / str(i), rows, 1)
+        job = make_job(tmp_path / str(i), tmp_path / "out", [], sink=sink)
+        if i == 2:
+            with pytest.raises(InvalidJob, match="Column `id` is double in some files of the result and string in others"):
+                run(job)
+        else:
+            run(job)
+    assert [row["id"] for row in read_manifest(tmp_path / "out")] == [1, 2.5, 4]
+
+
 def test_rejects_of_an_earlier_run_are_deleted_and_those_of_other_jobs_stay(source: Path, tmp_path: Path) -> None:
     def job(out: str, limit: int) -> DataJob:
         return make_job(

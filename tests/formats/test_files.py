@@ -100,6 +100,20 @@ def test_images_are_named_by_a_column_but_never_twice(tmp_path: Path) -> None:
     ]
 
 
+def test_a_name_like_one_that_was_made_unique_does_not_replace_an_image(tmp_path: Path) -> None:
+    images = [encoded("PNG"), encoded("PNG") + b"2", encoded("PNG") + b"3"]
+    write(ImagesWriter(path=str(tmp_path), image="i", name="n"), pa.table({"i": images, "n": ["a", "a", "a-00000001"]}))
+    written = [json.loads(line)["file_name"] for line in (tmp_path / "00000" / "metadata.jsonl").read_text().splitlines()]
+    assert [(tmp_path / "00000" / name).read_bytes() for name in written] == images
+
+
+def test_a_column_named_like_that_of_the_metadata_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"i": [encoded("PNG")], "file_name": ["mine"]})
+    with pytest.raises(InvalidJob, match=r"metadata.jsonl has a column file_name of its own; `rename` or `drop`"):
+        write(ImagesWriter(path=str(tmp_path), image="i"), table)
+    write(ImagesWriter(path=str(tmp_path), image="i", name="file_name"), table)
+
+
 def test_an_aborted_shard_of_images_leaves_nothing(tmp_path: Path) -> None:
     shard = ImagesWriter(path=str(tmp_path), image="image").open(str(tmp_path), "0", TABLE.schema)
     shard.write(TABLE)

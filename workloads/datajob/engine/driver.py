@@ -89,7 +89,7 @@ def _complete(attempt: Attempt, runner: StageRunner, builder: ReportBuilder, rec
     """Make the files of the last stage the result, and delete everything else."""
     sink, state = attempt.sink, attempt.state
     if attempt.writer.key == "parquet":
-        refuse_mixed_types(records.values())
+        refuse_mixed_types(sink, state, records.values())
     files = result_files(state, records.values()) or write_empty(attempt)
     write_manifest(sink, state, files)
     sweep(sink, attempt.writer, files, runner.keys)

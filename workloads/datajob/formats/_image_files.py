@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+FILE_NAME = "file_name"
+"""The column of the metadata that names the file of an image."""
 _SIGNATURES = (
     (rb"\xff\xd8\xff", ".jpg"),
     (rb"\x89PNG\r\n", ".png"),
@@ -39,7 +41,7 @@ class ImageFiles:
 
     def __init__(self, root: str, prefix: str, image: str, name: str | None) -> None:
         self._root, self._prefix, self._image, self._name = root, prefix, image, name
-        self._taken: dict[str, int] = {}
+        self._taken: set[str] = set()
         self._rows = 0
         self._files: list[tuple[str, AtomicFile]] = []
         self._metadata: tuple[AtomicFile, JsonEncoder] | None = None
@@ -56,8 +58,8 @@ class ImageFiles:
             if self._metadata is None:
                 file = AtomicFile(self._root, f"{self._prefix}/metadata.jsonl")
                 self._metadata = file, JsonEncoder(file.stream, "none")
-            rest = table.drop_columns([self._image, *({"file_name"} & set(table.column_names))])
-            self._metadata[1].write(rest.add_column(0, "file_name", pa.array(written, pa.string())))
+            rest = table.drop_columns([self._image, *({FILE_NAME} & set(table.column_names))])
+            self._metadata[1].write(rest.add_column(0, FILE_NAME, pa.array(written, pa.string())))
 
     def _write_image(self, data: bytes | None, name: str | None) -> str | None:
         number = self._rows
@@ -66,9 +68,10 @@ class ImageFiles:
             return None
         stem = re.sub(r"[^\w.-]+", "_", name.rsplit("/", 1)[-1]).strip("._")[:200] if name else ""
         stem = re.sub(rf"({'|'.join(map(re.escape, IMAGE_ENDINGS))})$", "", stem, flags=re.IGNORECASE) or f"{number:08}"
-        repeated = self._taken.get(stem, 0)
-        self._taken[stem] = repeated + 1
-        file_name = f"{stem}-{number:08}{ending_of(data)}" if repeated else f"{stem}{ending_of(data)}"
+        while stem in self._taken:
+            stem = f"{stem}-{number:08}"
+        self._taken.add(stem)
+        file_name = f"{stem}{ending_of(data)}"
         file = AtomicFile(self._root, f"{self._prefix}/{file_name}")
         self._files.append((file_name, file))
         file.stream.write(data)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from datajob.errors import InvalidJob
 from datajob.formats._columns import conform, did_you_mean, with_file_columns
-from datajob.formats._image_files import IMAGE_ENDINGS, ImageFiles
+from datajob.formats._image_files import FILE_NAME, IMAGE_ENDINGS, ImageFiles
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
 from datajob.formats.binary_files import whole_file
 from datajob.media.image import ImageError, read_header
@@ -85,6 +85,10 @@ class ImagesWriter(Writer):
         for column in filter(None, (self.image, self.name)):
             if column not in schema.names:
                 raise InvalidJob(f"sink.images: the result has no column {column}{did_you_mean(column, schema.names)}.")
+        if FILE_NAME in schema.names and self.name != FILE_NAME:
+            raise InvalidJob(
+                f"sink.images: metadata.jsonl has a column {FILE_NAME} of its own; `rename` or `drop` that of the rows."
+            )
         if not pa.types.is_binary(schema.field(self.image).type):
             raise InvalidJob(
                 f"sink.images: column {self.image} is {schema.field(self.image).type}, not encoded images (binary)."

@@ -127,7 +127,7 @@ class StageRunner:
             if 0 < step.rows_in <= step.failed:
                 raise RowsFailed(
                     f"Step {name} failed on every row ({step.failed}), so the result would be empty. The job stops under every "
-                    f"`errors.policy`. The first error is: {step.error}. Fix the step or the data."
+                    f"`errors.policy`. The first error is: {str(step.error).rstrip('.')}. Fix the step or the data."
                 )
 
 

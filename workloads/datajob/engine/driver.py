@@ -10,8 +10,9 @@ from datajob.api.datajob import DataJob
 from datajob.api.problems import raise_errors
 from datajob.api.report import Output, Report
 from datajob.engine.attempt import Attempt
-from datajob.engine.commit.finalize import refuse_mixed_types, result_files, sweep, write_manifest
+from datajob.engine.commit.finalize import result_files, sweep, write_manifest
 from datajob.engine.commit.lock import Lock
+from datajob.engine.commit.result_types import refuse_mixed_types
 from datajob.engine.commit.run_state import MANIFEST, RunState, open_run
 from datajob.engine.empty_result import columns_unknown, write_empty
 from datajob.engine.events import Finished, Note
@@ -88,8 +89,7 @@ def _execute(attempt: Attempt, executor: Executor, began: float) -> Report:
 def _complete(attempt: Attempt, runner: StageRunner, builder: ReportBuilder, records: Records) -> Report:
     """Make the files of the last stage the result, and delete everything else."""
     sink, state = attempt.sink, attempt.state
-    if attempt.writer.key == "parquet":
-        refuse_mixed_types(sink, state, records.values())
+    refuse_mixed_types(sink, attempt.writer, state, records.values())
     files = result_files(state, records.values()) or write_empty(attempt)
     write_manifest(sink, state, files)
     sweep(sink, attempt.writer, files, runner.keys)

@@ -220,6 +220,8 @@ def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any], fragment: Fragment
 
     if column.type.equals(field.type):
         return column
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), field.type)])
     try:
         return exact_cast(column, field.type)
     except pa.ArrowException as error:

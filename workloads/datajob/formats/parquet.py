@@ -182,12 +182,38 @@ def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
 
 
 def _united(schemas: dict[str, pa.Schema]) -> pa.Schema:
-    """Usually the schemas are equal. Only the first of each kind is used."""
+    """Usually the schemas are equal. Only the first of each kind is used.
+
+    A column of text without any value, which is also how the writer stores columns of type null, fits every other type.
+    """
     distinct: dict[bytes, tuple[str, pa.Schema]] = {}
     for path, schema in schemas.items():
         bare = schema.remove_metadata()
         distinct.setdefault(bare.serialize().to_pybytes(), (path, bare))
-    return unite({path: plain_schema(schema) for path, schema in distinct.values()})
+    plain = {path: plain_schema(schema) for path, schema in distinct.values()}
+    try:
+        return unite(plain)
+    except InputError:
+        with ThreadPoolExecutor(FOOTER_THREADS) as pool:
+            kept = pool.map(_with_nulls, schemas, map(plain_schema, schemas.values()))
+            return unite(dict(zip(schemas, kept, strict=True)))
+
+
+def _with_nulls(path: str, schema: pa.Schema) -> pa.Schema:
+    """A schema with the type null for the columns of text that contain only nulls, according to the footer."""
+    import pyarrow as pa
+
+    if not any(pa.types.is_string(kind) for kind in schema.types):
+        return schema
+    with readable(path, "as Parquet"):
+        footer = _open(path).metadata
+    empty = set(schema.names)
+    for group in (footer.row_group(i) for i in range(footer.num_row_groups)):
+        for column in (group.column(i) for i in range(group.num_columns)):
+            statistics = column.statistics
+            if not (statistics and statistics.has_null_count and statistics.null_count == group.num_rows):
+                empty.discard(column.path_in_schema)
+    return pa.schema([f.with_type(pa.null()) if pa.types.is_string(f.type) and f.name in empty else f for f in schema])
 
 
 class ParquetWriter(Writer):

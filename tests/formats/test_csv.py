@@ -191,3 +191,9 @@ def test_other_tools_read_what_was_written(tmp_path: Path) -> None:
 def test_nested_columns_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidJob, match=r"column l is list<item: int64>, which CSV cannot represent"):
         write(CsvWriter(path=str(tmp_path)), pa.table({"l": [[1]]}))
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", "é", "1", "e", ".", "-"])
+def test_a_delimiter_that_is_part_of_values_is_refused(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(ValidationError, match="delimiter must be an ASCII character that is not part of numbers"):
+        CsvWriter(path=str(tmp_path), delimiter=delimiter)

@@ -66,3 +66,11 @@ def test_a_long_text_in_many_chunks_does_not_overflow():
     table = ChunkText(size=1, tokenizer="whitespace").expand(batch_of("word " * 20_000 + "x" * 200_000))
     assert len(table) == 20_001
     assert table.column_names == ["text"]
+
+
+def test_a_null_text_stays_null_and_an_empty_one_stays_empty():
+    rows = pa.table({"text": [None, "", "ab", None]})
+    for unit in ("words", "characters"):
+        chunks = ChunkText(unit=unit, size=2).expand(Batch(rows))
+        assert chunks.column("text").to_pylist() == [None, "", "ab", None]
+        assert chunks.schema.field("text").type == pa.string()

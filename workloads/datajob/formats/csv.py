@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from datajob.errors import InvalidJob
 from datajob.formats._columns import ColumnsReader, conform, unite
@@ -188,6 +188,13 @@ class CsvWriter(Writer):
     file_bytes: int = Field(
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _differs_from_values(cls, delimiter: str) -> str:
+        if not delimiter.isascii() or delimiter.isalnum() or delimiter in '"\r\n.+-':
+            raise ValueError("delimiter must be an ASCII character that is not part of numbers, quotes or line breaks")
+        return delimiter
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.csv`. Raises InvalidJob for a column of lists, structs or maps."""

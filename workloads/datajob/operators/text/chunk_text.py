@@ -56,6 +56,7 @@ class ChunkText(FlatMap):
         """The chunks, in the order of their rows."""
         import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         from datajob.operators.strings.column import pieces, text_of, with_column
 
@@ -71,7 +72,9 @@ class ChunkText(FlatMap):
         begin = np.where(empty, text.offsets[source], np.append(starts, 0)[np.where(empty, -1, first)])
         end = np.where(empty, text.offsets[source], np.append(stops, 0)[np.where(empty, -1, last)])
         taken, names = pa.array(source), batch.table.column_names
-        columns = [pieces(text, begin, end) if name == self.column else batch.table.column(name).take(taken) for name in names]
+        valid = batch.table.column(self.column).is_valid().take(taken)
+        chunk = pc.if_else(valid, pieces(text, begin, end), None)
+        columns = [chunk if name == self.column else batch.table.column(name).take(taken) for name in names]
         table = pa.table(columns, names=names, metadata=batch.table.schema.metadata)
         return table if self.output is None else with_column(table, self.output, pa.array(number.astype(np.int32)))
 

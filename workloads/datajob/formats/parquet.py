@@ -48,8 +48,8 @@ class ParquetReader(ColumnsReader):
             footer = _open(file.path).metadata
         pieces: list[Fragment] = []
         start = weight = 0
-        for i in range(footer.num_row_groups):
-            weight += _compressed(footer.row_group(i))
+        for i, size in enumerate(_compressed(footer, file.size)):
+            weight += size
             if weight >= target or i == footer.num_row_groups - 1:
                 pieces.append(Fragment(file, start, i + 1, weight))
                 start, weight = i + 1, 0
@@ -90,7 +90,7 @@ class ParquetReader(ColumnsReader):
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
             threads = fragment.file.size > SMALL_FILE
-            for table in _tables(file, path, groups, names, batch_bytes, threads):
+            for table in _tables(file, fragment.file, groups, names, batch_bytes, threads):
                 yield conform(table, schema, fragment, self)
 
 
@@ -120,16 +120,23 @@ def _open_small(path: str) -> pq.ParquetFile:
         return pq.ParquetFile(file.read_buffer())
 
 
-def _compressed(group: pq.RowGroupMetaData) -> int:
-    return sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+def _compressed(footer: pq.FileMetaData, file_bytes: int) -> list[int]:
+    """The compressed bytes of each row group, estimated from the size of the file.
+
+    The exact sizes are in the metadata of the columns, with statistics: damaged ones end the process in pyarrow.
+    """
+    groups = [footer.row_group(i).total_byte_size for i in range(footer.num_row_groups)]
+    total = max(1, sum(groups))
+    return [max(0, file_bytes * size // total) for size in groups]
 
 
 def _tables(
-    file: pq.ParquetFile, path: str, groups: range, names: list[str], batch_bytes: int, threads: bool
+    file: pq.ParquetFile, origin: InputFile, groups: range, names: list[str], batch_bytes: int, threads: bool
 ) -> Iterator[pa.Table]:
     """The rows of `groups`. Adjacent ones are read together, up to `batch_bytes` (decoded size according to the footer)."""
     import pyarrow as pa
 
+    path, compressed = origin.path, _compressed(file.metadata, origin.size)
     together: list[int] = []
     size = 0
     for i in groups:
@@ -143,7 +150,7 @@ def _tables(
             size += decoded
             continue
         rows = max(1, group.num_rows * batch_bytes // decoded)
-        source = file if _compressed(group) <= PREBUFFER_BYTES else _open(path, file.metadata, stream=True)
+        source = file if compressed[i] <= PREBUFFER_BYTES else _open(path, file.metadata, stream=True)
         for batch in source.iter_batches(rows, row_groups=[i], columns=names):
             yield pa.Table.from_batches([batch])
     if together:
@@ -151,9 +158,9 @@ def _tables(
 
 
 def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> int:
-    """Decoded bytes of a row group, estimated from its first rows if dictionaries are used."""
+    """Decoded bytes of a large row group, estimated from its first rows: those of dictionaries are in no metadata."""
     group = file.metadata.row_group(index)
-    if group.num_rows < PROBED_ROWS or not any(group.column(i).has_dictionary_page for i in range(group.num_columns)):
+    if group.num_rows < PROBED_ROWS:
         return 0
     probe = _open(path, file.metadata, stream=True)
     head = next(probe.iter_batches(PROBE, row_groups=[index], columns=names), None)

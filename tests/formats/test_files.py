@@ -109,7 +109,7 @@ def test_a_name_like_one_that_was_made_unique_does_not_replace_an_image(tmp_path
 
 def test_a_column_named_like_that_of_the_metadata_is_refused(tmp_path: Path) -> None:
     table = pa.table({"i": [encoded("PNG")], "file_name": ["mine"]})
-    with pytest.raises(InvalidJob, match=r"metadata.jsonl has a column file_name of its own; `rename` or `drop`"):
+    with pytest.raises(InvalidJob, match=r"metadata.jsonl contains a column file_name; `rename` or `drop`"):
         write(ImagesWriter(path=str(tmp_path), image="i"), table)
     write(ImagesWriter(path=str(tmp_path), image="i", name="file_name"), table)
 

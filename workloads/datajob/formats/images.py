@@ -87,7 +87,7 @@ class ImagesWriter(Writer):
                 raise InvalidJob(f"sink.images: the result has no column {column}{did_you_mean(column, schema.names)}.")
         if FILE_NAME in schema.names and self.name != FILE_NAME:
             raise InvalidJob(
-                f"sink.images: metadata.jsonl has a column {FILE_NAME} of its own; `rename` or `drop` that of the rows."
+                f"sink.images: metadata.jsonl contains a column {FILE_NAME}; `rename` or `drop` the column of the rows."
             )
         if not pa.types.is_binary(schema.field(self.image).type):
             raise InvalidJob(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXACT = 2**53
 """A double represents all integers up to this one."""
-ADVICE = "Give the column one type: in `types` of the step that adds it, or with `cast`."
+ADVICE = "Set one type for the column, in `types` of the step that adds it or with a `cast` step."
 
 
 def refuse_mixed_types(sink: Folder, writer: Writer, state: RunState, records: Collection[Record]) -> None:
@@ -43,7 +43,7 @@ def refuse_mixed_types(sink: Folder, writer: Writer, state: RunState, records: C
                 kinds[field.name] = common(known, field.type)
             except pa.ArrowException as error:
                 raise InvalidJob(
-                    f"Column `{field.name}` is {known} in some files of the result and {field.type} in others, so that they "
+                    f"Column `{field.name}` is {known} in some files of the result and {field.type} in others, so the files "
                     f"cannot be read together. {ADVICE}"
                 ) from error
             if pa.types.is_floating(kinds[field.name]) and (pa.types.is_integer(known) or pa.types.is_integer(field.type)):

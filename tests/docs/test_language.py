@@ -34,8 +34,8 @@ AREAS = {
 class Term:
     """A retired term."""
 
-    word: str
-    """Its first word in lowercase, to skip most texts quickly."""
+    words: tuple[str, ...]
+    """In lowercase, to skip most files and texts quickly."""
     pattern: re.Pattern[str]
     instead: str
     allowed: tuple[str, ...]
@@ -52,8 +52,8 @@ def retired() -> tuple[Term, ...]:
         for term in re.findall(r"`([^`]+)`", terms):
             start = r"(?:\A|description\W+|\| )\s*" if term.startswith("^") else r"(?<![\w-])"
             words = r"\s+".join(map(re.escape, term.removeprefix("^").split()))
-            word = term.removeprefix("^").split()[0].lower()
-            found.append(Term(word, re.compile(rf"{start}{words}(?![\w-])", re.IGNORECASE), instead, exceptions))
+            plain = tuple(term.removeprefix("^").lower().split())
+            found.append(Term(plain, re.compile(rf"{start}{words}(?![\w-])", re.IGNORECASE), instead, exceptions))
     return tuple(found)
 
 
@@ -77,9 +77,11 @@ def offenses(path: Path) -> list[str]:
     """Each retired term in a file, with its line and replacement."""
     name = str(path.relative_to(ROOT))
     found: list[str] = []
-    for line, text in texts(path):
+    content = path.read_text(encoding="utf-8").lower()
+    possible = [term for term in retired() if all(word in content for word in term.words)]
+    for line, text in texts(path) if possible else ():
         lowered = text.lower()
-        for term in (term for term in retired() if term.word in lowered):
+        for term in (term for term in possible if term.words[0] in lowered):
             for match in term.pattern.finditer(text):
                 if not is_allowed(term, name, text, match):
                     where = line + text.count("\n", 0, match.start())

@@ -1,9 +1,13 @@
 """Columns of JSON text pass through every kind of step and are written back as the values that they were."""
 
 import json
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.local_jobs import make_job, run
@@ -54,6 +58,31 @@ def test_json_text_survives_every_kind_of_step(tmp_path: Path, step: dict[str, A
     values = {line.split('"call":', 1)[1][:-1] for line in LINES}
     assert {json.loads(line)["id"] for line in found} == {1, 2, 3}
     assert all(any(value in line for line in found) for value in values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["drop", "quarantine"])
+def test_a_job_takes_at_most_four_times_as_long_if_30000_of_its_lines_are_bad(tmp_path: Path, policy: str) -> None:
+    """In CPU time, including the start of the command. The limit is three times, plus the noise of a busy machine."""
+    good = [f'{{"id":{i},"v":{i}}}' for i in range(60_000)]
+    mixed = [line if i % 2 else line.replace(f'"v":{i}', '"v":"x"') for i, line in enumerate(good)]
+    assert cpu_seconds(tmp_path / "bad", mixed, policy, 30_000) <= 4 * cpu_seconds(tmp_path / "good", good, policy, 0)
+
+
+def cpu_seconds(folder: Path, lines: list[str], policy: str, failed: int) -> float:
+    """CPU seconds of the command for a job that reads the lines."""
+    folder.mkdir()
+    (folder / "x.jsonl").write_text("\n".join(lines))
+    errors = {"policy": policy, **({"path": str(folder / "bad")} if policy == "quarantine" else {})}
+    source = [{"json": {"paths": [str(folder / "x.jsonl")]}}]
+    job = make_job(folder, folder / "out", sources=source, errors=errors)
+    (folder / "job.json").write_text(job.model_dump_json(by_alias=True, exclude_unset=True))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "datajob.cli", "run", str(folder / "job.json")], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rows = sum(pq.read_metadata(file).num_rows for file in (folder / "out").glob("*.parquet"))
+    assert rows == len(lines) - failed
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @pytest.mark.parametrize("policy", ["drop", "quarantine"])

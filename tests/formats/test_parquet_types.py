@@ -76,7 +76,7 @@ def test_a_type_that_a_reader_fails_on_is_an_error_before_anything_is_written(
 def test_a_date64_that_would_become_another_day_is_an_error(tmp_path: Path, ticks: int, nested: bool) -> None:
     dates = pa.array([0, None, ticks], pa.int64()).cast(pa.date64())
     column = pa.StructArray.from_arrays([dates], ["d"]) if nested else dates
-    with pytest.raises(InvalidJob, match="column c has a date64 that is not a day"):
+    with pytest.raises(InvalidJob, match="column c contains a date64 that is not a day"):
         write(ParquetWriter(path=str(tmp_path)), pa.table({"c": column}))
 
 

@@ -54,8 +54,8 @@ def script(name: str, model: str, photos: Path, most: int, tokens: int) -> dict[
             "whole": time.time() - began}  # fmt: skip
 
 
-def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
-    """Run the job with `datajob run` in a separate process. Returns the same results as `script`."""
+def step(model: str, photos: Path, tokens: int, work: Path, *options: str) -> dict[str, Any]:
+    """Run the job with `datajob run` and `options` in a separate process. Returns the results of `script`, and the report."""
     import pyarrow.parquet as pq
 
     sink = work / "out"
@@ -63,7 +63,7 @@ def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
     job.write_text(JOB.format(photos=photos, model=model, prompt=PROMPT, tokens=tokens, sink=sink))
     began = time.time()
     process = subprocess.Popen(
-        [sys.executable, "-m", "datajob.cli", "run", "--fresh", str(job)], stdout=subprocess.DEVNULL, env=ENVIRONMENT
+        [sys.executable, "-m", "datajob.cli", "run", "--fresh", *options, str(job)], stdout=subprocess.DEVNULL, env=ENVIRONMENT
     )
     first = 0.0
     while process.poll() is None:
@@ -82,7 +82,7 @@ def step(model: str, photos: Path, tokens: int, work: Path) -> dict[str, Any]:
     for (began_at, ended_at), worker in zip(moments, report["workers"], strict=True):
         print(f"  {worker['name']} on {worker['device']}: from {began_at - began:.1f} s to {ended_at - began:.1f} s")
     texts = {row["path"]: row["caption"] for row in rows}
-    return {"texts": texts, "rate": rate, "first": first, "whole": whole, "actors": len(report["workers"])}
+    return {"texts": texts, "rate": rate, "first": first, "whole": whole, "actors": len(report["workers"]), "report": report}
 
 
 def ceiling(model: str, photos: Path, tokens: int) -> dict[str, float]:

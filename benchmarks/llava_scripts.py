@@ -26,12 +26,12 @@ BATCH = 8
 class Script:
     """The model and its processor, with one call of generate per image or per batch."""
 
-    def __init__(self, model: str, tokens: int) -> None:
+    def __init__(self, model: str, tokens: int, device: str | None = None) -> None:
         import torch
         from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
 
-        gpu = torch.cuda.is_available()
-        if not gpu:
+        gpu = torch.cuda.is_available() and device != "cpu"
+        if not gpu and device is None:
             torch.set_num_threads(THREADS)
         self.device = torch.device("cuda" if gpu else "cpu")
         self.processor = LlavaNextProcessor.from_pretrained(model)
@@ -42,18 +42,39 @@ class Script:
         chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
         self.prompt = self.processor.apply_chat_template(chat, add_generation_prompt=True)
 
-    def answer(self, paths: list[str]) -> list[str]:
-        """The captions of several files, in one batch."""
-        import torch
+    def inputs(self, paths: list[str]) -> Any:
+        """The model inputs of several files, in one batch."""
         from PIL import Image
 
         images = [Image.open(p).convert("RGB") for p in paths]
         inputs = self.processor(images=images, text=[self.prompt] * len(images), padding=True, return_tensors="pt")
-        inputs = inputs.to(self.device, self.model.dtype)
+        return inputs.to(self.device, self.model.dtype)
+
+    def answer(self, paths: list[str]) -> list[str]:
+        """The captions of several files, in one batch."""
+        import torch
+
+        inputs = self.inputs(paths)
         with torch.inference_mode():
             made = self.model.generate(**inputs, max_new_tokens=self.tokens, do_sample=False)
         texts: list[str] = self.processor.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         return texts
+
+    def tokens_and_logits(self, path: str) -> tuple[list[int], Any]:
+        """The tokens of the caption of a file, and the logits (tokens x vocabulary) from which each was chosen."""
+        import torch
+
+        inputs = self.inputs([path])
+        with torch.inference_mode():
+            made = self.model.generate(
+                **inputs, max_new_tokens=self.tokens, do_sample=False, output_logits=True, return_dict_in_generate=True
+            )
+        return made.sequences[0, inputs["input_ids"].shape[1] :].tolist(), torch.cat(made.logits)
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of tokens."""
+        text: str = self.processor.tokenizer.decode(tokens, skip_special_tokens=True)
+        return text
 
 
 def sequential(model: str, paths: list[str], tokens: int) -> dict[str, Any]:

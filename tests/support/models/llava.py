@@ -55,6 +55,12 @@ SHAPES = {
         {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8, "num_attention_heads": 8,
          "num_key_value_heads": 4},
     ),
+    "full": Shape(  # LLaVA-NeXT with Mistral 7B: 14 GB in float16, made on a GPU by `benchmarks.gpu`
+        336, 32_000,
+        {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16},
+        {"hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32, "num_attention_heads": 32,
+         "num_key_value_heads": 8},
+    ),
 }  # fmt: skip
 
 
@@ -155,15 +161,16 @@ def _spread_logits(model: Any, seed: int) -> None:
     """Wide weights: logits far apart and dependent on the image, so that greedy answers differ and ties are rare."""
     import torch
 
-    chance = torch.Generator().manual_seed(seed)
+    device = model.lm_head.weight.device
+    chance = torch.Generator(device).manual_seed(seed)
     silent = len(SPECIAL) + 256  # special tokens and single bytes are never said: every answer is text of full length
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() >= 2 and "layernorm" not in name and "embed" not in name:
-                weight.copy_(torch.randn(weight.shape, generator=chance) / weight[0].numel() ** 0.5)
+                weight.copy_(torch.randn(weight.shape, generator=chance, device=device) / weight[0].numel() ** 0.5)
         words = model.model.language_model.embed_tokens.weight
-        words.copy_(torch.randn(words.shape, generator=chance))
-        model.model.image_newline.copy_(torch.randn(model.model.image_newline.shape, generator=chance))
+        words.copy_(torch.randn(words.shape, generator=chance, device=device))
+        model.model.image_newline.copy_(torch.randn(model.model.image_newline.shape, generator=chance, device=device))
         for linear in (model.model.multi_modal_projector.linear_1, model.model.multi_modal_projector.linear_2, model.lm_head):
             linear.weight.mul_(2.0)
         model.lm_head.weight[:silent] = 0.0

@@ -23,7 +23,7 @@ from tests.support.world import NOW, World, datajob, pod, run_name
 def test_an_error_in_the_job_is_never_retried(world: World, message: str, reason: str) -> None:
     world.set_running()
     world.fails(message)
-    assert world.true() == {"Accepted", "Failed", "Stalled"}
+    assert world.true() == {"Accepted", "Failed", "Stalled", "Finished"}
     assert world.condition("Failed")["reason"] == reason
     assert world.status["attempts"][0]["reason"] == reason
     assert world.events[-1] == reason
@@ -60,7 +60,7 @@ def test_retries_wait_longer_each_time_and_stop_at_the_limit(world: World) -> No
         world.settle()
     assert waits == [10, 20, 40]
     world.fails()
-    assert world.true() == {"Accepted", "Failed", "Stalled"}
+    assert world.true() == {"Accepted", "Failed", "Stalled", "Finished"}
     assert world.status["failures"] == 4
     assert [a["number"] for a in world.status["attempts"]] == [1, 2, 3, 4]
     assert "exit code 1" in world.condition("Failed")["message"]

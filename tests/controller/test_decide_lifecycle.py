@@ -10,7 +10,7 @@ from datajob_controller.runtime.types import Observed
 from tests.support.reports import report
 from tests.support.world import NOW, SETTINGS, World, datajob, run_name
 
-ALL_CONDITIONS = ["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled"]
+ALL_CONDITIONS = ["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled", "Finished"]
 
 
 def test_the_rayjob_of_a_new_job_is_created_last(world: World) -> None:
@@ -24,7 +24,7 @@ def test_the_rayjob_of_a_new_job_is_created_last(world: World) -> None:
 def test_a_complete_run_takes_few_writes(world: World) -> None:
     world.set_running()
     world.succeeds()
-    assert world.true() == {"Accepted", "Complete"}
+    assert world.true() == {"Accepted", "Complete", "Finished"}
     assert world.status["phase"] == "Complete"
     assert world.events == ["ClusterStarting", "Completed"]
     assert world.writes <= 12

@@ -87,6 +87,7 @@ UNMARKED: dict[str, object] = {
     "runtime": {"image": "registry/other:1"},
     "resources": {"workers": {"memory": "64Gi"}},
     "queueName": "team-a",
+    "restart": {"id": "2"},
 }
 MARKED: dict[str, object] = {
     "suspend": True,
@@ -95,7 +96,7 @@ MARKED: dict[str, object] = {
     "startDeadlineSeconds": 5,
     "ttlSecondsAfterFinished": 5,
 }
-NEW_ID = {"sources", "steps", "sink", "rejects", "errors", "runtime"}
+NEW_ID = {"sources", "steps", "sink", "rejects", "errors", "restart", "runtime"}
 
 
 def test_every_field_of_a_spec_is_tested_here() -> None:

@@ -30,4 +30,16 @@ def test_an_upgrade_changes_nothing(phase: str) -> None:
     assert datajob["status"]["phase"].lower() == phase
     changed = max(filter(None, (parse_time(c["lastTransitionTime"]) for c in datajob["status"]["conditions"])))
     decision = decide(datajob, observed, changed + timedelta(seconds=1), SETTINGS)
-    assert not (decision.create or decision.delete or decision.status or decision.events)
+    assert not (decision.create or decision.delete or decision.events)
+    if decision.status:  # a release may add to a status
+        _is_kept(datajob["status"], decision.status)
+
+
+def _is_kept(before: dict[str, Any], after: dict[str, Any]) -> None:
+    invalid = before["phase"] == "Pending"
+    assert after["phase"] == ("Invalid" if invalid else before["phase"])
+    names = before.keys() - {"conditions", "phase"}
+    assert {name: after[name] for name in names} == {name: before[name] for name in names}
+    kept = {condition["type"]: condition for condition in after["conditions"]}
+    assert [kept[condition["type"]] for condition in before["conditions"]] == before["conditions"]
+    assert kept["Finished"]["status"] == ("True" if invalid or before["phase"] in ("Complete", "Failed") else "False")

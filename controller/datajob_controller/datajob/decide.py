@@ -20,7 +20,7 @@ from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
 from datajob_controller.datajob.report import of_this_attempt, parse_report
-from datajob_controller.datajob.run import Run, current_run, leftover_runs
+from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY_LIMIT_REACHED, Run, current_run, leftover_runs
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.status import StatusBuilder
 from datajob_controller.runtime.manifests import Manifest, parse_time
@@ -61,7 +61,9 @@ def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSe
 
 def _valid(case: _Case) -> Decision:
     if case.run.finished:
-        return _finished(case)
+        if not case.run.may_continue(case.now):
+            return _finished(case)
+        case.status.set_continued()
     if case.run.spec.suspend:
         case.status.set_suspended(case.run)
         return Decision(delete=_all_ray_jobs(case.observed))
@@ -87,10 +89,10 @@ def _unfinished(case: _Case) -> Decision:
         case.status.set_resumed()
     until = deadline(run.started, spec.deadline_seconds)
     if until and case.now >= until:
-        failure = Failure("DeadlineExceeded", f"The job did not finish within {spec.deadline_seconds} s.", retried=False)
+        failure = Failure(DEADLINE_EXCEEDED, f"The job did not finish within {spec.deadline_seconds} s.", retried=False)
         if run.has_begun:
             case.status.set_attempt_failed(run, failure, None)
-        case.status.set_failed(failure)
+        case.status.set_failed(failure, DEADLINE_EXCEEDED)
         return Decision(delete=_all_ray_jobs(case.observed), requeue_at=expiry(case.now, spec.ttl_seconds_after_finished))
     decision = _attempt(case)
     return replace(decision, requeue_at=min((m for m in (decision.requeue_at, until) if m), default=None))
@@ -182,7 +184,7 @@ def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Dec
         case.status.set_attempt_failed(run, failure, due)
         return Decision(delete=delete, requeue_at=due)
     case.status.set_attempt_failed(run, failure, None)
-    case.status.set_failed(failure)
+    case.status.set_failed(failure, RETRY_LIMIT_REACHED if failure.retried else NOT_RETRIED)
     return Decision(delete=delete, requeue_at=expiry(case.now, run.spec.ttl_seconds_after_finished))
 
 

@@ -20,8 +20,8 @@ DIGEST = 8
 PUBLIC_DIGEST = 32
 _SLUG = MAX_RAYJOB - 1 - DIGEST - 1 - ATTEMPT_DIGITS
 
-_COMPUTED = {"sources", "steps", "sink", "rejects", "errors"}
-"""Fields that determine the result of a run, apart from the image."""
+_COMPUTED = {"sources", "steps", "sink", "rejects", "errors", "restart"}
+"""Fields that start a new run when they change, even after the job is complete; so does the image."""
 _CONFIG_SUFFIXES = ("-job", "-report")
 
 

@@ -2,15 +2,22 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final, Literal
 
 from datajob.api.checks import check
 from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import rayjob, run_id, run_name, run_of_rayjob
-from datajob_controller.datajob.policy.conditions import is_true
+from datajob_controller.datajob.policy.conditions import is_true, true_reason
+from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 MAX_LEFTOVERS = 10
+FinishedReason = Literal["RetryLimitReached", "DeadlineExceeded", "NotRetried"]
+"""Why a failed run has no further attempt: the reason of the condition `Finished`."""
+RETRY_LIMIT_REACHED: Final = "RetryLimitReached"
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+NOT_RETRIED: Final = "NotRetried"
 SUSPENDED = "Suspended"
 """Reason of an attempt that ended because the job was suspended; it does not count as a failure."""
 
@@ -72,6 +79,14 @@ class Run:
         """Whether the run is complete or failed."""
         conditions = self.before.get("conditions", ())
         return is_true(conditions, "Complete") or is_true(conditions, "Failed")
+
+    def may_continue(self, now: datetime) -> bool:
+        """Whether the limit that ended this failed run was raised."""
+        why = true_reason(self.before.get("conditions", ()), "Finished")
+        if why == RETRY_LIMIT_REACHED:
+            return self.failures <= self.spec.retry.limit
+        until = deadline(self.started, self.spec.deadline_seconds)
+        return why == DEADLINE_EXCEEDED and (until is None or now < until)
 
 
 def current_run(datajob: Manifest) -> tuple[Run | None, list[str]]:

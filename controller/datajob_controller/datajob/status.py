@@ -7,11 +7,17 @@ from pydantic import ValidationError
 
 from datajob.api.report import Report
 from datajob.api.status import DataJobStatus, Phase
-from datajob_controller.datajob.policy.conditions import ConditionUpdate, ConditionUpdates, conditions
+from datajob_controller.datajob.policy.conditions import (
+    ConditionUpdate,
+    ConditionUpdates,
+    conditions,
+    deciding_reason,
+    true_reason,
+)
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.pods import StartupProblem
 from datajob_controller.datajob.report import projected
-from datajob_controller.datajob.run import SUSPENDED, Run
+from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, SUSPENDED, FinishedReason, Run
 from datajob_controller.datajob.text import fitted, shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Event, Obstacle
@@ -54,8 +60,9 @@ class StatusBuilder:
         updates: ConditionUpdates = {
             "Accepted": ("False", "InvalidSpec", problems),
             "Stalled": ("True", "InvalidSpec", problems),
+            "Finished": ("True", "InvalidSpec", "The spec is invalid. Edit it to start the job."),
         }
-        self._set("Pending", updates, Event("Warning", "InvalidSpec", problems))
+        self._set("Invalid", updates, Event("Warning", "InvalidSpec", problems))
 
     def set_suspended(self, run: Run) -> None:
         """The user has suspended the job."""
@@ -124,7 +131,8 @@ class StatusBuilder:
         message = "The job is complete." if rows is None else f"The job is complete: {rows} rows written."
         self._status.setdefault("started", rfc3339(self._now))
         self._status["finished"] = rfc3339(self._now)
-        updates: ConditionUpdates = {**ACCEPTED, "Complete": ("True", "Succeeded", message)}
+        succeeded: ConditionUpdate = ("True", "Succeeded", message)
+        updates: ConditionUpdates = {**ACCEPTED, "Complete": succeeded, "Finished": succeeded}
         self._set("Complete", updates, Event("Normal", "Completed", message))
 
     def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None) -> None:
@@ -142,18 +150,32 @@ class StatusBuilder:
         message = f"Attempt {last['number']} failed; the next one starts at {rfc3339(due)}. {last['message']}"
         self._set_reconciling("Retrying", last["reason"], message)
 
-    def set_failed(self, failure: Failure) -> None:
-        """The run failed for good."""
+    def set_failed(self, failure: Failure, why: FinishedReason) -> None:
+        """The run failed, and `why` there is no further attempt."""
         self._status["finished"] = rfc3339(self._now)
         state: ConditionUpdate = ("True", failure.reason, failure.message)
         event = Event("Warning", failure.reason, failure.message)
-        self._set("Failed", {**ACCEPTED, "Failed": state, "Stalled": state}, event)
+        self._set("Failed", {**ACCEPTED, "Failed": state, "Stalled": state, "Finished": ("True", why, _FINISHED[why])}, event)
 
     def keep_finished(self, run: Run, late: Report | None) -> None:
         """The run ended earlier: only the last report and the generation of an edit without effect can be new."""
         if late and late.state == "complete":
             self._project(late, run.before)
-        self._conditions = [{**condition, "observedGeneration": self._generation} for condition in run.before["conditions"]]
+        before = run.before["conditions"]
+        kept = {condition["type"]: condition for condition in before}
+        if "Finished" not in kept:  # written by an earlier version of the controller
+            failed = true_reason(before, "Failed")
+            why = (DEADLINE_EXCEEDED if failed == DEADLINE_EXCEEDED else NOT_RETRIED) if failed else "Succeeded"
+            updates: ConditionUpdates = {"Finished": ("True", why, _FINISHED.get(why, "The job is complete."))}
+            kept["Finished"] = next(c for c in conditions(updates, before, 0, self._now) if c["type"] == "Finished")
+            self._status["reason"] = failed or true_reason(before, "Complete")
+        self._conditions = [{**condition, "observedGeneration": self._generation} for condition in kept.values()]
+
+    def set_continued(self) -> None:
+        """A failed run continues because a limit was raised."""
+        self._status.pop("finished", None)
+        message = "The job continues because the limit that ended it was raised. Committed shards are reused."
+        self.events.append(Event("Normal", "Continued", message))
 
     def _project(self, report: Report | None, before: Manifest) -> None:
         for key in ("progress", "steps", "output"):
@@ -168,11 +190,12 @@ class StatusBuilder:
 
     def _set(self, phase: Phase, updates: ConditionUpdates, *events: Event) -> None:
         """Set phase and conditions; Events are published only for transitions."""
-        self._status["phase"] = phase
+        self._status |= {"phase": phase, "reason": deciding_reason(updates)}
         before = self._before.get("conditions", ())
         self._conditions = conditions(updates, before, self._generation, self._now)
         known = {(c["type"], c["status"], c["reason"]) for c in before}
-        if any((c["type"], c["status"], c["reason"]) not in known for c in self._conditions):
+        new = {(c["type"], c["status"], c["reason"]) for c in self._conditions if c["type"] != "Finished"}  # implied by others
+        if new - known:
             self.events += [event._replace(message=shortened(event.message, MAX_EVENT)) for event in events]
 
     def _close_attempt(self, run: Run, reason: str, message: str) -> None:
@@ -186,6 +209,13 @@ class StatusBuilder:
         }
         self._status |= {"attempt": run.attempt, "rayJobName": run.ray_job}
         self._status["attempts"] = [*self._status.get("attempts", ()), ended][-KEPT_ATTEMPTS:]
+
+
+_FINISHED: dict[str, str] = {
+    "RetryLimitReached": "The attempts failed and retry.limit is reached. Increase it to continue.",
+    "DeadlineExceeded": "The deadline has passed. Increase deadlineSeconds to continue.",
+    "NotRetried": "A retry cannot fix the failure. Fix its cause, then edit the job, or change spec.restart, to run it again.",
+}
 
 
 def _starting(ray_job: str) -> str:

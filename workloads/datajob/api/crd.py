@@ -77,6 +77,7 @@ def _columns() -> list[Schema]:
         ("Progress", "integer", ".status.progress.percent", 0),
         ("Rows", "integer", ".status.progress.rowsOut", 0),
         ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Reason", "string", ".status.reason", 1),
         ("Read", "integer", ".status.progress.rowsIn", 1),
         ("Rejected", "integer", ".status.progress.rowsRejected", 1),
         ("Failed", "integer", ".status.progress.rowsFailed", 1),

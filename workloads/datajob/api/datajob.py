@@ -16,7 +16,7 @@ from datajob.parameters import Parameters
 
 if TYPE_CHECKING:
     from datajob.api.resources import Resources, Runtime
-    from datajob.api.spec import Errors, Rejects, Retry, Sink, Step
+    from datajob.api.spec import Errors, Rejects, Restart, Retry, Sink, Step
     from datajob.formats.base import Reader, Writer
     from datajob.formats.source import Source
     from datajob.operators.base import Operator
@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
     resources: Resources | Mapping[str, Any]
     suspend: bool
     queue_name: str
+    restart: Restart | Mapping[str, Any]
     retry: Retry | Mapping[str, Any]
     deadline_seconds: int
     ttl_seconds_after_finished: int

@@ -90,6 +90,20 @@ class Retry(Parameters):
     )
 
 
+class Restart(Parameters):
+    """Runs the job again, in any phase: after it is complete, after it failed, or while it is running."""
+
+    id: str = Field(
+        min_length=1,
+        max_length=63,
+        description="Any text, such as a date. Changing it ends the current run, if there is one, and starts a new one.",
+    )
+    fresh: bool = Field(
+        default=False,
+        description="If true, the new run repeats all shards; by default, it reuses committed shards that are still valid.",
+    )
+
+
 class DataJobSpec(Parameters):
     """What to read, which steps to apply, where to write the result, and on which hardware."""
 
@@ -107,6 +121,7 @@ class DataJobSpec(Parameters):
     queue_name: str | None = Field(
         default=None, min_length=1, max_length=63, description="Name of the Kueue LocalQueue that admits the job."
     )
+    restart: Restart | None = Field(default=None, description="Run the job again whenever this field changes.")
     retry: Annotated[Retry, Lifecycle()] = Field(default=Retry(), description="Retries after infrastructure failures.")
     deadline_seconds: Annotated[int | None, Lifecycle()] = Field(
         default=None, ge=1, description="Maximum run time in seconds across all attempts; by default unlimited."

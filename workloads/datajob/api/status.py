@@ -8,10 +8,10 @@ from pydantic.config import JsonDict
 from datajob.api.report import Output, Progress, StepReport
 from datajob.parameters import Parameters
 
-ConditionType = Literal["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled"]
+ConditionType = Literal["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled", "Finished"]
 _BY_TYPE: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 _TIME: JsonDict = {"format": "date-time"}
-Phase = Literal["Pending", "Starting", "Running", "Suspended", "Retrying", "Complete", "Failed"]
+Phase = Literal["Pending", "Invalid", "Starting", "Running", "Suspended", "Retrying", "Complete", "Failed"]
 
 
 class Condition(Parameters):
@@ -46,6 +46,10 @@ class DataJobStatus(Parameters):
     )
     phase: Phase | None = Field(
         default=None, description="Summary of the conditions for display; programs should use the conditions."
+    )
+    reason: str | None = Field(
+        default=None,
+        description="Machine-readable reason for the phase, in CamelCase; the conditions contain the message.",
     )
     conditions: tuple[Condition, ...] = Field(default=(), description="Conditions of the job.", json_schema_extra=_BY_TYPE)
     run_id: str | None = Field(default=None, description="Identity of the run; it changes with sources, steps, sink or image.")

@@ -11,9 +11,13 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_RUN_ID
+from datajob.api.datajob import DataJob
+from datajob.api.loading import read_file
+from datajob.api.problems import raise_errors
 from datajob.api.report import Report
 from datajob.cluster.report_configmap import ConfigMapAddress, ReportPublisher
 from datajob.engine.events import Event, Finished, Note, OnEvent, Progressed
@@ -63,12 +67,20 @@ def run_options(path: str, environment: Mapping[str, str], on_event: OnEvent) ->
     )
 
 
+def mounted_job(path: str) -> DataJob:
+    """The job in `path`. Its problems name the field only, since the user does not have the mounted file."""
+    document = read_file(path)[0]
+    raise_errors(replace(problem, place=None) for problem in document.errors)
+    assert document.job is not None
+    return document.job
+
+
 def _run(path: str, options: RunOptions) -> tuple[int, str]:
-    from datajob.api.loading import load
     from datajob.engine.driver import run_job
 
     try:
-        run_job(load(path)[0], options)
+        job = mounted_job(path)
+        run_job(job, replace(options, fresh=bool(job.spec.restart and job.spec.restart.fresh)))
     except DataJobError as error:
         return error.exit_code, str(error)
     except Exception as error:  # noqa: BLE001 - the report must state every failure

@@ -1,7 +1,7 @@
-"""The conditions of a DataJob: all seven are always present, and a transition time changes only with its status.
+"""The conditions of a DataJob: all eight are always present, and a transition time changes only with its status.
 
 `Reconciling` and `Stalled` follow kstatus, so that kubectl, Flux and Argo CD can distinguish progress from failure. At most one
-of them is true.
+of them is true. `Finished` is true once the controller does nothing more without an edit, regardless of the outcome.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,17 +26,23 @@ def conditions(updates: ConditionUpdates, before: Iterable[Manifest], generation
     """The complete list. Types without an update are False, with the reason of the first one that is True."""
     known = {condition["type"]: condition for condition in before}
     return [
-        _condition(kind, *updates.get(kind, ("False", _default_reason(updates), "")), known.get(kind), generation, now)
+        _condition(kind, *updates.get(kind, ("False", deciding_reason(updates), "")), known.get(kind), generation, now)
         for kind in TYPES
     ]
 
 
 def is_true(conditions: Iterable[Manifest], kind: ConditionType) -> bool:
     """Whether a condition is True."""
-    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+    return true_reason(conditions, kind) is not None
 
 
-def _default_reason(updates: ConditionUpdates) -> str:
+def true_reason(conditions: Iterable[Manifest], kind: ConditionType) -> str | None:
+    """The reason of a condition that is True; None if it is not."""
+    return next((str(c["reason"]) for c in conditions if c["type"] == kind and c["status"] == "True"), None)
+
+
+def deciding_reason(updates: ConditionUpdates) -> str:
+    """The reason of the first condition that is True, apart from `Accepted`."""
     for kind in TYPES:
         if kind != "Accepted" and kind in updates and updates[kind][0] == "True":
             return updates[kind][1]

@@ -57,12 +57,15 @@ def load_state(sink: Folder) -> RunState | None:
 def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str | None) -> RunState:
     """The state of a new run, or of the next attempt of a run that did not complete.
 
-    A complete run with the same `run_id` is returned unchanged (state `complete`): nothing is left to do.
+    A complete run with the same `run_id` is returned unchanged (state `complete`): nothing is left to do. `fresh` ignores what
+    earlier runs committed; further attempts with the same `run_id` reuse what the first one committed.
     Raises SinkError in mode `error` if the sink already holds a result.
     """
     last = load_state(sink)
-    if last is not None and last.state == "complete" and run_id is not None and last.run_id == run_id and not fresh:
-        return last
+    if last is not None and run_id is not None and last.run_id == run_id:
+        fresh = False
+        if last.state == "complete":
+            return last
     if last is not None and last.state != "complete":
         state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
         if fresh:

@@ -6,18 +6,23 @@ import os
 import signal
 from collections.abc import Sequence
 
-from datajob_controller.kinds import kinds
+from datajob_controller.kinds import SETTINGS, kinds
 from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.operator import Operator
-from datajob_controller.runtime.settings import Settings
+from datajob_controller.runtime.settings import InvalidSettingsError, Settings, refuse_unknown
 
 
 def main(served: Sequence[Kind] | None = None) -> None:
     """Run the controller with settings from the environment; `served` replaces the registered kinds."""
-    settings = Settings.from_env(os.environ)
+    try:
+        refuse_unknown(os.environ, (Settings, *SETTINGS))
+        settings = Settings.from_env(os.environ)
+        registered = kinds(os.environ)
+    except InvalidSettingsError as error:
+        raise SystemExit(f"error: {error}") from error
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(_run(Operator(settings, kinds(os.environ) if served is None else served)))
+    asyncio.run(_run(Operator(settings, registered if served is None else served)))
 
 
 async def _run(operator: Operator) -> None:

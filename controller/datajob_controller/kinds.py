@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from datajob_controller.datajob.kind import datajob_kind
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import Kind
+from datajob_controller.runtime.settings import FromEnvironment
+
+SETTINGS: tuple[type[FromEnvironment], ...] = (JobSettings,)
+"""The settings of the kinds."""
 
 
 def kinds(env: Mapping[str, str]) -> tuple[Kind, ...]:

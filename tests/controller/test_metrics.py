@@ -1,11 +1,17 @@
 """The metrics of DataJobs at /metrics."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.runtime.manifests import rfc3339
+from datajob_controller.runtime.metrics import Metrics
 from tests.support.world import NOW, World, datajob
 
 
@@ -17,8 +23,9 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
     status = {
         "phase": "Running",
         "failures": 1,
+        "attempt": 2,
         "started": "2026-05-01T12:00:00Z",
-        "progress": {"rowsIn": 100, "rowsOut": 90, "shardsDone": 3, "shardsTotal": 10, "percent": 30},
+        "progress": {"rowsIn": 100, "rowsOut": 90, "shardsDone": 3, "shardsTotal": 10, "percent": 30, "etaSeconds": 40},
         "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}],
     }
     registry = CollectorRegistry()
@@ -30,6 +37,8 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         'datajob_rejected_rows{name="clean-web",namespace="team-a",reason="short",step="filter"} 10.0',
         'datajob_step_seconds{name="clean-web",namespace="team-a",step="filter"} 1.5',
         'datajob_failed_attempts{name="clean-web",namespace="team-a"} 1.0',
+        'datajob_attempt{name="clean-web",namespace="team-a"} 2.0',
+        'datajob_eta_seconds{name="clean-web",namespace="team-a"} 40.0',
     ):
         assert line in text(registry)
 
@@ -50,6 +59,57 @@ def test_the_start_and_the_length_of_a_run_are_observed_once() -> None:
     assert 'datajob_run_seconds_sum{result="complete"} 60.0' in text(registry)
     assert 'datajob_run_seconds_count{result="complete"} 1.0' in text(registry)
     assert world.status["finished"] == rfc3339(world.now)
+
+
+@pytest.mark.parametrize(
+    ("change", "phase", "stalled"),
+    [
+        (lambda world: None, 'phase="Starting",reason="ClusterStarting"', ""),
+        (lambda world: world.set_running(), 'phase="Running",reason="DriverRunning"', ""),
+        (lambda world: world.edit(suspend=True), 'phase="Suspended",reason="SuspendedByUser"', ""),
+        (lambda world: world.fails("ended with exit code 2"), 'phase="Failed",reason="InvalidJob"', ""),
+        (lambda world: world.fails("ended with exit code 1"), 'phase="Retrying",reason="DriverFailed"', ""),
+        (lambda world: world.edit(resources={"workers": {"min": 2, "max": 1}}), 'reason="InvalidSpec"', "InvalidSpec"),
+    ],
+    ids=["starting", "running", "suspended", "failed", "retrying", "invalid"],
+)
+def test_a_job_has_one_phase_with_the_reason_of_its_condition(change: Callable[[Any], None], phase: str, stalled: str) -> None:
+    registry, world = CollectorRegistry(), World(datajob())
+    JobMetrics(registry, lambda: [world.job])
+    world.settle()
+    change(world)
+    world.settle()
+    (found,) = [line for line in text(registry).splitlines() if line.startswith("datajob_phase{")]
+    assert phase in found
+    stalled_ones = [line for line in text(registry).splitlines() if line.startswith("datajob_stalled{")]
+    assert [f'reason="{stalled}"' in line for line in stalled_ones] == ([True] if stalled else [])
+
+
+def test_retries_and_ends_are_counted_once_by_reason() -> None:
+    registry, world = CollectorRegistry(), World(datajob(retry={"limit": 1, "backoffSeconds": 1}))
+    metrics = JobMetrics(registry, lambda: [world.job])
+    world.settle()
+    statuses = [{**world.job}]
+    for code in (1, 2):
+        world.fails(f"ended with exit code {code}")
+        for _ in range(5):
+            world.settle()
+            statuses.append({**world.job})
+            world.later(5)
+    for before, after in pairwise(statuses):
+        metrics.status_written(before, after["status"])
+    samples = text(registry)
+    assert 'datajob_retries_total{namespace="team-a",reason="DriverFailed"} 1.0' in samples
+    assert 'datajob_finished_total{namespace="team-a",reason="InvalidJob",result="failed"} 1.0' in samples
+    assert samples.count("\ndatajob_retries_total{") == samples.count("\ndatajob_finished_total{") == 1
+
+
+def test_the_process_and_its_version_are_among_the_metrics() -> None:
+    samples = generate_latest(Metrics().registry).decode()
+    assert f'datajob_build_info{{kopf="{version("kopf")}"' in samples
+    assert "process_resident_memory_bytes" in samples
+    assert "process_cpu_seconds_total" in samples
+    assert "_created" not in samples
 
 
 def test_metrics_show_whether_kuberay_is_installed() -> None:

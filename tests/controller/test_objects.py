@@ -69,6 +69,19 @@ def test_a_job_without_a_network_policy_has_none() -> None:
     assert [one["kind"] for one in made] == ["ConfigMap", "ConfigMap", "ServiceAccount", "Role", "RoleBinding", "RayJob"]
 
 
+def test_the_cluster_may_choose_the_user_id_of_every_pod() -> None:
+    def pods(settings: JobSettings) -> list[dict[str, Any]]:
+        (ray_job,) = [one for one in decide(datajob(), Observed(), NOW, settings).create if one["kind"] == "RayJob"]
+        cluster = ray_job["spec"]["rayClusterSpec"]
+        return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+    without, chosen = pods(JobSettings(run_as_user=None)), pods(JobSettings(run_as_user=2000))
+    for pod in without:
+        assert "runAsUser" not in json.dumps(pod) and "fsGroup" not in json.dumps(pod)
+        assert pod["securityContext"]["runAsNonRoot"] is True
+    assert [(pod["securityContext"]["runAsUser"], pod["securityContext"]["fsGroup"]) for pod in chosen] == [(2000, 2000)] * 2
+
+
 @pytest.mark.parametrize(
     ("accelerator", "resource"),
     [

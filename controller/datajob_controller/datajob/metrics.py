@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -34,6 +34,8 @@ class JobMetrics(KindMetrics):
             buckets=_RUN_BUCKETS,
             **common,
         )
+        self._finished = Counter("datajob_finished", "DataJobs that finished.", ["namespace", "result", "reason"], **common)
+        self._retries = Counter("datajob_retries", "Attempts that failed and are retried.", ["namespace", "reason"], **common)
         self._kuberay = Gauge("datajob_kuberay_installed", "1 while the API server serves RayJobs.", **common)
         registry.register(_Statuses(jobs))
 
@@ -45,16 +47,24 @@ class JobMetrics(KindMetrics):
             self._start_seconds.observe((now - created).total_seconds())
 
     def status_written(self, owner: Manifest, status: Manifest) -> None:
-        """Observe the length of a run that has just ended."""
-        if not status.get("finished") or (owner.get("status") or {}).get("finished"):
+        """Count attempts that are retried, and observe a run that has just ended."""
+        namespace, before = owner["metadata"]["namespace"], owner.get("status") or {}
+        if status.get("phase") == "Retrying" and _last_attempt(status) != _last_attempt(before):
+            self._retries.labels(namespace, _reason(status)).inc()
+        if not status.get("finished") or before.get("finished"):
             return
+        result = str(status["phase"]).lower()
+        self._finished.labels(namespace, result, _reason(status)).inc()
         started, finished = parse_time(status.get("started")), parse_time(status["finished"])
         if started and finished:
-            self._run_seconds.labels(status["phase"].lower()).observe((finished - started).total_seconds())
+            self._run_seconds.labels(result).observe((finished - started).total_seconds())
 
     def discovered(self, unserved: Collection[str]) -> None:
         """Record whether KubeRay is installed."""
         self._kuberay.set("RayJob" not in unserved)
+
+
+_OF_JOB = ("namespace", "name")
 
 
 class _Statuses(Collector):
@@ -64,34 +74,88 @@ class _Statuses(Collector):
         self._jobs = jobs
 
     def collect(self) -> Iterable[Metric]:
-        of_job = ["namespace", "name"]
         jobs = GaugeMetricFamily("datajob_jobs", "DataJobs by phase.", labels=["namespace", "phase"])
-        rows = GaugeMetricFamily("datajob_rows", "Rows of a DataJob.", labels=[*of_job, "count"])
-        done = GaugeMetricFamily("datajob_progress_ratio", "Completed share of a DataJob, from 0 to 1.", labels=of_job)
-        shards = GaugeMetricFamily("datajob_shards", "Shards of a DataJob.", labels=[*of_job, "state"])
-        rejected = GaugeMetricFamily("datajob_rejected_rows", "Rows that a step rejected.", labels=[*of_job, "step", "reason"])
-        seconds = GaugeMetricFamily("datajob_step_seconds", "CPU seconds of a step on all workers.", labels=[*of_job, "step"])
-        started_at = GaugeMetricFamily("datajob_started_timestamp_seconds", "Start time of a DataJob.", labels=of_job)
-        failures = GaugeMetricFamily("datajob_failed_attempts", "Failed attempts of a DataJob.", labels=of_job)
         phases: dict[tuple[str, str], int] = {}
+        families = _Families()
         for datajob in self._jobs():
             meta, status = datajob["metadata"], datajob.get("status") or {}
-            job = (meta["namespace"], meta["name"])
             phase = (meta["namespace"], status.get("phase", "Pending"))
             phases[phase] = phases.get(phase, 0) + 1
-            failures.add_metric(job, status.get("failures", 0))
-            if started := parse_time(status.get("started")):
-                started_at.add_metric(job, started.timestamp())
-            progress = status.get("progress") or {}
-            for count in ("rowsIn", "rowsOut", "rowsRejected", "rowsFailed"):
-                rows.add_metric((*job, count.removeprefix("rows").lower()), progress.get(count, 0))
-            for state, field in (("done", "shardsDone"), ("total", "shardsTotal")):
-                shards.add_metric((*job, state), progress.get(field, 0))
-            done.add_metric(job, 1.0 if status.get("phase") == "Complete" else progress.get("percent", 0) / 100)
-            for step in status.get("steps", ()):
-                seconds.add_metric((*job, step["name"]), step.get("seconds", 0))
-                for reason, count in step.get("rejected", {}).items():
-                    rejected.add_metric((*job, step["name"], reason), count)
+            families.add((meta["namespace"], meta["name"]), status)
         for key, number in phases.items():
             jobs.add_metric(key, number)
-        return [jobs, rows, done, shards, rejected, seconds, started_at, failures]
+        return [jobs, *families.all()]
+
+
+class _Families:
+    """The metrics of single jobs."""
+
+    def __init__(self) -> None:
+        self._phase = _gauge("phase", "1 for the phase of a DataJob; the reason is that of its condition.", "phase", "reason")
+        self._stalled = _gauge("stalled", "1 for a DataJob that waits for a user: it is Stalled but has not failed.", "reason")
+        self._attempt = _gauge("attempt", "Number of the current attempt of a DataJob.")
+        self._failures = _gauge("failed_attempts", "Failed attempts of a DataJob.")
+        self._started = _gauge("started_timestamp_seconds", "Start time of a DataJob.")
+        self._finished = _gauge("finished_timestamp_seconds", "End time of a DataJob.")
+        self._progress = _gauge("progress_ratio", "Completed share of a DataJob, from 0 to 1.")
+        self._eta = _gauge("eta_seconds", "Estimated time until a DataJob is complete, while it runs.")
+        self._rows = _gauge("rows", "Rows of a DataJob.", "count")
+        self._shards = _gauge("shards", "Shards of a DataJob.", "state")
+        self._bytes = _gauge("output_bytes", "Size of the result of a DataJob.")
+        self._rejected = _gauge("rejected_rows", "Rows that a step rejected.", "step", "reason")
+        self._seconds = _gauge("step_seconds", "CPU seconds of a step on all workers.", "step")
+
+    def all(self) -> list[Metric]:
+        """Every family."""
+        return list(vars(self).values())
+
+    def add(self, job: tuple[str, str], status: Manifest) -> None:
+        """Add the samples of one job."""
+        phase = status.get("phase", "Pending")
+        self._phase.add_metric((*job, phase, _reason(status)), 1)
+        if phase != "Failed" and _is_true(status, "Stalled"):
+            self._stalled.add_metric((*job, _reason(status)), 1)
+        self._attempt.add_metric(job, status.get("attempt", 0))
+        self._failures.add_metric(job, status.get("failures", 0))
+        for family, field in ((self._started, "started"), (self._finished, "finished")):
+            if moment := parse_time(status.get(field)):
+                family.add_metric(job, moment.timestamp())
+        self._add_progress(job, phase, status.get("progress") or {})
+        if "output" in status:
+            self._bytes.add_metric(job, status["output"].get("bytes", 0))
+        self._add_steps(job, status.get("steps", ()))
+
+    def _add_progress(self, job: tuple[str, str], phase: str, progress: Manifest) -> None:
+        for count in ("rowsIn", "rowsOut", "rowsRejected", "rowsFailed"):
+            self._rows.add_metric((*job, count.removeprefix("rows").lower()), progress.get(count, 0))
+        for state, field in (("done", "shardsDone"), ("total", "shardsTotal")):
+            self._shards.add_metric((*job, state), progress.get(field, 0))
+        self._progress.add_metric(job, 1.0 if phase == "Complete" else progress.get("percent", 0) / 100)
+        if phase == "Running" and progress.get("etaSeconds") is not None:
+            self._eta.add_metric(job, progress["etaSeconds"])
+
+    def _add_steps(self, job: tuple[str, str], steps: Iterable[Manifest]) -> None:
+        for step in steps:
+            self._seconds.add_metric((*job, step["name"]), step.get("seconds", 0))
+            for reason, count in step.get("rejected", {}).items():
+                self._rejected.add_metric((*job, step["name"], reason), count)
+
+
+def _gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"datajob_{name}", documentation, labels=[*_OF_JOB, *labels])
+
+
+def _is_true(status: Manifest, kind: str) -> bool:
+    return any(one["type"] == kind and one["status"] == "True" for one in status.get("conditions", ()))
+
+
+def _last_attempt(status: Manifest) -> int:
+    """The number of the last attempt that has ended."""
+    attempts = status.get("attempts") or [{"number": 0}]
+    return int(attempts[-1]["number"])
+
+
+def _reason(status: Manifest) -> str:
+    """The reason of the phase: that of the condition that is true. `Accepted` is true in almost every phase."""
+    true = [one for one in status.get("conditions", ()) if one["status"] == "True" and one["type"] != "Accepted"]
+    return str(true[0]["reason"]) if true else "Pending"

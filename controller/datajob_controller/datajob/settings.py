@@ -58,7 +58,11 @@ class JobSettings(FromEnvironment):
         default=False,
         description="Set CPU limits equal to the requests. By default only memory and accelerators are limited.",
     )
-    run_as_user: int = Field(default=1000, ge=1, description="User ID of the containers.")
+    run_as_user: int | None = Field(
+        default=1000,
+        ge=1,
+        description="User and group ID of the containers. Empty: the cluster or the image chooses it, as on OpenShift.",
+    )
     termination_grace_seconds: int = Field(
         default=15, ge=1, description="Grace period for the termination of pods, in seconds."
     )

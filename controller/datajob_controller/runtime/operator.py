@@ -40,6 +40,7 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.metrics = Metrics()
         self.metrics.queue_depth.set_function(self.queue.depth)
+        self.metrics.failing.set_function(self.queue.failing)
         self.kind_metrics = {kind.name: kind.metrics(self.metrics.registry, _lister(self.store, kind)) for kind in kinds}
         self.health = Health(lambda: self._leads_and_watches or self._stands_by, self.metrics)
         self.port = 0

@@ -50,6 +50,10 @@ class WorkQueue(Generic[K]):
         """Number of keys that wait for a worker."""
         return len(self._due)
 
+    def failing(self) -> int:
+        """Number of keys whose last processing failed."""
+        return len(self._failures)
+
     def longest_wait(self) -> float:
         """Seconds that the oldest key has waited. Keys that are being processed do not count."""
         return max((_now() - since for key, since in self._due.items() if key not in self._working), default=0.0)

@@ -61,8 +61,7 @@ def pod_template(
         "terminationGracePeriodSeconds": settings.termination_grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": settings.run_as_user,
-            "fsGroup": settings.run_as_user,
+            **({} if settings.run_as_user is None else {"runAsUser": settings.run_as_user, "fsGroup": settings.run_as_user}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [

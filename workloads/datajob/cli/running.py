@@ -66,12 +66,14 @@ def _run(
     import faulthandler
 
     from datajob.engine.options import RunOptions
+    from datajob.formats._pandas_import import postpone_pandas
     from datajob.python.progress import watching
     from datajob.python.running import run_document
     from datajob.python.tables import report_text
 
     with suppress(OSError, ValueError, RuntimeError):  # stderr need not be a file
         faulthandler.enable()  # a crash of native code prints where it happened
+    postpone_pandas()
     with watching(document.name or "job", quiet=quiet) as on_event:
         options = RunOptions.from_environment(
             fresh=not resume,

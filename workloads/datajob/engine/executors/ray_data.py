@@ -21,6 +21,7 @@ from datajob.engine.executors.placement import Placement
 from datajob.engine.worker.probation import run_on_probation, worker_died
 from datajob.engine.worker.rows_task import RowsTask
 from datajob.engine.worker.task import ShardFailure, Task, run_shard
+from datajob.formats._pandas_import import recognize_pandas
 
 OBJECT_STORE_BYTES = 256 << 20
 """Object store of a Ray that is started on this machine. Small, since rows stay in files and only records are exchanged."""
@@ -38,6 +39,7 @@ class RayExecutor:
     def __init__(self, address: str | None = None, preload: bool = True) -> None:
         """Connect to `address`, or start Ray. `preload` imports Ray Data meanwhile: tasks need it, actors do not."""
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        recognize_pandas()
         import ray
 
         self._early_pool: ActorPool | None = None

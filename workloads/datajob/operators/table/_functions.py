@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from datajob.errors import InvalidJob
+from datajob.formats._pandas_import import recognize_pandas
 from datajob.formats.types import TypeName
 from datajob.operators import base
 from datajob.operators.columns import did_you_mean
@@ -67,6 +68,7 @@ class CallsFunction(base.Operator):
 def find(reference: str) -> Any:
     """The object that `reference` names. Raises InvalidJob if it does not exist or cannot be imported."""
     module_name, name = reference.split(":")
+    recognize_pandas()
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:

@@ -1,5 +1,6 @@
 """Inputs pass bad records to their caller at once, and read on if the caller does not raise."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,3 +52,30 @@ def test_reading_stops_at_the_bad_record_on_which_the_caller_raises() -> None:
     with pytest.raises(ValueError, match="record of 0"):
         rows_and_bad(reader, refuse)
     assert reader.read_after_bad == 0
+
+
+class RowsAndBad:
+    """Reads tables of ten rows, each after a bad record."""
+
+    def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
+        for start in range(0, 50, 10):
+            on_bad(str(start), "bad")
+            yield pa.table({"n": range(start, start + 10)}, schema)
+        on_bad("last", "bad")
+
+
+@pytest.mark.parametrize("cuts", [[], [10], [15, 20, 33], [1, 2, 3], [49, 50], [5, 50, 54]])
+def test_shards_of_one_file_share_its_rows_and_its_bad_records(cuts: list[int]) -> None:
+    fragment = Fragment(InputFile("a", 10, "v"), 0, -1, 10)
+    ends = [0, *cuts, 56]  # the bad records count
+    shards = tuple(ShardFragments(0, (fragment,), (a, b)) for a, b in itertools.pairwise(ends))
+    source = FragmentInput(shards, (RowsAndBad(),), SCHEMA, (SCHEMA,))  # type: ignore[arg-type]
+    bad: list[BadRecord] = []
+    rows = [
+        n
+        for i in range(len(shards))
+        for table in source.tables(Shard(i, "key", 1), bad.append)
+        for n in table.column("n").to_pylist()
+    ]
+    assert rows == list(range(50))
+    assert sorted(b.record for b in bad) == ["0", "10", "20", "30", "40", "last"]

@@ -252,10 +252,7 @@ def parquet_damage(rng: random.Random, folder: Path) -> None:
         return
     (file,) = folder.glob("*.parquet")
     file.write_bytes(damaged(file.read_bytes(), rng))
-    try:
-        _readable(ParquetReader(paths=(str(file),)), file, rng)
-    except pa.ArrowInvalid as error:  # pages have no checksum: a digit that is another one cannot be told
-        _need("Decimal value" in str(error) or "Invalid UTF8" in str(error), str(error))
+    _readable(ParquetReader(paths=(str(file),)), file, rng)
 
 
 def tar_damage(rng: random.Random, folder: Path) -> None:

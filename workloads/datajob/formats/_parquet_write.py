@@ -64,6 +64,7 @@ class ParquetEncoder:
             compression=self._compression,
             compression_level=self._level,
             use_dictionary=repeating or False,
+            write_page_checksum=True,
             write_statistics=[name for name in self._schema.names if not _long(first.column(name))] or False,
         )
 

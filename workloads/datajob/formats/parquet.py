@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from datajob.errors import InputError
-from datajob.formats._columns import ColumnsReader, conform, plain_schema, repeated_name, unite
+from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
+from datajob.formats._parquet_check import check_schema, good_rows
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
@@ -68,19 +69,20 @@ class ParquetReader(ColumnsReader):
         For more than MAX_FOOTERS files, an even sample is read. A file outside the sample with another column fails when it
         is read, so no data is lost silently. If the column is in `columns`, all footers are read.
         """
-        found = _footers(_sample(files))
+        found = _footers(_sample(files), self.columns)
         schema = _united(found)
         if self.columns and len(files) > len(found):
             partitions = {key for file in files for key, _ in file.partition}
             if not set(self.columns) <= {*schema.names, *partitions}:
-                schema = _united(_footers(files))
+                schema = _united(_footers(files, self.columns))
         return self._all_columns(schema, files)
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
-        """Row group by row group: small ones together, large ones in slices. Only whole files can be bad."""
+        """Row group by row group: small ones together, large ones in slices. A row with an invalid value goes to `on_bad`."""
         path = fragment.file.path
         with readable(path, "as Parquet"):
             file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
+            check_schema(path, file.schema_arrow, self.columns)
             here = file.schema_arrow.names
             names = [name for name in here if name in schema.names]
             if self.columns is None and (extra := [name for name in here if name not in schema.names]):
@@ -90,8 +92,10 @@ class ParquetReader(ColumnsReader):
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
             threads = fragment.file.size > SMALL_FILE
+            first = sum(file.metadata.row_group(i).num_rows for i in range(fragment.start))
             for table in _tables(file, fragment.file, groups, names, batch_bytes, threads):
-                yield conform(table, schema, fragment, self)
+                yield conform(good_rows(table, path, first, on_bad), schema, fragment, self)
+                first += table.num_rows
 
 
 def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False) -> pq.ParquetFile:
@@ -104,6 +108,7 @@ def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = Fal
         metadata=metadata,
         pre_buffer=remote and not stream,
         buffer_size=STREAM_BUFFER if stream else 0,
+        page_checksum_verification=True,
     )
 
 
@@ -114,10 +119,10 @@ def _open_small(path: str) -> pq.ParquetFile:
 
     if not scheme_of(path):
         with open(path.removeprefix("file://"), "rb", buffering=0) as local:
-            return pq.ParquetFile(pa.py_buffer(local.read()))
+            return pq.ParquetFile(pa.py_buffer(local.read()), page_checksum_verification=True)
     filesystem, inner = resolve(path)
     with filesystem.open_input_file(inner) as file:
-        return pq.ParquetFile(file.read_buffer())
+        return pq.ParquetFile(file.read_buffer(), page_checksum_verification=True)
 
 
 def _compressed(footer: pq.FileMetaData, file_bytes: int) -> list[int]:
@@ -172,16 +177,12 @@ def _sample(files: Sequence[InputFile]) -> list[InputFile]:
     return [files[int(i * step)] for i in range(min(len(files), MAX_FOOTERS))]
 
 
-def _footers(files: Sequence[InputFile]) -> dict[str, pa.Schema]:
+def _footers(files: Sequence[InputFile], columns: Sequence[str] | None) -> dict[str, pa.Schema]:
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
             opened = _open_small(file.path) if file.size <= FOOTER_READ else _open(file.path)
             schema = opened.schema_arrow
-        if twice := repeated_name(schema):
-            raise InputError(
-                f"{file.path}: two columns or fields have the name {twice!r}, so neither can be selected. "
-                "Rename one in the tool that wrote the file."
-            )
+        check_schema(file.path, schema, columns)
         return schema
 
     with ThreadPoolExecutor(FOOTER_THREADS) as pool:

@@ -6,6 +6,7 @@ passed to the caller.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -61,10 +62,10 @@ class FragmentInput:
         reader, schema = self.readers[part.source], self.source_schemas[part.source]
 
         def read(fragment: Fragment, on_bad: OnBad) -> Iterator[pa.Table]:
-            report = lambda record, reason: on_bad(BadRecord(record, reason))  # noqa: E731
+            rows = _RowsBetween(part.rows, on_bad)
             try:
                 begin_file(fragment)
-                yield from rows_between(reader.read(fragment, schema, BATCH_BYTES, report), part.rows)
+                yield from rows.of(reader.read(fragment, schema, BATCH_BYTES, rows.bad))
             except InputError as error:
                 on_bad(BadRecord(fragment.file.path, str(error), error))
 
@@ -81,19 +82,31 @@ def begin_file(fragment: Fragment) -> None:
         raise InputError(f"{fragment.file.path}: reading it or storing its rows terminates the process ({error}).") from error
 
 
-def rows_between(tables: Iterator[pa.Table], rows: tuple[int, int] | None) -> Iterator[pa.Table]:
-    """The rows of a half-open range (None: all). Nothing is read after the end of the range."""
-    if rows is None:
-        yield from tables
-        return
-    position, (start, stop) = 0, rows
-    for table in tables:
-        low, high = max(0, start - position), min(table.num_rows, stop - position)
-        if low < high:
-            yield table.slice(low, high - low)
-        position += table.num_rows
-        if position >= stop:
-            return
+class _RowsBetween:
+    """The rows of a half-open range of the good rows of a file (None: all), and the bad records between them.
+
+    A bad record belongs to the range of the good row that follows it, so that exactly one of adjacent ranges has it.
+    """
+
+    def __init__(self, rows: tuple[int, int] | None, on_bad: OnBad) -> None:
+        self._start, self._stop = rows or (0, sys.maxsize)
+        self._on_bad = on_bad
+        self._position = 0
+
+    def bad(self, record: str, reason: str) -> None:
+        """Pass on a bad record if it is in the range."""
+        if self._start <= self._position < self._stop:
+            self._on_bad(BadRecord(record, reason))
+
+    def of(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """The rows of the range. Nothing is read after its end."""
+        for table in tables:
+            low, high = max(0, self._start - self._position), min(table.num_rows, self._stop - self._position)
+            if low < high:
+                yield table if high - low == table.num_rows else table.slice(low, high - low)
+            self._position += table.num_rows
+            if self._position >= self._stop:
+                return
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,9 @@ def test_the_start_and_the_length_of_a_run_are_observed_once() -> None:
     assert world.status["finished"] == rfc3339(world.now)
 
 
+INVERTED = {"workers": {"min": 2, "max": 1}}
+
+
 @pytest.mark.parametrize(
     ("change", "phase", "stalled"),
     [
@@ -69,7 +72,7 @@ def test_the_start_and_the_length_of_a_run_are_observed_once() -> None:
         (lambda world: world.edit(suspend=True), 'phase="Suspended",reason="SuspendedByUser"', ""),
         (lambda world: world.fails("ended with exit code 2"), 'phase="Failed",reason="InvalidJob"', ""),
         (lambda world: world.fails("ended with exit code 1"), 'phase="Retrying",reason="DriverFailed"', ""),
-        (lambda world: world.edit(resources={"workers": {"min": 2, "max": 1}}), 'reason="InvalidSpec"', "InvalidSpec"),
+        (lambda world: setattr(world, "job", datajob(resources=INVERTED)), 'reason="InvalidSpec"', "InvalidSpec"),
     ],
     ids=["starting", "running", "suspended", "failed", "retrying", "invalid"],
 )

@@ -1,5 +1,6 @@
 """DataJobs and what is observed of them, as the API server would return them."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.objects.configmaps import report_configmap
 from datajob_controller.datajob.run import current_run
 from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.datajob.specs import CheckedSpec, check_spec
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Decision, Observed
 
@@ -71,6 +73,8 @@ class World:
         self.pods: list[Manifest] = []
         self.kuberay = True
         self.queue_holds = False
+        self.checks: Callable[[Manifest], CheckedSpec] = check_spec
+        """The checks of the release that runs."""
         self.events: list[str] = []
         self.writes = 0
 
@@ -95,7 +99,7 @@ class World:
         """What the runtime passes to `decide`."""
         pods = {pod["metadata"]["name"]: pod for pod in self.pods}
         owned = {"RayJob": self.ray_jobs, "ConfigMap": self.config_maps, "Pod": pods}
-        return Observed(owned, frozenset() if self.kuberay else {"RayJob"})
+        return Observed(owned, frozenset() if self.kuberay else {"RayJob"}, parsed=self.checks(self.job))
 
     def settle(self) -> Decision:
         """Decide until nothing changes, as level-based decisions must."""

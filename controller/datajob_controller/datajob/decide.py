@@ -20,13 +20,13 @@ from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
 from datajob_controller.datajob.report import of_this_attempt, parse_report
-from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY_LIMIT_REACHED, Run, current_run, leftover_runs
+from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY_LIMIT_REACHED, Run, current_run
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.status import StatusBuilder
+from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Decision, Observed, Reference
 
-MAX_LISTED_PROBLEMS = 10
 RECHECK = timedelta(seconds=30)
 """Interval for checks that no event triggers: whether an obstacle, or a pod on a lost node, is gone."""
 _ENDED = ("Complete", "Failed", "ValidationFailed")
@@ -49,10 +49,10 @@ def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSe
     """What to do about one DataJob."""
     if datajob["metadata"].get("deletionTimestamp"):
         return Decision()
-    run, problems = current_run(datajob)
+    run, problems = current_run(datajob, observed.parsed, _passed_id(datajob, observed))
     status = StatusBuilder(datajob, run, now)
     if run is None:
-        status.set_invalid(_listed(problems), leftover_runs(datajob.get("status") or {}))
+        status.set_invalid(listed_problems(problems))
         decision = Decision(delete=_all_ray_jobs(observed))
     else:
         decision = _valid(_Case(datajob, run, status, observed, now, settings))
@@ -61,7 +61,7 @@ def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSe
 
 def _valid(case: _Case) -> Decision:
     if case.run.finished:
-        if not case.run.may_continue(case.now):
+        if not (case.run.startable and case.run.may_continue(case.now)):
             return _finished(case)
         case.status.set_continued()
     if case.run.spec.suspend:
@@ -116,6 +116,9 @@ def _attempt(case: _Case) -> Decision:
     if run.has_begun:
         message = f"RayJob {run.ray_job} was deleted externally."
         return _attempt_failed(case, Failure("RayJobDeleted", message))
+    if not run.startable:
+        case.status.set_invalid(listed_problems(run.problems))
+        return Decision(delete=stale)
     if run.last_failure_at:
         due = next_attempt_at(run.last_failure_at, run.failures, run.spec.retry, case.settings.max_backoff_seconds)
         if case.now < due:
@@ -128,7 +131,7 @@ def _attempt(case: _Case) -> Decision:
         case.status.set_obstacle(observed.obstacle)
         return Decision(requeue_at=case.now + RECHECK)
     case.status.set_starting(run)
-    new = ray_job(case.datajob, run.spec, case.settings, run.name, run.attempt)
+    new = ray_job(case.datajob, run.spec, case.settings, run.name, run.attempt, run.public_id)
     return Decision(create=[*_support(case), new], delete=_leftovers(run, observed))
 
 
@@ -213,7 +216,16 @@ def _config_maps(case: _Case) -> list[Manifest]:
     """The ConfigMaps that do not exist yet."""
     run, existing = case.run.name, case.observed.of("ConfigMap")
     made = {job_config(run): job_configmap, report_config(run): report_configmap}
+    if not case.run.accepted:  # the spec of the run is no longer stored
+        del made[job_config(run)]
     return [build(case.datajob, run) for name, build in made.items() if name not in existing]
+
+
+def _passed_id(datajob: Manifest, observed: Observed) -> str:
+    """The identity that the pods of the last attempt received, according to its RayJob."""
+    name = (datajob.get("status") or {}).get("rayJobName", "")
+    found = observed.of("RayJob").get(name, {})
+    return str(found.get("spec", {}).get("runId", ""))
 
 
 def _leftovers(run: Run, observed: Observed) -> list[Reference]:
@@ -234,8 +246,3 @@ def _alive(observed: Observed) -> list[str]:
 
 def _all_ray_jobs(observed: Observed) -> list[Reference]:
     return [Reference("RayJob", name) for name in _alive(observed)]
-
-
-def _listed(problems: list[str]) -> str:
-    more = len(problems) - MAX_LISTED_PROBLEMS
-    return "; ".join([*problems[:MAX_LISTED_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])

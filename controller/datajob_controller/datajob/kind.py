@@ -1,10 +1,11 @@
 """DataJob as a `Kind`: what it owns, what to keep of each object in memory, and what to verify before deciding."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from datajob.api import API_GROUP, API_VERSION
-from datajob.api.contract import LABEL_ATTEMPT, REPORT_KEY
+from datajob.api.contract import ENV_RUN_ID, LABEL_ATTEMPT, REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
@@ -70,10 +71,20 @@ def _keep_of_rayjob(manifest: Manifest) -> Manifest:
     conditions = (status.get("rayClusterStatus") or {}).get("conditions") or ()
     failures = [condition for condition in conditions if condition.get("type") == REPLICA_FAILURE]
     kept = {key: value for key, value in status.items() if key != "rayClusterStatus"}
+    spec = manifest.get("spec", {})
+    passed = _passed_run_id(spec)
     return {
-        "spec": {"suspend": manifest.get("spec", {}).get("suspend", False)},
+        "spec": {"suspend": spec.get("suspend", False), **({"runId": passed} if passed else {})},
         "status": {**kept, **({"rayClusterStatus": {"conditions": failures}} if failures else {})},
     }
+
+
+def _passed_run_id(spec: Manifest) -> str:
+    """The identity of the run that the head of a RayJob receives."""
+    with suppress(KeyError, IndexError, TypeError):
+        head = spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+        return next((str(entry["value"]) for entry in head["env"] if entry.get("name") == ENV_RUN_ID), "")
+    return ""
 
 
 def _keep_of_config_map(manifest: Manifest) -> Manifest:

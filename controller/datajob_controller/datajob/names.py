@@ -20,7 +20,7 @@ DIGEST = 8
 PUBLIC_DIGEST = 32
 _SLUG = MAX_RAYJOB - 1 - DIGEST - 1 - ATTEMPT_DIGITS
 
-_COMPUTED = {"sources", "steps", "sink", "rejects", "errors", "restart"}
+RESULT_FIELDS = {"sources", "steps", "sink", "rejects", "errors", "restart"}
 """Fields that start a new run when they change, even after the job is complete; so does the image."""
 _CONFIG_SUFFIXES = ("-job", "-report")
 
@@ -33,7 +33,7 @@ def run_name(name: str, uid: str, spec: DataJobSpec) -> str:
 def run_id(uid: str, spec: DataJobSpec) -> str:
     """Identifies what a run computes: changes with the data, the steps and the image, but not with the hardware."""
     # The digest includes the key `recipe`: renaming it would run all complete jobs again.
-    computed = {"recipe": _dump(spec, include=_COMPUTED), "image": spec.runtime.image}
+    computed = {"recipe": _dump(spec, include=RESULT_FIELDS), "image": spec.runtime.image}
     return f"{uid}-{_digest(uid, computed)}"
 
 

@@ -1,15 +1,15 @@
 """The current run of a DataJob, from its spec and its last status."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from datajob.api.checks import check
-from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import rayjob, run_id, run_name, run_of_rayjob
+from datajob_controller.datajob.names import public_run_id, rayjob, run_of_rayjob
 from datajob_controller.datajob.policy.conditions import is_true, true_reason
 from datajob_controller.datajob.policy.deadline import deadline
+from datajob_controller.datajob.specs import CheckedSpec, check_spec, digests, lifecycle_only
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 MAX_LEFTOVERS = 10
@@ -29,10 +29,20 @@ class Run:
     spec: DataJobSpec
     name: str
     id: str
+    public_id: str
+    """The identity that its pods receive and write next to the output."""
+    digests: Manifest
+    """Digests of its spec, as in the status."""
     before: Manifest = field(default_factory=dict)
     """The last status; empty if it belongs to another run."""
     leftovers: tuple[str, ...] = ()
     """The names of earlier runs whose objects may still exist."""
+    problems: tuple[str, ...] = ()
+    """Why this release would refuse the current spec."""
+    accepted: bool = True
+    """False if the spec was edited to an invalid one, which does not affect the run."""
+    startable: bool = True
+    """Whether another attempt can start. If not, `spec` contains only lifecycle fields."""
 
     @property
     def attempt(self) -> int:
@@ -77,8 +87,7 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether the run is complete or failed."""
-        conditions = self.before.get("conditions", ())
-        return is_true(conditions, "Complete") or is_true(conditions, "Failed")
+        return finished(self.before)
 
     def may_continue(self, now: datetime) -> bool:
         """Whether the limit that ended this failed run was raised."""
@@ -89,30 +98,105 @@ class Run:
         return why == DEADLINE_EXCEEDED and (until is None or now < until)
 
 
-def current_run(datajob: Manifest) -> tuple[Run | None, list[str]]:
-    """The run of a DataJob, or the problems that make its spec invalid."""
-    job, problems = parse_object({key: value for key, value in datajob.items() if key != "status"})
-    if job is not None:
-        problems = check(job, on_cluster=True)
-    errors = [str(problem) for problem in problems if not problem.warning]
-    if job is None or errors:
-        return None, errors
-    meta = datajob["metadata"]
-    name, identity = run_name(meta["name"], meta["uid"], job.spec), run_id(meta["uid"], job.spec)
-    before = datajob.get("status") or {}
-    if _is_of(before, name, identity):
-        return Run(job.spec, name, identity, before, tuple(before.get("leftoverRuns", ()))), []
-    return Run(job.spec, name, identity, leftovers=leftover_runs(before, name)), []
+def finished(status: Manifest) -> bool:
+    """Whether the run of a status is complete or failed."""
+    conditions = status.get("conditions", ())
+    return is_true(conditions, "Complete") or is_true(conditions, "Failed")
 
 
-def leftover_runs(status: Manifest, current: str = "") -> tuple[str, ...]:
+def current_run(datajob: Manifest, checked: CheckedSpec | None = None, passed_id: str = "") -> tuple[Run | None, list[str]]:
+    """The run of a DataJob, or the problems that make its spec invalid.
+
+    A spec is judged once: a run that was accepted continues even if this release would refuse its spec, and an invalid edit
+    does not affect the current run. `passed_id` is the identity that the pods of the last attempt received, if it is known.
+    """
+    meta, before = datajob["metadata"], datajob.get("status") or {}
+    has_run = str(before.get("runId", "")).startswith(f"{meta['uid']}-")
+    if has_run and finished(before) and _decided(datajob, before):
+        return _continued(datajob, None, before, passed_id), []
+    checked = checked or check_spec(datajob)
+    problems = list(checked.problems)
+    same = _decided(datajob, before) or _same_spec(datajob, before, checked)
+    if has_run and (same or (not problems and _same_run(datajob, before, checked))):
+        return _continued(datajob, checked, before, passed_id), []
+    if checked.spec is None or problems:
+        return (_unaffected(datajob, problems, before, passed_id) if has_run else None), problems
+    same_result = has_run and _same_result(datajob, before, checked)
+    identity = before["runId"] if same_result else checked.id
+    public = _public_id(before, passed_id) if same_result else public_run_id(identity)
+    return Run(
+        checked.spec, checked.name, identity, public, digests(datajob["spec"]), leftovers=_leftovers(before, checked.name)
+    ), []
+
+
+def _continued(datajob: Manifest, checked: CheckedSpec | None, before: Manifest, passed_id: str) -> Run:
+    """The run that the status describes; `checked` is its spec, unless that no longer matters."""
+    spec, problems = (checked.spec, checked.problems) if checked else (None, ())
+    return Run(
+        spec or lifecycle_only(datajob),
+        run_of_rayjob(before.get("rayJobName", "")) or (checked.name if checked else ""),
+        before["runId"],
+        _public_id(before, passed_id),
+        digests(datajob["spec"]),
+        before,
+        tuple(before.get("leftoverRuns", ())),
+        tuple(problems),
+        startable=spec is not None,
+    )
+
+
+def _unaffected(datajob: Manifest, problems: Sequence[str], before: Manifest, passed_id: str) -> Run:
+    """The run that continues although its spec was edited to an invalid one."""
+    return Run(
+        lifecycle_only(datajob),
+        run_of_rayjob(before.get("rayJobName", "")),
+        before["runId"],
+        _public_id(before, passed_id),
+        before.get("specDigests", {}),
+        before,
+        tuple(before.get("leftoverRuns", ())),
+        tuple(problems),
+        accepted=False,
+        startable=False,
+    )
+
+
+def _public_id(before: Manifest, passed_id: str) -> str:
+    """The identity that the pods of a run receive: always the same one, because shards are reused by it."""
+    if known := before.get("publicRunId"):
+        return str(known)
+    begun = "rayJobName" in before or before.get("attempts")
+    return passed_id or (str(before["runId"]) if begun else public_run_id(before["runId"]))
+
+
+def _leftovers(status: Manifest, current: str) -> tuple[str, ...]:
     """The runs that a status names, apart from the current one. Their objects are deleted when the next run starts."""
     named = (*status.get("leftoverRuns", ()), run_of_rayjob(status.get("rayJobName", "")))
     return tuple(dict.fromkeys(run for run in named if run not in ("", current)))[-MAX_LEFTOVERS:]
 
 
-def _is_of(status: Manifest, name: str, identity: str) -> bool:
-    """Whether a status belongs to this run. A complete run stays complete on other hardware, since it computes the same."""
-    if status.get("runId") != identity:
-        return False
-    return is_true(status.get("conditions", ()), "Complete") or run_of_rayjob(status.get("rayJobName", "")) in ("", name)
+def _decided(datajob: Manifest, status: Manifest) -> bool:
+    """Whether the status was written for this generation of the spec, which was accepted."""
+    same = status.get("observedGeneration") == datajob["metadata"].get("generation", 1)
+    return same and is_true(status.get("conditions", ()), "Accepted")
+
+
+def _same_spec(datajob: Manifest, status: Manifest, checked: CheckedSpec) -> bool:
+    """Whether an edit changed nothing but lifecycle fields, and defaults that are written out."""
+    if digests(datajob["spec"])["run"] == status.get("specDigests", {}).get("run"):
+        return True
+    name = run_of_rayjob(status.get("rayJobName", ""))
+    return bool(name and name == checked.name and status.get("runId") == checked.id)
+
+
+def _same_run(datajob: Manifest, status: Manifest, checked: CheckedSpec) -> bool:
+    """Whether an edited spec describes the run of a status although it differs: before the first attempt, and after the last
+    one, since a complete run stays complete on other hardware."""
+    unaffected = "rayJobName" not in status or is_true(status.get("conditions", ()), "Complete")
+    return unaffected and _same_result(datajob, status, checked)
+
+
+def _same_result(datajob: Manifest, status: Manifest, checked: CheckedSpec) -> bool:
+    """Whether an edited spec computes the same, as stored or apart from defaults that are written out."""
+    recorded = status.get("specDigests", {}).get("result")
+    return digests(datajob["spec"])["result"] == recorded or bool(status["runId"] == checked.id)

@@ -1,6 +1,5 @@
 """Builds the status of a DataJob: conditions, phase, attempts, progress, and the Events that go with transitions."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -12,19 +11,20 @@ from datajob_controller.datajob.policy.conditions import (
     ConditionUpdates,
     conditions,
     deciding_reason,
+    is_true,
     true_reason,
 )
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.pods import StartupProblem
 from datajob_controller.datajob.report import projected
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, SUSPENDED, FinishedReason, Run
-from datajob_controller.datajob.text import fitted, shortened
+from datajob_controller.datajob.text import fitted, listed_problems, shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Event, Obstacle
 
 KEPT_ATTEMPTS = 10
 MAX_EVENT = 1000
-ACCEPTED: ConditionUpdates = {"Accepted": ("True", "Valid", "The spec is valid.")}
+VALID: ConditionUpdate = ("True", "Valid", "The spec is valid.")
 
 
 class StatusBuilder:
@@ -37,15 +37,17 @@ class StatusBuilder:
         self._before: Manifest = datajob.get("status") or {}
         self._generation = int(datajob["metadata"].get("generation", 1))
         self._now = now
-        self._status: Manifest = {**run.before, "runId": run.id, "failures": run.failures} if run else {}
+        self._status: Manifest = {**run.before, **_identity(run), "failures": run.failures} if run else dict(self._before)
         if run and run.leftovers:
             self._status["leftoverRuns"] = list(run.leftovers)
+        self._accepted = _accepted(run) if run else VALID
         self._conditions: list[Manifest] = []
         self._attempt_started: str | None = None
         self.events: list[Event] = []
 
     def changed(self) -> Manifest | None:
         """The status to write, or None if it is the same as before."""
+        self._report_verdict()
         status = fitted({**self._status, "observedGeneration": self._generation, "conditions": self._conditions})
         try:
             same = DataJobStatus.model_validate(self._before) == DataJobStatus.model_validate(status)
@@ -53,23 +55,21 @@ class StatusBuilder:
             same = False
         return None if same else status
 
-    def set_invalid(self, problems: str, leftovers: Sequence[str]) -> None:
-        """The spec cannot run; `leftovers` are earlier runs whose objects may still exist."""
-        if leftovers:
-            self._status["leftoverRuns"] = list(leftovers)
+    def set_invalid(self, problems: str) -> None:
+        """No attempt can start with this spec. The status keeps what earlier attempts did."""
+        self._accepted = ("False", "InvalidSpec", problems)
         updates: ConditionUpdates = {
-            "Accepted": ("False", "InvalidSpec", problems),
             "Stalled": ("True", "InvalidSpec", problems),
             "Finished": ("True", "InvalidSpec", "The spec is invalid. Edit it to start the job."),
         }
-        self._set("Invalid", updates, Event("Warning", "InvalidSpec", problems))
+        self._set("Invalid", updates)
 
     def set_suspended(self, run: Run) -> None:
         """The user has suspended the job."""
         if run.has_begun:
             self._close_attempt(run, SUSPENDED, "The job was suspended.")
         message = "The job is suspended (spec.suspend). Committed shards will be reused when it is resumed."
-        updates: ConditionUpdates = {**ACCEPTED, "Suspended": ("True", "SuspendedByUser", message)}
+        updates: ConditionUpdates = {"Suspended": ("True", "SuspendedByUser", message)}
         self._set("Suspended", updates, Event("Normal", "Suspended", message))
 
     def set_resumed(self) -> None:
@@ -123,7 +123,7 @@ class StatusBuilder:
         """The driver runs."""
         self._status.setdefault("started", rfc3339(self._now))
         running: ConditionUpdate = ("True", "DriverRunning", "The driver is running.")
-        self._set("Running", {**ACCEPTED, "Running": running, "Reconciling": running})
+        self._set("Running", {"Running": running, "Reconciling": running})
 
     def set_complete(self) -> None:
         """The run succeeded."""
@@ -132,7 +132,7 @@ class StatusBuilder:
         self._status.setdefault("started", rfc3339(self._now))
         self._status["finished"] = rfc3339(self._now)
         succeeded: ConditionUpdate = ("True", "Succeeded", message)
-        updates: ConditionUpdates = {**ACCEPTED, "Complete": succeeded, "Finished": succeeded}
+        updates: ConditionUpdates = {"Complete": succeeded, "Finished": succeeded}
         self._set("Complete", updates, Event("Normal", "Completed", message))
 
     def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None) -> None:
@@ -155,7 +155,7 @@ class StatusBuilder:
         self._status["finished"] = rfc3339(self._now)
         state: ConditionUpdate = ("True", failure.reason, failure.message)
         event = Event("Warning", failure.reason, failure.message)
-        self._set("Failed", {**ACCEPTED, "Failed": state, "Stalled": state, "Finished": ("True", why, _FINISHED[why])}, event)
+        self._set("Failed", {"Failed": state, "Stalled": state, "Finished": ("True", why, _FINISHED[why])}, event)
 
     def keep_finished(self, run: Run, late: Report | None) -> None:
         """The run ended earlier: only the last report and the generation of an edit without effect can be new."""
@@ -163,12 +163,14 @@ class StatusBuilder:
             self._project(late, run.before)
         before = run.before["conditions"]
         kept = {condition["type"]: condition for condition in before}
+        failed = true_reason(before, "Failed")
+        self._status.setdefault("reason", failed or true_reason(before, "Complete"))
         if "Finished" not in kept:  # written by an earlier version of the controller
-            failed = true_reason(before, "Failed")
             why = (DEADLINE_EXCEEDED if failed == DEADLINE_EXCEEDED else NOT_RETRIED) if failed else "Succeeded"
             updates: ConditionUpdates = {"Finished": ("True", why, _FINISHED.get(why, "The job is complete."))}
             kept["Finished"] = next(c for c in conditions(updates, before, 0, self._now) if c["type"] == "Finished")
-            self._status["reason"] = failed or true_reason(before, "Complete")
+        if not (run.accepted and is_true(before, "Accepted")):
+            kept["Accepted"] = conditions({"Accepted": self._accepted}, before, self._generation, self._now)[0]
         self._conditions = [{**condition, "observedGeneration": self._generation} for condition in kept.values()]
 
     def set_continued(self) -> None:
@@ -183,20 +185,28 @@ class StatusBuilder:
         self._status |= projected(report, before)
 
     def _set_reconciling(self, phase: Phase, reason: str, message: str, *events: Event) -> None:
-        self._set(phase, {**ACCEPTED, "Reconciling": ("True", reason, message)}, *events)
+        self._set(phase, {"Reconciling": ("True", reason, message)}, *events)
 
     def _set_stalled(self, reason: str, message: str) -> None:
-        self._set("Pending", {**ACCEPTED, "Stalled": ("True", reason, message)}, Event("Warning", reason, message))
+        self._set("Pending", {"Stalled": ("True", reason, message)}, Event("Warning", reason, message))
 
     def _set(self, phase: Phase, updates: ConditionUpdates, *events: Event) -> None:
         """Set phase and conditions; Events are published only for transitions."""
         self._status |= {"phase": phase, "reason": deciding_reason(updates)}
         before = self._before.get("conditions", ())
-        self._conditions = conditions(updates, before, self._generation, self._now)
+        self._conditions = conditions({"Accepted": self._accepted, **updates}, before, self._generation, self._now)
         known = {(c["type"], c["status"], c["reason"]) for c in before}
         new = {(c["type"], c["status"], c["reason"]) for c in self._conditions if c["type"] != "Finished"}  # implied by others
         if new - known:
             self.events += [event._replace(message=shortened(event.message, MAX_EVENT)) for event in events]
+
+    def _report_verdict(self) -> None:
+        """Publish an Event when the spec is first found to have problems."""
+        known = {(c["type"], c["reason"], c["message"]) for c in self._before.get("conditions", ())}
+        for found in self._conditions:
+            verdict = (found["type"], found["reason"], found["message"])
+            if found["type"] == "Accepted" and found["reason"] != VALID[1] and verdict not in known:
+                self.events.append(Event("Warning", found["reason"], shortened(found["message"], MAX_EVENT)))
 
     def _close_attempt(self, run: Run, reason: str, message: str) -> None:
         ended = {
@@ -216,6 +226,22 @@ _FINISHED: dict[str, str] = {
     "DeadlineExceeded": "The deadline has passed. Increase deadlineSeconds to continue.",
     "NotRetried": "A retry cannot fix the failure. Fix its cause, then edit the job, or change spec.restart, to run it again.",
 }
+
+
+def _identity(run: Run) -> Manifest:
+    """What identifies a run in later decisions, by this and by other releases."""
+    digests = {"specDigests": run.digests} if run.digests else {}
+    return {"runId": run.id, "publicRunId": run.public_id, **digests}
+
+
+def _accepted(run: Run) -> ConditionUpdate:
+    listed = listed_problems(run.problems)
+    if not run.accepted:
+        return "False", "InvalidSpec", f"{listed}. The edit has no effect: the run continues with the previous spec."
+    if run.problems:
+        message = f"The spec was accepted earlier, so the run continues. This version of the controller reports: {listed}"
+        return "True", "AcceptedEarlier", message
+    return VALID
 
 
 def _starting(ray_job: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datajob_controller.runtime.manifests import Manifest
@@ -13,6 +13,7 @@ MAX_NAME = 500
 """Maximum length of a name, a path or a value in a report, in characters."""
 MAX_ENTRIES = 200
 """Maximum number of entries of a list or mapping in a report."""
+MAX_LISTED_PROBLEMS = 10
 MAX_STATUS = 256 * 1024
 """Maximum size of a status, in bytes of JSON. The API server refuses objects of 1.5 MB."""
 
@@ -33,6 +34,12 @@ def shortened(text: str, limit: int = MAX_TEXT) -> str:
         return clean
     first = limit // 3
     return clean[:first] + _CUT + clean[first + len(_CUT) - limit :]
+
+
+def listed_problems(problems: Sequence[str]) -> str:
+    """The first problems of a spec, and the number of the others."""
+    more = len(problems) - MAX_LISTED_PROBLEMS
+    return "; ".join([*problems[:MAX_LISTED_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
 
 
 def bounded(value: Any) -> Any:

@@ -38,6 +38,13 @@ class Attempt(Parameters):
     finished: str | None = Field(default=None, description="End time.", json_schema_extra=_TIME)
 
 
+class SpecDigests(Parameters):
+    """Digests of the spec of a run as stored, independent of the defaults of a release."""
+
+    run: str = Field(description="Digest of all fields that shape the pods of the run.")
+    result: str = Field(description="Digest of the fields that determine its result.")
+
+
 class DataJobStatus(Parameters):
     """The observed state of a DataJob."""
 
@@ -53,6 +60,10 @@ class DataJobStatus(Parameters):
     )
     conditions: tuple[Condition, ...] = Field(default=(), description="Conditions of the job.", json_schema_extra=_BY_TYPE)
     run_id: str | None = Field(default=None, description="Identity of the run; it changes with sources, steps, sink or image.")
+    public_run_id: str | None = Field(default=None, description="Identity of the run in the files next to the output.")
+    spec_digests: SpecDigests | None = Field(
+        default=None, description="Digests of the spec, by which the controller recognizes edits that start a new run."
+    )
     attempt: int | None = Field(default=None, ge=0, description="Number of the current attempt.")
     failures: int | None = Field(
         default=None, ge=0, description="Number of failed attempts of this run; limited by `retry.limit`."

@@ -13,7 +13,7 @@ from datajob.api.contract import (
     LABEL_ATTEMPT,
 )
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import job_config, public_run_id, report_config, run_id
+from datajob_controller.datajob.names import job_config, report_config
 from datajob_controller.datajob.objects.rbac import service_account_name
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, labels
@@ -42,6 +42,7 @@ def pod_template(
     settings: JobSettings,
     run: str,
     attempt: int,
+    run_id: str,
     *,
     container: str,
     image: str,
@@ -65,7 +66,7 @@ def pod_template(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [
-            _container(spec, settings, container, image, resources, _env(datajob, spec, run, attempt, env or [])),
+            _container(spec, settings, container, image, resources, _env(datajob, spec, run, attempt, run_id, env or [])),
         ],
         "volumes": [
             {"name": JOB_VOLUME, "configMap": {"name": job_config(run)}},
@@ -109,11 +110,11 @@ def limits(resources: Mapping[str, str], settings: JobSettings) -> dict[str, str
     return {name: amount for name, amount in resources.items() if name != "cpu" or settings.cpu_limits}
 
 
-def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, group: list[Manifest]) -> list[Manifest]:
+def _env(datajob: Manifest, spec: DataJobSpec, run: str, attempt: int, run_id: str, group: list[Manifest]) -> list[Manifest]:
     """The environment of the user, of the group and of the controller; the last value of a name wins."""
     meta = datajob["metadata"]
     own = {
-        ENV_RUN_ID: public_run_id(run_id(meta["uid"], spec)),
+        ENV_RUN_ID: run_id,
         ENV_ATTEMPT: str(attempt),
         ENV_NAMESPACE: meta["namespace"],
         ENV_REPORT_CONFIGMAP: report_config(run),

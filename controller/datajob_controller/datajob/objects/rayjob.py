@@ -20,8 +20,8 @@ AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
 """Requests of the autoscaler container in the head pod."""
 
 
-def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int) -> Manifest:
-    """The RayJob. KubeRay's retries and deadlines are disabled, since the controller implements them."""
+def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str) -> Manifest:
+    """The RayJob. KubeRay's retries and deadlines are disabled, since the controller implements them. Its pods get `run_id`."""
     extra = {LABEL_ATTEMPT: str(attempt)}
     if spec.queue_name:
         extra[QUEUE_LABEL] = spec.queue_name
@@ -35,12 +35,12 @@ def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: st
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": 0,
-            "rayClusterSpec": _cluster(datajob, spec, settings, run, attempt),
+            "rayClusterSpec": _cluster(datajob, spec, settings, run, attempt, run_id),
         },
     }
 
 
-def _cluster(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int) -> Manifest:
+def _cluster(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str) -> Manifest:
     head = spec.resources.head
     cluster: dict[str, Any] = {
         "rayVersion": settings.ray_version,
@@ -57,13 +57,14 @@ def _cluster(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: s
                 settings,
                 run,
                 attempt,
+                run_id,
                 container=HEAD_CONTAINER,
                 image=settings.image_cpu,
                 resources={"cpu": head.cpu, "memory": head.memory},
                 token=True,
             ),
         },
-        "workerGroupSpecs": _worker_groups(datajob, spec, settings, run, attempt),
+        "workerGroupSpecs": _worker_groups(datajob, spec, settings, run, attempt, run_id),
     }
     if autoscales(spec):
         cluster["enableInTreeAutoscaling"] = True
@@ -84,9 +85,11 @@ def autoscales(spec: DataJobSpec) -> bool:
     return not spec.queue_name and any(group.min < group.max for group in groups)
 
 
-def _worker_groups(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int) -> list[Manifest]:
+def _worker_groups(
+    datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str
+) -> list[Manifest]:
     workers, accelerator = spec.resources.workers, spec.resources.accelerator
-    common = (datajob, spec, settings, run, attempt)
+    common = (datajob, spec, settings, run, attempt, run_id)
     template = pod_template(
         *common,
         container=WORKER_CONTAINER,

@@ -87,11 +87,11 @@ def test_progress_stays_while_the_next_attempt_starts(world: World) -> None:
 
 
 def test_the_message_of_an_attempt_is_not_reported_for_a_later_one(world: World) -> None:
-    world.reports(report("failed", message="old", exitCode=1, finished=rfc3339(NOW)))
+    world.reports(report("failed", message="old", exitCode=1))
     world.fails("")
     world.later(10)
     world.settle()
-    world.fails("killed by SIGKILL")
+    world.fails("Job entrypoint command failed with exit code 137, last available logs: none")
     assert world.status["attempts"][-1]["reason"] == "OutOfMemory"
     assert "old" not in world.status["attempts"][-1]["message"]
 
@@ -123,7 +123,8 @@ def test_a_configmap_that_someone_deletes_is_recreated(world: World) -> None:
             },
             "OutOfMemory",
         ),
-        ({"phase": "Failed", "reason": "Evicted", "message": "low on disk"}, "HeadFailed"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}, "Disrupted"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume exceeds the limit 1Gi."}, "HeadFailed"),
         ({"phase": "Running", "annotations": {GONE: "true"}}, "HeadLost"),
     ],
 )
@@ -231,10 +232,11 @@ def test_pods_that_the_api_server_refuses_are_reported_and_end_the_attempt(world
     assert world.condition("Reconciling")["reason"] == "PodsRefused"
     assert REFUSED[obstacle] in world.condition("Reconciling")["message"]
     assert world.events == ["ClusterStarting", "PodsRefused"]
-    assert decision.requeue_at == NOW + timedelta(hours=1)
-    world.later(3600)
+    assert decision.requeue_at == NOW + timedelta(minutes=5)
+    world.later(300)
     world.settle()
-    assert world.status["attempts"][0]["reason"] == "PodsRefused"
+    assert world.condition("Failed")["reason"] == "PodsRefused"
+    assert len(world.status["attempts"]) == 1
     assert world.ray_jobs == {}
 
 
@@ -250,6 +252,8 @@ def test_a_refusal_that_is_gone_is_no_longer_reported(world: World) -> None:
 @pytest.mark.parametrize(("spec", "seconds"), [({}, 3600), ({"startDeadlineSeconds": 60}, 60)])
 def test_a_driver_that_never_starts_ends_its_attempt(spec: dict[str, Any], seconds: int) -> None:
     world = World(datajob(**spec))
+    world.settle()
+    world.pods = [pod(world.status["rayJobName"], phase="Pending")]
     assert world.settle().requeue_at == NOW + timedelta(seconds=seconds)
     world.later(seconds - 1)
     world.settle()
@@ -278,6 +282,7 @@ def test_the_start_deadline_of_a_queued_job_counts_from_its_admission() -> None:
     world.settle()
     world.ray_job["spec"]["suspend"] = False
     world.ray_job["status"]["startTime"] = rfc3339(world.now)
+    world.pods = [pod(world.status["rayJobName"], phase="Pending")]
     world.settle()
     assert world.status["phase"] == "Starting"
     world.later(60)

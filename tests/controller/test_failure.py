@@ -10,18 +10,31 @@ from tests.support.reports import report
 from tests.support.world import ray_job
 
 
+def ended(code: int, log: str = "the last line") -> str:
+    """Ray's message about a driver that ended with an exit code."""
+    return f"Job entrypoint command failed with exit code {code}, last available logs (truncated to 20,000 chars):\n{log}"
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "retried"),
     [
-        ({"reason": "AppFailed", "message": "failed with exit code 1, last logs: boom"}, "DriverFailed", True),
-        ({"reason": "AppFailed", "message": "failed with exit code 2, last logs: bad"}, "InvalidJob", False),
-        ({"reason": "AppFailed", "message": "failed with exit code 3"}, "InputError", False),
-        ({"reason": "AppFailed", "message": "failed with exit code 4"}, "SinkError", False),
-        ({"reason": "AppFailed", "message": "failed with exit code 5"}, "RowsFailed", False),
-        ({"reason": "AppFailed", "message": "failed with exit code 137"}, "OutOfMemory", True),
-        ({"reason": "AppFailed", "message": "failed due to signal SIGKILL"}, "OutOfMemory", True),
-        ({"reason": "AppFailed", "message": "ray.exceptions.OutOfMemoryError: ..."}, "OutOfMemory", True),
-        ({"reason": "AppFailed", "message": "ray.exceptions.WorkerCrashedError"}, "WorkerLost", True),
+        ({"reason": "AppFailed", "message": ended(1)}, "DriverFailed", True),
+        ({"reason": "AppFailed", "message": ended(2)}, "InvalidJob", False),
+        ({"reason": "AppFailed", "message": ended(3)}, "InputError", False),
+        ({"reason": "AppFailed", "message": ended(4)}, "SinkError", False),
+        ({"reason": "AppFailed", "message": ended(5)}, "RowsFailed", False),
+        ({"reason": "AppFailed", "message": ended(6)}, "StorageUnavailable", True),
+        ({"reason": "AppFailed", "message": ended(7)}, "WorkerDied", False),
+        ({"reason": "AppFailed", "message": ended(137)}, "OutOfMemory", True),
+        ({"reason": "AppFailed", "message": ended(-9)}, "OutOfMemory", True),
+        ({"reason": "AppFailed", "message": ended(127, "bash: python: command not found")}, "InvalidImage", False),
+        ({"reason": "AppFailed", "message": ended(1, "/usr/bin/python: No module named datajob")}, "InvalidImage", False),
+        (
+            {"reason": "AppFailed", "message": "the driver was lost; a child failed with exit code 3, signal 9"},
+            "DriverFailed",
+            True,
+        ),
+        ({"reason": "AppFailed", "message": ended(1, "MemoryError\nexit code 2\nSIGKILL\nOOMKilled")}, "DriverFailed", True),
         ({"reason": "SubmissionFailed", "message": "no answer"}, "SubmissionFailed", True),
         ({"reason": "JobStatusCheckTimeoutExceeded"}, "JobStatusCheckTimeoutExceeded", True),
         ({"jobStatus": "STOPPED", "jobDeploymentStatus": "Complete"}, "JobStopped", True),
@@ -32,6 +45,30 @@ def test_every_status_of_kuberay_has_a_reason(status: dict[str, Any], reason: st
     failure = ray_job_failure(ray_job("x-1", **status), None)
     assert (failure.reason, failure.retried) == (reason, retried)
     assert failure.message
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "retried"),
+    [
+        ("OutOfMemoryError: Task was killed due to the node running low on memory", "OutOfMemory", True),
+        ("MemoryError: Unable to allocate 8.00 GiB", "OutOfMemory", True),
+        ("RayTaskError(OutOfMemoryError): ray::task()", "OutOfMemory", True),
+        ("WorkerCrashedError: The worker died unexpectedly", "WorkerLost", True),
+        ("ModuleNotFoundError: No module named 'langid'", "InvalidJob", False),
+        ("KeyError: 'MemoryError: WorkerCrashedError'", "DriverFailed", True),
+        ("The log contains OutOfMemoryError: and MemoryError", "DriverFailed", True),
+    ],
+)
+def test_an_unexpected_exception_is_classified_by_its_type_alone(message: str, reason: str, retried: bool) -> None:
+    said = parse_report({"data": {"report.json": report("failed", message=message, exitCode=1)}})
+    failure = ray_job_failure(ray_job("x-1", message=ended(1)), said)
+    assert (failure.reason, failure.retried) == (reason, retried)
+    assert message in failure.message
+
+
+def test_the_exit_code_of_the_report_precedes_that_of_ray() -> None:
+    said = parse_report({"data": {"report.json": report("failed", message="no such bucket", exitCode=3)}})
+    assert ray_job_failure(ray_job("x-1", message=ended(1)), said).reason == "InputError"
 
 
 def test_the_message_of_the_driver_is_preferred_to_its_log() -> None:

@@ -45,11 +45,20 @@ def ray_job(name: str, *, suspend: bool = False, created: datetime = NOW, **stat
 
 
 def pod(
-    ray_job: str, *, head: bool = True, name: str = "pod-1", annotations: Manifest | None = None, **status: Any
+    ray_job: str,
+    *,
+    head: bool = True,
+    name: str = "pod-1",
+    group: str = "workers",
+    annotations: Manifest | None = None,
+    deleted: datetime | None = None,
+    **status: Any,
 ) -> Manifest:
-    """A pod of a RayJob's cluster."""
-    labels = {"ray.io/cluster": f"{ray_job}-abcde", "ray.io/node-type": "head" if head else "worker", "ray.io/group": "workers"}
-    meta = {"name": name, "labels": labels, "annotations": annotations or {}}
+    """A pod of a RayJob's cluster; `deleted` is the end of its grace period."""
+    labels = {"ray.io/cluster": f"{ray_job}-abcde", "ray.io/node-type": "head" if head else "worker", "ray.io/group": group}
+    meta: Manifest = {"name": name, "labels": labels, "annotations": annotations or {}}
+    if deleted:
+        meta["deletionTimestamp"] = rfc3339(deleted)
     container = {"name": "ray-head" if head else "ray-worker", "resources": {"limits": {"cpu": "1", "memory": "4Gi"}}}
     return {"kind": "Pod", "metadata": meta, "spec": {"containers": [container]}, "status": status}
 
@@ -75,6 +84,7 @@ class World:
         self.queue_holds = False
         self.checks: Callable[[Manifest], CheckedSpec] = check_spec
         """The checks of the release that runs."""
+        self.warnings: dict[str, str] = {}
         self.events: list[str] = []
         self.writes = 0
 
@@ -99,7 +109,8 @@ class World:
         """What the runtime passes to `decide`."""
         pods = {pod["metadata"]["name"]: pod for pod in self.pods}
         owned = {"RayJob": self.ray_jobs, "ConfigMap": self.config_maps, "Pod": pods}
-        return Observed(owned, frozenset() if self.kuberay else {"RayJob"}, parsed=self.checks(self.job))
+        unserved = frozenset() if self.kuberay else {"RayJob"}
+        return Observed(owned, unserved, warnings=self.warnings, parsed=self.checks(self.job))
 
     def settle(self) -> Decision:
         """Decide until nothing changes, as level-based decisions must."""

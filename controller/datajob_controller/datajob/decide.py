@@ -5,17 +5,20 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from datajob.api.contract import LABEL_UID
+from datajob.api.contract import WORKER_DIED
+from datajob.api.report import Report
 from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.objects.configmaps import job_configmap, report_configmap
 from datajob_controller.datajob.objects.networkpolicy import network_policy
 from datajob_controller.datajob.objects.rayjob import ray_job
 from datajob_controller.datajob.objects.rbac import role, role_binding, service_account, service_account_name
-from datajob_controller.datajob.policy.deadline import deadline, start_deadline
-from datajob_controller.datajob.policy.failure import Failure, ray_job_failure
-from datajob_controller.datajob.policy.pods import head_failure, may_still_run, refused_pods, startup_problem, worker_failure
+from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_run, assess_start
+from datajob_controller.datajob.policy.deadline import deadline
+from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
+from datajob_controller.datajob.policy.losses import described_crashes, head_failure, killed_for_memory
+from datajob_controller.datajob.policy.pods import may_still_run
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
@@ -27,8 +30,6 @@ from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Decision, Observed, Reference
 
-RECHECK = timedelta(seconds=30)
-"""Interval for checks that no event triggers: whether an obstacle, or a pod on a lost node, is gone."""
 _ENDED = ("Complete", "Failed", "ValidationFailed")
 """Final values of a RayJob's `jobDeploymentStatus`."""
 
@@ -76,7 +77,7 @@ def _finished(case: _Case) -> Decision:
     name = run.before.get("rayJobName", "")
     found = observed.of("RayJob").get(name)
     last = parse_report(observed.of("ConfigMap").get(report_config(run_of_rayjob(name))))
-    case.status.keep_finished(run, of_this_attempt(last, found) if found else None)
+    case.status.keep_finished(run, of_this_attempt(last, int(run.before.get("attempt", 1))) if found else None)
     until = expiry(parse_time(run.before.get("finished")), run.spec.ttl_seconds_after_finished)
     if until and case.now >= until:
         return Decision(delete=[Reference("DataJob", case.datajob["metadata"]["name"])])
@@ -87,7 +88,7 @@ def _unfinished(case: _Case) -> Decision:
     run, spec = case.run, case.run.spec
     if run.was_suspended:
         case.status.set_resumed()
-    until = deadline(run.started, spec.deadline_seconds)
+    until = None if _is_queued(case) else deadline(run.started, spec.deadline_seconds)
     if until and case.now >= until:
         failure = Failure(DEADLINE_EXCEEDED, f"The job did not finish within {spec.deadline_seconds} s.", retried=False)
         if run.has_begun:
@@ -96,6 +97,12 @@ def _unfinished(case: _Case) -> Decision:
         return Decision(delete=_all_ray_jobs(case.observed), requeue_at=expiry(case.now, spec.ttl_seconds_after_finished))
     decision = _attempt(case)
     return replace(decision, requeue_at=min((m for m in (decision.requeue_at, until) if m), default=None))
+
+
+def _is_queued(case: _Case) -> bool:
+    """Whether a queue holds the attempt. Then the deadline does not run."""
+    found = case.observed.of("RayJob").get(case.run.ray_job)
+    return found is not None and held_by_queue(found)
 
 
 def _attempt(case: _Case) -> Decision:
@@ -138,53 +145,60 @@ def _attempt(case: _Case) -> Decision:
 def _live(case: _Case, found: Manifest) -> Decision:
     """An attempt that has a RayJob."""
     run, observed, status = case.run, case.observed, found.get("status", {})
-    report = of_this_attempt(parse_report(observed.of("ConfigMap").get(report_config(run.name))), found)
+    report = of_this_attempt(parse_report(observed.of("ConfigMap").get(report_config(run.name))), run.attempt)
     case.status.set_live(run, found, report)
     if held_by_queue(found):
         case.status.set_queued(run.spec.queue_name or "")
         return Decision()
+    cluster = status.get("rayClusterName")
+    pods = [pod for pod in observed.of("Pod").values() if pod["metadata"]["labels"].get("ray.io/cluster") == cluster]
     if status.get("jobDeploymentStatus") in _ENDED:
         if status.get("jobStatus") == "SUCCEEDED":
             case.status.set_complete()
             return Decision(requeue_at=expiry(case.now, run.spec.ttl_seconds_after_finished))
-        return _attempt_failed(case, ray_job_failure(found, report))
-    cluster = status.get("rayClusterName")
-    pods = [pod for pod in observed.of("Pod").values() if pod["metadata"]["labels"].get("ray.io/cluster") == cluster]
+        return _attempt_failed(case, _failure(found, report, pods))
     if failure := head_failure(pods):
         return _attempt_failed(case, failure, stop=True)
-    if status.get("jobStatus"):
-        case.status.set_running()
-        return Decision()
-    return _starting(case, found, pods)
+    return _in_progress(case, found, pods)
 
 
-def _starting(case: _Case, found: Manifest, pods: list[Manifest]) -> Decision:
-    """The Ray cluster starts, or something prevents it from starting. It never waits forever."""
-    if failure := worker_failure(pods, case.settings.crash_limit):
-        return _attempt_failed(case, failure, stop=True)
-    why = startup_problem(pods, case.settings) or refused_pods(found, case.settings)
-    seconds = case.run.spec.start_deadline_seconds or case.settings.start_seconds
-    until = start_deadline(found, seconds, queued=bool(case.run.spec.queue_name))
-    if why and why.fatal_at and case.now >= why.fatal_at:
-        return _attempt_failed(case, Failure(why.reason, why.message), stop=True)
-    if until and case.now >= until:
-        message = (
-            f"The driver did not start within {seconds} s. Check that the KubeRay operator is running, and the Events of the "
-            f"RayCluster and the pods: kubectl describe rayclusters,pods -l {LABEL_UID}={case.datajob['metadata']['uid']}"
-        )
-        return _attempt_failed(case, Failure(why.reason, why.message) if why else Failure("StartTimeout", message), stop=True)
-    case.status.set_waiting_for_cluster(case.run.ray_job, why)
-    return Decision(requeue_at=min((moment for moment in (why and why.fatal_at, until) if moment), default=None))
+def _failure(found: Manifest, report: Report | None, pods: list[Manifest]) -> Failure:
+    """Why a RayJob failed. If the driver stated no exit code, the head pod may state the reason; if workers died, they do."""
+    failure = ray_job_failure(found, report)
+    code = exit_code(found, report)
+    if code is None and failure.retried and (lost := head_failure(pods)):
+        return lost
+    if code == WORKER_DIED and (crashes := described_crashes(pods)):
+        reason = "OutOfMemory" if killed_for_memory(pods) else failure.reason
+        return replace(failure, reason=reason, message=f"{failure.message}\n{crashes}")
+    return failure
+
+
+def _in_progress(case: _Case, found: Manifest, pods: list[Manifest]) -> Decision:
+    """The Ray cluster starts, or the driver runs, or something prevents that. It never waits forever."""
+    job_status, spec = found.get("status", {}).get("jobStatus"), case.run.spec
+    seconds = spec.start_deadline_seconds or case.settings.start_seconds
+    attempt = Attempt(found, pods, case.now, case.settings, case.observed.warnings, seconds, bool(spec.queue_name))
+    running = job_status not in (None, "", "PENDING")
+    assessed = assess_run(attempt) if running else assess_start(attempt)
+    if assessed.failure:
+        return _attempt_failed(case, assessed.failure, stop=True)
+    if running:
+        case.status.set_running(assessed.problem)
+    else:
+        case.status.set_waiting_for_cluster(case.run.ray_job, assessed.problem, submitted=job_status == "PENDING")
+    return Decision(requeue_at=assessed.recheck_at)
 
 
 def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Decision:
     """Close the attempt, then schedule the next one or give up. `stop` deletes a RayJob that still runs."""
     run, retry = case.run, case.run.spec.retry
     delete = [Reference("RayJob", run.ray_job)] if stop else []
-    failures = run.failures + 1
-    if may_retry(failure, failures, retry):
+    disrupted = failure.disruption and run.disruptions < case.settings.max_disruptions
+    failures = run.failures if disrupted else run.failures + 1
+    if disrupted or may_retry(failure, failures, retry):
         due = next_attempt_at(case.now, failures, retry, case.settings.max_backoff_seconds)
-        case.status.set_attempt_failed(run, failure, due)
+        case.status.set_attempt_failed(run, failure, due, disrupted=disrupted)
         return Decision(delete=delete, requeue_at=due)
     case.status.set_attempt_failed(run, failure, None)
     case.status.set_failed(failure, RETRY_LIMIT_REACHED if failure.retried else NOT_RETRIED)

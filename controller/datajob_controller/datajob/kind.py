@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 from datajob.api import API_GROUP, API_VERSION
@@ -9,7 +10,10 @@ from datajob.api.contract import ENV_RUN_ID, LABEL_ATTEMPT, REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
-from datajob_controller.datajob.policy.pods import REPLICA_FAILURE, head_failure, is_head
+from datajob_controller.datajob.policy.losses import head_failure
+from datajob_controller.datajob.policy.pods import is_head
+from datajob_controller.datajob.policy.refusals import REPLICA_FAILURE
+from datajob_controller.datajob.policy.waiting import in_creation
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by
 from datajob_controller.runtime.manifests import Manifest
@@ -18,6 +22,8 @@ from datajob_controller.runtime.types import Observed, Reference
 
 DATAJOB = Resource("DataJob", API_GROUP, API_VERSION, "datajobs")
 RAYJOB = Resource("RayJob", "ray.io", "v1", "rayjobs")
+MAX_INQUIRIES = 3
+"""Number of pods whose Events are read for one decision."""
 _POD_STATUS = ("phase", "conditions", "startTime", "containerStatuses", "initContainerStatuses", "message", "reason")
 
 
@@ -32,6 +38,7 @@ def datajob_kind(settings: JobSettings) -> Kind:
             OwnedKind(POD, keep=_keep_of_pod, belongs=_is_its_pod, remembers=_matters_when_gone, forgets=_goes_with),
         ),
         verify=objects_to_verify,
+        inquire=pods_to_inquire,
         metrics=JobMetrics,
     )
 
@@ -47,6 +54,12 @@ def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Referen
     found = [Reference("ConfigMap", name) for name in missing]
     lost = ray_job not in observed.of("RayJob") or head_failure(observed.of("Pod").values())
     return [*found, Reference("RayJob", ray_job)] if lost and "RayJob" not in observed.unserved else found
+
+
+def pods_to_inquire(_: Manifest, observed: Observed, now: datetime) -> Sequence[Reference]:
+    """Pods whose containers are not created for a while. Only their Events state the reason, for example a missing Secret."""
+    creating = in_creation(pod for pod in observed.of("Pod").values() if not pod["metadata"].get("deletionTimestamp"))
+    return [Reference("Pod", pod["metadata"]["name"]) for pod, suspicious in creating if now >= suspicious][:MAX_INQUIRIES]
 
 
 def _is_its_rayjob(datajob: Manifest, ray_job: Manifest) -> bool:
@@ -94,9 +107,9 @@ def _keep_of_config_map(manifest: Manifest) -> Manifest:
 
 def _keep_of_pod(manifest: Manifest) -> Manifest:
     spec, status = manifest.get("spec", {}), manifest.get("status", {})
-    containers = [{"name": c["name"], "resources": c.get("resources", {})} for c in spec.get("containers", ())[:1]]
+    containers = [{"name": c["name"], "resources": c.get("resources", {})} for c in spec.get("containers", ())]
     return {
-        "spec": {"containers": containers, **({"nodeSelector": spec["nodeSelector"]} if "nodeSelector" in spec else {})},
+        "spec": {"containers": containers, **{key: spec[key] for key in ("nodeSelector", "nodeName") if key in spec}},
         "status": {key: value for key, value in status.items() if key in _POD_STATUS},
     }
 

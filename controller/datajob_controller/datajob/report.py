@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from datajob.api.contract import REPORT_KEY
 from datajob.api.report import Report
 from datajob_controller.datajob.text import bounded
-from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.runtime.manifests import Manifest
 
 
 def parse_report(config_map: Manifest | None) -> Report | None:
@@ -22,11 +22,9 @@ def parse_report(config_map: Manifest | None) -> Report | None:
         return None
 
 
-def of_this_attempt(report: Report | None, ray_job: Manifest) -> Report | None:
-    """The report, or None if an earlier attempt wrote it."""
-    created = parse_time(ray_job["metadata"].get("creationTimestamp"))
-    ended = parse_time(report.finished) if report else None
-    return None if report is None or (created and ended and ended < created) else report
+def of_this_attempt(report: Report | None, attempt: int) -> Report | None:
+    """The report, or None if another attempt wrote it."""
+    return report if report is not None and report.attempt == attempt else None
 
 
 def projected(report: Report | None, before: Mapping[str, Any]) -> Manifest:

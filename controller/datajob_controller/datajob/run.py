@@ -67,6 +67,11 @@ class Run:
         return int(self.before.get("failures", 0))
 
     @property
+    def disruptions(self) -> int:
+        """The number of attempts so far that Kubernetes disrupted; they are not failures."""
+        return int(self.before.get("disruptions", 0))
+
+    @property
     def last_failure_at(self) -> datetime | None:
         """When the previous attempt failed, if it did."""
         attempts = self.before.get("attempts") or ()

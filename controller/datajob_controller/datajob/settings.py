@@ -86,11 +86,22 @@ class JobSettings(FromEnvironment):
     gpu: AcceleratorSettings = Field(default=NVIDIA, description="NVIDIA GPUs.")
     npu: AcceleratorSettings = Field(default=ASCEND, description="Ascend NPUs.")
 
+    obstacle_seconds: int = Field(
+        default=300,
+        ge=1,
+        description="Seconds after which a job fails, without a retry, because of something that only a user can fix, such as "
+        "a missing Secret or image.",
+    )
     image_pull_seconds: int = Field(
-        default=300, ge=1, description="Seconds after which an attempt fails because an image cannot be pulled."
+        default=300, ge=1, description="Seconds after which an attempt fails because the registry of an image does not respond."
     )
     scheduling_seconds: int = Field(
-        default=3600, ge=1, description="Seconds after which an attempt fails because its pods cannot be scheduled."
+        default=3600,
+        ge=1,
+        description="Seconds after which a job fails, without a retry, because its pods cannot be scheduled.",
+    )
+    unresponsive_seconds: int = Field(
+        default=600, ge=1, description="Seconds after which an attempt fails because its head pod is not ready."
     )
     start_seconds: int = Field(
         default=3600,
@@ -99,6 +110,15 @@ class JobSettings(FromEnvironment):
         "`startDeadlineSeconds` of a job overrides this setting.",
     )
     crash_limit: int = Field(
-        default=3, ge=1, description="Number of workers that may terminate during startup before the attempt fails."
+        default=3,
+        ge=1,
+        description="Number of workers of a group that terminate during startup before the attempt fails, if fewer are ready. "
+        "While the driver runs, twice as many.",
+    )
+    max_disruptions: int = Field(
+        default=20,
+        ge=0,
+        description="Number of times that a run is retried, in addition to `retry.limit`, after a drain, a preemption or an "
+        "eviction of its head pod.",
     )
     max_backoff_seconds: int = Field(default=600, ge=1, description="Maximum delay before a retry, in seconds.")

@@ -15,7 +15,7 @@ from datajob_controller.datajob.policy.conditions import (
     true_reason,
 )
 from datajob_controller.datajob.policy.failure import Failure
-from datajob_controller.datajob.policy.pods import StartupProblem
+from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.report import projected
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, SUSPENDED, FinishedReason, Run
 from datajob_controller.datajob.text import fitted, listed_problems, shortened
@@ -107,23 +107,30 @@ class StatusBuilder:
         self._project(report, run.before)
 
     def set_queued(self, queue: str) -> None:
-        """A queue has not admitted the RayJob yet."""
+        """A queue has not admitted the RayJob yet, or has preempted it: the deadline starts again."""
+        self._status.pop("started", None)
         message = f"Waiting for admission by the queue {queue}."
         self._set_reconciling("Pending", "Queued", message, Event("Normal", "Queued", message))
 
-    def set_waiting_for_cluster(self, name: str, why: StartupProblem | None) -> None:
-        """The Ray cluster of an attempt starts; `why` is what prevents it, if anything does."""
+    def set_waiting_for_cluster(self, name: str, why: Problem | None, *, submitted: bool = False) -> None:
+        """The Ray cluster starts or, if the driver was `submitted`, has started; `why` prevents the driver from running."""
         self._status.setdefault("started", rfc3339(self._now))
         if why:
             self._set_reconciling("Starting", why.reason, why.message, Event("Warning", why.reason, why.message))
+        elif submitted:
+            self._set_reconciling(
+                "Starting", "DriverPending", f"RayJob {name}: the driver was submitted. Waiting for Ray to start it."
+            )
         else:
             self._set_reconciling("Starting", "ClusterStarting", _starting(name))
 
-    def set_running(self) -> None:
-        """The driver runs."""
+    def set_running(self, why: Problem | None) -> None:
+        """The driver runs; `why` is what prevents workers from running."""
         self._status.setdefault("started", rfc3339(self._now))
         running: ConditionUpdate = ("True", "DriverRunning", "The driver is running.")
-        self._set("Running", {"Running": running, "Reconciling": running})
+        reconciling: ConditionUpdate = ("True", why.reason, why.message) if why else running
+        updates: ConditionUpdates = {"Running": running, "Reconciling": reconciling}
+        self._set("Running", updates, *([Event("Warning", why.reason, why.message)] if why else []))
 
     def set_complete(self) -> None:
         """The run succeeded."""
@@ -135,10 +142,13 @@ class StatusBuilder:
         updates: ConditionUpdates = {"Complete": succeeded, "Finished": succeeded}
         self._set("Complete", updates, Event("Normal", "Completed", message))
 
-    def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None) -> None:
-        """An attempt failed; `retry_at` is the time of the next one, or None if there is none."""
+    def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None, *, disrupted: bool = False) -> None:
+        """An attempt failed, or was disrupted; `retry_at` is the time of the next one, or None if there is none."""
         self._close_attempt(run, failure.reason, failure.message)
-        self._status["failures"] = run.failures + 1
+        if disrupted:
+            self._status["disruptions"] = run.disruptions + 1
+        else:
+            self._status["failures"] = run.failures + 1
         if retry_at:
             self.set_waiting_for_retry(retry_at)
             message = f"Attempt {run.attempt} failed and will be retried at {rfc3339(retry_at)}: {failure.message}"

@@ -77,6 +77,8 @@ class Kind:
     """The parts of an object, apart from its metadata, that decisions need."""
     verify: Callable[[Manifest, Observed], Sequence[Reference]] = lambda _object, _observed: ()
     """Owned objects to ask the API server for before a decision relies on their absence, because a watch may be late."""
+    inquire: Callable[[Manifest, Observed, datetime], Sequence[Reference]] = lambda _object, _observed, _now: ()
+    """Owned objects whose last warning Event a decision needs. They are asked for each time, because Events are not watched."""
     metrics: MakeMetrics = lambda _registry, _objects: KindMetrics()
 
     @property

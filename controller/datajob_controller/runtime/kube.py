@@ -19,6 +19,7 @@ from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.resources import BUILTIN, Resource
 
 REQUEST_SECONDS = 30
+MAX_EVENTS = 50
 FIRST_WAIT = 0.01
 _JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
@@ -75,6 +76,13 @@ class Kube:
             if error.code == 404:
                 return None
             raise
+
+    async def last_warning(self, namespace: str, uid: str) -> str:
+        """Reason and message of the last warning Event about an object; empty if there is none."""
+        query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": str(MAX_EVENTS)}
+        listed = await self._request("GET", "Event", self._path("Event", namespace), query=query)
+        last = max(listed.get("items", ()), key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "", default=None)
+        return f"{last.get('reason')}: {last.get('message')}" if last else ""
 
     async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
         """Create an object; an existing object of that name is an error (409). A missing reference (404) is retried."""

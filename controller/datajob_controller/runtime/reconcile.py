@@ -76,6 +76,8 @@ class Reconciler:
         kind, metrics = self._kinds[key.kind]
         observed = await self._observe(kind, owner)
         now = self._clock()
+        if about := kind.inquire(owner, observed, now):
+            observed = replace(observed, warnings=await self._warnings(owner, observed, about))
         decision = kind.decide(owner, observed, now)
         try:
             await self._create(owner, decision.create)
@@ -101,6 +103,17 @@ class Reconciler:
             if found and belongs_to(found, meta["uid"]):
                 self._store.put_owned(found)
         return replace(observed, owned=self._store.owned(meta["uid"])) if to_verify else observed
+
+    async def _warnings(self, owner: Manifest, observed: Observed, about: Sequence[Reference]) -> dict[str, str]:
+        """The last warning Event about each object. Without the permission to read Events, there is none."""
+        found = {}
+        for one in about:
+            uid = observed.of(one.kind)[one.name]["metadata"].get("uid", "")
+            try:
+                found[one.name] = await self._kube.last_warning(owner["metadata"]["namespace"], uid)
+            except ApiError as error:
+                logger.warning("cannot read the Events of %s %s: %s", one.kind, one.name, error)
+        return found
 
     async def _create(self, owner: Manifest, manifests: Sequence[Manifest]) -> None:
         """Create objects in the order of their dependencies."""

@@ -28,6 +28,9 @@ class Observed:
     parsed: Any = None
     """What `Kind.parse` made of the object."""
 
+    warnings: Mapping[str, str] = field(default_factory=dict)
+    """Reason and message of the last warning Event about some objects, by name."""
+
     def of(self, kind: str) -> Mapping[str, Manifest]:
         """The objects of one kind, by name."""
         return self.owned.get(kind, {})

@@ -68,6 +68,11 @@ class DataJobStatus(Parameters):
     failures: int | None = Field(
         default=None, ge=0, description="Number of failed attempts of this run; limited by `retry.limit`."
     )
+    disruptions: int | None = Field(
+        default=None,
+        ge=0,
+        description="Number of attempts that a drain, a preemption or an eviction ended; they are not failures.",
+    )
     attempts: tuple[Attempt, ...] = Field(default=(), description="The last ten finished attempts.")
     ray_job_name: str | None = Field(default=None, description="Name of the RayJob of the current attempt.")
     leftover_runs: tuple[str, ...] = Field(

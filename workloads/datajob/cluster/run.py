@@ -44,10 +44,11 @@ def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
         elif isinstance(event, Note):
             log.info(event.message)
 
-    code, message = _run(path, run_options(path, environment, watch))
+    options = run_options(path, environment, watch)
+    code, message = _run(path, options)
     if code:
         log.error(message)
-        last = _failed(last, message, code)
+        last = _failed(last, message, code, options.attempt)
     if publisher is not None:
         publisher.close(last)
     return code
@@ -101,11 +102,11 @@ def _log_progress(report: Report) -> None:
     )
 
 
-def _failed(last: Report | None, message: str, code: int) -> Report:
+def _failed(last: Report | None, message: str, code: int, attempt: int | None) -> Report:
     from datajob import __version__
     from datajob.engine.commit.run_state import now
 
-    report = last or Report(name="datajob", state="failed", started=now(), version=__version__)
+    report = last or Report(name="datajob", state="failed", started=now(), version=__version__, attempt=attempt or 1)
     return report.model_copy(update={"state": "failed", "message": message, "exit_code": code, "finished": now()})
 
 

@@ -8,7 +8,7 @@ from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import HEAD_CONTAINER, WORKER_CONTAINER, rayjob
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.pods import SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
-from datajob_controller.datajob.objects.quantities import number
+from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
 

@@ -1,13 +1,15 @@
 """Why an attempt failed, and whether a retry can help.
 
-`datajob.api.contract` classifies the exit codes of the workload. An error in the job itself is never retried. A sink error is
-retried only if the sink has worked earlier in the attempt: then it is an outage and not a wrong path.
+Only anchored facts count: the exit code in the report of this attempt, then the one in Ray's own sentence about the entrypoint,
+then the type of the exception with which the driver ended. Text of logs is shown but never searched. `datajob.api.contract`
+classifies the exit codes of the workload. An error in the job itself is never retried. A sink error is retried only if the sink
+has worked earlier in the attempt: then it is an outage and not a wrong path.
 """
 
 import re
 from dataclasses import dataclass
 
-from datajob.api.contract import FINAL_ERRORS, KILLED, SINK_ERROR
+from datajob.api.contract import FINAL_ERRORS, KILLED, SINK_ERROR, TEMPORARY_ERRORS
 from datajob.api.report import Report
 from datajob_controller.datajob.text import plain, shortened
 from datajob_controller.runtime.manifests import Manifest
@@ -15,10 +17,19 @@ from datajob_controller.runtime.manifests import Manifest
 LOG_LINES = 30
 MAX_LOG = 3000
 
-_EXIT_CODE = re.compile(r"exit code (-?\d+)")
-_SIGNAL = re.compile(r"SIGKILL|signal 9")
-_OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|OOMKilled|Cannot allocate memory|MemoryError")
-_WORKER_LOST = re.compile(r"NodeDiedError|WorkerCrashedError|ActorDiedError|RayActorError|ObjectLostError|OwnerDiedError")
+_ENTRYPOINT = re.compile(r"Job entrypoint command failed with exit code (-?\d+)[,.]")
+"""Beginning of Ray's message about a driver that failed."""
+_EXCEPTION = re.compile(r"(?:RayTaskError\()?(\w+)\)?: ")
+"""Beginning of the message of a driver that ended with an unexpected exception."""
+_NO_MODULE = re.compile(r"^\S*python\S*: (?:No module named|Error while finding module specification for) .*", re.MULTILINE)
+"""Message of the Python interpreter itself about `python -m MODULE`."""
+_OUT_OF_MEMORY = {"OutOfMemoryError", "MemoryError"}
+_WORKER_LOST = {
+    "NodeDiedError", "WorkerCrashedError", "ActorDiedError", "ActorUnavailableError", "RayActorError", "ObjectLostError",
+    "ObjectFetchTimedOutError", "OwnerDiedError", "LocalRayletDiedError", "NodePreemptedError",
+}  # fmt: skip
+_MODULE_MISSING = {"ModuleNotFoundError", "ImportError"}
+_COMMAND_MISSING = (126, 127)
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class Failure:
     reason: str
     message: str
     retried: bool = True
+    disruption: bool = False
+    """Whether Kubernetes ended the attempt for reasons outside the job. Disruptions are retried and counted separately."""
 
 
 def ray_job_failure(ray_job: Manifest, report: Report | None) -> Failure:
@@ -36,14 +49,24 @@ def ray_job_failure(ray_job: Manifest, report: Report | None) -> Failure:
     log = str(status.get("message") or "")
     if status.get("jobDeploymentStatus") == "ValidationFailed":
         return Failure("RayJobInvalid", f"KubeRay rejected the RayJob as invalid: {shortened(log)}", retried=False)
-    code = _exit_code(log, report)
+    code = exit_code(ray_job, report)
     reported = shortened(report.message) if report and report.state == "failed" and report.message else ""
     if code in FINAL_ERRORS:
         return _final_error(code, reported or last_lines(log), report)
+    if code in TEMPORARY_ERRORS:
+        return Failure(TEMPORARY_ERRORS[code], reported or last_lines(log))
     if status.get("jobStatus") == "STOPPED":
         return Failure("JobStopped", "The Ray job was stopped externally.")
     message = "\n".join(part for part in (reported, last_lines(log)) if part) or "The driver terminated without a message."
-    return Failure(_infrastructure_reason(str(status.get("reason") or ""), code, message), message)
+    return _unexpected(code, reported, message, str(status.get("reason") or ""))
+
+
+def exit_code(ray_job: Manifest, report: Report | None) -> int | None:
+    """The exit code of the driver, if it is known."""
+    if report and report.exit_code is not None:
+        return report.exit_code
+    found = _ENTRYPOINT.match(str(ray_job.get("status", {}).get("message") or ""))
+    return int(found[1]) if found else None
 
 
 def last_lines(log: str) -> str:
@@ -51,21 +74,25 @@ def last_lines(log: str) -> str:
     return "\n".join(plain(log).strip().splitlines()[-LOG_LINES:])[-MAX_LOG:]
 
 
-def _exit_code(log: str, report: Report | None) -> int | None:
-    if report and report.exit_code is not None:
-        return report.exit_code
-    found = _EXIT_CODE.search(log)
-    return int(found[1]) if found else None
-
-
 def _final_error(code: int, message: str, report: Report | None) -> Failure:
     sink_worked = code == SINK_ERROR and report is not None and report.progress.shards_done > 0
     return Failure(FINAL_ERRORS[code], message, retried=sink_worked)
 
 
-def _infrastructure_reason(reason: str, code: int | None, message: str) -> str:
-    if code in KILLED or _SIGNAL.search(message) or _OUT_OF_MEMORY.search(message):
-        return "OutOfMemory"
-    if _WORKER_LOST.search(message):
-        return "WorkerLost"
-    return "DriverFailed" if reason in ("", "AppFailed") else reason
+def _unexpected(code: int | None, reported: str, message: str, reason: str) -> Failure:
+    """The failure of a driver that ended with an unexpected error, or was killed."""
+    if code in KILLED:
+        why = f"The driver was killed (exit code {code}), usually because the head exceeded its memory limit. "
+        return Failure("OutOfMemory", f"{why}Increase spec.resources.head.memory.\n{message}")
+    if code in _COMMAND_MISSING or (not reported and code is not None and _NO_MODULE.search(message)):
+        fix = "The image cannot run the driver. Use an image that is based on the workload image."
+        return Failure("InvalidImage", f"{fix}\n{message}", retried=False)
+    exception = _EXCEPTION.match(reported)
+    kind = exception[1] if exception else ""
+    if kind in _MODULE_MISSING:
+        return Failure("InvalidJob", f"A Python module is missing in the image. {message}", retried=False)
+    if kind in _OUT_OF_MEMORY:
+        return Failure("OutOfMemory", message)
+    if kind in _WORKER_LOST:
+        return Failure("WorkerLost", message)
+    return Failure("DriverFailed" if reason in ("", "AppFailed") else reason, message)

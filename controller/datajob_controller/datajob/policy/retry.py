@@ -12,6 +12,6 @@ def may_retry(failure: Failure, failures: int, retry: Retry) -> bool:
 
 
 def next_attempt_at(failed_at: datetime, failures: int, retry: Retry, longest: int) -> datetime:
-    """When the next attempt starts. The delay doubles with each failure, up to `longest` seconds."""
-    seconds = min(retry.backoff_seconds * 2.0 ** min(failures - 1, 32), longest)
+    """When the next attempt starts. The delay doubles with each failure, up to `longest` seconds; disruptions do not count."""
+    seconds = min(retry.backoff_seconds * 2.0 ** min(max(failures, 1) - 1, 32), longest)
     return failed_at + timedelta(seconds=seconds)

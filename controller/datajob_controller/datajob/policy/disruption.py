@@ -1,0 +1,30 @@
+"""Whether Kubernetes took a pod away for reasons outside the job: a drain, a preemption, a lost node, or node pressure.
+
+Like the `podFailurePolicy` of a Kubernetes Job, this relies on the condition `DisruptionTarget`, and on `status.reason`. Only
+Kubernetes sets them.
+"""
+
+from datajob_controller.datajob.policy.pods import condition
+from datajob_controller.runtime.manifests import Manifest
+
+_REASONS = frozenset(
+    {"Evicted", "Preempting", "Preempted", "NodeShutdown", "Shutdown", "Terminated", "NodeLost", "NodeAffinity"}
+)
+"""Values of `status.reason` of pods that the kubelet or a controller ended."""
+_OWN_FAULT = "exceed"
+"""The kubelet also evicts pods that exceed their own limits of local storage; its messages contain this word."""
+
+
+def disruption(pod: Manifest) -> str | None:
+    """The reason and message of the disruption of a pod, or None if it was not disrupted."""
+    status = pod.get("status", {})
+    target = condition(pod, "DisruptionTarget")
+    if target.get("status") == "True":
+        return _described(target)
+    if status.get("reason") in _REASONS and _OWN_FAULT not in str(status.get("message", "")):
+        return _described(status)
+    return None
+
+
+def _described(stated: Manifest) -> str:
+    return ": ".join(str(stated[key]).strip() for key in ("reason", "message") if stated.get(key))

@@ -149,7 +149,7 @@ def test_a_complete_job_does_not_run_again_on_other_hardware(world: World) -> No
 
 
 def test_a_failed_job_runs_again_with_more_memory(world: World) -> None:
-    world.fails("ended with exit code 3")
+    world.fails("Job entrypoint command failed with exit code 3")
     world.edit(resources={"workers": {"memory": "64Gi"}})
     world.settle()
     assert world.status["phase"] == "Starting"

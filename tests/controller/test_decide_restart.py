@@ -62,8 +62,11 @@ def test_raising_the_deadline_continues_a_failed_run() -> None:
     world.settle()
     assert world.status["phase"] == "Failed"
     world.edit(deadlineSeconds=300)
-    assert world.settle().requeue_at == NOW + timedelta(seconds=300)
+    world.settle()
     assert (world.status["phase"], world.status["attempt"]) == ("Starting", 2)
+    world.now = NOW + timedelta(seconds=300)
+    world.settle()
+    assert finished(world) == "DeadlineExceeded"
 
 
 def test_raising_a_limit_does_not_continue_a_run_that_a_retry_cannot_fix(world: World) -> None:

@@ -14,6 +14,8 @@ from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.metrics import Metrics
 from tests.support.world import NOW, World, datajob
 
+ENDED = "Job entrypoint command failed with exit code"
+
 
 def text(registry: CollectorRegistry) -> str:
     return generate_latest(registry).decode()
@@ -70,8 +72,8 @@ INVERTED = {"workers": {"min": 2, "max": 1}}
         (lambda world: None, 'phase="Starting",reason="ClusterStarting"', ""),
         (lambda world: world.set_running(), 'phase="Running",reason="DriverRunning"', ""),
         (lambda world: world.edit(suspend=True), 'phase="Suspended",reason="SuspendedByUser"', ""),
-        (lambda world: world.fails("ended with exit code 2"), 'phase="Failed",reason="InvalidJob"', ""),
-        (lambda world: world.fails("ended with exit code 1"), 'phase="Retrying",reason="DriverFailed"', ""),
+        (lambda world: world.fails(f"{ENDED} 2"), 'phase="Failed",reason="InvalidJob"', ""),
+        (lambda world: world.fails(f"{ENDED} 1"), 'phase="Retrying",reason="DriverFailed"', ""),
         (lambda world: setattr(world, "job", datajob(resources=INVERTED)), 'reason="InvalidSpec"', "InvalidSpec"),
     ],
     ids=["starting", "running", "suspended", "failed", "retrying", "invalid"],
@@ -94,7 +96,7 @@ def test_retries_and_ends_are_counted_once_by_reason() -> None:
     world.settle()
     statuses = [{**world.job}]
     for code in (1, 2):
-        world.fails(f"ended with exit code {code}")
+        world.fails(f"{ENDED} {code}")
         for _ in range(5):
             world.settle()
             statuses.append({**world.job})

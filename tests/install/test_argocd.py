@@ -13,6 +13,7 @@ from hack.cluster import packages
 from tests.support.world import World, datajob
 
 SCRIPT = Path(__file__).parents[2] / "manifests" / "argocd" / "health.lua"
+ENDED = "Job entrypoint command failed with exit code 2"
 
 
 def lua(value: Any) -> str:
@@ -44,7 +45,11 @@ def _succeeds(world: World) -> None:
 
 
 def _fails(world: World) -> None:
-    world.ray_job["status"] |= {"jobStatus": "FAILED", "jobDeploymentStatus": "Failed", "message": "exit code 2"}
+    world.ray_job["status"] |= {
+        "jobStatus": "FAILED",
+        "jobDeploymentStatus": "Failed",
+        "message": "Job entrypoint command failed with exit code 2",
+    }
 
 
 @pytest.mark.parametrize(

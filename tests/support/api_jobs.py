@@ -115,14 +115,14 @@ class Jobs:
             case "Running":
                 self.set_running()
             case "Retrying":
-                self.fails("ended with exit code 1")
+                self.fails("Job entrypoint command failed with exit code 1")
             case "Suspended":
                 self.set_running()
                 self.edit(suspend=True)
             case "Complete":
                 self.succeeds()
             case "Failed":
-                self.fails("ended with exit code 2")
+                self.fails("Job entrypoint command failed with exit code 2")
         self.wait_phase(phase)
 
     def owned(self) -> list[str]:

@@ -143,7 +143,7 @@ class World:
         """The driver succeeds."""
         self._set_ray_job_status(jobStatus="SUCCEEDED", jobDeploymentStatus="Complete")
 
-    def fails(self, message: str = "ended with exit code 1") -> None:
+    def fails(self, message: str = "Job entrypoint command failed with exit code 1") -> None:
         """The driver fails."""
         self._set_ray_job_status(jobStatus="FAILED", jobDeploymentStatus="Failed", reason="AppFailed", message=message)
 

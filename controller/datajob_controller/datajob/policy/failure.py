@@ -17,7 +17,7 @@ from datajob_controller.runtime.manifests import Manifest
 LOG_LINES = 30
 MAX_LOG = 3000
 
-_ENTRYPOINT = re.compile(r"Job entrypoint command failed with exit code (-?\d+)[,.]")
+_ENTRYPOINT = re.compile(r"Job entrypoint command failed with exit code (-?\d+)\b")
 """Beginning of Ray's message about a driver that failed."""
 _EXCEPTION = re.compile(r"(?:RayTaskError\()?(\w+)\)?: ")
 """Beginning of the message of a driver that ended with an unexpected exception."""

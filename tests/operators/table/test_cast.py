@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pyarrow as pa
@@ -9,7 +9,7 @@ from datajob.errors import InvalidJob, RowsFailed
 from datajob.formats.types import arrow_type
 from datajob.operators.base import Batch
 from datajob.operators.table.cast import Cast
-from tests.support.local_jobs import make_job, run, write_parts
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 INF = float("inf")
 
@@ -151,3 +151,43 @@ def test_a_cast_that_no_value_survives_ends_the_job(tmp_path):
     job = make_job(tmp_path / "in", tmp_path / "out", [{"cast": {"columns": {"v": "string"}}}], errors={"policy": "drop"})
     with pytest.raises(RowsFailed, match="column `v` cannot be cast to string"):
         run(job)
+
+
+INTERVALS = pa.array([(0, 400, 1_500_000_000), None, (0, -1, 0)], pa.month_day_nano_interval())
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("duration[us]", [timedelta(400, 1.5), None, timedelta(-1)]),
+        ("duration[ms]", [timedelta(400, 1.5), None, timedelta(-1)]),
+        ("string", ["P0M400DT1.500000000S", None, "P0M-1DT0.000000000S"]),
+    ],
+)
+def test_intervals_can_be_cast_to_types_that_parquet_stores(kind, expected):
+    for rows in (INTERVALS, pa.concat_arrays([INTERVALS, INTERVALS]).slice(3)):
+        table = Cast(columns={"x": kind}).apply(Batch(pa.table({"x": rows})))
+        assert table.column("x").to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        ((1, 0, 0), "duration[us]", "months has no fixed length; cast it to `string`"),
+        ((0, 0, 1), "duration[us]", "fraction"),
+        ((0, 2**31 - 1, 0), "duration[ns]", "overflow"),
+        ((0, 1, 0), "int64", "cannot be cast to int64"),
+    ],
+)
+def test_an_interval_that_a_duration_cannot_represent_fails_its_row(value, kind, message):
+    with pytest.raises(ValueError, match=message):
+        Cast(columns={"x": kind}).apply(Batch(pa.table({"x": pa.array([value], pa.month_day_nano_interval())})))
+
+
+def test_an_interval_in_a_parquet_sink_names_the_cast(tmp_path):
+    write_parts(tmp_path / "in", [{"a": datetime(2024, 1, 2), "b": datetime(2024, 1, 1)}], 1)
+    difference = {"compute": {"columns": {"x": "a - b"}}}
+    with pytest.raises(InvalidJob, match=r"Use `cast: \{columns: \{x: 'duration\[us\]'\}\}`, or `string`"):
+        run(make_job(tmp_path / "in", tmp_path / "out", [difference]))
+    run(make_job(tmp_path / "in", tmp_path / "out", [difference, {"cast": {"columns": {"x": "duration[us]"}}}]))
+    assert read_manifest(tmp_path / "out")[0]["x"] == timedelta(1)

@@ -1,6 +1,8 @@
 import re
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
+from statistics import median
 from typing import get_args
 
 import pandas as pd
@@ -221,3 +223,38 @@ def test_selected_values_and_keys_keep_their_type(kind):
     assert merged.column("collect").combine_chunks().flatten().equals(column)
     keys = repartitioned(GroupBy(by=["x"], aggregates={"n": {"function": "count"}}), table)
     assert sum(row["n"] for row in rows_of(keys)) == 4 and len(rows_of(keys)) == 4
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, 2]), pa.array([2**53, 2**53 + 2, 7]), pa.array([2**64 - 2**11] * 3, pa.uint64()), pa.array([-(2**63)] * 2),
+        pa.array([Decimal(1), Decimal(2)], pa.decimal128(38, 0)), pa.array([Decimal("1.00"), Decimal("1.01")]),
+        pa.array([None, 3, None, 2**62 + 1, 0], pa.int64()), pa.array([None], pa.int64()),
+    ],
+)  # fmt: skip
+def test_the_median_is_the_double_between_the_values(values):
+    found = group(pa.table({"x": values}), (), {"m": {"function": "quantile", "column": "x", "q": 0.5}})
+    numbers = [value for value in values.to_pylist() if value is not None]
+    assert found == [{"m": float(median(map(Fraction, numbers))) if numbers else None}]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([2**53 + 1] * 3), pa.array([2**63 - 1, 2**63 - 3]), pa.array([2**64 - 1], pa.uint64()),
+        pa.array([0, -(2**53) - 1, 2**53 + 1, 1]).take(pa.array([1])), pa.array([Decimal("9" * 38)], pa.decimal128(38, 0)),
+    ],
+)  # fmt: skip
+def test_a_quantile_of_numbers_that_a_double_would_round_is_an_error_of_the_job(values):
+    with pytest.raises(InvalidJob, match=r"quantile of `x`.*cannot be represented exactly as a double; `cast`.*float64"):
+        group(pa.table({"x": values}), (), {"m": {"function": "quantile", "column": "x", "q": 0.5}})
+
+
+def test_a_quantile_does_not_cut_off_nanoseconds():
+    aggregates = {"m": {"function": "quantile", "column": "x", "q": 0.5}}
+    assert group(pa.table({"x": pa.array([1000, 3000], pa.timestamp("ns"))}), (), aggregates) == [
+        {"m": datetime(1970, 1, 1, 0, 0, 0, 2)}
+    ]
+    with pytest.raises(pa.ArrowInvalid, match="would lose data"):
+        group(pa.table({"x": pa.array([1001, 3000], pa.timestamp("ns"))}), (), aggregates)

@@ -10,6 +10,7 @@ from datajob.engine.commit.shard import Shard, digest
 from datajob.engine.empty_tables import after_step
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.plan.analysis import is_analysis
+from datajob.formats._columns import empty_table
 from datajob.formats.base import OutputFile
 from datajob.operators.base import Batch, Global, Operator, Repartition
 
@@ -34,7 +35,7 @@ def write_empty(attempt: Attempt) -> list[OutputFile]:
     prefix = Shard(0, digest(attempt.state.run_id), 1).prefix
     shard = writer.open(writer.path, prefix, schema)
     try:
-        shard.write(schema.empty_table())
+        shard.write(empty_table(schema))
     except BaseException:
         shard.abort()
         raise
@@ -42,7 +43,7 @@ def write_empty(attempt: Attempt) -> list[OutputFile]:
 
 
 def _result_schema(attempt: Attempt) -> pa.Schema:
-    table = attempt.listing.source.schema.empty_table()
+    table = empty_table(attempt.listing.source.schema)
     for step in attempt.plan.steps:
         table = _after(step.operator, table, attempt.side_inputs)
     return table.schema
@@ -52,7 +53,7 @@ def _after(operator: Operator, table: pa.Table, side_inputs: SideInputs) -> pa.T
     """A table without rows after a step."""
     if not isinstance(operator, Repartition):
         return after_step(table, operator)
-    sides = [source.schema.empty_table() for source in side_inputs(operator)]
+    sides = [empty_table(source.schema) for source in side_inputs(operator)]
     inputs = [operator.prepare(Batch(rows), number) for number, rows in enumerate([table, *sides])]
     return next(operator.combine(inputs, 0)).slice(0, 0)
 

@@ -106,6 +106,22 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, plain_type(f.type)) for f in schema])
 
 
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """A table without rows, of any types: pyarrow's own method fails for lists of JSON values."""
+    import pyarrow as pa
+
+    return pa.Table.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+
+
+def has_json(kind: Any) -> bool:
+    """Whether a type is JSON or contains it."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.JsonType):
+        return True
+    return any(has_json(kind.field(i).type) for i in range(kind.num_fields)) if pa.types.is_nested(kind) else False
+
+
 def repeated_name(fields: Any) -> str | None:
     """A name that two fields of a schema or of a struct have, at any depth; None if there is none."""
     import pyarrow as pa

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from datajob.formats._columns import empty_table
 from datajob.formats._json_check import ADVICE, LineCheck
 from datajob.formats._json_values import RawKind, with_values_as_text, without_lone_surrogates
 from datajob.formats._lines import Block
@@ -71,7 +72,7 @@ class JsonParser:
         import pyarrow as pa
 
         if not data:
-            return self.schema.empty_table()
+            return empty_table(self.schema)
         pieces = [self._parse(piece) for piece in self._pieces(data)]
         table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
         if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from datajob.formats._columns import has_json
 from datajob.formats._json_values import MAX_DEPTH, is_json
 from datajob.formats._plain_values import json_column, json_text
 
@@ -37,10 +39,11 @@ class JsonEncoder:
     def write(self, table: pa.Table) -> None:
         """One line per row."""
         import duckdb
-        import pyarrow as pa
 
-        raw = [isinstance(kind, pa.JsonType) for kind in table.schema.types]
-        columns = [_valid(column) if is_raw else json_column(column) for column, is_raw in zip(table.columns, raw, strict=True)]
+        raw = [has_json(kind) for kind in table.schema.types]
+        columns = [
+            _json_texts(column) if is_raw else json_column(column) for column, is_raw in zip(table.columns, raw, strict=True)
+        ]
         try:
             if any(map(_is_odd, (column.type for column in columns))):
                 raise _OddTypeError
@@ -145,6 +148,36 @@ def _slow_lines(names: list[str], columns: list[Any], raw: list[bool]) -> Iterat
     for row in zip(*values, strict=True):
         texts = (value if is_raw and value is not None else json_text(value) for value, is_raw in zip(row, raw, strict=True))
         yield "{" + ",".join(f"{key}:{text}" for key, text in zip(keys, texts, strict=True)) + "}"
+
+
+def _json_texts(column: Any) -> Any:
+    """The JSON text of each value of a column that is or contains JSON."""
+    import pyarrow as pa
+
+    kind = column.type
+    if isinstance(kind, pa.JsonType):
+        return _valid(column)
+    with warnings.catch_warnings(action="ignore"):
+        values = json_column(column).to_pylist(maps_as_pydicts="lossy")
+    return pa.chunked_array([pa.array([None if value is None else _nested_text(value, kind) for value in values], pa.string())])
+
+
+def _nested_text(value: Any, kind: Any) -> str:
+    """A value of a type that contains JSON, as JSON text."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if value is None or not has_json(kind):
+        return json_text(value)
+    if isinstance(kind, pa.JsonType):
+        return re.sub(r"[\r\n]", " ", value) if is_json(value) else json_text(value)
+    if t.is_struct(kind):
+        members = [(field.name, value[field.name], field.type) for field in kind]
+    elif t.is_map(kind):
+        members = [(str(key), item, kind.item_type) for key, item in value.items()]
+    else:
+        return "[" + ",".join(_nested_text(item, kind.value_type) for item in value) + "]"
+    return "{" + ",".join(f"{json_text(key)}:{_nested_text(item, inner)}" for key, item, inner in members) + "}"
 
 
 def _valid(column: Any) -> Any:

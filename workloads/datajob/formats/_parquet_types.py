@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.formats._columns import leaves
+from datajob.formats._columns import empty_table, leaves
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,9 +34,18 @@ def _check(schema: pa.Schema) -> None:
         if problem := _problem(pa.schema([field])):
             raise InvalidJob(
                 f"sink.parquet: column {field.name} has a type that Parquet cannot store ({_short(field.type)}: {problem}). "
-                "Change its type with a `cast` or `compute` step, drop the column, or write JSON."
+                f"{_advice(field)}, drop the column, or write JSON."
             )
     raise InvalidJob(f"sink.parquet: Parquet does not support this combination of columns: {_problem(schema)}.")
+
+
+def _advice(field: Any) -> str:
+    """How to change the type of a column."""
+    import pyarrow as pa
+
+    if pa.types.is_interval(field.type):
+        return f"Use `cast: {{columns: {{{field.name}: 'duration[us]'}}}}`, or `string` for intervals with months"
+    return "Change its type with a `cast` or `compute` step"
 
 
 @lru_cache(maxsize=256)
@@ -98,7 +107,7 @@ def _problem(schema: pa.Schema) -> str | None:
             return problem
     file = pa.BufferOutputStream()
     try:
-        pq.write_table(schema.empty_table(), file)
+        pq.write_table(empty_table(schema), file)
         pq.ParquetFile(pa.BufferReader(file.getvalue())).read()
     except (pa.ArrowException, OSError) as error:
         return str(error).splitlines()[0].rstrip(".")

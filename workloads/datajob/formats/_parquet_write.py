@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.formats._columns import leaves
+from datajob.formats._columns import empty_table, leaves
 from datajob.formats._parquet_types import are_days
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ParquetEncoder:
         """Write the last row group and the footer."""
         self.flush()
         if self._writer is None:  # no rows
-            self._writer = self._new_writer(self._schema.empty_table())
+            self._writer = self._new_writer(empty_table(self._schema))
         self._writer.close()
 
 

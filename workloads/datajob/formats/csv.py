@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from datajob.errors import InvalidJob
-from datajob.formats._columns import ColumnsReader, conform, unite
+from datajob.formats._columns import ColumnsReader, conform, empty_table, unite
 from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._csv_parse import BLOCK_BYTES, CsvParser, inferred_types
 from datajob.formats._csv_records import Dialect
@@ -221,7 +221,7 @@ class _CsvEncoder:
     def __init__(self, stream: pa.NativeFile, schema: pa.Schema, parameters: CsvWriter) -> None:
         self._delimiter = parameters.delimiter
         self._sink = compressed(stream, parameters.compression)
-        self._append(schema.empty_table(), True)
+        self._append(empty_table(schema), True)
 
     def _append(self, table: pa.Table, header: bool) -> None:
         import pyarrow as pa

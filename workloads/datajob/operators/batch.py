@@ -41,7 +41,7 @@ class Batch:
             chunked = self.table.column(column)
             if chunked.num_chunks == 1:
                 return chunked.chunk(0)
-            return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], type=chunked.type)
+            return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.nulls(0, chunked.type)
 
         return self.derive(("array", column), combine)
 

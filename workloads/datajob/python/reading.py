@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from datajob.errors import InputError
+from datajob.formats._columns import empty_table
 from datajob.formats.base import Fragment, InputFile, OutputFile, Reader, Writer
 from datajob.formats.csv import CsvWriter
 from datajob.formats.images import ImagesWriter
@@ -48,7 +49,7 @@ class ResultReader:
 
     def empty(self) -> pa.Table:
         """A table without rows."""
-        table: pa.Table = self.schema.empty_table()
+        table: pa.Table = empty_table(self.schema)
         return table if self.image is None else _with_images(table, self.image, "")
 
 

@@ -19,6 +19,7 @@ from datajob.engine.exchange.row_ids import FailedRows
 from datajob.engine.input.prefetch import BadRecord, OnBad, prefetch
 from datajob.engine.input.sharding import ShardFragments
 from datajob.errors import InputError
+from datajob.formats._columns import empty_table
 from datajob.formats.base import Fragment, Reader
 from datajob.operators.base import Repartition
 
@@ -164,4 +165,4 @@ class PartitionInput:
 
     def _collect(self, source: int, partition: int) -> pa.Table:
         table = read_partition(self.root, self.exchanges[source], partition, self.partitions)
-        return self.schemas[source].empty_table() if table is None else table
+        return empty_table(self.schemas[source]) if table is None else table

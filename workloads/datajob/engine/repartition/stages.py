@@ -15,6 +15,7 @@ from datajob.engine.repartition.outputs import ExchangeOutput, Samples
 from datajob.engine.stage import Context, Records, Stage, StageResult, Upstream, from_fragments, intermediate_folder
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.outputs import IntermediateOutput
+from datajob.formats._columns import empty_table
 from datajob.operators.base import Batch, Operator, Repartition
 
 if TYPE_CHECKING:
@@ -95,6 +96,6 @@ def _prepared_schema(
     if not isinstance(rows, FragmentInput):
         return pa.schema([])
     try:
-        return operator.prepare(Batch(after_steps(rows.schema.empty_table(), steps)), source).schema
+        return operator.prepare(Batch(after_steps(empty_table(rows.schema), steps)), source).schema
     except Exception:  # noqa: BLE001 - operators need not accept a table without rows, nor columns that are unknown
         return pa.schema([])

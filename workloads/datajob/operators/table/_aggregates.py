@@ -29,6 +29,8 @@ class Formula(NamedTuple):
 
 
 _COLLECT = "collect"
+EXACT = 2**53
+"""A double represents all integers up to this one."""
 
 FORMULAS = {
     "count": Formula(("count({v})",), "coalesce(sum({p0}), 0)::BIGINT"),
@@ -42,7 +44,7 @@ FORMULAS = {
         "CASE WHEN sum({p0}) > 1 THEN sqrt((sum({p2}) + sum({p0} * ({p1} - {mean}) ** 2)) / (sum({p0}) - 1)) END",
     ),
     "quantile": Formula(
-        ("list({v} ORDER BY place) FILTER ({v} IS NOT NULL)",), "list_aggregate(flatten(list({p0})), 'quantile_cont', {q})"
+        ("list({v} ORDER BY place) FILTER ({v} IS NOT NULL)",), "list_aggregate({doubles}, 'quantile_cont', {q})"
     ),
     "first": Formula(("arg_min_null({v}, place)",), "arg_min_null({p0}, place)", True),
     _COLLECT: Formula(("list({v} ORDER BY place)",), "flatten(list({p0} ORDER BY place))"),
@@ -86,7 +88,10 @@ def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate
         places = {f"p{j}": quoted(f"{i}.{j}") for j in range(len(formula.parts))}
         if "{mean}" in formula.whole:
             means.append("sum({p0} * {p1}) {w} / sum({p0}) {w} AS mean{i}".format(**places, w=window, i=i))
-        values.append(formula.whole.format(**places, mean=f"mean{i}", q=aggregate.q))
+        if aggregate.function == "quantile":
+            values.append(_quantile(parts.column(f"{i}.0"), places["p0"], aggregate))
+        else:
+            values.append(formula.whole.format(**places, mean=f"mean{i}"))
         types.append(_type_of(parts, f"{i}.0") if _is_typed(aggregate) else None)
     grouping = f"GROUP BY {', '.join(keys)} ORDER BY {', '.join(f'{k} NULLS LAST' for k in keys)}" if by else ""
     of = [None] * len(by) + [a for a in aggregates.values() for _ in FORMULAS[a.function].parts]
@@ -96,6 +101,32 @@ def whole(parts: pa.Table, by: Sequence[str], aggregates: Mapping[str, Aggregate
     statement = f"SELECT {', '.join([*keys, *values])} FROM {source} {grouping}"  # noqa: S608
     result = _query(statement, columns, len(parts), aggregates)
     return _whole_numbers(_typed(result, [*by, *aggregates], types), aggregates)
+
+
+def _quantile(values: Any, part: str, aggregate: Aggregate) -> str:
+    """SQL of a quantile, a double between two values. Raises an error for two that a double cannot represent exactly."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind, all_values = values.type.value_type, f"flatten(list({part}))"
+    whole = FORMULAS["quantile"].whole
+    if pa.types.is_decimal(kind):
+        sql_type = f"DECIMAL({kind.precision}, {kind.scale})"
+    elif pa.types.is_integer(kind) and kind.bit_width == 64:
+        ends = pc.min_max(pc.list_flatten(values)).as_py()
+        if max(-(ends["min"] or 0), ends["max"] or 0) <= EXACT:
+            return whole.format(doubles=all_values, q=aggregate.q)
+        sql_type = "UBIGINT" if pa.types.is_unsigned_integer(kind) else "BIGINT"
+    else:
+        return whole.format(doubles=all_values, q=aggregate.q)
+    place = f"{aggregate.q} * (len({all_values}) - 1)"
+    ends = [f"list_sort({all_values})[CAST({side}({place}) AS BIGINT) + 1]" for side in ("floor", "ceil")]
+    rounded = (f"coalesce(TRY_CAST(CAST({end} AS DOUBLE) AS {sql_type}) <> {end}, {end} IS NOT NULL)" for end in ends)
+    advice = "cannot be represented exactly as a double; `cast` the column to float64 to round it"
+    return (
+        f"CASE WHEN {' OR '.join(rounded)} THEN error('a value such as ' || {ends[0]} || ' {advice}') "
+        f"ELSE {whole.format(doubles=f'{all_values}::DOUBLE[]', q=aggregate.q)} END"
+    )
 
 
 def _is_typed(aggregate: Aggregate) -> bool:
@@ -115,10 +146,17 @@ def _part_type(table: pa.Table, aggregate: Aggregate) -> pa.DataType | None:
     kind = table.schema.field(aggregate.column).type
     if aggregate.function != _COLLECT:
         return kind
-    return None if pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType) else pa.list_(kind)
+    if pa.types.is_dictionary(kind) or (isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.JsonType)):
+        return None
+    return pa.list_(kind)
 
 
 def _for_sql(column: Any, aggregate: Aggregate) -> Any:
+    """A column for SQL. Raises ArrowInvalid for nanoseconds of a quantile, which DuckDB would cut off."""
+    import pyarrow as pa
+
+    if aggregate.function == "quantile" and pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        return column.cast(pa.timestamp("us", column.type.tz))
     return for_grouping(column) if _is_typed(aggregate) or aggregate.function == "count" else for_expressions(column)
 
 
@@ -132,7 +170,8 @@ def _query(sql: str, columns: Mapping[str, Any], rows: int, aggregates: Mapping[
         return query(sql, rows=pa.table(dict[str, Any](columns, place=np.arange(rows))))
     except duckdb.Error as error:
         calls = ", ".join(f"{a.function} of `{a.column}`" for a in aggregates.values() if a.column)
-        raise InvalidJob(f"`groupBy` cannot compute its aggregates ({calls}): {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
+        raise InvalidJob(f"`groupBy` cannot compute its aggregates ({calls}): {reason}.") from error
 
 
 def _typed(result: pa.Table, names: Sequence[str], types: Sequence[pa.DataType | None]) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats._exact import survives_double
+from datajob.formats._plain_values import json_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,11 +21,36 @@ def lossless(column: Any, wanted: pa.DataType) -> Any:
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_interval(column.type):
+        return _from_intervals(column, wanted)
     _check_fields(column.type, wanted)
     cast = column.cast(wanted, safe=True)
     for before, after in zip(column.chunks, cast.chunks, strict=True):
         _check(before, after)
     return cast
+
+
+def _from_intervals(column: Any, wanted: Any) -> Any:
+    """Intervals as durations, or as ISO 8601 text. Raises ArrowInvalid for months, which have no fixed length."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_duration(wanted):
+        return json_column(column).cast(wanted)
+    array: Any = pa.concat_arrays(column.chunks)
+    layout = np.dtype([("months", np.int32), ("days", np.int32), ("nanoseconds", np.int64)])
+    parts = np.frombuffer(array.buffers()[1], layout, len(array), array.offset * layout.itemsize)
+    valid = array.is_valid()
+    months, days, rest = (pc.if_else(valid, pa.array(parts[name].astype(np.int64)), None) for name in layout.names or ())
+    if pc.any(pc.not_equal(months, 0), min_count=0).as_py():
+        raise pa.ArrowInvalid("an interval with months has no fixed length; cast it to `string` instead")
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[wanted.unit]
+    ticks = pc.divide(rest, 10**9 // per_second)
+    if not pc.all(pc.equal(pc.multiply(ticks, 10**9 // per_second), rest), min_count=0).as_py():
+        raise pa.ArrowInvalid(f"an interval has a fraction of a second that {wanted} cannot represent")
+    ticks = pc.add_checked(pc.multiply_checked(days, 86_400 * per_second), ticks)
+    return pa.chunked_array([ticks.cast(wanted)])
 
 
 def _check_fields(kind: pa.DataType, wanted: pa.DataType) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
+from datajob.formats._columns import empty_table
 from datajob.formats._exact import common_type, exact_cast
 from datajob.operators.table._connection import query
 from datajob.operators.table._ordering import ROWS_PER_TABLE
@@ -47,7 +48,7 @@ def with_keys(table: pa.Table, keys: Sequence[str], other: pa.Table, other_keys:
 
     if table.num_columns or not other.num_columns:
         return table
-    return pa.schema([(key, other.field(like).type) for key, like in zip(keys, other_keys, strict=True)]).empty_table()
+    return empty_table(pa.schema([(key, other.field(like).type) for key, like in zip(keys, other_keys, strict=True)]))
 
 
 def match(left: pa.Table, left_keys: Sequence[str], right: pa.Table, right_keys: Sequence[str], how: str) -> Matches:

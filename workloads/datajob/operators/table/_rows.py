@@ -7,6 +7,7 @@ from inspect import isgenerator
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.errors import InvalidJob
+from datajob.formats._columns import empty_table, has_json, rebuilt
 from datajob.formats._exact import exact_concat
 from datajob.formats._plain_values import json_text
 from datajob.formats.types import TypeName, arrow_type
@@ -48,6 +49,9 @@ def _column(values: list[Any], name: str, before: pa.Schema, types: Mapping[str,
         if isinstance(kind, pa.JsonType):
             texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
             return pa.array(texts, pa.string()).cast(kind)
+        if has_json(kind):  # pyarrow cannot build lists of JSON values
+            as_text = exact_array(values, rebuilt(kind, lambda leaf: pa.string() if isinstance(leaf, pa.JsonType) else leaf))
+            return as_text.cast(kind)
         try:
             return exact_array(values, kind)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -106,7 +110,7 @@ def from_any(result: Any, before: pa.Schema, types: Mapping[str, TypeName]) -> p
     """The result of a function, in any of the formats or as a generator of these, as a table."""
 
     parts = [_typed(_with_columns(part), before, types) for part in (result if isgenerator(result) else [result])]
-    return exact_concat(parts) if parts else before.empty_table()
+    return exact_concat(parts) if parts else empty_table(before)
 
 
 def _with_columns(result: Any) -> pa.Table:

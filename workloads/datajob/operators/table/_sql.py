@@ -14,7 +14,8 @@ from datajob.errors import InvalidJob
 from datajob.operators.columns import require
 from datajob.operators.table._connection import connection, quoted
 from datajob.operators.table._expression import Expression, parse
-from datajob.operators.table._sql_types import for_expressions
+from datajob.operators.table._implicit_casts import exact
+from datajob.operators.table._sql_types import for_expressions, with_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,8 @@ class _Prepared:
         self.name = name
         self._texts = ", ".join(f"`{e.text}`" for e in expressions)
         self.rows = _Rows(table)
-        wanted = ", ".join(f"({e.text}\n) AS {quoted(str(i))}" for i, e in enumerate(expressions))
+        texts = [exact(e.text, table.schema) for e in expressions]
+        wanted = ", ".join(f"({text}\n) AS {quoted(str(i))}" for i, text in enumerate(texts))
         con = connection()
         con.register(f"rows_{name}", self.rows)
         try:
@@ -57,6 +59,8 @@ class _Prepared:
 
     def run(self, table: pa.Table) -> pa.Table:
         """The results, one column per expression."""
+        import pyarrow as pa
+
         self.rows.table = table
         try:
             result: Any = connection().execute(f"EXECUTE {self.name}")
@@ -64,7 +68,8 @@ class _Prepared:
                 raise InvalidJob(f"{self._texts}: Arrow has no type for UHUGEINT; cast to VARCHAR or HUGEINT.")
             read: pa.Table = result.to_arrow_reader(_ROWS_PER_CHUNK).read_all()
             _refuse_39_digits(read)
-            return read
+            kinds = [kind for _, kind, *_ in result.description]
+            return pa.table([with_json(c, k) for c, k in zip(read.columns, kinds, strict=True)], names=read.column_names)
         finally:
             self.rows.table = None
 

@@ -19,9 +19,14 @@ class Compute(base.Map):
     Expressions use the SQL dialect of DuckDB. Every expression uses the row as it was before the step, so a column that
     is added here can be used from the next step on. `length(text)` counts code points, as Python's `len` does,
     `length_grapheme(text)` counts user-perceived characters, and `strlen(text)` counts bytes. `/` is floating-point division
-    (by zero: inf or nan), `//` is integer division (by zero: the row fails). An integer is converted to a float before it is
-    compared with one, which is exact up to 2^53. `try_cast(a AS BIGINT)` and `try(...)` return null where the plain form
-    fails the row.
+    (by zero: inf or nan), `//` is the integer division of integers (by zero: the row fails). `try_cast(a AS BIGINT)` and
+    `try(...)` return null where the plain form fails the row.
+
+    Values of two types are converted to one where they are compared or combined, as in `a = b`, `coalesce(a, b)`, `CASE`,
+    `greatest(a, b)` or `[a, b]`. A row fails if that would change its value, such as an integer above 2^53 that becomes a
+    double, or the text `1.5` that becomes an integer; a constant such as `id = '1.5'` is an error of the job. Arithmetic and
+    functions of doubles, such as `a * 0.5` or `sqrt(a)`, round as usual, and so does an explicit `CAST`. Times without a
+    time zone count as UTC where they are compared with times that have one. JSON functions read fractions as doubles.
 
     Example:
 

@@ -31,7 +31,11 @@ class Aggregate(Parameters):
         default=None, min_length=1, description="Column to aggregate; required for all functions but `count`."
     )
     q: float | None = Field(
-        default=None, ge=0, le=1, description="Quantile to compute, such as 0.5 for the median. Interpolates between values."
+        default=None,
+        ge=0,
+        le=1,
+        description="Quantile to compute, such as 0.5 for the median. Interpolates between values, so the "
+        "quantile of numbers is a double; integers and decimals that a double cannot represent exactly end the job.",
     )
 
     @model_validator(mode="after")

@@ -101,3 +101,19 @@ def test_files_are_split_by_size_and_no_rows_result_in_an_empty_file(tmp_path: P
     assert sum(file.rows for file in files) == 500
     assert read(reader(tmp_path)).equals(table)
     assert [(file.rows, file.size) for file in write(JsonWriter(path=str(tmp_path / "none")), table.slice(0, 0))] == [(0, 0)]
+
+
+def test_whole_decimals_and_long_durations_keep_their_digits_in_every_chunk(tmp_path: Path) -> None:
+    numbers = [decimal.Decimal(7), decimal.Decimal(10**37 + 1), None]
+    ticks = [1_500_000, 8_640_000_000_000_001, None]
+    chunks = [
+        pa.table({"n": pa.array([n], pa.decimal128(38, 0)), "d": pa.array([t], pa.int64()).cast(pa.duration("us"))})
+        for n, t in zip(numbers, ticks, strict=True)
+    ]
+    write(JsonWriter(path=str(tmp_path)), pa.concat_tables(chunks))
+    (file,) = tmp_path.glob("*.jsonl")
+    assert file.read_text().splitlines() == [
+        '{"n":7,"d":1.500000}',
+        '{"n":10000000000000000000000000000000000001,"d":8640000000.000001}',
+        '{"n":null,"d":null}',
+    ]

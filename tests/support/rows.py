@@ -25,6 +25,7 @@ def read(reader: Reader, bad: Bad | None = None, target: int = 64 << 20, batch_b
     """All rows, in the order of the input; every table has the schema that the reader promised."""
     files = reader.files()
     schema = reader.schema(files)
+    reader.check_names(schema, files)
     tables = [schema.empty_table()]
     for file in files:
         for fragment in reader.fragments(file, target):

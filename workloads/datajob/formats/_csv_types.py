@@ -6,6 +6,8 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from datajob.formats._text_cast import text_as
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -68,7 +70,7 @@ def converted(column: Any, kind: Any) -> Any:
     if pa.types.is_binary(kind):
         return column
     text = column.cast(pa.string())
-    return text if pa.types.is_string(kind) else text.cast(kind)
+    return text if pa.types.is_string(kind) else text_as(text, kind)
 
 
 def failing(column: Any, kind: Any) -> list[int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import binascii
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from datajob.formats._json_values import InexactNumber, parsed_line
+from datajob.formats._json_declared import base64_bytes, misfit
+from datajob.formats._json_values import InexactNumber, parsed, parsed_line
+from datajob.formats._text_cast import text_as
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,10 +21,15 @@ Check = Callable[[Any, str], str | None]
 
 
 class LineCheck:
-    """Explains why lines do not fit a schema. Other fields are errors unless `others` are ignored."""
+    """Explains why lines do not fit a schema. Other fields are errors unless `others` are ignored.
 
-    def __init__(self, schema: pa.Schema, others: bool) -> None:
-        self._row = _object({field.name: type_check(field.type, others) for field in schema}, others)
+    The columns in `texts` contain JSON text of values of their type.
+    """
+
+    def __init__(self, schema: pa.Schema, others: bool, texts: Collection[str] = ()) -> None:
+        checks = {field.name: type_check(field.type, others) for field in schema}
+        self.columns = {name: _of_text(check) if name in texts else check for name, check in checks.items()}
+        self._row = _object(self.columns, others)
 
     def __call__(self, line: bytes) -> str | None:
         """What is wrong with a line, or None if no problem is found."""
@@ -55,15 +64,17 @@ def type_check(kind: Any, others: bool = True) -> Check:
     if t.is_list(kind) or t.is_fixed_size_list(kind):
         return _list(type_check(kind.value_type, others))
     if t.is_map(kind):
-        return lambda value, where: None if isinstance(value, list) else _changed(where, "array", value)
+        return _map(kind, type_check(kind.item_type, others))
     if t.is_boolean(kind):
         return lambda value, where: None if isinstance(value, bool) else _changed(where, "boolean", value)
     if t.is_integer(kind):
         return _integer(kind)
     if t.is_floating(kind):
         return _floating(kind)
-    if t.is_decimal(kind):
-        return lambda value, where: _changed(where, "number", value) if isinstance(value, bool | dict | list) else None
+    if t.is_decimal(kind) or t.is_duration(kind):
+        return _decimal(kind)
+    if t.is_temporal(kind) or t.is_binary(kind):
+        return _converted(kind)
     return lambda value, where: (
         None if isinstance(value, str) and not isinstance(value, InexactNumber) else _changed(where, "string", value)
     )
@@ -90,6 +101,64 @@ def _list(item: Check) -> Check:
             return _changed(where, "array", value)
         at = f"{where}[]"
         return next((problem for one in value if one is not None and (problem := item(one, at))), None)
+
+    return check
+
+
+def _map(kind: Any, item: Check) -> Check:
+    import pyarrow.types as t
+
+    key = type_check(kind.key_type)
+    whole = t.is_integer(kind.key_type)
+
+    def check(value: Any, where: str) -> str | None:
+        if not isinstance(value, dict):
+            return _changed(where, "object", value)
+        for name, one in value.items():
+            as_key = int(name) if whole and re.fullmatch("-?[0-9]+", name) else name
+            if (problem := key(as_key, f"{where} (key)")) or (one is not None and (problem := item(one, f"{where}.{name}"))):
+                return problem
+        return None
+
+    return check
+
+
+def _decimal(kind: Any) -> Check:
+    import pyarrow as pa
+
+    def check(value: Any, where: str) -> str | None:
+        if isinstance(value, bool | dict | list):
+            return _changed(where, "number", value)
+        try:
+            text_as(pa.array([str(value)]), kind)
+        except pa.ArrowException:
+            return f"column {where}: {str(value)[:100]!r} is not exactly {kind}; {ADVICE}"
+        return None
+
+    return check
+
+
+def _converted(kind: Any) -> Check:
+    """The check of a string that is converted."""
+    import pyarrow as pa
+
+    def check(value: Any, where: str) -> str | None:
+        if not isinstance(value, str) or isinstance(value, InexactNumber):
+            return _changed(where, "string", value)
+        try:
+            base64_bytes(value) if pa.types.is_binary(kind) else text_as(pa.array([value]), kind)
+        except (pa.ArrowException, binascii.Error) as error:
+            return f"column {where}: {misfit(str(error), kind)}"
+        return None
+
+    return check
+
+
+def _of_text(inner: Check) -> Check:
+    """The check of a value in JSON text."""
+
+    def check(value: Any, where: str) -> str | None:
+        return inner(parsed(value), where) if isinstance(value, str) else None
 
     return check
 

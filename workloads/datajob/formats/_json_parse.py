@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.formats._columns import empty_table
 from datajob.formats._json_check import ADVICE, LineCheck
+from datajob.formats._json_declared import MisfitError, form_of, from_form, from_texts, has_map
 from datajob.formats._json_values import RawKind, with_values_as_text, without_lone_surrogates
 from datajob.formats._lines import Block
 
@@ -44,13 +45,16 @@ class JsonParser:
         import pyarrow.json
 
         self.schema = schema
-        self.raw = raw
+        self._maps = [field.name for field in schema if field.name not in raw and has_map(field.type)]
+        self.raw: dict[str, RawKind] = {**raw, **dict.fromkeys(self._maps, "json")}
         self._infers = others == "infer"
         self.replace_surrogates = replace_surrogates
-        storage = pa.schema([(field.name, pa.string() if field.name in raw else field.type) for field in schema])
-        self._options = pyarrow.json.ParseOptions(explicit_schema=storage, unexpected_field_behavior=others)
-        self._check = LineCheck(storage, others != "error")
-        self._long_fraction = long_fraction(storage)
+        forms = pa.schema([(f.name, pa.string() if f.name in self.raw else form_of(f.type)) for f in schema])
+        checked = pa.schema([(f.name, pa.string() if f.name in raw else f.type) for f in schema])
+        self._converted = [field.name for field in schema if field.name not in self.raw and field.type != form_of(field.type)]
+        self._options = pyarrow.json.ParseOptions(explicit_schema=forms, unexpected_field_behavior=others)
+        self._check = LineCheck(checked, others != "error", self._maps)
+        self._long_fraction = long_fraction(forms)
 
     def parse(self, data: bytes) -> pa.Table:
         """All rows of a block. Raises ValueError (such as ArrowInvalid) if a line is bad."""
@@ -86,10 +90,17 @@ class JsonParser:
         return self._typed(table)
 
     def _typed(self, table: pa.Table) -> pa.Table:
-        for name, kind in self.raw.items():
-            at = table.schema.get_field_index(name)
-            if kind == "json" and at >= 0 and name in self.schema.names:
-                table = table.set_column(at, name, table.column(at).cast(self.schema.field(name).type))
+        texts = [name for name, kind in self.raw.items() if kind == "json" and name in self.schema.names]
+        for name in (*texts, *self._converted):
+            at, kind = table.schema.get_field_index(name), self.schema.field(name).type
+            if at < 0:
+                continue
+            column = table.column(at)
+            if name in self._maps:
+                column = from_texts(name, column, kind, self._check.columns[name])
+            else:
+                column = from_form(name, column, kind) if name in self._converted else column.cast(kind)
+            table = table.set_column(at, name, column)
         return table
 
     def _pieces(self, data: bytes) -> Iterator[memoryview]:
@@ -170,6 +181,8 @@ def _lines(block: Block) -> Iterator[Block]:
 
 def reason(error: BaseException) -> str:
     """Why a line was refused, as the end of a sentence."""
+    if isinstance(error, MisfitError):
+        return str(error)
     text = re.sub(r"^JSON parse error: | in row \d+$", "", " ".join(str(error).split()))
     if isinstance(error, RecursionError):
         return "nested too deeply"
@@ -178,6 +191,8 @@ def reason(error: BaseException) -> str:
         return f"column {column} should be {match[2]} but is {match[3]}; {ADVICE}" if column else "not a JSON object"
     if match := re.match(r"Failed to convert JSON to (.*), couldn't parse:\s?(.*)", text):
         return f"{match[2][:200]} is not {match[1]}; {ADVICE}"
+    if match := re.match(r"Failed to convert JSON to (.*?\)?): (.*)", text):
+        return f"{match[2]}, which {match[1]} does not have; {ADVICE}"
     return text if text.startswith(("not ", "nested ", "contains ")) else f"not JSON: {text[:500]}"
 
 

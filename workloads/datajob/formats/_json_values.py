@@ -74,6 +74,11 @@ def parsed_line(line: bytes) -> dict[str, Any]:
     return row
 
 
+def parsed(text: str) -> Any:
+    """A JSON value, with InexactNumber for numbers that a double cannot represent. Raises ValueError."""
+    return _exact.decode(text)
+
+
 LONE_SURROGATE = (
     "contains half of a surrogate pair, which is not valid text; to replace such halves with U+FFFD, set `surrogates: replace`"
 )

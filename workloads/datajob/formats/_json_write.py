@@ -125,7 +125,8 @@ class _OddTypeError(Exception):
 
 
 def _is_odd(kind: Any, level: int = 0) -> bool:
-    """Whether DuckDB lacks a type: 256-bit decimals, deeply nested types, members without a name or with ambiguous case."""
+    """Whether DuckDB lacks a type or adds `.0` to its values: 256-bit or whole decimals, and types that are nested deeply or
+    have members without a name or with ambiguous case."""
     import pyarrow.types as t
 
     if level > MAX_DEPTH:
@@ -137,7 +138,7 @@ def _is_odd(kind: Any, level: int = 0) -> bool:
         return not t.is_string(kind.key_type) or _is_odd(kind.item_type, level + 1)
     if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
         return _is_odd(kind.value_type, level + 1)
-    return bool(t.is_decimal256(kind) or t.is_union(kind))
+    return bool(t.is_decimal256(kind) or (t.is_decimal(kind) and not kind.scale) or t.is_union(kind))
 
 
 def _slow_lines(names: list[str], columns: list[Any], raw: list[bool]) -> Iterator[str]:

@@ -12,7 +12,8 @@ from typing import Any
 from datajob.formats._cast import sound_cast
 
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-_EXACT = 2**53
+_EXACT_DECIMAL = 10**15
+"""A double preserves 15 digits of a decimal."""
 _FORMATTED_DAYS = 11_000_000
 """Maximum days since 1970 that Arrow formats, about 30,000 years."""
 
@@ -23,6 +24,9 @@ def json_column(column: Any) -> Any:
     import pyarrow as pa
 
     chunks = [json_array(chunk) for chunk in column.chunks]
+    if len({chunk.type for chunk in chunks}) > 1:  # numbers that only some chunks need
+        chunks = [json_array(pa.concat_arrays(column.chunks))]
+        return pa.chunked_array(chunks)
     if all(now is then for now, then in zip(chunks, column.chunks, strict=True)):
         return column
     return pa.chunked_array(chunks, chunks[0].type)
@@ -62,6 +66,8 @@ def _leaf(array: Any) -> Any:
         return pa.array([None if v is None else _interval(*v) for v in array.to_pylist()], pa.string())
     if t.is_duration(kind):
         return _seconds(array.cast(pa.int64()), _PER_SECOND[kind.unit])
+    if t.is_decimal(kind) and kind.scale == 0:
+        return _integers(array)
     if t.is_floating(kind):
         single = array.cast(pa.float32()) if t.is_float16(kind) else array
         finite = pc.is_finite(single)
@@ -118,9 +124,19 @@ def _seconds(numbers: Any, digits: int) -> Any:
     import pyarrow.compute as pc
 
     ends = pc.min_max(numbers).as_py()
-    if max(-(ends["min"] or 0), ends["max"] or 0) < _EXACT:
+    if max(-(ends["min"] or 0), ends["max"] or 0) < _EXACT_DECIMAL:
         return pc.divide(numbers.cast(pa.float64()), 10.0**digits)
     return numbers.cast(pa.decimal128(19)).view(pa.decimal128(19, digits))
+
+
+def _integers(array: Any) -> Any:
+    """Decimals without fractions as integers, which DuckDB writes without a point, if all of them are small enough."""
+    import pyarrow as pa
+
+    try:
+        return array.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return array
 
 
 def _interval(months: int, days: int, nanoseconds: int) -> str:

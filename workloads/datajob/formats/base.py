@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
+from datajob.errors import InputError
 from datajob.formats.types import TypeName
 from datajob.parameters import Columns, Parameters
+from datajob.suggest import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,6 +108,15 @@ class Reader(Parameters):
         Raises InputError with two files, the column and both types if types are incompatible.
         """
         raise NotImplementedError
+
+    def check_names(self, schema: pa.Schema, files: Sequence[InputFile]) -> None:
+        """Raise InputError if a parameter declares the type of a column or partition that the input does not have."""
+        partitions = dict.fromkeys(key for file in files for key, _ in file.partition)
+        for name in self.partition_types:
+            if name not in partitions:
+                near = nearest(name, partitions)
+                hint = f"; did you mean {near}?" if near else "."
+                raise InputError(f"partitionTypes: {self.paths[0]} has no partition {name}{hint}")
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """The rows of `fragment`, in file order, as tables of `schema` of about `batch_bytes` each (bounded memory).

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from datajob.errors import InvalidJob
-from datajob.formats._columns import ColumnsReader, conform, empty_table, unite
+from datajob.errors import InputError, InvalidJob
+from datajob.formats._columns import ColumnsReader, conform, did_you_mean, empty_table, unite
 from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._csv_parse import BLOCK_BYTES, CsvParser, inferred_types
 from datajob.formats._csv_records import Dialect
@@ -59,7 +59,10 @@ class CsvReader(ColumnsReader):
         description="Column names that replace the header. Without a header, the default is f0, f1, and so on.",
     )
     types: dict[str, TypeName] = Field(
-        default={}, alias="schema", description="Types of columns, such as `zip: string`, instead of inferred ones."
+        default={},
+        alias="schema",
+        description="Types of columns, such as `zip: string`, instead of inferred ones. Dates "
+        "and times are ISO 8601, durations are seconds, and `binary` keeps the bytes of the file, of any encoding.",
     )
     infer_types: bool = Field(
         default=True, description="Whether to infer types. If false, every column that `schema` does not name is text."
@@ -119,6 +122,13 @@ class CsvReader(ColumnsReader):
             known = dict.fromkeys([*self.types, *(self.names or ()), *(self.columns or ())])
             united = pa.schema([(name, self._type(pa.field(name, pa.string()), set())) for name in known])
         return self._all_columns(united, files)
+
+    def check_names(self, schema: pa.Schema, files: Sequence[InputFile]) -> None:
+        """As for all readers, and for the columns of `schema`."""
+        super().check_names(schema, files)
+        for name in self.types:
+            if self.columns is None and name not in schema.names:
+                raise InputError(f"schema: {self.paths[0]} has no column {name}{did_you_mean(name, schema.names)}")
 
     def _type(self, field: Any, mixed: set[str]) -> pa.DataType:
         import pyarrow as pa

@@ -10,6 +10,7 @@ from pydantic import Field
 from datajob.formats._columns import ColumnsReader, conform
 from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._json_array import array_blocks, is_array
+from datajob.formats._json_declared import form_of, has_map
 from datajob.formats._json_parse import JsonParser
 from datajob.formats._json_schema import learn_schema
 from datajob.formats._json_values import RawKind
@@ -33,7 +34,8 @@ class JsonReader(ColumnsReader):
         description="Types of columns, such as `score: double`, instead of the types inferred from a sample of the files. "
         "`json` accepts any value and preserves its text exactly, including the spelling of numbers and repeated keys; "
         "the JSON writer writes it back as the same value. `text` accepts any value as a string: strings as they are, other "
-        "values as JSON text.",
+        "values as JSON text. Other types read what the JSON writer writes: dates and times as ISO 8601, durations as seconds, "
+        "`binary` as base64 and `map` as an object. A value that does not fit its type exactly fails its row.",
     )
     surrogates: Literal["fail", "replace"] = Field(
         default="fail",
@@ -61,7 +63,9 @@ class JsonReader(ColumnsReader):
         if self.columns is not None and set(self.columns) <= set(given.names):
             return self._all_columns(given, files)
         raw: dict[str, RawKind] = {name: kind for name, kind in self.types.items() if kind in ("json", "text")}
-        learned = learn_schema(files, JsonParser(given, "infer", raw, self.surrogates == "replace"), _sample_blocks)
+        raw |= {field.name: "json" for field in given if has_map(field.type)}
+        forms = pa.schema([(f.name, pa.string() if f.name in raw else form_of(f.type)) for f in given])
+        learned = learn_schema(files, JsonParser(forms, "infer", raw, self.surrogates == "replace"), _sample_blocks)
         rest = [field for field in learned if field.name not in given.names]
         return self._all_columns(pa.schema([*given, *rest]), files)
 

@@ -56,6 +56,8 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
     target = target or (model_target if inference else shard_target)(size)
     learn = _schema_of_readable if lenient else _schema
     schemas = [learn(reader, some) for reader, some in zip(readers, files, strict=True)]
+    for reader, schema, some in zip(readers, schemas, files, strict=True):
+        reader.check_names(schema, some)
     maximum = model_fragments(sum(map(len, files))) if inference else MAX_FRAGMENTS
     shards: list[ShardFragments] = []
     for number, (reader, some) in enumerate(zip(readers, files, strict=True)):

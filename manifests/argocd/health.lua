@@ -7,6 +7,11 @@ if obj.status.observedGeneration ~= obj.metadata.generation then
   health.message = "The controller has not observed the last edit yet."
   return health
 end
+for _, condition in ipairs(obj.status.conditions) do
+  if condition.type == "Accepted" and condition.status == "False" then
+    return {status = "Degraded", message = condition.message}
+  end
+end
 local states = {Complete = "Healthy", Failed = "Degraded", Stalled = "Degraded", Suspended = "Suspended", Reconciling = "Progressing"}
 for _, kind in ipairs({"Complete", "Failed", "Stalled", "Suspended", "Reconciling"}) do
   for _, condition in ipairs(obj.status.conditions) do

@@ -1,6 +1,7 @@
 """What is generated from the models: the CRD, the editors' schema, the reference pages."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from datajob.api.crd import crd, structural
 from datajob.api.generate import ROOT, drift, generated, write
-from datajob.api.jsonschema import editor_schema, first_sentence, resolved
+from datajob.api.jsonschema import datajob_tree, editor_schema, first_sentence, resolved
 from datajob.api.loading import parse_object
 from datajob.api.reference import operators_page, parameters, section
 from datajob.errors import DataJobError
@@ -83,17 +85,23 @@ def json_bytes(value: Any) -> int:
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def test_each_description_in_the_crd_is_one_short_sentence() -> None:
-    described = {path: node["description"] for path, node in nodes(schema()) if "description" in node}
+def test_each_description_in_the_crd_is_one_short_sentence_with_the_default_and_the_range() -> None:
+    described = {path: without_facts(node["description"]) for path, node in nodes(schema()) if "description" in node}
     assert [path for path, text in described.items() if len(text) > 160 or first_sentence(text) != text] == []
+
+
+def without_facts(text: str) -> str:
+    return re.sub(r"( Default: .*?\.)?( Range: .*\.)?$", "", text, flags=re.DOTALL)
 
 
 def test_the_crd_keeps_one_sentence_of_a_description_and_the_other_files_all_of_it() -> None:
     (path, tokenizer), *_ = [(p, node) for p, node in nodes(schema()) if p.endswith(".wordCount.tokenizer")]
+    assert tokenizer["description"].endswith(" Default: unicode.")
     whole = editor_schema()
     for key in ("spec", "steps", "items", "wordCount", "tokenizer"):
         whole = whole["items"] if key == "items" else whole["properties"][key]
-    assert whole["description"].startswith(f"{tokenizer['description']} ") and path == ".spec.steps[items].wordCount.tokenizer"
+    sentence = without_facts(tokenizer["description"])
+    assert whole["description"].startswith(f"{sentence} ") and path == ".spec.steps[items].wordCount.tokenizer"
     assert whole["description"] in operators_page()
 
 
@@ -137,10 +145,51 @@ def test_exactly_one_is_a_rule_for_steps_sources_sink_and_the_right_side_of_a_jo
         ({"const": "x", "type": "string"}, {"enum": ["x"], "type": "string"}),
         ({"type": "object", "additionalProperties": True}, {"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
         ({"type": "array", "items": {"type": "string"}, "default": []}, {"type": "array", "items": {"type": "string"}}),
+        (
+            {"type": "number", "description": "A share", "default": 0.8, "minimum": 0, "maximum": 1},
+            {"type": "number", "description": "A share. Default: 0.8. Range: 0 to 1.", "minimum": 0, "maximum": 1},
+        ),
+        (
+            {"type": "boolean", "description": "Whether it is so.", "default": False},
+            {"type": "boolean", "description": "Whether it is so. Default: false."},
+        ),
     ],
 )
 def test_json_schema_becomes_structural(node: dict[str, Any], found: dict[str, Any]) -> None:
     assert structural(node) == found
+
+
+def test_no_field_has_a_default_that_the_api_server_would_store() -> None:
+    assert not [path for path, node in nodes(schema()) if "default" in node]
+
+
+def test_no_default_differs_from_the_one_that_the_first_crd_stored() -> None:
+    """Stored jobs rely on it: a field that was left out means the same in every release of `v1alpha1`."""
+    house = yaml.safe_load((ROOT / "tests" / "fixtures" / "upgrade" / "house" / "crd.yaml").read_text())
+    stored = house["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    now = {path: node.get("default") for path, node in nodes(datajob_tree()["properties"]["spec"])}
+    compared = 0
+    for path, node in nodes(stored):
+        if "default" in node and "properties" not in node and path in now:
+            assert now[path] == node["default"], path
+            compared += 1
+    assert compared > 300
+
+
+def test_every_text_list_and_mapping_of_a_spec_has_a_maximum_size() -> None:
+    limits = {"string": ("maxLength", "enum"), "array": ("maxItems",), "object": ("maxProperties", "properties")}
+    for path, node in nodes(schema()["properties"]["spec"]):
+        if "x-kubernetes-preserve-unknown-fields" not in node:
+            expected = limits.get(node.get("type", ""), (node.get("type", "pattern"),))
+            assert node.keys() & {*expected, "type" if node.get("type") in ("integer", "number", "boolean") else ""}, path
+
+
+def test_rules_apply_to_absent_fields_with_their_defaults() -> None:
+    spec = schema()["properties"]["spec"]["properties"]
+    (rule,) = spec["resources"]["properties"]["workers"]["x-kubernetes-validations"]
+    assert rule["rule"] == "(has(self.min) ? self.min : 1) <= (has(self.max) ? self.max : 1)"
+    (rule,) = spec["errors"]["x-kubernetes-validations"]
+    assert rule["rule"] == "has(self.path) == ((has(self.policy) ? self.policy : 'fail') == 'quarantine')"
 
 
 def job(**spec: Any) -> dict[str, Any]:

@@ -115,13 +115,27 @@ def test_an_invalid_edit_of_a_complete_job_keeps_its_result() -> None:
     world.edit(**INVALID)
     world.settle()
     assert facts(world) == before
-    assert world.true() == {"Complete", "Finished"}
+    assert world.true() == {"Complete", "Finished", "Stalled"}
     assert world.condition("Accepted")["reason"] == "InvalidSpec"
     assert "spec.resources.workers" in world.condition("Accepted")["message"]
     assert world.status["observedGeneration"] == 2
     world.edit(**VALID)
     world.settle()
     assert (facts(world), world.true()) == (before, {"Accepted", "Complete", "Finished"})
+
+
+def test_a_failed_job_shows_its_failure_again_after_an_invalid_edit() -> None:
+    world = World(datajob(retry={"limit": 0}))
+    world.settle()
+    world.fails()
+    before = world.condition("Stalled")
+    world.edit(**INVALID)
+    world.settle()
+    assert world.condition("Stalled")["reason"] == "InvalidSpec"
+    world.edit(**VALID)
+    world.settle()
+    assert world.condition("Stalled") == {**before, "observedGeneration": 3}
+    assert world.status["phase"] == "Failed"
 
 
 def test_an_invalid_edit_does_not_stop_a_running_job(world: World) -> None:

@@ -180,8 +180,17 @@ class StatusBuilder:
             updates: ConditionUpdates = {"Finished": ("True", why, _FINISHED.get(why, "The job is complete."))}
             kept["Finished"] = next(c for c in conditions(updates, before, 0, self._now) if c["type"] == "Finished")
         if not (run.accepted and is_true(before, "Accepted")):
-            kept["Accepted"] = conditions({"Accepted": self._accepted}, before, self._generation, self._now)[0]
+            kept |= self._verdict(run, before)
         self._conditions = [{**condition, "observedGeneration": self._generation} for condition in kept.values()]
+
+    def _verdict(self, run: Run, before: list[Manifest]) -> dict[str, Manifest]:
+        """The conditions of a finished run that an invalid edit changes, and that a later edit restores."""
+        failed = next((c for c in before if c["type"] == "Failed" and c["status"] == "True"), None)
+        stalled: ConditionUpdate = ("True", failed["reason"], failed["message"]) if failed else ("False", "Succeeded", "")
+        if not run.accepted:
+            stalled = ("True", "InvalidSpec", self._accepted[2])
+        updates: ConditionUpdates = {"Accepted": self._accepted, "Stalled": stalled}
+        return {c["type"]: c for c in conditions(updates, before, self._generation, self._now) if c["type"] in updates}
 
     def set_continued(self) -> None:
         """A failed run continues because a limit was raised."""

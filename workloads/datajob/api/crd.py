@@ -2,10 +2,14 @@
 
 The schema is structural, as Kubernetes requires: no references, no `anyOf` except for int-or-string, one type per field.
 No field is nullable: the API server treats a null as an absent field, as the models do.
+No field has a default: the API server would write it into stored objects, and `kubectl apply` would find a difference.
 Rules that types cannot express (exactly one operator, min <= max) are CEL rules.
-Each description is cut to its first sentence: the API server and `kubectl apply` limit the size of the object.
+Each description is its first sentence, because the API server and `kubectl apply` limit the size of the object, followed by the
+default and the range. Every text, list and mapping has a maximum size, so that no object takes the controller long to check.
 """
 
+import json
+import re
 from typing import Any
 
 import yaml
@@ -16,6 +20,11 @@ from datajob.one_of import EXACTLY_ONE
 
 EXACT = 2**53
 """64-bit floats represent all integers up to this one exactly."""
+
+MAX_CHARACTERS = 16_384
+MAX_ENTRIES = 10_000
+MAX_KEYS = 1_000
+"""Limits of texts, lists and mappings of a spec whose field has no lower limit."""
 
 _KEPT = {
     "type", "description", "required", "enum", "minLength", "maxLength", "pattern",
@@ -103,8 +112,8 @@ def _root() -> Schema:
             "apiVersion": plain,
             "kind": plain,
             "metadata": {"type": "object"},
-            "spec": structural(fields["spec"]),
-            "status": _without_defaults(structural(fields["status"])),
+            "spec": _limited(structural(fields["spec"])),
+            "status": structural(_without_defaults(fields["status"])),
         },
     }
 
@@ -113,7 +122,9 @@ def structural(node: Schema) -> Schema:
     """A resolved JSON Schema as a structural schema."""
     found = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes")}
     if "description" in node:
-        found["description"] = first_sentence(node["description"])
+        sentence, facts = first_sentence(node["description"]), _facts(node)
+        end = "." if facts and sentence[-1] not in ".:" else ""
+        found["description"] = " ".join([f"{sentence}{end}", *facts])
     if "const" in node:
         found["enum"] = [node["const"]]
     found |= _bounds(node)
@@ -127,11 +138,14 @@ def structural(node: Schema) -> Schema:
         found["items"] = structural(node["items"])
     if EXACTLY_ONE in node:
         found["x-kubernetes-validations"] = [_exactly_one(node)]
+    elif "x-kubernetes-validations" in node:
+        rules = node["x-kubernetes-validations"]
+        found["x-kubernetes-validations"] = [{**rule, "rule": _with_defaults(rule["rule"], node)} for rule in rules]
     if "type" not in found and "x-kubernetes-int-or-string" not in found:
         found["x-kubernetes-preserve-unknown-fields"] = True
     if found.get("type") == "object" and not {"properties", "additionalProperties"} & found.keys():
         found["x-kubernetes-preserve-unknown-fields"] = True
-    return found | _default(node)
+    return found
 
 
 def _bounds(node: Schema) -> Schema:
@@ -170,12 +184,40 @@ def _cel_name(key: str) -> str:
     return f"__{key}__" if key in _CEL_WORDS else key
 
 
-def _default(node: Schema) -> Schema:
-    """The default with all its fields, because CEL rules are checked against it. An empty list or map is not a default."""
+def _with_defaults(rule: str, node: Schema) -> str:
+    """A rule in which absent fields have their defaults."""
+
+    def value(match: re.Match[str]) -> str:
+        default = node["properties"].get(match[1], {}).get("default")
+        return match[0] if default is None else f"(has({match[0]}) ? {match[0]} : {_cel_value(default)})"
+
+    return re.sub(r"(?<!has\()self\.(\w+)", value, rule)
+
+
+def _cel_value(default: Any) -> str:
+    return f"'{default}'" if isinstance(default, str) else json.dumps(default)
+
+
+def _facts(node: Schema) -> list[str]:
+    """Default and range of a field, as sentences."""
     default = _without_empty(node.get("default"))
-    if "properties" in node and "default" in node:
-        return {"default": default}
-    return {"default": default} if default not in (None, [], {}) else {}
+    fields = node.get("properties", {})
+    if isinstance(default, dict):  # fields state their own defaults
+        default = {key: value for key, value in default.items() if fields.get(key, {}).get("default") != value}
+    shown = default if isinstance(default, str) and default.strip() else json.dumps(default, ensure_ascii=False)
+    stated = [f"Default: {shown}."] if default not in (None, [], {}) else []
+    return [*stated, *_range(node)]
+
+
+def _range(node: Schema) -> list[str]:
+    """`Range: 0 to 1.`, or the bounds one by one if one is missing or excluded."""
+    low, high = node.get("minimum"), node.get("maximum")
+    if low is not None and high is not None:
+        return [f"Range: {low} to {high}."]
+    above, below = node.get("exclusiveMinimum"), node.get("exclusiveMaximum")
+    bounds = ((">=", low), (">", above), ("<=", high), ("<", below))
+    stated = ", ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
+    return [f"Range: {stated}."] if stated else []
 
 
 def _without_empty(value: Any) -> Any:
@@ -194,4 +236,19 @@ def _without_defaults(node: Any) -> Any:
     found = {key: _without_defaults(value) for key, value in node.items() if key not in ("default", "properties")}
     if "properties" in node:
         found["properties"] = {name: _without_defaults(field) for name, field in node["properties"].items()}
+    return found
+
+
+def _limited(node: Schema) -> Schema:
+    """A structural schema in which every text, list and mapping has a maximum size."""
+    found = {key: _limited(value) if key in ("items", "additionalProperties") else value for key, value in node.items()}
+    if "properties" in node:
+        found["properties"] = {name: _limited(field) for name, field in node["properties"].items()}
+    match node.get("type"):
+        case "string" if "enum" not in node:
+            found.setdefault("maxLength", MAX_CHARACTERS)
+        case "array":
+            found.setdefault("maxItems", MAX_ENTRIES)
+        case "object" if "additionalProperties" in node:
+            found.setdefault("maxProperties", MAX_KEYS)
     return found

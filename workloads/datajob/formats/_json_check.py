@@ -23,11 +23,11 @@ Check = Callable[[Any, str], str | None]
 class LineCheck:
     """Explains why lines do not fit a schema. Other fields are errors unless `others` are ignored.
 
-    The columns in `texts` contain JSON text of values of their type.
+    The columns in `texts` contain JSON text of values of their type. The objects in columns outside `declared` have all keys.
     """
 
-    def __init__(self, schema: pa.Schema, others: bool, texts: Collection[str] = ()) -> None:
-        checks = {field.name: type_check(field.type, others) for field in schema}
+    def __init__(self, schema: pa.Schema, others: bool, texts: Collection[str], declared: Collection[str]) -> None:
+        checks = {field.name: type_check(field.type, False, field.name not in declared) for field in schema}
         self.columns = {name: _of_text(check) if name in texts else check for name, check in checks.items()}
         self._row = _object(self.columns, others)
 
@@ -54,17 +54,17 @@ def _changed(where: str, wanted: str, value: Any) -> str:
     return f"column {where} should be {wanted} but is {kind_of(value)}; {ADVICE}"
 
 
-def type_check(kind: Any, others: bool = True) -> Check:
-    """The check of a value for a type."""
+def type_check(kind: Any, others: bool = True, complete: bool = False) -> Check:
+    """The check of a value for a type. Objects may have keys that the type lacks if `others`, and have all if `complete`."""
     import pyarrow.types as t
 
     if t.is_struct(kind):
-        inner = _object({field.name: type_check(field.type, others) for field in kind}, others)
+        inner = _object({field.name: type_check(field.type, others, complete) for field in kind}, others, complete)
         return lambda value, where: inner(value, where) if isinstance(value, dict) else _changed(where, "object", value)
     if t.is_list(kind) or t.is_fixed_size_list(kind):
-        return _list(type_check(kind.value_type, others))
+        return _list(type_check(kind.value_type, others, complete))
     if t.is_map(kind):
-        return _map(kind, type_check(kind.item_type, others))
+        return _map(kind, type_check(kind.item_type, others, complete))
     if t.is_boolean(kind):
         return lambda value, where: None if isinstance(value, bool) else _changed(where, "boolean", value)
     if t.is_integer(kind):
@@ -80,7 +80,7 @@ def type_check(kind: Any, others: bool = True) -> Check:
     )
 
 
-def _object(known: Mapping[str, Check], others: bool) -> Check:
+def _object(known: Mapping[str, Check], others: bool, complete: bool = False) -> Check:
     def check(value: Any, where: str) -> str | None:
         for name, item in value.items():
             at = f"{where}.{name}" if where else name
@@ -90,6 +90,8 @@ def _object(known: Mapping[str, Check], others: bool) -> Check:
                     return f"field {at} is not among the columns, which were inferred from a sample; {ADVICE}"
             elif item is not None and (problem := found(item, at)):
                 return problem
+        if complete and (lacking := known.keys() - value.keys()):
+            return f"an object in column {where} lacks the key {min(lacking)}, which all objects in the sample have; {ADVICE}"
         return None
 
     return check

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from datajob.formats._columns import leaves, rebuilt
 from datajob.formats._json_check import kind_of, type_check
 from datajob.formats._json_parse import JsonParser, long_fraction, may_be_inexact
-from datajob.formats._json_types import has_nulls, is_column, joined, lacks_keys, lacks_names, number_type, overflows
+from datajob.formats._json_types import certainly_complete, has_nulls, is_column, joined, lacks_keys, number_type, overflows
 from datajob.formats._json_values import MAX_TEXT_DEPTH, RawKind, depth, parsed_line
 from datajob.formats._lines import Block
 
@@ -24,9 +24,6 @@ GROWTH = 4
 LAST_BYTES = 4 << 20
 ATTEMPTS = 20
 """Maximum number of times a piece is parsed, each time with more columns as text. Then only its good lines are used."""
-
-COMPARED_LINES = 2_000
-"""Number of lines of a file whose objects are compared key by key if members are null. In further lines, names are counted."""
 
 
 @dataclass
@@ -51,7 +48,6 @@ class FileLearner:
         self._numbers: dict[str, set[Any]] = defaultdict(set)
         self._large: set[str] = set()
         self._negative: set[str] = set()
-        self._compared: Counter[str] = Counter()
         self._bytes = FIRST_BYTES
 
     def add(self, data: bytes) -> None:
@@ -85,7 +81,7 @@ class FileLearner:
     def _learn(self, table: pa.Table, data: bytes, parser: JsonParser) -> None:
         for column in table.schema.names:
             if column not in self._declared.schema.names:
-                self._count(column, table.column(column), data, parser)
+                self._count(column, table, data, parser)
         if may_be_inexact(data, table, long_fraction(table.schema)):
             self._look_at_doubles(data, table, parser)
 
@@ -123,24 +119,23 @@ class FileLearner:
         self._json |= as_json
         return b"\n".join(good) if changing or as_json or not all_good else None
 
-    def _count(self, name: str, column: Any, data: bytes, parser: JsonParser) -> None:
+    def _count(self, name: str, table: pa.Table, data: bytes, parser: JsonParser) -> None:
+        column: Any = table.column(name)
         if name in self._changing:
             self._count_classes(name, column)
         elif name not in self._json:
             kind = rebuilt(column.type, _times_as_text)
-            if not is_column(kind) or (has_nulls(column) and self._lacks(name, kind, column, data)):
+            if not is_column(kind) or (has_nulls(column) and self._lacks_keys(name, kind, table, data, parser)):
                 self._json.add(name)
                 return
             self._kinds[name][kind] += len(column) - column.null_count
             self._note_integers(name, column)
 
-    def _lacks(self, name: str, kind: Any, column: Any, data: bytes) -> bool:
-        """Whether objects of a column lack keys that others have: looked at one by one at first, then counted."""
-        if lacks_names(column, data):
-            return True
-        lines = data.split(b"\n")[: max(0, COMPARED_LINES - self._compared[name])]
-        self._compared[name] += len(lines)
-        return lacks_keys(name, kind, lines)
+    def _lacks_keys(self, name: str, kind: Any, table: pa.Table, data: bytes, parser: JsonParser) -> bool:
+        """Whether objects of a column lack keys that others have. If counting keys does not tell, each line is looked at."""
+        if not parser.raw and certainly_complete(table, [name], data):
+            return False
+        return lacks_keys(name, kind, data.split(b"\n"))
 
     def _count_classes(self, name: str, column: Any) -> None:
         """Count the JSON types of a column that was read as text, by the first character of each value."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.formats._columns import empty_table
 from datajob.formats._json_check import ADVICE, LineCheck
 from datajob.formats._json_declared import MisfitError, form_of, from_form, from_texts, has_map
+from datajob.formats._json_keys import KeyCheck
 from datajob.formats._json_values import RawKind, with_values_as_text, without_lone_surrogates
 from datajob.formats._lines import Block
 
@@ -40,6 +41,7 @@ class JsonParser:
         others: Literal["error", "ignore", "infer"],
         raw: Mapping[str, RawKind],
         replace_surrogates: bool = False,
+        declared: Collection[str] = (),
     ) -> None:
         import pyarrow as pa
         import pyarrow.json
@@ -53,7 +55,9 @@ class JsonParser:
         checked = pa.schema([(f.name, pa.string() if f.name in raw else f.type) for f in schema])
         self._converted = [field.name for field in schema if field.name not in self.raw and field.type != form_of(field.type)]
         self._options = pyarrow.json.ParseOptions(explicit_schema=forms, unexpected_field_behavior=others)
-        self._check = LineCheck(checked, others != "error", self._maps)
+        inferred = [f.name for f in schema if f.name not in {*declared, *self.raw}]
+        self._keys = KeyCheck(forms, others == "ignore", inferred, bool(self.raw))
+        self._check = LineCheck(checked, others != "error", self._maps, {*declared, *raw})
         self._long_fraction = long_fraction(forms)
 
     def parse(self, data: bytes) -> pa.Table:
@@ -77,7 +81,7 @@ class JsonParser:
 
         if not data:
             return empty_table(self.schema)
-        pieces = [self._parse(piece) for piece in self._pieces(data)]
+        pieces = [self._parse(piece, exact and not self._infers) for piece in self._pieces(data)]
         table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
         if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
             lines = sum(1 for line in data.split(b"\n") if line and not line.isspace())
@@ -87,6 +91,8 @@ class JsonParser:
             raise ValueError("not a JSON object")  # the row that pyarrow makes of `null`
         if exact and may_be_inexact(data, table, self._long_fraction):
             raise ValueError("a number may not be exactly a double")
+        if exact and not self._infers and self._keys.lacks_keys(table, data):
+            raise ValueError("an object lacks a key")
         return self._typed(table)
 
     def _typed(self, table: pa.Table) -> pa.Table:
@@ -118,12 +124,14 @@ class JsonParser:
                 yield memoryview(data)[start:end]
             start = end
 
-    def _parse(self, piece: memoryview) -> pa.Table:
+    def _parse(self, piece: memoryview, exact: bool) -> pa.Table:
         import pyarrow as pa
         import pyarrow.json
 
-        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(piece) + 1)
-        return pyarrow.json.read_json(pa.BufferReader(piece), read_options=options, parse_options=self._options)
+        read = pyarrow.json.ReadOptions(use_threads=False, block_size=len(piece) + 1)
+        options = exact and self._keys.options
+        table = pyarrow.json.read_json(pa.BufferReader(piece), read_options=read, parse_options=options or self._options)
+        return self._keys.checked(table) if options else table
 
     def tables(self, block: Block, on_bad: OnBadLine) -> Iterator[pa.Table]:
         """The rows of the good lines of a block, in order."""

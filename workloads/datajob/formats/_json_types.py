@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from datajob.formats._exact import common_type, survives_double
@@ -80,18 +82,23 @@ def has_nulls(column: Any) -> bool:
 
 
 def lacks_keys(name: str, kind: Any, lines: list[bytes]) -> bool:
-    """Whether an object in a column lacks a key that the type has."""
+    """Whether an object in a column lacks a key that the type has. Lines that are not objects are skipped."""
 
     def lacks(value: Any, kind: Any) -> bool:
         if isinstance(value, dict):
-            return len(value) != kind.num_fields or any(lacks(value[f.name], f.type) for f in kind)
+            return any(f.name not in value or lacks(value[f.name], f.type) for f in kind)
         return isinstance(value, list) and any(lacks(item, kind.value_type) for item in value)
 
-    return any(lacks(json.loads(line).get(name), kind) for line in lines if line and not line.isspace())
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            row = json.loads(line)
+            if isinstance(row, dict) and lacks(row.get(name), kind):
+                return True
+    return False
 
 
-def lacks_names(column: Any, data: bytes) -> bool:
-    """Whether the name of a key occurs less often in `data` than there are objects in a column that should have it."""
+def _keys(column: Any) -> Counter[str]:
+    """How many objects in a column have each key, if they have all keys of their types."""
     import pyarrow.types as t
 
     needed: Counter[str] = Counter()
@@ -106,7 +113,21 @@ def lacks_names(column: Any, data: bytes) -> bool:
 
     for chunk in column.chunks:
         count(chunk)
-    return any(data.count(json.dumps(name, ensure_ascii=False).encode()) < wanted for name, wanted in needed.items())
+    return needed
+
+
+def certainly_complete(table: Any, names: Collection[str], data: bytes) -> bool:
+    """Whether all objects in columns of a table have all keys of their types, according to how often each key is in `data`."""
+    needed = sum((_keys(table.column(name)) for name in names), Counter[str]())
+    for key in needed.keys() & set(table.column_names):
+        needed[key] += table.num_rows
+    return all(_occurrences(data, key) >= wanted for key, wanted in needed.items())
+
+
+def _occurrences(data: bytes, key: str) -> int:
+    """How often a key is in JSON, in its most usual spelling."""
+    spelled = json.dumps(key, ensure_ascii=False).encode()
+    return data.count(spelled + b":") + data.count(spelled + b" :")
 
 
 def number_type(texts: set[str]) -> Any:

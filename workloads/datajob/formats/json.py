@@ -55,7 +55,8 @@ class JsonReader(ColumnsReader):
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The columns in `schema`, then those in a sample of the files.
 
-        A field that occurs only later makes its record bad, so no data is lost silently.
+        A record with another field, or with an object that lacks a key of all objects in the sample, is bad: no data is lost
+        silently, and no null is added.
         """
         import pyarrow as pa
 
@@ -77,7 +78,7 @@ class JsonReader(ColumnsReader):
         folders = {key for key, _ in fragment.file.partition}
         of_file = pa.schema([field for field in schema if field.name != self.include_path])
         replace = self.surrogates == "replace"
-        parser = JsonParser(of_file, "ignore" if self.columns else "error", self._raw(of_file), replace)
+        parser = JsonParser(of_file, "ignore" if self.columns else "error", self._raw(of_file), replace, self.types)
 
         def bad(line: Block, reason: str) -> None:
             text = line.data[:BAD_TEXT].decode("utf-8", "backslashreplace").strip()

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from datajob.operators.table._alike import AWARE, NAIVE, alike, kinds_of
 from datajob.operators.table._lossless import lossless
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _INTEGERS = frozenset({int, type(None)})
+
+
+def inferred_array(values: list[Any]) -> Any:
+    """`values` with the type that they suggest. Raises ArrowInvalid or ArrowTypeError if their types differ."""
+    import pyarrow as pa
+
+    return pa.array(alike(values))
 
 
 def exact_array(values: list[Any], kind: pa.DataType) -> Any:
@@ -20,13 +28,45 @@ def exact_array(values: list[Any], kind: pa.DataType) -> Any:
     """
     import pyarrow as pa
 
+    if _keeps_values(kind):
+        return pa.array(alike(values), kind)
     array = pa.array(values, kind)
-    if _keeps_values(kind) or (pa.types.is_integer(kind) and set(map(type, values)) <= _INTEGERS) or _equal(array, values):
+    if (pa.types.is_integer(kind) and set(map(type, values)) <= _INTEGERS) or _equal(array, values):
         return array
-    suggested = pa.array(values)
+    suggested = inferred_array(values)
     if suggested.type == kind:
         return suggested
     return lossless(pa.chunked_array([suggested]), kind).combine_chunks()
+
+
+def previous_array(values: list[Any], kind: pa.DataType) -> Any:
+    """`values` as `kind`, the type that their column had before, or as they suggest if that is another kind of type."""
+    import pyarrow as pa
+
+    if not _reinterprets(values, kind):
+        try:
+            return exact_array(values, kind)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            pass
+    return inferred_array(values)
+
+
+def _reinterprets(values: list[Any], kind: Any) -> bool:
+    """Whether numbers would become times, bytes text, or times would get or lose a time zone."""
+    import pyarrow as pa
+
+    t = pa.types
+    expected: tuple[tuple[bool, set[str]], ...] = (
+        (t.is_string(kind) or t.is_large_string(kind), {"text"}),
+        (t.is_binary(kind) or t.is_large_binary(kind), {"bytes"}),
+        (t.is_timestamp(kind) and kind.tz is None, {NAIVE, "date"}),
+        (t.is_timestamp(kind) and kind.tz is not None, {AWARE}),
+        (t.is_date(kind), {NAIVE, "date"}),
+        (t.is_time(kind), {"time"}),
+        (t.is_duration(kind), {"duration"}),
+    )
+    allowed = next((kinds for applies, kinds in expected if applies), None)
+    return allowed is not None and not kinds_of(values) <= allowed
 
 
 def _keeps_values(kind: pa.DataType) -> bool:

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from datajob.formats._exact import exact_concat
 from datajob.operators import base
+from datajob.operators.table._frames import BatchFormat
 from datajob.operators.table._functions import CallsFunction
-from datajob.operators.table._rows import BatchFormat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +20,9 @@ class MapBatches(CallsFunction, base.FlatMap):
 
     It may return any of the supported formats. A class is instantiated with `params` once in each process, and the object
     is called. If the function raises, it is called again with smaller batches until the failing rows are found.
+
+    A column of numbers with nulls has a nullable type in pandas, such as `Int64`, and is a masked array in numpy. There, NaN
+    is a number; in a new column of a pandas data frame, NaN means null.
 
     Example:
 
@@ -36,7 +39,8 @@ class MapBatches(CallsFunction, base.FlatMap):
 
     def expand(self, batch: base.Batch) -> pa.Table:
         """The rows that the function returned, in the order of the batches."""
-        from datajob.operators.table._rows import from_any, table_of, to_format
+        from datajob.operators.table._frames import from_any, to_format
+        from datajob.operators.table._rows import table_of
 
         call, table = self.call(), batch.table
         if not len(table):

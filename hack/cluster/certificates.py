@@ -21,6 +21,7 @@ PARTIES: dict[str, tuple[str, list[str]]] = {
     "kubelet-client": ("/O=system:masters/CN=kube-apiserver-kubelet-client", ["DNS:kubelet-client"]),
     "controller-manager": ("/CN=system:kube-controller-manager", ["DNS:controller-manager"]),
     "scheduler": ("/CN=system:kube-scheduler", ["DNS:scheduler"]),
+    "policies": ("/O=system:masters/CN=kube-router", ["DNS:policies"]),
     "proxy": ("/CN=system:kube-proxy", ["DNS:proxy"]),
 }
 

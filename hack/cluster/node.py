@@ -1,4 +1,4 @@
-"""The processes of a node: containerd, the kubelet, the scheduler and kube-proxy.
+"""The processes of a node: containerd, the kubelet, the scheduler, kube-proxy and the enforcement of NetworkPolicies.
 
 Like `control_plane`, it writes their files into the run folder and returns their command lines. A sandbox has its own /run and
 /var, so other paths keep their defaults.
@@ -10,10 +10,10 @@ from pathlib import Path
 from hack.cluster import certificates
 from hack.cluster.build import binary
 from hack.cluster.kinds import node_labels
-from hack.cluster.network import DNS_SERVICE, NODE_ADDRESS, NODE_NAME, NODE_PODS, PODS
+from hack.cluster.network import DNS_SERVICE, NODE_ADDRESS, NODE_NAME, NODE_PODS, PODS, SERVICES
 from hack.cluster.versions import PAUSE
 
-PROGRAMS = ("kubelet", "kube-scheduler", "kube-proxy")
+PROGRAMS = ("kubelet", "kube-scheduler", "kube-proxy", "kube-router")
 PAUSE_IMAGE = f"localhost/pause:{PAUSE}"
 
 
@@ -24,7 +24,7 @@ def containerd_socket(folder: Path) -> Path:
 
 def processes(folder: Path, cgroup: str) -> dict[str, list[str]]:
     """The command line of each process, by name. Pods run below the given control group."""
-    for party in ("kubelet", "scheduler", "proxy"):
+    for party in ("kubelet", "scheduler", "proxy", "policies"):
         (folder / f"{party}.kubeconfig").write_text(certificates.kubeconfig(folder / "pki", party))
     (folder / "cni").mkdir()
     (folder / "cni" / "10-bridge.conflist").write_text(json.dumps(_pod_network()))
@@ -48,6 +48,7 @@ def processes(folder: Path, cgroup: str) -> dict[str, list[str]]:
             f"--node-labels={','.join(f'{name}={value}' for name, value in node_labels().items())}",
         ],
         "proxy": [str(binary("kube-proxy")), f"--config={folder / 'proxy.yaml'}"],
+        "policies": _policies(folder),
     }
 
 
@@ -101,6 +102,20 @@ def _kubelet(folder: Path, cgroup: str) -> dict[str, object]:
         "evictionHard": {"memory.available": "100Mi"},
         "imageGCHighThresholdPercent": 100,
     }
+
+
+def _policies(folder: Path) -> list[str]:
+    """kube-router as a firewall only: the network of the pods and of the Services belongs to the bridge and to kube-proxy."""
+    return [
+        str(binary("kube-router")),
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--enable-cni=false",
+        f"--kubeconfig={folder / 'policies.kubeconfig'}",
+        f"--hostname-override={NODE_NAME}",
+        f"--service-cluster-ip-range={SERVICES}",
+    ]
 
 
 def _proxy(folder: Path) -> dict[str, object]:

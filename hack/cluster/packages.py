@@ -16,6 +16,7 @@ NODE = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
 }
 IMAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}

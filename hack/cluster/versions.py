@@ -8,6 +8,7 @@ ETCD = "v3.6.16"
 COREDNS = "v1.14.7"
 HELM = "v3.22.0"
 VERSITYGW = "v1.2.0"
+KUBE_ROUTER = "v2.1.0"
 PAUSE = "v1"
 GO = "1.26"
 RAY = "2.60.0"
@@ -93,5 +94,11 @@ PROGRAMS = (
     _kubernetes("kube-proxy"),
     Program("coredns", COREDNS, "github.com/coredns/coredns", "github.com/coredns/coredns"),
     Program("kuberay-operator", KUBERAY, KUBERAY_MODULE, KUBERAY_MODULE),
+    Program(
+        "kube-router",
+        KUBE_ROUTER,
+        "github.com/cloudnativelabs/kube-router/v2",
+        "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
+    ),
     Program("helm", HELM, "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
 )

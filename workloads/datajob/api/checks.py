@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from posixpath import normpath
 
 from datajob.api.datajob import DataJob
+from datajob.api.pod_checks import pod_problems
 from datajob.api.problems import Path, Problem, closest
 from datajob.api.spec import DataJobSpec
 from datajob.errors import InvalidJob
@@ -27,7 +28,7 @@ def check(job: DataJob, *, on_cluster: bool = False) -> list[Problem]:
     On a cluster, a missing accelerator is an error and not a warning, and all paths must be reachable from all pods.
     """
     spec = job.spec
-    found = [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster)]
+    found = [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster), *pod_problems(spec)]
     return [*found, *_unreachable(spec)] if on_cluster else found
 
 

@@ -43,10 +43,28 @@ ENV_EXECUTOR = "DATAJOB_EXECUTOR"
 ENV_IMAGE = "DATAJOB_IMAGE"
 """Optional: identity of the image. It is part of the fingerprint, so results of another image are not reused."""
 
+ENV_POD = "DATAJOB_POD"
+"""Name of the pod. Kubernetes reads it to mount a folder of a volume that several pods share; the workload does not."""
+
 SET_BY_CONTROLLER = frozenset({ENV_RUN_ID, ENV_ATTEMPT, ENV_NAMESPACE, ENV_REPORT_CONFIGMAP})
-"""Variables that the controller sets on every pod; values in `spec.runtime.env` cannot override them."""
+"""Variables that the controller sets on every pod. All other names with the same prefix are reserved for it."""
 SET_BY_USER = frozenset({ENV_EXECUTOR, ENV_IMAGE})
 """Variables that a job (`spec.runtime.env`) or an image may set."""
+_KUBERAY = """
+  RAY_AUTH_MODE RAY_AUTH_TOKEN RAY_AUTH_TOKEN_PATH RAY_ENABLE_K8S_TOKEN_AUTH RAY_ADDRESS RAY_IP FQ_RAY_IP RAY_PORT
+  RAY_CLUSTER_NAME RAY_CLUSTER_NAMESPACE RAY_CLOUD_INSTANCE_ID RAY_NODE_TYPE_NAME RAY_HEAD_POD_NAME RAY_enable_autoscaler_v2
+  RAY_REDIS_ADDRESS RAY_external_storage_namespace RAY_DASHBOARD_ADDRESS RAY_JOB_SUBMISSION_ID RAY_USAGE_STATS_EXTRA_TAGS
+  RAY_USAGE_STATS_KUBERAY_IN_USE KUBERAY_GEN_RAY_START_CMD KUBERAY_CRD_VER
+"""
+SET_BY_KUBERAY = frozenset(_KUBERAY.split())
+"""Variables that KubeRay sets. It does not replace values of a job, so a job could disable authentication with them."""
+
+HEAD_CONTAINER = "ray-head"
+WORKER_CONTAINER = "ray-worker"
+RAY_CONTAINERS = (HEAD_CONTAINER, WORKER_CONTAINER)
+"""Names of the containers that run Ray."""
+TMP_FOLDER = "/tmp"
+"""Where the volume for temporary files is mounted in the pods."""
 
 DASHBOARD_PORT = 8265
 """Port of Ray's dashboard and job API on the head pod."""

@@ -1,35 +1,21 @@
 """The Kubernetes-specific parts of a spec: container environment, volumes, worker groups, accelerators."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from datajob.api.placement import Labels, OpenObject, PodGroup, Quantity
 from datajob.parameters import Parameters, cel
 
-_QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
 
-Quantity = Annotated[
-    str,
-    BeforeValidator(lambda v: str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v),
-    Field(pattern=_QUANTITY),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": _QUANTITY, "x-kubernetes-int-or-string": True},
-    ),
-]
-"""A Kubernetes resource quantity such as `500m` or `16Gi`."""
-
-OpenObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-"""A block that is passed to Kubernetes unchanged (environment variable, volume, toleration)."""
-
-
-class Head(Parameters):
+class Head(PodGroup):
     """The Ray head pod; it runs the driver, which processes small inputs itself."""
 
     cpu: Quantity = Field(default="1", description="CPU request.")
     memory: Quantity = Field(default="4Gi", description="Memory request and limit.")
 
 
-class WorkerGroup(Parameters):
+class WorkerGroup(PodGroup):
     """A group of identical worker pods."""
 
     model_config = ConfigDict(json_schema_extra=cel("self.min <= self.max", "min must not exceed max"))
@@ -38,10 +24,6 @@ class WorkerGroup(Parameters):
     max: int = Field(
         default=1, ge=1, le=10_000, description="Maximum number of workers; if it exceeds `min`, Ray's autoscaler is enabled."
     )
-    cpu: Quantity = Field(default="2", description="CPU request of each worker.")
-    memory: Quantity = Field(default="8Gi", description="Memory request and limit of each worker.")
-    node_selector: dict[str, str] = Field(default={}, description="Labels that a node must have.")
-    tolerations: tuple[OpenObject, ...] = Field(default=(), max_length=32, description="Tolerations, as in a Pod.")
 
     @model_validator(mode="after")
     def _min_not_above_max(self) -> "WorkerGroup":
@@ -99,3 +81,9 @@ class Runtime(Parameters):
     )
     volumes: tuple[OpenObject, ...] = Field(default=(), max_length=64, description="Volumes, as in a Pod.")
     volume_mounts: tuple[OpenObject, ...] = Field(default=(), max_length=64, description="Volume mounts, as in a container.")
+    ray_job_labels: Labels = Field(
+        default={},
+        description="Labels of the RayJob, for queues and gang schedulers, such as `kueue.x-k8s.io/priority-class` or "
+        "`ray.io/gang-scheduling-enabled`.",
+    )
+    ray_job_annotations: Labels = Field(default={}, description="Annotations of the RayJob.")

@@ -197,14 +197,12 @@ VOLUMES = {
         {"name": "lake", "persistentVolumeClaim": {"claimName": "lake"}},
         {"name": "scratch", "emptyDir": {}},
         {"name": "own", "ephemeral": {"volumeClaimTemplate": {}}},
-        {"emptyDir": {}},
     ],
     "volumeMounts": [
         {"name": "lake", "mountPath": "/lake/"},
         {"name": "scratch", "mountPath": "/scratch"},
         {"name": "scratch", "mountPath": "/lake/scratch"},
         {"name": "own", "mountPath": "/own"},
-        {"name": "broken"},
     ],
 }
 

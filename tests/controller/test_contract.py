@@ -16,10 +16,12 @@ from datajob.api.contract import (
     ENTRYPOINT,
     ENV_EXECUTOR,
     ENV_IMAGE,
+    ENV_POD,
     FINAL_ERRORS,
     JOB_PATH,
     REPORT_KEY,
     SET_BY_CONTROLLER,
+    SET_BY_KUBERAY,
     SET_BY_USER,
 )
 from datajob.api.loading import read_text
@@ -27,6 +29,7 @@ from datajob.cluster.report_configmap import ConfigMapAddress
 from datajob.cluster.run import run_options
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.names import public_run_id
+from datajob_controller.datajob.run import current_run
 from datajob_controller.runtime.types import Observed
 from tests.support.world import NOW, SETTINGS, World, datajob
 
@@ -89,7 +92,7 @@ def test_only_the_contract_names_the_variables() -> None:
         if (found := {one.value for one in ast.walk(ast.parse(path.read_text())) if is_name(one, variable)})
     }
     kernels = {"DATAJOB_KERNEL_CACHE", "DATAJOB_KERNEL_PROCESSOR"}  # of the build of the images, not of jobs
-    assert named == {"contract.py": SET_BY_CONTROLLER | SET_BY_USER, "jit.py": kernels}
+    assert named == {"contract.py": SET_BY_CONTROLLER | SET_BY_USER | {ENV_POD}, "jit.py": kernels}
 
 
 def is_name(node: ast.AST, pattern: re.Pattern[str]) -> TypeGuard[ast.Constant]:
@@ -105,10 +108,18 @@ def test_the_options_of_a_run_are_those_of_its_pod() -> None:
     assert (chosen.executor, chosen.image, chosen.ray_address) == ("ray", "registry/x:1", "10.0.0.2:6379")
 
 
-def test_a_job_cannot_override_the_variables_of_the_controller() -> None:
-    forged = [{"name": name, "value": "forged"} for name in SET_BY_CONTROLLER]
-    for pod in templates(runtime={"env": forged}):
-        assert "forged" not in environment(pod).values()
+@pytest.mark.parametrize("name", sorted(SET_BY_CONTROLLER | SET_BY_KUBERAY | {ENV_POD, "DATAJOB_ANYTHING"}))
+def test_a_job_that_sets_a_variable_of_the_controller_or_of_kuberay_is_invalid(name: str) -> None:
+    variables = [{"name": "MINE", "value": "1"}, {"name": name, "value": "forged"}]
+    run, problems = current_run(datajob(runtime={"env": variables}))
+    assert run is None
+    assert [problem for problem in problems if f"spec.runtime.env[1].name: the variable `{name}`" in problem]
+
+
+def test_a_job_can_set_its_own_variables_and_home() -> None:
+    variables = [{"name": name, "value": "mine"} for name in sorted(SET_BY_USER | {"HOME", "RAY_DATA_VERBOSE_PROGRESS"})]
+    for pod in templates(runtime={"env": variables}):
+        assert {one["name"]: one["value"] for one in variables}.items() <= environment(pod).items()
 
 
 def test_the_report_goes_to_the_configmap_that_the_job_may_patch() -> None:

@@ -41,12 +41,60 @@ JOBS: dict[str, dict[str, Any]] = {
             }
         }
     },
+    "placed": {
+        "resources": {
+            "head": {
+                "tolerations": [{"operator": "Exists"}],
+                "priorityClassName": "batch",
+                "labels": {"cost-center": "7"},
+                "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+                "scratch": {"size": "20Gi"},
+            },
+            "workers": {
+                "min": 1,
+                "max": 3,
+                "affinity": {
+                    "podAntiAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": [
+                            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "db"}}}
+                        ]
+                    }
+                },
+                "topologySpreadConstraints": [{"topologyKey": "topology.kubernetes.io/zone"}],
+                "schedulerName": "volcano",
+                "imagePullSecrets": ["team"],
+                "scratch": {"size": "1Ti", "storageClassName": "nvme"},
+                "ephemeralStorage": "2Gi",
+                "sharedMemory": "2Gi",
+            },
+            "accelerator": {
+                "type": "npu",
+                "runtimeClassName": "ascend",
+                "scratch": {"claimName": "scratch"},
+                "podTemplate": {
+                    "spec": {
+                        "containers": [
+                            {
+                                "name": "ray-worker",
+                                "volumeMounts": [{"name": "driver", "mountPath": "/usr/local/Ascend/driver"}],
+                            }
+                        ],
+                        "volumes": [{"name": "driver", "hostPath": {"path": "/usr/local/Ascend/driver"}}],
+                    }
+                },
+            },
+        },
+        "runtime": {
+            "rayJobLabels": {"ray.io/gang-scheduling-enabled": "true", "volcano.sh/queue-name": "team-a"},
+            "imagePullSecrets": ["registry"],
+        },
+    },
     "own-runtime": {
         "runtime": {
             "image": "registry/team-a:7",
             "imagePullSecrets": ["registry"],
             "serviceAccountName": "loader",
-            "env": [{"name": "AWS_REGION", "value": "eu-1"}, {"name": "DATAJOB_ATTEMPT", "value": "cheating"}],
+            "env": [{"name": "AWS_REGION", "value": "eu-1"}],
             "envFrom": [{"secretRef": {"name": "s3"}}],
             "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
             "volumeMounts": [{"name": "models", "mountPath": "/models"}],

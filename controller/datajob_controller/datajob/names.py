@@ -12,8 +12,6 @@ from typing import Any
 from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.spec import DataJobSpec
 
-HEAD_CONTAINER = "ray-head"
-WORKER_CONTAINER = "ray-worker"
 MAX_RAYJOB = 47  # KubeRay appends a suffix and refuses longer ones
 ATTEMPT_DIGITS = 5
 DIGEST = 8

@@ -1,9 +1,12 @@
 """The settings of DataJobs: images, scheduling, accelerators, limits."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from datajob.api.contract import HEAD_CONTAINER, RAY_CONTAINERS, WORKER_CONTAINER
+from datajob.api.pod_rules import label_problems
+from datajob.api.pod_template import template_problems
 from datajob_controller.runtime.settings import FromEnvironment, Frozen
 
 
@@ -39,6 +42,37 @@ ASCEND = AcceleratorSettings(
     product_label="accelerator",
     ray_resource="NPU",
 )
+
+
+class PodTemplates(Frozen):
+    """Templates of the pods of all jobs. A job can replace everything in them with the fields of its groups."""
+
+    all: dict[str, Any] = Field(default={}, description="For all pods, whose Ray container is `ray-head` or `ray-worker`.")
+    head: dict[str, Any] = Field(default={}, description="For head pods.")
+    workers: dict[str, Any] = Field(default={}, description="For CPU workers.")
+    gpu: dict[str, Any] = Field(default={}, description="For GPU workers.")
+    npu: dict[str, Any] = Field(default={}, description="For NPU workers.")
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        found = [
+            problem for name in RAY_CONTAINERS for problem in template_problems(self.of_all(name), ("all",), name, trusted=True)
+        ]
+        for group in ("head", "workers", "gpu", "npu"):
+            container = HEAD_CONTAINER if group == "head" else WORKER_CONTAINER
+            found += template_problems(getattr(self, group), (group,), container, trusted=True)
+        if found:
+            raise ValueError("; ".join(dict.fromkeys(map(str, found))))
+        return self
+
+    def of_all(self, container: str) -> dict[str, Any]:
+        """The template for all pods, for pods whose Ray container has this name."""
+        spec = self.all.get("spec")
+        if not isinstance(spec, dict) or not isinstance(spec.get("containers"), list):
+            return self.all
+        others = [name for name in RAY_CONTAINERS if name != container]
+        containers = [one for one in spec["containers"] if not (isinstance(one, dict) and one.get("name") in others)]
+        return {**self.all, "spec": {**spec, "containers": containers}}
 
 
 class JobSettings(FromEnvironment):
@@ -86,6 +120,12 @@ class JobSettings(FromEnvironment):
     gpu: AcceleratorSettings = Field(default=NVIDIA, description="NVIDIA GPUs.")
     npu: AcceleratorSettings = Field(default=ASCEND, description="Ascend NPUs.")
 
+    pod_templates: PodTemplates = Field(
+        default=PodTemplates(), description="Templates of the pods of all jobs: `all`, `head`, `workers`, `gpu`, `npu`."
+    )
+    ray_job_labels: dict[str, str] = Field(default={}, description="Labels of the RayJobs of all jobs.")
+    ray_job_annotations: dict[str, str] = Field(default={}, description="Annotations of the RayJobs of all jobs.")
+
     obstacle_seconds: int = Field(
         default=300,
         ge=1,
@@ -122,3 +162,13 @@ class JobSettings(FromEnvironment):
         "eviction of its head pod.",
     )
     max_backoff_seconds: int = Field(default=600, ge=1, description="Maximum delay before a retry, in seconds.")
+
+    @model_validator(mode="after")
+    def _labels_of_users(self) -> Self:
+        found = [
+            *label_problems(self.ray_job_labels, ("ray_job_labels",), of_ray_job=True),
+            *label_problems(self.ray_job_annotations, ("ray_job_annotations",), of_ray_job=True),
+        ]
+        if found:
+            raise ValueError("; ".join(map(str, found)))
+        return self

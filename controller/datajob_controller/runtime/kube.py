@@ -85,8 +85,11 @@ class Kube:
         return f"{last.get('reason')}: {last.get('message')}" if last else ""
 
     async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
-        """Create an object; an existing object of that name is an error (409). A missing reference (404) is retried."""
-        path, query = self._path(manifest["kind"], manifest["metadata"]["namespace"]), {"fieldManager": CONTROLLER}
+        """Create an object. An existing object of that name is an error (409), and so is an unknown field; a 404 is retried."""
+        path, query = (
+            self._path(manifest["kind"], manifest["metadata"]["namespace"]),
+            {"fieldManager": CONTROLLER, "fieldValidation": "Strict"},
+        )
         for wait in range(tries - 1):
             try:
                 return await self._request("POST", manifest["kind"], path, manifest, query=query)

@@ -153,8 +153,8 @@ class PodGroup(Parameters):
     )
     ephemeral_storage: Quantity | None = Field(
         default=None,
-        description="Request and limit of local disk for logs and temporary files; by default, the pods request the `size` of a "
-        "`scratch` on the disk of the node.",
+        description="Request and limit of local disk for logs and temporary files; by default, the pods request the `size` of "
+        "`scratch` if that is on the disk of the node.",
     )
     shared_memory: Quantity | None = Field(
         default=None,
@@ -162,6 +162,11 @@ class PodGroup(Parameters):
     )
     pod_template: OpenObject | None = Field(
         default=None,
-        description="Further fields of the pods (`metadata` and `spec`, as in a Pod), merged like a strategic merge patch. The Ray "
-        "container is named `ray-head` or `ray-worker`.",
+        description="Further fields of the pods (`metadata` and `spec`, as in a Pod), merged like a strategic merge patch. "
+        "The Ray container is named `ray-head` or `ray-worker`.",
     )
+
+    @property
+    def shares_scratch(self) -> bool:
+        """Whether several pods use the same volume for their temporary files."""
+        return bool(self.scratch and self.scratch.claim_name)

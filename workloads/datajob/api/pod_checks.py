@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from datajob.api.contract import HEAD_CONTAINER, WORKER_CONTAINER
-from datajob.api.pod_rules import label_problems, mount_problems, variable_problems, volume_problems
+from datajob.api.pod_rules import key_problems, label_problems, mount_problems, variable_problems, volume_problems
 from datajob.api.pod_template import template_problems
 from datajob.api.problems import Path, Problem
 from datajob.api.spec import DataJobSpec
@@ -12,6 +12,9 @@ from datajob.api.spec import DataJobSpec
 def pod_problems(spec: DataJobSpec) -> Iterator[Problem]:
     """Problems in `spec.runtime` and `spec.resources`."""
     runtime, path = spec.runtime, ("spec", "runtime")
+    yield from key_problems(runtime.env, "name", (*path, "env"))
+    yield from key_problems(runtime.volumes, "name", (*path, "volumes"))
+    yield from key_problems(runtime.volume_mounts, "mountPath", (*path, "volumeMounts"))
     yield from variable_problems(runtime.env, (*path, "env"))
     yield from volume_problems(runtime.volumes, (*path, "volumes"))
     yield from mount_problems(runtime.volume_mounts, (*path, "volumeMounts"))

@@ -9,7 +9,6 @@ serviceAccountName setHostnameAsFQDN shareProcessNamespace subdomain termination
 topologySpreadConstraints volumes workloadRef
 """
 POD_FIELDS = frozenset(_POD.split())
-)
 
 _CONTAINER = """
 args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resizePolicy resources
@@ -17,7 +16,6 @@ restartPolicy restartPolicyRules securityContext startupProbe stdin stdinOnce te
 terminationMessagePolicy tty volumeDevices volumeMounts workingDir
 """
 CONTAINER_FIELDS = frozenset(_CONTAINER.split())
-)
 
 MERGE_KEYS = {
     "containers": "name",
@@ -35,8 +33,11 @@ MERGE_KEYS = {
 }
 """Lists whose entries a strategic merge patch merges by a key, from the API types of Kubernetes. Other lists are replaced."""
 
-REPLACED = ("volumes", "env", "resourceClaims")
-"""Lists whose entries replace the entry with the same key: the parts of two different volumes or values do not fit together."""
+REPLACED = ("env",)
+"""Lists whose entries replace the entry with the same key: a value and a reference to a Secret do not fit together."""
+
+RETAINED = ("volumes", "resourceClaims")
+"""Lists whose merged entries keep only the fields of the patch, so a volume of another type replaces a volume."""
 
 ADDED = ("tolerations", "envFrom")
-"""Lists whose entries are added to the others. Kubernetes would replace the list, and with it the defaults of the controller."""
+"""Lists whose entries are added to the others. Kubernetes would replace the list, and with it the defaults."""

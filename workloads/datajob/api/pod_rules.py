@@ -28,6 +28,13 @@ _OWN_MOUNTS = {
 }
 
 
+def key_problems(entries: Iterable[Any], key: str, path: Path) -> Iterator[Problem]:
+    """Entries of a list that is merged by a key, without the key."""
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get(key), str | int):
+            yield Problem((*path, index), f"must be a mapping with the key `{key}`")
+
+
 def variable_problems(variables: Iterable[Fields], path: Path) -> Iterator[Problem]:
     """Environment variables that belong to the controller or to KubeRay."""
     for index, variable in enumerate(variables):

@@ -21,11 +21,12 @@ def weak_container(entry: Fields, path: Path, *, runs_ray: bool) -> Iterator[Pro
     """Fields of a container. The Ray container must also keep the restrictions that the controller sets."""
     context, place = block(entry.get("securityContext")), (*path, "securityContext")
     capabilities = block(context.get("capabilities"))
+    dropped = capabilities.get("drop", ["ALL"])
     weak = {
         ("privileged",): bool(context.get("privileged")),
         ("allowPrivilegeEscalation",): bool(context.get("allowPrivilegeEscalation")),
         ("capabilities", "add"): bool(capabilities.get("add")),
-        ("capabilities", "drop"): runs_ray and "ALL" not in capabilities.get("drop", ["ALL"]),
+        ("capabilities", "drop"): runs_ray and not (isinstance(dropped, list) and "ALL" in dropped),
         ("readOnlyRootFilesystem",): runs_ray and context.get("readOnlyRootFilesystem", True) is not True,
     }
     yield from (Problem((*place, *field), MESSAGE) for field, found in weak.items() if found)

@@ -8,7 +8,7 @@ from typing import Any
 
 from datajob.api.contract import RAY_CONTAINERS
 from datajob.api.pod_fields import CONTAINER_FIELDS, MERGE_KEYS, POD_FIELDS
-from datajob.api.pod_rules import Fields, label_problems, mount_problems, variable_problems, volume_problems
+from datajob.api.pod_rules import Fields, key_problems, label_problems, mount_problems, variable_problems, volume_problems
 from datajob.api.pod_security import block, entries, weak_container, weak_pod
 from datajob.api.problems import Path, Problem, closest
 
@@ -106,10 +106,8 @@ def _lists(found: Fields, path: Path) -> Iterator[Problem]:
         value = found.get(field, [])
         if not isinstance(value, list):
             yield Problem((*path, field), "must be a list")
-            continue
-        for index, entry in enumerate(value):
-            if not isinstance(entry, dict) or not isinstance(entry.get(key), str | int):
-                yield Problem((*path, field, index), f"must be a mapping with the key `{key}`")
+        else:
+            yield from key_problems(value, key, (*path, field))
 
 
 def _nulls_and_directives(value: Any, path: Path, *, in_list: bool) -> Iterator[Problem]:

@@ -19,6 +19,11 @@ class Placement:
     ray_start_params: dict[str, str]
     env: list[Manifest] = field(default_factory=list)
 
+    def template(self, container: str) -> Manifest:
+        """As a pod template; limits and image are not part of it."""
+        spec = {"nodeSelector": self.node_selector} if self.node_selector else {}
+        return {"spec": {**spec, "tolerations": self.tolerations, "containers": [{"name": container, "env": self.env}]}}
+
 
 def placement(accelerator: Accelerator, settings: JobSettings) -> Placement:
     """The placement of the accelerator workers of a job."""
@@ -29,8 +34,8 @@ def placement(accelerator: Accelerator, settings: JobSettings) -> Placement:
     return Placement(
         image=settings.image_gpu if accelerator.type == "gpu" else settings.image_npu,
         limits={resource: str(accelerator.per_worker)},
-        node_selector={**names.node_selector, **product, **accelerator.node_selector},
-        tolerations=[taint, *(one for one in names.tolerations if one != taint), *accelerator.tolerations],
+        node_selector={**names.node_selector, **product},
+        tolerations=[taint, *(one for one in names.tolerations if one != taint)],
         ray_start_params=_ray_start_params(accelerator, names),
         env=[{"name": name, "value": value} for name, value in names.env.items()],
     )

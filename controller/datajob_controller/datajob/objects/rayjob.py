@@ -1,19 +1,23 @@
 """The RayJob of one attempt: a separate Ray cluster that runs the driver and is deleted with it."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from datajob.api.contract import ENTRYPOINT, LABEL_ATTEMPT
+from datajob.api.contract import ENTRYPOINT, HEAD_CONTAINER, LABEL_ATTEMPT, WORKER_CONTAINER
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import HEAD_CONTAINER, WORKER_CONTAINER, rayjob
+from datajob_controller.datajob.names import rayjob
 from datajob_controller.datajob.objects.accelerators import placement
-from datajob_controller.datajob.objects.pods import SECURITY_CONTEXT, TMP_MOUNT, limits, pod_template
+from datajob_controller.datajob.objects.pods import POD_NAME, SECURITY_CONTEXT, Attempt, Pods, limits, pod_template
+from datajob_controller.datajob.objects.scratch import object_store, scratch_mounts
 from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
 
 API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+HEAD_GROUP = "headgroup"
+"""KubeRay's name of the group of the head."""
 CPU_GROUP = "workers"
 ACCELERATOR_GROUP = "accelerator"
 AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
@@ -22,27 +26,30 @@ AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
 
 def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str) -> Manifest:
     """The RayJob. KubeRay's retries and deadlines are disabled, since the controller implements them. Its pods get `run_id`."""
-    extra = {LABEL_ATTEMPT: str(attempt)}
+    extra = {**settings.ray_job_labels, **spec.runtime.ray_job_labels, LABEL_ATTEMPT: str(attempt)}
     if spec.queue_name:
         extra[QUEUE_LABEL] = spec.queue_name
+    annotations = {**settings.ray_job_annotations, **spec.runtime.ray_job_annotations}
     return {
         "apiVersion": API,
         "kind": "RayJob",
-        "metadata": metadata(datajob, rayjob(run, attempt), extra),
+        "metadata": metadata(datajob, rayjob(run, attempt), extra) | ({"annotations": annotations} if annotations else {}),
         "spec": {
             "submissionMode": settings.submission_mode,
             "entrypoint": ENTRYPOINT,
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": 0,
-            "rayClusterSpec": _cluster(datajob, spec, settings, run, attempt, run_id),
+            "rayClusterSpec": _cluster(Attempt(datajob, spec, settings, run, attempt, run_id)),
         },
     }
 
 
-def _cluster(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str) -> Manifest:
+def _cluster(attempt: Attempt) -> Manifest:
+    spec, settings = attempt.spec, attempt.settings
+    templates = {pods.name: pod_template(attempt, pods) for pods in _groups(spec, settings)}
     head = spec.resources.head
-    cluster: dict[str, Any] = {
+    cluster: Manifest = {
         "rayVersion": settings.ray_version,
         "authOptions": {"mode": "token"},
         "headGroupSpec": {
@@ -50,33 +57,27 @@ def _cluster(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: s
                 "dashboard-host": "0.0.0.0",  # noqa: S104 (KubeRay connects from another pod; token and NetworkPolicy protect it)
                 "num-cpus": "0",
                 "memory": str(int(number(head.memory))),
+                **object_store(head),
             },
-            "template": pod_template(
-                datajob,
-                spec,
-                settings,
-                run,
-                attempt,
-                run_id,
-                container=HEAD_CONTAINER,
-                image=settings.image_cpu,
-                resources={"cpu": head.cpu, "memory": head.memory},
-                token=True,
-            ),
+            "template": templates[HEAD_GROUP],
         },
-        "workerGroupSpecs": _worker_groups(datajob, spec, settings, run, attempt, run_id),
+        "workerGroupSpecs": _worker_groups(spec, settings, templates),
     }
-    if autoscales(spec):
-        cluster["enableInTreeAutoscaling"] = True
-        cluster["autoscalerOptions"] = {
-            "version": "v2",
-            "idleTimeoutSeconds": settings.autoscaler_idle_seconds,
-            "imagePullPolicy": settings.image_pull_policy,
-            "securityContext": SECURITY_CONTEXT,
-            "volumeMounts": [TMP_MOUNT],
-            "resources": {"requests": AUTOSCALER, "limits": limits(AUTOSCALER, settings)},
-        }
-    return cluster
+    return cluster | (_autoscaler(spec, settings) if autoscales(spec) else {})
+
+
+def _autoscaler(spec: DataJobSpec, settings: JobSettings) -> Manifest:
+    options: dict[str, Any] = {
+        "version": "v2",
+        "idleTimeoutSeconds": settings.autoscaler_idle_seconds,
+        "imagePullPolicy": settings.image_pull_policy,
+        "securityContext": SECURITY_CONTEXT,
+        "volumeMounts": scratch_mounts(spec.resources.head, autoscaler=True),
+        "resources": {"requests": AUTOSCALER, "limits": limits(AUTOSCALER, settings)},
+    }
+    if spec.resources.head.shares_scratch:
+        options["env"] = [POD_NAME]
+    return {"enableInTreeAutoscaling": True, "autoscalerOptions": options}
 
 
 def autoscales(spec: DataJobSpec) -> bool:
@@ -85,34 +86,37 @@ def autoscales(spec: DataJobSpec) -> bool:
     return not spec.queue_name and any(group.min < group.max for group in groups)
 
 
-def _worker_groups(
-    datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str
-) -> list[Manifest]:
-    workers, accelerator = spec.resources.workers, spec.resources.accelerator
-    common = (datajob, spec, settings, run, attempt, run_id)
-    template = pod_template(
-        *common,
-        container=WORKER_CONTAINER,
-        image=settings.image_cpu,
-        resources={"cpu": workers.cpu, "memory": workers.memory},
-        token=False,
-        node_selector=workers.node_selector,
-        tolerations=list(workers.tolerations),
+def _groups(spec: DataJobSpec, settings: JobSettings) -> list[Pods]:
+    """The groups of pods: head, workers and, if the job has them, accelerator workers."""
+    resources, templates = spec.resources, settings.pod_templates
+    head = Pods(
+        HEAD_GROUP,
+        resources.head,
+        HEAD_CONTAINER,
+        settings.image_cpu,
+        defaults=(templates.of_all(HEAD_CONTAINER), templates.head),
+        token=True,
+        autoscaler=autoscales(spec),
     )
-    groups = [_group(CPU_GROUP, workers, {}, template, queued=bool(spec.queue_name))]
+    every_worker = templates.of_all(WORKER_CONTAINER)
+    workers = Pods(
+        CPU_GROUP, resources.workers, WORKER_CONTAINER, settings.image_cpu, defaults=(every_worker, templates.workers)
+    )
+    if not resources.accelerator:
+        return [head, workers]
+    where = placement(resources.accelerator, settings)
+    own = templates.gpu if resources.accelerator.type == "gpu" else templates.npu
+    defaults = (where.template(WORKER_CONTAINER), every_worker, own)
+    accelerator = Pods(ACCELERATOR_GROUP, resources.accelerator, WORKER_CONTAINER, where.image, where.limits, defaults)
+    return [head, workers, accelerator]
+
+
+def _worker_groups(spec: DataJobSpec, settings: JobSettings, templates: Mapping[str, Manifest]) -> list[Manifest]:
+    workers, accelerator, queued = spec.resources.workers, spec.resources.accelerator, bool(spec.queue_name)
+    groups = [_group(CPU_GROUP, workers, {}, templates[CPU_GROUP], queued=queued)]
     if accelerator:
-        where = placement(accelerator, settings)
-        template = pod_template(
-            *common,
-            container=WORKER_CONTAINER,
-            image=where.image,
-            resources={"cpu": accelerator.cpu, "memory": accelerator.memory, **where.limits},
-            token=False,
-            env=where.env,
-            node_selector=where.node_selector,
-            tolerations=where.tolerations,
-        )
-        groups.append(_group(ACCELERATOR_GROUP, accelerator, where.ray_start_params, template, queued=bool(spec.queue_name)))
+        params = placement(accelerator, settings).ray_start_params
+        groups.append(_group(ACCELERATOR_GROUP, accelerator, params, templates[ACCELERATOR_GROUP], queued=queued))
     return groups
 
 
@@ -126,6 +130,7 @@ def _group(name: str, group: WorkerGroup, params: dict[str, str], template: Mani
         "rayStartParams": {
             "num-cpus": str(max(1, int(number(group.cpu)))),
             "memory": str(int(number(group.memory))),
+            **object_store(group),
             **params,
         },
         "template": template,

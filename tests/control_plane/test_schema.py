@@ -63,6 +63,23 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown group": ({"resources": {"masters": {}}}, "masters"),
     "a selector that is a list": ({"resources": {"workers": {"nodeSelector": ["gpu"]}}}, "nodeSelector"),
     "a selector with a number": ({"resources": {"workers": {"nodeSelector": {"zone": 1}}}}, "zone"),
+    "a typo in a toleration": ({"resources": {"head": {"tolerations": [{"kei": "a"}]}}}, "kei"),
+    "an unknown effect": ({"resources": {"head": {"tolerations": [{"key": "a", "effect": "NoRun"}]}}}, "effect"),
+    "Exists with a value": (
+        {"resources": {"head": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}},
+        "operator Exists does not allow a value",
+    ),
+    "a typo in a spread": ({"resources": {"workers": {"topologySpreadConstraints": [{"topologyKeys": "a"}]}}}, "topologyKey"),
+    "a typo in a placement": ({"resources": {"workers": {"runtimeClass": "nvidia"}}}, "runtimeClass"),
+    "labels with a number": ({"resources": {"head": {"labels": {"a": 1}}}}, "labels"),
+    "scratch without a size": (
+        {"resources": {"head": {"scratch": {"storageClassName": "a"}}}},
+        "exactly one of size and claimName",
+    ),
+    "scratch with two volumes": (
+        {"resources": {"head": {"scratch": {"size": "1Gi", "claimName": "a"}}}},
+        "exactly one of size and claimName",
+    ),
     "an accelerator without a type": ({"resources": {"accelerator": {}}}, "type"),
     "an unknown accelerator": ({"resources": {"accelerator": {"type": "tpu"}}}, "spec.resources.accelerator.type"),
     "no accelerator per worker": (

@@ -129,7 +129,7 @@ class Reconciler:
                 created = await self._existing(owner, manifest)
             elif error.code == 404 and self._is_watched(owner, kind) and not await self._kube.serves(kind):
                 raise _UnservedError(kind) from error
-            elif error.code == 422 or (error.code == 403 and not _namespace_terminates(error)):
+            elif error.code in (400, 422) or (error.code == 403 and not _namespace_terminates(error)):
                 reason = "QuotaExceeded" if "exceeded quota" in str(error) else f"{kind}Refused"
                 raise _RefusedError(Obstacle(reason, f"The API server refused to create {kind} {name}: {error}")) from error
             else:

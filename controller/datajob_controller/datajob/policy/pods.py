@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from datajob.api.contract import RAY_CONTAINERS
+from datajob.api.contract import HEAD_CONTAINER, WORKER_CONTAINER
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
 

@@ -98,18 +98,20 @@ class ControllerProcess:
         self._process = None
 
 
-def account_kubeconfig(admin: Api, admin_config: Path, folder: Path, server: str = "") -> Path:
-    """A kubeconfig for the controller's service account."""
+def account_kubeconfig(
+    admin: Api, admin_config: Path, folder: Path, server: str = "", account: tuple[str, str] = (NAMESPACE, "datajob-controller")
+) -> Path:
+    """A kubeconfig for a service account, by default that of the controller."""
     cluster: dict[str, Any] = {"server": server or admin.server, "certificate-authority-data": authority(admin_config)}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": admin.token_of(NAMESPACE, "datajob-controller")}}],
+        "users": [{"name": "u", "user": {"token": admin.token_of(*account)}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "c",
     }
-    path = folder / "controller.kubeconfig"
+    path = folder / f"{account[0]}-{account[1]}.kubeconfig"
     path.write_text(yaml.safe_dump(config))
     return path
 

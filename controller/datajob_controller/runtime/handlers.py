@@ -15,16 +15,23 @@ from datajob_controller.runtime.workqueue import WorkQueue
 
 
 async def watch(
-    kinds: Collection[Kind], served: Collection[str], store: Store, queue: WorkQueue[Key], settings: Settings, **flags: Any
+    kinds: Collection[Kind],
+    served: Collection[str],
+    namespaces: Collection[str],
+    store: Store,
+    queue: WorkQueue[Key],
+    settings: Settings,
+    **flags: Any,
 ) -> None:
-    """Run kopf for those kinds and owned kinds that the API server serves; `flags` are kopf's `stop_flag` and `ready_flag`."""
+    """Run kopf for those kinds and owned kinds that the API server serves, in some namespaces or in the whole cluster; `flags`
+    are kopf's `stop_flag` and `ready_flag`."""
     # kopf names itself after this variable; otherwise it looks up the name of the user, which a container may not have.
     os.environ.setdefault("POD_ID", settings.pod_name)
     await kopf.operator(
         registry=registry(kinds, served, store, queue),
         settings=operator_settings(kinds),
-        clusterwide=not settings.namespaces,
-        namespaces=settings.namespaces,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
         standalone=True,
         **flags,
     )
@@ -66,6 +73,7 @@ def operator_settings(kinds: Collection[Kind]) -> kopf.OperatorSettings:
     made.peering.standalone = True
     made.scanning.disabled = True
     made.posting.enabled = False
+    made.process.ultimate_exiting_timeout = None  # kopf is restarted in the same process
     made.watching.server_timeout = 300
     made.watching.client_timeout = 330
     made.watching.connect_timeout = 10

@@ -22,6 +22,7 @@ REQUEST_SECONDS = 30
 MAX_EVENTS = 50
 FIRST_WAIT = 0.01
 _JSON = "application/json"
+_REVIEW = "SelfSubjectAccessReview"
 APPLY = "application/apply-patch+yaml"
 
 Observer = Callable[[str, str, int, float], None]
@@ -131,6 +132,25 @@ class Kube:
                 return False
             raise
         return any(found["name"] == resource.plural for found in listed.get("resources", ()))
+
+    async def namespaces(self, selector: str) -> frozenset[str]:
+        """The names of the namespaces that match a label selector."""
+        query = {"labelSelector": selector}
+        listed = await self._request("GET", "Namespace", "/api/v1/namespaces", query=query)
+        active = (one["metadata"] for one in listed["items"] if "deletionTimestamp" not in one["metadata"])
+        return frozenset(meta["name"] for meta in active)
+
+    async def may(self, verb: str, kind: str, namespace: str) -> bool:
+        """Whether the controller has a permission in a namespace. Permissions from a RoleBinding end with the namespace."""
+        resource = self._resources[kind]
+        attributes = {"namespace": namespace, "verb": verb, "group": resource.group, "resource": resource.plural}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": _REVIEW, "spec": {"resourceAttributes": attributes}}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool((await self._request("POST", _REVIEW, path, review))["status"]["allowed"])
+
+    def plural(self, kind: str) -> str:
+        """The name of a resource in permissions."""
+        return self._resources[kind].plural
 
     async def _request(
         self,

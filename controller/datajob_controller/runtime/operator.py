@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.kube import UNREACHABLE, Kube, load_configuration
 from datajob_controller.runtime.lease import Lease
 from datajob_controller.runtime.metrics import Metrics
+from datajob_controller.runtime.namespaces import Namespaces
 from datajob_controller.runtime.reconcile import Reconciler
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
@@ -41,7 +43,8 @@ class Operator:
         self.metrics = Metrics()
         self.metrics.queue_depth.set_function(self.queue.depth)
         self.metrics.failing.set_function(self.queue.failing)
-        self.kind_metrics = {kind.name: kind.metrics(self.metrics.registry, _lister(self.store, kind)) for kind in kinds}
+        self.namespaces = Namespaces(settings, self.metrics)
+        self.kind_metrics = {kind.name: kind.metrics(self.metrics.registry, self._lister(kind)) for kind in kinds}
         self.health = Health(lambda: self._leads_and_watches or self._stands_by, self.metrics)
         self.port = 0
         self._leads_and_watches = False
@@ -93,6 +96,8 @@ class Operator:
             if key == HEARTBEAT:
                 self.health.heartbeat()
                 return
+            if not self.namespaces.includes(key.namespace):
+                return
             with self.metrics.reconcile_seconds.time():
                 try:
                     await reconciler.reconcile(key)
@@ -118,7 +123,8 @@ class Operator:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _watch(self, kube: Kube, reconciler: Reconciler) -> None:
-        """Run kopf for what the API server serves, and restart it when that changes, as when KubeRay is installed."""
+        """Run kopf for what can be watched, and restart it when that changes, as when KubeRay is installed."""
+        await self._namespaces_changed(await self.namespaces.refresh(kube, self.resources))
         while True:
             served = await self._served(kube)
             self._discovered(reconciler, served)
@@ -127,17 +133,50 @@ class Operator:
             missing = [kind.name for kind in self.kinds if kind.name not in served]
             if missing:
                 logger.warning("the API server does not serve %s: install the CustomResourceDefinition", ", ".join(missing))
-            if len(missing) == len(self.kinds):
-                await asyncio.sleep(MISSING_SECONDS)
-                continue
             changed, ready = asyncio.Event(), asyncio.Event()
-            async with _background(self._wait_for_change(kube, reconciler, served, changed), self._wait_until_ready(ready)):
-                flags = {"stop_flag": changed, "ready_flag": ready}
-                await watch(self.kinds, served, self.store, self.queue, self.settings, **flags)
+            changes = self._wait_for_change(kube, reconciler, served, changed), self._follow_namespaces(kube, changed)
+            async with _background(*changes, self._wait_until_ready(ready)):
+                if len(missing) == len(self.kinds) or self.namespaces.none_can_be_watched:
+                    await changed.wait()
+                else:
+                    await self._run_kopf(kube, served, changed, ready)
             self._leads_and_watches = False
-            if not changed.is_set():  # kopf handles the signals of the process itself
-                self._stop.set()
-                return
+
+    async def _run_kopf(self, kube: Kube, served: set[str], changed: asyncio.Event, ready: asyncio.Event) -> None:
+        flags, namespaces = {"stop_flag": changed, "ready_flag": ready}, self.namespaces.to_watch
+        try:
+            await watch(self.kinds, served, namespaces, self.store, self.queue, self.settings, **flags)
+            stop_on_signals(self._stop)  # kopf replaces the signal handlers
+        except Exception as error:
+            stop_on_signals(self._stop)
+            lost = await self.namespaces.refresh(kube, self.resources)
+            if not lost:
+                raise
+            logger.warning("the watches ended and are restarted without %s: %s", ", ".join(sorted(lost)), error)
+            self.metrics.watch_restarts.labels("NamespaceNotWatched").inc()
+            await self._namespaces_changed(lost)
+            return
+        if not changed.is_set():  # kopf received a signal
+            self._stop.set()
+            await asyncio.Event().wait()
+
+    async def _namespaces_changed(self, names: frozenset[str]) -> None:
+        """Forget what is no longer watched, and reconcile what is served from now on."""
+        for name in names:
+            if self.settings.namespaces and not self.namespaces.includes(name):
+                self.store.drop_namespace(name)
+        for key in self.store.objects:
+            if key.namespace in names:
+                self.queue.add(key)
+
+    async def _follow_namespaces(self, kube: Kube, changed: asyncio.Event) -> None:
+        async def restart(names: frozenset[str]) -> None:
+            await self._namespaces_changed(names)
+            if self.settings.namespaces:
+                self.metrics.watch_restarts.labels("NamespaceWatched").inc()
+                changed.set()
+
+        await self.namespaces.follow(kube, self.resources, restart)
 
     async def _wait_until_ready(self, ready: asyncio.Event) -> None:
         await ready.wait()
@@ -149,6 +188,7 @@ class Operator:
             await asyncio.sleep(MISSING_SECONDS if missing else DISCOVERY_SECONDS)
             with suppress(*UNREACHABLE):
                 if await self._served(kube) != served:
+                    self.metrics.watch_restarts.labels("ResourcesChanged").inc()
                     changed.set()
                     return
                 self._discovered(reconciler, served)
@@ -162,9 +202,15 @@ class Operator:
         """The kinds that the API server serves; core kinds always."""
         return {kind for kind, resource in self.resources.items() if not resource.group or await kube.serves(kind)}
 
+    def _lister(self, kind: Kind) -> Callable[[], list[dict[str, Any]]]:
+        """Lists the objects of a kind that are served."""
+        return lambda: [one for one in self.store.all(kind.name) if self.namespaces.includes(one["metadata"]["namespace"])]
 
-def _lister(store: Store, kind: Kind) -> Callable[[], list[dict[str, Any]]]:
-    return lambda: store.all(kind.name)
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` when the process is asked to stop."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 @asynccontextmanager

@@ -52,6 +52,13 @@ class Store:
         self._keys.pop(uid, None)
         self._owned.pop((key.namespace, uid), None)
 
+    def drop_namespace(self, namespace: str) -> None:
+        """Forget everything in a namespace that is no longer watched."""
+        for key in [key for key in self.objects if key.namespace == namespace]:
+            self.drop(self.objects[key])
+        for place in [place for place in self._owned if place[0] == namespace]:
+            del self._owned[place]
+
     def put_owned(self, manifest: Manifest) -> Key | None:
         """Remember an owned object; returns the key of its owner if that is known. An object that only has the label of an
         owner, but does not belong to it, is ignored."""

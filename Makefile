@@ -76,14 +76,16 @@ lint: setup ## Check style, types, import directions and generated files
 	$(RUN)/lint-imports
 	$(RUN)/python -m datajob.api.generate --check
 	$(RUN)/python -m datajob_controller.datajob.monitoring --check
+	$(RUN)/python -m hack.chart --check
 
 format: setup ## Format the sources
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-generate: setup ## Generate the CRD, the editor schema and the reference from the models
+generate: setup ## Generate the CRD, the editor schema, the reference and parts of the chart
 	$(RUN)/python -m datajob.api.generate
 	$(RUN)/python -m datajob_controller.datajob.monitoring
+	$(RUN)/python -m hack.chart
 
 bench-llava: setup-models ## Run the benchmarks of models
 	$(RUN)/python -m benchmarks.llava

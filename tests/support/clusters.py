@@ -33,7 +33,7 @@ def control_plane() -> Iterator[Cluster]:
     """An API server with RBAC on and controllers, but without nodes."""
     if not sys.platform.startswith("linux"):
         pytest.skip("a control plane runs on Linux only")
-    yield from _bare("control-plane")
+    yield from started("control-plane")
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def node() -> Iterator[Cluster]:
     elif Sandbox("node").alive():
         yield bare.up("node", tied=False)
     else:
-        yield from _bare("node")
+        yield from started("node")
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,8 @@ def ray_image(node: Cluster) -> str:
     return image
 
 
-def _bare(wanted: Kind) -> Iterator[Cluster]:
+def started(wanted: Kind) -> Iterator[Cluster]:
+    """A new cluster that ends with the session, or earlier with the fixture that starts it."""
     try:
         cluster = bare.up(wanted, tied=True)
     except packages.MissingPackages as error:

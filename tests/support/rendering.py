@@ -28,10 +28,10 @@ def templated(*arguments: str) -> Rendered:
 
 
 def without_bookkeeping(rendered: Rendered) -> Rendered:
-    """Without the labels and annotations of Helm, and without the namespace, which Helm does not create."""
+    """Without the labels, annotations and hooks of Helm, and without the namespace, which Helm does not create."""
     compared = {}
     for key, found in rendered.items():
-        if key[0] == "Namespace":
+        if key[0] == "Namespace" or "helm.sh/hook" in found["metadata"].get("annotations", {}):
             continue
         meta = dict(found["metadata"])
         labels = {k: v for k, v in meta.get("labels", {}).items() if k not in ("helm.sh/chart", "app.kubernetes.io/managed-by")}
@@ -43,7 +43,9 @@ def without_bookkeeping(rendered: Rendered) -> Rendered:
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "", done.stderr
+    return done.stdout
 
 
 def _objects(text: str) -> Rendered:

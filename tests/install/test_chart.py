@@ -1,0 +1,276 @@
+"""The chart on a real API server with the real helm: install, upgrade, roll back, a second release, uninstall."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.cluster.build import binary
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import wait_for
+from tests.support.api import Api, connect
+from tests.support.api_jobs import Jobs
+from tests.support.clusters import started
+from tests.support.controller_process import ControllerProcess, account_kubeconfig
+from tests.support.rendering import CHART, ROOT, templated
+
+pytestmark = pytest.mark.control_plane
+CRD = "datajobs.datajob.io"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A control plane of its own, on which nothing of the project is installed."""
+    for one in started("control-plane"):
+        one.install_kuberay_crds()
+        yield one
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Cluster) -> Api:
+    """Its API server, as an administrator."""
+    return connect(cluster.kubeconfig)
+
+
+class Release:
+    """A release of the chart."""
+
+    def __init__(self, cluster: Cluster, name: str, namespace: str) -> None:
+        self.name, self.namespace = name, namespace
+        self._cluster = cluster
+
+    def helm(self, verb: str, *arguments: str) -> str:
+        """Run helm, which must succeed without a warning."""
+        done = self.refused(verb, *arguments)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    def refused(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run helm and return what it did."""
+        chart = [str(CHART)] if verb in ("install", "upgrade") else []
+        where = ["--namespace", self.namespace, "--kubeconfig", str(self._cluster.kubeconfig)]
+        command = [str(binary("helm")), verb, self.name, *chart, *where, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    def install(self, *arguments: str) -> str:
+        """Install it. There are no nodes, so its pods do not start."""
+        return self.helm("install", "--create-namespace", *arguments)
+
+    def deployment(self, api: Api) -> dict[str, Any]:
+        """Its Deployment."""
+        path = f"apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}-controller"
+        return dict(api.request("GET", path))
+
+    def env(self, api: Api, pod: dict[str, Any] | None = None) -> dict[str, str]:
+        """The environment of its controller, or of another pod, without what the kubelet fills in."""
+        pod = pod or self.deployment(api)["spec"]["template"]
+        return {one["name"]: one["value"] for one in pod["spec"]["containers"][0]["env"] if "value" in one}
+
+    def process(self, api: Api, folder: Path) -> ControllerProcess:
+        """Its controller as a process, with the account, the settings and the permissions of the release."""
+        account = (self.namespace, f"{self.name}-controller")
+        config = account_kubeconfig(api, self._cluster.kubeconfig, folder, account=account)
+        env = {**self.env(api), "KUBECONFIG": str(config), "DATAJOB_POD_NAMESPACE": self.namespace}
+        return ControllerProcess(folder, f"{self.namespace}-{self.name}", env).start()
+
+
+@pytest.fixture
+def release(cluster: Cluster, api: Api) -> Iterator[Release]:
+    """A release that is removed after the test, with its CRD."""
+    made = Release(cluster, "datajob", "datajob-system")
+    yield made
+    made.refused("uninstall")
+    cluster.kubectl("delete", "crd", CRD, "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", made.namespace, "--ignore-not-found")
+
+
+@pytest.fixture
+def jobs(api: Api) -> Iterator[Jobs]:
+    """DataJobs in a namespace of the test."""
+    name = api.create_namespace("jobs")
+    yield Jobs(api, name)
+    api.delete("namespaces", "", name)
+
+
+def test_an_installed_release_runs_jobs_and_passes_its_own_test(
+    cluster: Cluster, api: Api, release: Release, jobs: Jobs, tmp_path: Path
+) -> None:
+    notes = release.install()
+    assert "helm -n datajob-system test datajob" in notes
+    cluster.wait_until_established(CRD)
+    controller = release.process(api, tmp_path)
+    try:
+        wait_for(controller.leads, "the controller to lead", 60)
+        jobs.apply()
+        jobs.set_running()
+        jobs.succeeds()
+        done = run_check(api, release, tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "is the leader" in done.stdout
+    finally:
+        controller.stop()
+
+
+def run_check(api: Api, release: Release, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run what the pod of `helm test` runs, with its account and environment."""
+    hooks = [one for key, one in templated().items() if key[0] == "Pod"]
+    (pod,) = hooks
+    account = (release.namespace, pod["spec"]["serviceAccountName"])
+    config = account_kubeconfig(api, release._cluster.kubeconfig, folder, account=account)
+    (_, *command) = pod["spec"]["containers"][0]["command"]
+    own = {**release.env(api, pod), "KUBECONFIG": str(config), "DATAJOB_POD_NAMESPACE": release.namespace, **env}
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_check_of_an_installation_names_what_is_missing(
+    cluster: Cluster, api: Api, release: Release, tmp_path: Path
+) -> None:
+    release.install()
+    cluster.wait_until_established(CRD)
+    api.delete("customresourcedefinitions", "", "rayjobs.ray.io")
+    try:
+        wait_for(lambda: api.get("customresourcedefinitions", "", "rayjobs.ray.io") is None, "the CRD to be gone", 30)
+        cluster.kubectl("delete", "clusterrolebinding", "datajob-system:datajob-controller")
+        lines = run_check(api, release, tmp_path, DATAJOB_NAMESPACES="team-x").stdout.splitlines()
+    finally:
+        cluster.install_kuberay_crds()
+    assert "failed: the API server does not serve RayJob: install the KubeRay operator" in lines
+    assert "failed: the controller has no permission to list datajobs in team-x" in lines
+    assert "failed: no replica holds the Lease datajob-controller" in lines
+    assert "ok: the API server serves DataJob" in lines
+
+
+def test_an_upgrade_and_a_rollback_change_the_deployment_and_keep_jobs(
+    cluster: Cluster, api: Api, release: Release, jobs: Jobs
+) -> None:
+    release.install()
+    cluster.wait_until_established(CRD)
+    jobs.apply()
+    release.helm("upgrade", "--set", "replicas=1,settings.log_level=DEBUG,podDisruptionBudget.create=false")
+    assert release.deployment(api)["spec"]["replicas"] == 1
+    assert release.env(api)["DATAJOB_LOG_LEVEL"] == "DEBUG"
+    budgets = f"apis/policy/v1/namespaces/{release.namespace}/poddisruptionbudgets"
+    assert api.request("GET", budgets)["items"] == []
+    release.helm("rollback", "1")
+    assert release.deployment(api)["spec"]["replicas"] == 2
+    assert "DATAJOB_LOG_LEVEL" not in release.env(api)
+    (budget,) = api.request("GET", budgets)["items"]
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert jobs.get()
+
+
+def test_two_releases_serve_their_own_namespaces(
+    cluster: Cluster, api: Api, release: Release, jobs: Jobs, tmp_path: Path
+) -> None:
+    other = Jobs(api, api.create_namespace("jobs"))
+    second = Release(cluster, "datajob", "second-system")
+    release.install("--set", f"namespaces={{{jobs.namespace}}}")
+    cluster.wait_until_established(CRD)
+    conflict = second.refused("install", "--create-namespace", "--set", f"namespaces={{{other.namespace}}}")
+    assert "exists and cannot be imported into the current release" in conflict.stderr
+    second.install("--set", f"namespaces={{{other.namespace}}},crd.install=false")
+    controllers = [one.process(api, tmp_path) for one in (release, second)]
+    try:
+        for one in controllers:
+            wait_for(one.leads, "both controllers to lead", 60)
+        for one in (jobs, other):
+            one.apply()
+            one.ray_job()
+        assert [controller.metric("datajob_jobs") for controller in controllers] == [1, 1]
+        second.helm("uninstall")
+        jobs.edit(suspend=True)
+        jobs.wait_phase("Suspended")
+    finally:
+        for one in controllers:
+            one.stop()
+        for name in (other.namespace, second.namespace):
+            api.delete("namespaces", "", name)
+
+
+def test_the_crd_and_the_jobs_survive_an_uninstallation_and_another_release_can_adopt_them(
+    cluster: Cluster, api: Api, release: Release, jobs: Jobs
+) -> None:
+    release.install()
+    cluster.wait_until_established(CRD)
+    jobs.apply()
+    release.helm("uninstall")
+    assert jobs.get()
+    left = cluster.kubectl(
+        "get",
+        "deploy,sa,role,rolebinding,pdb",
+        "-n",
+        release.namespace,
+        "-l",
+        "app.kubernetes.io/instance=datajob",
+        "-o",
+        "name",
+    )
+    assert left == ""
+    assert (
+        cluster.kubectl("get", "clusterrole,clusterrolebinding", "-l", "app.kubernetes.io/instance=datajob", "-o", "name") == ""
+    )
+    release.install()
+    release.helm("uninstall")
+    other = Release(cluster, "other", "other-system")
+    refused = other.refused("install", "--create-namespace")
+    assert "invalid ownership metadata" in refused.stderr
+    other.install("--take-ownership")
+    assert other.deployment(api)["spec"]["replicas"] == 2
+    other.helm("uninstall")
+    assert jobs.get()
+
+
+def test_every_object_of_the_chart_is_accepted_by_a_strict_api_server(cluster: Cluster, release: Release) -> None:
+    values = {
+        "podSecurityContext": {"runAsUser": None, "fsGroup": 2000},
+        "imagePullSecrets": [{"name": "registry"}],
+        "image": {"digest": f"sha256:{'0' * 64}"},
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "extraEnvFrom": [{"secretRef": {"name": "more"}}],
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"key": "system", "operator": "Exists"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "arch", "operator": "In", "values": ["amd64"]}]}]
+                }
+            }
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": {"app.kubernetes.io/instance": "datajob"}},
+            }
+        ],
+        "podLabels": {"cost-center": "42"},
+        "podAnnotations": {"example.com/note": "x"},
+        "commonLabels": {"team": "data"},
+        "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "x"}},
+        "namespaceSelector": "datajobs=enabled",
+        "monitoring": {"dashboard": True},
+    }
+    cluster.kubectl("create", "namespace", release.namespace)
+    labels = "pod-security.kubernetes.io/enforce=restricted"
+    cluster.kubectl("label", "namespace", release.namespace, labels)
+    (release_values := Path(cluster.kubeconfig).with_name("values.yaml")).write_text(yaml.safe_dump(values))
+    rendered = templated("--values", str(release_values))
+    for key, one in rendered.items():
+        if key[0] != "Pod":
+            cluster.kubectl(
+                "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump(one)
+            )
+    pod = rendered[("Deployment", release.namespace, "datajob-controller")]["spec"]["template"]
+    for spec in (pod["spec"], rendered[("Pod", release.namespace, "datajob-test")]["spec"]):
+        alone = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": release.namespace}, "spec": spec}
+        alone["spec"] = {**spec, "serviceAccountName": "default", "priorityClassName": None}
+        cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump(alone))

@@ -1,0 +1,1 @@
+"""Alerts and a dashboard for DataJobs, next to the metrics that they query."""

@@ -1,0 +1,119 @@
+"""The alerts. The runbook of an alert is the section of the same name in docs/runbooks/alerts.md.
+
+Every expression holds for any number of replicas: the standby exports zeros and no jobs. Alerts about jobs do not depend on
+which replica leads.
+"""
+
+from typing import Any, NamedTuple
+
+RUNBOOK = "https://github.com/datajob/datajob/blob/main/docs/runbooks/alerts.md"
+
+
+class Alert(NamedTuple):
+    """An alert."""
+
+    name: str
+    expression: str
+    minutes: int
+    """How long the expression must hold before the alert fires."""
+    severity: str
+    summary: str
+    keep_minutes: int = 0
+    """How long the alert continues to fire after the expression no longer holds."""
+
+    @property
+    def runbook(self) -> str:
+        """The address of its runbook."""
+        return f"{RUNBOOK}#{self.name.lower()}"
+
+
+def _phase(phases: str) -> str:
+    """Jobs in some phases, for any reason, as series with the labels `namespace` and `name`."""
+    return f'max by (namespace, name) (datajob_phase{{phase=~"{phases}"}})'
+
+
+_JOB = "{{ $labels.namespace }}/{{ $labels.name }}"
+
+ALERTS = (
+    Alert(
+        "DataJobControllerDown",
+        "absent(datajob_leader == 1) or (max by (namespace) (datajob_leader) == 0)",
+        5,
+        "critical",
+        "No controller replica is the leader. DataJobs are neither started nor updated.",
+    ),
+    Alert(
+        "DataJobControllerStuck",
+        "(time() - datajob_last_heartbeat_timestamp_seconds > 60) and (datajob_leader == 1)",
+        1,
+        "critical",
+        "The leader does not process its queue.",
+        keep_minutes=10,
+    ),
+    Alert(
+        "DataJobReconcileErrors",
+        "max by (namespace) (datajob_reconcile_failing) > 0",
+        15,
+        "warning",
+        "The controller repeatedly fails to reconcile {{ $value }} DataJobs.",
+    ),
+    Alert(
+        "DataJobKubeRayMissing",
+        "(datajob_kuberay_installed == 0) and (datajob_leader == 1)",
+        10,
+        "critical",
+        "The cluster does not serve RayJobs.",
+    ),
+    Alert(
+        "DataJobNamespaceNotWatched",
+        "min by (namespace) (datajob_namespace_watched) == 0",
+        10,
+        "warning",
+        "The controller does not watch the namespace {{ $labels.namespace }}, which does not exist or lacks a RoleBinding.",
+    ),
+    Alert(
+        "DataJobFailed",
+        f"({_phase('Failed')} == 1) and on (namespace, name) "
+        "(time() - max by (namespace, name) (datajob_finished_timestamp_seconds) < 3600)",
+        0,
+        "warning",
+        f"The DataJob {_JOB} has failed.",
+    ),
+    Alert(
+        "DataJobStalled",
+        "max by (namespace, name, reason) (datajob_stalled) == 1",
+        10,
+        "warning",
+        f"The DataJob {_JOB} waits for a user: {{{{ $labels.reason }}}}.",
+    ),
+    Alert(
+        "DataJobStarting",
+        f"{_phase('Starting')} == 1",
+        30,
+        "warning",
+        f"The DataJob {_JOB} has been starting for 30 minutes.",
+    ),
+    Alert(
+        "DataJobNoProgress",
+        '(max by (namespace, name) (changes(datajob_shards{state="done"}[15m])) == 0) and on (namespace, name) '
+        f"({_phase('Running')} == 1)",
+        45,
+        "warning",
+        f"The DataJob {_JOB} is running but has not committed a shard for 45 minutes.",
+    ),
+)
+
+
+def rules() -> list[dict[str, Any]]:
+    """The alerts as rules of Prometheus."""
+    return [
+        {
+            "alert": alert.name,
+            "expr": alert.expression,
+            "for": f"{alert.minutes}m",
+            **({"keep_firing_for": f"{alert.keep_minutes}m"} if alert.keep_minutes else {}),
+            "labels": {"severity": alert.severity},
+            "annotations": {"summary": alert.summary, "runbook_url": alert.runbook},
+        }
+        for alert in ALERTS
+    ]

@@ -1,0 +1,143 @@
+"""The panels of other exporters: Ray's metrics from a real Ray, those of accelerators in the formats of their exporters."""
+
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datajob_controller.datajob.monitoring.dashboard import dashboard, expressions
+from hack.cluster.waiting import wait_for
+from tests.support.prometheus import Prometheus, filled_in, prometheus_with
+
+POD = "clean-0123abcd-1-x7k2p-accelerator-worker-9qwxz"
+EXPORTED = f'exported_namespace="team",exported_pod="{POD}",exported_container="ray-worker"'
+HONORED = f'namespace="team",pod="{POD}",container="ray-worker"'
+OTHER = 'exported_namespace="team",exported_pod="notebook-0",exported_container="main"'
+METRICS = {
+    "dcgm": "\n".join(
+        f'{name}{{gpu="{gpu}",UUID="GPU-{gpu}",device="nvidia{gpu}",modelName="NVIDIA H100 80GB HBM3",{labels}}} {value}'
+        for name, value in (("DCGM_FI_DEV_GPU_UTIL", 50), ("DCGM_FI_DEV_FB_USED", 1024), ("DCGM_FI_DEV_POWER_USAGE", 300))
+        for gpu, labels in (("0", EXPORTED), ("1", HONORED), ("2", OTHER))
+    ),
+    "npu": "\n".join(
+        f'{name}{{id="0",container_name="ray-worker",namespace="team",pod_name="{POD}"}} {value}'
+        for name, value in (("npu_chip_info_utilization", 50), ("npu_chip_info_hbm_used_memory", 1024))
+    ),
+}
+PANELS = expressions()
+
+
+@pytest.fixture(scope="module")
+def exporters() -> Iterator[str]:
+    """A server with the metrics of accelerators."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write("".join(f"{text}\n" for text in METRICS.values()).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Log nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+def test_accelerator_panels_show_the_pods_of_jobs_under_both_conventions_of_labels(exporters: str, tmp_path: Path) -> None:
+    scrape = {"job_name": "x", "honor_labels": True, "static_configs": [{"targets": [exporters]}]}
+    wanted = {"Utilization": (0.5, 2), "Memory in use": (1024 * 1048576, 2), "Power": (300, 2)}
+    with prometheus_with(tmp_path, scrape) as prometheus:
+        wait_for(lambda: prometheus.query("DCGM_FI_DEV_GPU_UTIL"), "a scrape", 30)
+        for title, (value, count) in wanted.items():
+            gpu, *npu = (prometheus.query(filled_in(one, "team", "clean")) for one in PANELS[title])
+            assert [float(one["value"][1]) for one in gpu] == [value] * count, title
+            assert {one["metric"]["pod"] for one in gpu} == {POD}
+            assert {one["metric"]["namespace"] for one in gpu} == {"team"}
+            assert all(float(one["value"][1]) == value for found in npu for one in found) and all(npu)
+
+
+RAY = """
+import sys, time, ray
+ray.init(num_cpus=1, include_dashboard=True, _metrics_export_port=int(sys.argv[1]), _temp_dir=sys.argv[2])
+@ray.remote
+def work():
+    time.sleep(0.5)
+kept = ray.put(b"x" * 1_000_000)
+print("ready", flush=True)
+while True:
+    ray.get(work.remote())
+"""
+
+
+@pytest.fixture(scope="module")
+def ray_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Prometheus, scraping a Ray that runs tasks, with the labels that the PodMonitor adds."""
+    import socket
+    import tempfile
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+    labels = {"namespace": "team", "name": "clean"}
+    scrape = {"job_name": "ray", "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]}
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:
+        command = [sys.executable, "-c", RAY, str(port), folder]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+        )
+        try:
+            with prometheus_with(tmp_path_factory.mktemp("prometheus"), scrape) as prometheus:
+                yield prometheus
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+RARE = {"Unexpected ends of workers"}
+"""A counter that Ray creates with the first fault."""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("title", [title for title, found in PANELS.items() if re.search(r"\bray_", found[0])])
+def test_ray_panels_have_data_from_a_real_ray(ray_metrics: Prometheus, title: str) -> None:
+    for expression in (filled_in(one, "team", "clean") for one in PANELS[title]):
+        if title in RARE:
+            ray_metrics.query(expression)
+        else:
+            wait_for(lambda query=expression: ray_metrics.query(query), f"an answer to {expression}", 120, every=1)  # type: ignore[misc]
+
+
+def panels() -> list[dict[str, Any]]:
+    """All panels, those of collapsed rows included."""
+    top = dashboard()["panels"]
+    return [*top, *(inner for panel in top for inner in panel.get("panels", ()))]
+
+
+def test_panels_have_different_ids_and_do_not_overlap() -> None:
+    ids = [panel["id"] for panel in panels()]
+    assert len(ids) == len(set(ids))
+    cells: set[tuple[int, int]] = set()
+    for panel in panels():
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        assert not cells & own, panel["title"]
+        cells |= own
+
+
+def test_every_panel_uses_the_variable_of_the_data_source() -> None:
+    for panel in panels():
+        if panel["type"] != "row":
+            assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+            assert panel["targets"], panel["title"]

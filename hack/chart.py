@@ -15,7 +15,6 @@ from datajob_controller.runtime.settings import FromEnvironment, Settings
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "datajob-operator"
 COPIES = {
-    "crd.yaml": "crd/datajobs.datajob.io.yaml",
     "controller-role.yaml": "rbac/controller.yaml",
     "dashboard.json": "monitoring/dashboard.json",
     "pod-monitors.yaml": "monitoring/pod-monitors.yaml",

@@ -21,6 +21,7 @@ def generated() -> dict[str, str]:
     """The text of each generated file, by its path in the repository."""
     return {
         "manifests/crd/datajobs.datajob.io.yaml": crd_yaml(),
+        "helm/datajob-operator/files/crd.yaml": crd_yaml(),
         "docs/datajob.schema.json": json.dumps(editor_schema(), indent=1, ensure_ascii=False) + "\n",
         "docs/reference/operators.md": operators_page(),
         "docs/reference/formats.md": formats_page(),

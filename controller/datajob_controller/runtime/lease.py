@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -31,13 +32,16 @@ class Lease:
         logger.info("%s is the leader", self._settings.pod_name)
 
     async def hold(self) -> None:
-        """Renew the Lease; return when another replica holds it or it could not be renewed in time."""
+        """Renew the Lease; return when another replica holds it or it could not be renewed in time.
+
+        Returns before the Lease expires, even if the API server does not respond: two replicas never lead at the same time.
+        """
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
-        while loop.time() - renewed < self._settings.lease_seconds * 2 / 3:
+        give_up = loop.time() + self._patience
+        while loop.time() < give_up:
             await self._sleep(self._settings.lease_seconds / 4)
-            if await self._try_to_acquire(self._mine):
-                renewed = loop.time()
+            if await self._try_to_acquire(self._mine, give_up):
+                give_up = loop.time() + self._patience
             elif self.reachable:
                 break
         logger.error("%s is no longer the leader", self._settings.pod_name)
@@ -51,14 +55,24 @@ class Lease:
         except UNREACHABLE as error:
             logger.warning("cannot release the Lease; it expires by itself: %s", error)
 
-    async def _try_to_acquire(self, known: Manifest | None = None) -> bool:
-        """Acquire or renew the Lease. `known` is the Lease as last written by this replica, which saves a request."""
+    @property
+    def _patience(self) -> float:
+        """Seconds without a renewal after which the leader gives up."""
+        return self._settings.lease_seconds * 2 / 3
+
+    async def _try_to_acquire(self, known: Manifest | None = None, until: float = math.inf) -> bool:
+        """Acquire or renew the Lease, in a quarter of its duration and not later than `until`.
+
+        `known` is the Lease as last written by this replica, which saves a request.
+        """
+        loop = asyncio.get_running_loop()
         try:
-            acquired = await self._write(known)
+            async with asyncio.timeout_at(min(until, loop.time() + self._settings.lease_seconds / 4)):
+                acquired = await self._write(known)
         except ApiError as error:
             self._mine = None
             if error.code == 409 and known:
-                return await self._try_to_acquire()
+                return await self._try_to_acquire(None, until)
             self.reachable = error.code == 409
             logger.info("cannot acquire the Lease: %s", error)
             return False

@@ -136,8 +136,60 @@ def test_a_deleted_head_is_remembered_until_its_rayjob_is_deleted() -> None:
     assert names(store, "Pod") == []
 
 
+@pytest.mark.parametrize("successor", [False, True])
+def test_a_head_whose_rayjob_was_deleted_first_is_not_remembered(successor: bool) -> None:
+    """Each reconciliation would ask the API server for the RayJob of a head that is remembered as lost."""
+    store = store_with_job()
+    store.put_owned(owned("RayJob", f"{RUN}-1"))
+    store.put_owned(owned("Pod", "head"))
+    store.drop_owned(owned("RayJob", f"{RUN}-1"))
+    if successor:
+        store.put_owned(owned("RayJob", f"{RUN}-2"))
+    store.drop_owned(owned("Pod", "head"))
+    assert names(store, "Pod") == []
+
+
+def test_the_rayjob_of_another_run_does_not_end_the_memory_of_a_head() -> None:
+    store = store_with_job()
+    store.put_owned(owned("RayJob", f"{RUN}-1"))
+    store.drop_owned(owned("Pod", "head"))
+    store.put_owned(owned("RayJob", "clean-web-89abcdef-1"))
+    store.drop_owned(owned("RayJob", "clean-web-89abcdef-1"))
+    assert names(store, "Pod") == ["head"]
+
+
+def test_datajobs_that_are_deleted_while_they_run_leave_nothing() -> None:
+    store = store_with_job()
+    for number in range(1000):
+        uid, name = f"uid-{number}", f"{RUN}-{number}"
+        job = changed(datajob(), uid=uid)
+        store.put(job)
+        ray_job, head = (
+            changed(one, labels={**one["metadata"]["labels"], LABEL_UID: uid})
+            for one in (owned("RayJob", name), owned("Pod", "head"))
+        )
+        for one in (ray_job, head):
+            store.put_owned(one)
+        store.drop(job)
+        store.drop_owned(ray_job)
+        store.put_owned(changed(head, resourceVersion="2"))  # terminates, and its last event may be lost
+    assert store.known("Pod")
+    store.forget_orphans(seconds=0)
+    assert store.known("Pod") == store.known("RayJob") == []
+
+
+def test_an_object_is_not_forgotten_before_its_datajob_can_arrive() -> None:
+    store = Store([datajob_kind(SETTINGS)])
+    store.put_owned(owned("RayJob", f"{RUN}-1"))
+    store.forget_orphans()
+    store.put(datajob())
+    store.forget_orphans(seconds=0)
+    assert names(store, "RayJob") == [f"{RUN}-1"]
+
+
 def test_only_a_few_deleted_pods_are_remembered() -> None:
     store = store_with_job()
+    store.put_owned(owned("RayJob", f"{RUN}-1"))
     for number in range(50):
         store.drop_owned(owned("Pod", f"head-{number}"))
         store.put_owned(owned("ConfigMap", f"{RUN}-job"))

@@ -1,21 +1,23 @@
 """DataJob as a `Kind`: what it owns, what to keep of each object in memory, and what to verify before deciding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
 from datajob.api import API_GROUP, API_VERSION
-from datajob.api.contract import ENV_RUN_ID, LABEL_ATTEMPT, REPORT_KEY
+from datajob.api.contract import ENV_RUN_ID, REPORT_KEY
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
+from datajob_controller.datajob.policy.conditions import true_reason
 from datajob_controller.datajob.policy.losses import head_failure
 from datajob_controller.datajob.policy.pods import is_head
 from datajob_controller.datajob.policy.refusals import REPLICA_FAILURE
 from datajob_controller.datajob.policy.waiting import in_creation
 from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by
+from datajob_controller.datajob.status import PREVIOUS_TERMINATING
+from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by, is_gone
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.resources import CONFIG_MAP, POD, Resource
 from datajob_controller.runtime.types import Observed, Reference
@@ -47,6 +49,8 @@ def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Referen
     """Objects of the current attempt whose loss would end it, if memory has lost them."""
     status = datajob.get("status") or {}
     ray_job = status.get("rayJobName")
+    if true_reason(status.get("conditions", ()), "Reconciling") == PREVIOUS_TERMINATING:
+        return _terminating(observed)
     if not ray_job or status.get("finished"):
         return ()
     run = run_of_rayjob(ray_job)
@@ -60,6 +64,12 @@ def pods_to_inquire(_: Manifest, observed: Observed, now: datetime) -> Sequence[
     """Pods whose containers are not created for a while. Only their Events state the reason, for example a missing Secret."""
     creating = in_creation(pod for pod in observed.of("Pod").values() if not pod["metadata"].get("deletionTimestamp"))
     return [Reference("Pod", pod["metadata"]["name"]) for pod, suspicious in creating if now >= suspicious][:MAX_INQUIRIES]
+
+
+def _terminating(observed: Observed) -> list[Reference]:
+    """What an attempt waits for, which may have been deleted without an event."""
+    heads = [Reference("Pod", name) for name, pod in observed.of("Pod").items() if is_head(pod) and not is_gone(pod)]
+    return [*(Reference("RayJob", name) for name in observed.of("RayJob")), *heads]
 
 
 def _is_its_rayjob(datajob: Manifest, ray_job: Manifest) -> bool:
@@ -114,12 +124,13 @@ def _keep_of_pod(manifest: Manifest) -> Manifest:
     }
 
 
-def _matters_when_gone(pod: Manifest) -> bool:
-    """A deleted head ends its attempt, and failed pods count as crashes."""
-    return is_head(pod) or pod.get("status", {}).get("phase") == "Failed"
+def _matters_when_gone(pod: Manifest, others: Iterable[Manifest]) -> bool:
+    """A deleted head ends its attempt, and failed pods count as crashes, as long as the RayJob exists."""
+    matters = is_head(pod) or pod.get("status", {}).get("phase") == "Failed"
+    return matters and any(_goes_with(pod, other) for other in others)
 
 
-def _goes_with(pod: Manifest, deleted: Manifest) -> bool:
-    """Pods of an attempt no longer matter when its RayJob is deleted."""
-    attempt = (deleted["metadata"].get("labels") or {}).get(LABEL_ATTEMPT)
-    return bool(deleted["kind"] == "RayJob" and pod["metadata"]["labels"].get(LABEL_ATTEMPT) == attempt)
+def _goes_with(pod: Manifest, other: Manifest) -> bool:
+    """Whether `other` is the RayJob of a pod, with which the pod ceases to matter."""
+    cluster = str(pod["metadata"]["labels"].get("ray.io/cluster"))
+    return other["kind"] == "RayJob" and cluster.startswith(f"{other['metadata']['name']}-")

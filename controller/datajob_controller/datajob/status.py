@@ -22,6 +22,8 @@ from datajob_controller.datajob.text import fitted, listed_problems, shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Event, Obstacle
 
+PREVIOUS_TERMINATING = "PreviousAttemptTerminating"
+"""Reason of `Reconciling` while an attempt waits for the end of an earlier one."""
 KEPT_ATTEMPTS = 10
 MAX_EVENT = 1000
 VALID: ConditionUpdate = ("True", "Valid", "The spec is valid.")
@@ -89,7 +91,7 @@ class StatusBuilder:
     def set_waiting_for_previous(self, name: str) -> None:
         """The pods of an earlier attempt still terminate: two drivers must never write at the same time."""
         message = f"Waiting for {name} of the previous attempt to terminate."
-        self._set_reconciling("Pending", "PreviousAttemptTerminating", message)
+        self._set_reconciling("Pending", PREVIOUS_TERMINATING, message)
 
     def set_starting(self, run: Run) -> None:
         """The RayJob of an attempt is created, and the objects of earlier runs are deleted."""

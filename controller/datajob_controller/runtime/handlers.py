@@ -1,13 +1,13 @@
 """kopf's part: watch, remember, enqueue. No handler decides anything, and none makes kopf write to an object."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import kopf
 
 from datajob_controller.runtime.kind import Kind
-from datajob_controller.runtime.manifests import SELECTOR, Manifest, owner_uid
+from datajob_controller.runtime.manifests import SELECTOR
 from datajob_controller.runtime.resources import Resource
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
@@ -21,14 +21,17 @@ async def watch(
     store: Store,
     queue: WorkQueue[Key],
     settings: Settings,
+    listed: Callable[[], None],
     **flags: Any,
 ) -> None:
-    """Run kopf for those kinds and owned kinds that the API server serves, in some namespaces or in the whole cluster; `flags`
-    are kopf's `stop_flag` and `ready_flag`."""
+    """Run kopf for those kinds and owned kinds that the API server serves, in some namespaces or in the whole cluster.
+
+    `listed` is called for each object that is listed, as opposed to watched; `flags` are kopf's `stop_flag` and `ready_flag`.
+    """
     # kopf names itself after this variable; otherwise it looks up the name of the user, which a container may not have.
     os.environ.setdefault("POD_ID", settings.pod_name)
     await kopf.operator(
-        registry=registry(kinds, served, store, queue),
+        registry=registry(kinds, served, store, queue, listed),
         settings=operator_settings(kinds),
         clusterwide=not namespaces,
         namespaces=namespaces,
@@ -37,7 +40,9 @@ async def watch(
     )
 
 
-def registry(kinds: Collection[Kind], served: Collection[str], store: Store, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
+def registry(
+    kinds: Collection[Kind], served: Collection[str], store: Store, queue: WorkQueue[Key], listed: Callable[[], None]
+) -> kopf.OperatorRegistry:
     """One handler for each watched resource."""
     made = kopf.OperatorRegistry()
 
@@ -45,20 +50,11 @@ def registry(kinds: Collection[Kind], served: Collection[str], store: Store, que
     async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
-    primary, owned = {kind.name for kind in kinds}, _owned(kinds)
-
     async def changed(event: Any, **_: Any) -> None:
-        body: Manifest = dict(event["object"])
-        deleted = event["type"] == "DELETED"
-        if body["kind"] in primary:
-            if deleted:
-                store.drop(body)
-            else:
-                queue.add(store.put(body))
-        if body["kind"] in owned and owner_uid(body):
-            key = store.drop_owned(body) if deleted else store.put_owned(body)
-            if key:
-                queue.add(key)
+        if event["type"] is None:
+            listed()
+        for key in store.changed(dict(event["object"]), deleted=event["type"] == "DELETED"):
+            queue.add(key)
 
     for resource in {resource for kind in kinds for resource in kind.resources}:
         if resource.kind in served:

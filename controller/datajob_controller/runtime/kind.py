@@ -60,8 +60,8 @@ class OwnedKind:
     """The parts of an object, apart from its metadata, that decisions need. Everything else only uses memory."""
     belongs: Callable[[Manifest, Manifest], bool] = is_controlled_by
     """Whether an object (second argument) belongs to an owner (first argument) in its namespace. Anyone can set a label."""
-    remembers: Callable[[Manifest], bool] = lambda _: False
-    """Whether a deleted object is remembered, marked with the annotation `GONE`."""
+    remembers: Callable[[Manifest, Iterable[Manifest]], bool] = lambda _deleted, _others: False
+    """Whether a deleted object is remembered, marked with the annotation `GONE`; the second argument are the other objects."""
     forgets: Callable[[Manifest, Manifest], bool] = lambda _remembered, _deleted: False
     """Whether the deletion of another object (second argument) ends the memory of a deleted one (first argument)."""
 

@@ -6,7 +6,7 @@ Every write states the controller as field manager, and its content type, which 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -21,8 +21,10 @@ from datajob_controller.runtime.resources import BUILTIN, Resource
 REQUEST_SECONDS = 30
 MAX_EVENTS = 50
 FIRST_WAIT = 0.01
+PAGE = 500
 _JSON = "application/json"
 _REVIEW = "SelfSubjectAccessReview"
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"
 
 Observer = Callable[[str, str, int, float], None]
@@ -113,14 +115,36 @@ class Kube:
         query = {"fieldManager": CONTROLLER, "force": "true"}
         return await self._request("PATCH", manifest["kind"], path, manifest, query=query, content=APPLY)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete an object and, in the background, its dependents, unless a namesake with another UID has replaced it."""
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> bool:
+        """Delete an object and, in the background, its dependents; returns whether it existed.
+
+        A namesake with another UID is not deleted.
+        """
         body: Manifest = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._request("DELETE", kind, self._path(kind, namespace, name), body)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise
+            return False
+        return True
+
+    async def pages(
+        self, kind: str, namespace: str = "", selector: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[list[Manifest]]:
+        """All objects of a kind in a namespace, by default in all, in parts. The list is as new as its first request."""
+        query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        accept = _METADATA if metadata_only else _JSON
+        path, after = self._path(kind, namespace), ""
+        while True:
+            page = {**query, "continue": after} if after else query
+            listed = await self._request("GET", kind, path, query=page, accept=accept)
+            # The API server leaves out the kind of the items of a list.
+            api_version = self._resources[kind].api_version
+            yield [{**item, "apiVersion": api_version, "kind": kind} for item in listed.get("items", ())]
+            after = listed.get("metadata", {}).get("continue", "")
+            if not after:
+                return
 
     async def serves(self, kind: str) -> bool:
         """Whether the API server serves a kind."""
@@ -161,9 +185,10 @@ class Kube:
         *,
         query: Mapping[str, str] | None = None,
         content: str = _JSON,
+        accept: str = _JSON,
     ) -> Manifest:
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": _JSON, "Content-Type": content}
+        headers = {"Accept": accept, "Content-Type": content}
         await self._client.update_params_for_auth(headers, {}, ["BearerToken"], path, verb, body)
         began, code = time.monotonic(), 0
         try:
@@ -181,7 +206,8 @@ class Kube:
 
     def _path(self, kind: str, namespace: str, name: str | None = None) -> str:
         resource = self._resources[kind]
-        return f"/{resource.base}/namespaces/{namespace}/{resource.plural}" + (f"/{name}" if name else "")
+        within = f"/namespaces/{namespace}" if namespace else ""
+        return f"/{resource.base}{within}/{resource.plural}" + (f"/{name}" if name else "")
 
 
 def _parsed(text: bytes) -> Manifest:

@@ -10,6 +10,7 @@ from typing import Any
 
 from datajob_controller.runtime.handlers import watch
 from datajob_controller.runtime.http import Health, serve
+from datajob_controller.runtime.inventory import Inventory
 from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.kube import UNREACHABLE, Kube, load_configuration
 from datajob_controller.runtime.lease import Lease
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15
 DISCOVERY_SECONDS = 60
 MISSING_SECONDS = 5
+LOAD_AGAIN_SECONDS = 2
 MAX_EVENT = 1000
 HEARTBEAT = Key("", "", "")
 """A key that belongs to no object. It passes through the queue to prove that the queue works."""
@@ -50,6 +52,7 @@ class Operator:
         self._leads_and_watches = False
         self._stands_by = False
         self._stop = asyncio.Event()
+        self._loaded = asyncio.Event()
         self._faulty: set[Key] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,9 +90,13 @@ class Operator:
     async def _lead(self, kube: Kube) -> None:
         kinds = {kind.name: (kind, self.kind_metrics[kind.name]) for kind in self.kinds}
         reconciler = Reconciler(kube, self.store, kinds, self.settings, self.metrics, self.queue.add_after)
-        handle, waited = self._worker(reconciler), self.metrics.queue_seconds.observe
-        workers = [self.queue.work(handle, waited) for _ in range(self.settings.reconcilers)]
+        workers = [self._work(self._worker(reconciler)) for _ in range(self.settings.reconcilers)]
         await _first_of(*workers, self._watch(kube, reconciler), self._heartbeats())
+
+    async def _work(self, handle: Callable[[Key], Awaitable[None]]) -> None:
+        """Work through the queue once everything is known: a decision may rely on the absence of an object."""
+        await self._loaded.wait()
+        await self.queue.work(handle, self.metrics.queue_seconds.observe)
 
     def _worker(self, reconciler: Reconciler) -> Callable[[Key], Awaitable[None]]:
         async def handle(key: Key) -> None:
@@ -125,8 +132,10 @@ class Operator:
     async def _watch(self, kube: Kube, reconciler: Reconciler) -> None:
         """Run kopf for what can be watched, and restart it when that changes, as when KubeRay is installed."""
         await self._namespaces_changed(await self.namespaces.refresh(kube, self.resources))
+        inventory = Inventory(kube, self.store, self.kinds, self.queue.add)
         while True:
             served = await self._served(kube)
+            await self._load(inventory, served)
             self._discovered(reconciler, served)
             for key in self.store.objects:
                 self.queue.add(key)
@@ -135,17 +144,22 @@ class Operator:
                 logger.warning("the API server does not serve %s: install the CustomResourceDefinition", ", ".join(missing))
             changed, ready = asyncio.Event(), asyncio.Event()
             changes = self._wait_for_change(kube, reconciler, served, changed), self._follow_namespaces(kube, changed)
-            async with _background(*changes, self._wait_until_ready(ready)):
+            swept = () if self.namespaces.none_can_be_watched else served
+            sweeps = inventory.keep_sweeping(swept, self.namespaces.to_watch)
+            async with _background(*changes, sweeps, self._wait_until_ready(ready)):
                 if len(missing) == len(self.kinds) or self.namespaces.none_can_be_watched:
                     await changed.wait()
                 else:
-                    await self._run_kopf(kube, served, changed, ready)
+                    await self._run_kopf(kube, served, inventory, changed, ready)
             self._leads_and_watches = False
 
-    async def _run_kopf(self, kube: Kube, served: set[str], changed: asyncio.Event, ready: asyncio.Event) -> None:
+    async def _run_kopf(
+        self, kube: Kube, served: set[str], inventory: Inventory, changed: asyncio.Event, ready: asyncio.Event
+    ) -> None:
         flags, namespaces = {"stop_flag": changed, "ready_flag": ready}, self.namespaces.to_watch
+        listed = inventory.listed_again.set
         try:
-            await watch(self.kinds, served, namespaces, self.store, self.queue, self.settings, **flags)
+            await watch(self.kinds, served, namespaces, self.store, self.queue, self.settings, listed, **flags)
             stop_on_signals(self._stop)  # kopf replaces the signal handlers
         except Exception as error:
             stop_on_signals(self._stop)
@@ -177,6 +191,19 @@ class Operator:
                 changed.set()
 
         await self.namespaces.follow(kube, self.resources, restart)
+
+    async def _load(self, inventory: Inventory, served: set[str]) -> None:
+        """Remember everything in the cluster. Until that succeeds for the first time, nothing is reconciled."""
+        while True:
+            try:
+                if not self.namespaces.none_can_be_watched:
+                    await inventory.load(served, self.namespaces.to_watch)
+            except UNREACHABLE as error:
+                logger.warning("cannot list the objects in the cluster and will retry: %r", error)
+                await asyncio.sleep(LOAD_AGAIN_SECONDS)
+            else:
+                self._loaded.set()
+                return
 
     async def _wait_until_ready(self, ready: asyncio.Event) -> None:
         await ready.wait()

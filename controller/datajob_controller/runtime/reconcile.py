@@ -100,8 +100,10 @@ class Reconciler:
         to_verify = kind.verify(owner, observed)
         for one in to_verify:
             found = await self._kube.get(one.kind, meta["namespace"], one.name)
-            if found and belongs_to(found, meta["uid"]):
+            if found:
                 self._store.put_owned(found)
+            elif known := observed.of(one.kind).get(one.name):
+                self._store.drop_owned(known)
         return replace(observed, owned=self._store.owned(meta["uid"])) if to_verify else observed
 
     async def _warnings(self, owner: Manifest, observed: Observed, about: Sequence[Reference]) -> dict[str, str]:
@@ -163,7 +165,11 @@ class Reconciler:
                 found = await self._kube.get(one.kind, meta["namespace"], one.name)
                 found = found if found and belongs_to(found, meta["uid"]) else None
         if found and (uid := found["metadata"].get("uid")):
-            await self._kube.delete(one.kind, meta["namespace"], one.name, uid)
+            existed = await self._kube.delete(one.kind, meta["namespace"], one.name, uid)
+            if not existed and self._is_watched(owner, one.kind):
+                self._store.drop_owned(found)
+            elif not existed and found is owner:
+                self._store.drop(owner)
 
     async def _write(self, owner: Manifest, decision: Decision, now: datetime, metrics: KindMetrics) -> None:
         meta = owner["metadata"]

@@ -4,12 +4,15 @@ Responses of the API server to the controller's own writes are remembered too, s
 previous one did.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from datajob_controller.runtime.kind import GONE, Kind, OwnedKind, is_gone
 from datajob_controller.runtime.manifests import Manifest, owner_uid
 
+ORPHAN_SECONDS = 60.0
+"""An object whose owner is still unknown after this time is forgotten."""
 MAX_GONE = 8
 """Deleted objects that are remembered per owner: enough to recognize a crash loop."""
 _NOISE = ("managedFields", "annotations", "selfLink")
@@ -28,10 +31,25 @@ class Store:
 
     def __init__(self, kinds: Iterable[Kind]) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
+        self._owned_kinds = {owned.resource.kind for kind in self._kinds.values() for owned in kind.owned}
         self.objects: dict[Key, Manifest] = {}
         self._keys: dict[str, Key] = {}
         self._owned: dict[tuple[str, str], dict[tuple[str, str], Manifest]] = {}
         """By namespace and UID of the owner, then by kind and name."""
+        self._early: dict[tuple[str, str], float] = {}
+        """When the first object of an unknown owner arrived."""
+
+    def changed(self, manifest: Manifest, *, deleted: bool = False) -> list[Key]:
+        """Remember or forget any watched object; returns the keys of the served objects to decide about."""
+        keys: list[Key | None] = []
+        if manifest["kind"] in self._kinds:
+            if deleted:
+                self.drop(manifest)
+            else:
+                keys.append(self.put(manifest))
+        if manifest["kind"] in self._owned_kinds and owner_uid(manifest):
+            keys.append(self.drop_owned(manifest) if deleted else self.put_owned(manifest))
+        return [key for key in keys if key]
 
     def put(self, manifest: Manifest) -> Key:
         """Remember a served object unless a newer version is known."""
@@ -72,6 +90,8 @@ class Store:
         if known is None or not _is_older(manifest, known):
             rules = self._rules(key, manifest["kind"])
             self._owned.setdefault(place, {})[name] = _kept(manifest, rules.keep if rules else _keep_all)
+            if key is None:
+                self._early.setdefault(place, time.monotonic())
         return key
 
     def drop_owned(self, manifest: Manifest) -> Key | None:
@@ -87,7 +107,7 @@ class Store:
         for other, found in list(owned.items()):
             if is_gone(found) and (of_found := self._rules(key, found["kind"])) and of_found.forgets(found, manifest):
                 del owned[other]
-        if rules and rules.remembers(manifest):
+        if rules and rules.remembers(manifest, owned.values()):
             self._remember(self._owned.setdefault(place, owned), _kept(manifest, rules.keep))
         if not owned:
             self._owned.pop(place, None)
@@ -103,6 +123,19 @@ class Store:
     def all(self, kind: str) -> list[Manifest]:
         """All served objects of a kind."""
         return [manifest for key, manifest in self.objects.items() if key.kind == kind]
+
+    def known(self, kind: str) -> list[Manifest]:
+        """All objects of a kind, served or owned, that exist as far as is known."""
+        owned = (one for found in self._owned.values() for (its, _), one in found.items() if its == kind and not is_gone(one))
+        return [*self.all(kind), *owned]
+
+    def forget_orphans(self, seconds: float = ORPHAN_SECONDS) -> None:
+        """Forget the objects of owners that are still unknown after some time, because they were deleted."""
+        now = time.monotonic()
+        for place in [place for place, since in self._early.items() if now - since >= seconds]:
+            del self._early[place]
+            if self._key_of(place) is None:
+                self._owned.pop(place, None)
 
     def _remember(self, owned: dict[tuple[str, str], Manifest], manifest: Manifest) -> None:
         gone = [name for name, found in owned.items() if is_gone(found)]
@@ -128,6 +161,7 @@ class Store:
 
     def _check_early(self, key: Key, uid: str) -> None:
         """Objects that arrived before their owner were kept whole, since only the owner decides what belongs to it."""
+        self._early.pop((key.namespace, uid), None)
         early = self._owned.pop((key.namespace, uid), {})
         for manifest in early.values():
             self.put_owned(manifest)

@@ -11,12 +11,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from datajob.errors import InvalidJob
 from datajob.operators.columns import did_you_mean
 from datajob.operators.table._connection import connection
 
+MAX_LENGTH = 32_768
+"""Maximum length of an expression in characters: the parser needs up to 5 kB of memory per character."""
+SqlExpression = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
+
+_SHOWN = 200
+"""Maximum length of an expression in a message that does not point into it, in characters."""
 _OPEN = "SELECT ("
 _CLOSE = "\n)"  # the newline ends a trailing `-- comment`
 
@@ -51,31 +59,43 @@ class Expression:
 @cache
 def parse(text: str) -> Expression:
     """Check an expression. Raises InvalidJob, which shows it with a caret where the parser stopped."""
-    root = _root(text)
-    columns = tuple(dict.fromkeys(_references(text, root, frozenset())))
+    try:
+        root = _root(text)
+        columns = tuple(dict.fromkeys(_references(text, root, frozenset())))
+    except RecursionError:
+        raise InvalidJob(f"`{_short(text)}` is nested too deeply.") from None
     names = root.get("column_names", ())
     return Expression(text, columns, columns[0] if root["class"] == "COLUMN_REF" and len(names) == 1 else None)
 
 
 def columns_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """The columns that expressions read; nothing where DuckDB is not installed (the controller)."""
+    """The columns that expressions read; nothing where DuckDB is not installed."""
     if find_spec("duckdb") is None:
         return ()
     return tuple(dict.fromkeys(column for text in texts for column in parse(text).columns))
 
 
 def _root(text: str) -> dict[str, Any]:
-    (answer,) = connection().execute("SELECT json_serialize_sql($1)", [_OPEN + text + _CLOSE]).fetchall()[0]
+    import duckdb
+
+    try:
+        (answer,) = connection().execute("SELECT json_serialize_sql($1)", [_OPEN + text + _CLOSE]).fetchall()[0]
+    except duckdb.Error as error:  # for example, a lone surrogate
+        raise InvalidJob(f"{text!r:.200} cannot be parsed: {str(error).splitlines()[0]}") from error
     parsed = json.loads(answer)
     if parsed["error"]:
         if "position" in parsed:
             raise InvalidJob(_pointed(text, parsed["error_message"], int(parsed["position"])))
-        raise InvalidJob(f"`{text}` is not a single SQL expression; write an expression instead of a statement.")
+        raise InvalidJob(f"`{_short(text)}` is not a single SQL expression; write an expression instead of a statement.")
     nodes = [statement["node"] for statement in parsed["statements"]]
     if not text.strip() or len(nodes) != 1 or not _is_plain_select(nodes[0]):
-        raise InvalidJob(f"`{text}` is not a single SQL expression; write one such as `length(text) > 50`.")
+        raise InvalidJob(f"`{_short(text)}` is not a single SQL expression; write one such as `length(text) > 50`.")
     root: dict[str, Any] = nodes[0]["select_list"][0]
     return root
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _is_plain_select(node: dict[str, Any]) -> bool:
@@ -96,7 +116,9 @@ def _pointed(text: str, message: str, position: int) -> str:
     before = text.encode()[: max(position - len(_OPEN), 0)].decode(errors="ignore")
     lines = text.split("\n")
     row, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
-    return f"`{text}` is not a valid SQL expression: {message}.\n    {lines[row]}\n    {' ' * column}^"
+    start = max(0, column - _SHOWN // 2)
+    line = lines[row][start : start + _SHOWN]
+    return f"`{_short(text)}` is not a valid SQL expression: {message}.\n    {line}\n    {' ' * (column - start)}^"
 
 
 def _references(text: str, node: Any, bound: frozenset[str]) -> Iterator[str]:
@@ -121,15 +143,17 @@ def _references(text: str, node: Any, bound: frozenset[str]) -> Iterator[str]:
 def _check(text: str, node: dict[str, Any]) -> None:
     kind = node["class"]
     if kind not in _ALLOWED:
-        raise InvalidJob(f"`{text}` {_REFUSED.get(kind, f'contains {kind.lower()}, which is not supported here')}.")
+        raise InvalidJob(f"`{_short(text)}` {_REFUSED.get(kind, f'contains {kind.lower()}, which is not supported here')}.")
     if kind == "FUNCTION":
         path = node.get("qualified_name", {}).get("path", [])
         if len(path) > 1:
-            raise InvalidJob(f"`{text}` calls `{'.'.join(path)}()`; write `{path[-1]}({'.'.join(path[:-1])}, ...)` instead.")
+            raise InvalidJob(
+                f"`{_short(text)}` calls `{'.'.join(path)}()`; write `{path[-1]}({'.'.join(path[:-1])}, ...)` instead."
+            )
         if problem := _problem(node["function_name"].lower()):
-            raise InvalidJob(f"`{text}` {problem}.")
+            raise InvalidJob(f"`{_short(text)}` {problem}.")
         if "reg" in node["function_name"] and (problem := _wrong_pattern(text, node)):
-            raise InvalidJob(f"`{text}` contains an invalid regular expression: {problem}.")
+            raise InvalidJob(f"`{_short(text)}` contains an invalid regular expression: {problem}.")
 
 
 def _wrong_pattern(text: str, node: dict[str, Any]) -> str | None:

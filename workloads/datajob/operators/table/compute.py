@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from datajob.operators import base
-from datajob.operators.table._expression import columns_of
+from datajob.operators.table._expression import SqlExpression, columns_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ class Compute(base.Map):
               host: "regexp_extract(url, 'https?://([^/]+)', 1)"
     """
 
-    columns: dict[str, str] = Field(min_length=1, description="SQL expression of each column, by column name.")
+    columns: dict[str, SqlExpression] = Field(min_length=1, description="SQL expression of each column, by column name.")
 
     def inputs(self) -> base.Order:
         """The columns that the expressions read."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datajob.errors import InvalidJob
 from datajob.operators import base
-from datajob.operators.table._expression import columns_of
+from datajob.operators.table._expression import SqlExpression, columns_of
 
 
 class Filter(base.Filter):
@@ -19,9 +19,7 @@ class Filter(base.Filter):
         - filter: {where: "length(text) > 50 AND lang IN ('en', 'de')"}
     """
 
-    where: str = Field(
-        min_length=1, description="SQL expression that is true for the rows to keep, such as `length(text) > 50`."
-    )
+    where: SqlExpression = Field(description="SQL expression that is true for the rows to keep, such as `length(text) > 50`.")
 
     def inputs(self) -> base.Order:
         """The columns that the expression reads."""

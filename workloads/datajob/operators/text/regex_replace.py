@@ -50,10 +50,11 @@ class RegexReplace(Map):
 def _problem(pattern: str, replacement: str) -> str | None:
     """Why RE2 refuses the pattern or the replacement; None when it does not.
 
-    None also where pyarrow is not installed (the controller): the driver checks then.
+    Where pyarrow is not installed (the controller), DuckDB checks the pattern with the same engine, and the driver checks the
+    replacement.
     """
     if find_spec("pyarrow") is None:
-        return None
+        return _without_arrow(pattern)
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -63,10 +64,24 @@ def _problem(pattern: str, replacement: str) -> str | None:
         what, _, reason = str(error).partition(": ")
         if "replacement" in what:
             return f'`replacement` is not valid: {reason} Write `\\\\` for a backslash; a newline is `"\\n"` in double quotes.'
-        hint = (
-            " RE2 does not support lookarounds or backreferences."
-            if "perl operator" in reason or "escape sequence" in reason
-            else ""
-        )
-        return f"`pattern` is not a valid RE2 regular expression: {reason}.{hint}"
+        return _invalid_pattern(reason)
     return None
+
+
+def _without_arrow(pattern: str) -> str | None:
+    if find_spec("duckdb") is None:
+        return None
+    import duckdb
+
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        try:
+            connection.execute("SELECT regexp_replace('', $1, '')", [pattern])
+        except duckdb.Error as error:
+            return _invalid_pattern(str(error).splitlines()[0].partition(": ")[2].rstrip("."))
+    return None
+
+
+def _invalid_pattern(reason: str) -> str:
+    unsupported = "perl operator" in reason or "escape sequence" in reason
+    hint = " RE2 does not support lookarounds or backreferences." if unsupported else ""
+    return f"`pattern` is not a valid RE2 regular expression: {reason}.{hint}"

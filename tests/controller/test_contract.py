@@ -28,10 +28,10 @@ from datajob.api.loading import read_text
 from datajob.cluster.report_configmap import ConfigMapAddress
 from datajob.cluster.run import run_options
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.names import public_run_id
+from datajob_controller.datajob.names import public_job_id, public_run_id
 from datajob_controller.datajob.run import current_run
 from datajob_controller.runtime.types import Observed
-from tests.support.world import NOW, SETTINGS, World, datajob
+from tests.support.world import NOW, SETTINGS, UID, World, datajob
 
 API_SERVER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
@@ -104,6 +104,7 @@ def test_the_options_of_a_run_are_those_of_its_pod() -> None:
     world.settle()
     options = run_options(JOB_PATH, environment(templates()[0]), print)
     assert (options.run_id, options.attempt, options.executor) == (public_run_id(world.status["runId"]), 1, "auto")
+    assert options.job_id == public_job_id(UID)
     chosen = run_options(JOB_PATH, {ENV_EXECUTOR: "ray", ENV_IMAGE: "registry/x:1", "RAY_ADDRESS": "10.0.0.2:6379"}, print)
     assert (chosen.executor, chosen.image, chosen.ray_address) == ("ray", "registry/x:1", "10.0.0.2:6379")
 
@@ -153,7 +154,7 @@ def test_the_entrypoint_finds_the_job_that_is_mounted() -> None:
     "error", [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.DataJobError)]
 )
 def test_every_error_has_a_class_of_exit_code(error: type[errors.DataJobError]) -> None:
-    if error in (errors.DataJobError, errors.StorageUnavailable):
+    if error in (errors.DataJobError, errors.StorageUnavailable, errors.SinkBusy):
         assert error.exit_code not in FINAL_ERRORS
     else:
         assert FINAL_ERRORS[error.exit_code] == error.__name__

@@ -24,6 +24,7 @@ def ended(code: int, log: str = "the last line") -> str:
         ({"reason": "AppFailed", "message": ended(4)}, "SinkError", False),
         ({"reason": "AppFailed", "message": ended(5)}, "RowsFailed", False),
         ({"reason": "AppFailed", "message": ended(6)}, "StorageUnavailable", True),
+        ({"reason": "AppFailed", "message": ended(8)}, "SinkBusy", True),
         ({"reason": "AppFailed", "message": ended(7)}, "WorkerDied", False),
         ({"reason": "AppFailed", "message": ended(137)}, "OutOfMemory", True),
         ({"reason": "AppFailed", "message": ended(-9)}, "OutOfMemory", True),

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from datajob.engine.commit.lock import LOCK
+from datajob.errors import SinkBusy
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9), "key": i % 450} for i in range(3000)]
@@ -91,8 +93,6 @@ def test_a_missing_result_file_is_written_again(tmp_path: Path) -> None:
 
 
 def test_a_second_concurrent_run_is_refused_but_not_a_run_after_a_crash(tmp_path: Path) -> None:
-    from datajob.errors import SinkError
-
     write_parts(tmp_path / "in", ROWS, 60)
     job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
     process = start(job, tmp_path)
@@ -101,9 +101,26 @@ def test_a_second_concurrent_run_is_refused_but_not_a_run_after_a_crash(tmp_path
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGSTOP)
-    with pytest.raises(SinkError, match="Another run is writing"):
+    with pytest.raises(SinkBusy, match="Another run is writing"):
         run(job)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     run(job)
     assert read_manifest(tmp_path / "out") == [{**r, "size": len(r["text"])} for r in ROWS if len(r["text"]) > 20]
+
+
+@pytest.mark.parametrize(("run_id", "job_id", "taken"), [("b", "mine", True), ("a", "other", True), ("b", "other", False)])
+def test_an_edited_job_takes_over_the_sink_from_its_killed_driver(
+    tmp_path: Path, run_id: str, job_id: str, taken: bool
+) -> None:
+    """An edit changes the run. Its driver starts on another host, less than a minute after the earlier one was killed."""
+    write_parts(tmp_path / "in", ROWS, 2)
+    job = make_job(tmp_path / "in", tmp_path / "out", sink={"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}})
+    (tmp_path / "out" / "_datajob").mkdir(parents=True)
+    lock = {"run_id": "a", "job_id": "mine", "owner": "x", "pid": 1, "host": "lost", "time": time.time()}
+    (tmp_path / "out" / LOCK).write_text(json.dumps(lock))
+    if taken:
+        assert run(job, run_id=run_id, job_id=job_id).output
+    else:
+        with pytest.raises(SinkBusy):
+            run(job, run_id=run_id, job_id=job_id)

@@ -32,6 +32,7 @@ EXPORTS = {
         "Retry",
         "RowsFailed",
         "Runtime",
+        "SinkBusy",
         "SinkError",
         "StorageUnavailable",
         "WorkerDied",

@@ -7,7 +7,7 @@ other public modules. Every other module is private. Names are imported on first
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import DataJobError, InputError, InvalidJob, RowsFailed, SinkError, StorageUnavailable, WorkerDied
+from datajob.errors import DataJobError, InputError, InvalidJob, RowsFailed, SinkBusy, SinkError, StorageUnavailable, WorkerDied
 
 if TYPE_CHECKING:
     from datajob.api.datajob import DataJob
@@ -39,6 +39,7 @@ __all__ = [
     "Retry",
     "RowsFailed",
     "Runtime",
+    "SinkBusy",
     "SinkError",
     "StorageUnavailable",
     "WorkerDied",

@@ -42,6 +42,12 @@ class StorageUnavailable(DataJobError):
     exit_code = 6
 
 
+class SinkBusy(DataJobError):
+    """Another run is writing to the sink. Retrying helps once that run has ended, or one minute after it was killed."""
+
+    exit_code = 8
+
+
 class RowsFailed(DataJobError):
     """Rows failed, and `spec.errors` does not allow it: `policy: fail`, or more rows than `maxRatio`."""
 

@@ -40,6 +40,11 @@ def public_run_id(identity: str) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:PUBLIC_DIGEST]
 
 
+def public_job_id(uid: str) -> str:
+    """The form of a DataJob's UID that the workload writes next to the data."""
+    return public_run_id(f"job {uid}")
+
+
 def rayjob(run: str, attempt: int) -> str:
     """The RayJob of one attempt."""
     return f"{run}-{attempt}"

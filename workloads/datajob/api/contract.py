@@ -5,7 +5,7 @@ changed name changes on both sides. Imports nothing heavy.
 """
 
 from datajob.api import API_GROUP
-from datajob.errors import InputError, InvalidJob, RowsFailed, SinkError, StorageUnavailable, WorkerDied
+from datajob.errors import InputError, InvalidJob, RowsFailed, SinkBusy, SinkError, StorageUnavailable, WorkerDied
 
 CONTROLLER = "datajob-controller"
 """Field manager of the controller, and the value of the label `managed-by` of everything it creates."""
@@ -32,6 +32,8 @@ REPORT_KEY = "report.json"
 
 ENV_RUN_ID = "DATAJOB_RUN_ID"
 """Identifies the run across attempts: a run that is complete does not run again."""
+ENV_JOB_ID = "DATAJOB_JOB_ID"
+"""Identifies the DataJob across runs: its next run takes over the sink from a driver that was killed."""
 ENV_ATTEMPT = "DATAJOB_ATTEMPT"
 """Number of the attempt, counted by the controller."""
 ENV_NAMESPACE = "DATAJOB_NAMESPACE"
@@ -46,7 +48,7 @@ ENV_IMAGE = "DATAJOB_IMAGE"
 ENV_POD = "DATAJOB_POD"
 """Name of the pod. Kubernetes reads it to mount a folder of a volume that several pods share; the workload does not."""
 
-SET_BY_CONTROLLER = frozenset({ENV_RUN_ID, ENV_ATTEMPT, ENV_NAMESPACE, ENV_REPORT_CONFIGMAP})
+SET_BY_CONTROLLER = frozenset({ENV_RUN_ID, ENV_JOB_ID, ENV_ATTEMPT, ENV_NAMESPACE, ENV_REPORT_CONFIGMAP})
 """Variables that the controller sets on every pod. All other names with the same prefix are reserved for it."""
 SET_BY_USER = frozenset({ENV_EXECUTOR, ENV_IMAGE})
 """Variables that a job (`spec.runtime.env`) or an image may set."""
@@ -75,7 +77,7 @@ AGENT_PORT = 52365
 
 FINAL_ERRORS = {error.exit_code: error.__name__ for error in (InvalidJob, InputError, SinkError, RowsFailed, WorkerDied)}
 """Exit codes for errors in the job, its data or its sink, with the reason shown in conditions. A retry cannot fix them."""
-TEMPORARY_ERRORS = {StorageUnavailable.exit_code: StorageUnavailable.__name__}
+TEMPORARY_ERRORS = {error.exit_code: error.__name__ for error in (StorageUnavailable, SinkBusy)}
 """Exit codes for errors that a retry can fix, with the reason shown in conditions."""
 WORKER_DIED = WorkerDied.exit_code
 """For this final error, the pods of the workers can state the reason."""

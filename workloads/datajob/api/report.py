@@ -123,7 +123,7 @@ class Report(Parameters):
         ge=0,
         le=255,
         description="Exit code of a failed run: 2 to 5 if the job or its data must be fixed, 6 if the storage is unavailable, "
-        "7 if the workers died.",
+        "7 if the workers died, 8 if another run is writing to the sink.",
     )
     started: str = Field(description="RFC 3339 time at which the first attempt started.")
     finished: str | None = Field(default=None, description="RFC 3339 time at which the run ended.")

@@ -54,7 +54,7 @@ def datajob() -> None:
     datajob analyze job.yaml       measure texts and suggest limits
 
     Exit codes: 0 success, 1 unexpected error, 2 invalid job or command line, 3 input error, 4 sink error,
-    5 rows failed, 6 storage unavailable, 7 workers died, 130 interrupted.
+    5 rows failed, 6 storage unavailable, 7 workers died, 8 sink in use by another run, 130 interrupted.
     """
 
 

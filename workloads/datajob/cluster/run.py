@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_RUN_ID
+from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_JOB_ID, ENV_RUN_ID
 from datajob.api.datajob import DataJob
 from datajob.api.loading import read_file
 from datajob.api.problems import raise_errors
@@ -62,6 +62,7 @@ def run_options(path: str, environment: Mapping[str, str], on_event: OnEvent) ->
         executor=environment.get(ENV_EXECUTOR, "auto"),
         in_cluster=True,
         run_id=environment.get(ENV_RUN_ID),
+        job_id=environment.get(ENV_JOB_ID),
         attempt=int(attempt) if attempt else None,
         python_path=(str(Path(path).resolve().parent), str(Path.cwd())),
         on_event=on_event,

@@ -38,7 +38,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     plan = plan_job(job.spec)
     with ExecutorChoice(options, plan, job.spec.resources) as executors:
         sink = Folder(job.spec.sink.chosen.path)
-        with Lock(sink, options.run_id):
+        with Lock(sink, options.run_id, options.job_id):
             state = _open(job, options, sink)
             if state.state == "complete":
                 options.on_event(Note("This run is already complete. Nothing to do."))

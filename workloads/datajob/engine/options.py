@@ -29,6 +29,8 @@ class RunOptions:
     """The driver is part of that cluster: with `auto`, it processes small inputs itself instead of starting workers."""
     run_id: str | None = None
     """Identifies the run across attempts: a run that is complete does not run again."""
+    job_id: str | None = None
+    """Identifies the DataJob across runs: a run takes over the sink from an earlier run of the same DataJob."""
     attempt: int | None = None
     """Number of the attempt, if the caller counts attempts; by default, the state of the run counts them."""
     shard_bytes: int | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datajob.api.contract import (
     AGENT_PORT,
     ENV_ATTEMPT,
+    ENV_JOB_ID,
     ENV_NAMESPACE,
     ENV_POD,
     ENV_REPORT_CONFIGMAP,
@@ -21,7 +22,7 @@ from datajob.api.contract import (
 )
 from datajob.api.placement import PodGroup, TopologySpread
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import job_config, report_config
+from datajob_controller.datajob.names import job_config, public_job_id, report_config
 from datajob_controller.datajob.objects.merge import merged
 from datajob_controller.datajob.objects.rbac import service_account_name
 from datajob_controller.datajob.objects.scratch import disk, mounts, volumes
@@ -169,6 +170,7 @@ def _owned(attempt: Attempt, pods: Pods) -> Manifest:
     requests = {"cpu": pods.group.cpu, "memory": pods.group.memory, **pods.devices}
     variables = {
         ENV_RUN_ID: attempt.run_id,
+        ENV_JOB_ID: public_job_id(attempt.datajob["metadata"]["uid"]),
         ENV_ATTEMPT: str(attempt.number),
         ENV_NAMESPACE: attempt.datajob["metadata"]["namespace"],
         ENV_REPORT_CONFIGMAP: report_config(attempt.run),

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from datajob.errors import SinkError
+from datajob.errors import SinkBusy
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
@@ -26,12 +26,14 @@ class Lock:
     """Held by the driver that writes to a sink, and refreshed while that driver is alive.
 
     The lock expires after a minute without a refresh. It is void at once if its process has ended on this host, or if
-    another attempt of the same run starts.
+    another attempt of the same run or another run of the same DataJob starts: the controller starts it only after the end of
+    the earlier driver.
     """
 
-    def __init__(self, sink: Folder, run_id: str | None) -> None:
+    def __init__(self, sink: Folder, run_id: str | None, job_id: str | None = None) -> None:
         self._sink = sink
         self._run_id = run_id
+        self._job_id = job_id
         self._owner = uuid.uuid4().hex
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._refresh, daemon=True, name="refresh-lock")
@@ -53,10 +55,11 @@ class Lock:
             return
         held = json.loads(self._sink.read(LOCK))
         same_run = self._run_id is not None and held["run_id"] == self._run_id
+        same_job = self._job_id is not None and held.get("job_id") == self._job_id
         ended = held["host"] == socket.gethostname() and not _alive(held["pid"])
-        if same_run or ended or time.time() - held["time"] > LOCK_SECONDS:
+        if same_run or same_job or ended or time.time() - held["time"] > LOCK_SECONDS:
             return
-        raise SinkError(
+        raise SinkBusy(
             f"Another run is writing to {self._sink.path} (process {held['pid']} on {held['host']}). "
             "Wait until it ends, stop it, or choose another path."
         )
@@ -64,6 +67,7 @@ class Lock:
     def _write(self) -> None:
         held = {
             "run_id": self._run_id,
+            "job_id": self._job_id,
             "owner": self._owner,
             "pid": os.getpid(),
             "host": socket.gethostname(),

@@ -122,7 +122,7 @@ def actors_of(driver: subprocess.Popen[bytes]) -> list[int]:
     """Processes of a driver's session that hold models."""
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
-        if any("_ModelActor" in part for part in process.info["cmdline"] or ()) and os.getsid(process.pid) == driver.pid:
+        if any("_ShardWorker" in part for part in process.info["cmdline"] or ()) and os.getsid(process.pid) == driver.pid:
             found.append(process.pid)
     return found
 

@@ -12,10 +12,10 @@ import pytest
 
 from datajob.api.resources import Resources
 from datajob.engine.events import Event, Note
-from datajob.engine.executors import actors
-from datajob.engine.executors.actors import ActorPool, shards_at_once
+from datajob.engine.executors import processes
 from datajob.engine.executors.placement import place
 from datajob.engine.executors.ray_data import RayExecutor
+from datajob.engine.executors.streaming import Streaming, shards_at_once
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.intake import merge_small
@@ -116,14 +116,15 @@ def test_actors_are_placed_according_to_the_step_and_the_hardware(case: str) -> 
     step, available, promised, expected = PLACED[case]
     resources = Resources.model_validate({"accelerator": GPU})
     fused = FusedSteps((Step("llava", Llava.model_validate(step)),))
-    p = place(fused, resources, available, promised)
-    assert (p.device.kind, p.num_gpus, len(p.resources), p.actors) == expected
+    placed = place(fused, resources, available, promised)
+    p = placed.pools[0] if placed.pools else placed.workers
+    assert p is not None and (p.device.kind, p.num_gpus, len(p.resources), p.size) == expected
 
 
 def test_ascend_npus_are_requested_as_their_own_resource() -> None:
     resources = Resources.model_validate({"accelerator": {**GPU, "type": "npu"}})
-    p = place(FusedSteps((Step("llava", Llava()),)), resources, {}, promised=True)
-    assert (p.num_gpus, p.resources, p.device.kind, p.actors) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
+    (p,) = place(FusedSteps((Step("llava", Llava()),)), resources, {}, promised=True).pools
+    assert (p.num_gpus, p.resources, p.device.kind, p.size) == (0.0, (("NPU", 1.0),), "npu", (2, 8))
 
 
 def one_tar(photos: Path, folder: Path) -> dict[str, Any]:
@@ -227,7 +228,7 @@ def test_an_actor_too_large_for_every_machine_is_refused_before_any_work(what: s
     available = {**cluster.available(), "GPU": 1.0 if what == "GPUs" else 0.0}
     placement = place(FusedSteps((Step("llava", Llava.model_validate({"actors": actors})),)), resources, available)
     with pytest.raises(InvalidJob, match=reason):
-        ActorPool(placement, ())
+        Streaming(placement, ())
 
 
 @pytest.mark.ray
@@ -237,7 +238,7 @@ def test_an_actor_that_waits_for_capacity_is_reported_and_starts_once_it_is_avai
 ) -> None:
     import ray
 
-    monkeypatch.setattr(actors, "NOTICE_SECONDS", 1.0)
+    monkeypatch.setattr(processes, "NOTICE_SECONDS", 1.0)
 
     @ray.remote(num_cpus=ray.cluster_resources()["CPU"])
     class Occupant:

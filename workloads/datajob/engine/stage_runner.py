@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from datajob import errors
 from datajob.api.report import Report
 from datajob.engine.attempt import Attempt
 from datajob.engine.commit.ledger import Ledger, Record
@@ -16,7 +15,7 @@ from datajob.engine.report.page import render
 from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records, Stage
 from datajob.engine.worker.task import ShardFailure
-from datajob.errors import DataJobError, RowsFailed
+from datajob.errors import RowsFailed
 from datajob.formats.storage import BOOKKEEPING
 
 REPORT_SECONDS = 5.0
@@ -134,6 +133,5 @@ class StageRunner:
 def _record(outcome: Record | ShardFailure) -> Record:
     """The record of a completed shard. Raises the error of a failed one."""
     if isinstance(outcome, ShardFailure):
-        kind = getattr(errors, outcome.kind, DataJobError)
-        raise kind(outcome.message) from RuntimeError(outcome.traceback)
+        raise outcome.as_error()
     return outcome

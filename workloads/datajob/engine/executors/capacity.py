@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datajob.engine.executors.placement import Placement
+from datajob.engine.executors.placement import Pool
 from datajob.errors import InvalidJob
 
 NOTICE_SECONDS = 60.0
 """Time after which a notice reports that no actor has started; repeated at the same interval."""
 
 
-def refuse_impossible(placement: Placement, promised: bool) -> None:
+def refuse_impossible(pool: Pool, promised: bool) -> None:
     """Raise InvalidJob if no machine of the Ray cluster is large enough for an actor, unless resources are `promised`."""
     if promised:
         return
     largest = _largest()
-    for name, wanted in _wanted(placement).items():
+    for name, wanted in _wanted(pool).items():
         if wanted > largest.get(name, 0):
             raise InvalidJob(
                 f"A model process requires {wanted:g} {name}, but the largest machine of the cluster has "
@@ -23,22 +23,22 @@ def refuse_impossible(placement: Placement, promised: bool) -> None:
             )
 
 
-def notice(placement: Placement, seconds: float) -> str:
+def notice(pool: Pool, what: str, seconds: float) -> str:
     """A message about the resources that actors wait for."""
     import ray
 
     total, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
-    each = " and ".join(f"{wanted:g} {name}" for name, wanted in _wanted(placement).items())
-    there = ", ".join(f"{total.get(name, 0):g} {name} ({free.get(name, 0):g} free)" for name in _wanted(placement))
+    each = " and ".join(f"{wanted:g} {name}" for name, wanted in _wanted(pool).items())
+    there = ", ".join(f"{total.get(name, 0):g} {name} ({free.get(name, 0):g} free)" for name in _wanted(pool))
     return (
-        f"No model process has started within {seconds:.0f} seconds. Each requires {each}; the cluster has {there}. "
+        f"No {what} has started within {seconds:.0f} seconds. Each requires {each}; the cluster has {there}. "
         "The job continues as soon as capacity is available: check that workers with these resources are starting, or stop "
         "the workloads that use them."
     )
 
 
-def _wanted(placement: Placement) -> dict[str, float]:
-    wanted = {"CPU": placement.num_cpus, "GPU": placement.num_gpus, **dict(placement.resources)}
+def _wanted(pool: Pool) -> dict[str, float]:
+    wanted = {"CPU": pool.num_cpus, "GPU": pool.num_gpus, **dict(pool.resources)}
     return {name: amount for name, amount in wanted.items() if amount}
 
 

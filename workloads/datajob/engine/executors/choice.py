@@ -65,7 +65,7 @@ def _start_ray(options: RunOptions, plan: StepPlan, resources: Resources) -> Ray
     executor = _ray(options, preload=not first.inference)
     if first.inference:
         placement = place(first, resources, executor.available(), executor.promised)
-        executor.start_actors(placement, options.python_path)
+        executor.start_early(placement, options.python_path)
     return executor
 
 

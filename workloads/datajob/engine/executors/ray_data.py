@@ -1,6 +1,6 @@
-"""The Ray executor: shards run as tasks of Ray Data or, if they use models, on actors.
+"""The Ray executor: shards run as tasks of Ray Data or, if they use models, on the processes of `streaming`.
 
-Only this module, `actors` and `capacity` import Ray.
+Only the modules of this package import Ray.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.executors.actors import ActorPool
 from datajob.engine.executors.base import Outcomes
 from datajob.engine.executors.placement import Placement
+from datajob.engine.executors.streaming import Streaming
 from datajob.engine.worker.probation import run_on_probation, worker_died
 from datajob.engine.worker.rows_task import RowsTask
 from datajob.engine.worker.task import ShardFailure, Task, run_shard
@@ -42,8 +42,8 @@ class RayExecutor:
         recognize_pandas()
         import ray
 
-        self._early_pool: ActorPool | None = None
-        """Actors that were started before the shards are known. The first stage with models takes them over."""
+        self._early: Streaming | None = None
+        """Processes that were started before the shards are known. The first stage with models takes them over."""
         importing = threading.Thread(target=_import_ray_data, name="import-ray-data", daemon=True)
         if preload:
             importing.start()
@@ -60,40 +60,34 @@ class RayExecutor:
         """True on an existing cluster: it provides what the job requests."""
         return self._promised
 
-    def start_actors(self, placement: Placement, python_path: tuple[str, ...]) -> None:
-        """Start the actors of the first stage before its shards are known; `run` takes them over."""
-        if placement.actors is not None:
-            self._early_pool = ActorPool(placement, python_path, self._promised)
-
-    def _take_pool(self, placement: Placement, python_path: tuple[str, ...]) -> ActorPool:
-        """The actors that were started early, for the first stage that uses actors; new ones for every other stage."""
-        pool, self._early_pool = self._early_pool, None
-        return pool or ActorPool(placement, python_path, self._promised)
+    def start_early(self, placement: Placement, python_path: tuple[str, ...]) -> None:
+        """Start the processes of the first stage before its shards are known; `run` takes them over."""
+        if placement.workers is not None:
+            self._early = Streaming(placement, python_path, self._promised)
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         """Run the shards. If a worker dies, Ray runs its shard again, at most TRIES times."""
         if not shards:
             return
-        if placement.actors is not None:
-            yield from self._on_actors(task, shards, placement)
+        if placement.workers is not None:
+            yield from self._stream(task, shards, placement)
             return
         _import_ray_data()
         import ray.data
 
         worker: Any = _Worker(task, tuple(shards), uuid.uuid4().hex)
-        compute: dict[str, Any] = {"num_cpus": placement.num_cpus}
-        rows = ray.data.range(len(shards), override_num_blocks=len(shards)).map_batches(worker, batch_size=1, **compute)
+        rows = ray.data.range(len(shards), override_num_blocks=len(shards)).map_batches(worker, batch_size=1, num_cpus=1)
         for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
             outcome: Record | ShardFailure = pickle.loads(row["outcome"][0])  # noqa: S301 - written by our own worker
             yield outcome
 
-    def _on_actors(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
+    def _stream(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         assert isinstance(task, RowsTask)
-        pool = self._take_pool(placement, task.python_path)
+        streaming, self._early = self._early or Streaming(placement, task.python_path, self._promised), None
         try:
-            yield from pool.run(task, shards)
+            yield from streaming.run(task, shards)
         finally:
-            pool.close()
+            streaming.close()
 
     def available(self) -> dict[str, float]:
         """The resources of the cluster."""
@@ -105,8 +99,8 @@ class RayExecutor:
         """Stop the actors, and Ray if it was started here."""
         import ray
 
-        if self._early_pool is not None:
-            self._early_pool.close()
+        if self._early is not None:
+            self._early.close()
         if self._ours:
             ray.shutdown()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datajob.engine.plan.steps import Step
-from datajob.engine.worker import model_registry
+from datajob.engine.worker import model_calls
 from datajob.engine.worker.accounting import Accounting, rows_but, set_column
 from datajob.engine.worker.isolate import BadRow, Piece
 from datajob.engine.worker.model_outputs import ShardModelOutputs
@@ -64,20 +64,18 @@ class Chain:
         if isinstance(operator, FlatMap):
             return Batch(self._tables(step.name, batch, operator.expand))
         if isinstance(operator, Model):
-            return self._infer(step.name, operator, batch)
+            return self._infer(Step(step.name, operator), batch)
         if isinstance(operator, Observe):
             return self._observe(step.name, operator, batch)
         raise TypeError(f"{operator.key} is not a row-local operator")
 
-    def _infer(self, step: str, operator: Model, batch: Batch) -> Batch:
-        cache = self.model_outputs.of(step) if self.model_outputs else None
-        with model_registry.release_slot():
-            inferred = model_registry.infer(operator, batch, self.accounting.tally, cache)
+    def _infer(self, step: Step[Model], batch: Batch) -> Batch:
+        inferred = model_calls.infer(step, batch, self.accounting.tally, self.model_outputs)
         table = batch.table
         for name, column in inferred.columns.items():
             table = set_column(table, name, column)
         bad = [BadRow(row, reason) for row, reason in sorted(inferred.failed.items())]
-        self.accounting.without(step, bad, batch.table)
+        self.accounting.without(step.name, bad, batch.table)
         return Batch(rows_but(table, bad) if bad else table)
 
     def _observe(self, step: str, operator: Observe, batch: Batch) -> Batch:

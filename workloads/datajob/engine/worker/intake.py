@@ -6,13 +6,14 @@ to take. It is the first step of the stage that reads these rows.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from datajob.engine.commit.shard import Shard
-from datajob.engine.input.inputs import FragmentInput, Input
+from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput, Input
 from datajob.engine.input.prefetch import BadRecord
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.chain import compact
@@ -21,6 +22,9 @@ from datajob.operators.base import Batch, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FIRST_ROWS, MOST_ROWS = 16, 256
+"""Rows of the first and of the largest table of a shard whose rows go through a model."""
 
 
 class ShardDecision(Protocol):
@@ -52,12 +56,12 @@ class Intake:
     source: Input
     decision: Decision | None = None
 
-    def tables(self, shard: Shard, accounting: Accounting, size: int) -> Iterator[pa.Table]:
-        """The rows of a shard in order, as tables of about `size` bytes."""
+    def tables(self, shard: Shard, accounting: Accounting, for_model: bool) -> Iterator[pa.Table]:
+        """The rows of a shard in order, as tables of bounded size; `for_model`, also of few rows."""
         tables = self._read(shard, accounting)
         if self.decision is not None:
             tables = _decide(tables, self.decision, shard, accounting)
-        for table in merge_small(tables, size):
+        for table in small_first(tables, BATCH_BYTES) if for_model else merge_small(tables, BATCH_BYTES):
             if isinstance(self.source, FragmentInput):
                 accounting.tally.measure("read", table)
             yield table
@@ -119,15 +123,39 @@ def _apply(table: pa.Table, start: int, step: str, decision: ShardDecision, acco
 
 def merge_small(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
     """Merge adjacent small tables into tables of up to about `size` bytes: some readers return one row at a time."""
+    return _regroup(tables, size, itertools.repeat(None))
+
+
+def small_first(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Like `merge_small`, with tables of FIRST_ROWS rows, then twice as many and so on, up to MOST_ROWS.
+
+    A model can start after a few rows, and its queue is filled in small amounts.
+    """
+    return _regroup(tables, size, _doubling())
+
+
+def _doubling() -> Iterator[int]:
+    rows = FIRST_ROWS
+    while True:
+        yield rows
+        rows = min(MOST_ROWS, 2 * rows)
+
+
+def _regroup(tables: Iterator[pa.Table], size: int, limits: Iterator[int | None]) -> Iterator[pa.Table]:
+    """Tables that end once they have the next limit of rows or about `size` bytes."""
     import pyarrow as pa
 
     waiting: list[pa.Table] = []
-    held = 0
+    rows = held = 0
+    limit = next(limits)
     for table in tables:
-        waiting.append(table)
-        held += table.nbytes
-        if held >= size // 2:
-            yield pa.concat_tables(waiting) if len(waiting) > 1 else table
-            waiting, held = [], 0
+        while table.num_rows:
+            part = table if limit is None else table.slice(0, limit - rows)
+            table = table.slice(part.num_rows)
+            waiting.append(part)
+            rows, held = rows + part.num_rows, held + part.nbytes
+            if held >= size // 2 or rows == limit:
+                yield pa.concat_tables(waiting) if len(waiting) > 1 else part
+                waiting, rows, held, limit = [], 0, 0, next(limits)
     if waiting:
         yield pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]

@@ -6,7 +6,9 @@ other rows. Once the shard is committed, its outputs are deleted.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +18,8 @@ from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
 MODEL_OUTPUTS = f"{BOOKKEEPING}/model-outputs"
+FILE_SECONDS = 0.5
+"""Minimum time between two files of a step and shard."""
 
 
 class ShardModelOutputs:
@@ -25,6 +29,7 @@ class ShardModelOutputs:
     """
 
     def __init__(self, sink: str, stage: str, key: str) -> None:
+        self._place = (sink, stage, key)
         self._sink = sink
         self._folder = f"{MODEL_OUTPUTS}/{stage}/{key}"
         self._lock = threading.Lock()
@@ -40,6 +45,21 @@ class ShardModelOutputs:
                         for row in table.to_pylist():
                             self._step(row.pop("_step")).known[row.pop("_key")] = row
             return self._step(step)
+
+    def unread(self, step: str) -> StepModelOutputs:
+        """Like `of`, if there are no outputs of earlier attempts."""
+        with self._lock:
+            self._steps = self._steps if self._steps is not None else {}
+            return self._step(step)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ShardModelOutputs) and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
+    def __reduce__(self) -> tuple[type[ShardModelOutputs], tuple[str, str, str]]:
+        return ShardModelOutputs, self._place
 
     def _step(self, name: str) -> StepModelOutputs:
         assert self._steps is not None
@@ -58,9 +78,20 @@ class StepModelOutputs:
         self.known: dict[str, Mapping[str, Any]] = {}
         """Outputs of earlier attempts."""
         self._step, self._sink, self._folder = step, sink, folder
+        self._lock = threading.Lock()
+        self._unwritten: dict[str, Mapping[str, Any]] = {}
+        self._written = -math.inf
 
     def store(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write outputs to a new file."""
+        """Write outputs to a new file, or together with those of a later call if there was a file a moment ago."""
+        with self._lock:
+            self._unwritten.update(found)
+            if time.monotonic() - self._written < FILE_SECONDS:
+                return
+            found, self._unwritten, self._written = self._unwritten, {}, time.monotonic()
+        self._write(found)
+
+    def _write(self, found: Mapping[str, Mapping[str, Any]]) -> None:
         import pyarrow as pa
 
         rows = [{"_step": self._step, "_key": key, **output} for key, output in found.items()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput
+from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.accounting import Accounting
@@ -24,9 +24,6 @@ from datajob.operators.base import Model, Operator
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MODEL_BYTES = 64 << 20
-"""Arrow bytes of one table on its way through a model: enough rows to form batches of rows with similar lengths."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class RowsTask(Task):
         output = self.output.open(shard, accounting)
         rows, schema = 0, None
         try:
-            for table in self.intake.tables(shard, accounting, MODEL_BYTES if self._runs_model() else BATCH_BYTES):
+            for table in self.intake.tables(shard, accounting, self._runs_model()):
                 result = chain.apply(table)
                 rows += result.num_rows
                 if result.num_rows:

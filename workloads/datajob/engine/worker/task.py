@@ -7,6 +7,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
+from datajob import errors
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.worker.isolate import describe_error
@@ -59,6 +60,12 @@ class ShardFailure:
     """Name of the DataJobError class, or `Exception`."""
     message: str
     traceback: str
+
+    def as_error(self) -> Exception:
+        """The exception that it describes."""
+        error: Exception = getattr(errors, self.kind, DataJobError)(self.message)
+        error.__cause__ = RuntimeError(self.traceback)
+        return error
 
 
 def run_shard(task: Task, shard: Shard) -> Record | ShardFailure:

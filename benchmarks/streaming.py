@@ -1,0 +1,244 @@
+"""Streaming between CPU steps and models, with simulated devices: `make bench-streaming`.
+
+Ray is told of GPUs that do not exist, and the model occupies one for m ms per row without using the CPU. Prints throughput
+compared with min(cores / c, devices / m), the busy share of the devices, wall time and memory: for this version, for an
+earlier one (`--before REF`), and for a hand-written Ray Data pipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, publish
+
+ROOT = Path(__file__).parent.parent
+BEFORE = "6d18784"
+"""The last version that ran the whole stage inside the actors of its model."""
+FILES = 30
+PAYLOAD = 10_000
+"""Bytes of incompressible data per row."""
+DEADLINE = 300.0
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A ratio of CPU and device time."""
+
+    name: str
+    devices: int
+    cpu: float
+    """Milliseconds of CPU per row."""
+    device: float
+    """Milliseconds of a device per row."""
+    rows: int
+
+    def ceiling(self, cores: float) -> float:
+        """The highest possible rows per second."""
+        return min(cores * 1000 / self.cpu, self.devices * 1000 / self.device)
+
+
+MIXES = (
+    Mix("CPU-bound, 2 devices", 2, 20.0, 5.0, 1600),
+    Mix("balanced, 2 devices", 2, 20.0, 20.0, 1600),
+    Mix("device-bound, 2 devices", 2, 5.0, 25.0, 1600),
+    Mix("device-bound, 8 devices", 8, 5.0, 40.0, 3200),
+)
+
+
+@dataclass
+class Watch:
+    """Memory and CPU time of a process and its descendants, sampled while it runs."""
+
+    session: int
+    peak: dict[str, float] = field(default_factory=dict)
+    """Megabytes of private memory, by kind of process."""
+    cpu: dict[int, float] = field(default_factory=dict)
+
+    def sample(self) -> None:
+        """Take one sample."""
+        import psutil
+
+        for process in psutil.process_iter(["pid", "cmdline"]):
+            try:
+                if os.getsid(process.pid) != self.session:
+                    continue
+                times = process.cpu_times()
+                self.cpu[process.pid] = times.user + times.system
+                name = kind_of(process.info["cmdline"] or [""])
+                memory = process.memory_info()  # the private memory of `memory_full_info` is exact, but costs a second here
+                self.peak[name] = max(self.peak.get(name, 0.0), (memory.rss - memory.shared) / 1e6)
+            except (psutil.Error, OSError):
+                continue
+
+
+def kind_of(command: list[str]) -> str:
+    """The kind of a process, from its command line."""
+    text = " ".join(command)
+    if text.startswith("ray::"):
+        return text.split()[0].removeprefix("ray::").split(".")[0].split("(")[0]
+    return "driver" if "streaming_contenders" in text else "ray"
+
+
+def run(contender: str, mix: Mix, source: Path, work: Path, cores: int, package: Path | None) -> dict[str, Any]:
+    """Run a contender in a session of its own, and measure it."""
+    import psutil
+
+    options = {
+        "contender": contender, "input": str(source), "output": str(work / "out"), "log": str(work / "log"),
+        "devices": mix.devices, "cpu": mix.cpu, "device": mix.device, "cores": cores,
+    }  # fmt: skip
+    path = os.pathsep.join(str(p) for p in (package, ROOT) if p is not None)
+    environment = {**os.environ, "PYTHONPATH": path, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    began, idle = time.time(), psutil.cpu_times()
+    command = [sys.executable, "-m", "benchmarks.streaming_contenders", json.dumps(options)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=(work / "log.txt").open("w"), env=environment, cwd=ROOT, start_new_session=True
+    )
+    watch = Watch(process.pid)
+    while process.poll() is None:
+        assert time.time() - began < DEADLINE, f"{contender} does not end: {work / 'log.txt'}"
+        watch.sample()
+        time.sleep(0.5)
+    wall = time.time() - began
+    assert process.returncode == 0 and process.stdout is not None, (work / "log.txt").read_text()[-3000:]
+    used, after = sum(watch.cpu.values()), psutil.cpu_times()
+    others = max(0.0, (after.user + after.system + after.nice) - (idle.user + idle.system + idle.nice) - used)
+    found = json.loads(process.stdout.read().splitlines()[-1])
+    return {
+        **steady(work / "log", mix), "wall": wall, "first": first_call(work / "log") - began, "others": others / wall,
+        "objectStore": found.get("objectStore", 0) / 1e6, "peak": watch.peak, "rows": rows_in(work / "out"),
+    }  # fmt: skip
+
+
+def calls(log: Path) -> list[tuple[float, float, int]]:
+    """Begin, end and rows of each call of a device, ordered by end."""
+    lines = [line.split() for file in log.glob("*.log") for line in file.read_text().splitlines()]
+    return sorted(((float(a), float(b), int(n)) for a, b, n in lines), key=lambda call: call[1])
+
+
+def first_call(log: Path) -> float:
+    """When the first call ended."""
+    return calls(log)[0][1]
+
+
+def steady(log: Path, mix: Mix) -> dict[str, float]:
+    """The rate from the first row to the last, and the busy share of the devices between the first and last tenth of their rows.
+
+    The rate includes the time until the first row reaches a device, but not the start of the processes.
+    """
+    found = calls(log)
+    total, passed = sum(n for *_, n in found), 0
+    inner: list[float] = []
+    for _, end, rows in found:
+        passed += rows
+        if total * 0.1 <= passed <= total * 0.9:
+            inner.append(end)
+    start, stop = inner[0], inner[-1]
+    busy = sum(max(0.0, min(b, stop) - max(a, start)) for a, b, _ in found)
+    began = float((log / "began").read_text())
+    return {"rate": total / (found[-1][1] - began), "busy": busy / (stop - start) / mix.devices}
+
+
+def rows_in(folder: Path) -> int:
+    """The number of rows written."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.ParquetFile(file).metadata.num_rows for file in folder.rglob("*.parquet"))
+
+
+def write_input(folder: Path, rows: int) -> Path:
+    """Parquet files of rows with an ID and incompressible bytes."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    size = -(-rows // FILES)
+    for part in range(FILES):
+        ids = range(part * size, min(rows, (part + 1) * size))
+        data = [random.bytes(PAYLOAD) for _ in ids]
+        pq.write_table(pa.table({"id": list(ids), "data": data}), folder / f"in-{part:04}.parquet")
+    return folder
+
+
+def earlier(ref: str, folder: Path) -> Path | None:
+    """The package at an earlier commit; None if it is not in this clone."""
+    archive = subprocess.run(["git", "archive", ref, "workloads"], cwd=ROOT, capture_output=True, check=False)
+    if archive.returncode:
+        return None
+    folder.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    return folder / "workloads"
+
+
+def compare(mix: Mix, work: Path, cores: int, before: Path | None, only: str | None) -> list[Figure]:
+    """Measure all contenders one after the other."""
+    source = write_input(work / "in", mix.rows)
+    contenders = {"before": ("engine", before), "Ray Data": ("rayData", None), "ours": ("engine", None)}
+    if before is None:
+        del contenders["before"]
+    found: dict[str, dict[str, Any]] = {}
+    for name, (contender, package) in contenders.items():
+        if only is not None and name not in ("ours", only):
+            continue
+        (folder := work / name.replace(" ", "-")).mkdir()
+        found[name] = m = run(contender, mix, source, folder, cores, package)
+        assert m["rows"] == mix.rows, f"{name}: {m['rows']} rows of {mix.rows}"
+        free = max(0.1, cores - m["others"])
+        print(
+            f"{mix.name} | {name}: {m['rate']:.1f} rows/s of {mix.ceiling(cores):.0f} ({mix.ceiling(free):.0f} with the "
+            f"{free:.2f} cores that other processes left), devices {m['busy']:.1%} busy, first call {m['first']:.1f} s, "
+            f"process {m['wall']:.1f} s, object store {m['objectStore']:.0f} MB, "
+            + ", ".join(f"{k} {v:.0f} MB" for k, v in sorted(m["peak"].items())),
+            flush=True,
+        )
+    return figures(mix, cores, found)
+
+
+def figures(mix: Mix, cores: int, found: dict[str, dict[str, Any]]) -> list[Figure]:
+    """This version compared with the ceiling and with the others."""
+    ours = found["ours"]
+    free = max(0.1, cores - ours["others"])
+    limit = mix.ceiling(free)
+    out = [Figure(f"{mix.name}: rate", ours["rate"], "rows/s", f"ceiling: {limit:.1f}", ours["rate"] / limit, ">= 0.9")]
+    if free * 1000 / mix.cpu >= mix.devices * 1000 / mix.device:
+        out.append(Figure(f"{mix.name}: devices busy", ours["busy"] * 100, "%", "", None, ">= 95"))
+    for name in found.keys() - {"ours"}:
+        other = found[name]
+        out.append(Figure(f"{mix.name}: rate", ours["rate"], "rows/s", f"{name}: {other['rate']:.1f}", ours["rate"] / other["rate"], ">= 1"))  # noqa: E501
+        out.append(Figure(f"{mix.name}: process", ours["wall"], "s", f"{name}: {other['wall']:.1f}", other["wall"] / ours["wall"], "> 1"))  # noqa: E501
+    return out
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
+    parser.add_argument("--before", default=BEFORE, help="commit of the earlier version; empty: none")
+    parser.add_argument("--only", choices=["before", "Ray Data", "none"], help="compare with this contender alone")
+    parser.add_argument("--mix", type=int, help="measure only this mix")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor of the number of rows")
+    parser.add_argument("--cores", type=int, default=min(2, os.cpu_count() or 1))
+    arguments = parser.parse_args()
+    found: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="datajob-streaming-") as folder:
+        before = earlier(arguments.before, Path(folder, "before")) if arguments.before else None
+        for number, mix in enumerate(MIXES):
+            if arguments.mix is None or arguments.mix == number:
+                (work := Path(folder, str(number))).mkdir()
+                mix = Mix(mix.name, mix.devices, mix.cpu, mix.device, int(mix.rows * arguments.scale))
+                found += compare(mix, work, arguments.cores, before, arguments.only)
+    publish(found)
+
+
+if __name__ == "__main__":
+    main()

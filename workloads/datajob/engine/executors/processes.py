@@ -1,0 +1,162 @@
+"""Pools of processes (Ray actors) of one kind: start, stop, replace after a death, avoid machines on which they die."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
+from datajob.engine.executors.placement import Pool
+from datajob.errors import WorkerDied
+
+MAX_DEATHS = 3
+"""The run fails after this many processes died with the same work, or during startup while none is running."""
+BAD_MACHINE = 3
+"""A machine is not used any more after this many processes died there without completing anything, if there is another one."""
+
+
+@dataclass(eq=False)
+class Member:
+    """One process of a pool."""
+
+    actor: Any
+    starting: Any
+    """A reference that is ready once the process has started; None from then on."""
+    node: str = ""
+    """The machine that it runs on."""
+    since: float = 0.0
+    """When it started (monotonic)."""
+    parked: bool = False
+    """True if it only occupies a machine on which processes die."""
+    leaving: bool = False
+    """True if it gets no more work and stops once it is idle."""
+    running: dict[Any, Any] = field(default_factory=dict)
+    """What it works on, by the reference of the result."""
+    held: set[Any] = field(default_factory=set)
+    """What it has not finished, including what waits for another process."""
+
+    @property
+    def usable(self) -> bool:
+        """True if it can get work."""
+        return self.starting is None and not self.parked and not self.leaving
+
+
+class Processes:
+    """The processes of a pool. A subclass defines what they are and what they work on."""
+
+    what = "process"
+
+    def __init__(self, pool: Pool, promised: bool) -> None:
+        """Raises InvalidJob if no machine is large enough for a process, unless resources are `promised`."""
+        refuse_impossible(pool, promised)
+        self.pool = pool
+        self.members: list[Member] = []
+        self._promised = promised
+        self._startup_deaths = 0
+        self._deaths_on = Counter[str]()
+        """Deaths by machine since the last completed work there."""
+        self._began = self._heard = time.monotonic()
+
+    def create(self) -> Member:
+        """Start a process."""
+        raise NotImplementedError
+
+    def options(self) -> dict[str, Any]:
+        """The options of its actor."""
+        p = self.pool
+        found: dict[str, Any] = {"num_cpus": p.num_cpus, "max_restarts": 0}
+        if p.num_gpus:
+            found["num_gpus"] = p.num_gpus
+        if p.resources:
+            found["resources"] = dict(p.resources)
+        return found
+
+    @property
+    def usable(self) -> list[Member]:
+        """The members that can get work."""
+        return [m for m in self.members if m.usable]
+
+    @property
+    def active(self) -> int:
+        """Number of members that work or will work."""
+        return sum(not m.parked and not m.leaving for m in self.members)
+
+    def waiting_for(self) -> list[Any]:
+        """The references whose completion the loop has to look at."""
+        return [ref for m in self.members for ref in (*m.running, *([] if m.starting is None else [m.starting]))]
+
+    def find(self, ref: Any) -> Member | None:
+        """The member that a reference belongs to; None if it died."""
+        return next((m for m in self.members if ref in m.running or ref is m.starting), None)
+
+    def resize(self, wanted: int) -> None:
+        """Start or stop processes. Idle ones stop first, and the others once they are idle."""
+        if not self.active:
+            for member in self.members:
+                member.parked = False
+        while self.active < wanted:
+            self.members.append(self.create())
+        surplus = [m for m in self.members if not m.parked and not m.leaving]
+        surplus.sort(key=lambda m: (m.starting is None, self.load(m)))
+        for member in surplus[: self.active - wanted]:
+            member.leaving = True
+        for member in [m for m in self.members if m.leaving and self.load(m) == 0]:
+            self.stop(member)
+
+    def load(self, member: Member) -> int:
+        """How much a member has to do; 0: it can stop."""
+        return len(member.running) + len(member.held)
+
+    def started(self, member: Member, node: str) -> None:
+        """A process is ready."""
+        member.starting, member.node, member.since = None, node, time.monotonic()
+        self._startup_deaths = 0
+        others = any(m.usable and m.node != node for m in self.members)
+        member.parked = self._deaths_on[node] >= BAD_MACHINE and others
+
+    def completed(self, member: Member) -> None:
+        """A process completed some work: its machine is not to blame for earlier deaths."""
+        self._deaths_on[member.node] = 0
+
+    def died(self, member: Member, error: BaseException) -> None:
+        """Forget a dead process. Raises WorkerDied if processes die during startup while none is running."""
+        self.members.remove(member)
+        if member.starting is None:
+            self._deaths_on[member.node] += 1
+            return
+        self._startup_deaths += 1
+        if self._startup_deaths >= MAX_DEATHS and not any(m.starting is None for m in self.members):
+            raise WorkerDied(died_message(self.what, "during startup", error)) from error
+
+    def stop(self, member: Member) -> None:
+        """End a process."""
+        import ray
+
+        self.members.remove(member)
+        ray.kill(member.actor)
+
+    def close(self) -> None:
+        """End all processes."""
+        for member in list(self.members):
+            self.stop(member)
+
+    def overdue(self) -> str | None:
+        """A notice if no process has started for a while, at most one per NOTICE_SECONDS."""
+        now = time.monotonic()
+        if any(m.starting is None for m in self.members):
+            self._heard = now
+        elif self.members and now - self._heard >= NOTICE_SECONDS:
+            self._heard = now
+            return notice(self.pool, self.what, now - self._began)
+        return None
+
+
+def died_message(what: str, where: str, error: BaseException) -> str:
+    """The message of a run that ends because processes die."""
+    cause = " ".join(str(error).split())[:600]
+    return (
+        f"A {what} died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "
+        "increase `memory` of the workers, or use fewer `actors` on each of them."
+    )

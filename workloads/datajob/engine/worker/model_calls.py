@@ -1,0 +1,168 @@
+"""Calls of models: in this process, or in another one that holds the accelerator.
+
+In the second case, a shard runs on a CPU and only the columns that the model reads leave its process, in pieces that are
+spread over the processes of the model. What the other process does is `answer`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from datajob.engine.counts.tally import Tally
+from datajob.engine.plan.steps import Step
+from datajob.engine.worker import model_registry
+from datajob.engine.worker.model_outputs import ShardModelOutputs, StepModelOutputs
+from datajob.operators.base import Batch, Inferred, Model
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PIECE_ROWS = 64
+"""Maximum number of rows of a piece: the rows of a batch on an accelerator."""
+PIECE_BYTES = 8 << 20
+WINDOW_BYTES = 64 << 20
+"""Bytes of the pieces of one table that wait for the model at the same time."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a model process has to know about a piece besides its rows."""
+
+    step: str
+    outputs: ShardModelOutputs | None
+    """Where the outputs of the model are stored until the shard is committed."""
+    attempt: int = 0
+    """0: there are no outputs of an earlier attempt at these rows."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model process returns for a piece."""
+
+    inferred: Inferred
+    tally: Tally
+    """The activity of the process."""
+
+
+class Models(Protocol):
+    """The models of other processes."""
+
+    steps: frozenset[str]
+    """The steps that they serve."""
+
+    def ask(self, call: Call, pieces: Sequence[pa.Buffer], rows: Sequence[int]) -> list[Reply]:
+        """The replies to pieces, in their order. Raises the error of the model process."""
+
+
+_mine = threading.local()
+
+
+def use(models: Models) -> None:
+    """Let the shards of this thread call the models of other processes."""
+    _mine.models = models
+
+
+def infer(step: Step[Model], batch: Batch, tally: Tally, outputs: ShardModelOutputs | None) -> Inferred:
+    """Apply the model of a step to a batch, wherever it is loaded. Other shards of this process run meanwhile."""
+    models: Models | None = getattr(_mine, "models", None)
+    known = outputs.of(step.name) if outputs else None
+    with model_registry.release_slot():
+        if models is None or step.name not in models.steps:
+            return model_registry.infer(step.operator, batch, tally, known)
+        call = Call(step.name, outputs, attempt=int(bool(known and known.known)))
+        replies: list[Reply] = []
+        for pieces in _windows(_cut(needed(step.operator, batch.table))):
+            replies += models.ask(call, [serialized(piece) for piece in pieces], [piece.num_rows for piece in pieces])
+    for reply in replies:
+        tally.add(reply.tally)
+    return joined([reply.inferred for reply in replies])
+
+
+def answer(operator: Model, call: Call, piece: Any) -> Reply:
+    """Apply the model of this process to a piece."""
+    tally = Tally()
+    known = None if call.outputs is None else _known(call, call.outputs)
+    return Reply(model_registry.infer(operator, Batch(deserialized(piece)), tally, known), tally)
+
+
+@lru_cache(256)
+def _shared(outputs: ShardModelOutputs, attempt: int) -> ShardModelOutputs:
+    """One object for all pieces of a shard, so that their outputs form few files."""
+    return outputs
+
+
+def _known(call: Call, outputs: ShardModelOutputs) -> StepModelOutputs:
+    shared = _shared(outputs, call.attempt)
+    return shared.of(call.step) if call.attempt else shared.unread(call.step)
+
+
+def retried(call: Call) -> Call:
+    """The call for another attempt: some of its outputs may have been stored."""
+    return replace(call, attempt=call.attempt + 1)
+
+
+def needed(operator: Model, table: pa.Table) -> pa.Table:
+    """The columns that a model reads: all of them if it is the user's, which need not declare them."""
+    names = [] if operator.runs_user_code() else [name for name in operator.inputs() if name in table.column_names]
+    return table.select(names) if names else table
+
+
+def serialized(table: pa.Table) -> pa.Buffer:
+    """A table as one buffer, of the rows of a slice only."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def deserialized(buffer: Any) -> pa.Table:
+    """The inverse of `serialized`, without a copy."""
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(buffer) as reader:
+        return reader.read_all()
+
+
+def joined(found: Sequence[Inferred]) -> Inferred:
+    """The outputs for consecutive pieces as those of one table."""
+    import pyarrow as pa
+
+    if len(found) == 1:
+        return found[0]
+    failed: dict[int, str] = {}
+    start = 0
+    for inferred in found:
+        failed.update({start + row: reason for row, reason in inferred.failed.items()})
+        start += _rows(inferred)
+    columns = {name: pa.concat_arrays([each.columns[name] for each in found]) for name in found[0].columns}
+    return Inferred(columns, failed, sum(each.reused for each in found))
+
+
+def _rows(inferred: Inferred) -> int:
+    return max((len(column) for column in inferred.columns.values()), default=0)
+
+
+def _cut(table: pa.Table) -> Iterator[pa.Table]:
+    """Pieces of few rows and bytes; one without rows for an empty table."""
+    rows = min(PIECE_ROWS, max(1, table.num_rows * PIECE_BYTES // max(1, table.nbytes)))
+    for start in range(0, max(1, table.num_rows), rows):
+        yield table.slice(start, rows)
+
+
+def _windows(pieces: Iterator[pa.Table]) -> Iterator[list[pa.Table]]:
+    """Consecutive pieces that can wait for the model at the same time."""
+    waiting: list[pa.Table] = []
+    held = 0
+    for piece in pieces:
+        if waiting and held + piece.nbytes > WINDOW_BYTES:
+            yield waiting
+            waiting, held = [], 0
+        waiting.append(piece)
+        held += piece.nbytes
+    yield waiting

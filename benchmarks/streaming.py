@@ -213,10 +213,12 @@ def figures(mix: Mix, cores: int, found: dict[str, dict[str, Any]]) -> list[Figu
     out = [Figure(f"{mix.name}: rate", ours["rate"], "rows/s", f"ceiling: {limit:.1f}", ours["rate"] / limit, ">= 0.9")]
     if free * 1000 / mix.cpu >= mix.devices * 1000 / mix.device:
         out.append(Figure(f"{mix.name}: devices busy", ours["busy"] * 100, "%", "", None, ">= 95"))
-    for name in found.keys() - {"ours"}:
-        other = found[name]
-        out.append(Figure(f"{mix.name}: rate", ours["rate"], "rows/s", f"{name}: {other['rate']:.1f}", ours["rate"] / other["rate"], ">= 1"))  # noqa: E501
-        out.append(Figure(f"{mix.name}: process", ours["wall"], "s", f"{name}: {other['wall']:.1f}", other["wall"] / ours["wall"], "> 1"))  # noqa: E501
+    for name, other in found.items():
+        if other is not ours:
+            versus = f"{name}: {other['rate']:.1f}", ours["rate"] / other["rate"], ">= 1"
+            out.append(Figure(f"{mix.name}: rate", ours["rate"], "rows/s", *versus))
+            versus = f"{name}: {other['wall']:.1f}", other["wall"] / ours["wall"], "> 1"
+            out.append(Figure(f"{mix.name}: process", ours["wall"], "s", *versus))
     return out
 
 

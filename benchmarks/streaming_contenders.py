@@ -26,12 +26,13 @@ def object_store_peak(found: dict[str, Any]) -> Iterator[None]:
     stop = threading.Event()
 
     def sample() -> None:
-        from ray._private.internal_api import get_memory_info_reply, get_state_from_address
-        from ray._private.worker import global_worker
+        import ray
+        from ray._private import internal_api
 
+        api: Any = internal_api
         while not stop.wait(0.5):
-            state = get_state_from_address(global_worker.gcs_client.address)
-            used = get_memory_info_reply(state).store_stats.object_store_bytes_used
+            state = api.get_state_from_address(ray.get_runtime_context().gcs_address)
+            used = api.get_memory_info_reply(state).store_stats.object_store_bytes_used
             found["objectStore"] = max(found.get("objectStore", 0), used)
 
     thread = threading.Thread(target=sample, daemon=True)
@@ -66,7 +67,7 @@ def ray_data(o: dict[str, Any]) -> None:
 
     from benchmarks.streaming_steps import SimulatedDevice, burn
 
-    def prepare(batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare(batch: Any) -> Any:
         burn(o["cpu"] * len(batch["id"]), o["log"])
         return batch
 

@@ -43,7 +43,7 @@ class SimulatedDevice:
 
     def __init__(self, log: str, milliseconds: float) -> None:
         Path(log).mkdir(parents=True, exist_ok=True)
-        self._log = Path(log, f"{os.getpid()}.log").open("a", buffering=1)
+        self._log = Path(log, f"{os.getpid()}.log")
         self._lock = threading.Lock()
         self._milliseconds = milliseconds
         self.description = "a simulated device"
@@ -56,7 +56,8 @@ class SimulatedDevice:
             time.sleep(self._milliseconds * rows / 1000)
             ended = time.time()
             self.busy_seconds += ended - began
-            self._log.write(f"{began} {ended} {rows}\n")
+            with self._log.open("a") as log:
+                log.write(f"{began} {ended} {rows}\n")
 
 
 class Occupy(Model):

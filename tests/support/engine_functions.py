@@ -73,3 +73,14 @@ def raises_oddly(row: dict[str, Any]) -> dict[str, Any]:
     if row["id"] == 9:
         raise Unprintable
     return row
+
+
+def a_thousand(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Makes a thousand rows of one."""
+    return [{**row, "copy": i} for i in range(1000)]
+
+
+def slowly(row: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Waits for every row."""
+    time.sleep(seconds)
+    return row

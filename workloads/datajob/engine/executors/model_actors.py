@@ -145,7 +145,8 @@ class ModelActors(Processes):
         if len(running) < FEW_PIECES:
             return True
         return (
-            sum(p.rows for p in running) + piece.rows <= ROWS_AHEAD and sum(p.bytes for p in running) + piece.bytes <= BYTES_AHEAD
+            sum(p.rows for p in running) + piece.rows <= ROWS_AHEAD
+            and sum(p.bytes for p in running) + piece.bytes <= BYTES_AHEAD
         )
 
     def finished(self, member: Member, status: Any) -> tuple[Piece, Any]:

@@ -140,7 +140,7 @@ class Streaming:
         return held <= self._store and not any(pool.full for pool in self._pools)
 
     def _accepts(self, member: Member, shard: Shard) -> bool:
-        """True if a worker can open a shard now. A shard whose worker died runs alone, so that no other one is blamed for it."""
+        """True if a worker can open a shard now. A shard whose worker died runs alone: no other one is blamed for it."""
         if not member.running and (not self._deaths[shard.index] or not len(member.held)):
             return True
         if self._deaths[shard.index] or any(self._deaths[o.shard.index] for o in member.held):

@@ -1,0 +1,93 @@
+"""Stages with models on accelerators: exact rows whatever dies or is slow, and never a deadlock."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datajob.errors import DataJobError, WorkerDied
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(600)]
+SHARDS = 15
+
+
+@pytest.fixture(scope="module")
+def devices() -> Iterator[None]:
+    """A Ray with two cores and two devices that do not exist."""
+    import ray
+
+    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write_parts(tmp_path / "in", ROWS, SHARDS)
+    return tmp_path / "in"
+
+
+def occupy(place: Path, **params: Any) -> dict[str, Any]:
+    return {"custom": {"operator": "tests.support.devices:Occupy", "params": {"place": str(place), **params}}}
+
+
+def captioned(rows: Rows = ROWS) -> Rows:
+    return [{**row, "caption": f"caption {row['id']}"} for row in rows]
+
+
+def stream(source: Path, tmp_path: Path, steps: list[dict[str, Any]], **options: Any) -> Any:
+    job = make_job(source, tmp_path / "out", steps)
+    return run(job, executor="ray", **options)
+
+
+def test_a_model_process_that_dies_with_rows_of_several_shards_loses_none(devices: None, source: Path, tmp_path: Path) -> None:
+    stream(source, tmp_path, [occupy(tmp_path, milliseconds=5, die_once_at=300)])
+    assert (tmp_path / "died").exists()
+    assert read_manifest(tmp_path / "out") == captioned()
+
+
+def test_a_row_that_ends_every_model_process_ends_the_run_and_the_error_names_its_file(
+    devices: None, source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WorkerDied, match=r"model process died 3 times while it processed shard \d+ \(.*in-0012"):
+        stream(source, tmp_path, [occupy(tmp_path, die_at=500)])
+
+
+def test_a_device_that_is_lost_is_replaced(devices: None, source: Path, tmp_path: Path) -> None:
+    stream(source, tmp_path, [occupy(tmp_path, milliseconds=5, lost_after=2)])
+    assert (tmp_path / "lost").exists()
+    assert read_manifest(tmp_path / "out") == captioned()
+
+
+def test_a_model_that_always_raises_ends_the_run_with_its_error(devices: None, source: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataJobError, match='KeyError: \'Field "id" does not exist'):
+        stream(source, tmp_path, [{"drop": {"columns": ["id"]}}, occupy(tmp_path)])
+
+
+def test_a_step_that_makes_a_thousand_rows_of_one(devices: None, source: Path, tmp_path: Path) -> None:
+    many = {"flatMap": {"function": "tests.support.engine_functions:a_thousand"}}
+    write_parts(tmp_path / "few", ROWS[:20], 4)
+    report = stream(tmp_path / "few", tmp_path, [many, occupy(tmp_path, milliseconds=0.02)])
+    assert report.progress.rows_out == 20_000
+    expected = [{**row, "copy": copy, "caption": f"caption {row['id']}"} for row in ROWS[:20] for copy in range(1000)]
+    assert read_manifest(tmp_path / "out") == expected
+
+
+def test_a_slow_step_after_the_model_does_not_let_rows_pile_up(devices: None, source: Path, tmp_path: Path) -> None:
+    slow = {"map": {"function": "tests.support.engine_functions:slowly", "params": {"seconds": 0.01}}}
+    stream(source, tmp_path, [occupy(tmp_path), slow])
+    assert read_manifest(tmp_path / "out") == captioned()
+
+
+def test_two_models_share_the_devices_and_a_filter_saves_the_time_of_the_second(
+    devices: None, source: Path, tmp_path: Path
+) -> None:
+    first, second = occupy(tmp_path), occupy(tmp_path, output="answer", share=0.5, milliseconds=5)
+    report = stream(source, tmp_path, [first, {"filter": {"where": "id % 4 = 0"}}, second])
+    assert read_manifest(tmp_path / "out") == [
+        {**row, "answer": f"answer {row['id']}"} for row in captioned() if row["id"] % 4 == 0
+    ]
+    assert sum(w.rows for w in report.workers) == len(ROWS) + len(ROWS) // 4

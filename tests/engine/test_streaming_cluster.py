@@ -1,0 +1,74 @@
+"""Stages with models on accelerators of a cluster that loses machines."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datajob.engine.events import Event, Progressed
+from tests.engine.test_streaming import captioned, occupy, stream
+from tests.support.local_jobs import Rows, read_glob, read_manifest, write_parts
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(1200)]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Six machines with a core, and two with a core and four devices."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster.cpus = [cluster.add_node(num_cpus=1, wait=False) for _ in range(6)]
+    cluster.devices = [cluster.add_node(num_cpus=1, num_gpus=4, wait=False) for _ in range(2)]
+    cluster.wait_for_nodes()
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write_parts(tmp_path / "in", ROWS, 30)
+    return tmp_path / "in"
+
+
+def test_rows_are_exact_and_in_order_and_every_device_works(cluster: Any, source: Path, tmp_path: Path) -> None:
+    report = stream(source, tmp_path, [occupy(tmp_path, milliseconds=5)])
+    assert read_manifest(tmp_path / "out") == captioned(ROWS)
+    assert sum(w.rows for w in report.workers) == len(ROWS)
+    assert len(report.workers) > 4 and {w.device for w in report.workers} == {"gpu"}
+
+
+def test_a_machine_on_which_a_step_ends_its_process_is_avoided(cluster: Any, source: Path, tmp_path: Path) -> None:
+    die = {"custom": {"operator": "tests.support.devices:DieHere", "params": {"place": str(tmp_path)}}}
+    stream(source, tmp_path, [die, occupy(tmp_path)])
+    assert (tmp_path / "bad").exists()
+    assert read_manifest(tmp_path / "out") == captioned(ROWS)
+
+
+def test_a_cpu_machine_and_then_a_device_machine_are_lost_midway(cluster: Any, source: Path, tmp_path: Path) -> None:
+    victims = [cluster.cpus.pop(), cluster.devices.pop()]
+    began = threading.Event()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Progressed) and event.report.progress.shards_done >= 2:
+            began.set()
+
+    def lose() -> None:
+        began.wait(200)
+        for victim in victims:
+            cluster.remove_node(victim, allow_graceful=False)
+            time.sleep(0.5)  # the two losses are separate events
+
+    thread = threading.Thread(target=lose, daemon=True)
+    thread.start()
+    stream(source, tmp_path, [occupy(tmp_path, milliseconds=25)], on_event=watch)
+    thread.join(60)
+    assert not thread.is_alive() and began.is_set()
+    assert read_manifest(tmp_path / "out") == captioned(ROWS) == read_glob(tmp_path / "out")

@@ -1,0 +1,95 @@
+"""Models on devices that do not exist: they wait instead of computing, and fail in various ways."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from datajob.operators.base import Batch, Device, Inferred, Map, Model, ModelOutputCache, ModelResources
+
+
+class Simulated:
+    """A device that processes one batch at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.busy_seconds = 0.0
+        self.calls = 0
+        self.description = "a simulated device"
+
+    def occupy(self, seconds: float) -> None:
+        with self.lock:
+            self.calls += 1
+            time.sleep(seconds)
+            self.busy_seconds += seconds
+
+
+class Occupy(Model):
+    """Occupies a device for a while per row, and names the row."""
+
+    milliseconds: float = 1.0
+    output: str = "caption"
+    share: float = 1.0
+    die_once_at: int | None = None
+    """Row that ends the process the first time."""
+    die_at: int | None = None
+    """Row that ends every process."""
+    lost_after: int | None = None
+    """The device of the first process fails after this number of calls."""
+    place: str = ""
+    """Folder of the marks that processes leave for each other, and of the log of devices."""
+
+    def needs(self) -> ModelResources:
+        return ModelResources(accelerators=self.share, cpus=0.0)
+
+    def setup(self, device: Device) -> Simulated:
+        return Simulated()
+
+    def infer(self, batch: Batch, model: Any, cache: ModelOutputCache | None = None) -> Inferred:
+        rows = batch.table.column("id").to_pylist()
+        if self.die_at in rows or (self.die_once_at in rows and mark(self.place, "died")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.lost_after is not None and model.calls >= self.lost_after and mine(self.place, "lost"):
+            raise RuntimeError("the device is lost")
+        began = time.time()
+        model.occupy(self.milliseconds * len(rows) / 1000)
+        if self.place:
+            with Path(self.place, f"{self.output}-{os.getpid()}.log").open("a") as log:
+                log.write(f"{began} {time.time()} {len(rows)}\n")
+        return Inferred({self.output: pa.array([f"{self.output} {row}" for row in rows])})
+
+
+class DieHere(Map):
+    """Ends its process on the machine that was the first to run it."""
+
+    place: str
+
+    def apply(self, batch: Batch) -> pa.Table:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        if mark(self.place, "bad") or Path(self.place, "bad").read_text() == node:
+            Path(self.place, "bad").write_text(node)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch.table
+
+
+def mark(place: str, name: str) -> bool:
+    """True for the first caller."""
+    try:
+        Path(place, name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def mine(place: str, name: str) -> bool:
+    """True for the process that called it first, whenever it calls."""
+    file = Path(place, name)
+    if mark(place, name):
+        file.write_text(str(os.getpid()))
+    return file.read_text() == str(os.getpid())

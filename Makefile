@@ -13,7 +13,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -90,6 +90,9 @@ generate: setup ## Generate the CRD, the editor schema, the reference and parts 
 bench-llava: setup-models ## Run the benchmarks of models
 	$(RUN)/python -m benchmarks.llava
 	$(RUN)/python -m benchmarks.llava_answers
+
+bench-streaming: setup ## Measure streaming between CPU steps and models, with simulated devices
+	$(RUN)/python -m benchmarks.streaming
 
 bench-gpu: ## Caption photos on a GPU; needs torch, transformers and a CUDA device in $(PYTHON), not .venv
 	PYTHONPATH=workloads:. $(PYTHON) -m benchmarks.gpu

@@ -131,7 +131,7 @@ def first_call(log: Path) -> float:
 
 
 def steady(log: Path, mix: Mix) -> dict[str, float]:
-    """The rate from the first row to the last, and the busy share of the devices between the first and last tenth of their rows.
+    """The rate from the first row to the last, and the busy share of the devices without the first and last tenth of the rows.
 
     The rate includes the time until the first row reaches a device, but not the start of the processes.
     """

@@ -89,7 +89,7 @@ def kind_of(command: list[str]) -> str:
 
 
 def run(contender: str, mix: Mix, source: Path, work: Path, cores: int, package: Path | None) -> dict[str, Any]:
-    """Run a contender in a session of its own, and measure it."""
+    """Run a contender in a separate session, and measure it."""
     import psutil
 
     options = {

@@ -1,4 +1,4 @@
-"""The contenders of `benchmarks.streaming`, each in a process of its own: `python -m benchmarks.streaming_contenders JSON`.
+"""The contenders of `benchmarks.streaming`, each in a separate process: `python -m benchmarks.streaming_contenders JSON`.
 
 `engine` runs a DataJob with the package that is on the path; `rayData` is the same work as a Ray Data pipeline, as a user
 would write it. Both start Ray with devices that do not exist.

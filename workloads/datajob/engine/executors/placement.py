@@ -1,6 +1,6 @@
 """Decides where the shards of a stage and its models run. Pure.
 
-A stage is cut where the resource changes. Models that run on accelerators get pools of processes of their own; the shards run
+A stage is cut where the resource changes. Models that run on accelerators get separate pools of processes; the shards run
 on CPU workers, which send rows to these pools. Models that run on CPUs are loaded by the workers themselves.
 """
 

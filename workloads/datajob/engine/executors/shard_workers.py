@@ -44,7 +44,7 @@ Step = Asked | Record | ShardFailure
 
 
 class Session:
-    """A shard in progress, in a thread of its own that stops at each call of a model of another process."""
+    """a shard in progress, in a separate thread that stops at each call of a model of another process."""
 
     def __init__(self, task: Task, shard: Shard, steps: frozenset[str]) -> None:
         self.steps = steps

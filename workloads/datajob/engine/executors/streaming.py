@@ -24,7 +24,7 @@ from datajob.engine.worker.task import ShardFailure, Task, shard_name
 from datajob.errors import WorkerDied
 
 AT_ONCE = 3
-"""Maximum number of shards that a worker with models of its own processes at the same time."""
+"""Maximum number of shards that a worker that loads models processes at the same time."""
 NEXT_TOO = 2
 """The same for a worker without models: the next shard arrives while the first one is being processed."""
 MAX_OPEN = 48

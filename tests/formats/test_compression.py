@@ -151,3 +151,52 @@ def test_a_whole_text_is_not_taken_from_a_truncated_file(tmp_path: Path) -> None
     path = tmp_path / "x.txt.gz"
     path.write_bytes(gzip.compress(CONTENT[TextReader][1])[:-3000])
     assert rows_before_error(TextReader(paths=(str(path),), mode="file"))[0] == 0
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+def test_no_truncation_goes_unnoticed(tmp_path: Path, ending: str) -> None:
+    first, second = (COMPRESS[ending](b"".join(b'{"id":%d}\n' % i for i in rows)) for rows in (range(3), range(3, 6)))
+    whole = first if ending == ".zip" else first + second
+    path = tmp_path / f"a.jsonl{ending}"
+    for size in range(1, len(whole) + 1):
+        path.write_bytes(whole[:size])
+        rows, error = rows_before_error(JsonReader(paths=(str(path),)))
+        if size not in (len(first), len(whole)):
+            assert error, (size, rows)
+        else:
+            assert (rows, error) == (3 if whole[:size] == first else 6, "")
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+@pytest.mark.parametrize("garbage", [b"x", b"garbage" * 10, b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"])
+def test_data_after_the_end_that_is_not_compressed_is_an_error(tmp_path: Path, ending: str, garbage: bytes) -> None:
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(COMPRESS[ending](b'{"id":1}\n') + garbage)
+    rows, error = rows_before_error(JsonReader(paths=(str(path),)))
+    assert error or (ending == ".zip" and rows == 1)  # the directory of a zip file says where its content is
+
+
+@pytest.mark.parametrize("zeros", [1, 4, 1 << 20])
+def test_zeros_after_an_xz_stream_are_skipped(tmp_path: Path, zeros: int) -> None:
+    path = tmp_path / "a.jsonl.xz"
+    path.write_bytes(lzma.compress(b'{"id":1}\n') + b"\0" * zeros + lzma.compress(b'{"id":2}\n') + b"\0" * zeros)
+    assert rows_before_error(JsonReader(paths=(str(path),))) == (2, "")
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+def test_a_file_of_no_bytes_has_no_rows(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(b"")
+    assert rows_before_error(JsonReader(paths=(str(path),))) == (0, "")
+
+
+@pytest.mark.parametrize("names", [[], ["folder/"], ["__MACOSX/x"]])
+def test_a_zip_file_without_files_is_an_error(tmp_path: Path, names: list[str]) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in names:
+            archive.writestr(name, "")
+    path = tmp_path / "a.jsonl.zip"
+    path.write_bytes(stream.getvalue())
+    with pytest.raises(InputError, match="the archive contains no file; delete it, or create it again"):
+        JsonReader(paths=(str(path),)).schema(JsonReader(paths=(str(path),)).files())

@@ -42,6 +42,14 @@ def test_slices_chunks_and_empty_tables_are_exploded(keep_empty):
     assert step.expand(Batch(table.slice(2, 1))).column("xs").to_pylist() == ([None] if keep_empty else [])
 
 
+@pytest.mark.parametrize("kind", [pa.null(), pa.string()])
+@pytest.mark.parametrize(("keep_empty", "values"), [(False, []), (True, [None, None])])
+def test_a_column_that_is_null_everywhere_has_no_lists(kind, keep_empty, values):
+    out = explode([None, None], kind, keep_empty=keep_empty)
+    assert out.column("xs").to_pylist() == values
+    assert out.schema.field("xs").type == kind
+
+
 def test_lists_of_structs_are_exploded():
     out = explode([[{"a": 1}, None], [{"a": 2}]], pa.list_(pa.struct([("a", pa.int64())])))
     assert out.column("xs").to_pylist() == [{"a": 1}, None, {"a": 2}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,7 @@ _MAGIC = (
     (b"\x04\x22\x4d\x18", "lz4", ".lz4"),
 )
 _BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
+XZ_READ = 256 << 10
 SALVAGE_STEPS = (64 << 10, 256, 1)
 """Sizes of reads, each from the beginning, to approach the corrupt part of a file."""
 
@@ -51,28 +53,94 @@ def refuse_binary(path: str, head: bytes) -> None:
 
 
 def decompressed(path: str, file: Any, codec: str) -> Any:
-    """A stream of the content of an open file. Raises InputError for a zip archive with several files."""
+    """A stream of the content of an open file. Raises InputError for a zip archive that does not contain one file."""
     import pyarrow as pa
 
     if codec == "xz":
+        return _Xz(file)
+    return _zip_member(path, file) if codec == "zip" else pa.CompressedInputStream(file, codec)
+
+
+class _Xz:
+    """The content of an xz file: any number of streams, with zeros between and after them."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._stream: Any = None  # in progress
+        self._ahead = b""  # read, but not decompressed
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; empty at the end. Raises OSError for corrupt data, and EOFError for a truncated file."""
         import lzma
 
-        return _Translated(lzma.LZMAFile(file), lzma.LZMAError)
-    return _zip_member(path, file) if codec == "zip" else pa.CompressedInputStream(file, codec)
+        while True:
+            if self._stream is None:
+                self._skip_zeros()
+                if not self._ahead:
+                    return b""
+                self._stream = lzma.LZMADecompressor()
+            if self._stream.needs_input and not self._ahead and not self._more():
+                raise EOFError("Truncated xz stream: the end-of-stream marker is missing")
+            try:
+                data: bytes = self._stream.decompress(self._ahead, size)
+            except lzma.LZMAError as error:
+                raise OSError(f"Corrupt input data: {error}") from error
+            self._ahead = b""
+            if self._stream.eof:
+                self._ahead, self._stream = self._stream.unused_data, None
+            if data:
+                return data
+
+    def _more(self) -> bool:
+        self._ahead = self._file.read(XZ_READ)
+        return bool(self._ahead)
+
+    def _skip_zeros(self) -> None:
+        self._ahead = self._ahead.lstrip(b"\0")
+        while not self._ahead and self._more():
+            self._ahead = self._ahead.lstrip(b"\0")
+
+    def __enter__(self) -> _Xz:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._file.close()
 
 
 def _zip_member(path: str, file: Any) -> Any:
     import zipfile
     import zlib
 
+    if not file.size():
+        return io.BytesIO()
     try:
-        archive = zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(_Positions(file))
         names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        if not names:
+            raise InputError(f"{path}: the archive contains no file; delete it, or create it again.")
         if len(names) != 1:
             raise InputError(f"{path}: the archive contains {len(names)} files instead of one; extract it into a folder.")
         return _Translated(archive.open(names[0]), (zipfile.BadZipFile, zlib.error))
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # encrypted, or an unsupported method
         raise OSError(str(error)) from error
+
+
+class _Positions:
+    """A file for zipfile, which expects OSError for a position before its start."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def seek(self, position: int, origin: int = 0) -> int:
+        """Go to a position."""
+        try:
+            found: int = self._file.seek(position, origin)
+        except ValueError as error:  # ArrowInvalid
+            raise OSError(str(error)) from error
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 class _Translated:

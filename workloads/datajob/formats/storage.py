@@ -35,6 +35,7 @@ _REASONS = (
      "the credentials are invalid; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"),
     (_UNAVAILABLE, "the storage cannot be reached; check the network and AWS_ENDPOINT_URL"),
     (r"Read-only file system|Errno 30\b", "the file system is read-only"),
+    (r"not a zip file|central directory", "it is truncated or not a zip archive"),
     (r"magic bytes not found|Couldn't deserialize thrift|Parquet file size is",
      "it is truncated or not a Parquet file"),
     (r"Truncated compressed stream|Truncated|end-of-stream marker|unexpected end of|premature end",

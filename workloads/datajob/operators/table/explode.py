@@ -36,6 +36,8 @@ class Explode(base.FlatMap):
         require([self.column], table.column_names, "`explode`")
         at = table.column_names.index(self.column)
         lists = table.column(at)
+        if lists.null_count == len(lists) and _holds_nulls(lists.type):
+            lists = pa.chunked_array([pa.nulls(len(lists), pa.list_(lists.type))])
         if not _is_list(lists.type):
             raise InvalidJob(f"`explode` needs a list column, but column `{self.column}` has type {lists.type}.")
         lengths = np.asarray(pc.list_value_length(lists).fill_null(0)).astype(np.int64)
@@ -46,6 +48,13 @@ class Explode(base.FlatMap):
             values = values.take(pa.array(np.cumsum(filled) - 1, mask=~filled))
         rows = table.take(np.repeat(np.arange(len(table)), repeats))
         return rows.set_column(at, self.column, values)
+
+
+def _holds_nulls(kind: pa.DataType) -> bool:
+    """Whether a column that is null everywhere in the input can have this type, whatever its values would be."""
+    import pyarrow as pa
+
+    return pa.types.is_null(kind) or pa.types.is_string(kind)
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -1,6 +1,8 @@
 """The same over S3: a real server, multipart uploads, and errors that come soon and say what to do."""
 
 import gc
+import io
+import tarfile
 import time
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from datajob.errors import InputError, SinkError, StorageUnavailable
+from datajob.formats import _tar_read
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.base import Reader, Writer
 from datajob.formats.csv import CsvReader, CsvWriter
@@ -43,6 +46,21 @@ def test_what_was_written_is_read(bucket: str, writer: type[Writer], reader: typ
 def test_samples_are_written_and_read(bucket: str) -> None:
     write(WebdatasetWriter(path=bucket), TABLE.slice(0, 10))
     assert read(WebdatasetReader(paths=(bucket,))).column("txt").to_pylist() == TABLE.column("txt").to_pylist()[:10]
+
+
+@pytest.mark.parametrize("target", [1, 1 << 20])
+def test_members_of_a_sample_can_be_anywhere_in_a_large_file(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: int
+) -> None:
+    monkeypatch.setattr(_tar_read, "IN_MEMORY", 1000)
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        for name in ("a.txt", "b.txt", "a.json", "b.json"):
+            info = tarfile.TarInfo(name)
+            info.size = len(name)
+            file.addfile(info, io.BytesIO(name.encode()))
+    Folder(bucket).write("x.tar", (tmp_path / "x.tar").read_bytes())
+    rows = read(WebdatasetReader(paths=(bucket,)), target=target).to_pylist()
+    assert rows == [{"__key__": key, "json": f"{key}.json", "txt": f"{key}.txt"} for key in ("a", "b")]
 
 
 def test_partitions_become_prefixes(bucket: str) -> None:

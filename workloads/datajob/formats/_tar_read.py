@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from datajob.errors import InputError
@@ -19,7 +20,8 @@ from datajob.formats.storage import scheme_of
 HEADERS_BUFFER = 256 << 10
 """Bytes of one read in the search for headers: one storage request each, or one per member if members are larger."""
 IN_MEMORY = 64 << 20
-"""Up to this size, a compressed or remote file is read at once, so that its members can be in any order."""
+"""Up to this size, a compressed or remote file is held in memory."""
+COPY_BYTES = 1 << 20
 BLOCK = tarfile.BLOCKSIZE
 ZEROS = bytes(BLOCK)
 
@@ -68,19 +70,39 @@ def is_utf8(name: str) -> bool:
 def samples(path: str, start: int = 0, end: int = -1) -> Iterator[Sample]:
     """The samples between two bytes that `sample_starts` gave (-1: the end of the file), in the order of their first members.
 
-    Raises InputError if the file is not a tar file or is truncated, and if the members of a sample are not adjacent in a large
-    compressed or remote file.
+    A compressed or remote file is copied first, to memory or, if it is large, to a temporary file. Raises InputError if the
+    file is not a tar file or is truncated.
     """
     with opened(path, start) as stream:
-        if codec_of(path) is None and not scheme_of(path):
+        if _is_local(path):
             yield from _by_index(path, _Source(stream, start, end, seekable=True), whole=end < 0)
-            return
-        size = end - start if end >= 0 else sys.maxsize
-        head: bytes = stream.read(min(size, IN_MEMORY + 1))
-        if len(head) <= IN_MEMORY:
-            yield from _by_index(path, _Source(io.BytesIO(head), 0, -1, seekable=True), whole=end < 0)
+        elif start or end >= 0:  # the members of these samples are adjacent
+            size = end - start if end >= 0 else sys.maxsize
+            yield from _in_order(path, _Source(stream, 0, size, seekable=False), whole=end < 0)
         else:
-            yield from _in_order(path, _Source(_Joined(head, stream), 0, size, seekable=False), whole=end < 0)
+            with SpooledTemporaryFile(IN_MEMORY, prefix="datajob-") as copy:
+                while piece := stream.read(COPY_BYTES):
+                    copy.write(piece)
+                copy.seek(0)
+                yield from _by_index(path, _Source(copy, 0, -1, seekable=True), whole=True)
+
+
+def first_samples(path: str) -> Iterator[Sample]:
+    """The samples of a file as far as they are known without reading all of it. Members that are not adjacent are separate."""
+    if _is_local(path):
+        yield from samples(path)
+        return
+    with opened(path) as stream:
+        head: bytes = stream.read(IN_MEMORY + 1)
+        if len(head) <= IN_MEMORY:
+            yield from _by_index(path, _Source(io.BytesIO(head), 0, -1, seekable=True), whole=True)
+        else:
+            yield from _in_order(path, _Source(_Joined(head, stream), 0, -1, seekable=False), whole=True)
+
+
+def _is_local(path: str) -> bool:
+    """Whether parts of a file can be read from its disk."""
+    return codec_of(path) is None and not scheme_of(path)
 
 
 def sample_starts(path: str) -> list[int]:
@@ -137,8 +159,7 @@ def _target(member: _Member, by_name: dict[str, _Member]) -> _Member | None:
 
 
 def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
-    """Read the file once from start to end."""
-    seen: set[str] = set()
+    """Read the file once from start to end. Members that are not adjacent form separate samples."""
     sample: Sample | None = None
     with _tar_errors(path):
         for member, content in _members(path, source, whole):
@@ -146,19 +167,7 @@ def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
             if sample is not None and (key != sample.key or extension in sample.members):
                 yield sample
                 sample = None
-            if sample is None:
-                if key in seen:
-                    raise InputError(
-                        f"{path}: the members of the sample {printable(key)} are not next to each other, and the file is too "
-                        "large to search for them. Create it sorted by name (`tar --sort=name`), or read it uncompressed "
-                        "from a local disk."
-                    )
-                sample = Sample(key)
-                seen.add(key)
-            if member.link is not None:
-                sample.problem = (
-                    f"member .{extension} is a link to {member.link}, which cannot be read in a large compressed or remote file"
-                )
+            sample = sample or Sample(key)
             sample.members[extension] = content() if member.link is None else b""
     if sample is not None:
         yield sample

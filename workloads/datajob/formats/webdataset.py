@@ -14,7 +14,7 @@ from datajob.formats._compression import codec_of
 from datajob.formats._lines import BAD_TEXT
 from datajob.formats._shards import FilesWriter
 from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members
-from datajob.formats._tar_read import Sample, is_utf8, printable, sample_starts, samples
+from datajob.formats._tar_read import Sample, first_samples, is_utf8, printable, sample_starts, samples
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.binary_files import MAX_BYTES
 from datajob.parameters import Column
@@ -33,8 +33,8 @@ class WebdatasetReader(ColumnsReader):
     """WebDataset shards (`.tar`, plain or compressed): one row per sample, with `__key__` and a column per extension.
 
     Members such as `.json`, `.txt` and `.cls` are strings, all others are bytes. Nothing is decoded. The members of a sample
-    can be anywhere in a file, except in compressed or remote files of more than 64 MiB, where they must be adjacent. Links to
-    other members are followed.
+    can be anywhere in a file, and links to other members are followed. A compressed or remote file of more than 64 MiB that is
+    not split is copied to the folder for temporary files first.
     """
 
     suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz", ".tar.lz4")
@@ -74,7 +74,7 @@ class WebdatasetReader(ColumnsReader):
         return pa.schema([(KEY, pa.string()), *kinds.items()])
 
     def _learnt(self, path: str) -> pa.Schema:
-        found = {extension for sample in islice(samples(path), SAMPLES) for extension in sample.members}
+        found = {extension for sample in islice(first_samples(path), SAMPLES) for extension in sample.members}
         return self._schema_of(sorted(filter(is_utf8, found)))
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:

@@ -54,7 +54,7 @@ def _holds_nulls(kind: pa.DataType) -> bool:
     """Whether a column that is null everywhere in the input can have this type, whatever its values would be."""
     import pyarrow as pa
 
-    return pa.types.is_null(kind) or pa.types.is_string(kind)
+    return bool(pa.types.is_null(kind) or pa.types.is_string(kind))
 
 
 def _is_list(kind: pa.DataType) -> bool:

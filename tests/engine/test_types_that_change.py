@@ -4,6 +4,8 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datajob.errors import InvalidJob
@@ -56,3 +58,46 @@ def test_files_with_two_types_of_a_column_are_read_together_or_refused(tmp_path:
     for row, expected in ((rows[9], FIRST[case][0]), (rows[10], FIRST[case][1])):
         text = str(expected).replace("'", '"').replace(": ", ":")
         assert row["x"] == expected or str(row["x"]).lower() == text.lower()
+
+
+def _append(folder: Path, values: list[Any], sink: str, through: str = "map") -> None:
+    """Append rows to a result, whose types come from a function or, like those of columns of nulls, from a Parquet file."""
+    source = folder / f"in-{len(list(folder.glob('in-*')))}"
+    source.mkdir(parents=True)
+    pq.write_table(pa.table({"id": range(len(values)), "x": pa.array(values)}), source / "a.parquet")
+    writer = {"path": str(folder / "out"), "mode": "append"}
+    steps = [{"map": {"function": "tests.engine.test_types_that_change:same"}}] if through == "map" else []
+    run(make_job(source, folder / "out", steps, sources=[{"parquet": {"paths": [str(source)]}}], sink={sink: writer}))
+
+
+def same(row: dict[str, Any]) -> dict[str, Any]:
+    return row
+
+
+@pytest.mark.parametrize("through", ["map", "file"])
+@pytest.mark.parametrize("sink", ["json", "parquet"])
+@pytest.mark.parametrize("case", FIRST)
+@pytest.mark.parametrize("order", [1, -1])
+def test_appended_rows_are_read_with_the_earlier_ones_or_refused(
+    tmp_path: Path, case: str, sink: str, order: int, through: str
+) -> None:
+    first, second = FIRST[case][::order]
+    _append(tmp_path, [first] * 3, sink, through)
+    if case in REFUSED[sink]:
+        with pytest.raises(InvalidJob, match=r"Column `x` (is|has) .* in some files of the result and .* in others"):
+            _append(tmp_path, [second] * 3, sink, through)
+        return
+    _append(tmp_path, [second] * 3, sink, through)
+    back = run(make_job(tmp_path, tmp_path / "back", sources=[{sink: {"paths": [str(tmp_path / "out")]}}])).progress
+    assert (back.rows_in, back.rows_out, back.rows_failed) == (6, 6, 0)
+
+
+@pytest.mark.parametrize("sink", ["json", "parquet"])
+def test_all_earlier_files_count_for_the_type_of_a_column(tmp_path: Path, sink: str) -> None:
+    _append(tmp_path, [1, 2], sink, "file")
+    _append(tmp_path, [None, None], sink, "file")
+    with pytest.raises(InvalidJob, match="Column `x` is"):
+        _append(tmp_path, ["a", None], sink, "file")
+    _append(tmp_path, [3, None], sink, "file")
+    rows = run(make_job(tmp_path, tmp_path / "back", sources=[{sink: {"paths": [str(tmp_path / "out")]}}])).progress
+    assert (rows.rows_out, rows.rows_failed) == (6, 0)

@@ -218,6 +218,12 @@ def test_links_to_what_is_outside_or_hidden_are_followed(tree: Path, tmp_path_fa
     assert [file.size for file in list_inputs([f"{tree}/c.parquet"], [])] == [2]
 
 
+def test_a_file_with_several_hard_links_is_read_under_each_name(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a\n")
+    (tmp_path / "b.txt").hardlink_to(tmp_path / "a.txt")
+    assert read(TextReader(paths=(str(tmp_path),))).num_rows == 2
+
+
 def test_a_link_to_nothing_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.txt").symlink_to("gone")

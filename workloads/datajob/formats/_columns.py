@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.errors import InputError
-from datajob.formats._exact import common_type, exact_cast
+from datajob.formats._exact import TypeConflictError, exact_cast, unite_types
 from datajob.formats.base import Fragment, InputFile, Reader
 from datajob.formats.types import arrow_type
 from datajob.suggest import nearest
@@ -148,24 +148,22 @@ def unite(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE) -> pa.Sch
     """
     import pyarrow as pa
 
-    kinds: dict[str, pa.DataType] = {}
-    origin: dict[str, str] = {}
-    for path, schema in schemas.items():
-        for column in schema:
-            known = kinds.setdefault(column.name, column.type)
-            first = origin.setdefault(column.name, path)
-            if known.equals(column.type):
-                continue
-            try:
-                kinds[column.name] = common_type(known, column.type)
-            except pa.ArrowException as error:
-                raise InputError(
-                    f"Column {column.name} is {known} in {first} but {column.type} in {path}, and no type can represent "
-                    f"the values of both without loss. {advice}"
-                ) from error
-            if not kinds[column.name].equals(known):
-                origin[column.name] = path
-    return pa.schema([(name, pa.string() if pa.types.is_null(kind) else kind) for name, kind in kinds.items()])
+    united = unite_with_nulls(schemas, advice)
+    return pa.schema([(field.name, pa.string() if pa.types.is_null(field.type) else field.type) for field in united])
+
+
+def unite_with_nulls(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE) -> pa.Schema:
+    """As `unite`, but a column that is null everywhere has the type null."""
+    import pyarrow as pa
+
+    try:
+        kinds = unite_types(schemas.items())
+    except TypeConflictError as conflict:
+        raise InputError(
+            f"Column {conflict.column} is {conflict.known} in {conflict.first} but {conflict.found} in {conflict.second}, and "
+            f"no type can represent the values of both without loss. {advice}"
+        ) from conflict
+    return pa.schema(list(kinds.items()))
 
 
 def with_file_columns(schema: pa.Schema, reader: Reader, files: Iterable[InputFile]) -> pa.Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from datajob.formats._cast import sound_cast
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Common = Callable[[Any, Any], Any]
+"""The type that represents the values of two types. Raises ArrowException if there is none."""
 _DIGITS = re.compile(r"-?([0-9]*)\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?")
 
 
@@ -112,6 +114,42 @@ def _common_decimal(a: Any, b: Any) -> pa.DataType:
     return pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
 
 
+class TypeConflictError(Exception):
+    """A column has types in two places that no type unites."""
+
+    def __init__(self, column: str, known: Any, first: Any, found: Any, second: Any) -> None:
+        super().__init__(f"column {column} is {known} in {first} and {found} in {second}")
+        self.column = column
+        self.known, self.first = known, first
+        """The type before the conflict, and the last place that changed it."""
+        self.found, self.second = found, second
+        """The type that does not fit, and its place."""
+
+
+def unite_types(schemas: Iterable[tuple[Any, pa.Schema]], common: Common = common_type) -> dict[str, Any]:
+    """The columns of schemas, each with its place, in order of appearance and with a type that `common` gives.
+
+    Raises TypeConflictError at the first column for which `common` raises ArrowException.
+    """
+    import pyarrow as pa
+
+    kinds: dict[str, Any] = {}
+    places: dict[str, Any] = {}
+    for place, schema in schemas:
+        for field in schema:
+            known = kinds.setdefault(field.name, field.type)
+            first = places.setdefault(field.name, place)
+            if known.equals(field.type):
+                continue
+            try:
+                kinds[field.name] = common(known, field.type)
+            except pa.ArrowException as error:
+                raise TypeConflictError(field.name, known, first, field.type, place) from error
+            if not kinds[field.name].equals(known):
+                places[field.name] = place
+    return kinds
+
+
 def exact_cast(column: Any, kind: Any) -> Any:
     """`column` as `kind`. Raises ArrowInvalid if a value would change, for example a double that a float cannot represent."""
     import pyarrow as pa
@@ -148,13 +186,12 @@ def exact_concat(tables: Sequence[pa.Table]) -> pa.Table:
 
     if all(table.schema.equals(tables[0].schema) for table in tables):
         return pa.concat_tables(tables)
-    kinds: dict[str, Any] = {}
-    for field in (field for table in tables for field in table.schema):
-        known = kinds.setdefault(field.name, field.type)
-        try:
-            kinds[field.name] = common_type(known, field.type)
-        except pa.ArrowException as error:
-            raise pa.ArrowTypeError(f"column {field.name} is {known} in some rows and {field.type} in others") from error
+    try:
+        kinds = unite_types((None, table.schema) for table in tables)
+    except TypeConflictError as conflict:
+        raise pa.ArrowTypeError(
+            f"column {conflict.column} is {conflict.known} in some rows and {conflict.found} in others"
+        ) from conflict
     return pa.concat_tables([_with_types(table, kinds) for table in tables])
 
 

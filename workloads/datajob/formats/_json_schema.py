@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from datajob.formats._columns import rebuilt, unite
+from datajob.formats._columns import rebuilt, unite_with_nulls
 from datajob.formats._compression import codec_of
 from datajob.formats._json_check import ADVICE
 from datajob.formats._json_learn import FileLearner, Learned
@@ -33,11 +33,16 @@ Blocks = Callable[[InputFile, int, int, int], Iterator[Block]]
 
 
 def learn_schema(files: Sequence[InputFile], declared: JsonParser, blocks: Blocks) -> pa.Schema:
+    """The columns of `files` as in `learn_types`, with strings in place of types of which all values are null."""
+    return _finished(learn_types(files, declared, blocks))
+
+
+def learn_types(files: Sequence[InputFile], declared: JsonParser, blocks: Blocks) -> pa.Schema:
     """The columns of `files`, without those that are `declared`. A type is inferred only if it represents every value exactly.
 
-    Strings stay strings, regardless of their content. A column that is always null becomes a string. A column of objects with
-    different keys, or of numbers that no type represents, becomes JSON text. A few values of another type within a file are
-    ignored; they are bad records when they are read. Raises InputError if the types of whole files are incompatible.
+    Strings stay strings, regardless of their content. A column of objects with different keys, or of numbers that no type
+    represents, becomes JSON text. A few values of another type within a file are ignored; they are bad records when they are
+    read. Raises InputError if the types of whole files are incompatible.
     """
     step = max(1.0, len(files) / SAMPLE_FILES)
     chosen = [files[int(i * step)] for i in range(min(len(files), SAMPLE_FILES))]
@@ -52,7 +57,7 @@ def learn_schema(files: Sequence[InputFile], declared: JsonParser, blocks: Block
 
     with ThreadPoolExecutor(THREADS) as pool:
         found = dict(zip((file.path for file in chosen), pool.map(one, chosen), strict=True))
-    return _finished(unite(_with_json(found), f"Otherwise, {ADVICE}."))
+    return unite_with_nulls(_with_json(found), f"Otherwise, {ADVICE}.")
 
 
 def _sampled(file: InputFile, share: int | None, blocks: Blocks) -> Iterator[Block]:
@@ -85,7 +90,7 @@ def _with_json(found: Mapping[str, Learned]) -> dict[str, pa.Schema]:
 
 
 def _finished(schema: pa.Schema) -> pa.Schema:
-    """Strings for columns that are always null."""
+    """Strings in place of the type null."""
     import pyarrow as pa
 
     return pa.schema([(f.name, rebuilt(f.type, lambda kind: pa.string() if pa.types.is_null(kind) else kind)) for f in schema])

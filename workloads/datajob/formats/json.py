@@ -12,7 +12,7 @@ from datajob.formats._compression import READ_ENDINGS
 from datajob.formats._json_array import array_blocks, is_array
 from datajob.formats._json_declared import form_of, has_map
 from datajob.formats._json_parse import JsonParser
-from datajob.formats._json_schema import learn_schema
+from datajob.formats._json_schema import learn_schema, learn_types
 from datajob.formats._json_values import RawKind
 from datajob.formats._json_write import ENDINGS, JsonEncoder
 from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments, until_damage
@@ -118,6 +118,13 @@ def _blocks(file: InputFile, start: int, end: int, block_bytes: int) -> Iterator
     if start == 0 and is_array(file.path):
         return array_blocks(file.path, block_bytes)
     return line_blocks(file.path, start, end, block_bytes)
+
+
+def types_of_files(files: Sequence[InputFile]) -> pa.Schema:
+    """The columns of files that were written before, with the type null if all values are null. Raises InputError."""
+    import pyarrow as pa
+
+    return learn_types(files, JsonParser(pa.schema([]), "infer", {}), _sample_blocks)
 
 
 class JsonWriter(Writer):

@@ -26,8 +26,8 @@ def list_inputs(paths: Sequence[str], suffixes: Sequence[str]) -> list[InputFile
     Folders are read recursively: files with one of `suffixes` (any if empty), except for names below the folder that begin with
     `_` or `.`. A glob (`*`, `?`, `[...]`, `{a,b}`, `**` across folders) matches files or folders, unless a file with exactly
     this name exists. A file that is named explicitly, or by a glob that includes the end of its name, is read regardless of its
-    suffix. A file that several symbolic links point to is read once. Raises InputError for a path that does not exist, cannot
-    be read or contains no files.
+    suffix. A file that several symbolic links point to is read once; hard links are files and are read under each name. Raises
+    InputError for a path that does not exist, cannot be read or contains no files.
     """
     found: dict[str, _Found] = {}
     for path in paths:

@@ -213,15 +213,21 @@ def _with_nulls(path: str, schema: pa.Schema) -> pa.Schema:
 
     if not any(pa.types.is_string(kind) for kind in schema.types):
         return schema
+    empty = columns_of_nulls(path)
+    return pa.schema([f.with_type(pa.null()) if pa.types.is_string(f.type) and f.name in empty else f for f in schema])
+
+
+def columns_of_nulls(path: str) -> set[str]:
+    """The columns of a file that contain only nulls, according to its footer. Raises InputError."""
     with readable(path, "as Parquet"):
         footer = _open(path).metadata
-    empty = set(schema.names)
-    for group in (footer.row_group(i) for i in range(footer.num_row_groups)):
-        for column in (group.column(i) for i in range(group.num_columns)):
-            statistics = column.statistics
-            if not (statistics and statistics.has_null_count and statistics.null_count == group.num_rows):
-                empty.discard(column.path_in_schema)
-    return pa.schema([f.with_type(pa.null()) if pa.types.is_string(f.type) and f.name in empty else f for f in schema])
+        empty = set(footer.schema.to_arrow_schema().names)
+        for group in (footer.row_group(i) for i in range(footer.num_row_groups)):
+            for column in (group.column(i) for i in range(group.num_columns)):
+                statistics = column.statistics
+                if not (statistics and statistics.has_null_count and statistics.null_count == group.num_rows):
+                    empty.discard(column.path_in_schema)
+    return empty
 
 
 class ParquetWriter(Writer):

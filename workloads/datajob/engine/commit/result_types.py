@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import RunState
-from datajob.errors import InvalidJob
+from datajob.errors import InputError, InvalidJob
 from datajob.formats._columns import plain_schema
-from datajob.formats._exact import common_type
-from datajob.formats.base import OutputFile, Writer
+from datajob.formats._exact import Common, TypeConflictError, common_type, unite_types
+from datajob.formats.base import InputFile, OutputFile, Writer
 from datajob.formats.folder import Folder
+from datajob.formats.json import types_of_files
+from datajob.formats.parquet import ParquetReader, columns_of_nulls
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,38 +30,91 @@ def refuse_mixed_types(sink: Folder, writer: Writer, state: RunState, records: C
 
     All columns of CSV files can be read as text, and readers of WebDataset do not parse JSON.
     """
-    import pyarrow as pa
-
     if writer.key not in ("parquet", "json"):
         return
-    common = common_type if writer.key == "parquet" else _common_in_json
-    prior = _prior_schemas(sink, state) if writer.key == "parquet" else ()
-    schemas = sorted({record.schema for record in records if record.schema and record.files})
-    kinds: dict[str, pa.DataType] = {}
-    doubles: set[str] = set()
-    for schema in [*prior, *(pa.ipc.read_schema(pa.py_buffer(b64decode(s))) for s in schemas)]:
-        for field in schema:
-            known = kinds.setdefault(field.name, field.type)
-            try:
-                kinds[field.name] = common(known, field.type)
-            except pa.ArrowException as error:
-                raise InvalidJob(
-                    f"Column `{field.name}` is {known} in some files of the result and {field.type} in others, so the files "
-                    f"cannot be read together. {ADVICE}"
-                ) from error
-            if pa.types.is_floating(kinds[field.name]) and (pa.types.is_integer(known) or pa.types.is_integer(field.type)):
-                doubles.add(field.name)
-    if writer.key == "parquet" and doubles:
+    parquet = writer.key == "parquet"
+    common = common_type if parquet else _common_in_json
+    parts = [*_prior(sink, state, parquet), *_written(sink, records)]
+    try:
+        kinds = _united(parts, common)
+    except TypeConflictError:
+        try:
+            kinds = _united([part.with_nulls(parquet) for part in parts], common)
+        except TypeConflictError as conflict:
+            raise InvalidJob(
+                f"Column `{conflict.column}` is {conflict.known} in some files of the result and {conflict.found} in others, "
+                f"so the files cannot be read together. {ADVICE}"
+            ) from conflict
+    if parquet and (doubles := _mixed_numbers(kinds, parts)):
         _refuse_large_integers(sink, doubles, [*state.prior, *(file for record in records for file in record.files)])
 
 
-def _prior_schemas(sink: Folder, state: RunState) -> Iterator[pa.Schema]:
-    """The schema of the last Parquet file that the run appends to: the earlier ones were compared when it was written."""
-    import pyarrow.parquet as pq
+def _prior(sink: Folder, state: RunState, parquet: bool) -> list[Part]:
+    """The files that the run appends to. Files that cannot be read, or not together, are not compared."""
+    files = tuple(_as_input(sink, file) for file in state.prior if file.rows)
+    try:
+        return [Part(ParquetReader(paths=(sink.path,)).schema(files) if parquet else types_of_files(files), files)]
+    except InputError:
+        return []
 
-    for file in [file for file in state.prior if file.rows][-1:]:
-        with sink.open_input(file.path) as source:
-            yield plain_schema(pq.read_schema(source))
+
+def _written(sink: Folder, records: Collection[Record]) -> list[Part]:
+    """The files of the run, by their columns."""
+    import pyarrow as pa
+
+    files: dict[str, list[InputFile]] = {}
+    for record in records:
+        if record.schema and record.files:
+            files.setdefault(record.schema, []).extend(_as_input(sink, file) for file in record.files)
+    return [
+        Part(plain_schema(pa.ipc.read_schema(pa.py_buffer(b64decode(schema)))), tuple(some))
+        for schema, some in sorted(files.items())
+    ]
+
+
+def _as_input(sink: Folder, file: OutputFile) -> InputFile:
+    return InputFile(sink.join(file.path), file.size, "")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files with the same columns."""
+
+    schema: pa.Schema
+    files: tuple[InputFile, ...]
+
+    def with_nulls(self, parquet: bool) -> Part:
+        """The type null for columns of text that are null in all files: so far, their type is unknown."""
+        import pyarrow as pa
+
+        texts = {field.name for field in self.schema if pa.types.is_string(field.type)}
+        empty = self._nulls(texts, parquet) if texts else set()
+        return replace(self, schema=pa.schema([f.with_type(pa.null()) if f.name in empty else f for f in self.schema]))
+
+    def _nulls(self, texts: set[str], parquet: bool) -> set[str]:
+        import pyarrow as pa
+
+        try:
+            if not parquet:
+                types = types_of_files(self.files)
+                return {field.name for field in types if pa.types.is_null(field.type)} & texts
+            for file in self.files:
+                texts = texts & columns_of_nulls(file.path) if texts else texts
+        except InputError:
+            return set()
+        return texts
+
+
+def _united(parts: Iterable[Part], common: Common) -> dict[str, Any]:
+    return unite_types(((None, part.schema) for part in parts), common)
+
+
+def _mixed_numbers(kinds: dict[str, Any], parts: Iterable[Part]) -> set[str]:
+    """The columns of doubles that are integers in some files."""
+    import pyarrow as pa
+
+    integers = {field.name for part in parts for field in part.schema if pa.types.is_integer(field.type)}
+    return {name for name in integers if pa.types.is_floating(kinds[name])}
 
 
 def _refuse_large_integers(sink: Folder, doubles: Collection[str], files: Iterable[OutputFile]) -> None:

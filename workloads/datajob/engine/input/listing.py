@@ -21,7 +21,7 @@ from datajob.engine.input.sharding import (
     shard_target,
 )
 from datajob.errors import InputError
-from datajob.formats._exact import common_type
+from datajob.formats._exact import TypeConflictError, unite_types
 from datajob.formats.base import Fragment, InputFile, Reader
 
 if TYPE_CHECKING:
@@ -141,16 +141,12 @@ def unite(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
     if len(schemas) == 1:
         return schemas[0]
-    kinds: dict[str, pa.DataType] = {}
-    for number, schema in enumerate(schemas, start=1):
-        for field in schema:
-            known = kinds.setdefault(field.name, field.type)
-            try:
-                kinds[field.name] = common_type(known, field.type)
-            except pa.ArrowException as error:
-                raise InputError(
-                    f"Column {field.name} is {field.type} in source {number} but {known} in the sources before it, and no type "
-                    "can represent the values of both without loss. Declare its type in `schema` if the format supports it, or "
-                    "exclude the column from one of them (`columns`)."
-                ) from error
+    try:
+        kinds = unite_types(enumerate(schemas, start=1))
+    except TypeConflictError as conflict:
+        raise InputError(
+            f"Column {conflict.column} is {conflict.found} in source {conflict.second} but {conflict.known} in the sources "
+            "before it, and no type can represent the values of both without loss. Declare its type in `schema` if the format "
+            "supports it, or exclude the column from one of them (`columns`)."
+        ) from conflict
     return pa.schema(list(kinds.items()))

@@ -51,7 +51,7 @@ class Explode(base.FlatMap):
 
 
 def _holds_nulls(kind: pa.DataType) -> bool:
-    """Whether a column that is null everywhere in the input can have this type, whatever its values would be."""
+    """Whether readers give this type to a column that is null everywhere in the input."""
     import pyarrow as pa
 
     return bool(pa.types.is_null(kind) or pa.types.is_string(kind))

@@ -40,6 +40,12 @@ class BareCluster(Cluster):
         if save.wait() or done.returncode:
             raise RuntimeError(f"the image {image} could not be imported: {done.stderr}")
 
+    def ctr(self, *arguments: str) -> None:
+        """Run a command of containerd's client on the node."""
+        done = subprocess.run([*self._ctr(), *arguments], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"ctr {' '.join(arguments)}: {done.stderr.strip()}")
+
     def has(self, image: str) -> bool:
         """Whether the node has an image with this name."""
         listed = subprocess.run([*self._ctr(), "images", "list", "--quiet"], capture_output=True, text=True)
@@ -104,7 +110,7 @@ def logs(sandbox: Sandbox) -> str:
 
 def _start(kind: Kind, sandbox: Sandbox, *, tied: bool) -> None:
     with sandbox.claimed() as lock, socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        processes = control_plane.processes(sandbox.folder)
+        processes = control_plane.processes(sandbox.folder, with_node=kind == "node")
         if kind == "node":
             sandbox.make_cgroups()
             processes |= node.processes(sandbox.folder, sandbox.cgroup)

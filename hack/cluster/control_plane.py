@@ -15,16 +15,19 @@ _ETCD = "http://127.0.0.1:2379"
 _ETCD_PEERS = "http://127.0.0.1:2380"
 
 
-def processes(folder: Path) -> dict[str, list[str]]:
-    """The command line of each process, by name."""
+def processes(folder: Path, *, with_node: bool) -> dict[str, list[str]]:
+    """The command line of each process, by name. Without a node, nodes are only objects, which are lost within seconds."""
     pki = folder / "pki"
     certificates.write(pki)
     config = folder / "controller-manager.kubeconfig"
     config.write_text(certificates.kubeconfig(pki, "controller-manager"))
     return {
         "etcd": _etcd(folder),
-        "apiserver": _apiserver(pki),
-        "controller-manager": _controller_manager(pki, config),
+        "apiserver": [*_apiserver(pki), *([] if with_node else ["--default-unreachable-toleration-seconds=5"])],
+        "controller-manager": [
+            *_controller_manager(pki, config),
+            *([] if with_node else ["--node-monitor-grace-period=10s"]),
+        ],
     }
 
 

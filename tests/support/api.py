@@ -23,6 +23,9 @@ BASES = {
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
     "networkpolicies": "apis/networking.k8s.io/v1",
+    "validatingwebhookconfigurations": "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
     "customresourcedefinitions": "apis/apiextensions.k8s.io/v1",
 }
 
@@ -101,6 +104,10 @@ class Api:
         except Refused as refused:
             if refused.code != 404:
                 raise
+
+    def delete_all(self, plural: str, namespace: str) -> None:
+        """Delete all objects of a namespace."""
+        self.request("DELETE", _path(plural, namespace))
 
     def create_namespace(self, prefix: str) -> str:
         """Create a namespace with a unique name that is ready for pods, and return its name."""

@@ -25,6 +25,8 @@ def install(cluster: Cluster) -> None:
         "workload.npu": product_images.WORKLOAD,
         "workload.pullPolicy": "Never",
         "settings.image_pull_seconds": "30",
+        "settings.obstacle_seconds": "30",
+        "settings.scheduling_seconds": "90",
         "settings.autoscaler_idle_seconds": "10",
         "resources.requests.cpu": "20m",
     }

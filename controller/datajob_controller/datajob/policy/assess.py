@@ -49,7 +49,10 @@ class Assessment:
 def assess_start(attempt: Attempt) -> Assessment:
     """An attempt whose driver has not started. It never waits forever."""
     now = attempt.now
-    if failure := worker_failure(attempt.pods, attempt.settings.crash_limit, now):
+    failure = unresponsive_head(attempt.pods, now, attempt.settings) or worker_failure(
+        attempt.pods, attempt.settings.crash_limit, now
+    )
+    if failure:
         return Assessment(failure)
     why = _problem(attempt, _kuberay_problem(attempt))
     until = start_deadline(attempt.ray_job, attempt.start_seconds, queued=attempt.queued)
@@ -58,7 +61,7 @@ def assess_start(attempt: Attempt) -> Assessment:
     if until and now >= until:
         return Assessment(_start_timeout(attempt))
     soon = why.fatal_at if why else _pods_due(attempt)
-    return Assessment(None, why, _earliest(soon, until, *_rechecks(attempt)))
+    return Assessment(None, why, _earliest(soon, until, *_head_rechecks(attempt), *_rechecks(attempt)))
 
 
 def assess_run(attempt: Attempt) -> Assessment:

@@ -59,7 +59,7 @@ def _refusal(text: str, limits: Limits, settings: JobSettings) -> Problem:
 
 
 def _message(text: str, fix: str) -> str:
-    return f"KubeRay cannot create the pods of the Ray cluster: {shortened(text)} {fix}"
+    return f"KubeRay cannot create the pods of the Ray cluster: {shortened(text).rstrip('.')}. {fix}"
 
 
 def _never_fits(requested: str, limited: str) -> bool:

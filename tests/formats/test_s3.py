@@ -133,6 +133,10 @@ def test_credentials_that_are_refused_are_named(bucket: str, monkeypatch: pytest
     monkeypatch.setenv(name, "wrong")
     with pytest.raises(InputError, match="the credentials are invalid"):
         Folder(bucket).list()
+    with pytest.raises(SinkError, match="the credentials are invalid; check AWS_ACCESS_KEY_ID"):
+        Folder(bucket, SinkError).exists("lock.json")
+    with pytest.raises(InputError, match="the credentials are invalid"):
+        list_inputs([f"{bucket}/a.jsonl"], [".jsonl"])
 
 
 @pytest.mark.timeout(60)

@@ -25,7 +25,7 @@ from datajob.engine.plan.fused import StepPlan, plan_job
 from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records
 from datajob.engine.stage_runner import StageRunner
-from datajob.errors import DataJobError
+from datajob.errors import DataJobError, SinkError
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
@@ -37,7 +37,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     _check(job, options)
     plan = plan_job(job.spec)
     with ExecutorChoice(options, plan, job.spec.resources) as executors:
-        sink = Folder(job.spec.sink.chosen.path)
+        sink = Folder(job.spec.sink.chosen.path, SinkError)
         with Lock(sink, options.run_id, options.job_id):
             state = _open(job, options, sink)
             if state.state == "complete":

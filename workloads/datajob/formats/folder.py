@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datajob.errors import InputError, SinkError
+from datajob.errors import DataJobError, InputError, SinkError
 from datajob.formats._local_files import walk
 from datajob.formats.atomic_file import put
 from datajob.formats.storage import join, resolve, scheme_of, storage_errors
@@ -23,8 +23,10 @@ DELETE_THREADS = 16
 class Folder:
     """A folder of small files that are written atomically. Names are relative and separated by `/`."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, reading: type[DataJobError] = InputError) -> None:
+        """`reading` is the error that is raised if the folder cannot be read."""
         self.path = path.rstrip("/") or path
+        self._reading = reading
         self._filesystem, self._inner = resolve(path)
         self._local = not scheme_of(path)
 
@@ -39,20 +41,20 @@ class Folder:
         """Whether `name` exists, as a file or a folder."""
         from pyarrow.fs import FileType
 
-        with storage_errors(self.join(name), InputError, "look at it"):
+        with storage_errors(self.join(name), self._reading, "look at it"):
             return bool(self._filesystem.get_file_info(self._at(name)).type != FileType.NotFound)
 
     def read(self, name: str) -> bytes:
-        """The content of a file. Raises InputError if it does not exist."""
+        """The content of a file. Raises an error if it does not exist."""
         with (
-            storage_errors(self.join(name), InputError, "read it"),
+            storage_errors(self.join(name), self._reading, "read it"),
             self._filesystem.open_input_stream(self._at(name)) as stream,
         ):
             return bytes(stream.read())
 
     def open_input(self, name: str) -> pa.NativeFile:
         """A file for random access."""
-        with storage_errors(self.join(name), InputError, "open it"):
+        with storage_errors(self.join(name), self._reading, "open it"):
             return self._filesystem.open_input_file(self._at(name))
 
     def write(self, name: str, data: bytes) -> None:
@@ -74,7 +76,7 @@ class Folder:
         from pyarrow.fs import FileSelector, FileType
 
         prefix = len(self._inner.rstrip("/")) + 1
-        with storage_errors(self.join(sub), InputError, "list it"):
+        with storage_errors(self.join(sub), self._reading, "list it"):
             if self._local:
                 files = ((file.path[prefix:], file.size) for file in walk(self._at(sub), recursive))
                 return dict(sorted(files))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -27,6 +28,7 @@ _UNAVAILABLE = (
     r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection (refused|reset)|curlCode|resolve host|timed out"
     r"|SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|HTTP status 50\d"
 )
+_WITHOUT_REASON = re.compile(r"ACCESS_DENIED during Head\w+ operation")
 _REASONS = (
     (r"No space left|Errno 28\b|disk quota|Errno 122\b", "the disk is full"),
     (r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found", "the bucket does not exist"),
@@ -137,7 +139,26 @@ def storage_errors(path: str, kind: type[DataJobError], doing: str) -> Iterator[
     try:
         yield
     except OSError as error:
-        raise _kind(error, kind)(f"{path}: cannot {doing}: {explain(error)}.") from error
+        cause = _denied(path, error)
+        raise _kind(cause, kind)(f"{path}: cannot {doing}: {explain(cause)}.") from error
+
+
+def _denied(path: str, error: OSError) -> OSError:
+    """The error itself or, for a HEAD request that S3 denied without saying why, the error of a request that states it.
+
+    S3 answers HEAD requests without a body, so a wrong key looks like a missing permission.
+    """
+    import pyarrow.fs as pafs
+
+    if scheme_of(path) not in ("s3", "s3a") or not _WITHOUT_REASON.search(str(error)):
+        return error
+    filesystem, inner = resolve(path)
+    nothing = join(inner.split("/", 1)[0], f"{BOOKKEEPING}-{uuid.uuid4().hex}")
+    try:
+        filesystem.get_file_info(pafs.FileSelector(nothing, allow_not_found=True))
+    except OSError as stated:
+        return stated
+    return error
 
 
 def _kind(error: BaseException, kind: type[DataJobError]) -> type[DataJobError]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from datajob.api.contract import OUT_OF_MEMORY
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from tests.support.pod_states import NOT_FOUND, UNSCHEDULABLE, crashed, disrupted, ready, running, waiting
@@ -180,3 +181,10 @@ def test_workers_that_exceeded_their_memory_are_the_reason_of_a_shard_that_termi
     assert (attempt["reason"], world.status["phase"]) == ("OutOfMemory", "Failed")
     assert "shard 3" in attempt["message"]
     assert "Worker pod w1 (group workers, node unknown) terminated with exit code 137 (OOMKilled)" in attempt["message"]
+
+
+def test_a_shard_that_ran_out_of_memory_according_to_its_driver_has_that_reason(world: World) -> None:
+    running(world)
+    world.reports(report("failed", message=f"{OUT_OF_MEMORY}Every process that ran shard 3 terminated", exitCode=7))
+    world.fails("")
+    assert (world.status["attempts"][0]["reason"], world.status["phase"]) == ("OutOfMemory", "Failed")

@@ -7,7 +7,7 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from datajob.api.contract import WORKER_DIED
+from datajob.api.contract import OUT_OF_MEMORY, WORKER_DIED
 from datajob.api.report import Report
 from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.objects.configmaps import job_configmap, report_configmap
@@ -168,9 +168,10 @@ def _failure(found: Manifest, report: Report | None, pods: list[Manifest]) -> Fa
     code = exit_code(found, report)
     if code is None and failure.retried and (lost := head_failure(pods)):
         return lost
-    if code == WORKER_DIED and (crashes := described_crashes(pods)):
-        reason = "OutOfMemory" if killed_for_memory(pods) else failure.reason
-        return replace(failure, reason=reason, message=f"{failure.message}\n{crashes}")
+    if code == WORKER_DIED:
+        memory = killed_for_memory(pods) or failure.message.startswith(OUT_OF_MEMORY)
+        parts = (failure.message, described_crashes(pods))
+        return replace(failure, reason="OutOfMemory" if memory else failure.reason, message="\n".join(filter(None, parts)))
     return failure
 
 

@@ -81,6 +81,8 @@ TEMPORARY_ERRORS = {error.exit_code: error.__name__ for error in (StorageUnavail
 """Exit codes for errors that a retry can fix, with the reason shown in conditions."""
 WORKER_DIED = WorkerDied.exit_code
 """For this final error, the pods of the workers can state the reason."""
+OUT_OF_MEMORY = "Out of memory: "
+"""Beginning of the message of that error if the workers ran out of memory."""
 SINK_ERROR = SinkError.exit_code
 """This final error is retried if the sink has accepted data in the same attempt, which indicates an outage."""
 KILLED = frozenset({-9, 137})

@@ -16,6 +16,7 @@ from typing import Any
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.executors.base import Outcomes
+from datajob.engine.executors.deaths import note_try, out_of_memory
 from datajob.engine.executors.placement import Placement
 from datajob.engine.executors.streaming import Streaming
 from datajob.engine.worker.probation import run_on_probation, worker_died
@@ -132,19 +133,11 @@ class _Worker:
         """The outcome of a shard. Tries are counted, because Ray would run a shard whose worker dies again without limit."""
         from ray import cloudpickle
 
-        before = _count_try(f"{self._run}/{shard.index}")
-        if before < TRIES:
+        before = note_try(f"{self._run}/{shard.index}")
+        if len(before) < TRIES:
             return run_shard(self._task, shard)
-        if before == TRIES and self._task.finds_bad_rows:
+        if len(before) == TRIES and self._task.finds_bad_rows:
             return run_on_probation(self._task, shard, cloudpickle)
-        return worker_died(self._task, shard, f"{before} worker processes died; see the logs of Ray")
-
-
-def _count_try(key: str) -> int:
-    """The number of earlier tries of a shard, stored in Ray, because every try is a different process."""
-    from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
-
-    name, space = f"datajob-tries/{key}".encode(), b"datajob"
-    before = int(_internal_kv_get(name, namespace=space) or 0)
-    _internal_kv_put(name, str(before + 1).encode(), overwrite=True, namespace=space)
-    return before
+        memory = out_of_memory(before)
+        cause = f"{len(before)} worker processes died; {memory or 'see the logs of Ray'}"
+        return worker_died(self._task, shard, cause, memory=memory is not None)

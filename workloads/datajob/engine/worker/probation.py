@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from datajob.api.contract import OUT_OF_MEMORY
 from datajob.engine import journal
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
@@ -40,14 +41,17 @@ def run_on_probation(task: Task, shard: Shard, pickler: Any = pickle) -> Record 
     return worker_died(task, shard, cause)
 
 
-def worker_died(task: Task, shard: Shard, cause: str) -> ShardFailure:
-    """The failure of a shard that terminates every process that runs it."""
-    message = (
-        f"Every process that ran {shard_name(task, shard)} terminated: {cause}. The likely cause is "
-        "insufficient memory, or a function or library that terminates the process. Increase `resources.workers.memory`, "
-        "fix the function, or set `errors.policy` to `drop` or `quarantine` to find the row."
+def worker_died(task: Task, shard: Shard, cause: str, *, memory: bool = False) -> ShardFailure:
+    """The failure of a shard that terminates every process that runs it; `memory`: for lack of memory."""
+    ended = f"Every process that ran {shard_name(task, shard)} terminated: {cause}."
+    if memory:
+        fix = "Increase `resources.workers.memory`, or reduce the memory that the step uses for a batch."
+        return ShardFailure("WorkerDied", f"{OUT_OF_MEMORY}{ended} {fix}", "")
+    fix = (
+        "The likely cause is insufficient memory, or a function or library that terminates the process. Increase "
+        "`resources.workers.memory`, fix the function, or set `errors.policy` to `drop` or `quarantine` to find the row."
     )
-    return ShardFailure("WorkerDied", message, "")
+    return ShardFailure("WorkerDied", f"{ended} {fix}", "")
 
 
 def _child(folder: Path, payload: bytes, deadly: dict[str, str]) -> tuple[Record | ShardFailure | None, str | None, str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from datajob.api.contract import OUT_OF_MEMORY
 from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
 from datajob.engine.executors.placement import Pool
 from datajob.errors import WorkerDied
@@ -155,8 +156,11 @@ class Processes:
 
 def died_message(what: str, where: str, error: BaseException) -> str:
     """The message of a run that ends because processes die."""
+    import ray
+
     cause = " ".join(str(error).split())[:600]
+    memory = OUT_OF_MEMORY if isinstance(error, ray.exceptions.OutOfMemoryError) else ""
     return (
-        f"A {what} died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "
+        f"{memory}A {what} died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "
         "increase `memory` of the workers, or use fewer `actors` on each of them."
     )

@@ -103,7 +103,9 @@ class JobSettings(FromEnvironment):
     autoscaler_idle_seconds: int = Field(
         default=60, ge=1, description="Seconds after which the autoscaler removes an idle worker."
     )
-    network_policy: bool = Field(default=True, description="Create a NetworkPolicy for each job.")
+    network_policy: bool = Field(
+        default=True, description="Create a NetworkPolicy for each job and, with the chart, for the controller."
+    )
     kuberay_labels: dict[str, str] = Field(
         default={"app.kubernetes.io/component": "kuberay-operator"},
         min_length=1,
@@ -114,7 +116,7 @@ class JobSettings(FromEnvironment):
     )
     metrics_namespace_labels: dict[str, str] = Field(
         default={"kubernetes.io/metadata.name": "monitoring"},
-        description="Labels of the namespaces that may scrape metrics from the pods of jobs.",
+        description="Labels of the namespaces that may scrape metrics from the pods of jobs and from the controller.",
     )
 
     gpu: AcceleratorSettings = Field(default=NVIDIA, description="NVIDIA GPUs.")

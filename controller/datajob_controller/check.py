@@ -38,7 +38,7 @@ async def _all_hold(settings: Settings, kinds: tuple[Kind, ...]) -> int:
                     print(f"failed: {problem}" if problem else f"ok: {success}", flush=True)
         except UNREACHABLE as error:
             failed += 1
-            print(f"failed: the API server did not answer: {error!r}", flush=True)
+            print(f"failed: the API server refused a request or did not answer: {error!r}", flush=True)
     return int(failed > 0)
 
 

@@ -18,7 +18,17 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from hack.cluster.versions import GO, KUBERAY, KUBERAY_MODULE, KUBERNETES, KUBERNETES_MODULE, PROGRAMS, Program
+from hack.cluster.versions import (
+    GO,
+    KUBERAY,
+    KUBERAY_MODULE,
+    KUBERNETES,
+    KUBERNETES_MODULE,
+    PROGRAMS,
+    PROMETHEUS_OPERATOR,
+    PROMETHEUS_OPERATOR_MODULE,
+    Program,
+)
 
 # Builds use half of the cores and leave the rest to other work.
 JOBS = max(1, (os.cpu_count() or 1) // 2)
@@ -48,6 +58,11 @@ def binary(name: str) -> Path:
 def kuberay_config() -> Path:
     """The manifests from the KubeRay module. `default` uses the image that is built here."""
     return cache() / f"kuberay-{KUBERAY}"
+
+
+def prometheus_operator_crds() -> Path:
+    """The CRDs from the module of the Prometheus operator."""
+    return _module_folder(PROMETHEUS_OPERATOR_MODULE, PROMETHEUS_OPERATOR) / "example" / "prometheus-operator-crd"
 
 
 def missing() -> list[str]:

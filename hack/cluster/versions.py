@@ -15,6 +15,8 @@ RAY = "2.60.0"
 
 KUBERNETES_MODULE = "k8s.io/kubernetes"
 KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
+PROMETHEUS_OPERATOR = "v0.91.0"
+PROMETHEUS_OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
 
 # The version of Kubernetes is set with linker flags; without them, it is v0.0.0-master.
 _KUBERNETES_FLAGS = tuple(

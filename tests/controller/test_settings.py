@@ -16,6 +16,7 @@ from datajob_controller.runtime.settings import FromEnvironment, InvalidSettings
         (Settings, {}, "namespaces", ()),
         (Settings, {"DATAJOB_NAMESPACES": ""}, "namespaces", ()),
         (Settings, {"DATAJOB_NAMESPACES": "team-a, team-b"}, "namespaces", ("team-a", "team-b")),
+        (Settings, {"DATAJOB_NAMESPACES": '["team-a", "team-b"]'}, "namespaces", ("team-a", "team-b")),
         (JobSettings, {"DATAJOB_RUN_AS_USER": "2000"}, "run_as_user", 2000),
         (JobSettings, {"DATAJOB_RUN_AS_USER": ""}, "run_as_user", None),
         (Settings, {"DATAJOB_NAMESPACE_SELECTOR": "team in (a, b)"}, "namespace_selector", "team in (a, b)"),

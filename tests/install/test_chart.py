@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.cluster.build import binary
+from hack.cluster.build import binary, prometheus_operator_crds
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api, connect
@@ -225,6 +225,22 @@ def test_the_crd_and_the_jobs_survive_an_uninstallation_and_another_release_can_
     assert other.deployment(api)["spec"]["replicas"] == 2
     other.helm("uninstall")
     assert jobs.get()
+
+
+def test_the_prometheus_operator_accepts_the_monitors_and_rules(cluster: Cluster, release: Release) -> None:
+    for name in ("podmonitors", "prometheusrules"):
+        crd = prometheus_operator_crds() / f"monitoring.coreos.com_{name}.yaml"
+        cluster.kubectl("apply", "--server-side", "-f", str(crd))
+        cluster.wait_until_established(f"{name}.monitoring.coreos.com")
+    values = "monitoring.podMonitor=true,monitoring.rules=true,monitoring.interval=15s,monitoring.labels.release=kps"
+    for one in templated("--set", values).values():
+        if one["apiVersion"] == "monitoring.coreos.com/v1":
+            del one["metadata"]["namespace"]
+            strict = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+            cluster.kubectl(*strict, stdin=yaml.safe_dump(one))
+    release.install("--set", values)
+    selected = cluster.kubectl("get", "podmonitors,prometheusrules", "-n", release.namespace, "-l", "release=kps", "-o", "name")
+    assert len(selected.split()) == 3
 
 
 def test_every_object_of_the_chart_is_accepted_by_a_strict_api_server(cluster: Cluster, release: Release) -> None:

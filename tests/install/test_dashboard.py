@@ -1,6 +1,7 @@
 """The panels of other exporters: Ray's metrics from a real Ray, those of accelerators in the formats of their exporters."""
 
 import http.server
+import json
 import os
 import re
 import subprocess
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from datajob_controller.datajob.monitoring.alerts import ALERTS
 from datajob_controller.datajob.monitoring.dashboard import dashboard, expressions
 from hack.cluster.waiting import wait_for
+from tests.support.pages import read
 from tests.support.prometheus import Prometheus, filled_in, prometheus_with
 
 POD = "clean-0123abcd-1-x7k2p-accelerator-worker-9qwxz"
@@ -141,3 +144,16 @@ def test_every_panel_uses_the_variable_of_the_data_source() -> None:
         if panel["type"] != "row":
             assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
             assert panel["targets"], panel["title"]
+
+
+def links() -> set[str]:
+    """All addresses of the documentation in the dashboard and the alerts."""
+    found = re.findall(r'"(https://github.com/datajob/datajob/[^"$]+)"', json.dumps(dashboard()))
+    return {*found, *(alert.runbook for alert in ALERTS)}
+
+
+@pytest.mark.parametrize("link", sorted(links()))
+def test_a_link_leads_to_a_section_of_a_page(link: str) -> None:
+    page, _, anchor = link.partition("/blob/main/")[2].partition("#")
+    headings = re.findall(r"^#+ (.+)$", read(page), re.MULTILINE)
+    assert not anchor or anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

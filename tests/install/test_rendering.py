@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from datajob import __version__
 from datajob.api.checks import check
 from datajob.api.loading import parse_object
 from datajob_controller.__main__ import read_settings
@@ -171,6 +172,9 @@ def test_the_chart_has_no_warning_and_no_symbolic_link() -> None:
 
 def test_versions_and_images_of_the_metadata_are_those_of_the_values() -> None:
     chart, values = (yaml.safe_load((CHART / name).read_text()) for name in ("Chart.yaml", "values.yaml"))
+    assert chart["version"] == chart["appVersion"] == __version__
+    for key, found in kustomized("manifests").items():
+        assert found["metadata"].get("labels", {}).get("app.kubernetes.io/version", __version__) == __version__, key
     images = {one["image"] for one in yaml.safe_load(chart["annotations"]["artifacthub.io/images"])}
     controller = f"{values['image']['repository']}:{chart['appVersion']}"
     assert images == {controller, *(values["workload"][one] for one in ("cpu", "gpu", "npu"))}

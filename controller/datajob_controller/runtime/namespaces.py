@@ -86,10 +86,11 @@ class Namespaces:
         changed = self._selected ^ found
         for name in sorted(changed):
             logger.info("the namespace %s is %s", name, "selected" if name in found else "no longer selected")
+            if name in found:
+                self._metrics.watched.labels(name).set(1)
+            else:
+                self._metrics.watched.remove(name)
         self._selected = found
-        self._metrics.watched.clear()
-        for name in found:
-            self._metrics.watched.labels(name).set(1)
         return changed
 
     async def _publish_once(self, kube: Kube, message: str) -> None:

@@ -30,7 +30,7 @@ class FromEnvironment(Frozen):
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read the settings: scalars as text, lists separated by commas, everything else as JSON."""
+        """Read the settings: scalars as text, lists as JSON or separated by commas, everything else as JSON."""
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             if (text := env.get(variable(name))) is not None:
@@ -64,9 +64,9 @@ def _value(name: str, text: str, annotation: Any) -> Any:
     if NoneType in options and text == "":
         return None
     origin = get_origin(annotation) or annotation
-    if origin is tuple:
+    if origin is tuple and not text.lstrip().startswith("["):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    structured = origin is dict or (isinstance(origin, type) and issubclass(origin, BaseModel))
+    structured = origin in (dict, tuple) or (isinstance(origin, type) and issubclass(origin, BaseModel))
     try:
         return json.loads(text) if structured else text
     except ValueError as error:

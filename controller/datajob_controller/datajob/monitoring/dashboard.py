@@ -155,7 +155,9 @@ def _overrides(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
         gauge,
         _override("DataJob", links=[{"title": "Show this DataJob", "url": url}]),
         _override("Phase", mappings=mappings, **{"custom.cellOptions": {"type": "color-text"}}),
-        _override("Reason", links=[{"title": "Runbook", "url": f"{DOCS}/runbooks/reasons.md", "targetBlank": True}]),
+        _override(
+            "Reason", links=[{"title": "Runbook", "url": f"{DOCS}/runbooks/alerts.md#datajobfailed", "targetBlank": True}]
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from hack.cluster.build import binary
 from hack.cluster.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "datajob-operator"
 SYSTEM = "datajob-system"
 
 
@@ -31,7 +32,7 @@ def install(cluster: Cluster) -> None:
         "resources.requests.cpu": "20m",
     }
     sets = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
-    helm(cluster, "upgrade", "--install", "datajob", str(ROOT / "helm" / "datajob-operator"), "--create-namespace", *sets)
+    helm(cluster, "upgrade", "--install", "datajob", str(CHART), "--create-namespace", *sets)
     cluster.wait_until_established("datajobs.datajob.io")
     cluster.kubectl("-n", SYSTEM, "rollout", "restart", "deployment/datajob-controller")
     cluster.kubectl("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=180s")

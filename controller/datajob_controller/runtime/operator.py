@@ -163,7 +163,7 @@ class Operator:
             stop_on_signals(self._stop)  # kopf replaces the signal handlers
         except Exception as error:
             stop_on_signals(self._stop)
-            lost = await self.namespaces.refresh(kube, self.resources)
+            lost = await self.namespaces.refresh(kube, self.resources) if self.settings.namespaces else frozenset()
             if not lost:
                 raise
             logger.warning("the watches ended and are restarted without %s: %s", ", ".join(sorted(lost)), error)

@@ -1,30 +1,56 @@
-"""The identity that every complete job keeps: rows read = rows written + rejected + failed."""
+"""The identity that every complete job keeps: each row read is written, rejected, failed, aggregated or not read by a limit."""
+
+from itertools import pairwise
 
 from datajob.api.datajob import DataJob
-from datajob.api.report import WRITE, Report
-from datajob.operators.base import FlatMap, Global, Repartition
+from datajob.api.report import READ, WRITE, Report, StepReport
+from datajob.engine import driver
+from datajob.engine.attempt import Attempt
+from datajob.engine.executors.base import Executor
+from datajob.operators.base import FlatMap, Global, Operator, Repartition
 
 
 def assert_accounts(job: DataJob, report: Report) -> None:
-    """Each step passes on, rejects or fails each of its rows, and so does the job.
+    """Each step passes on, rejects, fails or leaves unread each of its rows, and the next step receives those it passed on.
 
-    Left out are steps that make rows of their own, totals that count the rows of a side source, and jobs with a `limit`,
-    which stops reading.
+    Steps that create rows (flatMap, explode, groupBy, join) pass on other rows than they receive: only the second part holds.
+    The rows of a second source (the right side of a join, an older corpus) are read, and reach no step.
     """
+    if report.state != "complete":
+        return
     operators = [step.chosen.resolved() for step in job.spec.steps]
-    keys = {step.chosen.key for step in job.spec.steps}
-    if report.state != "complete" or "limit" in keys:
-        return
-    changing = {
-        step.chosen.key
-        for step, operator in zip(job.spec.steps, operators, strict=True)
-        if isinstance(operator, FlatMap | Repartition)
-    }
-    for step in report.steps:
-        if step.name.split("-")[0] not in {*changing, WRITE}:
-            assert step.rows_in == step.rows_out + sum(step.rejected.values()) + step.failed, f"step {step.name}: {step}"
-    if changing or any(isinstance(operator, Global) and operator.side_sources() for operator in operators):
-        return
-    progress = report.progress
-    accounted = progress.rows_out + progress.rows_rejected + progress.rows_failed
-    assert progress.rows_in == accounted, f"{progress.rows_in} rows read, {accounted} accounted for: {report.steps}"
+    names = [step.name for step in report.steps]
+    assert (names[0], names[-1], len(names)) == (READ, WRITE, len(operators) + 2)
+    for step, operator in zip(report.steps, [None, *operators, None], strict=True):
+        assert _creates_rows(operator) or _left(step) == 0, f"step {step.name}: {_left(step)} rows are unaccounted for: {step}"
+        assert not (_creates_rows(operator) and step.unread), step
+    has_sides = any(isinstance(operator, Global) and operator.side_sources() for operator in operators)
+    for before, after in pairwise(report.steps):
+        of_sides = before.rows_out - after.rows_in if has_sides and before.name == READ else 0
+        assert before.rows_out == after.rows_in + max(0, of_sides), f"{before.name} passes on {before.rows_out} rows: {after}"
+    assert report.steps[-1].rows_out == report.progress.rows_out
+    assert report.progress.rows_in == report.steps[0].rows_in
+    assert report.output is None or report.output.rows >= report.progress.rows_out
+    if not has_sides and not any(map(_creates_rows, operators)):
+        lost = sum(sum(step.rejected.values()) + step.failed + step.unread for step in report.steps)
+        assert report.progress.rows_in == report.progress.rows_out + lost, report.steps
+
+
+def _creates_rows(operator: Operator | None) -> bool:
+    return isinstance(operator, FlatMap) or (isinstance(operator, Repartition) and not operator.keeps_rows)
+
+
+def _left(step: StepReport) -> int:
+    return step.rows_in - step.rows_out - sum(step.rejected.values()) - step.failed - step.unread
+
+
+def check_every_run() -> None:
+    """Check the identity of every run of a driver in this process, however it is started, as part of the run."""
+    execute = driver._execute
+
+    def execute_and_check(attempt: Attempt, executor: Executor, began: float) -> Report:
+        report = execute(attempt, executor, began)
+        assert_accounts(attempt.job, report)
+        return report
+
+    driver._execute = execute_and_check

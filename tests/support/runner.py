@@ -10,9 +10,11 @@ from pathlib import Path
 from datajob.api.datajob import DataJob
 from datajob.engine.driver import run_job
 from datajob.engine.options import RunOptions
+from tests.support.accounting import check_every_run
 
 if __name__ == "__main__":
     job, options = (json.loads(Path(p).read_text()) for p in sys.argv[1:3])
+    check_every_run()
     run_job(DataJob.model_validate(job), RunOptions(**options))
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []

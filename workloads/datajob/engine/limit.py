@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from datajob.engine.commit.ledger import Record
+from datajob.engine.counts.tally import Tally
 from datajob.engine.input.inputs import IntermediateInput
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
 from datajob.engine.stage import Context, Records, StageResult, Upstream, intermediate_folder
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.outputs import IntermediateOutput
-from datajob.operators.base import Batch, Head, Verdict
+from datajob.operators.base import Batch, Global, Head, Repartition, Verdict
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class FirstRows:
     limit: Step[Head]
     rows: tuple[int, ...]
 
-    counts_rows: ClassVar[bool] = True
+    counts_rows: ClassVar[bool] = False
 
     @property
     def step(self) -> str:
@@ -62,17 +63,38 @@ def limit(
     def stop_when(records: Records) -> bool:
         return sum(r.rows for r in _leading(records)) >= wanted
 
-    records = yield replace(context.rows(name, upstream.intake, fused, output, shards), stop_when=stop_when)
+    def complete_counts(records: Records, tally: Tally) -> None:
+        count_unread(upstream.step, tally)
+        counts, used = tally.step(step.name), len(_taken(records, wanted))
+        counts.rows_in += sum(record.rows for record in records.values())
+        counts.unread += sum(record.rows for index, record in records.items() if index >= used)
+
+    stage = context.rows(name, upstream.intake, fused, output, shards)
+    records = yield replace(stage, stop_when=stop_when, complete_counts=complete_counts)
+    taken = _taken(records, wanted)
+    shards = shards[: len(taken)]
+    stored = IntermediateInput(context.sink, tuple(map(output.rows_name, shards)))
+    identities = tuple((s.key, rows) for s, rows in zip(shards, taken, strict=True))
+    intake = Intake(stored, FirstRows(step, tuple(taken)))
+    return Upstream(intake, identities, tuple(s.weight for s in shards), step)
+
+
+def count_unread(step: Step[Global] | None, tally: Tally) -> None:
+    """Count the rows that `step` would have passed on to the shards that a limit did not need."""
+    if step is None or (isinstance(step.operator, Repartition) and not step.operator.keeps_rows):
+        return
+    counts = tally.step(step.name)
+    counts.unread += counts.missing
+
+
+def _taken(records: Records, wanted: int) -> list[int]:
+    """The number of rows to take from each of the first shards."""
     taken: list[int] = []
     for record in _leading(records):
         if (left := wanted - sum(taken)) <= 0:
             break
         taken.append(min(record.rows, left))
-    shards = shards[: len(taken)]
-    stored = IntermediateInput(context.sink, tuple(map(output.rows_name, shards)))
-    identities = tuple((s.key, rows) for s, rows in zip(shards, taken, strict=True))
-    intake = Intake(stored, FirstRows(step, tuple(taken)))
-    return Upstream(intake, identities, tuple(s.weight for s in shards))
+    return taken
 
 
 def _leading(records: Records) -> list[Record]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import MIB, Shard, make_shards
+from datajob.engine.counts.tally import Tally
 from datajob.engine.input.inputs import FragmentInput
+from datajob.engine.plan.steps import Step
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.rejects import RejectFolders
 from datajob.engine.worker.rows_task import RowsTask
@@ -40,6 +42,8 @@ class Stage:
     """The row-local steps of the stage, which determine where it runs."""
     stop_when: Callable[[Records], bool] | None = None
     """True once the remaining shards are not needed."""
+    complete_counts: Callable[[Records, Tally], None] | None = None
+    """Adds the counts that are known only once the stage has ended."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Upstream:
     intake: Intake
     identities: tuple[object, ...]
     weights: tuple[int, ...]
+    step: Step[Global] | None = None
+    """The step that passes these rows on as they are read; it has counted them before."""
 
     def shards(self, fingerprint: str) -> list[Shard]:
         """The shards of a stage that reads these rows."""

@@ -77,6 +77,8 @@ class StageRunner:
                 if stage.stop_when is not None and stage.stop_when(records):
                     break
         outcomes.close()
+        if stage.complete_counts is not None:
+            stage.complete_counts(records, self._report.tally)
         self.reject_files.update(path for record in records.values() for path in record.reject_files)
         self._report.end_stage()
         self._check_max_ratio()

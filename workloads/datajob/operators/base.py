@@ -212,6 +212,8 @@ class Repartition(Global):
     """
 
     abstract: ClassVar[bool] = True
+    keeps_rows: ClassVar[bool] = False
+    """True if the result has exactly the rows of the job, in another order."""
 
     def single_partition(self) -> bool:
         """True if all rows must be in one partition."""

@@ -32,6 +32,9 @@ def _rows(step: StepReport, most: int) -> Iterator[str]:
     bar = f'<div style="background:#2a78d6;height:10px;width:{width:.1f}%"></div>'
     track = f'<div style="background:rgba(127,127,127,.2);width:120px">{bar}</div>'
     yield f'<tr><td style="{_NAME}"><b>{escape(step.name)}</b></td>{cells}<td style="padding:2px 10px">{track}</td></tr>'
+    if step.unread:
+        label = f"{count(step.unread)} not read: <code>limit</code> had enough rows"
+        yield f'<tr style="opacity:.7"><td style="{_NAME};padding-left:26px">{label}</td><td colspan="5"></td></tr>'
     for reason, rejected in step.rejected.items():
         label = f"{escape(reason)} ({share(rejected, step.rows_in)})"
         yield (

@@ -25,6 +25,8 @@ def step_table(report: Report, *, color: bool = True) -> Iterator[str]:
         rows.append((step.name, *map(count, counts), f"{step.seconds:,.1f}"))
         for reason, rejected in step.rejected.items():
             rows.append((f"  {reason} ({share(rejected, step.rows_in)})", "", "", count(rejected), "", ""))
+        if step.unread:
+            rows.append((f"  {count(step.unread)} not read: `limit` had enough rows", "", "", "", "", ""))
     for index, line in enumerate(aligned(rows)):
         yield _style(line, color, bold=index == 0 or None, dim=line.startswith(" ") or None)
 

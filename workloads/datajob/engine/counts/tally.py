@@ -35,14 +35,22 @@ class StepTally:
     failed: int = 0
     seconds: float = 0.0
     rejected: dict[str, int] = field(default_factory=dict)
+    unread: int = 0
+    """Rows that it did not pass on because a later limit had enough rows."""
     error: str = ""
     """Error of the first failed row."""
+
+    @property
+    def missing(self) -> int:
+        """Rows that reached the step and that no other count contains."""
+        return self.rows_in - self.rows_out - sum(self.rejected.values()) - self.failed - self.unread
 
     def add(self, other: StepTally) -> None:
         """Add the counts of another shard for the same step."""
         self.rows_in += other.rows_in
         self.rows_out += other.rows_out
         self.failed += other.failed
+        self.unread += other.unread
         self.seconds += other.seconds
         self.error = self.error or other.error
         for reason, count in other.rejected.items():
@@ -181,6 +189,7 @@ class Tally:
                 rows_in=t.rows_in,
                 rows_out=t.rows_out,
                 failed=t.failed,
+                unread=t.unread,
                 seconds=round(t.seconds, 3),
                 rejected=dict(sorted(t.rejected.items(), key=lambda item: (-item[1], item[0]))),
             )

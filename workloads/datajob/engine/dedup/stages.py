@@ -85,7 +85,7 @@ def deduplicate(
         repeats = yield from _gather(context, f"{name}-gather", fingerprint, repeats, Ranges(0, len(shards), partitions))
     stored = IntermediateInput(context.sink, tuple(map(sides[0].output.rows_name, shards)), failed)
     intake = Intake(stored, Removal(step, repeats, failed))
-    return Upstream(intake, tuple((s.key, everything) for s in shards), tuple(s.weight for s in shards))
+    return Upstream(intake, tuple((s.key, everything) for s in shards), tuple(s.weight for s in shards), step)
 
 
 def _job_side(context: Context, name: str, fingerprint: str, step: Step[Deduplicate], upstream: Upstream) -> _Side:

@@ -55,7 +55,7 @@ def repartition(
     schemas = tuple(_prepared_schema(context.sink, operator, n, names, *origins[n]) for n, names in enumerate(exchanges))
     combined = PartitionInput(context.sink, step.name, operator, partitions, tuple(exchanges), schemas)
     weight = max(1, sum(upstream.weights) // partitions)
-    return Upstream(Intake(combined), tuple((digest(keys), p) for p in range(partitions)), (weight,) * partitions)
+    return Upstream(Intake(combined), tuple((digest(keys), p) for p in range(partitions)), (weight,) * partitions, step)
 
 
 def _needs_samples(operator: Repartition) -> bool:

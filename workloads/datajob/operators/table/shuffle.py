@@ -28,6 +28,7 @@ class Shuffle(base.Repartition):
         - shuffle: {seed: 7, by: [id]}
     """
 
+    keeps_rows: ClassVar[bool] = True
     draws: ClassVar[bool] = True
 
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the random numbers.")

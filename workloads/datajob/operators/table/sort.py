@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,8 @@ class Sort(base.Repartition):
 
         - sort: {by: [score, id], descending: [score]}
     """
+
+    keeps_rows: ClassVar[bool] = True
 
     by: Columns = Field(description="Columns to sort by, most significant first.")
     descending: Columns | None = Field(default=None, description="Columns of `by` to sort in descending order.")

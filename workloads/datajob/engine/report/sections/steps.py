@@ -38,9 +38,10 @@ def _step(step: StepReport, most: int, rows_read: int) -> str:
         f"{step.name}: {count(step.rows_in)} in, {count(step.rows_out)} out, "
         f"{count(rejected)} rejected, {count(step.failed)} failed"
     )
+    unread = f"<br>{count(step.unread)} not read: <code>limit</code> had enough rows" if step.unread else ""
     parts = [("kept", step.rows_out / most), ("rejected", rejected / most), ("failed-rows", step.failed / most)]
     return (
-        f'<tr><th scope="row"><code>{escape(step.name)}</code></th><td>{bar(parts, label)}</td>'
+        f'<tr><th scope="row"><code>{escape(step.name)}</code>{unread}</th><td>{bar(parts, label)}</td>'
         f'<td class="number optional">{count(step.rows_in)}</td><td class="number">{_or_none(rejected)}</td>'
         f'<td class="number optional">{_or_none(step.failed)}</td><td class="number">{count(step.rows_out)}</td>'
         f'<td class="number optional">{share(step.rows_out, rows_read)}</td></tr>'

@@ -43,7 +43,7 @@ def limited(tmp_path: Path, steps: list[dict[str, Any]], **options: Any) -> Repo
 def test_rows_that_a_limit_does_not_need_are_counted_where_they_wait(tmp_path: Path, steps: list[dict[str, Any]]) -> None:
     report = limited(tmp_path, [*steps, LIMIT])
     assert report.progress.rows_out == min(25, 7 if "k" in str(steps[0].get("distinct")) else 25)
-    accounted = {step.name: step.rejected.get("limit", 0) + step.unread for step in report.steps}
+    accounted = {step.name: step.rejected.get("limit", 0) + (step.unread or 0) for step in report.steps}
     if "groupBy" not in accounted:
         others = sum(step.failed + sum(n for reason, n in step.rejected.items() if reason != "limit") for step in report.steps)
         assert report.progress.rows_in == report.progress.rows_out + sum(accounted.values()) + others
@@ -54,7 +54,7 @@ def test_a_limit_of_any_size_accounts_for_the_rows_of_a_sort(tmp_path: Path, cou
     report = limited(tmp_path, [{"sort": {"by": ["id"]}}, {"limit": {"count": count}}])
     by_name = {step.name: step for step in report.steps}
     assert report.progress.rows_out == min(count, 600)
-    unread = by_name["sort"].unread + by_name["limit"].unread + by_name["limit"].rejected.get("limit", 0)
+    unread = sum(by_name[name].unread or 0 for name in ("sort", "limit")) + by_name["limit"].rejected.get("limit", 0)
     assert (by_name["sort"].rows_in, unread) == (600, 600 - min(count, 600))
 
 
@@ -91,7 +91,7 @@ def test_the_text_of_a_report_states_how_many_rows_were_not_read(tmp_path: Path)
     from datajob.python.tables import report_text
 
     report = limited(tmp_path, [{"sort": {"by": ["id"]}}, LIMIT])
-    unread = sum(step.unread for step in report.steps)
+    unread = sum(step.unread or 0 for step in report.steps)
     page = (tmp_path / "out/_datajob/report.html").read_text()
     assert unread > 0
     for text in (report_text(report, color=False), funnel_html(report).replace("<code>", "`").replace("</code>", "`")):

@@ -32,7 +32,7 @@ def assert_accounts(job: DataJob, report: Report) -> None:
     assert report.progress.rows_in == report.steps[0].rows_in
     assert report.output is None or report.output.rows >= report.progress.rows_out
     if not has_sides and not any(map(_creates_rows, operators)):
-        lost = sum(sum(step.rejected.values()) + step.failed + step.unread for step in report.steps)
+        lost = sum(sum(step.rejected.values()) + step.failed + (step.unread or 0) for step in report.steps)
         assert report.progress.rows_in == report.progress.rows_out + lost, report.steps
 
 
@@ -41,7 +41,7 @@ def _creates_rows(operator: Operator | None) -> bool:
 
 
 def _left(step: StepReport) -> int:
-    return step.rows_in - step.rows_out - sum(step.rejected.values()) - step.failed - step.unread
+    return step.rows_in - step.rows_out - sum(step.rejected.values()) - step.failed - (step.unread or 0)
 
 
 def check_every_run() -> None:

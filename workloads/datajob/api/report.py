@@ -22,8 +22,10 @@ class StepReport(Parameters):
     rows_out: int = Field(default=0, ge=0, description="Number of rows that the step passed on.")
     rejected: dict[str, int] = Field(default={}, description="Number of rejected rows, by reason.")
     failed: int = Field(default=0, ge=0, description="Number of failed rows.")
-    unread: int = Field(
-        default=0, ge=0, description="Number of rows that were not processed further because a `limit` had enough rows."
+    unread: int | None = Field(
+        default=None,
+        ge=0,
+        description="Number of rows that were not processed further because a `limit` had enough rows; absent if none.",
     )
     seconds: float = Field(default=0.0, ge=0, description="Processing time in seconds, summed over all workers.")
 

@@ -189,7 +189,7 @@ class Tally:
                 rows_in=t.rows_in,
                 rows_out=t.rows_out,
                 failed=t.failed,
-                unread=t.unread,
+                unread=t.unread or None,
                 seconds=round(t.seconds, 3),
                 rejected=dict(sorted(t.rejected.items(), key=lambda item: (-item[1], item[0]))),
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from datajob.engine.events import Event, Progressed
 from datajob.errors import DataJobError, WorkerDied
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
@@ -67,6 +68,17 @@ def test_a_model_that_always_raises_ends_the_run_with_its_error(devices: None, s
         stream(source, tmp_path, [{"drop": {"columns": ["id"]}}, occupy(tmp_path)])
 
 
+def test_a_slow_model_is_the_bottleneck(devices: None, source: Path, tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Progressed):
+            seen.append(event.report.progress.bottleneck)
+
+    report = stream(source, tmp_path, [occupy(tmp_path, milliseconds=20)], on_event=watch)
+    assert report.pools[1].busy > 0.8 and "custom" in seen and report.progress.bottleneck is None
+
+
 def test_a_step_that_makes_a_thousand_rows_of_one(devices: None, source: Path, tmp_path: Path) -> None:
     many = {"flatMap": {"function": "tests.support.engine_functions:a_thousand"}}
     write_parts(tmp_path / "few", ROWS[:20], 4)
@@ -77,9 +89,17 @@ def test_a_step_that_makes_a_thousand_rows_of_one(devices: None, source: Path, t
 
 
 def test_a_slow_step_after_the_model_does_not_let_rows_pile_up(devices: None, source: Path, tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Progressed):
+            seen.append(event.report.progress.bottleneck)
+
     slow = {"map": {"function": "tests.support.engine_functions:slowly", "params": {"seconds": 0.01}}}
-    stream(source, tmp_path, [occupy(tmp_path), slow])
+    report = stream(source, tmp_path, [occupy(tmp_path), slow], on_event=watch)
     assert read_manifest(tmp_path / "out") == captioned()
+    workers, model = report.pools
+    assert workers.busy > 0.7 > model.busy and set(seen) == {None, "cpu"}
 
 
 def test_two_models_share_the_devices_and_a_filter_saves_the_time_of_the_second(
@@ -91,3 +111,4 @@ def test_two_models_share_the_devices_and_a_filter_saves_the_time_of_the_second(
         {**row, "answer": f"answer {row['id']}"} for row in captioned() if row["id"] % 4 == 0
     ]
     assert sum(w.rows for w in report.workers) == len(ROWS) + len(ROWS) // 4
+    assert [(pool.name, pool.rows) for pool in report.pools[1:]] == [("custom", len(ROWS)), ("custom-2", len(ROWS) // 4)]

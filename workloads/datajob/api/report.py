@@ -41,6 +41,13 @@ class Progress(Parameters):
     shards_total: int = Field(default=0, ge=0, description="Number of shards in all stages planned so far.")
     percent: int = Field(default=0, ge=0, le=100, description="Percentage of the work that is complete.")
     eta_seconds: int | None = Field(default=None, ge=0, description="Estimated time to completion, in seconds.")
+    rows_per_second: float | None = Field(
+        default=None, ge=0, description="Current speed of a stage that runs models, in rows per second."
+    )
+    bottleneck: str | None = Field(
+        default=None,
+        description="What limits the speed of a stage that runs models: the name of a step whose model is busy, or `cpu`.",
+    )
 
 
 class Output(Parameters):
@@ -109,6 +116,25 @@ class WorkerReport(Parameters):
     last: str = Field(description="RFC 3339 time at which the last batch completed.")
 
 
+class PoolReport(Parameters):
+    """Processes of the current stage, if it runs models: those with one model, or those that run everything else."""
+
+    name: str = Field(
+        description="Names of the steps whose models the processes hold on accelerators; `cpu`: the processes that read, write "
+        "and run all other steps."
+    )
+    device: str = Field(description="`cpu`, `gpu` or `npu`.")
+    processes: int = Field(ge=0, description="Number of processes that have started.")
+    starting: int = Field(default=0, ge=0, description="Number of processes that are starting or wait for capacity.")
+    rows: int = Field(default=0, ge=0, description="Number of rows that they processed in this stage.")
+    rows_per_second: float = Field(
+        default=0.0, ge=0, description="Number of rows per second: recently, or in the whole stage once it has ended."
+    )
+    queued: int = Field(default=0, ge=0, description="Number of rows that wait for them.")
+    busy: float = Field(default=0.0, ge=0, le=1, description="Share of the time during which they had work, likewise.")
+    waiting_for: str | None = Field(default=None, description="What they wait for if they are not busy.")
+
+
 class Sample(Parameters):
     """An example row with shortened values."""
 
@@ -153,3 +179,6 @@ class Report(Parameters):
     )
     samples: tuple[Sample, ...] = Field(default=(), description="Examples of rejected and written rows.")
     workers: tuple[WorkerReport, ...] = Field(default=(), description="Worker processes that ran models.")
+    pools: tuple[PoolReport, ...] = Field(
+        default=(), description="Processes of the last stage that ran models, and how busy they were."
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from datajob.api.problems import Problem
-from datajob.api.report import Report
+from datajob.api.report import PoolReport, Report
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,20 @@ class Note:
     message: str
     problem: Problem | None = None
     """The warning about the job that the message states, if it is one."""
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """How busy the processes of a stage are. Only between the executor and the driver."""
+
+    pools: tuple[PoolReport, ...]
+    """The workers, then the processes of each model."""
+    bottleneck: str | None
+
+    @property
+    def rows_per_second(self) -> float:
+        """Of the first model on accelerators or, without one, of the workers."""
+        return self.pools[min(1, len(self.pools) - 1)].rows_per_second
 
 
 Event = Started | Progressed | Finished | Note

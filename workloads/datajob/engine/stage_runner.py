@@ -7,7 +7,7 @@ import time
 from datajob.api.report import Report
 from datajob.engine.attempt import Attempt
 from datajob.engine.commit.ledger import Ledger, Record
-from datajob.engine.events import Note, Progressed, Started
+from datajob.engine.events import Note, Progressed, Started, Streamed
 from datajob.engine.executors.base import Executor
 from datajob.engine.executors.placement import place
 from datajob.engine.pipeline import job_stages
@@ -69,6 +69,10 @@ class StageRunner:
             for outcome in outcomes:
                 if isinstance(outcome, Note):
                     self._attempt.options.on_event(outcome)
+                    continue
+                if isinstance(outcome, Streamed):
+                    self._report.stream(outcome)
+                    self._after_shard()
                     continue
                 record = _record(outcome)
                 records[record.index] = record

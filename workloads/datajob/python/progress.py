@@ -15,7 +15,7 @@ from rich.text import Text
 
 from datajob.api.report import Report
 from datajob.engine.events import Event, Finished, Note, Progressed, Started
-from datajob.engine.report.formatting import count, counted, duration, size, speed
+from datajob.engine.report.formatting import count, counted, duration, number, size, speed
 
 EVERY_SECONDS = 5.0
 """Between plain lines."""
@@ -52,6 +52,10 @@ def progress_text(report: Report) -> str:
         parts.append(f"{count(rows.rows_failed)} failed")
     if rates:
         parts.append(f"{size(rates[0])}/s")
+    if rows.rows_per_second:
+        parts.append(f"{number(rows.rows_per_second)} rows/s")
+    if rows.bottleneck:
+        parts.append(f"limited by {'the CPUs' if rows.bottleneck == 'cpu' else f'the model of {rows.bottleneck}'}")
     return ", ".join([*parts, f"{rows.shards_done}/{rows.shards_total} shards"])
 
 

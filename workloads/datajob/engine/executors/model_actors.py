@@ -88,8 +88,6 @@ class ModelActors(Processes):
         self.queue: deque[Piece] = deque()
         self.replies: dict[Any, Any] = {}
         """The reference of each reply, by that of its status."""
-        self.rows = 0
-        """Rows that were processed."""
         self._python_path = python_path
 
     def create(self) -> Member:
@@ -106,6 +104,11 @@ class ModelActors(Processes):
         """Rows that wait for a process or are in one."""
         waiting: list[Piece] = [*self.queue, *(p for m in self.members for p in m.running.values())]
         return sum(piece.rows for piece in waiting)
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait for a process."""
+        return sum(piece.rows for piece in self.queue)
 
     @property
     def pieces_ahead(self) -> int:
@@ -152,7 +155,7 @@ class ModelActors(Processes):
     def finished(self, member: Member, status: Any) -> tuple[Piece, Any]:
         """A piece is done: the piece, and the reference of its reply."""
         piece: Piece = member.running.pop(status)
-        self.rows += piece.rows
+        self.usage.rows += piece.rows
         self.completed(member)
         return piece, self.replies.pop(status)
 

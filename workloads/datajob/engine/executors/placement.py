@@ -138,7 +138,7 @@ def _on_accelerators(models: Sequence[Step[Model]], found: _Accelerators) -> tup
         share = n.accelerators
         most = max(1, math.floor((found.high - sum(least) + mine) / share))
         high = min(most, n.max_actors) if n.max_actors and len(groups) > 1 else n.max_actors or most
-        low = min(high, n.min_actors or max(1, math.floor(found.low / len(groups) / share)))
+        low = min(high, n.min_actors or (1 if len(groups) > 1 else max(1, math.floor(found.low / share))))
         gpu = found.kind == "gpu"
         pools.append(
             Pool(

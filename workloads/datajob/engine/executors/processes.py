@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datajob.api.contract import OUT_OF_MEMORY
+from datajob.api.report import PoolReport
 from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
 from datajob.engine.executors.placement import Pool
+from datajob.engine.executors.usage import IDLE, Usage
 from datajob.errors import WorkerDied
 
 MAX_DEATHS = 3
@@ -59,6 +61,7 @@ class Processes:
         self._deaths_on = Counter[str]()
         """Deaths by machine since the last completed work there."""
         self._began = self._heard = time.monotonic()
+        self.usage = Usage()
 
     def create(self) -> Member:
         """Start a process."""
@@ -142,6 +145,35 @@ class Processes:
         """End all processes."""
         for member in list(self.members):
             self.stop(member)
+
+    def tick(self) -> None:
+        """Count the time since the last call. Called before anything changes."""
+        self.usage.tick(sum(bool(m.running) for m in self.members), sum(m.starting is None for m in self.members))
+
+    def report(self, whole: bool = False) -> PoolReport:
+        """How busy the processes were recently or during the whole stage."""
+        busy, rate = self.usage.whole() if whole else self.usage.recent()
+        started = sum(m.starting is None for m in self.members)
+        return PoolReport(
+            name=self.pool.name,
+            device=self.pool.device.kind if self.pool.accelerators else "cpu",
+            processes=started,
+            starting=len(self.members) - started,
+            rows=self.usage.rows,
+            rows_per_second=round(rate, 3),
+            queued=self.queued,
+            busy=round(min(1.0, busy), 3),
+            waiting_for=None if whole or (started and busy >= IDLE) else self.waits_for() if started else "a process to start",
+        )
+
+    @property
+    def queued(self) -> int:
+        """Number of rows that wait for the pool."""
+        return 0
+
+    def waits_for(self) -> str | None:
+        """What the processes wait for if they are not busy."""
+        return "rows"
 
     def overdue(self) -> str | None:
         """A notice if no process has started for a while, at most one per NOTICE_SECONDS."""

@@ -139,6 +139,10 @@ class ShardWorkers(Processes):
         self._python_path = python_path
         self._steps = steps
 
+    def waits_for(self) -> str | None:
+        """Outputs of models, if there are open shards."""
+        return "model outputs" if any(m.held for m in self.members) else None
+
     def create(self) -> Member:
         """Start a worker."""
         import ray

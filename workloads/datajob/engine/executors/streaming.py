@@ -7,6 +7,7 @@ Ray's object store. A worker opens new shards as long as the models need rows; s
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from typing import Any
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.events import Note
+from datajob.engine.events import Note, Streamed
 from datajob.engine.executors.model_actors import ModelActors, Piece
 from datajob.engine.executors.placement import Placement
 from datajob.engine.executors.processes import MAX_DEATHS, Member, Processes, died_message
 from datajob.engine.executors.shard_workers import Asked, ShardWorkers
+from datajob.engine.executors.shares import Shares
+from datajob.engine.executors.usage import bottleneck
 from datajob.engine.worker import model_calls
 from datajob.engine.worker.task import ShardFailure, Task, shard_name
 from datajob.errors import WorkerDied
@@ -33,7 +36,9 @@ STORE_SHARE = 0.4
 """Share of the object store that pieces may use before no new shards are opened."""
 WAIT_SECONDS = 5.0
 
-Outcome = Record | ShardFailure | Note
+REPORT_SECONDS = 1.0
+
+Outcome = Record | ShardFailure | Note | Streamed
 
 
 @dataclass(eq=False)
@@ -58,7 +63,8 @@ class Streaming:
         import ray
 
         assert placement.workers is not None
-        self._pools = [ModelActors(pool, promised, python_path) for pool in placement.pools]
+        self._shares = Shares(placement, promised, python_path)
+        self._pools = self._shares.pools
         self._pool_of = {step: pool for pool in self._pools for step in pool.steps}
         self.workers = ShardWorkers(placement.workers, promised, python_path, frozenset(self._pool_of))
         self._at_once = AT_ONCE if placement.workers.models else NEXT_TOO
@@ -69,8 +75,7 @@ class Streaming:
         """By shard."""
         self._avoid: dict[int, set[str]] = {}
         """The machines on which the workers of a shard died."""
-        for pool in self._pools:
-            pool.resize(pool.pool.size[0])
+        self._reported = time.monotonic()
         self._resize(self.workers.pool.size[0] * self._at_once)
 
     def run(self, task: Task, shards: Sequence[Shard]) -> Generator[Outcome, None, None]:
@@ -80,11 +85,14 @@ class Streaming:
         shared = ray.put(task)
         self._todo = deque(shards)
         while self._todo or self._open:
+            if self._todo:
+                self._shares.balance()
             self._resize(len(self._todo) + len(self._open))
             for pool in self._pools:
                 pool.hand_out()
             self._open_shards(shared)
             yield from self._wait(task)
+        yield self._report(whole=True)
 
     def _wait(self, task: Task) -> Generator[Outcome, None, None]:
         """Wait until something is done, and handle everything that is."""
@@ -94,11 +102,20 @@ class Streaming:
         done, rest = ray.wait(waiting, num_returns=1, timeout=WAIT_SECONDS, fetch_local=False)
         if rest:
             done += ray.wait(rest, num_returns=len(rest), timeout=0, fetch_local=False)[0]
+        for pool in self._all:
+            pool.tick()
         for ref in done:
             yield from self._collect(ref, task)
+        if time.monotonic() - self._reported >= REPORT_SECONDS:
+            self._reported = time.monotonic()
+            yield self._report()
         for pool in self._all:
             if (text := pool.overdue()) is not None:
                 yield Note(text)
+
+    def _report(self, whole: bool = False) -> Streamed:
+        pools = tuple(pool.report(whole) for pool in self._all)
+        return Streamed(pools, bottleneck(pools))
 
     def close(self) -> None:
         """Stop all processes."""
@@ -114,8 +131,7 @@ class Streaming:
         low, high = self.workers.pool.size
         each = self._at_once if self.workers.pool.models else 1
         self.workers.resize(max(1, min(shards, max(low, min(high, math.ceil(shards / each))))))
-        for pool in self._pools:
-            pool.resize(max(pool.pool.size))
+        self._shares.resize(shards)
 
     # --- shards ---
 
@@ -185,6 +201,8 @@ class Streaming:
             self._open.discard(opened)
             member.held.discard(opened)
             self.workers.completed(member)
+            if isinstance(result, Record):
+                self.workers.usage.rows += max((step.rows_in for step in result.tally.steps.values()), default=0)
             yield result
             return
         parts = zip(result.pieces, result.rows, result.bytes, strict=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from datajob import __version__
-from datajob.api.report import READ, WRITE, Output, Progress, Report
+from datajob.api.report import READ, WRITE, Output, PoolReport, Progress, Report
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import RunState, now
 from datajob.engine.counts.tally import Tally
+from datajob.engine.events import Streamed
 from datajob.engine.plan.steps import Step
 from datajob.engine.report.distributions import measure_reports
 from datajob.operators.base import Operator
@@ -33,6 +34,10 @@ class ReportBuilder:
     """Unix time at which the driver started."""
     first_shard: float | None = None
     """Unix time at which a worker started the first shard."""
+    pools: tuple[PoolReport, ...] = ()
+    """How busy the processes of the last stage with models are."""
+    streamed: Streamed | None = None
+    """The same for the current stage; None if it runs no models."""
     shards_done: int = 0
     shards_total: int = 0
     shards_reused: int = 0
@@ -51,6 +56,7 @@ class ReportBuilder:
     def end_stage(self) -> None:
         """End the stage: all shards that are needed are complete."""
         self.stages_done += 1
+        self.streamed = None
         self._stage_done = 0
 
     def count(self, record: Record, weight: int, reused: bool = False) -> None:
@@ -64,6 +70,10 @@ class ReportBuilder:
             self.first_shard = min(self.first_shard or record.began, record.began)
         if reused:
             self._reused_share += weight / self._stage_weight / max(1, self.stages)
+
+    def stream(self, streamed: Streamed) -> None:
+        """Take note of how busy the processes of the current stage are."""
+        self.streamed, self.pools = streamed, streamed.pools
 
     def failed_share(self) -> float:
         """Failed rows as a share of the rows read or, while the input is being read, of the rows expected."""
@@ -86,6 +96,8 @@ class ReportBuilder:
             shards_total=self.shards_total,
             percent=int(share * 100),
             eta_seconds=int(elapsed / worked * (1 - share)) if worked > 0.01 else None,
+            rows_per_second=self.streamed.rows_per_second if self.streamed else None,
+            bottleneck=self.streamed.bottleneck if self.streamed else None,
         )
 
     def report(
@@ -119,4 +131,5 @@ class ReportBuilder:
             measures=() if state == "running" else measure_reports(self.tally.measures, self.steps),
             samples=self.tally.sample_reports(),
             workers=self.tally.worker_reports(),
+            pools=self.pools,
         )

@@ -32,10 +32,27 @@ def models(report: Report) -> Iterator[str]:
     for worker in report.workers:
         yield _line(worker, *spans[worker.name], began, max(ended - began, 1e-3))
     yield "</tbody></table>"
+    yield from _pools(report)
     yield '<dl class="facts">'
     for model in dict.fromkeys(model for worker in report.workers for model in worker.models):
         yield f"<dt>Model</dt><dd>{escape(model)}</dd>"
     yield "</dl></section>"
+
+
+def _pools(report: Report) -> Iterator[str]:
+    """How busy the processes of each kind were at the end of the stage."""
+    if not report.pools:
+        return
+    columns = (("Processes", ""), ("Device", "s o"), ("Number", "n"), ("Rows", "n"), ("Busy", "s"), ("Rows/s", "n"))
+    yield f"<table><thead>{heads(*columns)}</thead><tbody>"
+    for pool in report.pools:
+        name = "all other steps" if pool.name == "cpu" else f"<code>{escape(pool.name)}</code>"
+        yield (
+            f'<tr><th scope="row">{name}</th><td class="optional">{escape(pool.device)}</td>'
+            f'<td class="number">{pool.processes}</td><td class="number">{count(pool.rows)}</td>'
+            f'<td class="number">{share(pool.busy, 1)}</td><td class="number">{number(pool.rows_per_second)}</td></tr>'
+        )
+    yield "</tbody></table>"
 
 
 def _line(worker: WorkerReport, first: float, last: float, began: float, whole: float) -> str:

@@ -3,18 +3,20 @@
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from datajob.errors import InputError
+from datajob.errors import InputError, InvalidJob, SinkError
 from datajob.formats.base import Reader
 from datajob.formats.binary_files import BinaryFilesReader
-from datajob.formats.csv import CsvReader
+from datajob.formats.csv import CsvReader, CsvWriter
 from datajob.formats.json import JsonReader
 from datajob.formats.listing import list_inputs
 from datajob.formats.parquet import ParquetReader
 from datajob.formats.text import TextReader
 from datajob.formats.webdataset import WebdatasetReader
-from tests.support.rows import read
+from tests.support.local_jobs import make_job, run
+from tests.support.rows import read, write
 
 TREE = (
     "a.parquet",
@@ -216,6 +218,35 @@ def test_links_to_what_is_outside_or_hidden_are_followed(tree: Path, tmp_path_fa
     (tree / "shown").symlink_to(".hidden")
     assert listed(tree, "") == [*PLAIN[:2], "c.parquet", *PLAIN[2:], "shown/x.parquet"]
     assert [file.size for file in list_inputs([f"{tree}/c.parquet"], [])] == [2]
+
+
+@pytest.mark.parametrize("glob", ["", "/*", "/**", "/*/*.csv", "/**/*.csv"])
+def test_folders_of_partitions_may_begin_with_an_underscore(tmp_path: Path, glob: str) -> None:
+    for folder in ("_k=1", "_k", ".k=1", "k=1"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text("x\n1\n")
+    found = [file.path.removeprefix(f"{tmp_path}/") for file in list_inputs([f"{tmp_path}{glob}"], [".csv"])]
+    assert found == ["_k=1/a.csv", "k=1/a.csv"]
+
+
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_a_result_whose_partitions_begin_with_an_underscore_is_seen(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "in.csv").write_text("_k,x\n1,2\n")
+    sink = {"csv": {"path": str(tmp_path / "out"), "partitionBy": ["_k"], "mode": mode}}
+    job = make_job(tmp_path, tmp_path / "out", sources=[{"csv": {"paths": [str(tmp_path / "in.csv")]}}], sink=sink)
+    run(job)
+    if mode == "error":
+        with pytest.raises(SinkError, match="already holds data"):
+            run(job, fresh=True)
+        return
+    (tmp_path / "in.csv").write_text("_k,x\n2,3\n")
+    run(job)
+    assert read(CsvReader(paths=(str(tmp_path / "out"),))).to_pylist() == [{"x": 3, "_k": "2"}]
+
+
+def test_a_partition_that_readers_skip_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidJob, match=r"readers skip folders whose names begin with `\.`; rename the column \.k"):
+        write(CsvWriter(path=str(tmp_path), partition_by=(".k",)), pa.table({".k": [1], "x": [2]}))
 
 
 def test_a_file_with_several_hard_links_is_read_under_each_name(tmp_path: Path) -> None:

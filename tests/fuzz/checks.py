@@ -11,18 +11,22 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datajob.errors import DataJobError, InvalidJob
+from datajob.errors import DataJobError, InputError, InvalidJob
+from datajob.formats import _json_schema
 from datajob.formats._cast import sound_cast
 from datajob.formats.csv import CsvReader, CsvWriter
 from datajob.formats.json import JsonReader, JsonWriter
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
-from tests.fuzz.documents import damaged, lines
+from tests.fuzz import folder_checks
+from tests.fuzz.documents import damaged, lines, trees
+from tests.fuzz.oracles import compare_with_json, need, strict, texts_of
 from tests.fuzz.tables import random_table
 from tests.support.local_jobs import make_job, run
 from tests.support.rows import Bad, read, write
@@ -33,43 +37,6 @@ def run_case(case: str) -> None:
     name, _, seed = case.partition(":")
     with tempfile.TemporaryDirectory() as folder:
         CHECKS[name](random.Random(int(seed)), Path(folder))
-
-
-def _need(condition: object, message: str) -> None:
-    if not condition:
-        raise AssertionError(message)
-
-
-def exact(text: str) -> Any:
-    """JSON with all digits and all members."""
-    return json.loads(
-        text, parse_float=lambda t: ("number", t), parse_int=lambda t: ("number", t), object_pairs_hook=lambda p: ("object", p)
-    )
-
-
-def strict(line: bytes) -> dict[str, Any] | None:
-    """The object on a line, or None when it is none."""
-
-    def refuse(name: str) -> Any:
-        raise ValueError(name)
-
-    try:
-        row = json.loads(line.decode(), parse_constant=refuse)
-        json.dumps(row, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
-
-
-def same(read_value: Any, text: Any) -> bool:
-    """Whether a value of a typed column is the value that Python's json has."""
-    if isinstance(text, dict) and isinstance(read_value, dict):
-        return read_value.keys() == text.keys() and all(same(read_value[name], text[name]) for name in text)
-    if isinstance(text, list) and isinstance(read_value, list):
-        return len(text) == len(read_value) and all(map(same, read_value, text))
-    if isinstance(text, bool) or isinstance(read_value, bool) or text is None or read_value is None:
-        return read_value is text
-    return type(read_value) in (int, float, str) and read_value == text
 
 
 def json_lines(rng: random.Random, folder: Path) -> None:
@@ -93,7 +60,7 @@ def _check_json(data: bytes, folder: Path, rng: random.Random) -> None:
     bad = Bad()
     table = read(reader, bad, rng.choice([50, 1 << 20]), rng.choice([100, 1 << 20]))
     found = [line for line in data.split(b"\n") if line.strip(b" \t\r\n")]
-    _need(table.num_rows + len(bad.records) == len(found), f"{len(found)} lines, {table.num_rows} rows, {bad.reasons[:3]}")
+    need(table.num_rows + len(bad.records) == len(found), f"{len(found)} lines, {table.num_rows} rows, {bad.reasons[:3]}")
     rows, columns = iter(table.to_pylist()), table.schema
     texts = Counter(record for record, _ in bad.records)
     for line in found:
@@ -104,18 +71,33 @@ def _check_json(data: bytes, folder: Path, rng: random.Random) -> None:
         expected, row = strict(line), next(rows)
         if expected is None and b"N" in line + b"I":
             continue  # NaN and Infinity, which Python's json calls no JSON, are doubles
-        _need(expected is not None, f"a row of a line that is no object: {line[:200]!r} {row}")
-        _compare(line, expected or {}, row, columns)
+        need(expected is not None, f"a row of a line that is no object: {line[:200]!r} {row}")
+        compare_with_json(line, row, columns)
 
 
-def _compare(line: bytes, expected: dict[str, Any], row: dict[str, Any], columns: pa.Schema) -> None:
-    raw = dict(exact(line.decode())[1])
-    for name in columns.names:
-        if isinstance(columns.field(name).type, pa.JsonType):
-            text = None if row[name] is None else exact(row[name])
-            _need(text == raw.get(name), f"{name}: {row[name]!r} of {line[:200]!r}")
+def json_trees(rng: random.Random, folder: Path) -> None:
+    """As `json_lines`, of nested objects of which only a sample is seen before, and with some columns only."""
+    text, names = trees(rng)
+    (folder / "x.jsonl").write_text("\n".join(text))
+    columns = tuple(rng.sample(names, rng.randint(1, len(names)))) if rng.random() < 0.4 else None
+    with (
+        mock.patch.object(_json_schema, "SAMPLE_BYTES", rng.choice([1000, 1 << 20])),
+        mock.patch.object(_json_schema, "PIECE_BYTES", 300),
+    ):
+        bad = Bad()
+        try:
+            table = read(JsonReader(paths=(str(folder),), columns=columns), bad, rng.choice([200, 1 << 20]))
+        except InputError:
+            need(columns is not None, "the columns are known")
+            return
+    need(table.num_rows + len(bad.records) == len(text), f"{len(text)} lines, {table.num_rows} rows, {bad.reasons[:3]}")
+    failed = Counter(record for record, _ in bad.records)
+    rows = iter(table.to_pylist())
+    for line in text:
+        if failed[line]:
+            failed[line] -= 1
         else:
-            _need(same(row[name], expected.get(name)), f"{name}: {row[name]!r} of {line[:200]!r}")
+            compare_with_json(line.encode(), next(rows), table.schema)
 
 
 def json_job(rng: random.Random, folder: Path) -> None:
@@ -131,7 +113,7 @@ def json_job(rng: random.Random, folder: Path) -> None:
         report = run(job, shard_bytes=rng.choice([200, 10_000]))
     except DataJobError:
         return
-    _need(report.progress.rows_in == len([line for line in text if line.strip()]), f"{report.progress} of {len(text)} lines")
+    need(report.progress.rows_in == len([line for line in text if line.strip()]), f"{report.progress} of {len(text)} lines")
     ids = Counter(row["id"] for row in map(strict, (line.encode() for line in text)) if row and type(row.get("id")) is int)
     out: list[Any] = []
     if sink == "json":
@@ -146,7 +128,7 @@ def json_job(rng: random.Random, folder: Path) -> None:
             for record in pq.ParquetFile(file).read().column("record").to_pylist():
                 row = strict(record.encode())
                 out += [row["id"]] if row and "id" in row else []
-        _need(Counter(i for i in out if i is not None) == ids, f"ids {ids} but {Counter(out)}")
+        need(Counter(i for i in out if i is not None) == ids, f"ids {ids} but {Counter(out)}")
 
 
 def json_round_trip(rng: random.Random, folder: Path) -> None:
@@ -154,14 +136,14 @@ def json_round_trip(rng: random.Random, folder: Path) -> None:
     table = random_table(rng)
     write(JsonWriter(path=str(folder)), table)
     found = [line for file in sorted(folder.glob("*.jsonl")) for line in file.read_bytes().split(b"\n")[:-1]]
-    _need(len(found) == table.num_rows, f"{table.num_rows} rows, {len(found)} lines")
+    need(len(found) == table.num_rows, f"{table.num_rows} rows, {len(found)} lines")
     for number, line in enumerate(found):
-        row = json.loads(line, parse_float=Decimal, parse_constant=lambda name: _need(False, name))
-        _need(list(row) == table.column_names, f"{list(row)} instead of {table.column_names}")
+        row = json.loads(line, parse_float=Decimal, parse_constant=lambda name: need(False, name))
+        need(list(row) == table.column_names, f"{list(row)} instead of {table.column_names}")
         for name in table.column_names:
-            _need(_written(table.column(name)[number], row[name]), f"row {number}, {name!r}: became {row[name]!r}")
+            need(_written(table.column(name)[number], row[name]), f"row {number}, {name!r}: became {row[name]!r}")
     bad = Bad()
-    _need(read(JsonReader(paths=(str(folder),)), bad).num_rows == table.num_rows, f"read back otherwise: {bad.records[:2]}")
+    need(read(JsonReader(paths=(str(folder),)), bad).num_rows == table.num_rows, f"read back otherwise: {bad.records[:2]}")
 
 
 def _written(scalar: Any, value: Any) -> bool:
@@ -192,7 +174,7 @@ def parquet_round_trip(rng: random.Random, folder: Path) -> None:
     except InvalidJob:
         return
     back = pq.ParquetFile(folder / file.path).read()
-    _need(back.num_rows == table.num_rows and back.column_names == table.column_names, "pyarrow reads other rows or columns")
+    need(back.num_rows == table.num_rows and back.column_names == table.column_names, "pyarrow reads other rows or columns")
     for name in table.column_names:
         then, now = table.column(name), back.column(name)
         if "[s" in str(then.type) or "date64" in str(then.type):  # Parquet has no seconds
@@ -200,21 +182,15 @@ def parquet_round_trip(rng: random.Random, folder: Path) -> None:
                 now = sound_cast(now, then.type)
             except pa.ArrowNotImplementedError:
                 continue
-        _need(_texts(now) == _texts(then), f"{name!r} ({then.type}) differs")
+        need(texts_of(now) == texts_of(then), f"{name!r} ({then.type}) differs")
     try:
         with duckdb.connect() as connection:  # an internal error invalidates the connection
             read_by_duckdb = connection.sql(f"SELECT * FROM '{folder / file.path}'").to_arrow_table().num_rows
     except duckdb.ConversionException:  # milliseconds beyond the microseconds that DuckDB has
         read_by_duckdb = table.num_rows
-    _need(read_by_duckdb == table.num_rows, "DuckDB reads another number of rows")
+    need(read_by_duckdb == table.num_rows, "DuckDB reads another number of rows")
     mine = read(ParquetReader(paths=(str(folder),)))
-    _need(mine.num_rows == table.num_rows and mine.column_names == table.column_names, "our reader differs")
-
-
-def _texts(column: Any) -> list[str]:
-    from datajob.engine.counts.shown import shown
-
-    return [shown(column, i) for i in range(len(column))]
+    need(mine.num_rows == table.num_rows and mine.column_names == table.column_names, "our reader differs")
 
 
 def csv_round_trip(rng: random.Random, folder: Path) -> None:
@@ -223,17 +199,17 @@ def csv_round_trip(rng: random.Random, folder: Path) -> None:
     write(CsvWriter(path=str(folder)), table)
     (file,) = folder.glob("*.csv")
     rows = list(csv.reader(io.StringIO(file.read_bytes().decode(), newline="")))
-    _need(rows[0] == table.column_names, f"header {rows[0]} instead of {table.column_names}")
+    need(rows[0] == table.column_names, f"header {rows[0]} instead of {table.column_names}")
     bad = Bad()
     back = read(CsvReader(paths=(str(folder),)), bad)
-    _need(back.num_rows + len(bad.records) == table.num_rows, f"{table.num_rows} rows, {back.num_rows} read, {bad.reasons[:2]}")
+    need(back.num_rows + len(bad.records) == table.num_rows, f"{table.num_rows} rows, {back.num_rows} read, {bad.reasons[:2]}")
     for name in table.column_names:
         then, now = (
             table.column(name).to_pylist() if pa.types.is_string(table.schema.field(name).type) else None,
             back.column(name),
         )
         if then is not None and pa.types.is_string(now.type) and not bad.records:
-            _need([v or None for v in then] == [v or None for v in now.to_pylist()], f"{name}: {then} became {now.to_pylist()}")
+            need([v or None for v in then] == [v or None for v in now.to_pylist()], f"{name}: {then} became {now.to_pylist()}")
 
 
 def csv_damage(rng: random.Random, folder: Path) -> None:
@@ -255,6 +231,31 @@ def parquet_damage(rng: random.Random, folder: Path) -> None:
     _readable(ParquetReader(paths=(str(file),)), file, rng)
 
 
+def parquet_pages(rng: random.Random, folder: Path) -> None:
+    """A changed byte in a page is found, because pages have checksums, or changes no value."""
+    table = random_table(rng)
+    try:
+        (written,) = write(ParquetWriter(path=str(folder), compression=rng.choice(["none", "zstd"])), table)
+    except InvalidJob:
+        return
+    file = folder / written.path
+    expected, data = read(ParquetReader(paths=(str(file),))), bytearray(file.read_bytes())
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    end = 4 + sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+    for _ in range(rng.choice([1, 1, 5])):
+        data[rng.randrange(4, end)] = rng.randrange(256)
+    file.write_bytes(data)
+    bad = Bad()
+    try:
+        found = read(ParquetReader(paths=(str(file),)), bad)
+    except DataJobError as error:
+        need(file.name in str(error), f"a message without the file: {error}")
+        return
+    need(found.num_rows + len(bad.records) == expected.num_rows, f"{expected.num_rows} rows, but {found.num_rows}")
+    for name in expected.column_names:
+        need(bad.records or texts_of(found.column(name)) == texts_of(expected.column(name)), f"{name!r} changed")
+
+
 def tar_damage(rng: random.Random, folder: Path) -> None:
     """Damaged tar files are read or refused with a message."""
     texts = pa.table({"__key__": [f"k{i}" for i in range(5)], "txt": ["x" * i for i in range(5)], "json": ['{"a":1}'] * 5})
@@ -268,7 +269,7 @@ def _readable(reader: Any, file: Path, rng: random.Random) -> None:
     try:
         read(reader, Bad(), rng.choice([100, 1 << 20]), rng.choice([100, 1 << 20]))
     except DataJobError as error:
-        _need(file.name in str(error), f"a message without the file: {error}")
+        need(file.name in str(error), f"a message without the file: {error}")
 
 
 CHECKS: dict[str, Callable[[random.Random, Path], None]] = {
@@ -283,5 +284,15 @@ CHECKS: dict[str, Callable[[random.Random, Path], None]] = {
         csv_damage,
         parquet_damage,
         tar_damage,
+        json_trees,
+        parquet_pages,
+        folder_checks.compressed_damage,
+        folder_checks.tar_round_trip,
+        folder_checks.partitions,
+        folder_checks.json_drift,
+        folder_checks.csv_drift,
+        folder_checks.parquet_drift,
+        folder_checks.appended,
+        folder_checks.declared_types,
     )
 }

@@ -82,6 +82,47 @@ def lines(rng: random.Random) -> list[str]:
     return found
 
 
+FORMS = ("integer", "number", "text", "object", "any")
+
+
+def of_form(rng: random.Random, form: str, names: list[str]) -> str:
+    """The text of a value of one of FORMS; `names` are the keys of an object."""
+    return _of_form(rng, form, json.dumps(names))
+
+
+def trees(rng: random.Random) -> tuple[list[str], list[str]]:
+    """Lines with an `id` and columns of nested objects and lists, of which few have other keys or types; the names as well."""
+    names = rng.sample(("a", "b", "id2", "key"), rng.randint(1, 3))
+    shapes = {name: _shape(rng, 0) for name in names}
+    odd = rng.choice([0.0, 0.0, 0.01, 0.1])
+    found = []
+    for number in range(rng.choice([5, 60, 200])):
+        row = {"id": number, **{name: _of_shape(rng, shape, odd) for name, shape in shapes.items() if rng.random() > odd}}
+        found.append(json.dumps(row, ensure_ascii=False, separators=rng.choice([(",", ":"), (", ", ": ")])))
+    return found, ["id", *names]
+
+
+def _shape(rng: random.Random, depth: int) -> Any:
+    form = rng.random()
+    if depth < 3 and form < 0.45:
+        return {name: _shape(rng, depth + 1) for name in rng.sample(("a", "b", "id", "key", "größe"), rng.randint(1, 3))}
+    if depth < 3 and form < 0.65:
+        return [_shape(rng, depth + 1)]
+    return rng.choice(["integer", "text", "number"])
+
+
+def _of_shape(rng: random.Random, shape: Any, odd: float) -> Any:
+    if rng.random() < odd:
+        return rng.choice([None, 1, "x", [], {}, {"a": None}, 2**60 + 1, 0.5])
+    if isinstance(shape, dict):
+        return {name: _of_shape(rng, inner, odd) for name, inner in shape.items() if rng.random() >= odd}
+    if isinstance(shape, list):
+        return [_of_shape(rng, shape[0], odd) for _ in range(rng.randint(0, 3))]
+    if rng.random() < 0.1:
+        return None
+    return {"integer": rng.randint(-5, 5), "text": rng.choice(TEXTS), "number": rng.random()}[shape]
+
+
 def _of_form(rng: random.Random, form: str, shape: str) -> str:
     if form == "any" or rng.random() < 0.02:
         return value(rng)

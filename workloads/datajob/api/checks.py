@@ -12,7 +12,7 @@ from datajob.api.pod_checks import pod_problems
 from datajob.api.problems import Path, Problem, closest
 from datajob.api.spec import DataJobSpec
 from datajob.errors import InvalidJob
-from datajob.formats.listing import expand_braces
+from datajob.formats.listing import expand_braces, is_hidden
 from datajob.operators.base import Global, Model, Operator
 from datajob.parameters import Parameters, Reads, columns_by_field, marked_columns
 
@@ -120,20 +120,16 @@ def _reads_from(source: str, folder: str) -> bool:
     if any(mark in source for mark in "*?["):
         return _glob_finds(_plain(source).split("/"), [*_plain(folder).split("/"), "part-0.parquet"])
     below = _plain(folder)[len(_plain(source)) :]
-    return _is_inside(_plain(folder), _plain(source)) and not any(map(_is_hidden, below.split("/")))
+    return _is_inside(_plain(folder), _plain(source)) and not any(map(is_hidden, below.split("/")))
 
 
 def _glob_finds(pattern: Sequence[str], names: Sequence[str]) -> bool:
     """Match folder by folder. A matching folder is read recursively."""
     if not pattern:
-        return not any(map(_is_hidden, names))
+        return not any(map(is_hidden, names))
     if pattern[0] == "**":
         return any(_glob_finds(pattern[1:], names[skipped:]) for skipped in range(len(names)))
     return bool(names) and fnmatchcase(names[0], pattern[0]) and _glob_finds(pattern[1:], names[1:])
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(("_", "."))
 
 
 def _is_inside(path: str, folder: str) -> bool:

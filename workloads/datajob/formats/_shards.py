@@ -159,6 +159,8 @@ def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:
     import pyarrow as pa
 
     for key in keys:
+        if key.startswith("."):
+            raise InvalidJob(f"partitionBy: readers skip folders whose names begin with `.`; rename the column {key}.")
         if key not in schema.names:
             raise InvalidJob(f"partitionBy: the result has no column {key}{did_you_mean(key, schema.names)}.")
         if pa.types.is_nested(schema.field(key).type):

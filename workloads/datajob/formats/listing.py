@@ -16,6 +16,8 @@ from datajob.formats.storage import resolve, scheme_of, storage_errors
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
 
+_SHOWN = r"(?!\.|_[^/=]*(?:/|\Z))"
+"""A pattern before the name of a file or folder that is not hidden: see `is_hidden`."""
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 """The innermost `{a,b}` of a glob."""
 
@@ -23,11 +25,11 @@ _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 def list_inputs(paths: Sequence[str], suffixes: Sequence[str]) -> list[InputFile]:
     """The files of `paths` without duplicates, in the order of `paths` and sorted by path within each of them.
 
-    Folders are read recursively: files with one of `suffixes` (any if empty), except for names below the folder that begin with
-    `_` or `.`. A glob (`*`, `?`, `[...]`, `{a,b}`, `**` across folders) matches files or folders, unless a file with exactly
-    this name exists. A file that is named explicitly, or by a glob that includes the end of its name, is read regardless of its
-    suffix. A file that several symbolic links point to is read once; hard links are files and are read under each name. Raises
-    InputError for a path that does not exist, cannot be read or contains no files.
+    Folders are read recursively: files with one of `suffixes` (any if empty), except for hidden names below the folder. A glob
+    (`*`, `?`, `[...]`, `{a,b}`, `**` across folders) matches files or folders, unless a file with exactly this name exists. A
+    file that is named explicitly, or by a glob that includes the end of its name, is read regardless of its suffix. A file that
+    several symbolic links point to is read once; hard links are files and are read under each name. Raises InputError for a
+    path that does not exist, cannot be read or contains no files.
     """
     found: dict[str, _Found] = {}
     for path in paths:
@@ -66,6 +68,11 @@ def _choices(path: str) -> list[str]:
         if filesystem.get_file_info(inner).type != FileType.NotFound:
             return [path]
     return list(dict.fromkeys(expand_braces(path)))
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a name in a relative path begins with `.` or, unless it is the folder of a partition (`_key=value`), with `_`."""
+    return any(name[:1] == "." or (name[:1] == "_" and "=" not in name) for name in path.split("/"))
 
 
 def expand_braces(path: str) -> list[str]:
@@ -152,9 +159,9 @@ def _pattern(names: Sequence[str]) -> str:
     for i, name in enumerate(names):
         last = i == len(names) - 1
         if name == "**":
-            parts.append(r"(?:(?![_.])[^/]+/)*" + (r"(?![_.])[^/]+" if last else ""))
+            parts.append(rf"(?:{_SHOWN}[^/]+/)*" + (rf"{_SHOWN}[^/]+" if last else ""))
             continue
-        guard = r"(?![_.])" if name[:1] in ("*", "?", "[") else ""
+        guard = _SHOWN if name[:1] in ("*", "?", "[") else ""
         pieces = re.findall(r"\[!?\]?[^\]]*\]|.", name)
         parts.append(guard + "".join(map(_piece, pieces)) + ("" if last else "/"))
     return "".join(parts)
@@ -181,7 +188,7 @@ def _set(piece: str, negated: bool) -> str:
 
 
 def _plain(below: str) -> bool:
-    return not any(name[:1] in ("_", ".") for name in below.split("/") if name)
+    return not is_hidden(below)
 
 
 def _outer_prefix(path: str, inner: str) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from datajob.errors import SinkError
 from datajob.formats.base import OutputFile, Writer
 from datajob.formats.folder import Folder
+from datajob.formats.listing import is_hidden
 from datajob.formats.storage import BOOKKEEPING
 
 RUN = f"{BOOKKEEPING}/run.json"
@@ -100,7 +101,7 @@ def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
     return [
         OutputFile(name, -1, size)
         for name, size in sink.list("", recursive=True).items()
-        if (name.endswith(writer.extension) or OURS.search(name)) and not any(part[:1] in "._" for part in name.split("/"))
+        if (name.endswith(writer.extension) or OURS.search(name)) and not is_hidden(name)
     ]
 
 

@@ -18,10 +18,11 @@ from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_ru
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
 from datajob_controller.datajob.policy.losses import described_crashes, head_failure, killed_for_memory
-from datajob_controller.datajob.policy.pods import may_still_run
+from datajob_controller.datajob.policy.pods import holds_resources, may_still_run
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
+from datajob_controller.datajob.policy.waiting import UNSCHEDULABLE
 from datajob_controller.datajob.report import of_this_attempt, parse_report
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY_LIMIT_REACHED, Run, current_run
 from datajob_controller.datajob.settings import JobSettings
@@ -61,6 +62,9 @@ def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSe
 
 
 def _valid(case: _Case) -> Decision:
+    if case.run.replaced:
+        earlier = case.observed.of("RayJob").get(case.run.replaced.get("rayJobName", ""), {})
+        case.status.set_restarted(case.run, earlier.get("metadata", {}).get("creationTimestamp"))
     if case.run.finished:
         if not (case.run.startable and case.run.may_continue(case.now)):
             return _finished(case)
@@ -187,7 +191,10 @@ def _in_progress(case: _Case, found: Manifest, pods: list[Manifest]) -> Decision
     if running:
         case.status.set_running(assessed.problem)
     else:
-        case.status.set_waiting_for_cluster(case.run.ray_job, assessed.problem, submitted=job_status == "PENDING")
+        problem = assessed.problem
+        if problem and problem.reason == UNSCHEDULABLE and _occupied(case, pods):
+            problem = None
+        case.status.set_waiting_for_cluster(case.run.ray_job, problem, submitted=job_status == "PENDING")
     return Decision(requeue_at=assessed.recheck_at)
 
 
@@ -204,6 +211,13 @@ def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Dec
     case.status.set_attempt_failed(run, failure, None)
     case.status.set_failed(failure, RETRY_LIMIT_REACHED if failure.retried else NOT_RETRIED)
     return Decision(delete=delete, requeue_at=expiry(case.now, run.spec.ttl_seconds_after_finished))
+
+
+def _occupied(case: _Case, pods: list[Manifest]) -> bool:
+    """Whether pods of earlier attempts still terminate, so that their resources are not available yet."""
+    current = {pod["metadata"]["name"] for pod in pods}
+    others = (pod for name, pod in case.observed.of("Pod").items() if name not in current)
+    return any(holds_resources(pod, case.now) for pod in others)
 
 
 def _previous(observed: Observed, now: datetime) -> str | None:

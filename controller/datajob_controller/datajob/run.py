@@ -20,6 +20,8 @@ DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 NOT_RETRIED: Final = "NotRetried"
 SUSPENDED = "Suspended"
 """Reason of an attempt that ended because the job was suspended; it does not count as a failure."""
+RESTARTED = "Restarted"
+"""Reason of an attempt that ended because an edit started another run; it does not count as a failure."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,21 @@ class Run:
     """False if the spec was edited to an invalid one, which does not affect the run."""
     startable: bool = True
     """Whether another attempt can start. If not, `spec` contains only lifecycle fields."""
+    replaced: Manifest = field(default_factory=dict)
+    """The last status if it belongs to another run, which an edit has replaced."""
 
     @property
     def attempt(self) -> int:
         """The number of the current attempt, or of the next one if that has ended."""
-        now = int(self.before.get("attempt", 1))
-        ended = any(attempt["number"] == now for attempt in self.before.get("attempts", ()))
-        return now + 1 if ended else now
+        numbers = [int(attempt["number"]) for attempt in self._attempts]
+        now = int(self.before.get("attempt", max(numbers, default=0) + 1))
+        return now + 1 if now in numbers else now
+
+    @property
+    def _attempts(self) -> list[Manifest]:
+        """The finished attempts of this run. The status also lists those of earlier runs, one of which may be the same one."""
+        listed = (*self.before.get("attempts", ()), *self.replaced.get("attempts", ()))
+        return [attempt for attempt in listed if run_of_rayjob(attempt["rayJobName"]) == self.name]
 
     @property
     def ray_job(self) -> str:
@@ -74,8 +84,8 @@ class Run:
     @property
     def last_failure_at(self) -> datetime | None:
         """When the previous attempt failed, if it did."""
-        attempts = self.before.get("attempts") or ()
-        if not attempts or attempts[-1]["number"] != self.attempt - 1 or attempts[-1]["reason"] == SUSPENDED:
+        attempts = self._attempts
+        if not attempts or attempts[-1]["number"] != self.attempt - 1 or attempts[-1]["reason"] in (SUSPENDED, RESTARTED):
             return None
         return parse_time(attempts[-1]["finished"])
 
@@ -130,7 +140,13 @@ def current_run(datajob: Manifest, checked: CheckedSpec | None = None, passed_id
     identity = before["runId"] if same_result else checked.id
     public = _public_id(before, passed_id) if same_result else public_run_id(identity)
     return Run(
-        checked.spec, checked.name, identity, public, digests(datajob["spec"]), leftovers=_leftovers(before, checked.name)
+        checked.spec,
+        checked.name,
+        identity,
+        public,
+        digests(datajob["spec"]),
+        replaced=before if has_run else {},
+        leftovers=_leftovers(before, checked.name),
     ), []
 
 

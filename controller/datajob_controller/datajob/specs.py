@@ -6,7 +6,7 @@ either: it is recorded in the status as digests of the spec as stored, and only 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from datajob_controller.datajob.names import RESULT_FIELDS, run_id, run_name
 from datajob_controller.runtime.manifests import Manifest
 
 _LENGTH = 16
+_FIELD_LENGTH = 8
+_MAX_LISTED = 5
+_BLOCKS = ("resources", "runtime")
 _LIFECYCLE = frozenset(str(DataJobSpec.model_fields[name].alias) for name in lifecycle_fields(DataJobSpec))
 _SMALLEST: Manifest = {"sources": [{"parquet": {"paths": ["/"]}}], "sink": {"parquet": {"path": "/"}}}
 
@@ -71,15 +74,40 @@ def _is_valid(key: str, value: Any) -> bool:
     return True
 
 
-def digests(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of a spec as stored: of everything that shapes a run (`run`), and of what determines its result (`result`).
+def digests(spec: Mapping[str, Any]) -> Manifest:
+    """Digests of a spec as stored: of everything that shapes a run (`run`), of what determines its result (`result`), and of
+    each of its parts (`fields`), which name what an edit changed.
 
     The order of keys and the notation of numbers do not matter.
     """
     shaping = {key: value for key, value in spec.items() if key not in _LIFECYCLE}
     result = {key: spec[key] for key in RESULT_FIELDS if key in spec}
     image = (spec.get("runtime") or {}).get("image")
-    return {"run": _digest(shaping), "result": _digest([result, image])}
+    fields = {name: _digest(part)[:_FIELD_LENGTH] for name, part in _parts(shaping)}
+    return {"run": _digest(shaping), "result": _digest([result, image]), "fields": fields}
+
+
+def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """The fields of a spec that differ between two sets of digests, for a message."""
+    paths = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if not before or not paths:
+        return "the spec"
+    lists = [name.partition("[")[0] for name in paths]
+    # After an insertion, all later entries differ.
+    names = dict.fromkeys(name if lists.count(whole) == 1 else whole for name, whole in zip(paths, lists, strict=True))
+    listed = [f"spec.{name}" for name in names]
+    return ", ".join([*listed[:_MAX_LISTED], *(["other fields"] if len(listed) > _MAX_LISTED else [])])
+
+
+def _parts(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The parts of a spec that a message names: entries of lists and fields of blocks."""
+    for name, value in spec.items():
+        if isinstance(value, list):
+            yield from ((f"{name}[{index}]", part) for index, part in enumerate(value))
+        elif isinstance(value, dict) and name in _BLOCKS:
+            yield from ((f"{name}.{key}", part) for key, part in value.items())
+        else:
+            yield name, value
 
 
 def _digest(value: Any) -> str:

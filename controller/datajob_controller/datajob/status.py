@@ -17,7 +17,8 @@ from datajob_controller.datajob.policy.conditions import (
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.report import projected
-from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, SUSPENDED, FinishedReason, Run
+from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RESTARTED, SUSPENDED, FinishedReason, Run
+from datajob_controller.datajob.specs import changed_fields
 from datajob_controller.datajob.text import fitted, listed_problems, shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Event, Obstacle
@@ -78,6 +79,21 @@ class StatusBuilder:
         """The job continues after a suspension; its deadline starts again."""
         self._status.pop("started", None)
         self.events.append(Event("Normal", "Resumed", "The job was resumed. Committed shards are reused."))
+
+    def set_restarted(self, run: Run, started: str | None) -> None:
+        """An edit has replaced an earlier run; `started` is the time at which its last attempt began."""
+        before = run.replaced
+        what = changed_fields(before.get("specDigests", {}).get("fields", {}), run.digests["fields"])
+        message = f"Restarted because {what} changed."
+        attempts = before.get("attempts", ())
+        name, ended = before.get("rayJobName"), {attempt["rayJobName"] for attempt in attempts}
+        if name and name not in ended:
+            complete = true_reason(before.get("conditions", ()), "Complete")
+            last = self._ended(int(before.get("attempt", 1)), name, complete or RESTARTED, "" if complete else message, started)
+            attempts = [*attempts, last | ({"finished": before["finished"]} if complete else {})]
+        if attempts:
+            self._status["attempts"] = [*attempts][-KEPT_ATTEMPTS:]
+        self.events.append(Event("Normal", RESTARTED, message))
 
     def set_kuberay_missing(self) -> None:
         """The API server does not serve RayJobs."""
@@ -230,16 +246,19 @@ class StatusBuilder:
                 self.events.append(Event("Warning", found["reason"], shortened(found["message"], MAX_EVENT)))
 
     def _close_attempt(self, run: Run, reason: str, message: str) -> None:
-        ended = {
-            "number": run.attempt,
-            "rayJobName": run.ray_job,
-            "reason": reason,
-            "message": shortened(message),
-            **({"started": self._attempt_started} if self._attempt_started else {}),
-            "finished": rfc3339(self._now),
-        }
+        ended = self._ended(run.attempt, run.ray_job, reason, message, self._attempt_started)
         self._status |= {"attempt": run.attempt, "rayJobName": run.ray_job}
         self._status["attempts"] = [*self._status.get("attempts", ()), ended][-KEPT_ATTEMPTS:]
+
+    def _ended(self, number: int, ray_job: str, reason: str, message: str, started: str | None) -> Manifest:
+        return {
+            "number": number,
+            "rayJobName": ray_job,
+            "reason": reason,
+            "message": shortened(message),
+            **({"started": started} if started else {}),
+            "finished": rfc3339(self._now),
+        }
 
 
 _FINISHED: dict[str, str] = {

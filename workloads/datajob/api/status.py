@@ -43,6 +43,7 @@ class SpecDigests(Parameters):
 
     run: str = Field(description="Digest of all fields that shape the pods of the run.")
     result: str = Field(description="Digest of the fields that determine its result.")
+    fields: dict[str, str] = Field(default={}, description="Digest of each field, by which an edit is described.")
 
 
 class DataJobStatus(Parameters):

@@ -88,6 +88,11 @@ def may_still_run(pod: Manifest, now: datetime) -> bool:
     return not is_unresponsive(pod, now)
 
 
+def holds_resources(pod: Manifest, now: datetime) -> bool:
+    """Whether a pod still uses the resources of its node, also while it terminates."""
+    return not (is_gone(pod) or has_failed(pod) or is_unresponsive(pod, now))
+
+
 def _terminated(pod: Manifest, name: str) -> dict[str, Any] | None:
     for container in pod.get("status", {}).get("containerStatuses", ()):
         terminated = container.get("state", {}).get("terminated")

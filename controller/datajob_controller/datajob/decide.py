@@ -22,7 +22,6 @@ from datajob_controller.datajob.policy.pods import holds_resources, may_still_ru
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
-from datajob_controller.datajob.policy.waiting import UNSCHEDULABLE
 from datajob_controller.datajob.report import of_this_attempt, parse_report
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY_LIMIT_REACHED, Run, current_run
 from datajob_controller.datajob.settings import JobSettings
@@ -192,7 +191,7 @@ def _in_progress(case: _Case, found: Manifest, pods: list[Manifest]) -> Decision
         case.status.set_running(assessed.problem)
     else:
         problem = assessed.problem
-        if problem and problem.reason == UNSCHEDULABLE and _occupied(case, pods):
+        if problem and problem.reason == "Unschedulable" and _occupied(case, pods):
             problem = None
         case.status.set_waiting_for_cluster(case.run.ray_job, problem, submitted=job_status == "PENDING")
     return Decision(requeue_at=assessed.recheck_at)

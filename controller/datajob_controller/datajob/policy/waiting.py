@@ -12,8 +12,6 @@ from datajob_controller.datajob.text import shortened
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
-UNSCHEDULABLE = "Unschedulable"
-"""Reason of a pod that fits no node."""
 CREATION = timedelta(seconds=20)
 """A container that is not created for this long probably waits for a volume. Then the Events of its pod state the reason."""
 NOT_READY = timedelta(seconds=120)
@@ -106,7 +104,7 @@ def _creating_since(pod: Manifest) -> datetime | None:
 def _not_scheduled(pod: Manifest, scheduler: str, limits: Limits) -> Problem:
     if _MISSING.search(scheduler):
         return limits.permanent("VolumeUnavailable", f"Pod {name_of(pod)}: {scheduler} {_FIX_OBJECT}")
-    return limits.capacity(UNSCHEDULABLE, _unschedulable(pod, scheduler))
+    return limits.capacity("Unschedulable", _unschedulable(pod, scheduler))
 
 
 def _unschedulable(pod: Manifest, scheduler: str) -> str:

@@ -129,6 +129,14 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         "spec.runtime.rayJobAnnotations.ray.io/overwrite-container-cmd: is set by the controller or by KubeRay and cannot be "
         "changed",
     ),
+    "an invalid value of a label": (
+        said(resources={"head": {"labels": {"team": "data science"}}}),
+        "spec.resources.head.labels.team: `data science` is not the value of a label: at most 63 letters",
+    ),
+    "an invalid name of a label": (
+        said(resources={"head": {"podTemplate": {"metadata": {"labels": {"my team": "a"}}}}}),
+        "spec.resources.head.podTemplate.metadata.labels.my team: `my team` is not the name of a label or an annotation",
+    ),
     "the queue as a label": (
         said(runtime={"rayJobLabels": {"kueue.x-k8s.io/queue-name": "q"}}),
         "spec.runtime.rayJobLabels.kueue.x-k8s.io/queue-name: is set by the controller; set `spec.queueName` instead",

@@ -6,7 +6,7 @@ import pytest
 
 from datajob.api.placement import PodGroup
 from datajob_controller.datajob.objects.scratch import object_store
-from tests.controller.test_pod_templates import ray_job
+from tests.controller.test_pod_templates import ray_job, with_templates
 
 
 def head(**group: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -89,3 +89,13 @@ def test_the_object_store_fits_into_the_shared_memory(memory: str, shared: str |
     """Ray would otherwise put it on the disk."""
     group = PodGroup.model_validate({"memory": memory, "sharedMemory": shared})
     assert object_store(group) == ({"object-store-memory": str(store)} if store else {})
+
+
+def test_the_scratch_of_a_job_takes_precedence_over_the_settings() -> None:
+    claim = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    volume = {"name": "datajob-tmp", "ephemeral": {"volumeClaimTemplate": claim}}
+    settings = with_templates(all={"spec": {"volumes": [volume]}})
+    cluster = ray_job(settings, resources={"head": {"scratch": {"size": "5Gi"}}})["spec"]["rayClusterSpec"]
+    groups = (cluster["headGroupSpec"], cluster["workerGroupSpecs"][0])
+    found = [one for group in groups for one in group["template"]["spec"]["volumes"] if one["name"] == "datajob-tmp"]
+    assert found == [{"name": "datajob-tmp", "emptyDir": {"sizeLimit": "5Gi"}}, volume]

@@ -16,6 +16,7 @@ from hack.cluster.s3 import PORT as S3_PORT
 from hack.cluster.waiting import wait_for
 from tests.controller.test_networkpolicy import CHART
 from tests.support.api import Api
+from tests.support.install import SYSTEM
 from tests.support.node_jobs import DOCUMENTS, NodeJobs
 from tests.support.probe import Probe, start_probe
 
@@ -55,6 +56,7 @@ def stranger(api: Api, installed: Cluster, namespace: str) -> Iterator[Probe]:
     api.delete("namespaces", "", other)
 
 
+@pytest.mark.usefixtures("s3_in_cluster")
 def test_policies_are_enforced(api: Api, installed: Cluster, namespace: str) -> None:
     """Without this, the other tests of this file would show nothing."""
     probe = start_probe(installed, namespace)
@@ -78,6 +80,8 @@ def test_the_sample_completes_where_policies_are_enforced(jobs: NodeJobs) -> Non
 
 @pytest.mark.usefixtures("kuberay_of_chart")
 def test_a_stranger_reaches_no_port_of_a_job(jobs: NodeJobs, installed: Cluster, stranger: Probe) -> None:
+    disabled = {"stringData": {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": "mine"}}  # `envFrom` must not replace them
+    jobs.api.patch("secrets", jobs.namespace, "s3", disabled)
     jobs.slow(seconds_per_batch=0.3)
     jobs.wait_running()  # KubeRay has submitted the job, so it reaches the dashboard
     (worker,) = jobs.pods(**{"ray.io/node-type": "worker"})
@@ -85,6 +89,8 @@ def test_a_stranger_reaches_no_port_of_a_job(jobs: NodeJobs, installed: Cluster,
     places = {_ip(pod): [f"{_ip(pod)}:{port}" for port in RAY_PORTS] for pod in (head, worker)}
     own = Probe(installed, jobs.namespace, worker["metadata"]["name"], WORKER_CONTAINER)
     assert own.reaches(*places[_ip(head)]) >= {f"{_ip(head)}:{port}" for port in (DASHBOARD_PORT, GCS_PORT, METRICS_PORT)}
+    assert own.status_of(f"http://{_ip(head)}:{DASHBOARD_PORT}/api/jobs/") == 401
+    assert own.status_of(f"http://{_ip(head)}:{DASHBOARD_PORT}/api/jobs/", token="mine") in (401, 403)
     driver = Probe(installed, jobs.namespace, head["metadata"]["name"], HEAD_CONTAINER)
     assert driver.reaches(*places[_ip(worker)]) >= {f"{_ip(worker)}:{METRICS_PORT}"}
     for pod in places.values():
@@ -95,6 +101,23 @@ def test_a_stranger_reaches_no_port_of_a_job(jobs: NodeJobs, installed: Cluster,
     assert neighbor.reaches(*places[_ip(head)], *places[_ip(worker)]) == set()
     status = jobs.wait_end("slow")
     assert (status["phase"], status["output"]["rows"]) == ("Complete", DOCUMENTS), jobs.describe()
+
+
+def test_only_prometheus_reaches_the_metrics_of_the_controller(api: Api, installed: Cluster, stranger: Probe) -> None:
+    wait_for(lambda: len(_controllers(api)) == 2, "both replicas to run", 120)
+    places = [f"{_ip(pod)}:8080" for pod in _controllers(api)]
+    assert stranger.reaches(*places) == set()
+    api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
+    try:
+        prometheus = start_probe(installed, "monitoring")
+        wait_for(lambda: prometheus.reaches(*places) == set(places), "the metrics to be reached", 30)
+    finally:
+        api.delete("namespaces", "", "monitoring")
+
+
+def _controllers(api: Api) -> list[dict[str, Any]]:
+    pods = api.list("pods", SYSTEM, "app.kubernetes.io/name%3Ddatajob-controller")
+    return [pod for pod in pods if pod["status"].get("podIP") and "deletionTimestamp" not in pod["metadata"]]
 
 
 def _ip(pod: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """DataJobs on a node, where KubeRay and Ray run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -77,10 +78,17 @@ class NodeJobs(Jobs):
     def slow(self, name: str = "slow", seconds_per_batch: float = 1.0, **spec: Any) -> dict[str, Any]:
         """Apply a slow DataJob: 61 batches of 50 documents with a delay for each."""
         code = f"import time\n\n\ndef keep(rows):\n    time.sleep({seconds_per_batch})\n    return rows\n"
+        steps = [{"mapBatches": {"function": "functions:keep", "batchSize": 50}}]
+        return self.with_code(name, code, **{"steps": steps, **spec})
+
+    def with_code(self, name: str, code: str, env: Sequence[dict[str, str]] = (), **spec: Any) -> dict[str, Any]:
+        """Apply a DataJob over the documents of the demo whose steps use functions of the module `functions`."""
         meta = {"name": "code", "namespace": self.namespace}
-        self.api.apply("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"slow.py": code}})
+        self.api.apply(
+            "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"functions.py": code}}
+        )
         runtime = {
-            "env": [{"name": "PYTHONPATH", "value": "/opt/code"}],
+            "env": [{"name": "PYTHONPATH", "value": "/opt/code"}, *env],
             "envFrom": [{"secretRef": {"name": "s3"}}],
             "volumes": [{"name": "code", "configMap": {"name": "code"}}],
             "volumeMounts": [{"name": "code", "mountPath": "/opt/code"}],
@@ -88,7 +96,6 @@ class NodeJobs(Jobs):
         made = self.manifest(
             name,
             sources=[{"json": {"paths": ["s3://datasets/docs/"]}}],
-            steps=[{"mapBatches": {"function": "slow:keep", "batchSize": 50}}],
             sink={"parquet": {"path": f"s3://datasets/{self.namespace}/", "mode": "overwrite"}},
             runtime=runtime,
             resources=SMALL,

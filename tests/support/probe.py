@@ -16,6 +16,21 @@ for place in sys.argv[1:]:
         continue
     print(place)
 """
+STATUS = """
+import sys, urllib.error, urllib.request
+headers = {"x-ray-authorization": sys.argv[2]} if sys.argv[2] else {}
+try:
+    print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=5).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+CONTAINER: dict[str, Any] = {
+    "name": "probe",
+    "image": product_images.WORKLOAD,
+    "imagePullPolicy": "Never",
+    "command": ["sleep", "3600"],
+    "resources": {"requests": {"cpu": "1m", "memory": "16Mi"}},
+}
 
 
 class Probe:
@@ -29,6 +44,10 @@ class Probe:
         """Those of the places (host:port) to which the pod can connect."""
         return set(self._cluster.kubectl(*self._command, CODE, *places).split())
 
+    def status_of(self, url: str, token: str = "") -> int:
+        """The HTTP status of a GET request, with a token for Ray if it is given."""
+        return int(self._cluster.kubectl(*self._command, STATUS, url, f"Bearer {token}" if token else ""))
+
     def resolves(self, name: str) -> bool:
         """Whether DNS answers with an address."""
         lookup = "import socket, sys; print(socket.gethostbyname(sys.argv[1]))"
@@ -37,15 +56,8 @@ class Probe:
 
 def start_probe(cluster: Cluster, namespace: str, labels: dict[str, str] | None = None) -> Probe:
     """Start a pod of the workload image and wait until it is ready."""
-    container: dict[str, Any] = {
-        "name": "probe",
-        "image": product_images.WORKLOAD,
-        "imagePullPolicy": "Never",
-        "command": ["sleep", "3600"],
-        "resources": {"requests": {"cpu": "1m", "memory": "16Mi"}},
-    }
     meta = {"name": "probe", "namespace": namespace, "labels": labels or {}}
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    spec = {"containers": [CONTAINER], "terminationGracePeriodSeconds": 1}
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}))
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/probe", "--timeout=120s")
     return Probe(cluster, namespace, "probe", "probe")

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from datajob.api.contract import HEAD_CONTAINER, RAY_CONTAINERS, WORKER_CONTAINER
-from datajob.api.pod_rules import label_problems
+from datajob.api.pod_rules import annotation_problems, label_problems
 from datajob.api.pod_template import template_problems
 from datajob_controller.runtime.settings import FromEnvironment, Frozen
 
@@ -169,7 +169,7 @@ class JobSettings(FromEnvironment):
     def _labels_of_users(self) -> Self:
         found = [
             *label_problems(self.ray_job_labels, ("ray_job_labels",), of_ray_job=True),
-            *label_problems(self.ray_job_annotations, ("ray_job_annotations",), of_ray_job=True),
+            *annotation_problems(self.ray_job_annotations, ("ray_job_annotations",), of_ray_job=True),
         ]
         if found:
             raise ValueError("; ".join(map(str, found)))

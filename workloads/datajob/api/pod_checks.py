@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from datajob.api.contract import HEAD_CONTAINER, WORKER_CONTAINER
-from datajob.api.pod_rules import key_problems, label_problems, mount_problems, variable_problems, volume_problems
+from datajob.api.pod_rules import (
+    annotation_problems,
+    key_problems,
+    label_problems,
+    mount_problems,
+    variable_problems,
+    volume_problems,
+)
 from datajob.api.pod_template import template_problems
 from datajob.api.problems import Path, Problem
 from datajob.api.spec import DataJobSpec
@@ -19,12 +26,12 @@ def pod_problems(spec: DataJobSpec) -> Iterator[Problem]:
     yield from volume_problems(runtime.volumes, (*path, "volumes"))
     yield from mount_problems(runtime.volume_mounts, (*path, "volumeMounts"))
     yield from label_problems(runtime.ray_job_labels, (*path, "rayJobLabels"), of_ray_job=True)
-    yield from label_problems(runtime.ray_job_annotations, (*path, "rayJobAnnotations"), of_ray_job=True)
+    yield from annotation_problems(runtime.ray_job_annotations, (*path, "rayJobAnnotations"), of_ray_job=True)
     resources = spec.resources
     for name, group in (("head", resources.head), ("workers", resources.workers), ("accelerator", resources.accelerator)):
         if group is not None:
             place: Path = ("spec", "resources", name)
             yield from label_problems(group.labels, (*place, "labels"))
-            yield from label_problems(group.annotations, (*place, "annotations"))
+            yield from annotation_problems(group.annotations, (*place, "annotations"))
             container = HEAD_CONTAINER if name == "head" else WORKER_CONTAINER
             yield from template_problems(group.pod_template or {}, (*place, "podTemplate"), container)

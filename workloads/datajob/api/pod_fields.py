@@ -33,7 +33,7 @@ MERGE_KEYS = {
 }
 """Lists whose entries a strategic merge patch merges by a key, from the API types of Kubernetes. Other lists are replaced."""
 
-REPLACED = ("env",)
+REPLACED = ("env", "volumeMounts")
 """Lists whose entries replace the entry with the same key: a value and a reference to a Secret do not fit together."""
 
 RETAINED = ("volumes", "resourceClaims")

@@ -3,6 +3,7 @@
 Kubernetes accepts most of these conflicts or refuses them only when KubeRay creates the pods.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any
@@ -19,6 +20,9 @@ _OWN_LABELS = {f"app.kubernetes.io/{name}" for name in ("name", "component", "ma
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _RAY_JOB_LABELS = {"ray.io/gang-scheduling-enabled", "ray.io/priority-class-name"}
 """Labels with KubeRay's prefix that users set on RayJobs."""
+MAX_LABEL = 63
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_LABEL_NAME = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _OWN_VOLUMES = ("datajob-", "shared-mem", "ray-logs", "ray-token")
 _OWN_MOUNTS = {
     TMP_FOLDER: "set `scratch` of the group instead",
@@ -48,12 +52,25 @@ def variable_problems(variables: Iterable[Fields], path: Path) -> Iterator[Probl
 
 
 def label_problems(labels: Fields, path: Path, *, of_ray_job: bool = False) -> Iterator[Problem]:
-    """Labels or annotations that belong to the controller or to KubeRay."""
-    for name in labels:
+    """Labels that belong to the controller or to KubeRay, or that Kubernetes refuses."""
+    yield from annotation_problems(labels, path, of_ray_job=of_ray_job)
+    for name, value in labels.items():
+        if len(str(value)) > MAX_LABEL or not _LABEL_VALUE.fullmatch(str(value)):
+            message = f"`{value}` is not the value of a label: at most {MAX_LABEL} letters, digits, `-`, `_` and `.`"
+            yield Problem((*path, name), message)
+
+
+def annotation_problems(annotations: Fields, path: Path, *, of_ray_job: bool = False) -> Iterator[Problem]:
+    """Annotations that belong to the controller or to KubeRay, or whose names Kubernetes refuses."""
+    for name in annotations:
         if of_ray_job and name == _QUEUE_LABEL:
             yield Problem((*path, name), "is set by the controller", "set `spec.queueName` instead")
         elif name in _OWN_LABELS or (name.startswith(_OWN_PREFIXES) and not (of_ray_job and name in _RAY_JOB_LABELS)):
             yield Problem((*path, name), "is set by the controller or by KubeRay and cannot be changed")
+        elif not _LABEL_NAME.fullmatch(name):
+            yield Problem(
+                (*path, name), f"`{name}` is not the name of a label or an annotation, such as `team` or `example.com/team`"
+            )
 
 
 def volume_problems(volumes: Iterable[Fields], path: Path, *, trusted: bool = False) -> Iterator[Problem]:

@@ -8,7 +8,15 @@ from typing import Any
 
 from datajob.api.contract import RAY_CONTAINERS
 from datajob.api.pod_fields import CONTAINER_FIELDS, MERGE_KEYS, POD_FIELDS
-from datajob.api.pod_rules import Fields, key_problems, label_problems, mount_problems, variable_problems, volume_problems
+from datajob.api.pod_rules import (
+    Fields,
+    annotation_problems,
+    key_problems,
+    label_problems,
+    mount_problems,
+    variable_problems,
+    volume_problems,
+)
 from datajob.api.pod_security import block, entries, weak_container, weak_pod
 from datajob.api.problems import Path, Problem, closest
 
@@ -47,8 +55,8 @@ def template_problems(template: Fields, path: Path, ray_container: str, *, trust
     yield from _nulls_and_directives(template, path, in_list=False)
     metadata, spec, place = block(template.get("metadata")), block(template.get("spec")), (*path, "spec")
     yield from _unknown(metadata, ("labels", "annotations"), (*path, "metadata"))
-    for field in ("labels", "annotations"):
-        yield from label_problems(block(metadata.get(field)), (*path, "metadata", field))
+    yield from label_problems(block(metadata.get("labels")), (*path, "metadata", "labels"))
+    yield from annotation_problems(block(metadata.get("annotations")), (*path, "metadata", "annotations"))
     yield from _unknown(spec, POD_FIELDS, place)
     yield from _lists(spec, place)
     yield from (Problem((*place, field), "cannot be set in a template", cure) for field, cure in _POD.items() if field in spec)

@@ -25,7 +25,7 @@ from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import job_config, public_job_id, report_config
 from datajob_controller.datajob.objects.merge import merged
 from datajob_controller.datajob.objects.rbac import service_account_name
-from datajob_controller.datajob.objects.scratch import disk, mounts, volumes
+from datajob_controller.datajob.objects.scratch import disk, mounts, scratch_mounts, scratch_volume, volumes
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, labels
 
@@ -108,7 +108,7 @@ def _base(attempt: Attempt, pods: Pods) -> Manifest:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": JOB_VOLUME, "mountPath": JOB_FOLDER, "readOnly": True},
-            *mounts(pods.group, autoscaler=pods.autoscaler),
+            *scratch_mounts(PodGroup(), autoscaler=pods.autoscaler),
         ],
     }
     return {
@@ -122,7 +122,7 @@ def _base(attempt: Attempt, pods: Pods) -> Manifest:
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
-            "volumes": [{"name": JOB_VOLUME, "configMap": {"name": job_config(attempt.run)}}, *volumes(pods.group)],
+            "volumes": [{"name": JOB_VOLUME, "configMap": {"name": job_config(attempt.run)}}, scratch_volume(None)],
         }
     }
 
@@ -156,6 +156,9 @@ def _of_group(datajob: Manifest, pods: Pods) -> Manifest:
         spec["topologySpreadConstraints"] = [_spread(one, own_pods) for one in group.topology_spread_constraints]
     if group.image_pull_secrets:
         spec["imagePullSecrets"] = _names(group.image_pull_secrets)
+    if own_volumes := volumes(group):
+        own_mounts = mounts(group, autoscaler=pods.autoscaler)
+        spec |= {"volumes": own_volumes, "containers": [{"name": pods.container, "volumeMounts": own_mounts}]}
     metadata = {name: fields[name] for name in ("labels", "annotations") if name in fields}
     return {"metadata": metadata, "spec": spec}
 

@@ -15,17 +15,22 @@ OBJECT_STORE_IN_SHM = 0.9
 
 
 def volumes(group: PodGroup) -> list[Manifest]:
-    """The volume for temporary files, and the one for shared memory if the job sets its size."""
-    found: list[Manifest] = [{"name": TMP_VOLUME, **_source(group.scratch)}]
-    if group.shared_memory:
-        found.append({"name": SHM_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": group.shared_memory}})
-    return found
+    """The volumes that the job sets: for temporary files and for shared memory."""
+    scratch = [scratch_volume(group.scratch)] if group.scratch else []
+    if not group.shared_memory:
+        return scratch
+    return [*scratch, {"name": SHM_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": group.shared_memory}}]
+
+
+def scratch_volume(scratch: Scratch | None) -> Manifest:
+    """The volume for temporary files; by default, the disk of the node without a limit."""
+    return {"name": TMP_VOLUME, **_source(scratch)}
 
 
 def mounts(group: PodGroup, *, autoscaler: bool = False) -> list[Manifest]:
-    """Where they are mounted in the Ray container."""
-    shm = [{"name": SHM_VOLUME, "mountPath": "/dev/shm"}] if group.shared_memory else []
-    return [*scratch_mounts(group, autoscaler=autoscaler), *shm]
+    """Where the volumes that the job sets are mounted in the Ray container."""
+    scratch = scratch_mounts(group, autoscaler=autoscaler) if group.scratch else []
+    return [*scratch, *([{"name": SHM_VOLUME, "mountPath": "/dev/shm"}] if group.shared_memory else [])]
 
 
 def scratch_mounts(group: PodGroup, *, autoscaler: bool) -> list[Manifest]:

@@ -10,6 +10,7 @@ from hack.cluster.cluster import Cluster
 from hack.cluster.s3 import ClusterS3
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api
+from tests.support.controller_process import ROOT
 from tests.support.node_jobs import SMALL, NodeJobs
 from tests.support.probe import CONTAINER
 
@@ -132,6 +133,7 @@ def test_each_pod_uses_a_folder_of_a_claim(jobs: NodeJobs, installed: Cluster) -
     workers = {**SMALL["workers"], **scratch, "max": 2}  # with the autoscaler, the head has a second mount
     jobs.slow(seconds_per_batch=0.05, resources={"head": {**SMALL["head"], **scratch}, "workers": workers})
     jobs.wait_running()
+    assert _rules_of_kuberay(jobs) == documented_rules()
     names = {pod["metadata"]["name"] for pod in jobs.pods()}
     status = jobs.wait_end("slow")
     assert (status["phase"], status["failures"]) == ("Complete", 0), jobs.describe()
@@ -152,6 +154,19 @@ def test_a_pod_that_exceeds_its_scratch_is_evicted(jobs: NodeJobs) -> None:
 
     wait_for(is_evicted, "the worker to be evicted", 240, every=0.5)
     assert "datajob-tmp" in evicted[0] and "exceeds the limit" in evicted[0]
+
+
+def documented_rules() -> dict[str, list[str]]:
+    """The table in docs/placement.md: the verbs of each resource that KubeRay grants a job with autoscaling."""
+    page = (ROOT / "docs" / "placement.md").read_text()
+    table = page.split("| Resource | Verbs |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines()]
+    return {resource.strip(" `"): verbs.strip().split(", ") for resource, verbs in rows}
+
+
+def _rules_of_kuberay(jobs: NodeJobs) -> dict[str, list[str]]:
+    (role,) = [one for one in jobs.api.list("roles", jobs.namespace) if "ray.io/cluster" in one["metadata"]["labels"]]
+    return {resource: rule["verbs"] for rule in role["rules"] for resource in rule["resources"]}
 
 
 def _scheduled(jobs: NodeJobs) -> list[dict[str, Any]]:

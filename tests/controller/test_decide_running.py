@@ -188,3 +188,34 @@ def test_a_shard_that_ran_out_of_memory_according_to_its_driver_has_that_reason(
     world.reports(report("failed", message=f"{OUT_OF_MEMORY}Every process that ran shard 3 terminated", exitCode=7))
     world.fails("")
     assert (world.status["attempts"][0]["reason"], world.status["phase"]) == ("OutOfMemory", "Failed")
+
+
+@pytest.mark.parametrize(("group", "phase"), [("accelerator", "Failed"), ("acc", "Failed"), ("workers", "Running")])
+def test_refused_pods_end_the_attempt_if_their_group_has_no_worker(world: World, group: str, phase: str) -> None:
+    name = running(world)
+    world.pods.append(pod(name, head=False, name="cpu", phase="Running", conditions=ready()))
+    message = (
+        f'pods "{name}-abcde-{group}-worker-x7k2p" is forbidden: exceeded quota: q, requested: a=2, used: a=0, limited: a=1'
+    )
+    failure = {"type": "ReplicaFailure", "status": "True", "message": message, "lastTransitionTime": rfc3339(NOW)}
+    world.ray_job["status"]["rayClusterStatus"] = {"conditions": [failure]}
+    world.settle()
+    assert (world.status["phase"], world.condition("Reconciling")["reason"]) == ("Running", "PodsRefused")
+    world.later(300)
+    world.settle()
+    assert world.status["phase"] == phase
+
+
+@pytest.mark.parametrize(
+    ("code", "ended_after", "crashes"),
+    [(143, 12, False), (137, 0, False), (1, 5, False), (1, -3, True), (1, 0, True), (143, -3, True)],
+)
+def test_workers_that_are_stopped_are_not_crashes(world: World, code: int, ended_after: int, crashes: bool) -> None:
+    name = running(world)
+    asked = NOW - timedelta(seconds=ended_after)
+    for number in range(6):
+        worker = pod(name, head=False, name=f"w{number}", deleted=asked + timedelta(seconds=15), **crashed(code))
+        worker["metadata"]["deletionGracePeriodSeconds"] = 15
+        world.pods.append(worker)
+    world.settle()
+    assert (world.status["phase"] == "Retrying") is crashes

@@ -6,7 +6,7 @@ from typing import Any
 from datajob.api.contract import ENTRYPOINT, HEAD_CONTAINER, LABEL_ATTEMPT, WORKER_CONTAINER
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import rayjob
+from datajob_controller.datajob.names import ACCELERATOR_GROUP, CPU_GROUP, rayjob
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.pods import POD_NAME, SECURITY_CONTEXT, Attempt, Pods, limits, pod_template
 from datajob_controller.datajob.objects.scratch import object_store, scratch_mounts
@@ -18,8 +18,6 @@ API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 HEAD_GROUP = "headgroup"
 """KubeRay's name of the group of the head."""
-CPU_GROUP = "workers"
-ACCELERATOR_GROUP = "accelerator"
 AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
 """Requests of the autoscaler container in the head pod."""
 

@@ -7,6 +7,7 @@ from datajob_controller.datajob.policy.disruption import disruption
 from datajob_controller.datajob.policy.failure import Failure, last_lines
 from datajob_controller.datajob.policy.pods import (
     autoscaler_ended,
+    deletion_requested,
     ended,
     group_of,
     has_failed,
@@ -102,7 +103,7 @@ def worker_failure(pods: Sequence[Manifest], limit: int, now: datetime) -> Failu
 
 def crashed_workers(pods: Iterable[Manifest]) -> list[Manifest]:
     """The workers that terminated by themselves, the last one at the end."""
-    crashed = [pod for pod in pods if not is_head(pod) and has_failed(pod) and not disruption(pod)]
+    crashed = [pod for pod in pods if not is_head(pod) and has_failed(pod) and not disruption(pod) and not _was_stopped(pod)]
     return sorted(crashed, key=lambda pod: str((ended(pod) or {}).get("finishedAt") or ""))
 
 
@@ -129,6 +130,14 @@ def _crash_loop(crashed: Sequence[Manifest], group: str) -> Failure:
     if _cannot_run(terminated):
         return Failure("InvalidImage", f"{many} because it cannot run Ray: {_last_output(last)} {_FIX_IMAGE}", retried=False)
     return Failure("WorkersFailed", f"{many} {_how(last)}: {_last_output(last)}")
+
+
+def _was_stopped(pod: Manifest) -> bool:
+    """Whether a worker terminated because it was deleted, for example by the autoscaler, and not the other way round."""
+    requested, finished = deletion_requested(pod), parse_time((ended(pod) or {}).get("finishedAt"))
+    if requested is None or finished is None or finished < requested:
+        return False
+    return finished > requested or (ended(pod) or {}).get("exitCode") in (0, *BY_SIGNAL)
 
 
 def _recent(pod: Manifest, now: datetime) -> bool:

@@ -58,6 +58,12 @@ def is_being_deleted(pod: Manifest) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def deletion_requested(pod: Manifest) -> datetime | None:
+    """When the deletion of a pod was requested. Its `deletionTimestamp` is the end of the grace period."""
+    until = parse_time(pod["metadata"].get("deletionTimestamp"))
+    return until - timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0) if until else None
+
+
 def is_unresponsive(pod: Manifest, now: datetime) -> bool:
     """Whether a pod should have terminated some time ago: its node does not respond."""
     deleted = parse_time(pod["metadata"].get("deletionTimestamp"))  # the end of its grace period

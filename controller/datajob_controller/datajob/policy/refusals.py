@@ -5,6 +5,7 @@ KubeRay puts the message into the condition ReplicaFailure of the RayCluster, wh
 
 import re
 
+from datajob_controller.datajob.names import GROUPS
 from datajob_controller.datajob.policy.problem import Limits, Problem
 from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
@@ -36,9 +37,18 @@ def refused_pods(ray_job: Manifest, settings: JobSettings) -> Problem | None:
     """Why KubeRay cannot create the pods of the Ray cluster, if the API server refuses them."""
     for condition in ray_job.get("status", {}).get("rayClusterStatus", {}).get("conditions", ()):
         if condition.get("type") == REPLICA_FAILURE and condition.get("status") == "True":
-            limits = Limits(settings, parse_time(condition.get("lastTransitionTime")))
-            return _refusal(" ".join(str(condition.get("message", "")).split()), limits, settings)
+            text = " ".join(str(condition.get("message", "")).split())
+            group = _group(text, str(ray_job["status"].get("rayClusterName") or ""))
+            return _refusal(text, Limits(settings, parse_time(condition.get("lastTransitionTime")), group), settings)
     return None
+
+
+def _group(text: str, cluster: str) -> str | None:
+    """The group of the refused pod. KubeRay names pods CLUSTER-head-... and CLUSTER-GROUP-worker-..., and may cut the group."""
+    found = re.search(rf"{re.escape(cluster)}-(?:(head)|([a-z]+)-worker)-", text) if cluster else None
+    if not found:
+        return None
+    return found[1] or next((group for group in GROUPS if group.startswith(found[2])), None)
 
 
 def _refusal(text: str, limits: Limits, settings: JobSettings) -> Problem:

@@ -14,12 +14,12 @@ from tests.support.api import Api
 from tests.support.node_jobs import NodeJobs
 from tests.support.obstacles import Obstacle, Seen, watch
 
-WATCH_SECONDS = 400
+WATCH_SECONDS = 240
 VANISHING = "localhost/vanishing:1"
 CRASHES = 3
 """The number of obstacles at the end of the list whose workers terminate."""
 TINY = {"cpu": "10m", "memory": "64Mi"}
-HEAD = {"cpu": "100m", "memory": "2Gi"}
+HEAD = {"cpu": "200m", "memory": "2Gi"}
 CODE = {
     "fast": "blocks = [b'x' * (64 << 20) for _ in range(10_000)]",
     "slow": "blocks = [time.sleep(0.2) or b'x' * (16 << 20) for _ in range(10_000)]",
@@ -33,7 +33,7 @@ def calls(function: str, **workers: Any) -> dict[str, Any]:
     """A job that calls a function on every batch."""
     return {
         "steps": [{"mapBatches": {"function": f"code:{function}", "batchSize": 50}}],
-        "resources": {"head": HEAD, "workers": {"cpu": "100m", "memory": "1500Mi", "min": 1, "max": 1, **workers}},
+        "resources": {"head": HEAD, "workers": {"cpu": "200m", "memory": "1500Mi", "min": 1, "max": 1, **workers}},
     }
 
 
@@ -77,13 +77,13 @@ OBSTACLES = [
         "A node selector that no node matches",
         "Unschedulable",
         ("disk=nvme", "Scheduler: "),
-        spec={"resources": {"head": TINY, "workers": {**TINY, "nodeSelector": {"disk": "nvme"}}}},
+        spec={"resources": {"head": HEAD, "workers": {**TINY, "nodeSelector": {"disk": "nvme"}}}},
     ),
     Obstacle(
         "Too little CPU",
         "Unschedulable",
         ("900 cpu", "Insufficient cpu"),
-        spec={"resources": {"head": TINY, "workers": {**TINY, "cpu": "900"}}},
+        spec={"resources": {"head": HEAD, "workers": {**TINY, "cpu": "900"}}},
     ),
     Obstacle(
         "An image without Ray",
@@ -111,14 +111,15 @@ BY_NAME = {one.name: one for one in OBSTACLES}
 
 @pytest.fixture(scope="module")
 def seen(api: Api, installed: Cluster, s3_in_cluster: ClusterS3) -> Iterator[dict[str, Seen]]:
-    """What users see of a DataJob with each obstacle. The last ones need memory, so they wait for the others."""
+    """What users see of a DataJob with each obstacle. The last ones run Ray, so they follow one by one."""
     if not isinstance(installed, BareCluster):
         pytest.skip("the node of kind does not allow access to its images and containers")
     jobs = NodeJobs(api, api.create_namespace("obstacles"), installed)
     s3_in_cluster.give_secret(jobs.namespace)
     plant_code(jobs)
     found: dict[str, Seen] = {}
-    for number, wave in enumerate((OBSTACLES[:-CRASHES], OBSTACLES[-CRASHES:])):
+    waves = [OBSTACLES[:-CRASHES], *([one] for one in OBSTACLES[-CRASHES:])]
+    for number, wave in enumerate(waves):
         names = {one.name: (jobs, f"job-{number}-{index}") for index, one in enumerate(wave)}
         for one in wave:
             api.apply("datajobs", manifest(jobs, names[one.name][1], one.spec))

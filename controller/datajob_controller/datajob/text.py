@@ -27,6 +27,11 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", _ESCAPE.sub("", text))
 
 
+def sentence(text: str, limit: int = MAX_TEXT) -> str:
+    """A text within a limit that another sentence can follow."""
+    return shortened(text, limit).rstrip(" .\n") + "."
+
+
 def shortened(text: str, limit: int = MAX_TEXT) -> str:
     """The plain text within a limit: its beginning, which states what failed, and its end, which states the error."""
     clean = plain(text)

@@ -9,7 +9,7 @@ from datajob_controller.datajob.names import GROUPS
 from datajob_controller.datajob.policy.problem import Limits, Problem
 from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.datajob.text import shortened
+from datajob_controller.datajob.text import sentence
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 REPLICA_FAILURE = "ReplicaFailure"
@@ -69,7 +69,7 @@ def _refusal(text: str, limits: Limits, settings: JobSettings) -> Problem:
 
 
 def _message(text: str, fix: str) -> str:
-    return f"KubeRay cannot create the pods of the Ray cluster: {shortened(text).rstrip('.')}. {fix}"
+    return f"KubeRay cannot create the pods of the Ray cluster: {sentence(text)} {fix}"
 
 
 def _never_fits(requested: str, limited: str) -> bool:

@@ -8,7 +8,7 @@ from datajob_controller.datajob.policy.pods import condition, group_of, is_being
 from datajob_controller.datajob.policy.problem import Limits, Problem
 from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.datajob.text import shortened
+from datajob_controller.datajob.text import sentence
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
@@ -69,7 +69,7 @@ def _problems(pod: Manifest, settings: JobSettings, warning: str, now: datetime)
 
 
 def _waiting(reason: str, message: str, where: str, limits: Limits, settings: JobSettings) -> Problem | None:
-    text = f"{where}: {reason}: {shortened(message)}"
+    text = sentence(f"{where}: {reason}: {message}")
     if reason in _PULL:
         if _WRONG_IMAGE.search(f"{reason} {message}"):
             fix = "Correct the name of the image, push it, or set spec.runtime.imagePullSecrets."
@@ -86,8 +86,8 @@ def _waiting(reason: str, message: str, where: str, limits: Limits, settings: Jo
 def _not_created(pod: Manifest, warning: str, limits: Limits, settings: JobSettings) -> Problem:
     where = f"The containers of pod {name_of(pod)} (group {group_of(pod)}, node {node_of(pod)}) cannot be created"
     if _MISSING.search(warning):
-        return limits.permanent("VolumeUnavailable", f"{where}: {shortened(warning)} {_FIX_OBJECT}")
-    return limits.temporary("VolumeUnavailable", f"{where}: {shortened(warning)}", settings.scheduling_seconds)
+        return limits.permanent("VolumeUnavailable", f"{where}: {sentence(warning)} {_FIX_OBJECT}")
+    return limits.temporary("VolumeUnavailable", f"{where}: {sentence(warning)}", settings.scheduling_seconds)
 
 
 def _creating_since(pod: Manifest) -> datetime | None:
@@ -103,7 +103,7 @@ def _creating_since(pod: Manifest) -> datetime | None:
 
 def _not_scheduled(pod: Manifest, scheduler: str, limits: Limits) -> Problem:
     if _MISSING.search(scheduler):
-        return limits.permanent("VolumeUnavailable", f"Pod {name_of(pod)}: {scheduler} {_FIX_OBJECT}")
+        return limits.permanent("VolumeUnavailable", f"Pod {name_of(pod)}: {sentence(scheduler)} {_FIX_OBJECT}")
     return limits.capacity("Unschedulable", _unschedulable(pod, scheduler))
 
 

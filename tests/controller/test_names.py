@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datajob.api.lifecycle import lifecycle_fields
+from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import (
     MAX_RAYJOB,
@@ -23,7 +24,6 @@ from datajob_controller.datajob.names import (
     run_of_rayjob,
     slug,
 )
-from datajob_controller.datajob.run import current_run
 from tests.support.world import datajob
 
 DNS_1035 = re.compile(r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
@@ -31,9 +31,9 @@ DNS_SUBDOMAIN = st.from_regex(r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 
 
 def spec(**fields: object) -> DataJobSpec:
-    run, problems = current_run(datajob(**fields))
-    assert run, problems
-    return run.spec
+    job, problems = parse_object(datajob(**fields))
+    assert job, problems
+    return job.spec
 
 
 @given(DNS_SUBDOMAIN, st.uuids(), st.integers(1, 99_999))

@@ -12,7 +12,7 @@ import pytest
 from tests.support.world import datajob
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 32_768
+LIMIT = 16_384
 MEGABYTES = 220
 """The limit of the controller's memory is 384 MiB, of which it needs less than half."""
 _CHECK = """
@@ -107,4 +107,4 @@ def test_no_expression_exhausts_the_memory_of_the_controller(where: str) -> None
 
 def test_a_longer_expression_is_refused() -> None:
     ((problem,), _) = checked({"filter": {"where": "a = '" + "x" * LIMIT + "'"}})
-    assert problem.startswith("spec.steps[0].filter.where: must have at most 32768 characters")
+    assert problem.startswith("spec.steps[0].filter.where: must have at most 16384 characters")

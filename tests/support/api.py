@@ -52,7 +52,7 @@ class Api:
         headers = {"Content-Type": content, "Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = Request(f"{self.server}/{path}", data, headers, method=verb)
         try:
             with urlopen(request, context=self.tls, timeout=30) as answer:

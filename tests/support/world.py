@@ -1,6 +1,5 @@
 """DataJobs and what is observed of them, as the API server would return them."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.objects.configmaps import report_configmap
 from datajob_controller.datajob.run import current_run
 from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.datajob.specs import CheckedSpec, check_spec
+from datajob_controller.datajob.specs import Check, check_spec
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Decision, Observed
 
@@ -82,7 +81,7 @@ class World:
         self.pods: list[Manifest] = []
         self.kuberay = True
         self.queue_holds = False
-        self.checks: Callable[[Manifest], CheckedSpec] = check_spec
+        self.checks: Check = check_spec
         """The checks of the release that runs."""
         self.warnings: dict[str, str] = {}
         self.events: list[str] = []
@@ -90,7 +89,7 @@ class World:
 
     def decide(self) -> Decision:
         """Decide and carry out the decision."""
-        decision = decide(self.job, self.observed(), self.now, self.settings)
+        decision = decide(self.job, self.observed(), self.now, self.settings, self.checks)
         for made in decision.create:
             name = made["metadata"]["name"]
             if made["kind"] == "RayJob":
@@ -110,7 +109,7 @@ class World:
         pods = {pod["metadata"]["name"]: pod for pod in self.pods}
         owned = {"RayJob": self.ray_jobs, "ConfigMap": self.config_maps, "Pod": pods}
         unserved = frozenset() if self.kuberay else {"RayJob"}
-        return Observed(owned, unserved, warnings=self.warnings, parsed=self.checks(self.job))
+        return Observed(owned, unserved, warnings=self.warnings)
 
     def settle(self) -> Decision:
         """Decide until nothing changes, as level-based decisions must."""

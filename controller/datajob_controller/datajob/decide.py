@@ -25,6 +25,7 @@ from datajob_controller.datajob.policy.ttl import expiry
 from datajob_controller.datajob.report import of_this_attempt, parse_report
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY_LIMIT_REACHED, Run, current_run
 from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.datajob.specs import Check, check_spec
 from datajob_controller.datajob.status import StatusBuilder
 from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
@@ -46,11 +47,11 @@ class _Case:
     settings: JobSettings
 
 
-def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSettings) -> Decision:
-    """What to do about one DataJob."""
+def decide(datajob: Manifest, observed: Observed, now: datetime, settings: JobSettings, check: Check = check_spec) -> Decision:
+    """What to do about one DataJob. `check` is the one expensive part."""
     if datajob["metadata"].get("deletionTimestamp"):
         return Decision()
-    run, problems = current_run(datajob, observed.parsed, _passed_id(datajob, observed))
+    run, problems = current_run(datajob, check, _passed_id(datajob, observed))
     status = StatusBuilder(datajob, run, now)
     if run is None:
         status.set_invalid(listed_problems(problems))
@@ -81,10 +82,16 @@ def _finished(case: _Case) -> Decision:
     found = observed.of("RayJob").get(name)
     last = parse_report(observed.of("ConfigMap").get(report_config(run_of_rayjob(name))))
     case.status.keep_finished(run, of_this_attempt(last, int(run.before.get("attempt", 1))) if found else None)
-    until = expiry(parse_time(run.before.get("finished")), run.spec.ttl_seconds_after_finished)
+    until = _expiry(case, parse_time(run.before.get("finished")))
     if until and case.now >= until:
         return Decision(delete=[Reference("DataJob", case.datajob["metadata"]["name"])])
     return Decision(requeue_at=until)
+
+
+def _expiry(case: _Case, finished: datetime | None) -> datetime | None:
+    """When the DataJob is deleted."""
+    ttl = case.run.spec.ttl_seconds_after_finished
+    return expiry(finished, case.settings.ttl_seconds_after_finished if ttl is None else ttl)
 
 
 def _unfinished(case: _Case) -> Decision:
@@ -97,7 +104,7 @@ def _unfinished(case: _Case) -> Decision:
         if run.has_begun:
             case.status.set_attempt_failed(run, failure, None)
         case.status.set_failed(failure, DEADLINE_EXCEEDED)
-        return Decision(delete=_all_ray_jobs(case.observed), requeue_at=expiry(case.now, spec.ttl_seconds_after_finished))
+        return Decision(delete=_all_ray_jobs(case.observed), requeue_at=_expiry(case, case.now))
     decision = _attempt(case)
     return replace(decision, requeue_at=min((m for m in (decision.requeue_at, until) if m), default=None))
 
@@ -158,7 +165,7 @@ def _live(case: _Case, found: Manifest) -> Decision:
     if status.get("jobDeploymentStatus") in _ENDED:
         if status.get("jobStatus") == "SUCCEEDED":
             case.status.set_complete()
-            return Decision(requeue_at=expiry(case.now, run.spec.ttl_seconds_after_finished))
+            return Decision(requeue_at=_expiry(case, case.now))
         return _attempt_failed(case, _failure(found, report, pods))
     if failure := head_failure(pods):
         return _attempt_failed(case, failure, stop=True)
@@ -209,7 +216,7 @@ def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Dec
         return Decision(delete=delete, requeue_at=due)
     case.status.set_attempt_failed(run, failure, None)
     case.status.set_failed(failure, RETRY_LIMIT_REACHED if failure.retried else NOT_RETRIED)
-    return Decision(delete=delete, requeue_at=expiry(case.now, run.spec.ttl_seconds_after_finished))
+    return Decision(delete=delete, requeue_at=_expiry(case, case.now))
 
 
 def _occupied(case: _Case, pods: list[Manifest]) -> bool:

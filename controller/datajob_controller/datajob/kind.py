@@ -15,7 +15,9 @@ from datajob_controller.datajob.policy.losses import head_failure
 from datajob_controller.datajob.policy.pods import is_head
 from datajob_controller.datajob.policy.refusals import REPLICA_FAILURE
 from datajob_controller.datajob.policy.waiting import in_creation
+from datajob_controller.datajob.run import needs_check
 from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.datajob.specs import CheckedSpecs
 from datajob_controller.datajob.status import PREVIOUS_TERMINATING
 from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by, is_gone
 from datajob_controller.runtime.manifests import Manifest
@@ -31,9 +33,11 @@ _POD_STATUS = ("phase", "conditions", "startTime", "containerStatuses", "initCon
 
 def datajob_kind(settings: JobSettings) -> Kind:
     """The kind, with the settings of the administrator."""
+    checked = CheckedSpecs()
     return Kind(
         resource=DATAJOB,
-        decide=partial(decide, settings=settings),
+        decide=partial(decide, settings=settings, check=checked),
+        is_quick=lambda datajob: checked.known(datajob) is not None or not needs_check(datajob),
         owned=(
             OwnedKind(RAYJOB, keep=_keep_of_rayjob, belongs=_is_its_rayjob),
             OwnedKind(CONFIG_MAP, keep=_keep_of_config_map, belongs=_is_its_config_map),

@@ -1,15 +1,15 @@
 """The current run of a DataJob, from its spec and its last status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import public_run_id, rayjob, run_of_rayjob
 from datajob_controller.datajob.policy.conditions import is_true, true_reason
 from datajob_controller.datajob.policy.deadline import deadline
-from datajob_controller.datajob.specs import CheckedSpec, check_spec, digests, lifecycle_only
+from datajob_controller.datajob.specs import Check, CheckedSpec, check_spec, digests, lifecycle_only
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
 MAX_LEFTOVERS = 10
@@ -33,7 +33,7 @@ class Run:
     id: str
     public_id: str
     """The identity that its pods receive and write next to the output."""
-    digests: Manifest
+    digests: Mapping[str, Any]
     """Digests of its spec, as in the status."""
     before: Manifest = field(default_factory=dict)
     """The last status; empty if it belongs to another run."""
@@ -119,7 +119,12 @@ def finished(status: Manifest) -> bool:
     return is_true(conditions, "Complete") or is_true(conditions, "Failed")
 
 
-def current_run(datajob: Manifest, checked: CheckedSpec | None = None, passed_id: str = "") -> tuple[Run | None, list[str]]:
+def needs_check(datajob: Manifest) -> bool:
+    """Whether the spec must be parsed. After the end of a run only its lifecycle fields matter, unless it was edited."""
+    return not (finished(datajob.get("status") or {}) and _decided(datajob))
+
+
+def current_run(datajob: Manifest, check: Check = check_spec, passed_id: str = "") -> tuple[Run | None, list[str]]:
     """The run of a DataJob, or the problems that make its spec invalid.
 
     A spec is judged once: a run that was accepted continues even if this release would refuse its spec, and an invalid edit
@@ -127,16 +132,16 @@ def current_run(datajob: Manifest, checked: CheckedSpec | None = None, passed_id
     """
     meta, before = datajob["metadata"], datajob.get("status") or {}
     has_run = str(before.get("runId", "")).startswith(f"{meta['uid']}-")
-    if has_run and finished(before) and _decided(datajob, before):
+    if has_run and not needs_check(datajob):
         return _continued(datajob, None, before, passed_id), []
-    checked = checked or check_spec(datajob)
+    checked = check(datajob)
     problems = list(checked.problems)
-    same = _decided(datajob, before) or _same_spec(datajob, before, checked)
-    if has_run and (same or (not problems and _same_run(datajob, before, checked))):
+    same = _decided(datajob) or _same_spec(before, checked)
+    if has_run and (same or (not problems and _same_run(before, checked))):
         return _continued(datajob, checked, before, passed_id), []
     if checked.spec is None or problems:
         return (_unaffected(datajob, problems, before, passed_id) if has_run else None), problems
-    same_result = has_run and _same_result(datajob, before, checked)
+    same_result = has_run and _same_result(before, checked)
     identity = before["runId"] if same_result else checked.id
     public = _public_id(before, passed_id) if same_result else public_run_id(identity)
     return Run(
@@ -144,7 +149,7 @@ def current_run(datajob: Manifest, checked: CheckedSpec | None = None, passed_id
         checked.name,
         identity,
         public,
-        digests(datajob["spec"]),
+        checked.digests,
         replaced=before if has_run else {},
         leftovers=_leftovers(before, checked.name),
     ), []
@@ -153,12 +158,13 @@ def current_run(datajob: Manifest, checked: CheckedSpec | None = None, passed_id
 def _continued(datajob: Manifest, checked: CheckedSpec | None, before: Manifest, passed_id: str) -> Run:
     """The run that the status describes; `checked` is its spec, unless that no longer matters."""
     spec, problems = (checked.spec, checked.problems) if checked else (None, ())
+    recorded = checked.digests if checked else before.get("specDigests")
     return Run(
         spec or lifecycle_only(datajob),
         run_of_rayjob(before.get("rayJobName", "")) or (checked.name if checked else ""),
         before["runId"],
         _public_id(before, passed_id),
-        digests(datajob["spec"]),
+        recorded or digests(datajob["spec"]),
         before,
         tuple(before.get("leftoverRuns", ())),
         tuple(problems),
@@ -196,28 +202,29 @@ def _leftovers(status: Manifest, current: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(run for run in named if run not in ("", current)))[-MAX_LEFTOVERS:]
 
 
-def _decided(datajob: Manifest, status: Manifest) -> bool:
+def _decided(datajob: Manifest) -> bool:
     """Whether the status was written for this generation of the spec, which was accepted."""
+    status = datajob.get("status") or {}
     same = status.get("observedGeneration") == datajob["metadata"].get("generation", 1)
     return same and is_true(status.get("conditions", ()), "Accepted")
 
 
-def _same_spec(datajob: Manifest, status: Manifest, checked: CheckedSpec) -> bool:
+def _same_spec(status: Manifest, checked: CheckedSpec) -> bool:
     """Whether an edit changed nothing but lifecycle fields, and defaults that are written out."""
-    if digests(datajob["spec"])["run"] == status.get("specDigests", {}).get("run"):
+    if checked.digests["run"] == status.get("specDigests", {}).get("run"):
         return True
     name = run_of_rayjob(status.get("rayJobName", ""))
     return bool(name and name == checked.name and status.get("runId") == checked.id)
 
 
-def _same_run(datajob: Manifest, status: Manifest, checked: CheckedSpec) -> bool:
+def _same_run(status: Manifest, checked: CheckedSpec) -> bool:
     """Whether an edited spec describes the run of a status although it differs: before the first attempt, and after the last
     one, since a complete run stays complete on other hardware."""
     unaffected = "rayJobName" not in status or is_true(status.get("conditions", ()), "Complete")
-    return unaffected and _same_result(datajob, status, checked)
+    return unaffected and _same_result(status, checked)
 
 
-def _same_result(datajob: Manifest, status: Manifest, checked: CheckedSpec) -> bool:
+def _same_result(status: Manifest, checked: CheckedSpec) -> bool:
     """Whether an edited spec computes the same, as stored or apart from defaults that are written out."""
     recorded = status.get("specDigests", {}).get("result")
-    return digests(datajob["spec"])["result"] == recorded or bool(status["runId"] == checked.id)
+    return checked.digests["result"] == recorded or bool(status["runId"] == checked.id)

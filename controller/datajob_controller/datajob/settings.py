@@ -163,6 +163,12 @@ class JobSettings(FromEnvironment):
         description="Number of times that a run is retried, in addition to `retry.limit`, after a drain, a preemption or an "
         "eviction of its head pod.",
     )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        description="Seconds after the end at which DataJobs without `ttlSecondsAfterFinished` are deleted; "
+        "by default they are kept.",
+    )
     max_backoff_seconds: int = Field(default=600, ge=1, description="Maximum delay before a retry, in seconds.")
 
     @model_validator(mode="after")

@@ -6,8 +6,10 @@ either: it is recorded in the status as digests of the spec as stored, and only 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,8 +19,14 @@ from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import RESULT_FIELDS, run_id, run_name
+from datajob_controller.datajob.text import shortened
 from datajob_controller.runtime.manifests import Manifest
 
+MAX_PROBLEM = 1000
+"""Maximum length of the description of a problem, in characters: messages can quote large parts of a spec."""
+MAX_DEPTH = 100
+MAX_REMEMBERED = 5000
+"""Number of specs whose result is remembered, a few kilobytes each."""
 _LENGTH = 16
 _FIELD_LENGTH = 8
 _MAX_LISTED = 5
@@ -32,25 +40,69 @@ class CheckedSpec:
     """The result of parsing and checking one generation of a spec, which takes much longer than the rest of a decision."""
 
     spec: DataJobSpec | None
-    """None if the spec does not match the schema."""
+    """None if the spec does not match the schema. Has no sources and no steps, which the controller does not need any more."""
     problems: tuple[str, ...] = ()
     """Why the spec cannot run."""
+    digests: Mapping[str, Any] = field(default_factory=dict)
+    """Digests of the spec as stored."""
     name: str = ""
     """The name of its run."""
     id: str = ""
     """The identity of its run."""
 
 
+Check = Callable[[Manifest], CheckedSpec]
+
+
 def check_spec(datajob: Manifest) -> CheckedSpec:
     """Parse and check the spec of a DataJob."""
+    if _is_deeper_than(MAX_DEPTH, datajob["spec"]):
+        return CheckedSpec(
+            None, (f"spec: is nested more than {MAX_DEPTH} levels deep",), {"run": "", "result": "", "fields": {}}
+        )
+    meta, stored = datajob["metadata"], digests(datajob["spec"])
     job, problems = parse_object({key: value for key, value in datajob.items() if key != "status"})
     if job is not None:
         problems = check(job, on_cluster=True)
-    errors = tuple(str(problem) for problem in problems if not problem.warning)
+    errors = tuple(shortened(str(problem), MAX_PROBLEM) for problem in problems if not problem.warning)
     if job is None:
-        return CheckedSpec(None, errors)
+        return CheckedSpec(None, errors, stored)
+    name, identity = run_name(meta["name"], meta["uid"], job.spec), run_id(meta["uid"], job.spec)
+    return CheckedSpec(job.spec.model_copy(update={"sources": (), "steps": ()}), errors, stored, name, identity)
+
+
+class CheckedSpecs:
+    """Checks each generation of a spec once. Can be used by several threads."""
+
+    def __init__(self, check: Check = check_spec, limit: int = MAX_REMEMBERED) -> None:
+        self._check = check
+        self._limit = limit
+        self._known: OrderedDict[tuple[str, int], CheckedSpec] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, datajob: Manifest) -> CheckedSpec:
+        """The result for this generation."""
+        if (found := self.known(datajob)) is not None:
+            return found
+        made = self._check(datajob)
+        with self._lock:
+            self._known[_version(datajob)] = made
+            if len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        return made
+
+    def known(self, datajob: Manifest) -> CheckedSpec | None:
+        """The result for this generation if it is remembered."""
+        key = _version(datajob)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+
+def _version(datajob: Manifest) -> tuple[str, int]:
     meta = datajob["metadata"]
-    return CheckedSpec(job.spec, errors, run_name(meta["name"], meta["uid"], job.spec), run_id(meta["uid"], job.spec))
+    return meta["uid"], meta.get("generation", 1)
 
 
 def lifecycle_only(datajob: Manifest) -> DataJobSpec:
@@ -108,6 +160,18 @@ def _parts(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{key}", part) for key, part in value.items())
         else:
             yield name, value
+
+
+def _is_deeper_than(limit: int, value: Any) -> bool:
+    """Whether `value` is nested too deeply for recursive functions."""
+    level = [value]
+    for _ in range(limit):
+        level = [part for one in level for part in _children(one)]
+    return bool(level)
+
+
+def _children(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _digest(value: Any) -> str:

@@ -73,6 +73,8 @@ class Kind:
     resource: Resource
     decide: Decide
     owned: tuple[OwnedKind, ...] = ()
+    is_quick: Callable[[Manifest], bool] = lambda _: True
+    """Whether the decision about an object takes milliseconds at most. Other decisions are made in a thread."""
     keep: Callable[[Manifest], Manifest] = keep_spec_and_status
     """The parts of an object, apart from its metadata, that decisions need."""
     verify: Callable[[Manifest, Observed], Sequence[Reference]] = lambda _object, _observed: ()

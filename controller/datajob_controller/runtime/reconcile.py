@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,8 @@ from datajob_controller.runtime.types import Decision, Event, Observed, Obstacle
 
 logger = logging.getLogger(__name__)
 
+DECIDING_THREADS = 2
+"""Threads for decisions that take long. More of them would not be faster, since they share one interpreter lock."""
 _ROLE_TRIES = 8
 """A RoleBinding is refused until every part of the API server has seen its Role, which takes some milliseconds."""
 
@@ -58,6 +61,7 @@ class Reconciler:
         self._metrics = metrics
         self._requeue = requeue
         self._clock = clock
+        self._threads = ThreadPoolExecutor(DECIDING_THREADS, "decide")
         self.unserved: frozenset[str] = frozenset()
         """Kinds that the API server does not serve, as far as is known."""
 
@@ -78,20 +82,26 @@ class Reconciler:
         now = self._clock()
         if about := kind.inquire(owner, observed, now):
             observed = replace(observed, warnings=await self._warnings(owner, observed, about))
-        decision = kind.decide(owner, observed, now)
+        decision = await self._decide(kind, owner, observed, now)
         try:
             await self._create(owner, decision.create)
         except _RefusedError as refused:
-            decision = kind.decide(owner, replace(observed, obstacle=refused.obstacle), now)
+            decision = await self._decide(kind, owner, replace(observed, obstacle=refused.obstacle), now)
         except _UnservedError as missing:
             self.unserved |= {missing.kind}
-            decision = kind.decide(owner, replace(observed, unserved=self.unserved), now)
+            decision = await self._decide(kind, owner, replace(observed, unserved=self.unserved), now)
         else:
             metrics.created(owner, decision.create, self._clock())
         await _all(self._delete(kind, owner, one, observed) for one in decision.delete)
         await self._write(owner, decision, now, metrics)
         if decision.requeue_at:
             self._requeue(key, (decision.requeue_at - now).total_seconds())
+
+    async def _decide(self, kind: Kind, owner: Manifest, observed: Observed, now: datetime) -> Decision:
+        """Decide without blocking the event loop: others must not wait for a large object, and the Lease must be renewed."""
+        if kind.is_quick(owner):
+            return kind.decide(owner, observed, now)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, kind.decide, owner, observed, now)
 
     async def _observe(self, kind: Kind, owner: Manifest) -> Observed:
         """The objects in memory. Objects that may be missing only because a watch is late are fetched first."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from datajob_controller.runtime.manifests import Manifest
 
@@ -25,8 +25,6 @@ class Observed:
     """Kinds that the API server does not serve."""
     obstacle: Obstacle | None = None
     """Why the API server refused an object, if it did."""
-    parsed: Any = None
-    """What `Kind.parse` made of the object."""
 
     warnings: Mapping[str, str] = field(default_factory=dict)
     """Reason and message of the last warning Event about some objects, by name."""

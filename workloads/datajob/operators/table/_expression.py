@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from datajob.errors import InvalidJob
 from datajob.operators.columns import did_you_mean
 from datajob.operators.table._connection import connection
 
-MAX_LENGTH = 32_768
+MAX_LENGTH = 16_384
 """Maximum length of an expression in characters: the parser needs up to 5 kB of memory per character."""
 SqlExpression = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
 
@@ -56,7 +56,7 @@ class Expression:
     """Set if the expression is only this column."""
 
 
-@cache
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """Check an expression. Raises InvalidJob, which shows it with a caret where the parser stopped."""
     try:

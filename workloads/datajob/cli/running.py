@@ -65,6 +65,8 @@ def _run(
 ) -> None:
     import faulthandler
 
+    from datajob.cli.watchdog import Watchdog
+    from datajob.engine.events import Event
     from datajob.engine.options import RunOptions
     from datajob.formats._pandas_import import postpone_pandas
     from datajob.python.progress import watching
@@ -74,7 +76,12 @@ def _run(
     with suppress(OSError, ValueError, RuntimeError):  # stderr need not be a file
         faulthandler.enable()  # a crash of native code prints where it happened
     postpone_pandas()
-    with watching(document.name or "job", quiet=quiet) as on_event:
+    with Watchdog() as watchdog, watching(document.name or "job", quiet=quiet) as show:
+
+        def on_event(event: Event) -> None:
+            watchdog.on_event(event)
+            show(event)
+
         options = RunOptions.from_environment(
             fresh=not resume,
             executor=executor,

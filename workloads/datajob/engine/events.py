@@ -54,5 +54,13 @@ class Streamed:
         return self.pools[min(1, len(self.pools) - 1)].rows_per_second
 
 
-Event = Started | Progressed | Finished | Note
+@dataclass(frozen=True)
+class Working:
+    """The process of the driver starts to run a shard itself."""
+
+    shard: str
+    """The shard with its files, for messages."""
+
+
+Event = Started | Progressed | Finished | Note | Working
 OnEvent = Callable[[Event], None]

@@ -7,7 +7,7 @@ import time
 from datajob.api.report import Report
 from datajob.engine.attempt import Attempt
 from datajob.engine.commit.ledger import Ledger, Record
-from datajob.engine.events import Note, Progressed, Started, Streamed
+from datajob.engine.events import Note, Progressed, Started, Streamed, Working
 from datajob.engine.executors.base import Executor
 from datajob.engine.executors.placement import place
 from datajob.engine.pipeline import job_stages
@@ -67,7 +67,7 @@ class StageRunner:
         outcomes = self._executor.run(stage.task, todo, placement)
         if stage.stop_when is None or not stage.stop_when(records):
             for outcome in outcomes:
-                if isinstance(outcome, Note):
+                if isinstance(outcome, Note | Working):
                     self._attempt.options.on_event(outcome)
                     continue
                 if isinstance(outcome, Streamed):

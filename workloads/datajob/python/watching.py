@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from datajob.api.report import Report
-from datajob.engine.events import Event, Finished, Note, OnEvent, Progressed, Started
+from datajob.engine.events import Event, Finished, Note, OnEvent, Progressed, Started, Working
 
 log = logging.getLogger("datajob")
 EVERY_SECONDS = 0.5
@@ -76,6 +76,8 @@ class _NotebookView:
     def __call__(self, event: Event) -> None:
         from datajob.python.progress import progress_text, started_text
 
+        if isinstance(event, Working):
+            return
         if isinstance(event, Started):
             self.line = started_text(event)
         elif isinstance(event, Note):

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.events import Note, Streamed
+from datajob.engine.events import Note, Streamed, Working
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker.task import ShardFailure, Task
 
-Outcomes = Generator[Record | ShardFailure | Note | Streamed, None, None]
+Outcomes = Generator[Record | ShardFailure | Note | Streamed | Working, None, None]
 
 
 class Executor(Protocol):

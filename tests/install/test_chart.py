@@ -5,19 +5,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from hack.cluster.build import binary, prometheus_operator_crds
+from hack.cluster.build import prometheus_operator_crds
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api, connect
 from tests.support.api_jobs import Jobs
 from tests.support.clusters import started
-from tests.support.controller_process import ControllerProcess, account_kubeconfig
-from tests.support.rendering import CHART, ROOT, templated
+from tests.support.controller_process import account_kubeconfig
+from tests.support.release import Release
+from tests.support.rendering import ROOT, templated
 
 pytestmark = pytest.mark.control_plane
 CRD = "datajobs.datajob.io"
@@ -35,48 +35,6 @@ def cluster() -> Iterator[Cluster]:
 def api(cluster: Cluster) -> Api:
     """Its API server, as an administrator."""
     return connect(cluster.kubeconfig)
-
-
-class Release:
-    """A release of the chart."""
-
-    def __init__(self, cluster: Cluster, name: str, namespace: str) -> None:
-        self.name, self.namespace = name, namespace
-        self._cluster = cluster
-
-    def helm(self, verb: str, *arguments: str) -> str:
-        """Run helm, which must succeed without a warning."""
-        done = self.refused(verb, *arguments)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return done.stdout
-
-    def refused(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run helm and return what it did."""
-        chart = [str(CHART)] if verb in ("install", "upgrade") else []
-        where = ["--namespace", self.namespace, "--kubeconfig", str(self._cluster.kubeconfig)]
-        command = [str(binary("helm")), verb, self.name, *chart, *where, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-    def install(self, *arguments: str) -> str:
-        """Install it. There are no nodes, so its pods do not start."""
-        return self.helm("install", "--create-namespace", *arguments)
-
-    def deployment(self, api: Api) -> dict[str, Any]:
-        """Its Deployment."""
-        path = f"apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}-controller"
-        return dict(api.request("GET", path))
-
-    def env(self, api: Api, pod: dict[str, Any] | None = None) -> dict[str, str]:
-        """The environment of its controller, or of another pod, without what the kubelet fills in."""
-        pod = pod or self.deployment(api)["spec"]["template"]
-        return {one["name"]: one["value"] for one in pod["spec"]["containers"][0]["env"] if "value" in one}
-
-    def process(self, api: Api, folder: Path) -> ControllerProcess:
-        """Its controller as a process, with the account, the settings and the permissions of the release."""
-        account = (self.namespace, f"{self.name}-controller")
-        config = account_kubeconfig(api, self._cluster.kubeconfig, folder, account=account)
-        env = {**self.env(api), "KUBECONFIG": str(config), "DATAJOB_POD_NAMESPACE": self.namespace}
-        return ControllerProcess(folder, f"{self.namespace}-{self.name}", env).start()
 
 
 @pytest.fixture
@@ -121,7 +79,7 @@ def run_check(api: Api, release: Release, folder: Path, **env: str) -> subproces
     hooks = [one for key, one in templated().items() if key[0] == "Pod"]
     (pod,) = hooks
     account = (release.namespace, pod["spec"]["serviceAccountName"])
-    config = account_kubeconfig(api, release._cluster.kubeconfig, folder, account=account)
+    config = account_kubeconfig(api, release.cluster.kubeconfig, folder, account=account)
     (_, *command) = pod["spec"]["containers"][0]["command"]
     own = {**release.env(api, pod), "KUBECONFIG": str(config), "DATAJOB_POD_NAMESPACE": release.namespace, **env}
     return subprocess.run(
@@ -192,6 +150,25 @@ def test_two_releases_serve_their_own_namespaces(
             one.stop()
         for name in (other.namespace, second.namespace):
             api.delete("namespaces", "", name)
+
+
+def test_listed_namespaces_work_where_access_reviews_are_forbidden(
+    cluster: Cluster, api: Api, release: Release, jobs: Jobs, tmp_path: Path
+) -> None:
+    release.install("--set", f"namespaces={{{jobs.namespace}}}")
+    cluster.wait_until_established(CRD)
+    default = cluster.kubectl("get", "clusterrolebinding", "system:basic-user", "-o", "yaml")
+    cluster.kubectl("delete", "clusterrolebinding", "system:basic-user")
+    controller = release.process(api, tmp_path)
+    try:
+        wait_for(controller.leads, "the controller to lead", 60)
+        jobs.apply()
+        jobs.ray_job()
+        assert 'kind="SelfSubjectAccessReview",verb="POST"' in controller.get("metrics")
+    finally:
+        controller.stop()
+        restored = {key: value for key, value in yaml.safe_load(default).items() if key != "metadata"}
+        cluster.apply(yaml.safe_dump({**restored, "metadata": {"name": "system:basic-user"}}))
 
 
 def test_the_crd_and_the_jobs_survive_an_uninstallation_and_another_release_can_adopt_them(

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 SECONDS = 15
 """Interval at which labels of namespaces, and namespaces that cannot be watched, are asked for again."""
 VERBS = ("list", "watch")
+CONCURRENT = 10
+"""Namespaces that are checked at a time."""
 
 
 class Namespaces:
@@ -54,10 +56,16 @@ class Namespaces:
         if self._settings.namespace_selector:
             return await self._refresh_selected(kube)
         names = [name for name in self._settings.namespaces if name in self._refused or not only_refused]
-        changed = [name for name in names if await self._check(kube, name, kinds)]
+        limit = asyncio.Semaphore(CONCURRENT)
+
+        async def check(name: str) -> bool:
+            async with limit:
+                return await self._check(kube, name, kinds)
+
+        found = await asyncio.gather(*map(check, names))
         for name in names:
             self._metrics.watched.labels(name).set(name not in self._refused)
-        return frozenset(changed)
+        return frozenset(name for name, changed in zip(names, found, strict=True) if changed)
 
     async def follow(self, kube: Kube, kinds: Iterable[str], changed: Callable[[frozenset[str]], Awaitable[None]]) -> None:
         """Refresh periodically; `changed` is called with the namespaces that are included or left out."""

@@ -164,3 +164,9 @@ def test_a_lone_surrogate_fails_its_row_or_is_replaced_on_request(tmp_path: Path
     write(JsonWriter(path=str(tmp_path / "out")), table)
     rows = [json.loads(row) for row in (tmp_path / "out" / "00000-000.jsonl").read_text().splitlines()]
     assert "\ufffd" in json.dumps(rows[1], ensure_ascii=False).replace("\\\\ufffd", "\ufffd")
+
+
+def test_large_unsigned_integers_and_fractions_in_two_files_are_preserved(tmp_path: Path) -> None:
+    put(tmp_path / "1.jsonl", '{"a":18446744073709551615}\n')
+    put(tmp_path / "2.jsonl", '{"a":0.5}\n')
+    assert read(reader(tmp_path)).column("a").to_pylist() == ["18446744073709551615", "0.5"]

@@ -13,6 +13,7 @@ import pytest
 
 from datajob.errors import InputError, InvalidJob, SinkError
 from datajob.formats.parquet import ParquetReader, ParquetWriter
+from datajob.formats.types import arrow_type
 from tests.support.rows import read, write
 
 
@@ -167,6 +168,40 @@ def test_partition_columns_have_the_declared_types(tmp_path: Path) -> None:
         InputError, match=r"the value 'x' of the partition day is not int64|value '2024-01-02' of the partition day"
     ):
         read(reader(tmp_path, partition_types={"day": "int64"}))
+
+
+@pytest.mark.parametrize(
+    "kind", ["time", "time[s]", "duration", "date", "timestamp[us, tz=UTC]", "decimal(5, 2)", "bool", "float16"]
+)
+def test_partition_values_have_any_declared_type(tmp_path: Path, kind: str) -> None:
+    text = {
+        "time": "01:02:03",
+        "date": "2024-02-29",
+        "duration": "1.5",
+        "decimal(5, 2)": "1.50",
+        "bool": "true",
+        "float16": "0.5",
+    }
+    value = text.get(kind) or ("01:02:03" if "time[" in kind else "2024-02-29 01:02:03Z")
+    write(ParquetWriter(path=str(tmp_path), partition_by=("p",)), pa.table({"p": [value, None], "x": [1, 2]}))
+    table = read(reader(tmp_path, partition_types={"p": kind}))
+    assert table.schema.field("p").type.equals(arrow_type(kind))
+    assert sorted(table.column("p").is_null().to_pylist()) == [False, True]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("time", "duration[ns]", "list<duration>", "struct<a: time>", "map<string, binary>", "decimal(38, 2)", "float16"),
+        *("binary", "list<list<string>>", "timestamp[s, tz=Mars/Olympus]"),
+    ],
+)
+def test_a_column_that_some_files_lack_is_null_there(tmp_path: Path, kind: str) -> None:
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"x": [2], "v": pa.nulls(1, arrow_type(kind))}), tmp_path / "2.parquet")
+    table = read(reader(tmp_path))
+    assert table.column("x").to_pylist() == [1, 2]
+    assert table.column("v").null_count == 2
 
 
 def test_long_partition_values_in_any_script_fit_or_are_an_error(tmp_path: Path) -> None:

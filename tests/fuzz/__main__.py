@@ -78,9 +78,11 @@ def _run(cases: list[str], seconds: float) -> tuple[int, list[str]]:
         with tempfile.TemporaryFile("w+") as out:
             command = [sys.executable, "-X", "faulthandler", "-m", "tests.fuzz", "--child", *cases]
             child = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True)
+            ended = True
             try:
                 error = child.communicate(timeout=max(1.0, min(end - time.monotonic(), CASE_SECONDS * len(cases))))[1]
             except subprocess.TimeoutExpired:
+                ended = False
                 child.kill()
                 error = child.communicate()[1]
             out.seek(0)
@@ -89,7 +91,7 @@ def _run(cases: list[str], seconds: float) -> tuple[int, list[str]]:
         found += [line.removeprefix("found ") for line in lines if line.startswith("found ")]
         done += len(begun)
         if "end" in lines or not begun:
-            if not begun and child.returncode:
+            if not begun and ended and child.returncode:
                 found.append(f"the child does not start: {error[-300:]}")
             break
         if time.monotonic() < end:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.formats._exact import TypeConflictError, exact_cast, unite_types
+from datajob.formats._text_cast import text_as
 from datajob.formats.base import Fragment, InputFile, Reader
 from datajob.formats.types import arrow_type
 from datajob.suggest import nearest
@@ -196,7 +197,7 @@ def _check_partition(name: str, kind: Any, files: Iterable[InputFile]) -> None:
     for file in files:
         value = dict(file.partition).get(name, HIVE_NULL)
         try:
-            pa.scalar(None if value == HIVE_NULL else value, pa.string()).cast(kind)
+            text_as(pa.array([None if value == HIVE_NULL else value], pa.string()), kind)
         except pa.ArrowException as error:
             raise InputError(f"{file.path}: the value {value!r} of the partition {name} is not {kind}.") from error
 
@@ -224,9 +225,17 @@ def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Read
         if field.name in present:
             columns.append(_cast(table.column(field.name), field, fragment))
         else:
-            value = pa.scalar(constants.get(field.name), pa.string()).cast(field.type)
-            columns.append(pa.repeat(value, table.num_rows))
+            columns.append(_repeated(constants.get(field.name), field.type, table.num_rows))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _repeated(text: str | None, kind: Any, rows: int) -> Any:
+    """A column of one value, given as text."""
+    import pyarrow as pa
+
+    if text is None:
+        return pa.nulls(rows, kind)
+    return pa.repeat(text_as(pa.array([text]), kind)[0], rows)
 
 
 def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any], fragment: Fragment) -> pa.ChunkedArray[Any]:

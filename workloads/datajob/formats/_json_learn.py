@@ -179,6 +179,7 @@ class FileLearner:
             unsigned = name in values and all(v is None or (type(v) is int and 0 <= v < 2**64) for v in values[name])
             if unsigned:
                 self._kinds[name][pa.uint64()] += self._kinds[name].pop(pa.float64(), 0)
+                self._large.add(name)
             else:
                 self._json.add(name)
 

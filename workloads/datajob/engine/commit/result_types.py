@@ -127,7 +127,12 @@ def _refuse_large_integers(sink: Folder, doubles: Collection[str], files: Iterab
         for group in map(footer.row_group, range(footer.num_row_groups)):
             for column in (group.column(i) for i in range(group.num_columns)):
                 ends = column.statistics
-                if column.path_in_schema not in doubles or ends is None or not ends.has_min_max or isinstance(ends.min, float):
+                if (
+                    column.path_in_schema not in doubles
+                    or ends is None
+                    or not ends.has_min_max
+                    or not isinstance(ends.min, int)
+                ):
                     continue
                 if (largest := max(-ends.min, ends.max)) > EXACT:
                     raise InvalidJob(

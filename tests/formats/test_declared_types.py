@@ -130,6 +130,30 @@ def test_a_csv_value_that_does_not_fit_fails_its_row(tmp_path: Path, name: str, 
     assert len(bad.records) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("double", "9007199254740993", None),
+        ("double", "9007199254740992", 9007199254740992.0),
+        ("double", "100000000000000000000", 1e20),
+        ("double", "0.12345678901234567890", 0.12345678901234568),
+        ("float32", "16777217", None),
+        ("float32", "16777216", 16777216.0),
+        ("float16", "2049", None),
+        ("float16", "2050", 2050.0),
+        ("double", "1e400", None),
+    ],
+)
+def test_a_declared_floating_point_type_rounds_fractions_but_no_integer(
+    tmp_path: Path, name: str, text: str, value: float | None
+) -> None:
+    (tmp_path / "a.csv").write_text(f"id,v\n1,{text}\n")
+    bad = Bad()
+    found = read(CsvReader(paths=(str(tmp_path),), schema={"v": name}), bad).column("v").to_pylist()
+    assert found == ([] if value is None else [value])
+    assert [f"{text!r} cannot be represented exactly" in reason for reason in bad.reasons] == [True] * (value is None)
+
+
 def test_a_declared_csv_column_that_no_file_has_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,score\n1,2\n")
     (tmp_path / "b.csv").write_text("id,extra\n1,2\n")

@@ -165,7 +165,8 @@ def _values(column: Any, kind: Any, exact: bool) -> tuple[Any, dict[int, str]]:
     if not pa.types.is_string(kind) and not pa.types.is_binary(kind):
         for i in changed_by(column, values) if exact else overflowing(column, values):
             text = column[i].as_py().decode("utf-8", "backslashreplace")[:100]
-            misfits[i] = f": {text!r} cannot be represented exactly as {kind}; {_ADVICE}"
+            advice = _ADVICE if exact else "declare a type that represents it"
+            misfits[i] = f": {text!r} cannot be represented exactly as {kind}; {advice}"
     return values, misfits
 
 

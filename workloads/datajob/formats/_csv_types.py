@@ -6,6 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from datajob.formats._exact import ROUNDS_FROM
 from datajob.formats._text_cast import text_as
 
 if TYPE_CHECKING:
@@ -119,16 +120,20 @@ def _positions(mask: Any) -> list[int]:
 
 
 def overflowing(column: Any, numbers: Any) -> list[int]:
-    """Positions of values that became infinite in `numbers` without being infinite in the text."""
+    """Positions of values that are infinite only in `numbers`, not in the text, and of integers that changed."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not pa.types.is_floating(numbers.type):
         return []
-    if not pc.any(pc.is_inf(numbers), min_count=0).as_py():
+    bits, numbers = numbers.type.bit_width, numbers.cast(pa.float64())
+    large = pc.greater_equal(pc.abs(numbers), ROUNDS_FROM[bits])
+    if not pc.any(large, min_count=0).as_py():
         return []
     named = pc.match_substring_regex(column, r"^[-+]?[iI]")
-    return _positions(pc.and_not(pc.is_inf(numbers), named))
+    infinite = _positions(pc.and_not(pc.is_inf(numbers), named))
+    whole = pc.and_(pc.and_(large, pc.is_finite(numbers)), pc.match_substring_regex(column, r"^[-+]?[0-9]+$"))
+    return sorted({*infinite, *(i for i in _positions(whole) if int(column[i].as_py()) != int(numbers[i].as_py()))})
 
 
 def changed_by(column: Any, values: Any) -> list[int]:

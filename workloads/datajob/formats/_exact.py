@@ -13,6 +13,8 @@ from datajob.formats._cast import sound_cast
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROUNDS_FROM = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""The size from which a floating-point type does not represent every integer, by its bits."""
 Common = Callable[[Any, Any], Any]
 """The type that represents the values of two types. Raises ArrowException if there is none."""
 _DIGITS = re.compile(r"-?([0-9]*)\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?")

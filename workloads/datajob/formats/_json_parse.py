@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.formats._columns import empty_table
+from datajob.formats._exact import ROUNDS_FROM
 from datajob.formats._json_check import ADVICE, LineCheck
 from datajob.formats._json_declared import MisfitError, form_of, from_form, from_texts, has_map
 from datajob.formats._json_keys import KeyCheck
@@ -22,8 +23,6 @@ PARSE_BYTES = 2 << 20
 """pyarrow parses in pieces of this size, twice as fast as in one of 64 MB."""
 _BEGINS = re.compile(rb"[ \t\r\n]*(\{|\Z)")
 _NULL = r"(?:\A|[\n}])[ \t\r\n]*null"
-_ROUNDS_FROM = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
-"""The size from which a floating-point type does not represent every integer, by its bits."""
 
 OnBadLine = Callable[[Block, str], None]
 """Called with a bad line and the reason."""
@@ -262,7 +261,7 @@ def _is_large(numbers: Any) -> bool:
     """Whether a number is so large that integers of its size are rounded."""
     import pyarrow.compute as pc
 
-    return bool(pc.any(pc.greater_equal(pc.abs(numbers), _ROUNDS_FROM[numbers.type.bit_width])).as_py())
+    return bool(pc.any(pc.greater_equal(pc.abs(numbers), ROUNDS_FROM[numbers.type.bit_width])).as_py())
 
 
 def _is_long(numbers: Any) -> bool:

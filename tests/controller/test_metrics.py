@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from datajob_controller.datajob.metrics import JobMetrics
+from datajob_controller.datajob.metrics import JobDetail, JobMetrics
 from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.metrics import Metrics
 from tests.support.world import NOW, World, datajob
@@ -43,6 +43,28 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         'datajob_eta_seconds{name="clean-web",namespace="team-a"} 40.0',
     ):
         assert line in text(registry)
+
+
+@pytest.mark.parametrize("phase", ["Complete", "Failed"])
+def test_finished_jobs_have_no_series_per_step(phase: str) -> None:
+    steps = [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}]
+    registry = CollectorRegistry()
+    JobMetrics(registry, lambda: [datajob(status={"phase": phase, "steps": steps})])
+    assert 'datajob_phase{name="clean-web"' in text(registry)
+    assert 'step="filter"' not in text(registry)
+
+
+def test_a_setting_limits_the_series() -> None:
+    status = {"phase": "Running", "steps": [{"name": "filter", "seconds": 1.5}]}
+    lines: dict[JobDetail, str] = {}
+    for detail in get_args(JobDetail):
+        registry = CollectorRegistry()
+        JobMetrics(registry, lambda: [datajob(status=status)], detail)
+        lines[detail] = text(registry)
+    assert all('datajob_jobs{namespace="team-a",phase="Running"} 1.0' in one for one in lines.values())
+    assert 'name="clean-web"' not in lines["none"]
+    assert 'name="clean-web"' in lines["jobs"] and 'step="filter"' not in lines["jobs"]
+    assert 'step="filter"' in lines["steps"]
 
 
 def test_the_start_and_the_length_of_a_run_are_observed_once() -> None:

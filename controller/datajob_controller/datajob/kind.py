@@ -45,7 +45,7 @@ def datajob_kind(settings: JobSettings) -> Kind:
         ),
         verify=objects_to_verify,
         inquire=pods_to_inquire,
-        metrics=JobMetrics,
+        metrics=partial(JobMetrics, detail=settings.job_metrics),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -13,13 +13,16 @@ from datajob_controller.runtime.kind import KindMetrics, Objects
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.metrics import FAST_BUCKETS
 
+JobDetail = Literal["none", "jobs", "steps"]
+FINISHED = ("Complete", "Failed")
+"""Phases in which a job has no series per step: there can be thousands of finished jobs."""
 _RUN_BUCKETS = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
 
 
 class JobMetrics(KindMetrics):
     """What is counted as DataJobs start and end, and what their statuses contain."""
 
-    def __init__(self, registry: CollectorRegistry, jobs: Objects) -> None:
+    def __init__(self, registry: CollectorRegistry, jobs: Objects, detail: JobDetail = "steps") -> None:
         common: dict[str, Any] = {"registry": registry}
         self._start_seconds = Histogram(
             "datajob_start_seconds",
@@ -37,7 +40,7 @@ class JobMetrics(KindMetrics):
         self._finished = Counter("datajob_finished", "DataJobs that finished.", ["namespace", "result", "reason"], **common)
         self._retries = Counter("datajob_retries", "Attempts that failed and are retried.", ["namespace", "reason"], **common)
         self._kuberay = Gauge("datajob_kuberay_installed", "1 while the API server serves RayJobs.", **common)
-        registry.register(_Statuses(jobs))
+        registry.register(_Statuses(jobs, detail))
 
     def created(self, owner: Manifest, manifests: Sequence[Manifest], now: datetime) -> None:
         """Observe the time to the first RayJob."""
@@ -68,20 +71,22 @@ _OF_JOB = ("namespace", "name")
 
 
 class _Statuses(Collector):
-    """The statuses of all DataJobs, read when Prometheus scrapes."""
+    """The statuses of all DataJobs, read when Prometheus scrapes, in a thread."""
 
-    def __init__(self, jobs: Objects) -> None:
+    def __init__(self, jobs: Objects, detail: JobDetail) -> None:
         self._jobs = jobs
+        self._detail = detail
 
     def collect(self) -> Iterable[Metric]:
         jobs = GaugeMetricFamily("datajob_jobs", "DataJobs by phase.", labels=["namespace", "phase"])
         phases: dict[tuple[str, str], int] = {}
-        families = _Families()
+        families = _Families(with_steps=self._detail == "steps")
         for datajob in self._jobs():
             meta, status = datajob["metadata"], datajob.get("status") or {}
             phase = (meta["namespace"], status.get("phase", "Pending"))
             phases[phase] = phases.get(phase, 0) + 1
-            families.add((meta["namespace"], meta["name"]), status)
+            if self._detail != "none":
+                families.add((meta["namespace"], meta["name"]), status)
         for key, number in phases.items():
             jobs.add_metric(key, number)
         return [jobs, *families.all()]
@@ -90,7 +95,8 @@ class _Statuses(Collector):
 class _Families:
     """The metrics of single jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_steps: bool) -> None:
+        self._with_steps = with_steps
         self._phase = _gauge("phase", "1 for the phase of a DataJob; the reason is that of its condition.", "phase", "reason")
         self._stalled = _gauge("stalled", "1 for a DataJob that waits for a user: it is Stalled but has not failed.", "reason")
         self._attempt = _gauge("attempt", "Number of the current attempt of a DataJob.")
@@ -107,7 +113,7 @@ class _Families:
 
     def all(self) -> list[Metric]:
         """Every family."""
-        return list(vars(self).values())
+        return [family for family in vars(self).values() if isinstance(family, Metric)]
 
     def add(self, job: tuple[str, str], status: Manifest) -> None:
         """Add the samples of one job."""
@@ -123,7 +129,8 @@ class _Families:
         self._add_progress(job, phase, status.get("progress") or {})
         if "output" in status:
             self._bytes.add_metric(job, status["output"].get("bytes", 0))
-        self._add_steps(job, status.get("steps", ()))
+        if self._with_steps and phase not in FINISHED:
+            self._add_steps(job, status.get("steps", ()))
 
     def _add_progress(self, job: tuple[str, str], phase: str, progress: Manifest) -> None:
         for count in ("rowsIn", "rowsOut", "rowsRejected", "rowsFailed"):

@@ -163,6 +163,11 @@ class JobSettings(FromEnvironment):
         description="Number of times that a run is retried, in addition to `retry.limit`, after a drain, a preemption or an "
         "eviction of its head pod.",
     )
+    job_metrics: Literal["none", "jobs", "steps"] = Field(
+        default="steps",
+        description="Detail of the metrics: no series for single jobs, about 14 per job, or in addition those of the steps of "
+        "jobs that have not finished.",
+    )
     ttl_seconds_after_finished: int | None = Field(
         default=None,
         ge=0,

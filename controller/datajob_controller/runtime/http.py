@@ -1,7 +1,9 @@
 """/metrics, /livez and /readyz."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -37,6 +39,8 @@ class Health:
 async def serve(health: Health, metrics: Metrics, port: int) -> tuple[web.AppRunner, int]:
     """Start the server; returns its runner, for the cleanup, and its port."""
 
+    scrapes = ThreadPoolExecutor(1, "metrics")
+
     def respond(holds: bool) -> web.Response:
         return web.Response(text="ok\n" if holds else "no\n", status=200 if holds else 503)
 
@@ -47,7 +51,9 @@ async def serve(health: Health, metrics: Metrics, port: int) -> tuple[web.AppRun
         return respond(health.ready())
 
     async def show(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        # In a thread: with thousands of jobs it takes so long that the Lease could not be renewed in time.
+        body = await asyncio.get_running_loop().run_in_executor(scrapes, generate_latest, metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", show)])

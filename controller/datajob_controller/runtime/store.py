@@ -121,8 +121,8 @@ class Store:
         return found
 
     def all(self, kind: str) -> list[Manifest]:
-        """All served objects of a kind."""
-        return [manifest for key, manifest in self.objects.items() if key.kind == kind]
+        """All served objects of a kind. Can be called by any thread."""
+        return [manifest for key, manifest in list(self.objects.items()) if key.kind == kind]
 
     def known(self, kind: str) -> list[Manifest]:
         """All objects of a kind, served or owned, that exist as far as is known."""

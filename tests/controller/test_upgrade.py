@@ -17,13 +17,12 @@ from datajob_controller.datajob.names import public_run_id
 from datajob_controller.runtime.manifests import Manifest, parse_time, rfc3339
 from datajob_controller.runtime.store import Store
 from datajob_controller.runtime.types import Decision, Observed
+from tests.support.earlier import python_path, unpacked
 from tests.support.world import NOW, SETTINGS, World, datajob
 
 ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "tests" / "fixtures" / "upgrade" / "house"
 PHASES = ("pending", "starting", "running", "retrying", "suspended", "complete", "failed")
-EARLIER = "6d18784"
-"""The last commit whose controller recognizes runs by their names alone."""
 DECIDE = """
 import json, sys
 from datetime import datetime
@@ -42,17 +41,7 @@ json.dump(answers, sys.stdout)
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources of the earlier version."""
-    folder = tmp_path_factory.mktemp("earlier")
-    archive = subprocess.run(
-        ["git", "archive", EARLIER, "controller", "workloads"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    if archive.returncode:
-        pytest.skip(f"commit {EARLIER} is not in this clone: {archive.stderr.decode()}")
-    subprocess.run(["tar", "-x"], cwd=folder, input=archive.stdout, check=True)
-    return folder
+    return unpacked(tmp_path_factory.mktemp("earlier"))
 
 
 def stored(phase: str) -> tuple[Manifest, Manifest, datetime]:
@@ -71,7 +60,7 @@ def decide_earlier(earlier: Path, *cases: tuple[Manifest, Manifest, datetime]) -
     """What the earlier version decides in each case: objects to create and to delete, the status, Events."""
     done = subprocess.run(
         [sys.executable, "-c", DECIDE, str(earlier)],
-        env={"PYTHONPATH": f"{earlier / 'controller'}:{earlier / 'workloads'}"},
+        env={"PYTHONPATH": python_path(earlier)},
         input=json.dumps([(owner, owned, now.isoformat()) for owner, owned, now in cases]),
         capture_output=True,
         text=True,

@@ -109,6 +109,10 @@ class Jobs:
     def bring_to(self, phase: str) -> None:
         """Apply a DataJob and bring it to a phase."""
         self.apply(retry={"limit": 1, "backoffSeconds": 600})
+        self.reach(phase)
+
+    def reach(self, phase: str) -> None:
+        """Bring a DataJob that was applied to a phase."""
         match phase:
             case "Starting":
                 self.ray_job()

@@ -219,3 +219,36 @@ def test_workers_that_are_stopped_are_not_crashes(world: World, code: int, ended
         world.pods.append(worker)
     world.settle()
     assert (world.status["phase"] == "Retrying") is crashes
+
+
+def test_a_head_that_started_late_is_not_lost(world: World) -> None:
+    """Its image was pulled for a long time, during which the pod was not ready either."""
+    running(world)
+    world.later(900)
+    started = {"name": "ray-head", "state": {"running": {"startedAt": rfc3339(world.now)}}}
+    world.pods[0]["status"] |= {"conditions": ready("False"), "containerStatuses": [started]}
+    world.settle()
+    assert world.condition("Reconciling")["reason"] == "DriverRunning"
+
+
+def test_the_problem_of_a_group_without_workers_is_not_hidden_by_an_older_one(world: World) -> None:
+    name = running(world)
+    world.pods.append(pod(name, head=False, name="a", phase="Running", conditions=ready()))
+    world.pods.append(pod(name, head=False, name="b", **waiting("ImagePullBackOff", NOT_FOUND)))
+    world.pods.append(pod(name, head=False, name="gpu", group="accelerator", **UNSCHEDULABLE))
+    due = world.settle().requeue_at
+    assert world.condition("Reconciling")["reason"] == "Unschedulable"
+    assert due == NOW + timedelta(hours=1)
+    world.now = due
+    world.settle()
+    assert world.condition("Failed")["reason"] == "Unschedulable"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(-15, "Disrupted"), (1, "Disrupted"), (3, "InputError"), (6, "StorageUnavailable")]
+)
+def test_a_driver_that_a_drain_ends_is_disrupted_unless_it_stated_its_error(world: World, code: int, reason: str) -> None:
+    running(world)
+    world.pods[0]["status"]["conditions"] = [*ready(), *disrupted()["conditions"]]
+    world.fails(f"Job entrypoint command failed with exit code {code}, last available logs: none")
+    assert world.status["attempts"][0]["reason"] == reason

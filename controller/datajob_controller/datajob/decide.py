@@ -7,7 +7,7 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from datajob.api.contract import OUT_OF_MEMORY, WORKER_DIED
+from datajob.api.contract import OUT_OF_MEMORY, TEMPORARY_ERRORS, WORKER_DIED
 from datajob.api.report import Report
 from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.objects.configmaps import job_configmap, report_configmap
@@ -17,7 +17,7 @@ from datajob_controller.datajob.objects.rbac import role, role_binding, service_
 from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_run, assess_start
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
-from datajob_controller.datajob.policy.losses import described_crashes, head_failure, killed_for_memory
+from datajob_controller.datajob.policy.losses import described_crashes, disrupted_head, head_failure, killed_for_memory
 from datajob_controller.datajob.policy.pods import holds_resources, may_still_run
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
@@ -173,11 +173,12 @@ def _live(case: _Case, found: Manifest) -> Decision:
 
 
 def _failure(found: Manifest, report: Report | None, pods: list[Manifest]) -> Failure:
-    """Why a RayJob failed. If the driver stated no exit code, the head pod may state the reason; if workers died, they do."""
+    """Why a RayJob failed. The head pod may state the reason, if the driver did not; if workers died, they do."""
     failure = ray_job_failure(found, report)
     code = exit_code(found, report)
-    if code is None and failure.retried and (lost := head_failure(pods)):
-        return lost
+    if failure.retried and code not in TEMPORARY_ERRORS:
+        lost = disrupted_head(pods) or (head_failure(pods) if code is None else None)
+        return lost or failure
     if code == WORKER_DIED:
         memory = killed_for_memory(pods) or failure.message.startswith(OUT_OF_MEMORY)
         parts = (failure.message, described_crashes(pods))

@@ -81,11 +81,11 @@ class Kube:
             raise
 
     async def last_warning(self, namespace: str, uid: str) -> str:
-        """Reason and message of the last warning Event about an object; empty if there is none."""
-        query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": str(MAX_EVENTS)}
+        """Reason and message of the last Event about an object if it is a warning; otherwise empty, since it is over."""
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(MAX_EVENTS)}
         listed = await self._request("GET", "Event", self._path("Event", namespace), query=query)
-        last = max(listed.get("items", ()), key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "", default=None)
-        return f"{last.get('reason')}: {last.get('message')}" if last else ""
+        last: Manifest = max(listed.get("items", ()), key=_recency, default={})
+        return f"{last.get('reason')}: {last.get('message')}" if last.get("type") == "Warning" else ""
 
     async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
         """Create an object. An existing object of that name is an error (409), and so is an unknown field; a 404 is retried."""
@@ -216,6 +216,11 @@ class Kube:
         resource = self._resources[kind]
         within = f"/namespaces/{namespace}" if namespace else ""
         return f"/{resource.base}{within}/{resource.plural}" + (f"/{name}" if name else "")
+
+
+def _recency(event: Manifest) -> tuple[str, bool]:
+    """Sorts Events by time, those of the same second with warnings first."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")[:19], event.get("type") != "Warning"
 
 
 def _parsed(text: bytes) -> Manifest:

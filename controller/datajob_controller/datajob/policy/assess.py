@@ -11,7 +11,7 @@ from datajob_controller.datajob.policy.losses import autoscaler_failure, unrespo
 from datajob_controller.datajob.policy.pods import group_of, is_head, is_ready, unready_since
 from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.policy.refusals import refused_pods
-from datajob_controller.datajob.policy.waiting import in_creation, most_urgent, pod_problem
+from datajob_controller.datajob.policy.waiting import in_creation, most_urgent, pod_problems
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
@@ -54,7 +54,7 @@ def assess_start(attempt: Attempt) -> Assessment:
     )
     if failure:
         return Assessment(failure)
-    why = _problem(attempt, _kuberay_problem(attempt))
+    why = most_urgent(_problems(attempt, _kuberay_problem(attempt)))
     until = start_deadline(attempt.ray_job, attempt.start_seconds, queued=attempt.queued)
     if why and ((why.fatal_at and now >= why.fatal_at) or (until and now >= until)):
         return Assessment(Failure(why.reason, why.message, why.retried))
@@ -74,19 +74,18 @@ def assess_run(attempt: Attempt) -> Assessment:
     )
     if failure:
         return Assessment(failure)
-    why = _problem(attempt)
-    alone = why is not None and not _has_worker(pods, why.group)
-    if why and why.fatal_at and alone and now >= why.fatal_at:
-        return Assessment(Failure(why.reason, why.message, why.retried))
-    return Assessment(
-        None, why, _earliest(why.fatal_at if why and alone else None, *_head_rechecks(attempt), *_rechecks(attempt))
-    )
+    problems = _problems(attempt)
+    fatal = most_urgent(problem for problem in problems if not _has_worker(pods, problem.group))
+    if fatal and fatal.fatal_at and now >= fatal.fatal_at:
+        return Assessment(Failure(fatal.reason, fatal.message, fatal.retried))
+    until = fatal.fatal_at if fatal else None
+    return Assessment(None, fatal or most_urgent(problems), _earliest(until, *_head_rechecks(attempt), *_rechecks(attempt)))
 
 
-def _problem(attempt: Attempt, *more: Problem | None) -> Problem | None:
+def _problems(attempt: Attempt, *more: Problem | None) -> list[Problem]:
     settings = attempt.settings
-    found = (pod_problem(attempt.pods, settings, attempt.warnings, attempt.now), refused_pods(attempt.ray_job, settings), *more)
-    return most_urgent(problem for problem in found if problem)
+    of_pods = pod_problems(attempt.pods, settings, attempt.warnings, attempt.now)
+    return [problem for problem in (*of_pods, refused_pods(attempt.ray_job, settings), *more) if problem]
 
 
 def _kuberay_problem(attempt: Attempt) -> Problem | None:

@@ -44,12 +44,18 @@ def _lost_head(pod: Manifest) -> Failure | None:
     if not has_failed(pod) and not is_gone(pod):
         return None
     if why := disruption(pod):
-        return _disrupted(where, why)
+        return _disrupted(f"{where} was disrupted", why)
     if terminated and _cannot_run(terminated):
         return Failure("InvalidImage", f"{where} cannot run Ray: {_last_output(pod)} {_FIX_IMAGE}", retried=False)
     if is_gone(pod) or (is_being_deleted(pod) and (terminated or {}).get("exitCode") in BY_SIGNAL):
         return Failure("HeadLost", f"{where} was deleted while the job was running.")
     return Failure("HeadFailed", f"{where} terminated {_how(pod)}: {_last_output(pod)}")
+
+
+def disrupted_head(pods: Iterable[Manifest]) -> Failure | None:
+    """The failure of an attempt whose head was disrupted, also if it has not terminated yet."""
+    found = ((pod, disruption(pod)) for pod in pods if is_head(pod))
+    return next((_disrupted(f"{_head(pod)} was disrupted", why) for pod, why in found if why), None)
 
 
 def unresponsive_head(pods: Iterable[Manifest], now: datetime, settings: JobSettings) -> Failure | None:

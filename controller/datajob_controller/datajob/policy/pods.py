@@ -48,9 +48,12 @@ def is_ready(pod: Manifest) -> bool:
 
 def unready_since(pod: Manifest) -> datetime | None:
     """Since when a pod that was running is not ready: its node does not respond, or Ray does not."""
-    ready = condition(pod, "Ready")
-    running = pod.get("status", {}).get("phase") == "Running"
-    return parse_time(ready.get("lastTransitionTime")) if running and ready.get("status") == "False" else None
+    ready, status = condition(pod, "Ready"), pod.get("status", {})
+    if status.get("phase") != "Running" or ready.get("status") != "False":
+        return None
+    running = (one.get("state", {}).get("running") or {} for one in status.get("containerStatuses", ()))
+    times = [ready.get("lastTransitionTime"), *(state.get("startedAt") for state in running)]
+    return max((moment for text in times if (moment := parse_time(text))), default=None)
 
 
 def is_being_deleted(pod: Manifest) -> bool:

@@ -30,10 +30,10 @@ _MISSING = re.compile(r"(secret|configmap|persistentvolumeclaim)s? \"[^\"]+\" no
 _FIX_OBJECT = "Create it, or correct spec.runtime."
 
 
-def pod_problem(pods: Iterable[Manifest], settings: JobSettings, warnings: Mapping[str, str], now: datetime) -> Problem | None:
-    """The most urgent problem of the pods that still exist; `warnings` are the last warning Events of pods, by name."""
+def pod_problems(pods: Iterable[Manifest], settings: JobSettings, warnings: Mapping[str, str], now: datetime) -> list[Problem]:
+    """The problems of the pods that still exist; `warnings` are the last warning Events of pods, by name."""
     alive = [pod for pod in pods if not is_gone(pod) and not is_being_deleted(pod)]
-    return most_urgent(one for pod in alive for one in _problems(pod, settings, warnings.get(name_of(pod), ""), now))
+    return [one for pod in alive for one in _problems(pod, settings, warnings.get(name_of(pod), ""), now)]
 
 
 def most_urgent(problems: Iterable[Problem]) -> Problem | None:
@@ -65,7 +65,8 @@ def _problems(pod: Manifest, settings: JobSettings, warning: str, now: datetime)
             f"Pod {name_of(pod)} (group {group}, node {node_of(pod)}) is running but not ready since {since:%H:%M:%S} UTC."
         )
         fix = f"See its log, kubectl logs {name_of(pod)} --all-containers, and check its node."
-        yield Problem("PodNotReady", f"{message} {fix}", group=group)
+        unready = Limits(settings, since, group)
+        yield unready.temporary("PodNotReady", f"{message} {fix}", settings.unresponsive_seconds)
 
 
 def _waiting(reason: str, message: str, where: str, limits: Limits, settings: JobSettings) -> Problem | None:

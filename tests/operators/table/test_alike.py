@@ -103,3 +103,9 @@ def test_rows_with_another_kind_of_time_fail_alone(tmp_path: Any, step: str, fun
     report = run(make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": "drop"}))
     assert (report.progress.rows_out, report.progress.rows_failed) == (8, 1)
     assert {row["t"] for row in read_manifest(tmp_path / "out")} == {NAIVE}
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.duration("ns")], ids=str)
+def test_a_column_of_nanoseconds_keeps_them(kind: Any) -> None:
+    column = pa.array([1, None, -(2**62), 2**62 + 1], kind)
+    assert previous_array(column.to_pylist(), kind).equals(column)

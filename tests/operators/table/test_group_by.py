@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from statistics import median
 from typing import get_args
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -258,3 +259,19 @@ def test_a_quantile_does_not_cut_off_nanoseconds():
     ]
     with pytest.raises(pa.ArrowInvalid, match="would lose data"):
         group(pa.table({"x": pa.array([1001, 3000], pa.timestamp("ns"))}), (), aggregates)
+
+
+def test_groups_can_have_uuids_as_keys_and_values():
+    ids = [UUID(int=1), None, UUID(int=2), UUID(int=1)]
+    table = pa.table({"k": pa.array(ids, pa.uuid()), "n": range(4)})
+    aggregates = {
+        "all": {"function": "collect", "column": "k"},
+        "least": {"function": "min", "column": "k"},
+        "n": {"function": "collect", "column": "n"},
+    }
+    found = group(table, ("k",), aggregates)
+    assert by_key([{**row, "k": str(row["k"])} for row in found], ("k",)) == [
+        {"k": str(UUID(int=1)), "all": [UUID(int=1)] * 2, "least": UUID(int=1), "n": [0, 3]},
+        {"k": str(UUID(int=2)), "all": [UUID(int=2)], "least": UUID(int=2), "n": [2]},
+        {"k": "None", "all": [None], "least": None, "n": [1]},
+    ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
+from datajob.formats._columns import rebuilt
 from datajob.operators.table._connection import query, quoted
 from datajob.operators.table._sql_types import for_expressions, for_grouping
 
@@ -146,7 +147,9 @@ def _part_type(table: pa.Table, aggregate: Aggregate) -> pa.DataType | None:
     kind = table.schema.field(aggregate.column).type
     if aggregate.function != _COLLECT:
         return kind
-    if pa.types.is_dictionary(kind) or (isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.JsonType)):
+    if pa.types.is_dictionary(kind) or (
+        isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.JsonType | pa.UuidType)
+    ):
         return None
     return pa.list_(kind)
 
@@ -178,7 +181,11 @@ def _typed(result: pa.Table, names: Sequence[str], types: Sequence[pa.DataType |
     """`result` under `names`, with the types given; None stands for the type that SQL gave."""
     import pyarrow as pa
 
-    columns = [c if kind is None or kind == c.type else c.cast(kind) for c, kind in zip(result.columns, types, strict=True)]
+    def cast(column: Any, kind: Any) -> Any:
+        storage = rebuilt(kind, lambda leaf: pa.binary(16) if isinstance(leaf, pa.UuidType) else leaf)
+        return column if kind == column.type else column.cast(storage).cast(kind)
+
+    columns = [c if kind is None else cast(c, kind) for c, kind in zip(result.columns, types, strict=True)]
     return pa.table(columns, names=list(names))
 
 

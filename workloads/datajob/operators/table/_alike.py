@@ -24,6 +24,7 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 )
 _NUMPY_KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "float", "U": "text", "S": "bytes"}
 NAIVE, AWARE = "date and time without a time zone", "date and time with a time zone"
+_TIMES = {NAIVE, AWARE, "duration"}
 _COMPATIBLE = ({"integer", "float"}, {"integer", "decimal"})
 
 
@@ -40,6 +41,8 @@ def alike(values: list[Any]) -> list[Any]:
     kinds = kinds_of(present)
     if len(kinds) > 1 and not any(kinds <= compatible for compatible in _COMPATIBLE):
         raise pa.ArrowTypeError(f"the values are of different types: {', '.join(sorted(kinds))}")
+    if not kinds.isdisjoint(_TIMES):
+        _check_nanoseconds(present)
     if kinds == {"list"}:
         _check_elements(present)
     elif kinds == {"dict"}:
@@ -49,10 +52,21 @@ def alike(values: list[Any]) -> list[Any]:
 
 
 def kinds_of(values: list[Any]) -> set[str]:
-    """The kinds of the values that are not None. Raises ArrowTypeError for a time that pyarrow would cut off."""
+    """The kinds of the values that are not None. Raises ArrowTypeError for a time that has no type."""
     if (types := set(map(type, values))) <= {str, type(None)}:
         return {"text"} if str in types else set()
     return {_kind(value) for value in values if value is not None}
+
+
+def _check_nanoseconds(values: list[Any]) -> None:
+    """Raises ArrowTypeError for a value of pandas with nanoseconds, which the inferred type does not have."""
+    import pyarrow as pa
+
+    for value in values:
+        if getattr(value, "nanosecond", None) or getattr(value, "nanoseconds", None):
+            raise pa.ArrowTypeError(
+                f"{value} has nanoseconds; set the type of the column in `types`, such as timestamp[ns] or duration[ns]"
+            )
 
 
 def _check_elements(lists: list[Any]) -> None:
@@ -75,17 +89,13 @@ def _is_numpy_number(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    """The kind of a value. Raises ArrowTypeError for a time that would lose its time zone or its nanoseconds."""
+    """The kind of a value. Raises ArrowTypeError for a time of day that would lose its time zone."""
     import pyarrow as pa
 
     if isinstance(value, datetime.datetime):
         if value != value:
             raise pa.ArrowTypeError("a value is NaT; return None instead")
-        if getattr(value, "nanosecond", None):
-            raise pa.ArrowTypeError(f"{value} has nanoseconds; set the type of the column in `types`, such as timestamp[ns]")
         return NAIVE if value.tzinfo is None else AWARE
-    if isinstance(value, datetime.timedelta) and getattr(value, "nanoseconds", None):
-        raise pa.ArrowTypeError(f"{value} has nanoseconds; set the type of the column in `types`, such as duration[ns]")
     if isinstance(value, datetime.time) and value.tzinfo is not None:
         raise pa.ArrowTypeError(f"{value} has a time zone, which a time of day cannot have; remove it")
     for types, kind in _KINDS:

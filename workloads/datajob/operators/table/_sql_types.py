@@ -34,6 +34,8 @@ def _interval(kind: Any) -> Any:
 def _integer(kind: Any) -> Any:
     import pyarrow as pa
 
+    if isinstance(kind, pa.UuidType):
+        return pa.binary(16)  # DuckDB returns UUIDs as text
     return pa.int64() if pa.types.is_duration(kind) else _float(kind)
 
 

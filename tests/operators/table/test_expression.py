@@ -128,3 +128,8 @@ def test_a_pattern_that_duckdb_cannot_use_is_refused_before_the_job_runs(text, p
 )
 def test_a_pattern_that_duckdb_can_use_is_accepted(text):
     assert parse(text).columns
+
+
+@pytest.mark.parametrize("text", ["list_aggregate(xs, 'sum')", "array_aggregate([a, b], 'min')", "list_aggr(xs, 'avg')"])
+def test_an_aggregate_of_a_list_is_not_taken_for_a_regular_expression(text):
+    assert parse(text).columns

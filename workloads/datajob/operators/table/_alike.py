@@ -72,6 +72,9 @@ def _check_nanoseconds(values: list[Any]) -> None:
 def _check_elements(lists: list[Any]) -> None:
     """Checks the elements of all lists. Those of an array of numbers have one type."""
     plain = [value for value in lists if not _is_array_of_numbers(value)]
+    types = set(map(type, chain.from_iterable(plain))) - {type(None)}
+    if len(plain) == len(lists) and len(types) <= 1 and types <= _PLAIN:
+        return
     samples = {value.dtype: value[:1].tolist() for value in lists if _is_array_of_numbers(value)}
     alike([*chain.from_iterable(plain), *chain.from_iterable(samples.values())])
 

@@ -152,7 +152,7 @@ def _check(text: str, node: dict[str, Any]) -> None:
             )
         if problem := _problem(node["function_name"].lower()):
             raise InvalidJob(f"`{_short(text)}` {problem}.")
-        if "reg" in node["function_name"] and (problem := _wrong_pattern(text, node)):
+        if "regex" in node["function_name"] and (problem := _wrong_pattern(text, node)):
             raise InvalidJob(f"`{_short(text)}` contains an invalid regular expression: {problem}.")
 
 

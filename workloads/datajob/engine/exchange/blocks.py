@@ -7,10 +7,11 @@ of partition p opens every file of the exchange and reads only the batches of p.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.formats._exact import exact_cast, exact_concat
+from datajob.formats._columns import plain_type
+from datajob.formats._exact import common_type, exact_cast, exact_concat
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.folder import Folder
 
@@ -44,10 +45,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             continue
         column = table.column(f.name)
         try:
-            columns.append(column if column.type.equals(f.type) else exact_cast(column, f.type))
-        except pa.ArrowInvalid as error:
-            raise _type_change(f, column.type, str(error)) from error
-        except pa.ArrowNotImplementedError as error:
+            columns.append(column if column.type.equals(f.type) else _exactly(column, f.type))
+        except pa.ArrowException as error:
             raise _type_change(f, column.type, str(error)) from error
     extra = [name for name in table.column_names if name not in schema.names]
     if extra:
@@ -56,6 +55,34 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             "Change the function that returns the column to return it for every row, with null if a row has no value."
         )
     return pa.table(columns, schema=schema)
+
+
+def _exactly(column: Any, kind: Any) -> Any:
+    """`column` as `kind`. Raises ArrowException if one type cannot represent both, or if members of structs would get lost."""
+    import pyarrow as pa
+
+    common_type(plain_type(column.type), plain_type(kind))
+    if lost := _lost_member(plain_type(column.type), plain_type(kind)):
+        raise pa.ArrowInvalid(f"the second has a member `{lost}`, which the first does not have")
+    return exact_cast(column, kind)
+
+
+def _lost_member(kind: Any, wanted: Any) -> str | None:
+    """A member of a struct that `wanted` does not have, at any depth. Those of type null have no values."""
+    import pyarrow.types as t
+
+    if t.is_struct(kind) and t.is_struct(wanted):
+        known = {field.name: field.type for field in wanted}
+        for field in kind:
+            if field.name not in known and not t.is_null(field.type):
+                return str(field.name)
+            if field.name in known and (lost := _lost_member(field.type, known[field.name])):
+                return lost
+    elif t.is_map(kind) and t.is_map(wanted):
+        return _lost_member(kind.item_type, wanted.item_type)
+    elif t.is_nested(kind) and t.is_nested(wanted) and not t.is_union(kind):
+        return _lost_member(kind.value_type, wanted.value_type)
+    return None
 
 
 def _type_change(f: pa.Field, found: pa.DataType, why: str) -> InvalidJob:

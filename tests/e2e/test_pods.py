@@ -73,7 +73,7 @@ def test_a_job_runs_where_all_nodes_are_tainted_if_all_its_pods_tolerate_it(jobs
     }
     jobs.sample("clean-docs-s3.yaml", resources={**SMALL, "workers": {**SMALL["workers"], "tolerations": [TOLERATION]}})
     waiting = jobs.wait_condition("Reconciling", "Unschedulable", "clean-docs", seconds=120)
-    assert "headgroup" in waiting["message"] and "taint" in waiting["message"]
+    assert "the group head" in waiting["message"] and "taint" in waiting["message"]
     jobs.edit("clean-docs", resources={name: {**SMALL[name], **group} for name in ("head", "workers")})
     wait_for(lambda: len(_scheduled(jobs)) == 2, "both pods to be scheduled", 180)
     for pod in _scheduled(jobs):

@@ -26,7 +26,7 @@ from datajob.api.contract import (
 )
 from datajob.api.loading import read_text
 from datajob.cluster.report_configmap import ConfigMapAddress
-from datajob.cluster.run import run_options
+from datajob.cluster.run import may_show_rows, run_options
 from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.names import public_job_id, public_run_id
 from datajob_controller.datajob.run import current_run
@@ -78,6 +78,7 @@ def test_the_workload_reads_exactly_the_variables_of_the_contract() -> None:
         assert given == SET_BY_CONTROLLER
     recorder = Recorder(environment(templates()[0]) | API_SERVER)
     run_options(JOB_PATH, recorder, print)
+    assert not may_show_rows(recorder)
     ConfigMapAddress.from_environment(recorder)
     read = {name for name in recorder.read if name.startswith("DATAJOB_")}
     assert read == SET_BY_CONTROLLER | SET_BY_USER

@@ -84,3 +84,21 @@ def slowly(row: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Waits for every row."""
     time.sleep(seconds)
     return row
+
+
+def prints(row: dict[str, Any]) -> dict[str, Any]:
+    """Prints a line."""
+    print("a line of a user")
+    return row
+
+
+def refuses_with_its_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Raises for row 7, with its value in the message."""
+    if row["id"] == 7:
+        raise ValueError(f"I refuse secret-{row['id']}")
+    return row
+
+
+def refuses_all_with_their_rows(row: dict[str, Any]) -> dict[str, Any]:
+    """Raises for every row, with its value in the message."""
+    raise ValueError(f"I refuse secret-{row['id']}")

@@ -3,14 +3,36 @@
 Every message states what is wrong, where, and how to fix it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+_BEGIN, _END = "\x02", "\x03"
+_PRIVATE = re.compile(f"{_BEGIN}[^{_END}]*{_END}")
+
+
+def private(text: str) -> str:
+    """Mark a part of a message that contains values of rows. `str` of the error includes it, `DataJobError.public` does not."""
+    return f"{_BEGIN}{text.replace(_BEGIN, '').replace(_END, '')}{_END}"
 
 
 class DataJobError(Exception):
     """Base of all errors that are reported without a traceback."""
 
     exit_code = 1
+
+    @property
+    def marked(self) -> str:
+        """The message with the marks of its private parts."""
+        return super().__str__()
+
+    @property
+    def public(self) -> str:
+        """The message without values of rows."""
+        return _PRIVATE.sub("", self.marked)
+
+    def __str__(self) -> str:
+        return self.marked.replace(_BEGIN, "").replace(_END, "")
 
 
 class InvalidJob(DataJobError):

@@ -103,6 +103,11 @@ class JobSettings(FromEnvironment):
     autoscaler_idle_seconds: int = Field(
         default=60, ge=1, description="Seconds after which the autoscaler removes an idle worker."
     )
+    show_row_contents: bool = Field(
+        default=False,
+        description="Show values of failed rows in the status and Events of a job and in the log of its driver. "
+        "Everyone who may read DataJobs or Events can then read them.",
+    )
     network_policy: bool = Field(
         default=True, description="Create a NetworkPolicy for each job and, with the chart, for the controller."
     )

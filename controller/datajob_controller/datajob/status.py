@@ -19,7 +19,7 @@ from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.report import projected
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RESTARTED, SUSPENDED, FinishedReason, Run
 from datajob_controller.datajob.specs import changed_fields
-from datajob_controller.datajob.text import fitted, listed_problems, shortened
+from datajob_controller.datajob.text import bounded, fitted, listed_problems, shortened
 from datajob_controller.runtime.manifests import Manifest, rfc3339
 from datajob_controller.runtime.types import Event, Obstacle
 
@@ -90,7 +90,8 @@ class StatusBuilder:
         if name and name not in ended:
             complete = true_reason(before.get("conditions", ()), "Complete")
             last = self._ended(int(before.get("attempt", 1)), name, complete or RESTARTED, "" if complete else message, started)
-            attempts = [*attempts, last | ({"finished": before["finished"]} if complete else {})]
+            kept = {key: before[key] for key in ("log", *(["finished"] if complete else [])) if key in before}
+            attempts = [*attempts, last | kept]
         if attempts:
             self._status["attempts"] = [*attempts][-KEPT_ATTEMPTS:]
         self.events.append(Event("Normal", RESTARTED, message))
@@ -113,6 +114,7 @@ class StatusBuilder:
         """The RayJob of an attempt is created, and the objects of earlier runs are deleted."""
         self._status.pop("leftoverRuns", None)
         self._status |= {"attempt": run.attempt, "rayJobName": run.ray_job}
+        self._status.pop("log", None)
         if not run.spec.queue_name:
             self._status.setdefault("started", rfc3339(self._now))
         event = Event("Normal", "ClusterStarting", _starting(run.ray_job))
@@ -122,6 +124,8 @@ class StatusBuilder:
         """The attempt has a RayJob; take over what its driver reports."""
         self._status |= {"attempt": run.attempt, "rayJobName": run.ray_job}
         self._attempt_started = ray_job["metadata"].get("creationTimestamp")
+        if report and report.log:
+            self._status["log"] = bounded(report.log)
         self._project(report, run.before)
 
     def set_queued(self, queue: str) -> None:
@@ -247,6 +251,8 @@ class StatusBuilder:
 
     def _close_attempt(self, run: Run, reason: str, message: str) -> None:
         ended = self._ended(run.attempt, run.ray_job, reason, message, self._attempt_started)
+        if "log" in self._status:
+            ended["log"] = self._status["log"]
         self._status |= {"attempt": run.attempt, "rayJobName": run.ray_job}
         self._status["attempts"] = [*self._status.get("attempts", ()), ended][-KEPT_ATTEMPTS:]
 

@@ -36,6 +36,8 @@ ENV_JOB_ID = "DATAJOB_JOB_ID"
 """Identifies the DataJob across runs: its next run takes over the sink from a driver that was killed."""
 ENV_ATTEMPT = "DATAJOB_ATTEMPT"
 """Number of the attempt, counted by the controller."""
+ENV_SHOW_ROWS = "DATAJOB_SHOW_ROWS"
+"""`true` if messages in the status, in Events and in the log may contain values of rows."""
 ENV_NAMESPACE = "DATAJOB_NAMESPACE"
 """Namespace of the report ConfigMap."""
 ENV_REPORT_CONFIGMAP = "DATAJOB_REPORT_CONFIGMAP"
@@ -48,7 +50,7 @@ ENV_IMAGE = "DATAJOB_IMAGE"
 ENV_POD = "DATAJOB_POD"
 """Name of the pod. Kubernetes reads it to mount a folder of a volume that several pods share; the workload does not."""
 
-SET_BY_CONTROLLER = frozenset({ENV_RUN_ID, ENV_JOB_ID, ENV_ATTEMPT, ENV_NAMESPACE, ENV_REPORT_CONFIGMAP})
+SET_BY_CONTROLLER = frozenset({ENV_RUN_ID, ENV_JOB_ID, ENV_ATTEMPT, ENV_SHOW_ROWS, ENV_NAMESPACE, ENV_REPORT_CONFIGMAP})
 """Variables that the controller sets on every pod. All other names with the same prefix are reserved for it."""
 SET_BY_USER = frozenset({ENV_EXECUTOR, ENV_IMAGE})
 """Variables that a job (`spec.runtime.env`) or an image may set."""

@@ -168,6 +168,7 @@ class Report(Parameters):
         description="Number of rows whose model outputs were reused from shards that an attempt did not finish.",
     )
     version: str = Field(description="Version of DataJob.")
+    log: str | None = Field(default=None, description="Path of the log of the driver, on a cluster.")
     input_bytes: int = Field(default=0, ge=0, description="Size of the input files, in bytes.")
     input_files: int = Field(default=0, ge=0, description="Number of input files.")
     progress: Progress = Field(default=Progress(), description="Totals and progress.")

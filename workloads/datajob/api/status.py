@@ -34,6 +34,7 @@ class Attempt(Parameters):
     ray_job_name: str = Field(description="Name of its RayJob.")
     reason: str = Field(description="Machine-readable reason for its end, in CamelCase.")
     message: str = Field(default="", description="Human-readable explanation with the last lines of the driver log.")
+    log: str | None = Field(default=None, description="Path of the log of its driver; `datajob logs` shows it.")
     started: str | None = Field(default=None, description="Start time.", json_schema_extra=_TIME)
     finished: str | None = Field(default=None, description="End time.", json_schema_extra=_TIME)
 
@@ -76,6 +77,7 @@ class DataJobStatus(Parameters):
     )
     attempts: tuple[Attempt, ...] = Field(default=(), description="The last ten finished attempts.")
     ray_job_name: str | None = Field(default=None, description="Name of the RayJob of the current attempt.")
+    log: str | None = Field(default=None, description="Path of the log of the driver; `datajob logs` shows it.")
     leftover_runs: tuple[str, ...] = Field(
         default=(), description="Names of earlier runs whose objects are deleted when the next run starts."
     )

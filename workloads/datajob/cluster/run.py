@@ -14,17 +14,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_JOB_ID, ENV_RUN_ID
+from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_JOB_ID, ENV_RUN_ID, ENV_SHOW_ROWS
 from datajob.api.datajob import DataJob
 from datajob.api.loading import read_file
 from datajob.api.problems import raise_errors
 from datajob.api.report import Report
+from datajob.cluster.kept_log import KeptLog
 from datajob.cluster.report_configmap import ConfigMapAddress, ReportPublisher
 from datajob.engine.events import Event, Finished, Note, OnEvent, Progressed
 from datajob.engine.options import RunOptions
 from datajob.errors import DataJobError
 
 log = logging.getLogger("datajob")
+
+_HIDDEN = (
+    " The report next to the output contains the row and the message of the error. To show them here, use the setting "
+    "`show_row_contents` of the controller."
+)
 
 
 def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
@@ -33,22 +39,24 @@ def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
     address = ConfigMapAddress.from_environment(environment)
     publisher = ReportPublisher(address) if address else None
     last: Report | None = None
+    kept = KeptLog()
 
     def watch(event: Event) -> None:
         nonlocal last
         if isinstance(event, Progressed | Finished):
-            last = event.report
+            last = event.report.model_copy(update={"log": kept.path})
             if publisher is not None:
-                publisher.offer(event.report)
+                publisher.offer(last)
             _log_progress(event.report)
         elif isinstance(event, Note):
             log.info(event.message)
 
     options = run_options(path, environment, watch)
-    code, message = _run(path, options)
-    if code:
-        log.error(message)
-        last = _failed(last, message, code, options.attempt)
+    with kept:
+        code, message = _run(path, options, kept, show_rows=may_show_rows(environment))
+        if code:
+            log.error(message)
+            last = _failed(last, message, code, options.attempt).model_copy(update={"log": kept.path})
     if publisher is not None:
         publisher.close(last)
     return code
@@ -69,6 +77,11 @@ def run_options(path: str, environment: Mapping[str, str], on_event: OnEvent) ->
     )
 
 
+def may_show_rows(environment: Mapping[str, str]) -> bool:
+    """Whether messages may contain values of rows."""
+    return environment.get(ENV_SHOW_ROWS) == "true"
+
+
 def mounted_job(path: str) -> DataJob:
     """The job in `path`. Its problems name the field only, since the user does not have the mounted file."""
     document = read_file(path)[0]
@@ -77,14 +90,16 @@ def mounted_job(path: str) -> DataJob:
     return document.job
 
 
-def _run(path: str, options: RunOptions) -> tuple[int, str]:
+def _run(path: str, options: RunOptions, kept: KeptLog, *, show_rows: bool) -> tuple[int, str]:
     from datajob.engine.driver import run_job
 
     try:
         job = mounted_job(path)
+        kept.start(job.spec.sink.chosen.path, options.attempt or 1)
         run_job(job, replace(options, fresh=bool(job.spec.restart and job.spec.restart.fresh)))
     except DataJobError as error:
-        return error.exit_code, str(error)
+        hidden = "" if show_rows or error.public == str(error) else _HIDDEN
+        return error.exit_code, str(error) if show_rows else error.public + hidden
     except Exception as error:  # noqa: BLE001 - the report must state every failure
         traceback.print_exc()
         return 1, f"{type(error).__name__}: {error}"

@@ -20,6 +20,7 @@ from datajob.engine.plan.analysis import analysis_job
 from datajob.errors import InvalidJob
 from datajob.python.analysis import Analysis
 from datajob.python.jobs import Job, module_folders, opened, parsed
+from datajob.python.kept_log import KeptLog
 from datajob.python.modules import importing_from
 from datajob.python.result import Result
 from datajob.python.watching import ProgressOption, watching_by
@@ -75,10 +76,14 @@ def run_document(document: Document, options: RunOptions) -> Report:
 
     def on_event(event: Event) -> None:
         located = isinstance(event, Note) and event.problem and document.locate(event.problem)
-        options.on_event(Note(str(located)) if located else event)
+        event = Note(str(located)) if located else event
+        kept.watch(event)
+        options.on_event(event)
 
-    with importing_from(*options.python_path), document.locating_errors():
-        return run_job(parsed(document), replace(options, on_event=on_event))
+    job = parsed(document)
+    kept = KeptLog(job.spec.sink.chosen.path)
+    with importing_from(*options.python_path), document.locating_errors(), kept:
+        return run_job(job, replace(options, on_event=on_event))
 
 
 def analyze(

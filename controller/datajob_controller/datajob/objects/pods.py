@@ -15,6 +15,7 @@ from datajob.api.contract import (
     ENV_POD,
     ENV_REPORT_CONFIGMAP,
     ENV_RUN_ID,
+    ENV_SHOW_ROWS,
     JOB_FOLDER,
     LABEL_ATTEMPT,
     LABEL_UID,
@@ -175,6 +176,7 @@ def _owned(attempt: Attempt, pods: Pods) -> Manifest:
         ENV_RUN_ID: attempt.run_id,
         ENV_JOB_ID: public_job_id(attempt.datajob["metadata"]["uid"]),
         ENV_ATTEMPT: str(attempt.number),
+        ENV_SHOW_ROWS: str(attempt.settings.show_row_contents).lower(),
         ENV_NAMESPACE: attempt.datajob["metadata"]["namespace"],
         ENV_REPORT_CONFIGMAP: report_config(attempt.run),
     }

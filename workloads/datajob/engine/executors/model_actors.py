@@ -71,7 +71,7 @@ class _ModelActor:
         try:
             return None, model_calls.answer(self._operators[call.step], call, piece)
         except DataJobError as error:
-            failure = ShardFailure(type(error).__name__, str(error), traceback.format_exc())
+            failure = ShardFailure(type(error).__name__, error.marked, traceback.format_exc())
         except Exception as error:  # noqa: BLE001 - the driver decides
             failure = ShardFailure("Exception", describe_error(error), traceback.format_exc())
         return failure, failure

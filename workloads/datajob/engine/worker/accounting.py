@@ -10,7 +10,7 @@ from datajob.engine.counts.shown import shown
 from datajob.engine.counts.tally import StepTally, Tally
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
 from datajob.engine.worker.rejects import RejectWriter
-from datajob.errors import RowsFailed
+from datajob.errors import RowsFailed, private
 from datajob.operators.base import Batch, Verdict
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Accounting:
         if self.policy == "fail":
             row = {name: shown(rows.column(name), 0, ROW_CHARACTERS) for name in rows.column_names[:ROW_COLUMNS]}
             raise RowsFailed(
-                f"Step {step} failed on a row: {errors[0]}. The row is {row}. "
+                f"Step {step} failed on a row: {without_values(errors[0])}.{private(f' The row is {row}.')} "
                 "Fix the step or the data, or set `errors.policy` to `drop` or `quarantine` to continue without failed rows."
             )
         counts = self.step(step)
@@ -107,6 +107,12 @@ class Accounting:
         counts.error = counts.error or errors[0][:ERROR_CHARACTERS]
         if self.rejects is not None:
             self.rejects.failed(step, errors, rows)
+
+
+def without_values(error: str) -> str:
+    """The description of an error (`ValueError: ...`); all but its type is private, because it can contain values of rows."""
+    kind, separator, text = error.partition(": ")
+    return kind + private(separator + text) if kind.isidentifier() else private(error)
 
 
 def rows_but(table: pa.Table, bad: Sequence[BadRow]) -> pa.Table:

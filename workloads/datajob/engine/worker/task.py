@@ -11,7 +11,7 @@ from datajob import errors
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.worker.isolate import describe_error
-from datajob.errors import DataJobError
+from datajob.errors import DataJobError, RowsFailed
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class ShardFailure:
     kind: str
     """Name of the DataJobError class, or `Exception`."""
     message: str
+    """With the marks of its private parts."""
     traceback: str
 
     def as_error(self) -> Exception:
@@ -75,8 +76,11 @@ def run_shard(task: Task, shard: Shard) -> Record | ShardFailure:
         record = task.run(shard)
         record.began = began
         return record
+    except RowsFailed as error:
+        message = f"{error.marked} It occurred in {shard_name(task, shard)}."
+        return ShardFailure(type(error).__name__, message, traceback.format_exc())
     except DataJobError as error:
-        return ShardFailure(type(error).__name__, str(error), traceback.format_exc())
+        return ShardFailure(type(error).__name__, error.marked, traceback.format_exc())
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the driver reports it

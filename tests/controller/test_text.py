@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datajob.api.status import DataJobStatus
+from datajob_controller.datajob.policy.failure import last_lines
 from datajob_controller.datajob.text import MAX_STATUS, MAX_TEXT, fitted, plain, shortened
 from tests.support.reports import report
 from tests.support.world import World, datajob, pod
@@ -79,3 +80,61 @@ def test_a_head_that_terminates_leaves_no_escape_sequences(world: World) -> None
 def test_a_small_status_is_not_changed() -> None:
     status = {"steps": [{"name": "a", "rejected": {"b": 1}}], "attempts": [{"message": "x"}]}
     assert fitted(status) == status
+
+
+RAY_START = """\x1b[37mUsage stats collection is disabled.\x1b[39m
+2026-11-26 07:22:01,404\tINFO usage_lib.py:447 -- Usage stats collection is disabled.
+2026-11-26 07:22:01,404\tINFO scripts.py:1043 -- \x1b[36mLocal node IP\x1b[39m: \x1b[1m10.244.0.7\x1b[22m
+2026-11-26 07:22:03,871\tSUCC scripts.py:1080 -- \x1b[32m--------------------\x1b[39m
+2026-11-26 07:22:03,871\tSUCC scripts.py:1081 -- \x1b[32mRay runtime started.\x1b[39m
+2026-11-26 07:22:03,871\tSUCC scripts.py:1082 -- \x1b[32m--------------------\x1b[39m
+
+2026-11-26 07:22:03,871\tINFO scripts.py:1084 -- \x1b[36mNext steps\x1b[39m
+2026-11-26 07:22:03,871\tINFO scripts.py:1087 --   To add another node to this Ray cluster, run
+    \x1b[1m  ray start --address='10.244.0.7:6379'\x1b[22m
+  To connect to this Ray cluster:
+    \x1b[35mimport\x1b[39m ray
+    ray\x1b[35m.\x1b[39minit()
+  To submit a Ray job using the Ray Jobs CLI:
+  \x1b[1m  RAY_API_SERVER_ADDRESS='http://10.244.0.7:8265' ray job submit --working-dir . -- python my_script.py\x1b[22m
+  See https://docs.ray.io/en/latest/cluster/running-applications/job-submission/index.html
+  for more information on submitting Ray jobs to the Ray cluster.
+  To terminate the Ray runtime, run
+  \x1b[1m  ray stop\x1b[22m
+  To view the status of the cluster, use
+    \x1b[1mray status\x1b[22m\x1b[26m
+  To monitor and debug Ray, view the dashboard at
+    \x1b[1m10.244.0.7:8265\x1b[22m\x1b[26m
+  If connection to the dashboard fails, check your firewall settings and network configuration.
+\x1b[36m\x1b[1m--block\x1b[22m\x1b[39m
+  This command will now block forever until terminated by a signal.
+  Running subprocesses are monitored and a message will be printed if any of them terminate unexpectedly. \
+Subprocesses exit with SIGTERM will be treated as graceful, thus NOT reported.
+"""
+ERROR = "2026-11-26 07:25:44,100 ERR scripts.py:1170 -- Some Ray subprocesses exited unexpectedly:\nraylet [exit code=-6]"
+
+
+@pytest.mark.parametrize("cut", [0, 300, 900])
+def test_what_ray_start_prints_is_not_the_reason_of_a_failure(cut: int) -> None:
+    """The kubelet keeps the end of the output of a container, which may begin within a line."""
+    shown = last_lines(RAY_START[cut:] + ERROR)
+    assert shown.endswith(ERROR)
+    assert len(shown.removesuffix(ERROR).splitlines()) <= (1 if cut else 0)
+    assert "\x1b" not in shown
+
+
+def test_a_head_that_printed_nothing_else_failed_without_a_message() -> None:
+    world = World(datajob())
+    world.settle()
+    world.set_running()
+    terminated = {"exitCode": 1, "reason": "Error", "message": RAY_START}
+    world.pods = [
+        pod(
+            world.status["rayJobName"],
+            phase="Failed",
+            containerStatuses=[{"name": "ray-head", "state": {"terminated": terminated}}],
+        )
+    ]
+    world.settle()
+    message = world.status["attempts"][0]["message"]
+    assert message.endswith(": no message")

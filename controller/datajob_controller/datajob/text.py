@@ -19,6 +19,16 @@ MAX_STATUS = 256 * 1024
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_RAY_START = re.compile(
+    r"(\d{4}-\d\d-\d\d [\d:,]+\s+\w+ (scripts|usage_lib)\.py:\d+ -- )?\s*("
+    r"$|-+$|Usage stats collection is |Local node IP: |Ray runtime started\.|Next steps$|Notice: "
+    r"|To add another node to this Ray |ray start --address=|To connect to this Ray cluster:|import ray$|ray\.init\("
+    r"|To submit a Ray job using |RAY_API_SERVER_ADDRESS=|See https://docs\.ray\.io/|for more information on submitting "
+    r"|To terminate the Ray runtime, |ray stop$|To view the status of |ray status$|To monitor and debug Ray, |[\d.]+:\d+$"
+    r"|If connection to the dashboard fails|--block$|This command will now block "
+    r"|Running subprocesses are monitored |Subprocesses exit with SIGTERM )"
+)
+"""Beginnings of the lines that `ray start` prints in every pod; the other lines of its output state errors."""
 _CUT = "\n...\n"
 
 
@@ -30,6 +40,11 @@ def plain(text: str) -> str:
 def sentence(text: str, limit: int = MAX_TEXT) -> str:
     """A text within a limit that another sentence can follow."""
     return shortened(text, limit).rstrip(" .\n") + "."
+
+
+def without_start(log: str) -> str:
+    """The plain output of a pod without what `ray start` prints in every pod."""
+    return "\n".join(line for line in plain(log).splitlines() if not _RAY_START.match(line))
 
 
 def shortened(text: str, limit: int = MAX_TEXT) -> str:

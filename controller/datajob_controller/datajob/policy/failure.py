@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from datajob.api.contract import FINAL_ERRORS, KILLED, SINK_ERROR, TEMPORARY_ERRORS
 from datajob.api.report import Report
-from datajob_controller.datajob.text import plain, shortened
+from datajob_controller.datajob.text import shortened, without_start
 from datajob_controller.runtime.manifests import Manifest
 
 LOG_LINES = 30
@@ -71,7 +71,7 @@ def exit_code(ray_job: Manifest, report: Report | None) -> int | None:
 
 def last_lines(log: str) -> str:
     """The last lines of a log, short enough for a status."""
-    return "\n".join(plain(log).strip().splitlines()[-LOG_LINES:])[-MAX_LOG:]
+    return "\n".join(without_start(log).strip().splitlines()[-LOG_LINES:])[-MAX_LOG:]
 
 
 def _final_error(code: int, message: str, report: Report | None) -> Failure:

@@ -87,7 +87,7 @@ def autoscaler_failure(pods: Iterable[Manifest]) -> Failure | None:
     for pod in pods:
         terminated = autoscaler_ended(pod)
         if is_head(pod) and terminated and not (is_gone(pod) or is_being_deleted(pod)):
-            log = last_lines(terminated.get("message") or "no message")
+            log = last_lines(terminated.get("message") or "") or "no message"
             code = terminated.get("exitCode", "unknown")
             message = (
                 f"The autoscaler in the head pod {name_of(pod)} terminated with exit code {code} and is not restarted: {log}"
@@ -168,4 +168,5 @@ def _how(pod: Manifest) -> str:
 
 
 def _last_output(pod: Manifest) -> str:
-    return last_lines(str((ended(pod) or {}).get("message") or pod.get("status", {}).get("message") or "no message"))
+    message = (ended(pod) or {}).get("message") or pod.get("status", {}).get("message")
+    return last_lines(str(message or "")) or "no message"

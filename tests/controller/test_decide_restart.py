@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.world import NOW, World, datajob
+from datajob_controller.datajob.decide import decide
+from datajob_controller.runtime.types import Observed, Obstacle
+from tests.support.world import NOW, SETTINGS, World, datajob
 
 RETRY = {"limit": 0, "backoffSeconds": 10}
 
@@ -85,6 +87,25 @@ def test_a_raised_retry_limit_does_not_extend_the_deadline() -> None:
     world.edit(retry={"limit": 5, "backoffSeconds": 10})
     world.settle()
     assert (world.status["phase"], finished(world)) == ("Failed", "DeadlineExceeded")
+
+
+OBSTACLES = [
+    (Obstacle("RayJobRefused", 'admission webhook "policy" denied the request'), SETTINGS.obstacle_seconds),
+    (Obstacle("NameTaken", "RayJob x already exists"), SETTINGS.obstacle_seconds),
+    (Obstacle("QuotaExceeded", "exceeded quota: rayjobs"), SETTINGS.scheduling_seconds),
+    (Obstacle("RayJobRefused", 'User "controller" cannot create resource "rayjobs"'), SETTINGS.scheduling_seconds),
+]
+
+
+@pytest.mark.parametrize(("obstacle", "seconds"), OBSTACLES)
+def test_a_job_whose_objects_are_refused_finishes_within_a_limit(obstacle: Obstacle, seconds: int) -> None:
+    world = World(datajob())
+    for later in (0, seconds - 1, 1):
+        world.later(later)
+        decision = decide(world.job, Observed(obstacle=obstacle), world.now, SETTINGS)
+        world.job["status"] = decision.status or world.status
+        assert world.status["phase"] == ("Failed" if later == 1 else "Pending")
+    assert (finished(world), world.condition("Failed")["reason"]) == ("NotRetried", obstacle.reason)
 
 
 def test_every_outcome_ends_a_wait_for_finished() -> None:

@@ -5,7 +5,7 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from datajob.api.contract import OUT_OF_MEMORY, TEMPORARY_ERRORS, WORKER_DIED
 from datajob.api.report import Report
@@ -15,10 +15,12 @@ from datajob_controller.datajob.objects.networkpolicy import network_policy
 from datajob_controller.datajob.objects.rayjob import ray_job
 from datajob_controller.datajob.objects.rbac import role, role_binding, service_account, service_account_name
 from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_run, assess_start
+from datajob_controller.datajob.policy.conditions import since_true
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
 from datajob_controller.datajob.policy.losses import described_crashes, disrupted_head, head_failure, killed_for_memory
 from datajob_controller.datajob.policy.pods import holds_resources, may_still_run
+from datajob_controller.datajob.policy.refusals import obstacle_limit
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
@@ -29,7 +31,7 @@ from datajob_controller.datajob.specs import Check, check_spec
 from datajob_controller.datajob.status import StatusBuilder
 from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
-from datajob_controller.runtime.types import Decision, Observed, Reference
+from datajob_controller.runtime.types import Decision, Observed, Obstacle, Reference
 
 _ENDED = ("Complete", "Failed", "ValidationFailed")
 """Final values of a RayJob's `jobDeploymentStatus`."""
@@ -145,11 +147,20 @@ def _attempt(case: _Case) -> Decision:
         case.status.set_waiting_for_previous(previous)
         return Decision(delete=stale, requeue_at=case.now + RECHECK)
     if observed.obstacle:
-        case.status.set_obstacle(observed.obstacle)
-        return Decision(requeue_at=case.now + RECHECK)
+        return _refused(case, observed.obstacle)
     case.status.set_starting(run)
     new = ray_job(case.datajob, run.spec, case.settings, run.name, run.attempt, run.public_id)
     return Decision(create=[*_support(case), new], delete=_leftovers(run, observed))
+
+
+def _refused(case: _Case, obstacle: Obstacle) -> Decision:
+    """The API server refuses an object of the attempt. It is created again periodically, within a limit."""
+    since = since_true(case.run.before.get("conditions", ()), "Stalled", obstacle.reason) or case.now
+    until = since + timedelta(seconds=obstacle_limit(obstacle, case.settings))
+    if case.now >= until:
+        return _attempt_failed(case, Failure(obstacle.reason, obstacle.message, retried=False))
+    case.status.set_obstacle(obstacle)
+    return Decision(requeue_at=min(case.now + RECHECK, until))
 
 
 def _live(case: _Case, found: Manifest) -> Decision:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from datajob.api.status import ConditionType
 from datajob_controller.datajob.text import shortened
-from datajob_controller.runtime.manifests import Manifest, rfc3339
+from datajob_controller.runtime.manifests import Manifest, parse_time, rfc3339
 
 TYPES: tuple[ConditionType, ...] = get_args(ConditionType)
 MAX_MESSAGE = 4000
@@ -39,6 +39,12 @@ def is_true(conditions: Iterable[Manifest], kind: ConditionType) -> bool:
 def true_reason(conditions: Iterable[Manifest], kind: ConditionType) -> str | None:
     """The reason of a condition that is True; None if it is not."""
     return next((str(c["reason"]) for c in conditions if c["type"] == kind and c["status"] == "True"), None)
+
+
+def since_true(conditions: Iterable[Manifest], kind: ConditionType, reason: str) -> datetime | None:
+    """Since when a condition is True; None if it is not, or for another reason."""
+    found = (c for c in conditions if c["type"] == kind and c["status"] == "True" and c["reason"] == reason)
+    return parse_time(next((c["lastTransitionTime"] for c in found), None))
 
 
 def deciding_reason(updates: ConditionUpdates) -> str:

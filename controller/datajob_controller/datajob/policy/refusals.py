@@ -11,11 +11,14 @@ from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.text import sentence
 from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.runtime.types import Obstacle
 
 REPLICA_FAILURE = "ReplicaFailure"
 """Type of the condition of a RayCluster whose pods cannot be created."""
 
 _QUOTA = re.compile(r"exceeded quota: (?P<name>\S+), requested: (?P<requested>[^ ]+), used: [^ ]+, limited: (?P<limited>[^ ]+)")
+_NOT_PERMITTED = r"cannot create resource|attempting to grant RBAC permissions"
+"""The controller itself lacks a permission, so the job is not at fault."""
 _WEBHOOK_FAILED = re.compile(r"failed calling webhook")
 _PERMANENT = (
     (r"violates PodSecurity", "Remove what the policy forbids from spec.runtime, for example hostPath volumes, or "
@@ -49,6 +52,12 @@ def _group(text: str, cluster: str) -> str | None:
     if not found:
         return None
     return found[1] or next((group for group in GROUPS if group.startswith(found[2])), None)
+
+
+def obstacle_limit(obstacle: Obstacle, settings: JobSettings) -> int:
+    """How long an object other than a pod may be refused, in seconds. A quota and permissions of the controller may change."""
+    waits = obstacle.reason == "QuotaExceeded" or re.search(_NOT_PERMITTED, obstacle.message)
+    return settings.scheduling_seconds if waits else settings.obstacle_seconds
 
 
 def _refusal(text: str, limits: Limits, settings: JobSettings) -> Problem:

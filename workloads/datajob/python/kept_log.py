@@ -11,7 +11,7 @@ from typing import Self
 from datajob.api.report import Report
 from datajob.engine.commit.run_log import Buffer, RunLog
 from datajob.engine.commit.run_state import load_state
-from datajob.engine.events import Event, Finished, Note, Started
+from datajob.engine.events import Event, Finished, Note, Progressed, Started
 from datajob.formats.folder import Folder
 
 PROGRESS_SECONDS = 10.0
@@ -36,9 +36,12 @@ class KeptLog:
             self._buffer.line(f"Started: {event.input_files} files, {event.input_bytes} bytes, {event.shards} shards.")
         elif isinstance(event, Note):
             self._buffer.line(event.message)
-        elif isinstance(event, Finished) or time.monotonic() - self._logged > PROGRESS_SECONDS:
+        elif isinstance(event, Finished) or (isinstance(event, Progressed) and self._is_due()):
             self._logged = time.monotonic()
             self._buffer.line(progress_line(event.report))
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._logged > PROGRESS_SECONDS
 
     def __enter__(self) -> Self:
         logging.getLogger().addHandler(self._buffer)

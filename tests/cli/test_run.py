@@ -158,4 +158,4 @@ def test_a_warning_is_printed_with_its_line(datajob: DataJobCommand, job: Path) 
     job.write_text(job.read_text().replace("  sink:", step).replace("/in", "/nowhere"))
     ended = run(datajob, job)
     assert ended.code == 3, ended.err
-    assert f"{job}:10: spec.steps[2].llava: warning: runs on the CPU" in ended.err
+    assert f"{job}:10: spec.steps[2].llava: warning: is slow on a machine without an accelerator" in ended.err

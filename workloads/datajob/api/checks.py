@@ -196,5 +196,5 @@ def _accelerator(spec: DataJobSpec, on_cluster: bool) -> Iterator[Problem]:
                 cure = "set `spec.resources.accelerator`, or for a small model `device: cpu` in the step"
                 yield Problem(path, "requires an accelerator, but the job requests none", cure)
             else:
-                message = "runs on the CPU, which is slow; on a cluster, set `spec.resources.accelerator`"
+                message = "is slow on a machine without an accelerator; on a cluster, set `spec.resources.accelerator`"
                 yield Problem(path, message, warning=True)

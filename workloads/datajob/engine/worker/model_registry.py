@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from datajob.engine.counts.tally import Tally
@@ -59,11 +59,52 @@ def get_or_load(operator: Model) -> Any:
     return future.result()
 
 
+class Stopped(Exception):
+    """The run ended while a shard waited."""
+
+
+class Queue:
+    """The shards of one run that wait for models of this process. Each shard has a thread, which joins the queue."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        """Notified when a shard starts to wait."""
+        self.stopped = False
+        self._waiting: dict[int, tuple[int, int]] = {}
+
+    def join(self) -> None:
+        """Count the shard of the current thread from now on."""
+        _mine.queue = self
+
+    def waiting(self) -> list[tuple[int, int]]:
+        """The rows and bytes of each shard that waits."""
+        with self.changed:
+            return list(self._waiting.values())
+
+    def stop(self) -> None:
+        """Let every shard fail as soon as its model has answered."""
+        self.stopped = True
+
+    @contextmanager
+    def wait(self, batch: Batch) -> Iterator[None]:
+        """Count the shard of the current thread as waiting."""
+        with self.changed:
+            self._waiting[threading.get_ident()] = (len(batch), batch.table.nbytes)
+            self.changed.notify_all()
+        try:
+            yield
+        finally:
+            with self.changed:
+                del self._waiting[threading.get_ident()]
+
+
 def infer(operator: Model, batch: Batch, tally: Tally, cache: ModelOutputCache | None = None) -> Inferred:
     """Apply the model of a step to a batch, and count the activity of this process."""
-    model = get_or_load(operator)
-    started = time.time()
-    inferred = operator.infer(batch, model, cache)
+    queue: Queue | None = getattr(_mine, "queue", None)
+    with queue.wait(batch) if queue else nullcontext():
+        model = get_or_load(operator)
+        started = time.time()
+        inferred = operator.infer(batch, model, cache)
     tally.reused += inferred.reused
     if processed := len(batch) - inferred.reused:
         worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))
@@ -82,9 +123,10 @@ def _newly_busy(model: Any) -> float:
 
 @contextmanager
 def hold_slot() -> Iterator[None]:
-    """Hold the slot of this process: reading, steps without a model, writing."""
+    """Hold the slot of this process: reading, steps without a model, writing. Raises Stopped if the run has ended."""
     with _slot:
         _mine.holds_slot = True
+        _check_stopped()
         try:
             yield
         finally:
@@ -93,7 +135,7 @@ def hold_slot() -> Iterator[None]:
 
 @contextmanager
 def release_slot() -> Iterator[None]:
-    """Release the slot while this shard waits for its model."""
+    """Release the slot while this shard waits for its model. Raises Stopped if the run has ended meanwhile."""
     held = getattr(_mine, "holds_slot", False)
     if held:
         _slot.release()
@@ -102,3 +144,10 @@ def release_slot() -> Iterator[None]:
     finally:
         if held:
             _slot.acquire()
+            _check_stopped()
+
+
+def _check_stopped() -> None:
+    queue: Queue | None = getattr(_mine, "queue", None)
+    if queue is not None and queue.stopped:
+        raise Stopped("The run has ended.")

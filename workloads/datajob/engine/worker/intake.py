@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FIRST_ROWS, MOST_ROWS = 16, 256
 """Rows of the first and of the largest table of a shard whose rows go through a model."""
 
+FAIL_TOGETHER = 256
+"""Number of bad records that fail together."""
+
 
 class ShardDecision(Protocol):
     """The decision about the rows of one shard."""
@@ -69,29 +72,49 @@ class Intake:
     def _read(self, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:
         name = self.source.step
         reads_source = isinstance(self.source, FragmentInput)
-
-        def fail(bad: BadRecord) -> None:
-            import pyarrow as pa
-
-            assert name is not None
-            if bad.error is not None and accounting.policy == "fail":
-                raise bad.error
-            accounting.step(name).rows_in += 1
-            accounting.fail(name, [bad.reason], pa.table({"record": [bad.record]}))
-
-        tables = self.source.tables(shard, fail)
+        bad_records = _BadRecords(name or "", accounting)
+        tables = self.source.tables(shard, bad_records.add)
         if name is None:
             yield from tables
             return
         counts = accounting.step(name)
         started = time.perf_counter()
         for table in tables:
+            bad_records.fail()
             counts.seconds += time.perf_counter() - started
             counts.rows_out += table.num_rows
             if reads_source:  # rows of an exchange were counted when they were routed to their partitions
                 counts.rows_in += table.num_rows
             yield table
             started = time.perf_counter()
+        bad_records.fail()
+
+
+class _BadRecords:
+    """Collects bad records, which fail together: a call for each of them takes longer than reading it."""
+
+    def __init__(self, step: str, accounting: Accounting) -> None:
+        self._step, self._accounting = step, accounting
+        self._waiting: list[BadRecord] = []
+
+    def add(self, bad: BadRecord) -> None:
+        """Collect a record. Raises InputError or RowsFailed under policy `fail`."""
+        if bad.error is not None and self._accounting.policy == "fail":
+            raise bad.error
+        self._waiting.append(bad)
+        if len(self._waiting) >= FAIL_TOGETHER or self._accounting.policy == "fail":
+            self.fail()
+
+    def fail(self) -> None:
+        """Count and store the collected records."""
+        import pyarrow as pa
+
+        if not self._waiting:
+            return
+        records, self._waiting = self._waiting, []
+        self._accounting.step(self._step).rows_in += len(records)
+        rows = pa.table({"record": [bad.record for bad in records]})
+        self._accounting.fail(self._step, [bad.reason for bad in records], rows)
 
 
 def _decide(tables: Iterator[pa.Table], decision: Decision, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:

@@ -1,5 +1,6 @@
 """Types and names of Parquet columns: preserved, or an error that names the column."""
 
+import datetime
 import decimal
 from collections.abc import Callable
 from itertools import product
@@ -202,6 +203,27 @@ def test_a_column_that_some_files_lack_is_null_there(tmp_path: Path, kind: str) 
     table = read(reader(tmp_path))
     assert table.column("x").to_pylist() == [1, 2]
     assert table.column("v").null_count == 2
+
+
+INSTANTS = [datetime.datetime(1, 1, 1), datetime.datetime(1582, 10, 15), datetime.datetime(2024, 1, 1, 1, 2, 3, 4), None]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_timestamps_of_spark_keep_their_year(tmp_path: Path, nested: bool) -> None:
+    values = [*INSTANTS, datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)]
+    column = pa.array(
+        [[v] for v in values] if nested else values, pa.list_(pa.timestamp("us")) if nested else pa.timestamp("us")
+    )
+    pq.write_table(pa.table({"t": column}), tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    assert read(reader(tmp_path)).column("t").to_pylist() == column.to_pylist()
+
+
+def test_nanoseconds_of_spark_are_not_rounded(tmp_path: Path) -> None:
+    table = pa.table({"t": pa.array([1_000_000_001, 0], pa.timestamp("ns")), "id": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    with pytest.raises(InputError, match="column t contains timestamps of the type INT96 with nanoseconds"):
+        read(reader(tmp_path))
+    assert read(reader(tmp_path, columns=("id",))).column("id").to_pylist() == [1, 2]
 
 
 def test_long_partition_values_in_any_script_fit_or_are_an_error(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
 from datajob.formats._cast import sound_cast
-from datajob.formats._columns import plain_type, rebuilt, repeated_name
+from datajob.formats._columns import leaves, plain_type, rebuilt, repeated_name
 from datajob.formats._lines import BAD_TEXT
 from datajob.formats.base import OnBadRecord
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def check_schema(path: str, schema: pa.Schema, columns: Sequence[str] | None) -> None:
@@ -40,6 +41,43 @@ def _has_empty_lists(kind: Any) -> bool:
     if t.is_fixed_size_list(kind) and not kind.list_size:
         return True
     return t.is_nested(kind) and any(_has_empty_lists(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def int96_columns(schema: pq.ParquetSchema, kinds: Sequence[pa.DataType]) -> list[str]:
+    """The columns with timestamps of the type INT96. `kinds` are the types of the columns."""
+    import pyarrow.types as t
+
+    if not any(t.is_timestamp(kind) or t.is_nested(kind) for kind in kinds):
+        return []
+    columns = [schema.column(i) for i in range(len(schema))]
+    return list(dict.fromkeys(column.path.split(".")[0] for column in columns if column.physical_type == "INT96"))
+
+
+def check_int96(path: str, file: pq.ParquetFile, fine: pq.ParquetFile, groups: range, names: list[str]) -> None:
+    """Raise InputError for nanoseconds that `file`, which has microseconds, rounds. `fine` is the file with nanoseconds.
+
+    Nanoseconds beyond the year 2262 overflow as integers do, so they can be compared.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for group in groups:
+        rounded, exact = (one.read_row_group(group, columns=names, use_threads=False) for one in (file, fine))
+        for name in names:
+            pairs = zip(_timestamps(rounded.column(name)), _timestamps(exact.column(name)), strict=True)
+            for us, ns in pairs:
+                if not pc.all(pc.equal(pc.multiply(us.view(pa.int64()), 1000), ns.view(pa.int64())), min_count=0).as_py():
+                    raise InputError(
+                        f"{path}: column {name} contains timestamps of the type INT96 with nanoseconds, which are read as "
+                        "microseconds. Write the file again with the type TIMESTAMP, or exclude the column with `columns`."
+                    )
+
+
+def _timestamps(column: Any) -> list[Any]:
+    import pyarrow as pa
+
+    found = [leaf for chunk in column.chunks for leaf in leaves(chunk)]
+    return [leaf for leaf in found if pa.types.is_timestamp(leaf.type)]
 
 
 def good_rows(table: pa.Table, path: str, first: int, on_bad: OnBadRecord) -> pa.Table:

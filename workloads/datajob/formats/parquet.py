@@ -10,7 +10,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
-from datajob.formats._parquet_check import check_schema, good_rows
+from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
@@ -91,6 +91,8 @@ class ParquetReader(ColumnsReader):
                     "list the columns to read in `columns`."
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
+            if old := [name for name in int96_columns(file.schema, file.schema_arrow.types) if name in names]:
+                check_int96(path, file, _open(path, int96="ns"), groups, old)
             threads = fragment.file.size > SMALL_FILE
             first = sum(file.metadata.row_group(i).num_rows for i in range(fragment.start))
             for table in _tables(file, fragment.file, groups, names, batch_bytes, threads):
@@ -98,7 +100,8 @@ class ParquetReader(ColumnsReader):
                 first += table.num_rows
 
 
-def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False) -> pq.ParquetFile:
+def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False, int96: str = "us") -> pq.ParquetFile:
+    """Timestamps of the type INT96, which Spark and Impala write, are read in a fraction of a second that reaches all years."""
     import pyarrow.parquet as pq
 
     filesystem, inner = resolve(path)
@@ -109,6 +112,7 @@ def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = Fal
         pre_buffer=remote and not stream,
         buffer_size=STREAM_BUFFER if stream else 0,
         page_checksum_verification=True,
+        coerce_int96_timestamp_unit=int96,
     )
 
 
@@ -119,10 +123,10 @@ def _open_small(path: str) -> pq.ParquetFile:
 
     if not scheme_of(path):
         with open(path.removeprefix("file://"), "rb", buffering=0) as local:
-            return pq.ParquetFile(pa.py_buffer(local.read()), page_checksum_verification=True)
+            return pq.ParquetFile(pa.py_buffer(local.read()), page_checksum_verification=True, coerce_int96_timestamp_unit="us")
     filesystem, inner = resolve(path)
     with filesystem.open_input_file(inner) as file:
-        return pq.ParquetFile(file.read_buffer(), page_checksum_verification=True)
+        return pq.ParquetFile(file.read_buffer(), page_checksum_verification=True, coerce_int96_timestamp_unit="us")
 
 
 def _compressed(footer: pq.FileMetaData, file_bytes: int) -> list[int]:

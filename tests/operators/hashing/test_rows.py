@@ -148,3 +148,11 @@ def test_every_hash_has_a_partition_and_they_are_even(partitions):
     counts = np.bincount(found, minlength=partitions)
     assert len(counts) == partitions
     assert counts.max() < 3 * 20_000 / partitions
+
+
+def test_large_unsigned_integers_differ_from_negative_ones():
+    unsigned = pa.table({"x": pa.array([2**64 - 1, 2**63, 2**63 - 1, 0], pa.uint64())})
+    signed = pa.table({"x": pa.array([-1, -(2**63), 2**63 - 1, 0])})
+    same = hash_rows(unsigned, ["x"]).high == hash_rows(signed, ["x"]).high
+    assert same.tolist() == [False, False, True, True]
+    assert len(set(hash_rows(unsigned, ["x"]).high.tolist())) == 4

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from datajob.errors import InvalidJob
 from datajob.operators.table.join import Join
 from tests.support.exchange import repartitioned, rows_of
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 RIGHT = {"parquet": {"paths": ["right.parquet"]}}
 HOW = ["inner", "left", "right", "full", "semi", "anti"]
@@ -207,3 +208,11 @@ def test_a_part_of_a_key_that_only_holds_nulls_agrees_with_any_type():
     assert rows_of(repartitioned(step(), left, right)) == [{"k": {"a": 1, "b": None}, "v": 5}]
     back = rows_of(repartitioned(step(), right.select(["k"]), left.append_column("v", pa.array([7]))))
     assert back == [{"k": {"a": 1, "b": None}, "v": 7}]
+
+
+def test_an_unsigned_key_does_not_match_the_negative_number_with_the_same_bits(tmp_path):
+    write_parts(tmp_path / "in", [{"k": 2**64 - 1}, {"k": 5}], 1, pa.schema([("k", pa.uint64())]))
+    write_parts(tmp_path / "right", [{"k": -1, "r": 1}, {"k": 5, "r": 2}], 1)
+    step = {"join": {"right": {"parquet": {"paths": [str(tmp_path / "right")]}}, "by": ["k"], "how": "left"}}
+    run(make_job(tmp_path / "in", tmp_path / "out", [step]))
+    assert read_manifest(tmp_path / "out") == [{"k": 2**64 - 1, "r": None}, {"k": 5, "r": 2}]

@@ -162,8 +162,10 @@ def _hash_numbers(array: Any) -> Hashes:
     import pyarrow as pa
 
     if not pa.types.is_floating(array.type):
-        target = pa.uint64() if array.type == pa.uint64() else pa.int64()
-        return _hash_words(np.asarray(array.cast(target).fill_null(0)).view(np.uint64))
+        if array.type != pa.uint64():
+            return _hash_words(np.asarray(array.cast(pa.int64()).fill_null(0)).view(np.uint64))
+        words = np.asarray(array.fill_null(0))
+        return _hash_words(np.where(words >> np.uint64(63), _finish(words), words))  # not as the negative number of these bits
     values = np.asarray(array.cast(pa.float64()).fill_null(0.0))
     whole = (np.abs(values) <= _LARGEST_EXACT) & (np.trunc(values) == values)
     numbers = np.where(whole, values, 0).astype(np.int64).view(np.uint64)

@@ -49,7 +49,8 @@ class Namespaces:
         """Whether objects in a namespace are served."""
         if self._settings.namespace_selector:
             return namespace in self._selected
-        return not self._settings.namespaces or namespace in self.to_watch
+        listed = self._settings.namespaces
+        return not listed or (namespace in listed and namespace not in self._refused)
 
     async def refresh(self, kube: Kube, kinds: Iterable[str], *, only_refused: bool = False) -> frozenset[str]:
         """Ask the API server again; returns the namespaces that are included or left out since the last time."""

@@ -13,7 +13,7 @@ _LINKS = (
     ("Documentation", f"{DOCS}/kubernetes.md"),
     ("Runbooks", f"{DOCS}/runbooks/alerts.md"),
     ("Troubleshooting", f"{DOCS}/troubleshooting.md"),
-    ("Ray dashboard", f"{DOCS}/kubernetes.md#ray-dashboard"),
+    ("Ray dashboard", f"{DOCS}/kubernetes.md#logs-and-the-ray-dashboard"),
 )
 _PHASES = {
     "Complete": "green",

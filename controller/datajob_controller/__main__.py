@@ -3,23 +3,19 @@
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import Mapping, Sequence
 
 from datajob_controller.kinds import SETTINGS, kinds
 from datajob_controller.runtime.kind import Kind
+from datajob_controller.runtime.nesting import tolerate_deep_nesting
 from datajob_controller.runtime.operator import Operator, stop_on_signals
 from datajob_controller.runtime.settings import InvalidSettingsError, Settings, refuse_unknown
-
-RECURSION_LIMIT = 30_000
-"""The API server accepts objects that are nested 10,000 levels deep. With the usual limit, decoding one of them would end the
-watch of all objects."""
 
 
 def main(served: Sequence[Kind] | None = None) -> None:
     """Run the controller with settings from the environment; `served` replaces the registered kinds."""
     settings, registered = read_settings(os.environ)
-    sys.setrecursionlimit(RECURSION_LIMIT)
+    tolerate_deep_nesting()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
     asyncio.run(_run(Operator(settings, registered if served is None else served)))

@@ -80,6 +80,12 @@ class ControllerProcess:
         assert self._process
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
+    def cpu_seconds(self) -> float:
+        """The CPU time that the process has used."""
+        assert self._process
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def get(self, path: str) -> str:
         """The response to a GET request."""
         with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=5) as answer:

@@ -1,4 +1,4 @@
-"""The placement of pods on tainted nodes, and their temporary storage: volumes, spilled objects, limits."""
+"""The placement of pods on tainted nodes, and their temporary storage: volumes and spilled objects."""
 
 import json
 from collections.abc import Iterator
@@ -32,16 +32,6 @@ def spill(row):
     kept = [ray.put(block) for _ in range(20)]  # more than the object store holds
     files = [path for path in Path("/tmp/ray").rglob("*") if "spilled" in str(path) and path.is_file()]
     return {"kept": len(kept), "spilled": sum(path.stat().st_size for path in files)}
-"""
-FILL = """
-import time
-
-def fill(row):
-    with open("/tmp/filled", "wb") as file:
-        for _ in range(300):
-            file.write(bytes(1_000_000))
-    time.sleep(120)
-    return row
 """
 ONE_ROW: dict[str, Any] = {"limit": {"count": 1}}
 ON_WORKERS = {"name": "DATAJOB_EXECUTOR", "value": "ray"}
@@ -139,21 +129,6 @@ def test_each_pod_uses_a_folder_of_a_claim(jobs: NodeJobs, installed: Cluster) -
     assert (status["phase"], status["failures"]) == ("Complete", 0), jobs.describe()
     found = _run_as_root(installed, jobs.namespace, "cd /scratch/c && ls -d */ray/session_*/logs")
     assert names <= {line.split("/")[0] for line in found.split()}
-
-
-def test_a_pod_that_exceeds_its_scratch_is_evicted(jobs: NodeJobs) -> None:
-    workers = {**SMALL["workers"], "scratch": {"size": "100Mi"}}
-    jobs.with_code(
-        "fill", FILL, steps=[ONE_ROW, {"map": {"function": "functions:fill"}}], resources={**SMALL, "workers": workers}
-    )
-    evicted: list[str] = []
-
-    def is_evicted() -> bool:
-        evicted.extend(str(pod["status"].get("message")) for pod in jobs.pods() if pod["status"].get("reason") == "Evicted")
-        return bool(evicted)
-
-    wait_for(is_evicted, "the worker to be evicted", 240, every=0.5)
-    assert "datajob-tmp" in evicted[0] and "exceeds the limit" in evicted[0]
 
 
 def documented_rules() -> dict[str, list[str]]:

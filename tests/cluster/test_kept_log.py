@@ -146,3 +146,12 @@ def test_a_run_on_this_machine_keeps_a_log(tmp_path: Path) -> None:
 def test_a_sink_without_a_log_is_an_error(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["logs", f"{tmp_path}/"])
     assert "contains no log" in str(result.exception)
+
+
+def test_a_line_that_cannot_be_parsed_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "lines.json").write_text('{"id": 1}\n{"id": secret\n')
+    spec = {"sources": [{"json": {"paths": [str(tmp_path / "lines.json")]}}]}
+    assert driver(tmp_path, {}, **spec).wait(DEADLINE) == 5
+    log = stored(tmp_path / "out")
+    assert "Step read failed on a row. Fix" in log and "lines.json" in log
+    assert "secret" not in log

@@ -26,7 +26,7 @@ def errors(policy: str, folder: Path) -> dict[str, Any]:
 def test_a_step_that_fails_on_every_row_stops_the_job(steps: list[dict[str, Any]], policy: str, tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 3)
     job = make_job(tmp_path / "in", tmp_path / "out", steps, errors=errors(policy, tmp_path))
-    message = "failed on a row" if policy == "fail" else r"Step \w+ failed on every row \(\d+\).*The first error is: \w+: .*"
+    message = "failed on a row" if policy == "fail" else r"Step \w+ failed on every row \(\d+\).*The first row failed: \w+: .*"
     for _ in range(2):  # running it again reuses the shards and says the same
         with pytest.raises(RowsFailed, match=message):
             run(job)

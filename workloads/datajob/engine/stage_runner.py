@@ -134,7 +134,7 @@ class StageRunner:
                 first = without_values(str(step.error).rstrip("."))
                 raise RowsFailed(
                     f"Step {name} failed on every row ({step.failed}), so the result would be empty. The job stops under every "
-                    f"`errors.policy`. The first error is: {first}. Fix the step or the data."
+                    f"`errors.policy`. The first row failed{first}. Fix the step or the data."
                 )
 
 

@@ -99,7 +99,7 @@ class Accounting:
         if self.policy == "fail":
             row = {name: shown(rows.column(name), 0, ROW_CHARACTERS) for name in rows.column_names[:ROW_COLUMNS]}
             raise RowsFailed(
-                f"Step {step} failed on a row: {without_values(errors[0])}.{private(f' The row is {row}.')} "
+                f"Step {step} failed on a row{without_values(errors[0])}.{private(f' The row is {row}.')} "
                 "Fix the step or the data, or set `errors.policy` to `drop` or `quarantine` to continue without failed rows."
             )
         counts = self.step(step)
@@ -110,9 +110,9 @@ class Accounting:
 
 
 def without_values(error: str) -> str:
-    """The description of an error (`ValueError: ...`); all but its type is private, because it can contain values of rows."""
+    """`: ` and the description of an error (`ValueError: ...`); all but its type is private, because it can contain values."""
     kind, separator, text = error.partition(": ")
-    return kind + private(separator + text) if kind.isidentifier() else private(error)
+    return f": {kind}{private(separator + text)}" if kind.isidentifier() else private(f": {error}")
 
 
 def rows_but(table: pa.Table, bad: Sequence[BadRow]) -> pa.Table:

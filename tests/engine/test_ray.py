@@ -87,12 +87,12 @@ def test_a_driver_on_ray_that_is_killed_twice_resumes(tmp_path: Path) -> None:
         target = commits(tmp_path / "out") + random.randint(5, 40)
         process = start(job, tmp_path, executor="ray")
         kill_when(process, lambda target=target: commits(tmp_path / "out") >= target)
-        _end_session(process)
+        end_session(process)
     assert start(job, tmp_path, executor="ray").wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     assert read_manifest(tmp_path / "out") == read_manifest(tmp_path / "calm") == read_glob(tmp_path / "out")
 
 
-def _end_session(process: subprocess.Popen[bytes]) -> None:
+def end_session(process: subprocess.Popen[bytes]) -> None:
     """Ray's processes have their own groups and end when they notice that their driver is gone; help them."""
     deadline = time.monotonic() + 30
     while mine := [p for p in psutil.process_iter() if _session_of(p) == process.pid]:

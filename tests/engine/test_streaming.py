@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from datajob.api.report import Report
 from datajob.engine.events import Event, Progressed
 from datajob.errors import DataJobError, WorkerDied
-from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
+from tests.engine.test_crash import DEADLINE, commits, kill_when, start
+from tests.engine.test_ray import end_session
+from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(600)]
@@ -112,3 +115,29 @@ def test_two_models_share_the_devices_and_a_filter_saves_the_time_of_the_second(
     ]
     assert sum(w.rows for w in report.workers) == len(ROWS) + len(ROWS) // 4
     assert [(pool.name, pool.rows) for pool in report.pools[1:]] == [("custom", len(ROWS)), ("custom-2", len(ROWS) // 4)]
+
+
+def test_a_driver_that_is_killed_resumes_and_reuses_model_outputs(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 2}')
+    job = make_job(source, tmp_path / "out", [occupy(tmp_path, milliseconds=20)])
+    process = start(job, tmp_path, executor="ray", shard_bytes=2000)
+    assert kill_when(process, lambda: commits(tmp_path / "out") >= 3), (tmp_path / "log").read_text()[-2000:]
+    end_session(process)
+    done = commits(tmp_path / "out")
+    assert start(job, tmp_path, executor="ray", shard_bytes=2000).wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
+    report = Report.model_validate_json((tmp_path / "out" / "_datajob" / "report.json").read_text())
+    assert read_manifest(tmp_path / "out") == captioned() == read_glob(tmp_path / "out")
+    assert report.attempt == 2 and report.shards_reused >= done and report.model_outputs_reused > 0
+    assert not (tmp_path / "out" / "_datajob" / "model-outputs").exists()
+
+
+def test_more_rows_than_the_object_store_holds_pass_through_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 2}')
+    write_parts(tmp_path / "in", ROWS[:24], 12)
+    large = {"map": {"function": "tests.support.engine_functions:forty_megabytes"}}
+    steps = [large, occupy(tmp_path, milliseconds=50), {"drop": {"columns": ["data"]}}]
+    job = make_job(tmp_path / "in", tmp_path / "out", steps)
+    assert start(job, tmp_path, executor="ray").wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
+    assert read_manifest(tmp_path / "out") == captioned(ROWS[:24])

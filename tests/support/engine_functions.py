@@ -102,3 +102,8 @@ def refuses_with_its_row(row: dict[str, Any]) -> dict[str, Any]:
 def refuses_all_with_their_rows(row: dict[str, Any]) -> dict[str, Any]:
     """Raises for every row, with its value in the message."""
     raise ValueError(f"I refuse secret-{row['id']}")
+
+
+def forty_megabytes(row: dict[str, Any]) -> dict[str, Any]:
+    """Adds 40 MB to a row."""
+    return {**row, "data": bytes(40_000_000)}

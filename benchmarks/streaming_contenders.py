@@ -94,9 +94,14 @@ def main() -> None:
     o = json.loads(sys.argv[1])
     found: dict[str, Any] = {"started": time.time()}
     ray.init(
-        num_gpus=o["devices"], num_cpus=o["cores"], include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
+        "local",
+        num_gpus=o["devices"],
+        num_cpus=o["cores"],
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
         object_store_memory=OBJECT_STORE[o["contender"]],
-    )  # fmt: skip
+    )
     with object_store_peak(found):
         {"engine": engine, "rayData": ray_data}[o["contender"]](o)
     print(json.dumps(found))

@@ -39,7 +39,7 @@ def cluster() -> Iterator[RayExecutor]:
     """A Ray with the cores of this machine and one GPU that does not exist. The jobs of these tests run on it."""
     import ray
 
-    ray.init(num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_gpus=1, include_dashboard=False, log_to_driver=False)
     executor = RayExecutor(preload=False)
     yield executor
     executor.close()

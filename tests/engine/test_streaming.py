@@ -8,7 +8,7 @@ import pytest
 
 from datajob.api.report import Report
 from datajob.engine.events import Event, Progressed
-from datajob.errors import DataJobError, WorkerDied
+from datajob.errors import DataJobError, InvalidJob, WorkerDied
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
 from tests.engine.test_ray import end_session
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
@@ -23,7 +23,7 @@ def devices() -> Iterator[None]:
     """A Ray with two cores and two devices that do not exist."""
     import ray
 
-    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -69,6 +69,11 @@ def test_a_device_that_is_lost_is_replaced(devices: None, source: Path, tmp_path
 def test_a_model_that_always_raises_ends_the_run_with_its_error(devices: None, source: Path, tmp_path: Path) -> None:
     with pytest.raises(DataJobError, match='KeyError: \'Field "id" does not exist'):
         stream(source, tmp_path, [{"drop": {"columns": ["id"]}}, occupy(tmp_path)])
+
+
+def test_a_model_that_cannot_be_loaded_makes_the_job_invalid(devices: None, source: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidJob, match=r"^the model does not exist$"):
+        stream(source, tmp_path, [occupy(tmp_path, missing=True)])
 
 
 def test_a_slow_model_is_the_bottleneck(devices: None, source: Path, tmp_path: Path) -> None:

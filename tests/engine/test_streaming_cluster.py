@@ -1,5 +1,7 @@
 """Stages with models on accelerators of a cluster that loses machines."""
 
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ def cluster() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    folder = tempfile.mkdtemp(prefix="ray")  # elsewhere, `ray.init()` of other processes would connect to this cluster
+    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.cpus = [cluster.add_node(num_cpus=1, wait=False) for _ in range(6)]
     cluster.devices = [cluster.add_node(num_cpus=1, num_gpus=4, wait=False) for _ in range(2)]
     cluster.wait_for_nodes()
@@ -30,6 +34,7 @@ def cluster() -> Iterator[Any]:
     yield cluster
     ray.shutdown()
     cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

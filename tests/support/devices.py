@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from datajob.errors import InvalidJob
 from datajob.operators.base import Batch, Device, Inferred, Map, Model, ModelOutputCache, ModelResources
 
 
@@ -40,6 +41,8 @@ class Occupy(Model):
     """Row that ends every process."""
     lost_after: int | None = None
     """The device of the first process fails after this number of calls."""
+    missing: bool = False
+    """The model does not exist."""
     place: str = ""
     """Folder of the marks that processes leave for each other, and of the log of devices."""
 
@@ -47,6 +50,8 @@ class Occupy(Model):
         return ModelResources(accelerators=self.share, cpus=0.0)
 
     def setup(self, device: Device) -> Simulated:
+        if self.missing:
+            raise InvalidJob("the model does not exist")
         return Simulated()
 
     def infer(self, batch: Batch, model: Any, cache: ModelOutputCache | None = None) -> Inferred:

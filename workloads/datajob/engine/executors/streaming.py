@@ -30,6 +30,8 @@ AT_ONCE = 3
 """Maximum number of shards that a worker that loads models processes at the same time."""
 NEXT_TOO = 2
 """The same for a worker without models: the next shard arrives while the first one is being processed."""
+EARLY = 8
+"""Maximum number of workers that start before the shards are known."""
 MAX_OPEN = 48
 """Maximum number of shards of a worker, including those that wait for a model."""
 STORE_SHARE = 0.4
@@ -76,7 +78,7 @@ class Streaming:
         self._avoid: dict[int, set[str]] = {}
         """The machines on which the workers of a shard died."""
         self._reported = time.monotonic()
-        self._resize(self.workers.pool.size[0] * self._at_once)
+        self._resize(min(EARLY, self.workers.pool.size[0]) * self._at_once)
 
     def run(self, task: Task, shards: Sequence[Shard]) -> Generator[Outcome, None, None]:
         """Run each shard once. Yields notes while processes cannot start."""

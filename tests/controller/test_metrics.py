@@ -29,6 +29,7 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         "started": "2026-05-01T12:00:00Z",
         "progress": {"rowsIn": 100, "rowsOut": 90, "shardsDone": 3, "shardsTotal": 10, "percent": 30, "etaSeconds": 40},
         "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}],
+        "pools": [{"name": "llava", "device": "gpu", "processes": 2, "busy": 0.97, "queued": 64, "rowsPerSecond": 12.5}],
     }
     registry = CollectorRegistry()
     JobMetrics(registry, lambda: [datajob(status=status)])
@@ -41,6 +42,9 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         'datajob_failed_attempts{name="clean-web",namespace="team-a"} 1.0',
         'datajob_attempt{name="clean-web",namespace="team-a"} 2.0',
         'datajob_eta_seconds{name="clean-web",namespace="team-a"} 40.0',
+        'datajob_pool_busy_ratio{name="clean-web",namespace="team-a",pool="llava"} 0.97',
+        'datajob_pool_queued_rows{name="clean-web",namespace="team-a",pool="llava"} 64.0',
+        'datajob_pool_rows_per_second{name="clean-web",namespace="team-a",pool="llava"} 12.5',
     ):
         assert line in text(registry)
 

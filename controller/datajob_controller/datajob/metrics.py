@@ -105,6 +105,9 @@ class _Families:
         self._finished = _gauge("finished_timestamp_seconds", "End time of a DataJob.")
         self._progress = _gauge("progress_ratio", "Completed share of a DataJob, from 0 to 1.")
         self._eta = _gauge("eta_seconds", "Estimated time until a DataJob is complete, while it runs.")
+        self._busy = _gauge("pool_busy_ratio", "Share of the time during which the processes of a running stage work.", "pool")
+        self._queued = _gauge("pool_queued_rows", "Rows that wait for the processes of a running stage.", "pool")
+        self._rate = _gauge("pool_rows_per_second", "Rows per second of the processes of a running stage.", "pool")
         self._rows = _gauge("rows", "Rows of a DataJob.", "count")
         self._shards = _gauge("shards", "Shards of a DataJob.", "state")
         self._bytes = _gauge("output_bytes", "Size of the result of a DataJob.")
@@ -127,6 +130,8 @@ class _Families:
             if moment := parse_time(status.get(field)):
                 family.add_metric(job, moment.timestamp())
         self._add_progress(job, phase, status.get("progress") or {})
+        if phase == "Running":
+            self._add_pools(job, status.get("pools", ()))
         if "output" in status:
             self._bytes.add_metric(job, status["output"].get("bytes", 0))
         if self._with_steps and phase not in FINISHED:
@@ -140,6 +145,11 @@ class _Families:
         self._progress.add_metric(job, 1.0 if phase == "Complete" else progress.get("percent", 0) / 100)
         if phase == "Running" and progress.get("etaSeconds") is not None:
             self._eta.add_metric(job, progress["etaSeconds"])
+
+    def _add_pools(self, job: tuple[str, str], pools: Iterable[Manifest]) -> None:
+        for pool in pools:
+            for family, field in ((self._busy, "busy"), (self._queued, "queued"), (self._rate, "rowsPerSecond")):
+                family.add_metric((*job, pool["name"]), pool.get(field, 0))
 
     def _add_steps(self, job: tuple[str, str], steps: Iterable[Manifest]) -> None:
         for step in steps:

@@ -10,6 +10,9 @@ from datajob.api.report import Report
 from datajob_controller.datajob.text import bounded
 from datajob_controller.runtime.manifests import Manifest
 
+SHOWN = ("progress", "steps", "pools", "output")
+"""Fields of the report that the status shows."""
+
 
 def parse_report(config_map: Manifest | None) -> Report | None:
     """The report in a ConfigMap; None if there is none yet or it is invalid, since another version may have written it."""
@@ -28,8 +31,8 @@ def of_this_attempt(report: Report | None, attempt: int) -> Report | None:
 
 
 def projected(report: Report | None, before: Mapping[str, Any]) -> Manifest:
-    """Progress, steps and output for the status; without a report, those of the previous status."""
+    """Progress, steps, pools and output for the status; without a report, those of the previous status."""
     if report is None:
-        return {key: before[key] for key in ("progress", "steps", "output") if key in before}
-    shown = report.model_dump(mode="json", by_alias=True, include={"progress", "steps", "output"}, exclude_none=True)
+        return {key: before[key] for key in SHOWN if key in before}
+    shown = report.model_dump(mode="json", by_alias=True, include=set(SHOWN), exclude_none=True)
     return {key: bounded(value) for key, value in shown.items() if value}

@@ -16,7 +16,7 @@ from datajob_controller.datajob.policy.conditions import (
 )
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.problem import Problem
-from datajob_controller.datajob.report import projected
+from datajob_controller.datajob.report import SHOWN, projected
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RESTARTED, SUSPENDED, FinishedReason, Run
 from datajob_controller.datajob.specs import changed_fields
 from datajob_controller.datajob.text import bounded, fitted, listed_problems, shortened
@@ -221,7 +221,7 @@ class StatusBuilder:
         self.events.append(Event("Normal", "Continued", message))
 
     def _project(self, report: Report | None, before: Manifest) -> None:
-        for key in ("progress", "steps", "output"):
+        for key in SHOWN:
             self._status.pop(key, None)
         self._status |= projected(report, before)
 

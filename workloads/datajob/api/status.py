@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from datajob.api.report import Output, Progress, StepReport
+from datajob.api.report import Output, PoolReport, Progress, StepReport
 from datajob.parameters import Parameters
 
 ConditionType = Literal["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled", "Finished"]
@@ -85,4 +85,7 @@ class DataJobStatus(Parameters):
     finished: str | None = Field(default=None, description="End time of the run.", json_schema_extra=_TIME)
     progress: Progress | None = Field(default=None, description="Progress of the run.")
     steps: tuple[StepReport, ...] = Field(default=(), description="Row counts of each step.")
+    pools: tuple[PoolReport, ...] = Field(
+        default=(), description="Processes of the last stage that ran models, how busy they are, and what they wait for."
+    )
     output: Output | None = Field(default=None, description="Files that were written.")

@@ -39,15 +39,19 @@ def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
     address = ConfigMapAddress.from_environment(environment)
     publisher = ReportPublisher(address) if address else None
     last: Report | None = None
+    logged = ""
     kept = KeptLog()
 
     def watch(event: Event) -> None:
-        nonlocal last
+        nonlocal last, logged
         if isinstance(event, Progressed | Finished):
             last = event.report.model_copy(update={"log": kept.path})
             if publisher is not None:
                 publisher.offer(last)
-            _log_progress(event.report)
+            line = _progress_line(event.report)
+            if line != logged:  # while shards are in progress, reports arrive every second
+                log.info(line)
+            logged = line
         elif isinstance(event, Note):
             log.info(event.message)
 
@@ -106,15 +110,11 @@ def _run(path: str, options: RunOptions, kept: KeptLog, *, show_rows: bool) -> t
     return 0, ""
 
 
-def _log_progress(report: Report) -> None:
-    progress = report.progress
-    log.info(
-        "%d%%: %d rows read, %d written, %d rejected, %d failed",
-        progress.percent,
-        progress.rows_in,
-        progress.rows_out,
-        progress.rows_rejected,
-        progress.rows_failed,
+def _progress_line(report: Report) -> str:
+    p = report.progress
+    limit = f", limited by {p.bottleneck}" if p.bottleneck else ""
+    return (
+        f"{p.percent}%: {p.rows_in} rows read, {p.rows_out} written, {p.rows_rejected} rejected, {p.rows_failed} failed{limit}"
     )
 
 

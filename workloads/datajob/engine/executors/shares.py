@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from datajob.engine.executors.balance import Demand, better, initial
 from datajob.engine.executors.model_actors import ModelActors
 from datajob.engine.executors.placement import Placement
+from datajob.engine.worker.intake import MOST_ROWS
+from datajob.engine.worker.model_calls import PIECE_ROWS
 
 BALANCE_SECONDS = 10.0
 """Minimum time between two changes of the sizes."""
+
+PIECES = MOST_ROWS // PIECE_ROWS
+"""Processes that the rows of one shard can keep busy."""
 
 
 class Shares:
@@ -25,7 +30,7 @@ class Shares:
     def resize(self, shards: int) -> None:
         """Start processes for this number of shards, replace those that died, and stop those that are not needed."""
         for pool, size in zip(self.pools, self._sizes, strict=True):
-            pool.resize(max(1, min(size, max(shards, pool.pool.size[0]))))
+            pool.resize(max(1, min(size, max(shards * PIECES, pool.pool.size[0]))))
 
     def balance(self) -> None:
         """Change the sizes if this makes the stage faster. Does nothing before all models have processed rows."""

@@ -82,16 +82,18 @@ class ParquetReader(ColumnsReader):
         path = fragment.file.path
         with readable(path, "as Parquet"):
             file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
-            check_schema(path, file.schema_arrow, self.columns)
-            here = file.schema_arrow.names
-            names = [name for name in here if name in schema.names]
-            if self.columns is None and (extra := [name for name in here if name not in schema.names]):
+            of_file = file.schema_arrow
+            if not of_file.equals(schema):  # the one that `schema` has checked, as in most of many files
+                check_schema(path, of_file, self.columns)
+            here, known = of_file.names, schema.names
+            names = [name for name in here if name in known]
+            if self.columns is None and (extra := [name for name in here if name not in known]):
                 raise InputError(
                     f"{path}: has a column {extra[0]} that none of the sampled files has; "
                     "list the columns to read in `columns`."
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
-            if old := [name for name in int96_columns(file.schema, file.schema_arrow.types) if name in names]:
+            if old := [name for name in int96_columns(file.schema, of_file.types) if name in names]:
                 check_int96(path, file, _open(path, int96="ns"), groups, old)
             threads = fragment.file.size > SMALL_FILE
             first = sum(file.metadata.row_group(i).num_rows for i in range(fragment.start))
@@ -182,11 +184,16 @@ def _sample(files: Sequence[InputFile]) -> list[InputFile]:
 
 
 def _footers(files: Sequence[InputFile], columns: Sequence[str] | None) -> dict[str, pa.Schema]:
+    checked: list[pa.Schema] = []
+    """The schema that was checked last: usually, all are equal."""
+
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
             opened = _open_small(file.path) if file.size <= FOOTER_READ else _open(file.path)
             schema = opened.schema_arrow
-        check_schema(file.path, schema, columns)
+        if not any(schema.equals(known) for known in checked):
+            check_schema(file.path, schema, columns)
+            checked[:] = [schema]
         return schema
 
     with ThreadPoolExecutor(FOOTER_THREADS) as pool:

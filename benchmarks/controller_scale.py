@@ -231,7 +231,7 @@ def _scrapes(api: Api, controller: ControllerProcess) -> list[Figure]:
     before, busy = _lease(api), controller.cpu_seconds()
     for _ in range(SCRAPES):
         began = time.monotonic()
-        size = len(controller.get("metrics"))
+        size = len(controller.get("metrics", timeout=60))
         seconds.append(time.monotonic() - began)
         renewals.add(_lease(api)["renewTime"])
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(map(datetime.fromisoformat, renewals)))]

@@ -86,9 +86,9 @@ class ControllerProcess:
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
-    def get(self, path: str) -> str:
+    def get(self, path: str, timeout: float = 5) -> str:
         """The response to a GET request."""
-        with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=timeout) as answer:
             return str(answer.read().decode())
 
     def _ok(self, path: str) -> bool:

@@ -26,7 +26,7 @@ def tolerate_deep_nesting() -> None:
         except RecursionError:
             return decode(self, cut(text), *rest)
 
-    json.JSONDecoder.decode = tolerant  # type: ignore[method-assign]
+    json.JSONDecoder.decode = tolerant  # type: ignore[method-assign, assignment]
 
 
 def cut(text: str, limit: int = MAX_DEPTH) -> str:

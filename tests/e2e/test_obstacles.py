@@ -16,8 +16,8 @@ from tests.support.obstacles import Obstacle, Seen, watch
 
 WATCH_SECONDS = 240
 VANISHING = "localhost/vanishing:1"
-CRASHES = 3
-"""The number of obstacles at the end of the list whose workers terminate."""
+WITH_RAY = 5
+"""The number of obstacles at the end of the list that Ray must run for."""
 TINY = {"cpu": "10m", "memory": "64Mi"}
 HEAD = {"cpu": "200m", "memory": "2Gi"}
 CODE = {
@@ -77,13 +77,13 @@ OBSTACLES = [
         "A node selector that no node matches",
         "Unschedulable",
         ("disk=nvme", "Scheduler: "),
-        spec={"resources": {"head": HEAD, "workers": {**TINY, "nodeSelector": {"disk": "nvme"}}}},
+        spec={"resources": {"head": {**TINY, "nodeSelector": {"disk": "nvme"}}, "workers": TINY}},
     ),
     Obstacle(
         "Too little CPU",
         "Unschedulable",
         ("900 cpu", "Insufficient cpu"),
-        spec={"resources": {"head": HEAD, "workers": {**TINY, "cpu": "900"}}},
+        spec={"resources": {"head": {**TINY, "cpu": "900"}, "workers": TINY}},
     ),
     Obstacle(
         "An image without Ray",
@@ -110,22 +110,23 @@ BY_NAME = {one.name: one for one in OBSTACLES}
 
 
 @pytest.fixture(scope="module")
-def seen(api: Api, installed: Cluster, s3_in_cluster: ClusterS3) -> Iterator[dict[str, Seen]]:
-    """What users see of a DataJob with each obstacle. The last ones run Ray, so they follow one by one."""
+def seen(api: Api, installed: Cluster, s3_in_cluster: ClusterS3, request: pytest.FixtureRequest) -> Iterator[dict[str, Seen]]:
+    """What users see of a DataJob with each obstacle of the selected tests. Those that run Ray follow one by one."""
     if not isinstance(installed, BareCluster):
         pytest.skip("the node of kind does not allow access to its images and containers")
     jobs = NodeJobs(api, api.create_namespace("obstacles"), installed)
     s3_in_cluster.give_secret(jobs.namespace)
     plant_code(jobs)
     found: dict[str, Seen] = {}
-    waves = [OBSTACLES[:-CRASHES], *([one] for one in OBSTACLES[-CRASHES:])]
-    for number, wave in enumerate(waves):
+    selected = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    waves = [OBSTACLES[:-WITH_RAY], *([one] for one in OBSTACLES[-WITH_RAY:])]
+    for number, every in enumerate(waves):
+        wave = [one for one in every if one.name in selected]
         names = {one.name: (jobs, f"job-{number}-{index}") for index, one in enumerate(wave)}
         for one in wave:
             api.apply("datajobs", manifest(jobs, names[one.name][1], one.spec))
-        if number == 0:
-            lose_image(jobs, names["An image that an added worker cannot pull"][1])
-            stop_autoscaler(jobs, names["An autoscaler that ended"][1])
+        for one in wave:
+            BEFORE.get(one.name, lambda *_: None)(jobs, names[one.name][1])
         found |= watch(names, WATCH_SECONDS)
         api.delete_all("datajobs", jobs.namespace)
     yield found
@@ -181,6 +182,10 @@ def stop_autoscaler(jobs: NodeJobs, name: str) -> None:
     """Kill the autoscaler of a job when its driver runs."""
     jobs.wait_running(name)
     jobs.cluster.ctr("tasks", "kill", "--signal", "KILL", head_container(jobs, name, "autoscaler"))
+
+
+BEFORE = {"An image that an added worker cannot pull": lose_image, "An autoscaler that ended": stop_autoscaler}
+"""What happens to a running job."""
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -13,20 +13,21 @@ from tests.support.controller_process import ROOT
 
 REGISTRY = "registry.example.com/data"
 UNRESTRICTED = "datajob.io/unrestricted"
+ANY_IMAGE: dict[str, Any] = {"runtime": {"image": "docker.io/x:1"}}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def policy(api: Api, control_plane: Cluster) -> Iterator[None]:
-    """The policy, in force. Without it, other tests can use any image again."""
-    control_plane.apply_kustomization(str(ROOT / "manifests" / "admission"))
+    """The policy, in force during the tests of this file only."""
+    jobs, folder = Jobs(api, api.create_namespace("policy")), str(ROOT / "manifests" / "admission")
+    control_plane.apply_kustomization(folder)
     try:
-        name = api.create_namespace("policy")
-        jobs = Jobs(api, name)
-        wait_for(lambda: refusal(jobs, runtime={"image": "docker.io/x"}), "the policy to be in force", 60)
-        api.delete("namespaces", "", name)
+        wait_for(lambda: refusal(jobs, **ANY_IMAGE), "the policy to be in force", 60)
         yield
     finally:
-        control_plane.kubectl("delete", "-k", str(ROOT / "manifests" / "admission"))
+        control_plane.kubectl("delete", "-k", folder)
+        wait_for(lambda: not refusal(jobs, **ANY_IMAGE), "the policy to be gone", 60)
+        api.delete("namespaces", "", jobs.namespace)
 
 
 def refusal(jobs: Jobs, **spec: Any) -> str:

@@ -53,6 +53,14 @@ def test_an_object_with_other_keys_than_those_of_the_sample_fails_its_row(
     assert all(reason in why for why in bad.reasons), bad.reasons[:1]
 
 
+def test_objects_without_keys_next_to_objects_with_the_same_keys_are_preserved(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"a": {"x": 1}, "b": {"x": 1}}, {"a": {"x": None}, "b": {}}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (first, second) = read(JsonReader(paths=(str(tmp_path),))).to_pylist()
+    assert (first["a"], second["a"]) == ({"x": 1}, {"x": None})
+    assert (json.loads(first["b"]), json.loads(second["b"])) == ({"x": 1}, {})
+
+
 def test_objects_of_a_declared_type_may_lack_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = _rows({"a": 1, "b": 2}, {"a": 1})
     found, bad = _read(tmp_path, rows, monkeypatch, schema={"o": "struct<a: int64, b: int64>"})

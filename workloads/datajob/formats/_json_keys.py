@@ -42,7 +42,7 @@ class KeyCheck:
         nulls = [name for name in self._inferred if name in table.column_names and has_nulls(table.column(name))]
         if not nulls:
             return False
-        if self._countable and certainly_complete(table, nulls, data):
+        if self._countable and certainly_complete(table, data):
             return False
         lines = data.split(b"\n")
         return any(lacks_keys(name, table.schema.field(name).type, lines) for name in nulls)

@@ -133,7 +133,7 @@ class FileLearner:
 
     def _lacks_keys(self, name: str, kind: Any, table: pa.Table, data: bytes, parser: JsonParser) -> bool:
         """Whether objects of a column lack keys that others have. If counting keys does not tell, each line is looked at."""
-        if not parser.raw and certainly_complete(table, [name], data):
+        if not parser.raw and certainly_complete(table, data):
             return False
         return lacks_keys(name, kind, data.split(b"\n"))
 

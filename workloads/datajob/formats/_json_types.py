@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -116,9 +115,9 @@ def _keys(column: Any) -> Counter[str]:
     return needed
 
 
-def certainly_complete(table: Any, names: Collection[str], data: bytes) -> bool:
-    """Whether all objects in columns of a table have all keys of their types, according to how often each key is in `data`."""
-    needed = sum((_keys(table.column(name)) for name in names), Counter[str]())
+def certainly_complete(table: Any, data: bytes) -> bool:
+    """Whether all objects in a table have all keys of their types, according to how often each key is in `data`."""
+    needed = sum(map(_keys, table.columns), Counter[str]())
     for key in needed.keys() & set(table.column_names):
         needed[key] += table.num_rows
     return all(_occurrences(data, key) >= wanted for key, wanted in needed.items())

@@ -97,9 +97,12 @@ class ParquetReader(ColumnsReader):
                 check_int96(path, file, _open(path, int96="ns"), groups, old)
             threads = fragment.file.size > SMALL_FILE
             first = sum(file.metadata.row_group(i).num_rows for i in range(fragment.start))
+            end = first + sum(file.metadata.row_group(i).num_rows for i in groups)
             for table in _tables(file, fragment.file, groups, names, batch_bytes, threads):
                 yield conform(good_rows(table, path, first, on_bad), schema, fragment, self)
                 first += table.num_rows
+            if first != end:
+                raise InputError(f"{path}: cannot be read as Parquet: {end - first} rows are missing, so it is damaged.")
 
 
 def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False, int96: str = "us") -> pq.ParquetFile:

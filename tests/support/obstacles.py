@@ -77,7 +77,8 @@ class Seen:
         """Look at a DataJob; returns whether its first attempt has ended."""
         if self.ended:
             return True
-        status, condition = jobs.status(name), jobs.condition("Reconciling", name)
+        status = jobs.status(name)
+        condition = next((one for one in status.get("conditions", ()) if one["type"] == "Reconciling"), {})
         attempts = status.get("attempts")
         if not attempts:
             if condition.get("status") == "True":

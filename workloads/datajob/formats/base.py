@@ -25,8 +25,8 @@ Paths = Annotated[
     tuple[str, ...],
     Field(
         min_length=1,
-        description="Files, folders (read recursively, skipping names that start with `.`, or with `_` unless they are "
-        "partitions such as `_key=value`) or globs: local, `s3://` or any fsspec URL.",
+        description="Files, folders (read recursively, without hidden names) or globs: local, `s3://` or any fsspec URL. Names "
+        "that start with `.` are hidden, and so are names that start with `_` unless they are partitions such as `_key=value`.",
     ),
 ]
 

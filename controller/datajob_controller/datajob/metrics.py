@@ -112,7 +112,7 @@ class _Families:
         self._shards = _gauge("shards", "Shards of a DataJob.", "state")
         self._bytes = _gauge("output_bytes", "Size of the result of a DataJob.")
         self._rejected = _gauge("rejected_rows", "Rows that a step rejected.", "step", "reason")
-        self._seconds = _gauge("step_seconds", "CPU seconds of a step on all workers.", "step")
+        self._seconds = _gauge("step_seconds", "Processing time of a step in seconds, summed over all workers.", "step")
 
     def all(self) -> list[Metric]:
         """Every family."""

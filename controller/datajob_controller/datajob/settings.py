@@ -106,7 +106,7 @@ class JobSettings(FromEnvironment):
     show_row_contents: bool = Field(
         default=False,
         description="Show values of failed rows in the status and Events of a job and in the log of its driver. "
-        "Everyone who may read DataJobs or Events can then read them.",
+        "Everyone with permission to read DataJobs or Events can then read these values.",
     )
     network_policy: bool = Field(
         default=True, description="Create a NetworkPolicy for each job and, with the chart, for the controller."
@@ -140,15 +140,21 @@ class JobSettings(FromEnvironment):
         "a missing Secret or image.",
     )
     image_pull_seconds: int = Field(
-        default=300, ge=1, description="Seconds after which an attempt fails because the registry of an image does not respond."
+        default=300,
+        ge=1,
+        description="Seconds after which an attempt fails because the registry of an image does not respond, or the "
+        "node cannot create a container.",
     )
     scheduling_seconds: int = Field(
         default=3600,
         ge=1,
-        description="Seconds after which a job fails, without a retry, because its pods cannot be scheduled.",
+        description="Seconds after which a job fails, without a retry, because its pods cannot be scheduled or a quota is in "
+        "use, and after which an attempt fails because a volume or an admission webhook does not respond.",
     )
     unresponsive_seconds: int = Field(
-        default=600, ge=1, description="Seconds after which an attempt fails because its head pod is not ready."
+        default=600,
+        ge=1,
+        description="Seconds after which an attempt fails because its head pod, or the only worker of a group, is not ready.",
     )
     start_seconds: int = Field(
         default=3600,
@@ -159,25 +165,25 @@ class JobSettings(FromEnvironment):
     crash_limit: int = Field(
         default=3,
         ge=1,
-        description="Number of workers of a group that terminate during startup before the attempt fails, if fewer are ready. "
-        "While the driver runs, twice as many.",
+        description="Number of workers of a group whose termination during startup fails the attempt, unless at least as many "
+        "are ready. While the driver runs, the number is doubled.",
     )
     max_disruptions: int = Field(
         default=20,
         ge=0,
-        description="Number of times that a run is retried, in addition to `retry.limit`, after a drain, a preemption or an "
-        "eviction of its head pod.",
+        description="Maximum number of retries of a run after a drain, a preemption or an eviction of its head pod, in "
+        "addition to `retry.limit`.",
     )
     job_metrics: Literal["none", "jobs", "steps"] = Field(
         default="steps",
-        description="Detail of the metrics: no series for single jobs, about 14 per job, or in addition those of the steps of "
-        "jobs that have not finished.",
+        description="Detail of the metrics. `none`: no series for single jobs. `jobs`: about 14 series per job. `steps`: in "
+        "addition, series for each step of the jobs that have not finished.",
     )
     ttl_seconds_after_finished: int | None = Field(
         default=None,
         ge=0,
-        description="Seconds after the end at which DataJobs without `ttlSecondsAfterFinished` are deleted; "
-        "by default they are kept.",
+        description="Seconds after their end at which DataJobs without `ttlSecondsAfterFinished` are deleted; "
+        "by default, they are kept.",
     )
     max_backoff_seconds: int = Field(default=600, ge=1, description="Maximum delay before a retry, in seconds.")
 

@@ -20,9 +20,9 @@ for line in sys.stdin:
     shard = line.strip()
 sys.stderr.write(
     f"Error: the process of the run terminated while it processed {shard}. "
-    "The likely cause is a function or library that terminates the process, such as os._exit a crash, insufficient memory, "
-    "or a signal. The next run resumes after the finished shards. To find the row, set errors.policy to drop or quarantine and "
-    "use --executor ray.\\n"
+    "The likely cause is a function or library that crashes or terminates the process (for example, with os._exit), "
+    "insufficient memory, or a signal. Run the command again to resume after the finished shards. To find the row, set "
+    "errors.policy to drop or quarantine, and use --executor ray.\\n"
 )
 """
 

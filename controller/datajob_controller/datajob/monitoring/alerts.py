@@ -84,7 +84,7 @@ ALERTS = (
         "max by (namespace, name, reason) (datajob_stalled) == 1",
         10,
         "warning",
-        f"The DataJob {_JOB} waits for a user: {{{{ $labels.reason }}}}.",
+        f"The DataJob {_JOB} requires user action: {{{{ $labels.reason }}}}.",
     ),
     Alert(
         "DataJobStarting",

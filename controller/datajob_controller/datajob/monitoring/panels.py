@@ -124,7 +124,7 @@ _THROUGHPUT = (
         "rowsps",
     ),
     _one("Rows", f"sum by (count) (datajob_rows{{{JOB}}})", "{{count}}"),
-    _one("CPU seconds by step", f"sum by (step) (datajob_step_seconds{{{JOB}}})", "{{step}}", "s"),
+    _one("Processing time by step", f"sum by (step) (datajob_step_seconds{{{JOB}}})", "{{step}}", "s"),
     _one("Size of results", _by_job("datajob_output_bytes"), "{{namespace}}/{{name}}", "bytes"),
     _one("Duration of runs, median", _quantile(0.5, "datajob_run_seconds", ", result"), "{{result}}", "s"),
 )

@@ -95,7 +95,7 @@ def _kuberay_problem(attempt: Attempt) -> Problem | None:
         return None
     message = (
         f"KubeRay has not created the pods of RayJob {attempt.ray_job['metadata']['name']} since {since:%H:%M:%S} UTC. "
-        "Check that its operator is running: kubectl get pods -A -l app.kubernetes.io/component=kuberay-operator"
+        "Check that the KubeRay operator is running: kubectl get pods -A -l app.kubernetes.io/component=kuberay-operator"
     )
     return Problem("KubeRayNotResponding", message)
 

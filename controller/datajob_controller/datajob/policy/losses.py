@@ -90,7 +90,8 @@ def autoscaler_failure(pods: Iterable[Manifest]) -> Failure | None:
             log = last_lines(terminated.get("message") or "") or "no message"
             code = terminated.get("exitCode", "unknown")
             message = (
-                f"The autoscaler in the head pod {name_of(pod)} terminated with exit code {code} and is not restarted: {log}"
+                f"The autoscaler in the head pod {name_of(pod)} terminated with exit code {code}. Check that the pod can reach "
+                f"the API server. Last output: {log}"
             )
             return Failure("AutoscalerFailed", message)
     return None

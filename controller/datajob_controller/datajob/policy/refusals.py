@@ -74,7 +74,11 @@ def _refusal(text: str, limits: Limits, settings: JobSettings) -> Problem:
     for pattern, fix in _PERMANENT:
         if re.search(pattern, text):
             return limits.permanent("PodsRefused", _message(text, fix))
-    return limits.temporary("PodsRefused", _message(text, "KubeRay retries this."), settings.scheduling_seconds)
+    return limits.temporary(
+        "PodsRefused",
+        _message(text, "KubeRay retries. If the error persists, check the policies and the admission webhooks of the cluster."),
+        settings.scheduling_seconds,
+    )
 
 
 def _message(text: str, fix: str) -> str:

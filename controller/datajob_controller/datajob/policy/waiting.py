@@ -61,9 +61,8 @@ def _problems(pod: Manifest, settings: JobSettings, warning: str, now: datetime)
     if warning and (since := _creating_since(pod)) and now >= since + CREATION:
         yield _not_created(pod, warning, limits, settings)
     if (since := unready_since(pod)) and now >= since + NOT_READY:
-        message = (
-            f"Pod {name_of(pod)} (group {group}, node {node_of(pod)}) is running but not ready since {since:%H:%M:%S} UTC."
-        )
+        where = f"Pod {name_of(pod)} (group {group}, node {node_of(pod)})"
+        message = f"{where} has been running but not ready since {since:%H:%M:%S} UTC."
         fix = f"See its log, kubectl logs {name_of(pod)} --all-containers, and check its node."
         unready = Limits(settings, since, group)
         yield unready.temporary("PodNotReady", f"{message} {fix}", settings.unresponsive_seconds)
@@ -80,7 +79,8 @@ def _waiting(reason: str, message: str, where: str, limits: Limits, settings: Jo
     if reason in _BAD_SPEC:
         return limits.permanent(reason, f"{text} {_FIX_OBJECT}")
     if reason in _BAD_RUNTIME:
-        return limits.temporary(reason, text, settings.image_pull_seconds)
+        fix = "Check the command and the mounts of the container, and the container runtime of the node."
+        return limits.temporary(reason, f"{text} {fix}", settings.image_pull_seconds)
     return None
 
 
@@ -88,7 +88,8 @@ def _not_created(pod: Manifest, warning: str, limits: Limits, settings: JobSetti
     where = f"The containers of pod {name_of(pod)} (group {group_of(pod)}, node {node_of(pod)}) cannot be created"
     if _MISSING.search(warning):
         return limits.permanent("VolumeUnavailable", f"{where}: {sentence(warning)} {_FIX_OBJECT}")
-    return limits.temporary("VolumeUnavailable", f"{where}: {sentence(warning)}", settings.scheduling_seconds)
+    fix = "Check the volumes in spec.runtime, their storage driver and the node."
+    return limits.temporary("VolumeUnavailable", f"{where}: {sentence(warning)} {fix}", settings.scheduling_seconds)
 
 
 def _creating_since(pod: Manifest) -> datetime | None:
@@ -113,7 +114,10 @@ def _unschedulable(pod: Manifest, scheduler: str) -> str:
     spec = pod.get("spec", {})
     needs = [f"{_quantity(name, amount)} {name}" for name, amount in _requests(spec.get("containers", ())).items()]
     needs += [f"the node label {name}={value}" for name, value in spec.get("nodeSelector", {}).items()]
-    return f"No node fits a pod of the group {group_of(pod)}, which requires {', '.join(needs)}. Scheduler: {scheduler}"
+    message = (
+        f"No node fits a pod of the group {group_of(pod)}, which requires {', '.join(needs)}. Scheduler: {sentence(scheduler)}"
+    )
+    return f"{message} Add or free nodes, or change spec.resources."
 
 
 def _requests(containers: Iterable[Manifest]) -> dict[str, list[str]]:

@@ -75,3 +75,21 @@ def test_an_interrupted_run_stops_its_shards_and_the_next_run_resumes(photos: Pa
     assert report.shards_reused >= 1
     run(job(photos, tmp_path / "whole"), shard_bytes=None)
     assert rows(tmp_path / "out") == rows(tmp_path / "whole")
+
+
+def test_no_shard_runs_on_while_the_error_is_handled(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Fake.answer
+
+    def slow(self: Fake, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+        threading.Event().wait(0.5)
+        return answer(self, requests, inputs)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progressed):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Fake, "answer", slow)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(job(photos, tmp_path / "out"), shard_bytes=None, on_event=interrupt)
+    assert not shard_threads(), "the shards must not write while another run may hold the lock"
+    assert caught.traceback, "which keeps the frames of the run alive"

@@ -147,3 +147,21 @@ def test_more_rows_than_the_object_store_holds_pass_through_it(tmp_path: Path, m
     job = make_job(tmp_path / "in", tmp_path / "out", steps)
     assert start(job, tmp_path, executor="ray").wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     assert read_manifest(tmp_path / "out") == captioned(ROWS[:24])
+
+
+@pytest.mark.parametrize("second_model", [False, True], ids=["a step without a model", "another model"])
+def test_a_run_that_resumes_after_the_stage_of_its_model_uses_all_cores(
+    second_model: bool, devices: None, source: Path, tmp_path: Path
+) -> None:
+    late = {"map": {"function": "tests.support.engine_functions:fail_without", "params": {"marker": str(tmp_path / "fixed")}}}
+    steps = [occupy(tmp_path), {"shuffle": {"seed": 1}}, late]
+    if second_model:
+        steps.append(occupy(tmp_path, output="answer"))
+    with pytest.raises(DataJobError, match="not fixed"):
+        stream(source, tmp_path, steps)
+    (tmp_path / "fixed").touch()
+    report = stream(source, tmp_path, steps)
+    found = sorted(read_manifest(tmp_path / "out"), key=lambda row: row["id"])
+    assert found == [{**row, "answer": f"answer {row['id']}"} if second_model else row for row in captioned()]
+    assert report.shards_reused > 0
+    assert [pool.name for pool in report.pools[1:]] == (["custom-2"] if second_model else [])

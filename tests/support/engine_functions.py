@@ -34,6 +34,13 @@ def meet(row: dict[str, Any], place: str) -> dict[str, Any]:
     return row
 
 
+def fail_without(row: dict[str, Any], marker: str) -> dict[str, Any]:
+    """Raises until a file exists."""
+    if not Path(marker).exists():
+        raise ValueError("not fixed")
+    return row
+
+
 def die_on_some(row: dict[str, Any]) -> dict[str, Any]:
     """Ends its process, in different ways, on the rows 13 and 500."""
     if row["id"] == 13:

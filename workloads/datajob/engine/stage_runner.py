@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from datajob.api.report import Report
 from datajob.engine.attempt import Attempt
@@ -62,11 +63,11 @@ class StageRunner:
         self.keys = {stage.name: {s.key for s in stage.shards}}
         self._report.start_stage(s.weight for s in stage.shards)
         records = self._reuse(stage)
-        todo = [s for s in stage.shards if s.index not in records]
+        enough = stage.stop_when is not None and stage.stop_when(records)
+        todo = [] if enough else [s for s in stage.shards if s.index not in records]
         available = self._executor.available() if todo else {}
         placement = place(stage.fused, self._attempt.job.spec.resources, available, self._executor.promised)
-        outcomes = self._executor.run(stage.task, todo, placement)
-        if stage.stop_when is None or not stage.stop_when(records):
+        with closing(self._executor.run(stage.task, todo, placement)) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, Note | Working):
                     self._attempt.options.on_event(outcome)
@@ -81,7 +82,6 @@ class StageRunner:
                 self._after_shard()
                 if stage.stop_when is not None and stage.stop_when(records):
                     break
-        outcomes.close()
         if stage.complete_counts is not None:
             stage.complete_counts(records, self._report.tally)
         self.reject_files.update(path for record in records.values() for path in record.reject_files)

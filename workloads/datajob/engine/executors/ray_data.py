@@ -44,7 +44,7 @@ class RayExecutor:
         import ray
 
         self._early: Streaming | None = None
-        """Processes that were started before the shards are known. The first stage with models takes them over."""
+        """Processes that were started before the shards are known. The first stage takes them over, or they stop."""
         importing = threading.Thread(target=_import_ray_data, name="import-ray-data", daemon=True)
         if preload:
             importing.start()
@@ -69,6 +69,7 @@ class RayExecutor:
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         """Run the shards. If a worker dies, Ray runs its shard again, at most TRIES times."""
         if not shards:
+            self._stop_early()  # otherwise, they would occupy the cores that later stages need
             return
         if placement.workers is not None:
             yield from self._stream(task, shards, placement)
@@ -100,10 +101,14 @@ class RayExecutor:
         """Stop the actors, and Ray if it was started here."""
         import ray
 
-        if self._early is not None:
-            self._early.close()
+        self._stop_early()
         if self._ours:
             ray.shutdown()
+
+    def _stop_early(self) -> None:
+        early, self._early = self._early, None
+        if early is not None:
+            early.close()
 
 
 def _import_ray_data() -> None:

@@ -44,7 +44,7 @@ Step = Asked | Record | ShardFailure
 
 
 class Session:
-    """a shard in progress, in a separate thread that stops at each call of a model of another process."""
+    """A shard in progress, in a separate thread that stops at each call of a model of another process."""
 
     def __init__(self, task: Task, shard: Shard, steps: frozenset[str]) -> None:
         self.steps = steps

@@ -22,8 +22,9 @@ def test_a_double_holds_these_numbers(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["9007199254740993", "0.1234567890123456789", "1e400", "1e-400", "-0", "nan", "inf", "", ".", "+1", "12345678901234567.0"],
-)
+    ["9007199254740993", "0.1234567890123456789", "1e400", "1e-400", "-0", "nan", "inf", "", ".", "+1", "12345678901234567.0",
+     "1e99999999999999999999", "-1e-99999999999999999999"],
+)  # fmt: skip
 def test_a_double_cannot_represent_these_texts(text: str) -> None:
     assert not survives_double(text)
 

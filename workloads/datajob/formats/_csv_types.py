@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from datajob.formats._exact import ROUNDS_FROM
+from datajob.formats._exact import ROUNDS_FROM, as_decimal
 from datajob.formats._text_cast import text_as
 
 if TYPE_CHECKING:
@@ -205,5 +205,5 @@ def _inexact(column: Any, numbers: Any) -> NDArray[np.bool_]:
     wrong = np.zeros(len(column), bool)
     for i in np.flatnonzero(~same):
         text, number = column[int(i)].as_py().decode(), numbers[int(i)].as_py()
-        wrong[i] = not math.isfinite(number) or Decimal(text) != Decimal(repr(number))
+        wrong[i] = not math.isfinite(number) or as_decimal(text) != Decimal(repr(number))
     return wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats._cast import sound_cast
@@ -28,8 +28,16 @@ def survives_double(text: str) -> bool:
     digits = len((match[1] + match[2]).strip("0"))
     if not digits:
         return not text.startswith("-") or "." in text or "e" in text.lower()  # the integer -0 loses its sign
-    number, wanted = float(text), Decimal(text)
+    number, wanted = float(text), as_decimal(text)
     return math.isfinite(number) and wanted in (Decimal(repr(number)), Decimal(f"{number:.{digits - 1}e}"))
+
+
+def as_decimal(text: str) -> Decimal | None:
+    """The number `text`; None if Decimal refuses its exponent, which has more than 18 digits."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 def common_type(a: Any, b: Any) -> pa.DataType:

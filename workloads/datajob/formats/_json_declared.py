@@ -103,7 +103,7 @@ def from_texts(name: str, column: Any, kind: Any, check: Callable[[Any, str], st
     try:
         values = [None if text is None else _with_pairs(json.loads(text, parse_float=Decimal), kind) for text in texts]
         made = pa.array(values, form_of(kind))
-    except (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise MisfitError(f"column {name}: a value is not {kind} ({error})") from error
     return from_form(name, pa.chunked_array([made]), kind)
 

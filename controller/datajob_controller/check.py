@@ -16,6 +16,7 @@ from datajob_controller.runtime.manifests import parse_time
 from datajob_controller.runtime.namespaces import first_denied
 from datajob_controller.runtime.settings import Settings
 
+_ROLES = "apply the roles and bindings of the chart or of manifests/rbac"
 LEADER_SECONDS = 60
 """How long to wait for a leader, which a new installation may not have yet."""
 
@@ -57,7 +58,10 @@ async def _permitted(kube: Kube, settings: Settings, kinds: Iterable[str]) -> As
         yield problem, f"{len(found)} namespaces have the labels {settings.namespace_selector}"
     for namespace in settings.namespaces or (settings.pod_namespace,):
         denied = await first_denied(kube, namespace, kinds)
-        yield f"the controller has no permission to {denied} in {namespace}" if denied else "", f"{namespace} can be watched"
+        yield (
+            f"the controller has no permission to {denied} in {namespace}: {_ROLES}" if denied else "",
+            f"{namespace} can be watched",
+        )
 
 
 async def _led(kube: Kube, settings: Settings) -> AsyncIterator[tuple[str, str]]:

@@ -131,11 +131,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     ),
     "an invalid value of a label": (
         said(resources={"head": {"labels": {"team": "data science"}}}),
-        "spec.resources.head.labels.team: `data science` is not the value of a label: at most 63 letters",
+        "spec.resources.head.labels.team: `data science` is not a valid label value; use at most 63 letters",
     ),
     "an invalid name of a label": (
         said(resources={"head": {"podTemplate": {"metadata": {"labels": {"my team": "a"}}}}}),
-        "spec.resources.head.podTemplate.metadata.labels.my team: `my team` is not the name of a label or an annotation",
+        "spec.resources.head.podTemplate.metadata.labels.my team: `my team` is not a valid name of a label or an annotation",
     ),
     "the queue as a label": (
         said(runtime={"rayJobLabels": {"kueue.x-k8s.io/queue-name": "q"}}),
@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     ),
     "the Ray container as an init container": (
         with_template(initContainers=[{"name": WORKER}]),
-        f"{TEMPLATE}.spec.initContainers[0].name: `ray-worker` must be in `containers`",
+        f"{TEMPLATE}.spec.initContainers[0].name: `ray-worker` is the Ray container, which must be in `containers`",
     ),
     "the removal of the Ray container": (
         in_ray(**{"$patch": "delete"}),

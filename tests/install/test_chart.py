@@ -100,7 +100,8 @@ def test_the_check_of_an_installation_names_what_is_missing(
     finally:
         cluster.install_kuberay_crds()
     assert "failed: the API server does not serve RayJob: install the KubeRay operator" in lines
-    assert "failed: the controller has no permission to list datajobs in team-x" in lines
+    roles = "apply the roles and bindings of the chart or of manifests/rbac"
+    assert f"failed: the controller has no permission to list datajobs in team-x: {roles}" in lines
     assert "failed: no replica holds the Lease datajob-controller" in lines
     assert "ok: the API server serves DataJob" in lines
 

@@ -20,7 +20,7 @@ class AcceleratorSettings(Frozen):
     product_label: str = Field(description="Node label that contains the product name.")
     node_selector: dict[str, str] = Field(default={}, description="Additional labels that every node must have.")
     tolerations: tuple[dict[str, Any], ...] = Field(
-        default=(), description="Tolerations in addition to the one for a taint named like the resource."
+        default=(), description="Tolerations in addition to the one for a taint whose key is the name of the resource."
     )
     ray_resource: str = Field(description="Name of the resource in Ray: `GPU`, or a custom resource such as `NPU`.")
     env: dict[str, str] = Field(default={}, description="Environment variables of the workers.")
@@ -90,7 +90,7 @@ class JobSettings(FromEnvironment):
     )
     cpu_limits: bool = Field(
         default=False,
-        description="Set CPU limits equal to the requests. By default only memory and accelerators are limited.",
+        description="Set CPU limits equal to the requests. By default, only memory and accelerators are limited.",
     )
     run_as_user: int | None = Field(
         default=1000,
@@ -136,8 +136,8 @@ class JobSettings(FromEnvironment):
     obstacle_seconds: int = Field(
         default=300,
         ge=1,
-        description="Seconds after which a job fails, without a retry, because of something that only a user can fix, such as "
-        "a missing Secret or image.",
+        description="Seconds after which a job fails, without a retry, because of an obstacle that only a user can remove, "
+        "such as a missing Secret or image.",
     )
     image_pull_seconds: int = Field(
         default=300,

@@ -268,8 +268,8 @@ class StatusBuilder:
 
 
 _FINISHED: dict[str, str] = {
-    "RetryLimitReached": "The attempts failed and retry.limit is reached. Increase it to continue.",
-    "DeadlineExceeded": "The deadline has passed. Increase deadlineSeconds to continue.",
+    "RetryLimitReached": "spec.retry.limit is reached. Fix the cause of the failures, then increase the limit to continue.",
+    "DeadlineExceeded": "The deadline has passed. Increase spec.deadlineSeconds to continue.",
     "NotRetried": "A retry cannot fix the failure. Fix its cause, then edit the job, or change spec.restart, to run it again.",
 }
 

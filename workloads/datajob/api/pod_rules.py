@@ -45,7 +45,7 @@ def variable_problems(variables: Iterable[Fields], path: Path) -> Iterator[Probl
         name = str(variable.get("name"))
         place = (*path, index, "name")
         if name in SET_BY_KUBERAY:
-            yield Problem(place, f"the variable `{name}` is set by KubeRay and cannot be changed")
+            yield Problem(place, f"the variable `{name}` is set by KubeRay and cannot be changed", "remove it")
         elif name.startswith(_OWN_VARIABLES) and name not in SET_BY_USER:
             hint = closest(name, SET_BY_USER) or f"a job can set {' and '.join(sorted(SET_BY_USER))}"
             yield Problem(place, f"the variable `{name}` is reserved for the controller", hint)
@@ -56,7 +56,7 @@ def label_problems(labels: Fields, path: Path, *, of_ray_job: bool = False) -> I
     yield from annotation_problems(labels, path, of_ray_job=of_ray_job)
     for name, value in labels.items():
         if len(str(value)) > MAX_LABEL or not _LABEL_VALUE.fullmatch(str(value)):
-            message = f"`{value}` is not the value of a label: at most {MAX_LABEL} letters, digits, `-`, `_` and `.`"
+            message = f"`{value}` is not a valid label value; use at most {MAX_LABEL} letters, digits, `-`, `_` and `.`"
             yield Problem((*path, name), message)
 
 
@@ -66,10 +66,10 @@ def annotation_problems(annotations: Fields, path: Path, *, of_ray_job: bool = F
         if of_ray_job and name == _QUEUE_LABEL:
             yield Problem((*path, name), "is set by the controller", "set `spec.queueName` instead")
         elif name in _OWN_LABELS or (name.startswith(_OWN_PREFIXES) and not (of_ray_job and name in _RAY_JOB_LABELS)):
-            yield Problem((*path, name), "is set by the controller or by KubeRay and cannot be changed")
+            yield Problem((*path, name), "is set by the controller or by KubeRay and cannot be changed", "remove it")
         elif not _LABEL_NAME.fullmatch(name):
             yield Problem(
-                (*path, name), f"`{name}` is not the name of a label or an annotation, such as `team` or `example.com/team`"
+                (*path, name), f"`{name}` is not a valid name of a label or an annotation, such as `team` or `example.com/team`"
             )
 
 

@@ -74,11 +74,11 @@ def _container(entry: Fields, path: Path, ray_container: str, *, trusted: bool) 
     yield from _unknown(entry, (*CONTAINER_FIELDS, *DELETE), path)
     yield from _lists(entry, path)
     if name in _KUBERAY_CONTAINERS:
-        yield Problem((*path, "name"), f"`{name}` is a container of KubeRay")
+        yield Problem((*path, "name"), f"`{name}` is a container of KubeRay", "choose another name")
     elif runs_ray and "initContainers" in path:
-        yield Problem((*path, "name"), f"`{name}` must be in `containers`")
+        yield Problem((*path, "name"), f"`{name}` is the Ray container, which must be in `containers`", "choose another name")
     elif runs_ray and name != ray_container:
-        yield Problem((*path, "name"), f"the Ray container of this group is `{ray_container}`")
+        yield Problem((*path, "name"), f"the Ray container of this group is `{ray_container}`", "change the name")
     if runs_ray:
         yield from _ray_container(entry, path)
     if not trusted:
@@ -91,7 +91,7 @@ def _ray_container(entry: Fields, path: Path) -> Iterator[Problem]:
         if field in entry:
             yield Problem((*path, field), "cannot be set in a template", cure)
     if "$patch" in entry:
-        yield Problem(path, "the Ray container cannot be removed")
+        yield Problem(path, "the Ray container cannot be removed", "remove `$patch`")
     for kind in ("requests", "limits"):
         amounts = block(block(entry.get("resources")).get(kind))
         for name, field in _RESOURCES.items():

@@ -25,7 +25,7 @@ class StepReport(Parameters):
     unread: int | None = Field(
         default=None,
         ge=0,
-        description="Number of rows that were not processed further because a `limit` had enough rows; absent if none.",
+        description="Number of rows that were not processed further because a `limit` was reached; absent if none.",
     )
     seconds: float = Field(default=0.0, ge=0, description="Processing time in seconds, summed over all workers.")
 
@@ -128,11 +128,18 @@ class PoolReport(Parameters):
     starting: int = Field(default=0, ge=0, description="Number of processes that are starting or wait for capacity.")
     rows: int = Field(default=0, ge=0, description="Number of rows that they processed in this stage.")
     rows_per_second: float = Field(
-        default=0.0, ge=0, description="Number of rows per second: recently, or in the whole stage once it has ended."
+        default=0.0,
+        ge=0,
+        description="Number of rows per second: in the recent past or, after the end of the stage, on average.",
     )
-    queued: int = Field(default=0, ge=0, description="Number of rows that wait for them.")
-    busy: float = Field(default=0.0, ge=0, le=1, description="Share of the time during which they had work, likewise.")
-    waiting_for: str | None = Field(default=None, description="What they wait for if they are not busy.")
+    queued: int = Field(default=0, ge=0, description="Number of rows that wait for the processes.")
+    busy: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the time during which they had work, in the same period as `rowsPerSecond`.",
+    )
+    waiting_for: str | None = Field(default=None, description="What the processes wait for if they are not busy.")
 
 
 class Sample(Parameters):

@@ -81,12 +81,13 @@ class Errors(Parameters):
 class Retry(Parameters):
     """How often and after which delay a failed attempt is retried. Errors in the job itself are never retried."""
 
-    limit: int = Field(default=3, ge=0, le=100, description="Maximum number of retries.")
+    limit: int = Field(default=3, ge=0, le=100, description="Maximum number of retries, without those after disruptions.")
     backoff_seconds: int = Field(
         default=10,
         ge=0,
         le=86_400,
-        description="Delay before the first retry, in seconds; it doubles with each retry, up to ten minutes.",
+        description="Delay before the first retry, in seconds. It doubles with each retry, up to the setting "
+        "`max_backoff_seconds` of the controller: ten minutes.",
     )
 
 
@@ -124,7 +125,9 @@ class DataJobSpec(Parameters):
     restart: Restart | None = Field(default=None, description="Run the job again whenever this field changes.")
     retry: Annotated[Retry, Lifecycle()] = Field(default=Retry(), description="Retries after infrastructure failures.")
     deadline_seconds: Annotated[int | None, Lifecycle()] = Field(
-        default=None, ge=1, description="Maximum run time in seconds across all attempts; by default unlimited."
+        default=None,
+        ge=1,
+        description="Maximum run time in seconds across all attempts, without time in a queue; by default unlimited.",
     )
     start_deadline_seconds: Annotated[int | None, Lifecycle()] = Field(
         default=None,
@@ -133,7 +136,10 @@ class DataJobSpec(Parameters):
         "driver. By default, the setting of the controller: one hour.",
     )
     ttl_seconds_after_finished: Annotated[int | None, Lifecycle()] = Field(
-        default=None, ge=0, description="Seconds after the end at which the DataJob is deleted; by default it is kept."
+        default=None,
+        ge=0,
+        description="Seconds after the end at which the DataJob is deleted. By default, the setting of the controller applies, "
+        "which keeps DataJobs unless it is changed.",
     )
 
     def operators(self) -> tuple[Any, ...]:

@@ -51,7 +51,7 @@ def datajob() -> None:
     datajob run job.yaml           run a job
     datajob operators              list the operators
     datajob report out/clean       print the report of a run
-    datajob logs clean-web         print the log of a run on a cluster
+    datajob logs clean-web         print the log of a run
     datajob analyze job.yaml       measure texts and suggest limits
 
     Exit codes: 0 success, 1 unexpected error, 2 invalid job or command line, 3 input error, 4 sink error,
@@ -186,16 +186,16 @@ def report(path: str, html: str | None, in_browser: bool) -> None:
     show_report(path, html, in_browser=in_browser)
 
 
-@_command("Print the log of a driver.")
+@_command("Print the log of a run.")
 @click.argument("target", metavar="NAME|PATH")
 @click.option("--attempt", type=click.IntRange(min=1), help="Number of the attempt. By default, the last one.")
 @click.option("-n", "--namespace", help="Namespace of the DataJob. By default, that of the current context of kubectl.")
 @click.option("--context", help="Context of kubectl.")
 def logs(target: str, attempt: int | None, namespace: str | None, context: str | None) -> None:
-    """Print the log of the driver of a DataJob, also after its pods are gone.
+    """Print the log of the driver of a run, also after its pods are gone.
 
-    NAME is a DataJob in a cluster, which is read with kubectl. PATH is a sink, such as s3://bucket/folder/ or ./out. Logs are
-    stored next to the output while the job runs on a cluster.
+    NAME is a DataJob in a cluster, which is read with kubectl. PATH is the sink of any run, such as s3://bucket/folder/ or
+    ./out. Runs on clusters and local runs store their logs next to the output.
     """
     from datajob.cli.logs import show_logs
 

@@ -1,4 +1,4 @@
-"""`datajob logs`: the log of a driver, from its head pod while it runs, and from the sink afterwards."""
+"""`datajob logs`: the log of a run, from its head pod while it runs on a cluster, and from the sink afterwards."""
 
 from __future__ import annotations
 

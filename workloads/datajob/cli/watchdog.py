@@ -55,5 +55,5 @@ class Watchdog:
     def _send(self, line: str) -> None:
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):
-                self._process.stdin.write(line.replace("\n", " ").encode() + b"\n")
+                self._process.stdin.write(line.replace("\n", " ").encode(errors="backslashreplace") + b"\n")
                 self._process.stdin.flush()

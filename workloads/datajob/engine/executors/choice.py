@@ -63,9 +63,13 @@ def _start_ray(options: RunOptions, plan: StepPlan, resources: Resources) -> Ray
     """Start Ray. If the first stage runs models, they load while the input is listed."""
     first = plan.cuts[0]
     executor = _ray(options, preload=not first.inference)
-    if first.inference:
-        placement = place(first, resources, executor.available(), executor.promised)
-        executor.start_early(placement, options.python_path)
+    try:
+        if first.inference:
+            placement = place(first, resources, executor.available(), executor.promised)
+            executor.start_early(placement, options.python_path)
+    except BaseException:
+        executor.close()
+        raise
     return executor
 
 

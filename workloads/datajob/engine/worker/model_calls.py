@@ -16,6 +16,8 @@ from datajob.engine.counts.tally import Tally
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.model_outputs import ShardModelOutputs, StepModelOutputs
+from datajob.errors import InvalidJob
+from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Inferred, Model
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ PIECE_ROWS = 64
 PIECE_BYTES = 8 << 20
 WINDOW_BYTES = 64 << 20
 """Bytes of the pieces of one table that wait for the model at the same time."""
+
+SAME_COLUMNS = "return the same columns with the same types for every batch."
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,17 @@ def infer(step: Step[Model], batch: Batch, tally: Tally, outputs: ShardModelOutp
             return model_registry.infer(step.operator, batch, tally, known)
         call = Call(step.name, outputs, attempt=int(bool(known and known.known)))
         replies: list[Reply] = []
+        rows: list[int] = []
         for pieces in _windows(_cut(needed(step.operator, batch.table))):
-            replies += models.ask(call, [serialized(piece) for piece in pieces], [piece.num_rows for piece in pieces])
+            counts = [piece.num_rows for piece in pieces]
+            replies += models.ask(call, [serialized(piece) for piece in pieces], counts)
+            rows += counts
     for reply in replies:
         tally.add(reply.tally)
-    return joined([reply.inferred for reply in replies])
+    try:
+        return joined([reply.inferred for reply in replies], rows)
+    except InvalidJob as error:
+        raise InvalidJob(f"Step {step.name}: {error}") from error
 
 
 def answer(operator: Model, call: Call, piece: Any) -> Reply:
@@ -129,23 +139,29 @@ def deserialized(buffer: Any) -> pa.Table:
         return reader.read_all()
 
 
-def joined(found: Sequence[Inferred]) -> Inferred:
-    """The outputs for consecutive pieces as those of one table."""
+def joined(found: Sequence[Inferred], rows: Sequence[int]) -> Inferred:
+    """The outputs for consecutive pieces with these numbers of rows as those of one table.
+
+    Raises InvalidJob for columns that only some pieces have, or whose values no type can represent together.
+    """
     import pyarrow as pa
 
     if len(found) == 1:
         return found[0]
     failed: dict[int, str] = {}
     start = 0
-    for inferred in found:
+    for inferred, count in zip(found, rows, strict=True):
         failed.update({start + row: reason for row, reason in inferred.failed.items()})
-        start += _rows(inferred)
-    columns = {name: pa.concat_arrays([each.columns[name] for each in found]) for name in found[0].columns}
+        start += count
+    names = list(found[0].columns)
+    if other := next((list(each.columns) for each in found if set(each.columns) != set(names)), None):
+        raise InvalidJob(f"the model returned columns {names} for some rows and {other} for others; {SAME_COLUMNS}")
+    try:
+        table = exact_concat([pa.table(dict(each.columns)) for each in found])
+    except pa.ArrowException as error:
+        raise InvalidJob(f"the outputs of the model have several types: {error}; {SAME_COLUMNS}") from error
+    columns = {name: table.column(name).combine_chunks() for name in names}
     return Inferred(columns, failed, sum(each.reused for each in found))
-
-
-def _rows(inferred: Inferred) -> int:
-    return max((len(column) for column in inferred.columns.values()), default=0)
 
 
 def _cut(table: pa.Table) -> Iterator[pa.Table]:

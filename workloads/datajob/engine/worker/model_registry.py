@@ -125,8 +125,8 @@ def _newly_busy(model: Any) -> float:
 def hold_slot() -> Iterator[None]:
     """Hold the slot of this process: reading, steps without a model, writing. Raises Stopped if the run has ended."""
     with _slot:
-        _mine.holds_slot = True
         _check_stopped()
+        _mine.holds_slot = True
         try:
             yield
         finally:

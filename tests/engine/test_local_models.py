@@ -1,6 +1,7 @@
 """Models in the local executor: shards in progress at the same time, full batches, and runs that end early."""
 
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,18 @@ def shard_threads() -> list[str]:
 
 def test_rows_of_several_shards_form_full_batches(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    gate = threading.Event()
     answer = Fake.answer
+    largest_shard = 8
 
     def counted(self: Fake, requests: Sequence[Request], inputs: Any) -> list[Answer]:
-        gate.wait(timeout=0 if len(batches) else 2)  # the first batch takes long, as a model does
+        deadline = time.monotonic() + 30  # the first batch takes until almost all shards wait
+        while not batches and len(shard_threads()) < COUNT // largest_shard and time.monotonic() < deadline:
+            time.sleep(0.01)
         batches.append(len(requests))
         return answer(self, requests, inputs)
 
     monkeypatch.setattr(Fake, "answer", counted)
     report = run(job(photos, tmp_path / "out"), shard_bytes=None)
-    largest_shard = 8
     assert report.progress.shards_total >= COUNT / largest_shard
     assert max(batches) == BATCH > largest_shard
     assert sum(batches) == COUNT

@@ -224,12 +224,12 @@ def _uid(jobs: Jobs, config_map: str) -> str | None:
 
 
 def _first_name(job: dict[str, Any]) -> str:
-    from datajob_controller.datajob.names import rayjob, run_name
+    from datajob_controller.datajob.names import rayjob
     from datajob_controller.datajob.run import current_run
 
     run, problems = current_run(job)
     assert run, problems
-    return rayjob(run_name(job["metadata"]["name"], job["metadata"]["uid"], run.spec), 1)
+    return rayjob(run.name, 1)
 
 
 def _raw_status(jobs: Jobs, name: str, status: dict[str, Any]) -> tuple[str, dict[str, Any], str]:

@@ -143,11 +143,12 @@ def label(api: Api, namespace: str, value: str | None) -> None:
 
 
 def test_a_selector_follows_the_labels_of_namespaces(
-    api: Api, control_plane: Cluster, jobs: Jobs, other: str, start: Start
+    api: Api, control_plane: Cluster, jobs: Jobs, other: str, start: Start, request: pytest.FixtureRequest
 ) -> None:
     label(api, jobs.namespace, "enabled")
     controller = start(DATAJOB_NAMESPACES="", DATAJOB_NAMESPACE_SELECTOR="datajobs=enabled")
     wait_for(lambda: "cannot list the namespaces" in controller.log.read_text(), "the missing permission", SECONDS)
+    request.addfinalizer(lambda: control_plane.kubectl("delete", "clusterrole,clusterrolebinding", "namespaces"))
     control_plane.kubectl("create", "clusterrole", "namespaces", "--verb=list", "--resource=namespaces")
     subject = "--serviceaccount=datajob-system:datajob-controller"
     control_plane.kubectl("create", "clusterrolebinding", "namespaces", "--clusterrole=namespaces", subject)

@@ -81,10 +81,10 @@ def test_a_missing_image_fails_the_job_and_is_named(jobs: NodeJobs) -> None:
     assert "ImagePullFailed" in jobs.events("slow")
 
 
-def test_a_crash_looping_head_fails_the_job_with_its_last_output(jobs: NodeJobs) -> None:
-    jobs.slow(runtime={"image": CONTROLLER}, retry={"limit": 1, "backoffSeconds": 1})  # it has no Ray
+def test_a_head_that_cannot_run_ray_fails_the_job_with_its_last_output(jobs: NodeJobs) -> None:
+    jobs.slow(runtime={"image": CONTROLLER}, retry={"limit": 1, "backoffSeconds": 1})
     status = jobs.wait_end("slow", minutes=4)
     assert status["phase"] == "Failed"
-    assert [attempt["reason"] for attempt in status["attempts"]] == ["HeadFailed", "HeadFailed"]
+    assert [attempt["reason"] for attempt in status["attempts"]] == ["InvalidImage"]
     assert "ray: command not found" in status["attempts"][0]["message"]
     wait_for(lambda: not jobs.pods(), "the pods to go", 60)

@@ -60,6 +60,9 @@ class Obstacle:
         assert ("Warning", self.reason) in seen.events, seen
 
 
+EVENT_SECONDS = 15
+
+
 @dataclass
 class Seen:
     """What a user saw of a DataJob until its first attempt ended."""
@@ -86,9 +89,13 @@ class Seen:
                 self.stated += [stated] if stated not in self.stated[-1:] else []
             return False
         self.ended, self.phase = attempts[0], status["phase"]
+        return True
+
+    def look_at_events(self, jobs: Jobs, name: str) -> bool:
+        """Look at the Events; returns whether there is one about the end, which is published after the status."""
         events = (event for event in jobs.api.list("events", jobs.namespace) if event["involvedObject"]["name"] == name)
         self.events = [(event["type"], event["reason"]) for event in events]
-        return True
+        return self.ended is not None and ("Warning", self.ended["reason"]) in self.events
 
 
 def watch(jobs: Mapping[str, tuple[Jobs, str]], seconds: float) -> dict[str, Seen]:
@@ -98,6 +105,11 @@ def watch(jobs: Mapping[str, tuple[Jobs, str]], seconds: float) -> dict[str, See
     def all_ended() -> bool:
         return not [name for name, job in jobs.items() if not seen[name].look(*job)]
 
+    def all_published() -> bool:
+        return not [name for name, job in jobs.items() if not seen[name].look_at_events(*job)]
+
     with suppress(TooLate):
         wait_for(all_ended, "the end of all attempts", seconds, every=0.5)
+    with suppress(TooLate):
+        wait_for(all_published, "the Events about them", EVENT_SECONDS, every=0.5)
     return seen

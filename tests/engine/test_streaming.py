@@ -1,5 +1,6 @@
 """Stages with models on accelerators: exact rows whatever dies or is slow, and never a deadlock."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,14 +130,19 @@ def test_a_driver_that_is_killed_resumes_and_reuses_model_outputs(
     monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 2}')
     job = make_job(source, tmp_path / "out", [occupy(tmp_path, milliseconds=20)])
     process = start(job, tmp_path, executor="ray", shard_bytes=2000)
-    assert kill_when(process, lambda: commits(tmp_path / "out") >= 3), (tmp_path / "log").read_text()[-2000:]
+    outputs = tmp_path / "out" / "_datajob" / "model-outputs"
+
+    def has_outputs() -> bool:
+        return commits(tmp_path / "out") >= 3 and any(files for _, _, files in os.walk(outputs))
+
+    assert kill_when(process, has_outputs), (tmp_path / "log").read_text()[-2000:]
     end_session(process)
     done = commits(tmp_path / "out")
     assert start(job, tmp_path, executor="ray", shard_bytes=2000).wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     report = Report.model_validate_json((tmp_path / "out" / "_datajob" / "report.json").read_text())
     assert read_manifest(tmp_path / "out") == captioned() == read_glob(tmp_path / "out")
     assert report.attempt == 2 and report.shards_reused >= done and report.model_outputs_reused > 0
-    assert not (tmp_path / "out" / "_datajob" / "model-outputs").exists()
+    assert not outputs.exists()
 
 
 def test_more_rows_than_the_object_store_holds_pass_through_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from datajob_controller.datajob.objects.configmaps import job_configmap, report_
 from datajob_controller.datajob.objects.networkpolicy import network_policy
 from datajob_controller.datajob.objects.rayjob import ray_job
 from datajob_controller.datajob.objects.rbac import role, role_binding, service_account, service_account_name
-from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_run, assess_start
+from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_run, assess_start, earliest
 from datajob_controller.datajob.policy.conditions import since_true
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
@@ -108,7 +108,7 @@ def _unfinished(case: _Case) -> Decision:
         case.status.set_failed(failure, DEADLINE_EXCEEDED)
         return Decision(delete=_all_ray_jobs(case.observed), requeue_at=_expiry(case, case.now))
     decision = _attempt(case)
-    return replace(decision, requeue_at=min((m for m in (decision.requeue_at, until) if m), default=None))
+    return replace(decision, requeue_at=earliest(decision.requeue_at, until))
 
 
 def _is_queued(case: _Case) -> bool:

@@ -1,7 +1,7 @@
 """The current run of a DataJob, from its spec and its last status."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -158,13 +158,13 @@ def current_run(datajob: Manifest, check: Check = check_spec, passed_id: str = "
 def _continued(datajob: Manifest, checked: CheckedSpec | None, before: Manifest, passed_id: str) -> Run:
     """The run that the status describes; `checked` is its spec, unless that no longer matters."""
     spec, problems = (checked.spec, checked.problems) if checked else (None, ())
-    recorded = checked.digests if checked else before.get("specDigests")
+    recorded = checked.digests if checked else before.get("specDigests") or digests(datajob["spec"])
     return Run(
         spec or lifecycle_only(datajob),
         run_of_rayjob(before.get("rayJobName", "")) or (checked.name if checked else ""),
         before["runId"],
         _public_id(before, passed_id),
-        recorded or digests(datajob["spec"]),
+        recorded,
         before,
         tuple(before.get("leftoverRuns", ())),
         tuple(problems),
@@ -174,18 +174,8 @@ def _continued(datajob: Manifest, checked: CheckedSpec | None, before: Manifest,
 
 def _unaffected(datajob: Manifest, problems: Sequence[str], before: Manifest, passed_id: str) -> Run:
     """The run that continues although its spec was edited to an invalid one."""
-    return Run(
-        lifecycle_only(datajob),
-        run_of_rayjob(before.get("rayJobName", "")),
-        before["runId"],
-        _public_id(before, passed_id),
-        before.get("specDigests", {}),
-        before,
-        tuple(before.get("leftoverRuns", ())),
-        tuple(problems),
-        accepted=False,
-        startable=False,
-    )
+    invalid = CheckedSpec(None, tuple(problems), before.get("specDigests", {}))
+    return replace(_continued(datajob, invalid, before, passed_id), accepted=False)
 
 
 def _public_id(before: Manifest, passed_id: str) -> str:

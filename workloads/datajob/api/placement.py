@@ -19,15 +19,6 @@ Quantity = Annotated[
 ]
 """A Kubernetes resource quantity such as `500m` or `16Gi`."""
 
-_FACTORS = {"m": 0.001, "k": 1e3, "Ki": 2.0**10, "M": 1e6, "Mi": 2.0**20, "G": 1e9, "Gi": 2.0**30, "T": 1e12, "Ti": 2.0**40}
-
-
-def cores_of(cpu: str) -> float:
-    """The number of cores of a CPU quantity, such as `500m`."""
-    digits = cpu.rstrip("mkKMGTi")
-    return float(digits) * _FACTORS.get(cpu[len(digits) :], 1.0)
-
-
 OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 OpenObject = Annotated[dict[str, Any], WithJsonSchema(OPEN)]
 """A block that is passed to Kubernetes unchanged (environment variable, volume)."""

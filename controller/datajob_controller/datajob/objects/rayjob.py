@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from datajob.api.contract import ENTRYPOINT, HEAD_CONTAINER, LABEL_ATTEMPT, WORKER_CONTAINER
+from datajob.api.quantities import number
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import ACCELERATOR_GROUP, CPU_GROUP, rayjob
 from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.pods import POD_NAME, SECURITY_CONTEXT, Attempt, Pods, limits, pod_template
 from datajob_controller.datajob.objects.scratch import object_store, scratch_mounts
-from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
 

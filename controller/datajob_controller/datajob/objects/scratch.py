@@ -2,7 +2,7 @@
 
 from datajob.api.contract import ENV_POD, TMP_FOLDER
 from datajob.api.placement import PodGroup, Scratch
-from datajob_controller.datajob.quantities import number
+from datajob.api.quantities import number
 from datajob_controller.runtime.manifests import Manifest
 
 TMP_VOLUME = "datajob-tmp"

@@ -61,7 +61,7 @@ def assess_start(attempt: Attempt) -> Assessment:
     if until and now >= until:
         return Assessment(_start_timeout(attempt))
     soon = why.fatal_at if why else _pods_due(attempt)
-    return Assessment(None, why, _earliest(soon, until, *_head_rechecks(attempt), *_rechecks(attempt)))
+    return Assessment(None, why, earliest(soon, until, *_head_rechecks(attempt), *_rechecks(attempt)))
 
 
 def assess_run(attempt: Attempt) -> Assessment:
@@ -79,7 +79,7 @@ def assess_run(attempt: Attempt) -> Assessment:
     if fatal and fatal.fatal_at and now >= fatal.fatal_at:
         return Assessment(Failure(fatal.reason, fatal.message, fatal.retried))
     until = fatal.fatal_at if fatal else None
-    return Assessment(None, fatal or most_urgent(problems), _earliest(until, *_head_rechecks(attempt), *_rechecks(attempt)))
+    return Assessment(None, fatal or most_urgent(problems), earliest(until, *_head_rechecks(attempt), *_rechecks(attempt)))
 
 
 def _problems(attempt: Attempt, *more: Problem | None) -> list[Problem]:
@@ -140,5 +140,6 @@ def _head_rechecks(attempt: Attempt) -> Iterable[datetime | None]:
             yield attempt.now + RECHECK
 
 
-def _earliest(*moments: datetime | None) -> datetime | None:
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of the moments that are known."""
     return min((moment for moment in moments if moment), default=None)

@@ -41,6 +41,12 @@ def condition(pod: Manifest, kind: str) -> Manifest:
     return next((one for one in pod.get("status", {}).get("conditions", ()) if one["type"] == kind), {})
 
 
+def container_statuses(pod: Manifest) -> list[Manifest]:
+    """The statuses of all containers of a pod, in the order in which they start."""
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+
+
 def is_ready(pod: Manifest) -> bool:
     """Whether a pod takes part in the Ray cluster."""
     return not is_gone(pod) and not is_being_deleted(pod) and condition(pod, "Ready").get("status") == "True"

@@ -5,9 +5,9 @@ KubeRay puts the message into the condition ReplicaFailure of the RayCluster, wh
 
 import re
 
+from datajob.api.quantities import number
 from datajob_controller.datajob.names import GROUPS
 from datajob_controller.datajob.policy.problem import Limits, Problem
-from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.text import sentence
 from datajob_controller.runtime.manifests import Manifest, parse_time

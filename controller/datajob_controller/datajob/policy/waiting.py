@@ -4,9 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from datajob_controller.datajob.policy.pods import condition, group_of, is_being_deleted, name_of, node_of, unready_since
+from datajob.api.quantities import number
+from datajob_controller.datajob.policy.pods import (
+    condition,
+    container_statuses,
+    group_of,
+    is_being_deleted,
+    name_of,
+    node_of,
+    unready_since,
+)
 from datajob_controller.datajob.policy.problem import Limits, Problem
-from datajob_controller.datajob.quantities import number
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.text import sentence
 from datajob_controller.runtime.kind import is_gone
@@ -53,7 +61,7 @@ def _problems(pod: Manifest, settings: JobSettings, warning: str, now: datetime)
         limits = Limits(settings, parse_time(scheduled.get("lastTransitionTime")), group)
         yield _not_scheduled(pod, str(scheduled.get("message", "")), limits)
     limits = Limits(settings, parse_time(status.get("startTime")), group)
-    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+    for container in container_statuses(pod):
         waiting = container.get("state", {}).get("waiting") or {}
         where = f"Pod {name_of(pod)}, container {container['name']}, image {container.get('image')}"
         if problem := _waiting(waiting.get("reason", ""), waiting.get("message", ""), where, limits, settings):
@@ -97,8 +105,7 @@ def _creating_since(pod: Manifest) -> datetime | None:
     status = pod.get("status", {})
     if status.get("phase") != "Pending" or condition(pod, "PodScheduled").get("status") == "False":
         return None
-    containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    waiting = [(one.get("state", {}).get("waiting") or {}).get("reason") for one in containers]
+    waiting = [(one.get("state", {}).get("waiting") or {}).get("reason") for one in container_statuses(pod)]
     creating = all(reason in ("ContainerCreating", "PodInitializing") for reason in waiting)
     return parse_time(status.get("startTime")) if creating else None
 

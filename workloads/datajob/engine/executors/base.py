@@ -11,6 +11,11 @@ from datajob.engine.events import Note, Streamed, Working
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker.task import ShardFailure, Task
 
+ROWS_AHEAD = 256
+"""Rows that a process has for its models at the same time: several batches of an accelerator, of rows of similar length."""
+MAX_OPEN = 48
+"""Maximum number of shards of a process, including those that wait for a model."""
+
 Outcomes = Generator[Record | ShardFailure | Note | Streamed | Working, None, None]
 
 

@@ -12,16 +12,13 @@ from collections.abc import Sequence
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.events import Working
-from datajob.engine.executors.base import Outcomes
+from datajob.engine.executors.base import MAX_OPEN, ROWS_AHEAD, Outcomes
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.task import ShardFailure, Task, run_shard, shard_name
 
-ROWS_AHEAD = 256
-"""Rows that wait for models before no new shards are opened: several batches of an accelerator."""
 BYTES_AHEAD = 512 << 20
-MAX_OPEN = 48
-"""Maximum number of open shards."""
+"""Bytes that wait for models before no new shards are opened."""
 
 
 class LocalExecutor:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from datajob.engine.commit.shard import Shard
+from datajob.engine.executors.base import ROWS_AHEAD
 from datajob.engine.executors.placement import Pool
 from datajob.engine.executors.processes import Member, Processes
 from datajob.engine.worker import model_calls, model_registry
@@ -19,8 +20,6 @@ from datajob.engine.worker.model_calls import Call, Reply
 from datajob.engine.worker.task import ShardFailure, use_python_path
 from datajob.errors import DataJobError
 
-ROWS_AHEAD = 256
-"""Rows that a process has at the same time: enough for batches of similar length, and for the next batch."""
 BYTES_AHEAD = 64 << 20
 PIECES_AHEAD = 16
 FEW_PIECES = 2

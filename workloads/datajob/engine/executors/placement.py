@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from datajob.api.placement import cores_of
+from datajob.api.quantities import number
 from datajob.api.resources import Accelerator, Resources
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
@@ -108,7 +108,7 @@ def _cores(resources: Resources, available: Mapping[str, float], promised: bool)
     if not promised:
         return (available.get("CPU", 1.0),) * 2
     groups = [g for g in (resources.workers, resources.accelerator) if g is not None]
-    return sum(g.min * cores_of(g.cpu) for g in groups), sum(g.max * cores_of(g.cpu) for g in groups)
+    return sum(g.min * number(g.cpu) for g in groups), sum(g.max * number(g.cpu) for g in groups)
 
 
 def _combined(needs: Sequence[ModelResources]) -> ModelResources:

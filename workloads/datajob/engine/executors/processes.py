@@ -41,9 +41,14 @@ class Member:
     """What it has not finished, including what waits for another process."""
 
     @property
+    def active(self) -> bool:
+        """True if it works or will work."""
+        return not self.parked and not self.leaving
+
+    @property
     def usable(self) -> bool:
         """True if it can get work."""
-        return self.starting is None and not self.parked and not self.leaving
+        return self.starting is None and self.active
 
 
 class Processes:
@@ -85,7 +90,7 @@ class Processes:
     @property
     def active(self) -> int:
         """Number of members that work or will work."""
-        return sum(not m.parked and not m.leaving for m in self.members)
+        return sum(m.active for m in self.members)
 
     def waiting_for(self) -> list[Any]:
         """The references whose completion the loop has to look at."""
@@ -102,7 +107,7 @@ class Processes:
                 member.parked = False
         while self.active < wanted:
             self.members.append(self.create())
-        surplus = [m for m in self.members if not m.parked and not m.leaving]
+        surplus = [m for m in self.members if m.active]
         surplus.sort(key=lambda m: (m.starting is None, self.load(m)))
         for member in surplus[: self.active - wanted]:
             member.leaving = True

@@ -16,6 +16,7 @@ from typing import Any
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.events import Note, Streamed
+from datajob.engine.executors.base import MAX_OPEN
 from datajob.engine.executors.model_actors import ModelActors, Piece
 from datajob.engine.executors.placement import Placement
 from datajob.engine.executors.processes import MAX_DEATHS, Member, Processes, died_message
@@ -32,8 +33,6 @@ NEXT_TOO = 2
 """The same for a worker without models: the next shard arrives while the first one is being processed."""
 EARLY = 8
 """Maximum number of workers that start before the shards are known."""
-MAX_OPEN = 48
-"""Maximum number of shards of a worker, including those that wait for a model."""
 STORE_SHARE = 0.4
 """Share of the object store that pieces may use before no new shards are opened."""
 WAIT_SECONDS = 5.0
@@ -159,7 +158,7 @@ class Streaming:
 
     def _accepts(self, member: Member, shard: Shard) -> bool:
         """True if a worker can open a shard now. A shard whose worker died runs alone: no other one is blamed for it."""
-        if not member.running and (not self._deaths[shard.index] or not len(member.held)):
+        if not member.running and (not self._deaths[shard.index] or not member.held):
             return True
         if self._deaths[shard.index] or any(self._deaths[o.shard.index] for o in member.held):
             return False

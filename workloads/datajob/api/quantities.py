@@ -1,4 +1,4 @@
-"""Kubernetes quantities as numbers, since Ray expects cores and bytes."""
+"""Kubernetes resource quantities as numbers, since Ray expects cores and bytes."""
 
 _FACTORS = {"m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 

@@ -1,1 +1,1 @@
-"""Encoded images (later audio and video) in memory: their headers and their pixels, for formats and operators alike."""
+"""Media values: what they are in a table, their headers and their decoded content, for formats and operators alike."""

@@ -1,0 +1,149 @@
+"""Fetches the bytes of media values: one ranged read each, from local disks, object stores and the web.
+
+What is wrong with a reference fails its row, with one word as the reason (MediaError). Only a storage that is unavailable as
+a whole ends the job, so that a retry resumes it.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from datajob.errors import StorageUnavailable
+from datajob.formats import _web
+from datajob.formats.storage import explain, join, readable, resolve, scheme_of
+from datajob.media.errors import MediaError
+from datajob.media.references import is_url
+from datajob.media.values import MediaValue
+
+MAX_BYTES = (1 << 31) - 1
+"""The maximum size of a value of the Arrow type `binary`."""
+THREADS = 16
+_STORE_REASONS = (
+    ("permission denied", "denied"),
+    ("credentials are invalid", "denied"),
+    ("bucket does not exist", "notFound"),
+    ("it does not exist", "notFound"),
+)
+
+
+def fetch(value: MediaValue, folder: str | None = None, first: int | None = None, limit: int = MAX_BYTES) -> bytes | memoryview:
+    """The encoded bytes of a value, or only its `first` bytes. Relative paths are below `folder`, and must remain there.
+
+    Raises MediaError. Its reasons: `noMedia` (null), `empty` (no bytes), `badReference`, `outsideFolder`, `notFound`,
+    `notAFile`, `denied`, `truncated` (the file ends before the range), `tooLarge`, `unreachable`, `tooSlow`, `unreadable`.
+    """
+    if value.problem is not None:
+        raise MediaError("badReference", value.problem.removeprefix("badReference: "))
+    if value.missing:
+        raise MediaError("noMedia", "the row has no media")
+    if value.data is not None:
+        data: bytes | memoryview = value.data if first is None else value.data[:first]
+    else:
+        data = _read(located(value, folder), value.byte_range, first, limit)
+    if not len(data):
+        raise MediaError("empty", f"{value.path}: the file is empty" if value.data is None else "the value has no bytes")
+    return data
+
+
+def fetch_all(values: Iterable[MediaValue], folder: str | None = None, threads: int = THREADS) -> Iterator[bytes | MediaError]:
+    """The bytes of each value or why there are none, in order. `threads` files are read at the same time."""
+    from collections import deque
+
+    def one(value: MediaValue) -> Any:
+        try:
+            return bytes(fetch(value, folder))
+        except MediaError as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Any] = deque()
+        for value in values:
+            ahead.append(pool.submit(one, value))
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def located(value: MediaValue, folder: str | None) -> str:
+    """The path or URL of a value. Raises MediaError for a local path outside of `folder`."""
+    path = str(value.path)
+    if "\0" in path:
+        raise MediaError("badReference", "the path has a null character")
+    if folder is None or scheme_of(path) or is_url(path):
+        return path
+    path = path.removeprefix("file://")
+    inside = posixpath.normpath(path)
+    if path.startswith("/"):
+        above = posixpath.normpath(folder.removeprefix("file://")).rstrip("/")
+        if scheme_of(folder) or not inside.startswith(f"{above}/"):
+            raise MediaError("outsideFolder", f"{path} is not below {folder}")
+        return path
+    if inside == ".." or inside.startswith("../"):
+        raise MediaError("outsideFolder", f"{path} is not below {folder}")
+    return join(folder, inside)
+
+
+def _read(path: str, byte_range: tuple[int, int] | None, first: int | None, limit: int) -> bytes:
+    start, length = byte_range or (0, None)
+    if length is not None and length > limit:
+        raise MediaError("tooLarge", f"{path}: {length:,} bytes; the limit is {limit:,}")
+    wanted = length if first is None else first if length is None else min(first, length)
+    read = _web.read if is_url(path) else _in_store if scheme_of(path) else _local
+    data = read(path, start, wanted, limit)
+    if length is not None and wanted is not None and len(data) < wanted:
+        raise MediaError("truncated", f"{path}: the file ends before byte {start + length:,}")
+    return data
+
+
+def _local(path: str, start: int, wanted: int | None, limit: int) -> bytes:
+    path = os.path.expanduser(path.removeprefix("file://"))
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not block
+    except OSError as error:
+        reason = {FileNotFoundError: "notFound", NotADirectoryError: "notFound", PermissionError: "denied"}.get(type(error))
+        raise MediaError(reason or "unreadable", f"{path}: {explain(error)}") from error
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise MediaError("notAFile", f"{path} is not a file")
+        left = max(0, found.st_size - start) if wanted is None else wanted
+        if left > limit:
+            raise MediaError("tooLarge", f"{path}: {left:,} bytes; the limit is {limit:,}")
+        return _all(file, start, min(left, max(0, found.st_size - start)))
+    except OSError as error:
+        raise MediaError("unreadable", f"{path}: {explain(error)}") from error
+    finally:
+        os.close(file)
+
+
+def _all(file: int, start: int, size: int) -> bytes:
+    """The bytes of a file from `start` on; fewer at its end. One call reads at most 2 GiB."""
+    data = os.pread(file, size, start)
+    while len(data) < size and (more := os.pread(file, size - len(data), start + len(data))):
+        data += more
+    return data
+
+
+def _in_store(path: str, start: int, wanted: int | None, limit: int) -> bytes:
+    from datajob.errors import InputError
+
+    try:
+        with readable(path):
+            filesystem, inner = resolve(path)
+            with filesystem.open_input_file(inner) as file:
+                left = max(0, file.size() - start)
+                size = left if wanted is None else min(wanted, left)
+                if size > limit:
+                    raise MediaError("tooLarge", f"{path}: {size:,} bytes; the limit is {limit:,}")
+                return bytes(file.read_at(size, start))
+    except StorageUnavailable:
+        raise
+    except InputError as error:
+        reason = next((word for words, word in _STORE_REASONS if words in str(error)), "unreadable")
+        raise MediaError(reason, str(error)) from error

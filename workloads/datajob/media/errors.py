@@ -1,0 +1,18 @@
+"""Why a media value cannot be used, as one word that reports count and a sentence for the user."""
+
+from __future__ import annotations
+
+
+class MediaError(ValueError):
+    """A media value that cannot be used. It fails its row, never the job."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """One word, such as `notFound`."""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {super().__str__()}"
+
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
+        return type(self), (self.reason, super().__str__())

@@ -15,6 +15,7 @@ from datajob.engine.counts.tally import Tally
 from datajob.engine.worker.isolate import isolate
 from datajob.engine.worker.probation import describe_end, run_on_probation
 from datajob.engine.worker.task import ShardFailure, Task
+from datajob.operators.batch import Batch
 
 SHARD = Shard(index=3, key="k", weight=1)
 
@@ -33,7 +34,7 @@ class Deadly(Task):
         rows = 0
         for start in range(0, len(self.numbers), 64):
             table = pa.table({"n": self.numbers[start : start + 64]})
-            pieces, bad = isolate(lambda rows, _: [self.check(n) for n in rows.column("n").to_pylist()], table)
+            pieces, bad = isolate(lambda rows, _: [self.check(n) for n in rows.table.column("n").to_pylist()], Batch(table))
             rows += sum(piece.stop - piece.start for piece in pieces)
             errors += [f"{self.numbers[start + row.row]} {row.error}" for row in bad]
         if self.outside:

@@ -23,13 +23,13 @@ def repartitioned(operator: Repartition, *sources: pa.Table, partitions: int = 1
     for number, source in enumerate(sources):
         parts: list[list[pa.Table]] = [[] for _ in range(partitions)]
         for batch in batches(source, size):
-            prepared = operator.prepare(batch, number)
+            prepared = Batch(operator.prepare(batch, number))
             routes = operator.route(prepared, number, partitions, sampled)
             assert len(routes) == len(prepared)
             assert routes.dtype == np.int64
             assert len(routes) == 0 or 0 <= routes.min() <= routes.max() < partitions
             for p in range(partitions):
-                parts[p].append(prepared.filter(pa.array(routes == p)))
+                parts[p].append(prepared.table.filter(pa.array(routes == p)))
         inputs.append([pa.concat_tables(p) if p else source.slice(0, 0) for p in parts])
     results = []
     for p in range(partitions):

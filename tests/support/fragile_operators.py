@@ -1,4 +1,4 @@
-"""Global operators that raise on some rows, in one of their methods each."""
+"""Global operators that raise on some rows, or fail them with `Batch.fail`, in one of their methods each."""
 
 from __future__ import annotations
 
@@ -22,25 +22,39 @@ def is_bad(row: int) -> bool:
     return row % 100 == 13
 
 
-def refuse(table: pa.Table) -> None:
+def raise_for_bad(batch: Batch) -> Batch:
     """Raise if a row is bad."""
-    for row in table.column("id").to_pylist():
+    for row in batch.table.column("id").to_pylist():
         if is_bad(row):
             raise ValueError(f"no row {row}")
+    return batch
+
+
+def fail_bad(batch: Batch) -> Batch:
+    """Fail the bad rows; returns the others."""
+    ids = batch.table.column("id").to_pylist()
+    for position, row in enumerate(ids):
+        if is_bad(row):
+            batch.fail(position, f"ValueError: no row {row}")
+    return Batch(batch.table.filter(pa.array([not is_bad(row) for row in ids], pa.bool_())))
 
 
 class FragileSignatures(ExactDedup):
+    refuse = staticmethod(raise_for_bad)
+
     def inputs(self) -> tuple[str, ...]:
         return ("id", *super().inputs())
 
     def signatures(self, batch: Batch) -> pa.Table:
-        refuse(batch.table)
+        self.refuse(batch)
         return super().signatures(batch)
 
 
 class FragileRemove(ExactDedup):
+    refuse = staticmethod(raise_for_bad)
+
     def remove(self, batch: Batch, repeats: pa.Table) -> Verdict:
-        refuse(batch.table)
+        self.refuse(batch)
         return super().remove(batch, repeats)
 
 
@@ -53,34 +67,70 @@ class MinhashWithId(MinhashDedup):
 
 
 class FragileCandidates(MinhashWithId):
+    refuse = staticmethod(raise_for_bad)
+
     def signatures(self, batch: Batch) -> pa.Table:
-        refuse(batch.table)
+        self.refuse(batch)
         return super().signatures(batch)
 
 
 class FragileEvidence(MinhashWithId):
+    refuse = staticmethod(raise_for_bad)
+
     def evidence(self, batch: Batch) -> pa.Table:
-        refuse(batch.table)
+        self.refuse(batch)
         return super().evidence(batch)
 
 
 class FragileSample(Sort):
+    refuse = staticmethod(raise_for_bad)
+
     def sample(self, batch: Batch) -> pa.Table | None:
-        refuse(batch.table)
-        return super().sample(batch)
+        return super().sample(self.refuse(batch))
 
 
 class FragilePrepare(GroupBy):
+    refuse = staticmethod(raise_for_bad)
+
     def inputs(self) -> tuple[str, ...]:
         return ("id", *super().inputs())
 
     def prepare(self, batch: Batch, source: int) -> pa.Table:
-        refuse(batch.table)
-        return super().prepare(batch, source)
+        return super().prepare(self.refuse(batch), source)
 
 
 class FragileRoute(Shuffle):
-    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
-        refuse(table)
-        route: Any = super().route(table, source, partitions, samples)
+    refuse = staticmethod(raise_for_bad)
+
+    def route(self, prepared: Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+        self.refuse(prepared)
+        route: Any = super().route(prepared, source, partitions, samples)
         return np.asarray(route)
+
+
+class FailedSignatures(FragileSignatures):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedRemove(FragileRemove):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedCandidates(FragileCandidates):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedEvidence(FragileEvidence):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedSample(FragileSample):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedPrepare(FragilePrepare):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedRoute(FragileRoute):
+    refuse = staticmethod(fail_bad)

@@ -80,3 +80,12 @@ class WorkerDied(DataJobError):
     """Every worker that processed a shard terminated, for example because it ran out of memory. Three workers try a shard."""
 
     exit_code = 7
+
+
+def describe_error(error: Exception) -> str:
+    """The type and the message of an exception, as text that can be stored: user code may raise anything."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - its own `__str__` raises
+        text = type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
 from datajob.operators.table.flat_map import FlatMap
 from datajob.operators.table.map import Map
 from datajob.operators.table.map_batches import MapBatches
@@ -34,17 +35,24 @@ def test_no_function_is_called_for_no_rows():
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    ("step", "function", "message"),
     [
-        (lambda: mapped("needs_digits"), ValueError, "invalid literal"),
-        (lambda: mapped("forgets_to_return"), TypeError, "returned None, not a dict; is `return row` missing"),
-        (lambda: flat_mapped("add_length"), TypeError, "returned a value of type str, not a dict"),
-        (lambda: batch_mapped("wrong_type"), TypeError, "returned a value of type int, not a data frame"),
+        (Map, "needs_digits", "ValueError: invalid literal"),
+        (Map, "forgets_to_return", "TypeError: the function returned None, not a dict; is `return row` missing"),
+        (FlatMap, "add_length", "TypeError: the function returned a value of type str, not a dict"),
     ],
 )
-def test_an_error_of_the_function_is_raised_so_that_its_row_can_be_found(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
+def test_a_row_fails_with_the_error_of_the_function(step, function, message):
+    batch = Batch(ROWS)
+    found = step(function=f"{HERE}:{function}")
+    found.apply(batch) if isinstance(found, Map) else found.expand(batch)
+    assert all(reason.startswith(message) for reason in batch.failures.values())
+    assert batch.failures
+
+
+def test_an_error_of_a_function_on_batches_is_raised_so_that_its_rows_can_be_found():
+    with pytest.raises(TypeError, match="returned a value of type int, not a data frame"):
+        batch_mapped("wrong_type")
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class FlatMap(Operator):
     abstract: ClassVar[bool] = True
 
     def expand(self, batch: Batch) -> pa.Table:
-        """The new rows, in the order of the original rows."""
+        """The new rows, in the order of the original rows; none for the rows that it fails."""
         raise NotImplementedError
 
 
@@ -220,15 +220,21 @@ class Repartition(Global):
         return False
 
     def sample(self, batch: Batch) -> pa.Table | None:
-        """A small sample of each batch, if `route` needs samples of all batches (range partitioning); otherwise None."""
+        """A small sample of each batch, if `route` needs samples of all batches (range partitioning); otherwise None.
+
+        It leaves out the rows that it fails.
+        """
         return None
 
     def prepare(self, batch: Batch, source: int) -> pa.Table:
-        """The part of a batch to distribute, such as fewer columns or partial aggregates; by default all of it."""
+        """The part of a batch to distribute, such as fewer columns or partial aggregates; by default all of it.
+
+        It leaves out the rows that it fails.
+        """
         return batch.table
 
-    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
-        """The partition of each row of a prepared table."""
+    def route(self, prepared: Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+        """The partition of each prepared row. Rows can only fail here if `prepare` returns one row for each row, in order."""
         raise NotImplementedError
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -27,10 +28,28 @@ class Batch:
         self.table = table
         self.alive = alive
         """Rows that earlier filters kept (None: all). Infallible filters can skip the others; their verdict is ignored."""
+        self.failures: dict[int, str] = {}
+        """Reason of each failed row, by its position. Filled by `fail`."""
         self._derived: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    def fail(self, row: int, reason: str) -> None:
+        """Fail the row at a position of the batch: it is counted and stored as `errors.policy` of the job requires.
+
+        The operator does not run again for the other rows. What it returns for the failed row is ignored; an operator that
+        returns any number of rows for each row leaves it out. If a row fails twice, the first reason counts.
+
+        Start `reason` with one word that classifies the error, such as `tooLarge: the image has 3 GB`. A position outside
+        the batch is an IndexError, and an empty reason a ValueError.
+        """
+        position = index(row)
+        if not 0 <= position < len(self):
+            raise IndexError(f"row {position} cannot fail: the batch has {len(self)} rows")
+        if not reason:
+            raise ValueError(f"row {position} cannot fail without a reason")
+        self.failures.setdefault(position, str(reason))
 
     def array(self, column: str) -> pa.Array:
         """The column as one contiguous Arrow array (combined once, then shared)."""
@@ -97,7 +116,7 @@ class Inferred:
     columns: Mapping[str, pa.Array]
     """New or replaced columns, one value per row; the values of failed rows are ignored."""
     failed: Mapping[int, str] = field(default_factory=dict)
-    """Position and error of each row that the model could not process."""
+    """Reason of each failed row, by its position. The engine adds the rows that the model failed with `Batch.fail`."""
     reused: int = 0
     """Number of rows whose outputs came from the cache."""
 

@@ -10,6 +10,7 @@ from datajob.engine.exchange.blocks import BlockWriter
 from datajob.engine.exchange.row_ids import RowNumbers
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.isolate import Piece
 from datajob.operators.base import Batch, Deduplicate
 
 if TYPE_CHECKING:
@@ -34,18 +35,23 @@ class Signatures:
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write the signatures, partitioned by key. Returns the rows that have signatures or need none."""
         operator = self.deduplicate.operator
-        pieces, rows = accounting.isolate(self.step, lambda rows, _: operator.signatures(Batch(rows)), table)
+        pieces, passed = accounting.isolate(self.step, lambda rows, _: operator.signatures(rows), Batch(table))
         position = self.numbers.first(shard.index) + start
         for piece in pieces:
-            self._write(piece.result, position if self.skips_failed else position + piece.start, file)
-            position += piece.stop - piece.start if self.skips_failed else 0
-        return rows
+            self._write(piece, position if self.skips_failed else position + piece.start, file)
+            position += int(piece.passed.sum()) if self.skips_failed else 0
+        return passed.table
 
-    def _write(self, found: pa.Table, first: int, file: BlockWriter) -> None:
+    def _write(self, piece: Piece[pa.Table], first: int, file: BlockWriter) -> None:
         import numpy as np
         import pyarrow as pa
 
-        rows = found.column("row").to_numpy().astype(np.int64) + first
+        found, passed = piece.result, piece.passed
+        rows = found.column("row").to_numpy().astype(np.int64)
+        if piece.failures:
+            found, rows = found.filter(pa.array(passed[rows])), rows[passed[rows]]
+            rows = np.cumsum(passed)[rows] - 1 if self.skips_failed else rows
+        rows = rows + first
         found = found.set_column(found.schema.get_field_index("row"), "row", pa.array(rows))
         keys = found.column("key").to_numpy()
         file.write_partitions(found, (keys % np.uint64(self.partitions)).astype(np.int64), self.partitions)

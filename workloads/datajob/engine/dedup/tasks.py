@@ -115,10 +115,11 @@ class EvidenceTask(Task):
         here, groups = at[low:high] - position, members.column("kept").to_numpy()[low:high]
         ids = at[low:high] + self.numbers.first(shard.index)
         candidates = table.select(list(operator.inputs())).take(pa.array(here))
-        pieces, bad = isolate(lambda rows, _: operator.evidence(Batch(rows)), candidates)
+        pieces, bad = isolate(lambda rows, _: operator.evidence(rows), Batch(candidates))
         for piece in pieces:
-            keys = groups[piece.start : piece.stop]
-            found = piece.result.append_column("row", pa.array(ids[piece.start : piece.stop]))
+            passed = piece.passed
+            keys = groups[piece.start : piece.stop][passed]
+            found = piece.result.filter(pa.array(passed)).append_column("row", pa.array(ids[piece.start : piece.stop][passed]))
             file.write_partitions(found.append_column("key", pa.array(keys)), keys % self.partitions, self.partitions)
         failed = [b.row for b in bad]
         if bad:

@@ -15,10 +15,9 @@ from datajob.engine.executors.base import ROWS_AHEAD
 from datajob.engine.executors.placement import Pool
 from datajob.engine.executors.processes import Member, Processes
 from datajob.engine.worker import model_calls, model_registry
-from datajob.engine.worker.isolate import describe_error
 from datajob.engine.worker.model_calls import Call, Reply
 from datajob.engine.worker.task import ShardFailure, use_python_path
-from datajob.errors import DataJobError
+from datajob.errors import DataJobError, describe_error
 
 BYTES_AHEAD = 64 << 20
 PIECES_AHEAD = 16

@@ -35,11 +35,11 @@ class Samples:
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write a sample of the rows. Returns the rows without those that cannot be sampled."""
         operator = self.repartition.operator
-        pieces, rows = accounting.isolate(self.step, lambda rows, _: operator.sample(Batch(rows)), table)
+        pieces, passed = accounting.isolate(self.step, lambda rows, _: operator.sample(rows), Batch(table))
         for piece in pieces:
             if piece.result is not None:
                 file.write(piece.result)
-        return rows
+        return passed.table
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _OpenExchange:
 
         started = time.perf_counter()
         step, partitions = self._output.repartition.name, self._output.partitions
-        pieces, rows = self._accounting.isolate(step, lambda rows, _: self._route(rows), table)
+        pieces, passed = self._accounting.isolate(step, lambda rows, _: self._route(rows), Batch(table))
         if len(pieces) == 1:
             prepared, parts = pieces[0].result
             self._file.write_partitions(prepared, parts, partitions)
@@ -85,14 +85,27 @@ class _OpenExchange:
             self._file.write_partitions(prepared, np.concatenate([piece.result[1] for piece in pieces]), partitions)
         counts = self._accounting.step(step)
         if not self._output.counted:
-            counts.rows_in += table.num_rows if self._output.source == 0 else table.num_rows - rows.num_rows
+            counts.rows_in += table.num_rows if self._output.source == 0 else table.num_rows - len(passed)
         counts.seconds += time.perf_counter() - started
 
-    def _route(self, rows: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    def _route(self, rows: Batch) -> tuple[pa.Table, NDArray[np.int64]]:
         """What has to move of the rows, and where to. Both together: the row that fails is a row of the job."""
+        import numpy as np
+        import pyarrow as pa
+
         output, operator = self._output, self._output.repartition.operator
-        prepared = operator.prepare(Batch(rows), output.source)
-        return prepared, operator.route(prepared, output.source, output.partitions, output.samples)
+        prepared = Batch(operator.prepare(rows, output.source))
+        parts = operator.route(prepared, output.source, output.partitions, output.samples)
+        if not prepared.failures:
+            return prepared.table, parts
+        origin = np.delete(np.arange(len(rows)), list(rows.failures))
+        if len(origin) != len(prepared):
+            raise TypeError("`route` cannot fail rows that `prepare` has combined")
+        passed = np.ones(len(prepared), dtype=bool)
+        for row, reason in prepared.failures.items():
+            rows.fail(int(origin[row]), reason)
+            passed[row] = False
+        return prepared.table.filter(pa.array(passed)), parts[passed]
 
     def close(self) -> list[OutputFile]:
         self._file.close()

@@ -76,13 +76,15 @@ class Accounting:
             names = pa.array(reasons).take(pa.array(codes[hit] - 1))
             self.rejects.rejected(step, names, batch.table.filter(pa.array(hit)))
 
-    def isolate(self, step: str, call: Callable[[pa.Table, int], R], table: pa.Table) -> tuple[list[Piece[R]], pa.Table]:
-        """Run operator code on a table. Rows on which it raises fail; returns the results and the other rows.
+    def isolate(self, step: str, call: Callable[[Batch, int], R], batch: Batch) -> tuple[list[Piece[R]], Batch]:
+        """Run operator code on a batch. Returns the results, and the rows that did not fail.
+
+        Rows fail that the operator fails with `Batch.fail`, or on which it raises.
 
         Raises RowsFailed under policy `fail`.
         """
-        pieces, bad = isolate(call, table)
-        return pieces, self.without(step, bad, table)
+        pieces, bad = isolate(call, batch)
+        return pieces, Batch(self.without(step, bad, batch.table)) if bad else batch
 
     def without(self, step: str, bad: Sequence[BadRow], table: pa.Table) -> pa.Table:
         """The table without its bad rows, which fail. Raises RowsFailed under policy `fail`."""
@@ -92,6 +94,18 @@ class Accounting:
 
         self.fail(step, [b.error for b in bad], table.take(pa.array([b.row for b in bad])))
         return rows_but(table, bad)
+
+    def mark_failed(self, step: str, batch: Batch) -> Batch:
+        """The batch after an infallible filter: the remaining rows that it failed are only marked. Raises RowsFailed."""
+        import numpy as np
+
+        failed = {row: why for row, why in sorted(batch.failures.items()) if batch.alive is None or batch.alive[row]}
+        if not failed:
+            return batch
+        self.without(step, [BadRow(row, why) for row, why in failed.items()], batch.table)
+        batch.alive = np.ones(len(batch), dtype=bool) if batch.alive is None else batch.alive.copy()
+        batch.alive[list(failed)] = False
+        return batch
 
     def fail(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
         """Count and store failed rows. Raises RowsFailed under policy `fail`."""
@@ -113,6 +127,18 @@ def without_values(error: str) -> str:
     """`: ` and the description of an error (`ValueError: ...`); all but its type is private, because it can contain values."""
     kind, separator, text = error.partition(": ")
     return f": {kind}{private(separator + text)}" if kind.isidentifier() else private(f": {error}")
+
+
+def passed_verdict(verdict: Verdict, piece: Piece[Any]) -> Verdict:
+    """A verdict on the rows of a piece, without those that failed."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not piece.failures:
+        return verdict
+    passed = piece.passed
+    columns = {name: column.filter(pa.array(passed)) for name, column in verdict.columns.items()}
+    return Verdict(np.asarray(verdict.codes)[passed], verdict.reasons, columns)
 
 
 def rows_but(table: pa.Table, bad: Sequence[BadRow]) -> pa.Table:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_calls
-from datajob.engine.worker.accounting import Accounting, rows_but, set_column
+from datajob.engine.worker.accounting import Accounting, passed_verdict, rows_but, set_column
 from datajob.engine.worker.isolate import BadRow, Piece
 from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.errors import InvalidJob
@@ -60,9 +60,9 @@ class Chain:
         if isinstance(operator, Filter):
             return self._filter(step.name, operator, batch)
         if isinstance(operator, Map):
-            return Batch(self._tables(step.name, batch, operator.apply))
+            return Batch(self._tables(step.name, batch, operator.apply, aligned=True))
         if isinstance(operator, FlatMap):
-            return Batch(self._tables(step.name, batch, operator.expand))
+            return Batch(self._tables(step.name, batch, operator.expand, aligned=False))
         if isinstance(operator, Model):
             return self._infer(Step(step.name, operator), batch)
         if isinstance(operator, Observe):
@@ -79,31 +79,30 @@ class Chain:
         return Batch(rows_but(table, bad) if bad else table)
 
     def _observe(self, step: str, operator: Observe, batch: Batch) -> Batch:
-        def observe(rows: pa.Table, _: int) -> Mapping[str, Measures]:
-            # the batch itself, if it is complete: later steps share what is derived from it
-            return operator.observe(batch if rows.num_rows == len(batch) else Batch(rows))
-
-        pieces, rows = self.accounting.isolate(step, observe, batch.table)
+        pieces, passed = self.accounting.isolate(step, lambda rows, _: operator.observe(rows), batch)
         for piece in pieces:
-            self.accounting.tally.observe(step, piece.result)
-        return batch if rows is batch.table else Batch(rows)
+            self.accounting.tally.observe(step, _passed_measures(piece))
+        return passed
 
     def _filter(self, step: str, operator: Filter, batch: Batch) -> Batch:
         if operator.infallible:
+            batch.failures = {}
             try:
                 verdict = operator.keep(batch)
             except ValueError:  # a value that is not valid text: find its row
                 batch = compact(batch)
             else:
-                return self.accounting.decide(step, batch, verdict)
-        pieces, rows = self.accounting.isolate(step, lambda rows, _: operator.keep(Batch(rows)), batch.table)
-        passed = batch if rows is batch.table else Batch(rows)
+                return self.accounting.decide(step, self.accounting.mark_failed(step, batch), verdict)
+        pieces, passed = self.accounting.isolate(step, lambda rows, _: operator.keep(rows), batch)
         return self.accounting.decide(step, passed, _join_verdicts(pieces))
 
-    def _tables(self, step: str, batch: Batch, call: Callable[[Batch], pa.Table]) -> pa.Table:
+    def _tables(self, step: str, batch: Batch, call: Callable[[Batch], pa.Table], *, aligned: bool) -> pa.Table:
+        """The rows that an operator returns; `aligned`: one for each row, those of failed rows included."""
         import pyarrow as pa
 
-        pieces, _ = self.accounting.isolate(step, lambda rows, _: call(Batch(rows)), batch.table)
+        pieces, _ = self.accounting.isolate(step, lambda rows, _: call(rows), batch)
+        if aligned:
+            pieces = [_passed_rows(step, piece) for piece in pieces]
         if len(pieces) == 1:
             return pieces[0].result
         if not pieces:  # every row failed: learn the columns from no rows
@@ -168,20 +167,41 @@ def _mostly_gone(batch: Batch) -> bool:
     return batch.alive is not None and alive_rows(batch) < COMPACT_BELOW * len(batch)
 
 
+def _passed_rows(step: str, piece: Piece[pa.Table]) -> Piece[pa.Table]:
+    """What a Map returned for the rows that did not fail. Raises InvalidJob if it returned another number of rows."""
+    import pyarrow as pa
+
+    if piece.result.num_rows != piece.stop - piece.start:
+        raise InvalidJob(
+            f"Step {step} returned {piece.result.num_rows} rows for {piece.stop - piece.start}; a Map returns one row for each "
+            "row. Use a FlatMap to change the number of rows."
+        )
+    return replace(piece, result=piece.result.filter(pa.array(piece.passed))) if piece.failures else piece
+
+
+def _passed_measures(piece: Piece[Mapping[str, Measures]]) -> Mapping[str, Measures]:
+    """The measures of the rows that did not fail."""
+    if not piece.failures:
+        return piece.result
+    passed = piece.passed
+    return {name: {key: values[passed] for key, values in found.items()} for name, found in piece.result.items()}
+
+
 def _join_verdicts(pieces: Sequence[Piece[Verdict]]) -> Verdict:
     """One verdict about the rows of all pieces."""
     import numpy as np
     import pyarrow as pa
 
-    if len(pieces) == 1:
-        return pieces[0].result
-    reasons = tuple(dict.fromkeys(r for p in pieces for r in p.result.reasons))
+    verdicts = [passed_verdict(piece.result, piece) for piece in pieces]
+    if len(verdicts) == 1:
+        return verdicts[0]
+    reasons = tuple(dict.fromkeys(r for v in verdicts for r in v.reasons))
     codes = []
-    for piece in pieces:
-        mapping = np.array([0, *(reasons.index(r) + 1 for r in piece.result.reasons)], dtype=np.int32)
-        codes.append(mapping[np.asarray(piece.result.codes)])
-    names = list(pieces[0].result.columns) if pieces else []
-    columns = {n: pa.concat_arrays([_array(p.result.columns[n]) for p in pieces]) for n in names}
+    for verdict in verdicts:
+        mapping = np.array([0, *(reasons.index(r) + 1 for r in verdict.reasons)], dtype=np.int32)
+        codes.append(mapping[np.asarray(verdict.codes)])
+    names = list(verdicts[0].columns) if verdicts else []
+    columns = {n: pa.concat_arrays([_array(v.columns[n]) for v in verdicts]) for n in names}
     return Verdict(np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), reasons, columns)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from datajob.engine.commit.shard import Shard
 from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput, Input
 from datajob.engine.input.prefetch import BadRecord
-from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.accounting import Accounting, passed_verdict
 from datajob.engine.worker.chain import compact
 from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Verdict
@@ -133,14 +133,17 @@ def _decide(tables: Iterator[pa.Table], decision: Decision, shard: Shard, accoun
 
 
 def _apply(table: pa.Table, start: int, step: str, decision: ShardDecision, accounting: Accounting) -> pa.Table:
-    def decide(rows: pa.Table, offset: int) -> tuple[Batch, Verdict | None]:
-        batch = Batch(rows)
-        return batch, decision.verdict(batch, start + offset)
+    import pyarrow as pa
 
-    pieces, _ = accounting.isolate(step, decide, table)
+    pieces, _ = accounting.isolate(step, lambda rows, offset: decision.verdict(rows, start + offset), Batch(table))
     passed = []
-    for batch, verdict in (piece.result for piece in pieces):
-        passed.append(batch.table if verdict is None else compact(accounting.decide(step, batch, verdict)).table)
+    for piece in pieces:
+        rows = table.slice(piece.start, piece.stop - piece.start)
+        if piece.failures:
+            rows = rows.filter(pa.array(piece.passed))
+        if piece.result is not None:
+            rows = compact(accounting.decide(step, Batch(rows), passed_verdict(piece.result, piece))).table
+        passed.append(rows)
     return passed[0] if len(passed) == 1 else exact_concat([table.slice(0, 0), *passed])
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import Any
 
 from datajob.engine.counts.tally import Tally
@@ -104,7 +105,10 @@ def infer(operator: Model, batch: Batch, tally: Tally, cache: ModelOutputCache |
     with queue.wait(batch) if queue else nullcontext():
         model = get_or_load(operator)
         started = time.time()
+        batch.failures = {}
         inferred = operator.infer(batch, model, cache)
+        if batch.failures:
+            inferred = replace(inferred, failed={**inferred.failed, **batch.failures})
     tally.reused += inferred.reused
     if processed := len(batch) - inferred.reused:
         worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))

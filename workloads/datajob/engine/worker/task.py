@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datajob import errors
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.worker.isolate import describe_error
-from datajob.errors import DataJobError, RowsFailed
+from datajob.errors import DataJobError, RowsFailed, describe_error
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class CallsFunction(base.Operator):
         default={}, description="Types of returned columns, as in `cast`; by default, they are inferred from the values."
     )
 
-    def call(self) -> Callable[[Any], Any]:
+    def call(self) -> Callable[..., Any]:
         """The function with its additional arguments bound. Raises InvalidJob if it does not exist."""
         return _function(self.function, self.params)
 
@@ -82,13 +82,13 @@ def find(reference: str) -> Any:
     return getattr(module, name)
 
 
-def _function(reference: str, arguments: Mapping[str, Any]) -> Callable[[Any], Any]:
+def _function(reference: str, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """A class is instantiated with the arguments, once in a process, and the object is called."""
     found = find(reference)
     if isinstance(found, type):
         if "__call__" not in dir(found):
             raise InvalidJob(f"class `{reference}` cannot be used as a function: it has no method `__call__`.")
-        made: Callable[[Any], Any] = _instance(reference, json.dumps(arguments, sort_keys=True))
+        made: Callable[..., Any] = _instance(reference, json.dumps(arguments, sort_keys=True))
         return made
     if not callable(found):
         raise InvalidJob(f"`{reference}` is a {type(found).__name__}, not a function.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from datajob.errors import DataJobError, describe_error
 from datajob.formats._columns import has_json, rebuilt
 from datajob.formats._plain_values import json_text
 from datajob.formats.types import TypeName, arrow_type
@@ -12,6 +13,8 @@ from datajob.operators.table._exact_array import exact_array, inferred_array, pr
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from datajob.operators.batch import Batch
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], before: pa.Schema, types: Mapping[str, TypeName]) -> pa.Table:
@@ -49,7 +52,20 @@ def column_of(values: list[Any], name: str, before: pa.Schema, types: Mapping[st
     return inferred_array(values)
 
 
-def checked_rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+def call_on_rows(batch: Batch, call: Callable[[dict[str, Any]], Iterable[Any]]) -> dict[int, list[Mapping[str, Any]]]:
+    """The rows that a function returns for each row, by the position of the row. The rows on which it raises fail."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for position, row in enumerate(batch.table.to_pylist()):
+        try:
+            found[position] = list(_checked(call(row)))
+        except (DataJobError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - anything that user code raises is an error of the row
+            batch.fail(position, describe_error(error))
+    return found
+
+
+def _checked(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
     """The rows that a function returned. Raises TypeError at the first value that is not a row."""
     for row in results:
         if not isinstance(row, Mapping):

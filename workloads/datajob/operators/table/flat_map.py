@@ -24,8 +24,7 @@ class FlatMap(CallsFunction, base.FlatMap):
 
     def expand(self, batch: base.Batch) -> pa.Table:
         """The rows that the function returned, in the order of the input rows."""
-        from datajob.operators.table._rows import checked_rows, table_of
+        from datajob.operators.table._rows import call_on_rows, table_of
 
-        call = self.call()
-        rows = [new for row in batch.table.to_pylist() for new in checked_rows(call(row))]
+        rows = [new for found in call_on_rows(batch, self.call()).values() for new in found]
         return table_of(rows, batch.table.schema, self.types)

@@ -90,15 +90,15 @@ class GroupBy(base.Repartition):
         require(self.inputs(), batch.table.column_names, "`groupBy`")
         return partial(batch.table, self.by, self.aggregates)
 
-    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+    def route(self, prepared: base.Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
         """Rows of one group share a partition, chosen by the hash of the group."""
         import numpy as np
 
         from datajob.operators.hashing.rows import hash_rows, partition_of
 
         if not self.by:
-            return np.zeros(len(table), np.int64)
-        return partition_of(hash_rows(table, self.by).high, partitions)
+            return np.zeros(len(prepared), np.int64)
+        return partition_of(hash_rows(prepared.table, self.by).high, partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The groups of the partition, sorted."""

@@ -95,15 +95,15 @@ class Join(base.Repartition):
             return table
         return table.filter(pa.array(complete(table, keys)))
 
-    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+    def route(self, prepared: base.Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
         """Rows with equal keys share a partition; rows with a null key, which match nothing, are spread evenly."""
         import numpy as np
 
         from datajob.operators.hashing.rows import hash_rows, partition_of
         from datajob.operators.table._matching import complete
 
-        found = partition_of(hash_rows(table, self.keys(source)).high, partitions)
-        return np.where(complete(table, self.keys(source)), found, np.arange(len(table)) % partitions)
+        found = partition_of(hash_rows(prepared.table, self.keys(source)).high, partitions)
+        return np.where(complete(prepared.table, self.keys(source)), found, np.arange(len(prepared)) % partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The joined rows of the partition: left rows in order, each with its matches in order, then unmatched right rows."""

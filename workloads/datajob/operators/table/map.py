@@ -24,8 +24,14 @@ class Map(CallsFunction, base.Map):
 
     def apply(self, batch: base.Batch) -> pa.Table:
         """The rows that the function returned."""
-        from datajob.operators.table._rows import checked_rows, table_of
+        import pyarrow as pa
+
+        from datajob.operators.table._rows import call_on_rows, table_of
 
         call = self.call()
-        rows = list(checked_rows(call(row) for row in batch.table.to_pylist()))
-        return table_of(rows, batch.table.schema, self.types)
+        found = call_on_rows(batch, lambda row: [call(row)])
+        table = table_of([row for [row] in found.values()], batch.table.schema, self.types)
+        if not batch.failures:
+            return table
+        places = {row: place for place, row in enumerate(found)}
+        return table.take(pa.array([places.get(row) for row in range(len(batch))], pa.int64()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -19,7 +21,8 @@ class MapBatches(CallsFunction, base.FlatMap):
     """Call your own Python function on batches of rows; it returns or yields batches of any number of new rows.
 
     It may return any of the supported formats. A class is instantiated with `params` once in each process, and the object
-    is called. If the function raises, it is called again with smaller batches until the failing rows are found.
+    is called. If the function raises, it is called again with smaller batches until the failing rows are found. To fail
+    rows without further calls, give the function a parameter `fail`: call `fail(position, reason)`, and leave the row out.
 
     A column of numbers with nulls has a nullable type in pandas, such as `Int64`, and is a masked array in numpy. There, NaN
     is a number; in a new column of a pandas data frame, NaN means null.
@@ -46,6 +49,20 @@ class MapBatches(CallsFunction, base.FlatMap):
         if not len(table):
             return table_of((), table.schema, self.types)
         size = self.batch_size or len(table)
-        parts = [table.slice(start, size) for start in range(0, len(table), size)]
-        results = [from_any(call(to_format(part, self.batch_format)), table.schema, self.types) for part in parts]
+        results = []
+        for start in range(0, len(table), size):
+            part = base.Batch(table.slice(start, size))
+            arguments = {"fail": part.fail} if _takes_fail(call, self.params) else {}
+            found = call(to_format(part.table, self.batch_format), **arguments)
+            results.append(from_any(found, table.schema, self.types))
+            for row, reason in part.failures.items():
+                batch.fail(start + row, reason)
         return exact_concat(results)
+
+
+def _takes_fail(call: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether the function has a parameter `fail` that the step does not set."""
+    try:
+        return "fail" in signature(call).parameters and "fail" not in arguments
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False

@@ -37,12 +37,12 @@ class Shuffle(base.Repartition):
         description="Columns that determine the position of a row, such as an id; all by default. Few columns are faster.",
     )
 
-    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+    def route(self, prepared: base.Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
         """Even ranges of the random numbers of the rows."""
         from datajob.operators.hashing.rows import draw, partition_of
 
-        require(self.by or (), table.column_names, "`shuffle`")
-        return partition_of(draw(table, self.by, self.seed, self.salt), partitions)
+        require(self.by or (), prepared.table.column_names, "`shuffle`")
+        return partition_of(draw(prepared.table, self.by, self.seed, self.salt), partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The rows of a range in the order of their random numbers."""

@@ -49,15 +49,15 @@ class Sort(base.Repartition):
         count = min(len(keys), max(MIN_SAMPLES, len(keys) // ROWS_PER_SAMPLE))
         return keys.take(np.linspace(0, len(keys) - 1, count).astype(np.int64))
 
-    def route(self, table: pa.Table, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
+    def route(self, prepared: base.Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
         """Each partition is a range of the sorted order."""
         import numpy as np
 
         from datajob.operators.table._ordering import range_of
 
         if samples is None or len(samples) == 0 or partitions == 1:
-            return np.zeros(len(table), np.int64)
-        return range_of(self._keys(table), samples, partitions, self.descending or ())
+            return np.zeros(len(prepared), np.int64)
+        return range_of(self._keys(prepared.table), samples, partitions, self.descending or ())
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The rows of a range, sorted."""

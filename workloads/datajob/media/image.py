@@ -10,7 +10,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from datajob.media.headers import Header, parse
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 """Default limit of width x height: 300 MB as RGB."""
 ORIENTATION = 0x0112
-"""EXIF tag; values from 5 on swap width and height (CIPA DC-008, 4.6.5)."""
+"""EXIF tag."""
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 _pillow = threading.Lock()
 
@@ -27,22 +29,15 @@ class ImageError(ValueError):
     """An image that cannot be used, and why."""
 
 
-class Header(NamedTuple):
-    """The header of an encoded image."""
-
-    width: int
-    """In pixels, as stored: EXIF orientation is not applied."""
-    height: int
-    format: str
-    """Such as `JPEG`."""
-    mode: str
-    """Pillow's name of the pixel type, such as `RGB`."""
-
-
 def read_header(data: bytes) -> Header:
     """The header of an encoded image of any size; no pixel is decoded. Raises ImageError."""
-    with _opened(data) as image:
-        return Header(image.width, image.height, str(image.format), image.mode)
+    if header := parse(data):
+        return header
+    with _opened(data) as image, _reasons(), _quiet():
+        turned = image.getexif().get(ORIENTATION, 1) if image.format != "PNG" else 1  # would decode it
+        orientation = turned if turned in range(1, 9) else 1
+        frames = getattr(image, "n_frames", 1)
+        return Header(image.width, image.height, str(image.format), image.mode, orientation, frames)
 
 
 def decode(image: Any, max_pixels: int = MAX_PIXELS) -> Image:
@@ -63,9 +58,10 @@ def size_of(image: Any, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Height and width of the result of `decode`. Of an encoded image, only the header is read. Raises ImageError."""
     if (pixels := _pixels(image)) is not None:
         return int(pixels.shape[0]), int(pixels.shape[1])
-    with _opened(image, max_pixels) as opened, _reasons():
-        turned = opened.getexif().get(ORIENTATION, 1) >= 5
-        return (opened.width, opened.height) if turned else (opened.height, opened.width)
+    header = read_header(image)
+    _check_pixels(header.width, header.height, max_pixels)
+    width, height = header.upright
+    return height, width
 
 
 def _pixels(value: Any) -> Any:
@@ -95,17 +91,28 @@ def _from_pixels(pixels: Any) -> Image:
 def _opened(data: bytes, max_pixels: int | None = None) -> Iterator[Image]:
     from PIL import Image
 
-    with _reasons(), _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _reasons(), _quiet():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # `max_pixels` is the limit here
         try:
             image = Image.open(io.BytesIO(data))
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:
-        if max_pixels is not None and image.width * image.height > max_pixels:
-            raise ImageError(f"the image has {image.width} x {image.height} pixels; `maxPixels` allows {max_pixels:,}")
+        _check_pixels(image.width, image.height, max_pixels)
         yield image
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings about damaged metadata. Filters of warnings are global, as are the limits of Pillow."""
+    with _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_pixels(width: int, height: int, max_pixels: int | None) -> None:
+    if max_pixels is not None and width * height > max_pixels:
+        raise ImageError(f"the image has {width} x {height} pixels; `maxPixels` allows {max_pixels:,}")
 
 
 @contextmanager

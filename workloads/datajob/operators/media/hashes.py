@@ -1,0 +1,122 @@
+"""Perceptual hashes of the luma of an image (height x width, 8 bits): bytes that differ in few bits if images are alike.
+
+The bits are in the order of the reference implementation, so `.tobytes().hex()` is the text that it prints.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Luma = NDArray[np.uint8]
+    Hash = NDArray[np.uint8]
+
+PDQ_BITS = 256
+_PDQ_SIDE = 64
+_PDQ_MIN_SIDE = 5
+_PDQ_GRADIENTS = 90
+
+
+def phash(luma: Luma, size: int = 8) -> Hash:
+    """`imagehash.phash`: the low frequencies of a 4 x size picture, compared with their median (Krawetz 2011).
+
+    The same bits, except for coefficients that equal the median up to rounding, which are never set here: images of one
+    color have equal hashes.
+    """
+    import numpy as np
+
+    pixels = _resized(luma, 4 * size, 4 * size)
+    basis = _cosines(size, 4 * size)
+    low = (basis @ pixels @ basis.T).round(6)
+    return np.packbits(low > np.median(low))
+
+
+def dhash(luma: Luma, size: int = 8) -> Hash:
+    """`imagehash.dhash`: whether each pixel of a small picture is brighter than the one to its left (Krawetz 2013)."""
+    import numpy as np
+
+    pixels = _resized(luma, size + 1, size)
+    return np.packbits(pixels[:, 1:] > pixels[:, :-1])
+
+
+def pdq(luma: Luma) -> tuple[Hash, int]:
+    """The PDQ hash, and its quality from 0 (no structure) to 100 (Meta ThreatExchange, `hashing/pdq`).
+
+    The two passes of a box filter and the selection of 64 x 64 pixels are one weighted sum per axis; the bits differ from
+    those of the C++ implementation only where a coefficient equals the median up to the rounding of 32-bit floats.
+    """
+    import numpy as np
+
+    if min(luma.shape) < _PDQ_MIN_SIDE:
+        return np.zeros(PDQ_BITS // 8, np.uint8), 0
+    small = _downsampled(luma) if luma.shape != (_PDQ_SIDE, _PDQ_SIDE) else luma.astype(np.float64)
+    down, right = np.diff(small, axis=0), np.diff(small, axis=1)
+    gradients = sum(int(np.abs(np.trunc(steps * 100 / 255)).sum()) for steps in (down, right))
+    basis = _cosines(17, _PDQ_SIDE)[1:]
+    low = basis @ small @ basis.T
+    middle = np.partition(low, (PDQ_BITS - 1) // 2, axis=None)[(PDQ_BITS - 1) // 2]
+    return np.packbits((low > middle).reshape(-1)[::-1]), min(gradients // _PDQ_GRADIENTS, 100)
+
+
+def words(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hashes (one per row) as 64-bit words, padded with zeros: their Hamming distances are the same."""
+    import numpy as np
+
+    padding = -hashes.shape[1] % 8
+    return np.ascontiguousarray(np.pad(hashes, ((0, 0), (0, padding)))).view(np.uint64)
+
+
+def _resized(luma: Luma, width: int, height: int) -> NDArray[Any]:
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(luma).resize((width, height), Image.Resampling.LANCZOS))
+
+
+@cache
+def _cosines(count: int, size: int) -> NDArray[np.float64]:
+    """The first `count` rows of the DCT-II of `size` values, without normalization."""
+    import numpy as np
+
+    return np.asarray(2 * np.cos(np.pi / (2 * size) * np.outer(np.arange(count), 2 * np.arange(size) + 1)))
+
+
+def _downsampled(luma: Luma) -> NDArray[np.float64]:
+    """The 64 x 64 pixels of PDQ."""
+    import numpy as np
+
+    from datajob.operators.kernels.pixels import weighted_rows
+
+    first, weights = _tent_weights(luma.shape[0])
+    rows = np.zeros((_PDQ_SIDE, luma.shape[1]), np.float32)
+    weighted_rows(np.ascontiguousarray(luma), first, weights, rows)
+    first, weights = _tent_weights(luma.shape[1])
+    columns: Any = np.zeros((luma.shape[1] + weights.shape[1], _PDQ_SIDE))
+    columns[first[:, None] + np.arange(weights.shape[1]), np.arange(_PDQ_SIDE)[:, None]] = weights
+    return np.asarray(rows @ columns[: luma.shape[1]])
+
+
+@lru_cache(maxsize=1024)
+def _tent_weights(size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Which of `size` pixels each of 64 samples of the filtered pixels combines: the first of them, and their weights.
+
+    Each of the two passes averages windows of size / 128, rounded up, which are cut off at the borders.
+    """
+    import numpy as np
+
+    window = (size + 2 * _PDQ_SIDE - 1) // (2 * _PDQ_SIDE)
+    after = (window + 2) // 2 - 1
+    before = window - 1 - after
+    samples = ((np.arange(_PDQ_SIDE) + 0.5) * size / _PDQ_SIDE).astype(np.int64)
+    first = np.maximum(samples - 2 * before, 0)
+    weights = np.zeros((_PDQ_SIDE, 2 * window + 1))
+    for i, sample in enumerate(samples):
+        outer = range(max(sample - before, 0), min(sample + after + 1, size))
+        for middle in outer:
+            inner = range(max(middle - before, 0), min(middle + after + 1, size))
+            weights[i, inner[0] - first[i] : inner[-1] + 1 - first[i]] += 1 / len(outer) / len(inner)
+    return first, weights.astype(np.float32)

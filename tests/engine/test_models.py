@@ -13,9 +13,10 @@ import pytest
 from datajob.api.resources import Resources
 from datajob.engine.events import Event, Note
 from datajob.engine.executors import processes
+from datajob.engine.executors.open_shards import shards_at_once
 from datajob.engine.executors.placement import place
 from datajob.engine.executors.ray_data import RayExecutor
-from datajob.engine.executors.streaming import Streaming, shards_at_once
+from datajob.engine.executors.streaming import Streaming
 from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.intake import merge_small

@@ -1,6 +1,7 @@
 """Stages with models on accelerators: exact rows whatever dies or is slow, and never a deadlock."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from datajob.api.report import Report
 from datajob.engine.events import Event, Progressed
+from datajob.engine.executors.model_actors import ModelActors
+from datajob.engine.executors.open_shards import OpenShards
 from datajob.errors import DataJobError, InvalidJob, WorkerDied
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
 from tests.engine.test_ray import end_session
@@ -52,6 +55,67 @@ def test_a_model_process_that_dies_with_rows_of_several_shards_loses_none(device
     stream(source, tmp_path, [occupy(tmp_path, milliseconds=5, die_once_at=300)])
     assert (tmp_path / "died").exists()
     assert read_manifest(tmp_path / "out") == captioned()
+
+
+@pytest.mark.parametrize("what", ["pieces", "replies", "the task"])
+def test_what_is_lost_on_its_way_is_sent_again(
+    what: str, devices: None, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = lose(what, monkeypatch)
+    report = stream(source, tmp_path, [occupy(tmp_path)])
+    assert lost and read_manifest(tmp_path / "out") == captioned()
+    assert report.progress.rows_failed == 0
+
+
+def lose(what: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Let some references be those of objects whose owner died. Returns what they replaced."""
+    lost: list[Any] = []
+    dead = dead_reference()
+
+    def replaced(reference: Any) -> Any:
+        if len(lost) == 3:
+            return reference
+        lost.append(reference)
+        return dead
+
+    hand_out, answered, begin = ModelActors.hand_out, OpenShards.answered, OpenShards.begin
+
+    def hand_out_lost(self: ModelActors) -> None:
+        for piece in list(self.queue)[:1]:
+            piece.reference = replaced(piece.reference)
+        hand_out(self)
+
+    def begin_lost(self: OpenShards, *args: Any) -> None:
+        begin(self, *args)
+        self._reference = replaced(self._reference)
+
+    if what == "pieces":
+        monkeypatch.setattr(ModelActors, "hand_out", hand_out_lost)
+    elif what == "replies":
+        monkeypatch.setattr(OpenShards, "answered", lambda self, piece, reply: answered(self, piece, replaced(reply)))
+    else:
+        monkeypatch.setattr(OpenShards, "begin", begin_lost)
+    return lost
+
+
+def dead_reference() -> Any:
+    """A reference to an object whose owner died."""
+    import ray
+
+    class Owner:
+        def put(self) -> list[Any]:
+            return [ray.put("lost")]
+
+    owner: Any = ray.remote(Owner).options(num_cpus=0).remote()
+    (reference,) = ray.get(owner.put.remote())
+    ray.kill(owner)
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:  # until Ray has noticed
+        try:
+            ray.get(reference)
+        except ray.exceptions.ObjectLostError:
+            return reference
+    raise AssertionError("the owner did not die")
 
 
 def test_a_row_that_ends_every_model_process_ends_the_run_and_the_error_names_its_file(

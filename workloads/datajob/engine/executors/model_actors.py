@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from datajob.engine.commit.shard import Shard
 from datajob.engine.executors.base import ROWS_AHEAD
 from datajob.engine.executors.placement import Pool
-from datajob.engine.executors.processes import Member, Processes
+from datajob.engine.executors.processes import Actor, Member, Processes
 from datajob.engine.worker import model_calls, model_registry
 from datajob.engine.worker.model_calls import Call, Reply
 from datajob.engine.worker.task import ShardFailure, use_python_path
@@ -47,9 +47,11 @@ class Piece:
     """Processes that died or failed with it. It then runs alone, so that no other piece is blamed for it."""
     avoid: set[str] = field(default_factory=set)
     """The machines on which they died."""
+    losses: int = 0
+    """How often it or its reply was lost with a machine."""
 
 
-class _ModelActor:
+class _ModelActor(Actor):
     """Starts loading its models at once, and applies them to pieces."""
 
     def __init__(self, device_and_models: bytes, python_path: tuple[str, ...]) -> None:
@@ -57,12 +59,6 @@ class _ModelActor:
         device, self._operators = pickle.loads(device_and_models)  # noqa: S301 - written by our own driver
         model_registry.use_device(device)
         model_registry.load_early(list(self._operators.values()))
-
-    def ready(self) -> str:
-        """Return the machine once the process has started."""
-        import ray
-
-        return str(ray.get_runtime_context().get_node_id())
 
     def infer(self, call: Call, piece: Any) -> tuple[ShardFailure | None, Reply | ShardFailure]:
         """The error, if any, and the reply: the driver reads only the first, and the shard only the second."""
@@ -94,8 +90,8 @@ class ModelActors(Processes):
 
         kind: Any = ray.remote(_ModelActor)
         state = pickle.dumps((self.pool.device, {step.name: step.operator for step in self.pool.models}))
-        actor = kind.options(**self.options(), max_concurrency=PIECES_AHEAD + 1).remote(state, self._python_path)
-        return Member(actor, actor.ready.remote())
+        actor = kind.options(**self.options(), max_concurrency=PIECES_AHEAD + 2).remote(state, self._python_path)
+        return Member(actor, actor.ready.remote(), actor.stay.remote())
 
     @property
     def rows_ahead(self) -> int:
@@ -123,8 +119,7 @@ class ModelActors(Processes):
         """Give waiting pieces to the processes with the fewest rows."""
         while self.queue:
             piece = self.queue[0]
-            ready = [m for m in self.usable if self._accepts(m, piece)]
-            ready = [m for m in ready if m.node not in piece.avoid] or ready
+            ready = self.elsewhere([m for m in self.usable if self._accepts(m, piece)], piece.avoid)
             if not ready:
                 return
             member = min(ready, key=lambda m: sum(p.rows for p in m.running.values()))
@@ -156,6 +151,13 @@ class ModelActors(Processes):
         self.usage.rows += piece.rows
         self.completed(member)
         return piece, self.replies.pop(status)
+
+    def take_back(self, member: Member, status: Any) -> Piece:
+        """A piece whose process could not process it, for no fault of either."""
+        del self.replies[status]
+        piece: Piece = member.running.pop(status)
+        piece.call = model_calls.retried(piece.call)
+        return piece
 
     def lost(self, member: Member) -> list[Piece]:
         """The pieces of a process that died. They are first in the queue."""

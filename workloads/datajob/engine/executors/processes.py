@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from datajob.api.contract import OUT_OF_MEMORY
 from datajob.api.report import PoolReport
 from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
+from datajob.engine.executors.faults import MAX_DEATHS, died_message
 from datajob.engine.executors.placement import Pool
 from datajob.engine.executors.usage import IDLE, Usage
 from datajob.errors import WorkerDied
 
-MAX_DEATHS = 3
-"""The run fails after this many processes died with the same work, or during startup while none is running."""
 BAD_MACHINE = 3
 """A machine is not used any more after this many processes died there without completing anything, if there is another one."""
+START_SECONDS = 60.0
+"""Time after a death during which work waits for a process that starts on another machine."""
+MAX_PAUSE = 60.0
+"""Maximum number of seconds between two attempts to start a process while others work."""
+
+
+class Actor:
+    """What every process offers besides its work."""
+
+    def ready(self) -> str:
+        """Return the machine once the process has started."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
+
+    def stay(self) -> None:
+        """Run until the process ends, so that its death is noticed at once."""
+        threading.Event().wait()
 
 
 @dataclass(eq=False)
@@ -27,6 +45,8 @@ class Member:
     actor: Any
     starting: Any
     """A reference that is ready once the process has started; None from then on."""
+    present: Any
+    """A reference that fails when the process dies, even if it has nothing to do."""
     node: str = ""
     """The machine that it runs on."""
     since: float = 0.0
@@ -63,6 +83,12 @@ class Processes:
         self.members: list[Member] = []
         self._promised = promised
         self._startup_deaths = 0
+        """Since the last process that started."""
+        self._idle_deaths = 0
+        """Since the last completed work."""
+        self._pause = 0.0
+        """When the next process may start (monotonic), if one is there."""
+        self._last_death = -math.inf
         self._deaths_on = Counter[str]()
         """Deaths by machine since the last completed work there."""
         self._began = self._heard = time.monotonic()
@@ -94,18 +120,18 @@ class Processes:
 
     def waiting_for(self) -> list[Any]:
         """The references whose completion the loop has to look at."""
-        return [ref for m in self.members for ref in (*m.running, *([] if m.starting is None else [m.starting]))]
+        return [ref for m in self.members for ref in (*m.running, m.present, *([] if m.starting is None else [m.starting]))]
 
     def find(self, ref: Any) -> Member | None:
         """The member that a reference belongs to; None if it died."""
-        return next((m for m in self.members if ref in m.running or ref is m.starting), None)
+        return next((m for m in self.members if ref in m.running or ref is m.starting or ref is m.present), None)
 
     def resize(self, wanted: int) -> None:
         """Start or stop processes. Idle ones stop first, and the others once they are idle."""
         if not self.active:
             for member in self.members:
                 member.parked = False
-        while self.active < wanted:
+        while self.active < wanted and not self._pausing():
             self.members.append(self.create())
         surplus = [m for m in self.members if m.active]
         surplus.sort(key=lambda m: (m.starting is None, self.load(m)))
@@ -113,6 +139,21 @@ class Processes:
             member.leaving = True
         for member in [m for m in self.members if m.leaving and self.load(m) == 0]:
             self.stop(member)
+
+    def _pausing(self) -> bool:
+        """True for a while after a death during startup, if another process works."""
+        return time.monotonic() < self._pause and any(m.usable for m in self.members)
+
+    def elsewhere(self, ready: list[Member], avoided: set[str]) -> list[Member]:
+        """Those that can get work whose process died on the `avoided` machines. None if it is better to wait.
+
+        It waits until a process on another machine is idle or has started. If none starts for a while, any machine will do.
+        """
+        others = [m for m in self.members if m.active and m.node not in avoided]
+        patient = time.monotonic() - self._last_death < START_SECONDS
+        if not avoided or not any(m.usable or patient for m in others):
+            return ready
+        return [m for m in ready if m in others]
 
     def load(self, member: Member) -> int:
         """How much a member has to do; 0: it can stop."""
@@ -128,16 +169,24 @@ class Processes:
     def completed(self, member: Member) -> None:
         """A process completed some work: its machine is not to blame for earlier deaths."""
         self._deaths_on[member.node] = 0
+        self._idle_deaths = 0
 
     def died(self, member: Member, error: BaseException) -> None:
-        """Forget a dead process. Raises WorkerDied if processes die during startup while none is running."""
-        self.members.remove(member)
-        if member.starting is None:
-            self._deaths_on[member.node] += 1
+        """End what is left of a dead process. Raises WorkerDied if processes die again and again without any work."""
+        self.stop(member)
+        self._last_death = time.monotonic()
+        if member.starting is not None:
+            self._startup_deaths += 1
+            self._pause = time.monotonic() + min(MAX_PAUSE, 2**self._startup_deaths)
+            if self._startup_deaths >= MAX_DEATHS and not any(m.starting is None for m in self.members):
+                raise WorkerDied(died_message(self.what, "during startup", error, self._startup_deaths)) from error
             return
-        self._startup_deaths += 1
-        if self._startup_deaths >= MAX_DEATHS and not any(m.starting is None for m in self.members):
-            raise WorkerDied(died_message(self.what, "during startup", error)) from error
+        self._deaths_on[member.node] += 1
+        if self.load(member):
+            return
+        self._idle_deaths += 1
+        if self._idle_deaths >= MAX_DEATHS * max(1, self.pool.size[0]):
+            raise WorkerDied(died_message(self.what, "before it received any work", error, self._idle_deaths)) from error
 
     def stop(self, member: Member) -> None:
         """End a process."""
@@ -189,15 +238,3 @@ class Processes:
             self._heard = now
             return notice(self.pool, self.what, now - self._began)
         return None
-
-
-def died_message(what: str, where: str, error: BaseException) -> str:
-    """The message of a run that ends because processes die."""
-    import ray
-
-    cause = " ".join(str(error).split())[:600]
-    memory = OUT_OF_MEMORY if isinstance(error, ray.exceptions.OutOfMemoryError) else ""
-    return (
-        f"{memory}A {what} died {MAX_DEATHS} times {where}: {cause}. The usual cause is insufficient memory: "
-        "increase `memory` of the workers, or use fewer `actors` on each of them."
-    )

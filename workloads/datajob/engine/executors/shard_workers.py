@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.executors.placement import Pool
-from datajob.engine.executors.processes import Member, Processes
+from datajob.engine.executors.processes import Actor, Member, Processes
 from datajob.engine.worker import model_calls, model_registry
 from datajob.engine.worker.model_calls import Call, Reply
 from datajob.engine.worker.task import ShardFailure, Task, run_shard, use_python_path
@@ -48,6 +48,8 @@ class Session:
 
     def __init__(self, task: Task, shard: Shard, steps: frozenset[str]) -> None:
         self.steps = steps
+        self._pieces: Sequence[pa.Buffer] = ()
+        """What the shard waits for."""
         self._stops: SimpleQueue[Step | BaseException] = SimpleQueue()
         self._replies: SimpleQueue[list[Reply | ShardFailure]] = SimpleQueue()
         threading.Thread(target=self._run, args=(task, shard), name=f"shard {shard.index}", daemon=True).start()
@@ -73,18 +75,24 @@ class Session:
 
     def ask(self, call: Call, pieces: Sequence[pa.Buffer], rows: Sequence[int]) -> list[Reply]:
         """Stop the shard until the replies are there. Called by the shard, in its thread."""
-        import ray
-
-        references = tuple(ray.put(piece) for piece in pieces)
+        self._pieces = pieces
+        references = self.send(range(len(pieces)))
         self._stops.put(Asked(call, references, tuple(rows), tuple(piece.size for piece in pieces)))
         replies = self._replies.get()
+        self._pieces = ()
         for reply in replies:
             if isinstance(reply, ShardFailure):
                 raise reply.as_error()
         return [reply for reply in replies if isinstance(reply, Reply)]
 
+    def send(self, positions: Iterable[int]) -> tuple[Any, ...]:
+        """Put pieces into the object store, at first or after they were lost."""
+        import ray
 
-class _ShardWorker:
+        return tuple(ray.put(self._pieces[position]) for position in positions)
+
+
+class _ShardWorker(Actor):
     """Loads the models that run on CPUs at once, and runs shards."""
 
     def __init__(self, device_and_models: bytes, python_path: tuple[str, ...], steps: frozenset[str]) -> None:
@@ -95,12 +103,6 @@ class _ShardWorker:
         self._steps = steps
         self._tasks: dict[Any, Task] = {}
         self._sessions: dict[int, Session] = {}
-
-    def ready(self) -> str:
-        """Return the machine once the process has started."""
-        import ray
-
-        return str(ray.get_runtime_context().get_node_id())
 
     def run(self, task: list[Any], shard: Shard) -> Step:
         """Run a shard until it stops. The task is fetched once."""
@@ -116,6 +118,10 @@ class _ShardWorker:
         """Continue a shard that waits for these replies."""
         session = self._sessions[index]
         return self._until_stop(index, lambda: session.resume(list(replies)))
+
+    def send_again(self, index: int, position: int) -> list[Any]:
+        """A new reference to a piece that a shard waits for; the object was lost."""
+        return list(self._sessions[index].send([position]))
 
     def _until_stop(self, index: int, wait: Any) -> Step:
         stop: Step | None = None
@@ -149,5 +155,5 @@ class ShardWorkers(Processes):
 
         kind: Any = ray.remote(_ShardWorker)
         state = pickle.dumps((self.pool.device, [step.operator for step in self.pool.models]))
-        actor = kind.options(**self.options(), max_concurrency=CALLS_AT_ONCE).remote(state, self._python_path, self._steps)
-        return Member(actor, actor.ready.remote())
+        actor = kind.options(**self.options(), max_concurrency=CALLS_AT_ONCE + 1).remote(state, self._python_path, self._steps)
+        return Member(actor, actor.ready.remote(), actor.stay.remote())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 import time
 import uuid
@@ -12,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from datajob.engine.commit.presence import Presence, has_ended
 from datajob.errors import SinkBusy
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
@@ -25,7 +24,7 @@ REFRESH_SECONDS = 15.0
 class Lock:
     """Held by the driver that writes to a sink, and refreshed while that driver is alive.
 
-    The lock expires after a minute without a refresh. It is void at once if its process has ended on this host, or if
+    The lock expires after a minute without a refresh. It is void at once if its process has ended on this machine, or if
     another attempt of the same run or another run of the same DataJob starts: the controller starts it only after the end of
     the earlier driver.
     """
@@ -35,11 +34,13 @@ class Lock:
         self._run_id = run_id
         self._job_id = job_id
         self._owner = uuid.uuid4().hex
+        self._presence: Presence | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._refresh, daemon=True, name="refresh-lock")
 
     def __enter__(self) -> Self:
         self._refuse_if_held()
+        self._presence = Presence(self._owner)
         self._write()
         self._thread.start()
         return self
@@ -49,6 +50,8 @@ class Lock:
         self._thread.join()
         with suppress(Exception):
             self._sink.delete([LOCK])
+        if self._presence is not None:
+            self._presence.close()
 
     def _refuse_if_held(self) -> None:
         if not self._sink.exists(LOCK):
@@ -56,12 +59,11 @@ class Lock:
         held = json.loads(self._sink.read(LOCK))
         same_run = self._run_id is not None and held["run_id"] == self._run_id
         same_job = self._job_id is not None and held.get("job_id") == self._job_id
-        ended = held["host"] == socket.gethostname() and not _alive(held["pid"])
-        if same_run or same_job or ended or time.time() - held["time"] > LOCK_SECONDS:
+        if same_run or same_job or time.time() - held["time"] > LOCK_SECONDS or has_ended(held):
             return
         raise SinkBusy(
             f"Another run is writing to {self._sink.path} (process {held['pid']} on {held['host']}). "
-            "Wait until it ends, stop it, or choose another path."
+            "Wait until it ends, stop it, or choose another path. If it was killed, its lock expires after one minute."
         )
 
     def _write(self) -> None:
@@ -69,9 +71,8 @@ class Lock:
             "run_id": self._run_id,
             "job_id": self._job_id,
             "owner": self._owner,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
             "time": time.time(),
+            **(self._presence.facts if self._presence else {}),
         }
         self._sink.write(LOCK, json.dumps(held).encode())
 
@@ -79,13 +80,3 @@ class Lock:
         while not self._stop.wait(REFRESH_SECONDS):
             with suppress(Exception):  # a short outage of the storage must not end the run
                 self._write()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

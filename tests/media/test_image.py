@@ -105,8 +105,8 @@ GOOD = encoded(Image.effect_noise((64, 64), 50), "PNG")
 BAD: dict[str, tuple[Any, str]] = {
     "null": (None, "the row has no image"),
     "empty": (b"", "the image is empty"),
-    "text": (b"hello, world", "cannot be decoded: cannot identify image file"),
-    "truncated": (GOOD[: len(GOOD) // 2], "cannot be decoded"),
+    "text": (b"hello, world", "notAnImage: the file cannot be decoded"),
+    "truncated": (GOOD[: len(GOOD) // 2], "(truncated|damaged): the image cannot be decoded"),
     "a file that is not there": ("/nowhere/a.png", "/nowhere/a.png: cannot be read: it does not exist"),
     "a number": (3, "a value of type int is not an image"),
     "pixels of two channels": (np.zeros((3, 3, 2), np.uint8), "pixels of shape"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from datajob.media.errors import MediaError
 from datajob.media.headers import Header, parse
 
 if TYPE_CHECKING:
@@ -21,12 +22,25 @@ MAX_PIXELS = 100_000_000
 """Default limit of width x height: 300 MB as RGB."""
 ORIENTATION = 0x0112
 """EXIF tag."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats that are decoded: decoders of rare formats are less tested, and some start other programs."""
+_OTHER_FORMATS = (
+    (0, b"%!PS", "PostScript"), (0, b"%PDF-", "PDF"), (0, b"SIMPLE  =", "FITS"), (0, b"8BPS", "Photoshop"),
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"), (0, b"\xff\x4f\xff\x51", "JPEG 2000"), (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"), (4, b"ftypheic", "HEIC"), (4, b"ftypheix", "HEIC"), (4, b"ftyphevc", "HEIC"),
+    (4, b"ftypmif1", "HEIF"), (4, b"ftypmsf1", "HEIF"), (0, b"<svg", "SVG"), (0, b"<?xml", "SVG or XML"),
+    (0, b"\x00\x00\x01\x00", "icon"), (0, b"DDS ", "DDS"), (0, b"P6", "PPM"),
+    (0, b"P5", "PGM"), (0, b"\x76\x2f\x31\x01", "OpenEXR"),
+)  # fmt: skip
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 _pillow = threading.Lock()
 
 
-class ImageError(ValueError):
-    """An image that cannot be used, and why."""
+class ImageError(MediaError):
+    """An image that cannot be used, and why.
+
+    Reasons: `noMedia`, `empty`, `notAnImage`, `unsupportedFormat`, `tooManyPixels`, `truncated`, `damaged`.
+    """
 
 
 def read_header(data: bytes) -> Header:
@@ -59,7 +73,7 @@ def size_of(image: Any, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     if (pixels := _pixels(image)) is not None:
         return int(pixels.shape[0]), int(pixels.shape[1])
     header = read_header(image)
-    _check_pixels(header.width, header.height, max_pixels)
+    check_pixels(header.width, header.height, max_pixels)
     width, height = header.upright
     return height, width
 
@@ -80,7 +94,8 @@ def _from_pixels(pixels: Any) -> Image:
     channels = pixels.shape[2] if pixels.ndim == 3 else 1 if pixels.ndim == 2 else 0
     if channels not in (1, 3, 4) or 0 in pixels.shape or pixels.dtype.kind not in "ui":
         raise ImageError(
-            f"pixels of shape {pixels.shape} and type {pixels.dtype} are not an image (height x width x 1, 3 or 4)"
+            "notAnImage",
+            f"pixels of shape {pixels.shape} and type {pixels.dtype} are not an image (height x width x 1, 3 or 4)",
         )
     if pixels.max() > 255:
         pixels = pixels >> 8
@@ -89,16 +104,18 @@ def _from_pixels(pixels: Any) -> Image:
 
 @contextmanager
 def _opened(data: bytes, max_pixels: int | None = None) -> Iterator[Image]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     with _reasons(), _quiet():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # `max_pixels` is the limit here
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            raise _unidentified(data) from None
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:
-        _check_pixels(image.width, image.height, max_pixels)
+        check_pixels(image.width, image.height, max_pixels)
         yield image
 
 
@@ -110,9 +127,21 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _check_pixels(width: int, height: int, max_pixels: int | None) -> None:
+def _unidentified(data: bytes) -> ImageError:
+    """Why Pillow does not recognize a file."""
+    if not len(data):
+        return ImageError("empty", "the image is empty")
+    supported = ", ".join(FORMATS)
+    for offset, magic, name in _OTHER_FORMATS:
+        if data[offset : offset + len(magic)] == magic:
+            return ImageError("unsupportedFormat", f"the format {name} is not supported; convert it to one of {supported}")
+    return ImageError("notAnImage", f"the file cannot be decoded: it is not one of {supported}, or its header is damaged")
+
+
+def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
+    """Raise ImageError if an image has more pixels than the limit."""
     if max_pixels is not None and width * height > max_pixels:
-        raise ImageError(f"the image has {width} x {height} pixels; `maxPixels` allows {max_pixels:,}")
+        raise ImageError("tooManyPixels", f"the image has {width} x {height} pixels; `maxPixels` allows {max_pixels:,}")
 
 
 @contextmanager
@@ -124,7 +153,8 @@ def _reasons() -> Iterator[None]:
         raise
     except Exception as error:  # decoders raise any exception
         text = str(error).split(" <_io.BytesIO")[0] or type(error).__name__
-        raise ImageError(f"the image cannot be decoded: {text}") from error
+        reason = "truncated" if "truncated" in text.lower() else "damaged"
+        raise ImageError(reason, f"the image cannot be decoded: {text}") from error
 
 
 def _rgb(image: Image) -> Image:

@@ -34,14 +34,16 @@ def _load(value: Any, folder: str | None) -> Any:
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if value is None:
-        raise ImageError("the row has no image")
+        raise ImageError("noMedia", "the row has no image")
     if isinstance(value, bytes | bytearray | memoryview):
         if not len(value):
-            raise ImageError("the image is empty")
+            raise ImageError("empty", "the image is empty")
         return bytes(value)
     if isinstance(value, str):
         return _file(value, folder)
-    raise ImageError(f"a value of type {type(value).__name__} is not an image: it must be bytes, a path or pixels")
+    raise ImageError(
+        "notAnImage", f"a value of type {type(value).__name__} is not an image: it must be bytes, a path or pixels"
+    )
 
 
 def _file(path: str, folder: str | None) -> bytes:
@@ -53,4 +55,4 @@ def _file(path: str, folder: str | None) -> bytes:
             with filesystem.open_input_stream(inner) as stream:
                 return bytes(stream.read())
     except InputError as error:
-        raise ImageError(str(error)) from error
+        raise ImageError("unreadable", str(error)) from error

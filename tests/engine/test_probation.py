@@ -90,4 +90,5 @@ def test_the_last_entry_is_what_was_not_finished(text: str, entry: str | None) -
 
 def test_a_process_without_a_watcher_keeps_no_journal() -> None:
     journal.enter("call 1 0 1")
-    assert journal.next_call() == 0
+    assert journal.next_call() == ""
+    assert not journal.is_kept()

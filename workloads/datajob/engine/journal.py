@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 class ProcessEndedError(Exception):
@@ -21,8 +21,10 @@ class Journal:
     descriptor: int
     deadly: Mapping[str, str]
     """Entries that terminated a process, with the cause."""
-    calls: int = field(default=0)
-    """Number of operator calls so far. The order of calls is the same in every process."""
+    position: str = ""
+    """Where in the shard the process is."""
+    calls: int = 0
+    """Number of operator calls at this position. The order of calls is the same in every process."""
 
     def enter(self, entry: str) -> None:
         """Record what begins. Raises ProcessEndedError if it terminated an earlier process."""
@@ -44,12 +46,23 @@ def keep(journal: Journal) -> None:
     _active = journal
 
 
-def next_call() -> int:
-    """Number of the next call of an operator."""
+def is_kept() -> bool:
+    """Whether this process keeps a journal."""
+    return _active is not None
+
+
+def at(position: str) -> None:
+    """Set where in the shard the process is. Calls are numbered from there, so numbers do not depend on what is skipped."""
+    if _active is not None:
+        _active.position, _active.calls = position, 0
+
+
+def next_call() -> str:
+    """Identifies the next call of an operator."""
     if _active is not None:
         _active.calls += 1
-        return _active.calls
-    return 0
+        return f"{_active.position}.{_active.calls}"
+    return ""
 
 
 def enter(entry: str) -> None:

@@ -269,3 +269,10 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A suggestion for the name of a missing column."""
     near = nearest(name, known)
     return f"; did you mean {near}?" if near else f"; it has {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}"
+
+
+def data_bytes(table: pa.Table) -> int:
+    """The size of a table as Arrow data. Unlike `nbytes`, it is the same for all tables with these values and chunks."""
+    import pyarrow as pa
+
+    return sum(pa.ipc.get_record_batch_size(batch) for batch in table.to_batches())

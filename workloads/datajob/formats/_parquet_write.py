@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.formats._columns import empty_table, leaves
+from datajob.formats._columns import data_bytes, empty_table, leaves
 from datajob.formats._parquet_types import are_days
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class ParquetEncoder:
     def write(self, table: pa.Table) -> None:
         """Collect rows until there are enough for a row group."""
         limit = self._row_group_bytes
-        rows = max(1, table.num_rows * limit // max(1, table.nbytes))
+        rows = max(1, table.num_rows * limit // max(1, data_bytes(table)))
         for start in range(0, table.num_rows, rows):
             part = table.slice(start, rows)
             self._waiting.append(part)
-            self.held += part.nbytes
+            self.held += data_bytes(part)
             if self.held >= limit:
                 self.flush()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from datajob.errors import InvalidJob, SinkError
-from datajob.formats._columns import HIVE_NULL, did_you_mean
+from datajob.formats._columns import HIVE_NULL, data_bytes, did_you_mean
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.base import OutputFile
 from datajob.formats.storage import storage_errors
@@ -105,7 +105,7 @@ class FilesWriter:
         if not table.num_rows and not self._open and not self._finished:  # a result without rows
             self._open[folder] = self._new_file(folder)
             self._open[folder].write(table)
-        rows = max(1, table.num_rows * min(SLICE_BYTES, self._file_bytes) // max(1, table.nbytes))
+        rows = max(1, table.num_rows * min(SLICE_BYTES, self._file_bytes) // max(1, data_bytes(table)))
         start = 0
         while start < table.num_rows:
             file = self._open.pop(folder, None) or self._new_file(folder)

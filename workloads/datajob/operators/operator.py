@@ -79,6 +79,14 @@ class Operator(Parameters):
         """Whether it runs user code, whose cost per row is unknown."""
         return _is_users(type(self))
 
+    def cost_unknown(self) -> bool:
+        """Whether the size of its input does not indicate its cost: it runs user code or decodes media."""
+        return self.runs_user_code() or type(self).__module__.split(".")[2] in ("image", "audio", "video")
+
+    def rows_per_call(self) -> int:
+        """Rows of a call of user code, if the user chose them; otherwise 1."""
+        return 1
+
     def outputs(self, columns: Order) -> Order | None:
         """The columns after this step, given those before it; None if unknown before it runs, as for a user's function."""
         return tuple(dict.fromkeys((*columns, *marked_columns(self, Writes))))

@@ -49,7 +49,7 @@ def sweep(sink: Folder, writer: Writer, files: list[OutputFile], keys: dict[str,
     sink.delete(p for p in found if p not in listed and (writer.mode == "overwrite" or OURS.search(p)))
     commits = sink.list(f"{BOOKKEEPING}/commits", recursive=True)
     sink.delete(name for name in commits if not _current(name, keys))
-    for temporary in ("intermediate", "model-outputs", "tmp"):
+    for temporary in ("intermediate", "checkpoints", "model-outputs", "tmp"):
         sink.delete_tree(f"{BOOKKEEPING}/{temporary}")
 
 

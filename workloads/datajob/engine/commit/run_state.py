@@ -70,7 +70,7 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
     if last is not None and last.state != "complete":
         state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
         if fresh:
-            for name in ("commits", "intermediate", "model-outputs"):
+            for name in ("commits", "intermediate", "checkpoints", "model-outputs"):
                 sink.delete_tree(f"{BOOKKEEPING}/{name}")
             state = replace(state, target=None)
         return state

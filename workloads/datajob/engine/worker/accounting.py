@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from datajob.engine.counts.shown import shown
 from datajob.engine.counts.tally import StepTally, Tally
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
-from datajob.engine.worker.rejects import RejectWriter
+from datajob.engine.worker.rejects import CollectedRejects, RejectWriter
 from datajob.errors import RowsFailed, private
 from datajob.operators.base import Batch, Verdict
 
@@ -31,7 +31,7 @@ class Accounting:
 
     policy: str
     """`errors.policy` of the job."""
-    rejects: RejectWriter | None = None
+    rejects: RejectWriter | CollectedRejects | None = None
     tally: Tally = field(default_factory=Tally)
 
     def step(self, name: str) -> StepTally:

@@ -40,6 +40,8 @@ class Chain:
     accounting: Accounting
     model_outputs: ShardModelOutputs | None = None
     """Where models store their outputs until the shard is committed."""
+    mixed: bool = False
+    """True once rows failed because the results of a step have several types: which rows fail depends on the others."""
 
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows that the last step passes on."""
@@ -116,6 +118,7 @@ class Chain:
         """The results whose columns have one type; the rows of the others fail. The type is that of most rows."""
         import pyarrow as pa
 
+        self.mixed = True
         rows_by_schema = Counter[str]()
         for piece in pieces:
             rows_by_schema[str(piece.result.schema)] += piece.stop - piece.start

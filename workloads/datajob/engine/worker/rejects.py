@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,28 @@ class RejectFolders:
             )
 
 
+@dataclass
+class CollectedRejects:
+    """Rejected and failed rows in memory, in the order in which the steps returned them."""
+
+    stores_rejected: bool = True
+    stores_failed: bool = True
+    rows: list[tuple[str, list[str] | None, pa.Table, pa.Table | None]] = field(default_factory=list)
+    """(step, errors of failed rows, the rows, reasons of rejected rows as a column)"""
+
+    def rejected(self, step: str, reasons: pa.Array, rows: pa.Table) -> None:
+        """Collect rows that a step rejected."""
+        import pyarrow as pa
+
+        if self.stores_rejected:
+            self.rows.append((step, None, rows, pa.table({"reason": reasons})))
+
+    def failed(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
+        """Collect rows on which a step failed."""
+        if self.stores_failed:
+            self.rows.append((step, list(errors), rows, None))
+
+
 class RejectWriter:
     """Writes the rejected and failed rows of one shard as Parquet, preceded by the reason or the error.
 
@@ -59,6 +81,20 @@ class RejectWriter:
         """By root and columns: rows of other columns or types form other files."""
         self._waiting: dict[str, list[pa.Table]] = {}
         """Tables of few rows by root, which are written together: bad records come one at a time."""
+
+    def collector(self) -> CollectedRejects:
+        """Collects the rows that this writer stores."""
+        return CollectedRejects(self._rejects is not None, self._quarantine is not None)
+
+    def write(self, collected: CollectedRejects) -> None:
+        """Store collected rows."""
+        import pyarrow as pa
+
+        for step, errors, rows, reasons in collected.rows:
+            if reasons is None:
+                self.failed(step, errors or [], rows)
+            else:
+                self.rejected(step, pa.concat_arrays(reasons.column(0).chunks), rows)
 
     def rejected(self, step: str, reasons: pa.Array, rows: pa.Table) -> None:
         """Store rows that a step rejected."""

@@ -6,17 +6,19 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datajob.engine.commit.ledger import Record
+from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.chain import Chain
+from datajob.engine.worker.checkpoints import Checkpoints
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.engine.worker.outputs import RowOutput
-from datajob.engine.worker.rejects import RejectFolders
+from datajob.engine.worker.rejects import RejectFolders, RejectWriter
+from datajob.engine.worker.shard_chain import ShardChain
 from datajob.engine.worker.task import Task, use_python_path
 from datajob.errors import SinkError
 from datajob.formats.storage import storage_errors
@@ -41,13 +43,18 @@ class RowsTask(Task):
         """Process a shard and commit it, in turn with the other shards of this process."""
         use_python_path(self.python_path)
         with model_registry.hold_slot():
-            return super().run(shard)
+            rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
+            chain = self._chain(shard, Accounting(self.policy, rejects), rejects)
+            record = self._process(shard, chain)
+            Ledger(self.sink, self.stage).commit(record)
+            chain.forget()
+            if self._runs_model():
+                self._model_outputs(shard).forget()
+            return record
 
-    def process(self, shard: Shard) -> Record:
+    def _process(self, shard: Shard, chain: ShardChain) -> Record:
         """Read, apply the steps, write."""
-        rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
-        accounting = Accounting(self.policy, rejects)
-        chain = Chain(self.steps, accounting, self._model_outputs(shard) if self._runs_model() else None)
+        accounting, rejects = chain.accounting, chain.rejects
         output = self.output.open(shard, accounting)
         rows, schema = 0, None
         try:
@@ -68,6 +75,20 @@ class RowsTask(Task):
             raise
         return Record(shard.index, shard.key, accounting.tally, rows, files, reject_files, schema)
 
+    def _chain(self, shard: Shard, accounting: Accounting, rejects: RejectWriter) -> ShardChain:
+        outputs = self._model_outputs(shard) if self._runs_model() else None
+        checkpoints = Checkpoints(self.sink, self.stage, shard.key)
+        return ShardChain(
+            lambda counts: Chain(self.steps, counts, outputs), accounting, rejects, checkpoints, self._call_rows()
+        )
+
+    def _call_rows(self) -> int | None:
+        """Unit of the slices of a table; None if tables are not sliced: the cost of a row is known, or that of a model."""
+        unknown = [step.operator for step in self.steps if step.operator.cost_unknown()]
+        if not unknown or self._runs_model():
+            return None
+        return max(operator.rows_per_call() for operator in unknown)
+
     def files(self, shard: Shard) -> list[str]:
         """Paths of the input files that the shard reads."""
         return self.intake.source.files(shard) if isinstance(self.intake.source, FragmentInput) else []
@@ -76,11 +97,6 @@ class RowsTask(Task):
     def finds_bad_rows(self) -> bool:
         """Whether failed rows are omitted."""
         return self.policy != "fail"
-
-    def after_commit(self, shard: Shard) -> None:
-        """Delete the stored model outputs."""
-        if self._runs_model():
-            self._model_outputs(shard).forget()
 
     def _model_outputs(self, shard: Shard) -> ShardModelOutputs:
         return ShardModelOutputs(self.sink, self.stage, shard.key)

@@ -24,7 +24,6 @@ class Task:
         """Process a shard and commit it. Raises DataJobError for everything that the user must fix."""
         record = self.process(shard)
         Ledger(self.sink, self.stage).commit(record)
-        self.after_commit(shard)
         return record
 
     def process(self, shard: Shard) -> Record:
@@ -39,9 +38,6 @@ class Task:
     def finds_bad_rows(self) -> bool:
         """Whether failed rows are omitted."""
         return False
-
-    def after_commit(self, shard: Shard) -> None:
-        """Delete what only an uncommitted shard needs; nothing by default."""
 
 
 def shard_name(task: Task, shard: Shard) -> str:

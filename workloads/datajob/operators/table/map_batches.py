@@ -40,6 +40,10 @@ class MapBatches(CallsFunction, base.FlatMap):
         default=None, ge=1, description="Maximum number of rows per call; by default the engine decides."
     )
 
+    def rows_per_call(self) -> int:
+        """The size of the batches, if it is set."""
+        return self.batch_size or 1
+
     def expand(self, batch: base.Batch) -> pa.Table:
         """The rows that the function returned, in the order of the batches."""
         from datajob.operators.table._frames import from_any, to_format

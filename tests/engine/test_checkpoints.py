@@ -82,7 +82,7 @@ def test_an_interrupted_run_writes_the_files_of_an_undisturbed_one(
     kills = 0
     for _ in range(4):
         fast(monkeypatch, chance)
-        interrupted.fuse[:] = [chance.randrange(20, 500)]
+        interrupted.fuse[:] = [chance.randrange(20, 300)]
         try:
             report = run(job(disturbed, steps, "out"), shard_bytes=1 << 20)
             break
@@ -175,3 +175,13 @@ def test_a_shard_of_cheap_steps_stores_nothing(tmp_path: Path, monkeypatch: pyte
     write_parts(tmp_path / "in", ROWS, 3)
     run(job(tmp_path, CHAINS["failures and types"], "out"))
     assert not stored
+
+
+def test_results_of_a_type_that_arrow_cannot_store_are_not_stored(tmp_path: Path) -> None:
+    kind: Any = pa.int64()
+    for _ in range(70):
+        kind = pa.list_(kind)
+    table = pa.table({"deep": pa.array([None], kind)})
+    store = Checkpoints(str(tmp_path), "rows", "key")
+    assert not store.store([Processed(0, 1, table, Tally(), CollectedRejects())])
+    assert store.stored() == {}

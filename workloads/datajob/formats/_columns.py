@@ -275,4 +275,7 @@ def data_bytes(table: pa.Table) -> int:
     """The size of a table as Arrow data. Unlike `nbytes`, it is the same for all tables with these values and chunks."""
     import pyarrow as pa
 
-    return sum(pa.ipc.get_record_batch_size(batch) for batch in table.to_batches())
+    try:
+        return sum(pa.ipc.get_record_batch_size(batch) for batch in table.to_batches())
+    except pa.ArrowInvalid:  # types that are nested too deeply
+        return int(table.nbytes)

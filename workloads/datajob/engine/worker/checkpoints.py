@@ -59,9 +59,16 @@ class Checkpoints:
             found[start] = max(stop, found.get(start, 0))
         return found
 
-    def store(self, results: Sequence[Processed]) -> None:
-        """Store results of consecutive rows as one file."""
-        self._folder.write(self._file(results[0].start, results[-1].stop), pack(results))
+    def store(self, results: Sequence[Processed]) -> bool:
+        """Store results of consecutive rows as one file. False if Arrow cannot store their types."""
+        import pyarrow as pa
+
+        try:
+            content = pack(results)
+        except pa.ArrowException:  # types that are nested too deeply
+            return False
+        self._folder.write(self._file(results[0].start, results[-1].stop), content)
+        return True
 
     def load(self, start: int, stop: int) -> list[Processed]:
         """The results in a file."""

@@ -155,8 +155,8 @@ class ShardChain:
         while waiting:
             count = next((i for i in range(1, len(waiting)) if waiting[i].start != waiting[i - 1].stop), len(waiting))
             results, waiting = waiting[:count], waiting[count:]
-            self._checkpoints.store(results)
-            self._stored[results[0].start] = results[-1].stop
+            if self._checkpoints.store(results):
+                self._stored[results[0].start] = results[-1].stop
         self._saved = time.monotonic()
 
     # --- the results of slices, joined ---

@@ -1,4 +1,4 @@
-"""Applies the fused steps to the tables of a shard, so that a killed process loses little work whatever a step costs.
+"""Applies the fused steps to the tables of a shard. A killed process loses little work, regardless of the cost of a step.
 
 Work that takes seconds is stored in checkpoints. If the cost of a row is unknown, a table goes through the steps in slices
 whose size depends on the time that they take. The results of its slices are joined again: what is written depends neither

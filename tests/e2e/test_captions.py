@@ -53,7 +53,7 @@ def test_the_sample_captions_photos_with_two_actors(
     sample["steps"][0]["llava"] |= {"model": "/data/llava", "maxNewTokens": 16, "device": "cpu", "engine": engine}
     jobs.sample(
         "caption-images.yaml",
-        sources=[{"images": {"paths": ["/data/photos"]}}],
+        sources=[{"images": {"paths": ["/data/photos"], "includePath": "path"}}],
         steps=sample["steps"],
         sink={"json": {"path": f"s3://{BUCKET}/captions/", "mode": "overwrite"}},
         errors={"policy": "fail"},

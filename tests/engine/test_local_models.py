@@ -25,9 +25,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 def job(photos: Path, out: Path, **spec: Any) -> Any:
-    llava = {"engine": "fake", "model": "none", "image": "bytes", "prompt": "photo", "batchRows": BATCH}
+    llava = {"engine": "fake", "model": "none", "image": "image", "prompt": "photo", "batchRows": BATCH}
     steps = [{"llava": llava}, {"select": {"columns": ["path", "caption"]}}]
-    return make_job(photos, out, steps, sources=[{"images": {"paths": [str(photos)]}}], **spec)
+    return make_job(photos, out, steps, sources=[{"images": {"paths": [str(photos)], "includePath": "path"}}], **spec)
 
 
 def rows(out: Path) -> Rows:

@@ -23,7 +23,7 @@ Source = tuple[dict[str, Any], dict[str, Any]]
 def images(folder: Path) -> Source:
     for i in range(COUNT):
         (folder / f"{i}.jpg").write_bytes(jpeg(i))
-    return {"images": {"paths": [str(folder)]}}, {"image": "bytes"}
+    return {"images": {"paths": [str(folder)]}}, {"image": "image"}
 
 
 def webdataset(folder: Path) -> Source:

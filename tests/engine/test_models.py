@@ -26,7 +26,7 @@ from tests.engine.test_crash import commits, kill_when, start
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 from tests.support.models.photos import jpeg, make_photos
 
-FAKE: dict[str, Any] = {"llava": {"engine": "fake", "model": "none", "image": "bytes", "prompt": "photo", "actors": {"max": 2}}}
+FAKE: dict[str, Any] = {"llava": {"engine": "fake", "model": "none", "image": "image", "prompt": "photo", "actors": {"max": 2}}}
 COUNT = 40
 
 
@@ -49,7 +49,7 @@ def cluster() -> Iterator[RayExecutor]:
 
 def job(photos: Path, out: Path, **spec: Any) -> Any:
     steps = [FAKE, {"select": {"columns": ["path", "caption"]}}]
-    return make_job(photos, out, steps, sources=[{"images": {"paths": [str(photos)]}}], **spec)
+    return make_job(photos, out, steps, sources=[{"images": {"paths": [str(photos)], "includePath": "path"}}], **spec)
 
 
 def captions(rows: Rows) -> list[tuple[str, str]]:
@@ -83,9 +83,9 @@ def run_captions(photos: Path, out: Path) -> list[tuple[str, str]]:
 
 
 def test_rows_of_one_parquet_file_are_spread_over_shards(tmp_path: Path) -> None:
-    rows = [{"id": i, "bytes": jpeg(i, (40, 30))} for i in range(70)]
+    rows = [{"id": i, "image": jpeg(i, (40, 30))} for i in range(70)]
     write_parts(tmp_path / "in", rows, 1)
-    steps = [FAKE, {"drop": {"columns": ["bytes"]}}]
+    steps = [FAKE, {"drop": {"columns": ["image"]}}]
     report = run(make_job(tmp_path / "in", tmp_path / "out", steps), shard_bytes=None)
     found = read_manifest(tmp_path / "out")
     assert [r["id"] for r in found] == list(range(70))
@@ -148,11 +148,11 @@ def one_list(photos: Path, folder: Path) -> dict[str, Any]:
 
 
 def folder_of_files(photos: Path, folder: Path) -> dict[str, Any]:
-    return {"images": {"paths": [str(photos)]}}
+    return {"images": {"paths": [str(photos)], "includePath": "path"}}
 
 
 SOURCES = {
-    "a folder": (folder_of_files, "bytes"),
+    "a folder": (folder_of_files, "image"),
     "one WebDataset shard": (one_tar, "jpg"),
     "one Parquet file": (one_parquet, "jpg"),
     "one list of paths": (one_list, "jpg"),
@@ -185,7 +185,7 @@ def test_a_dying_actor_loses_no_row(photos: Path, tmp_path: Path) -> None:
         }
     }
     steps = [die, FAKE, {"select": {"columns": ["path", "caption"]}}]
-    sources = [{"images": {"paths": [str(photos)]}}]
+    sources = [{"images": {"paths": [str(photos)], "includePath": "path"}}]
     run(make_job(photos, tmp_path / "ray", steps, sources=sources), executor="ray", shard_bytes=None)
     assert (tmp_path / "died").exists()
     assert captions(read_manifest(tmp_path / "ray")) == run_captions(photos, tmp_path / "here")
@@ -194,9 +194,9 @@ def test_a_dying_actor_loses_no_row(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_shard_that_ends_its_actor_three_times_ends_the_job_and_the_error_names_its_file(tmp_path: Path) -> None:
-    write_parts(tmp_path / "in", [{"id": i, "bytes": jpeg(i, (40, 30))} for i in range(20)], 1)
+    write_parts(tmp_path / "in", [{"id": i, "image": jpeg(i, (40, 30))} for i in range(20)], 1)
     die = {"map": {"function": "tests.support.engine_functions:die_on_some"}}
-    job = make_job(tmp_path / "in", tmp_path / "out", [die, FAKE, {"drop": {"columns": ["bytes"]}}])
+    job = make_job(tmp_path / "in", tmp_path / "out", [die, FAKE, {"drop": {"columns": ["image"]}}])
     with pytest.raises(
         WorkerDied, match=r"died 3 times while it processed shard \d+ \(.*in-0000\.parquet\) of stage .*insufficient memory"
     ):

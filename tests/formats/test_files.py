@@ -47,7 +47,10 @@ def test_the_header_of_an_image_is_read(tmp_path: Path, form: str, mode: str, en
     data = encoded(form, mode)
     (tmp_path / f"a.{ending}").write_bytes(data)
     (row,) = read(ImagesReader(paths=(str(tmp_path),))).to_pylist()
-    assert row == {"path": f"{tmp_path}/a.{ending}", "bytes": data, "width": 5, "height": 7, "format": form, "mode": mode}
+    facts = {"width": 5, "height": 7, "format": form, "mode": mode, "frames": 1}
+    assert row == {"image": {"bytes": data, "path": f"{tmp_path}/a.{ending}"}, **facts}
+    (row,) = read(ImagesReader(paths=(str(tmp_path),), load="reference")).to_pylist()
+    assert row == {"image": {"bytes": None, "path": f"{tmp_path}/a.{ending}"}, **facts}
 
 
 @pytest.mark.parametrize("data", [b"", b"text", encoded("PNG")[:20], b"\x89PNG\r\n\x1a\n" + b"\xff" * 50])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from datajob import __version__
@@ -14,6 +15,7 @@ from datajob.engine.options import RunOptions
 from datajob.engine.plan.fused import StepPlan
 from datajob.engine.stage import Context
 from datajob.engine.worker.rejects import RejectFolders
+from datajob.errors import InputError
 from datajob.formats.base import Writer
 from datajob.formats.folder import Folder
 from datajob.operators.base import Global
@@ -54,7 +56,7 @@ class Attempt:
         folders = [rejects.rejects, rejects.quarantine]
         return Context(
             sink=self.writer.path,
-            writer=self.writer,
+            writer=self._described_writer(),
             fingerprint=digest([__version__, self.options.image, policy, folders, self._append_id]),
             policy=policy,
             rejects=rejects,
@@ -62,6 +64,19 @@ class Attempt:
             input_bytes=self.listing.size,
             side_inputs=self.side_inputs,
         )
+
+    def _described_writer(self) -> Writer:
+        """The writer, given the features that columns of the sources have. Contradictions are left out."""
+        source = self.listing.source
+        if type(self.writer).with_features is Writer.with_features:
+            return self.writer
+        features: dict[str, object] = {}
+        first = {shard.source: shard.fragments[0].file for shard in reversed(source.shards)}
+        for number, file in sorted(first.items()):
+            with suppress(InputError):  # counted when the file is read
+                for name, feature in source.readers[number].features([file]).items():
+                    features[name] = feature if features.setdefault(name, feature) == feature else None
+        return self.writer.with_features(features)
 
     def side_inputs(self, operator: Global) -> list[FragmentInput]:
         """The further sources of an operator, listed."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datajob.errors import SinkError
 from datajob.formats._json_write import JsonEncoder
+from datajob.formats._signatures import ending_of
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.base import OutputFile
 from datajob.formats.storage import storage_errors
+from datajob.media.values import media_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,20 +19,6 @@ if TYPE_CHECKING:
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 FILE_NAME = "file_name"
 """The column of the metadata that names the file of an image."""
-_SIGNATURES = (
-    (rb"\xff\xd8\xff", ".jpg"),
-    (rb"\x89PNG\r\n", ".png"),
-    (rb"RIFF....WEBP", ".webp"),
-    (rb"GIF8", ".gif"),
-    (rb"BM", ".bmp"),
-    (rb"II\*\x00|MM\x00\*", ".tif"),
-    (rb"....ftypavi[fs]", ".avif"),
-)
-
-
-def ending_of(data: bytes) -> str:
-    """The extension for the format of `data` according to its first bytes, or `.bin`."""
-    return next((ending for signature, ending in _SIGNATURES if re.match(signature, data, re.DOTALL)), ".bin")
 
 
 class ImageFiles:
@@ -52,16 +40,15 @@ class ImageFiles:
 
         with storage_errors(self._root, SinkError, "write to it"):
             names = table.column(self._name).cast(pa.string()).to_pylist() if self._name else [None] * table.num_rows
-            written = [
-                self._write_image(data.as_py(), name) for data, name in zip(table.column(self._image), names, strict=True)
-            ]
+            images: Any = media_values(table.column(self._image))
+            written = [self._write_image(image.data, name) for image, name in zip(images, names, strict=True)]
             if self._metadata is None:
                 file = AtomicFile(self._root, f"{self._prefix}/metadata.jsonl")
                 self._metadata = file, JsonEncoder(file.stream, "none")
             rest = table.drop_columns([self._image, *({FILE_NAME} & set(table.column_names))])
             self._metadata[1].write(rest.add_column(0, FILE_NAME, pa.array(written, pa.string())))
 
-    def _write_image(self, data: bytes | None, name: str | None) -> str | None:
+    def _write_image(self, data: bytes | memoryview | None, name: str | None) -> str | None:
         number = self._rows
         self._rows += 1
         if data is None:

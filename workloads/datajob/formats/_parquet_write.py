@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
 from datajob.formats._columns import data_bytes, empty_table, leaves
+from datajob.formats._features import ROW_GROUP_ROWS
 from datajob.formats._parquet_types import are_days
+from datajob.media.values import is_media
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,9 +23,20 @@ class ParquetEncoder:
     """Collects rows for a row group, then writes it."""
 
     def __init__(
-        self, stream: pa.NativeFile, schema: pa.Schema, compression: str, compression_level: int | None, row_group_bytes: int
+        self,
+        stream: pa.NativeFile,
+        schema: pa.Schema,
+        compression: str,
+        compression_level: int | None,
+        row_group_bytes: int,
+        described: Callable[[pa.Schema, pa.Table], pa.Schema] = lambda schema, _: schema,
     ) -> None:
+        """`described` returns the schema with its metadata, given the first rows."""
         self._stream, self._schema, self._row_group_bytes = stream, schema, row_group_bytes
+        self._described = described
+        self._media = any(is_media(kind) for kind in schema.types)
+        self._row_group_rows = ROW_GROUP_ROWS if self._media else sys.maxsize
+        self._rows = 0
         self._compression, self._level = compression, compression_level
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
@@ -31,11 +46,14 @@ class ParquetEncoder:
         """Collect rows until there are enough for a row group."""
         limit = self._row_group_bytes
         rows = max(1, table.num_rows * limit // max(1, data_bytes(table)))
-        for start in range(0, table.num_rows, rows):
-            part = table.slice(start, rows)
+        start = 0
+        while start < table.num_rows:
+            part = table.slice(start, min(rows, self._row_group_rows - self._rows))
+            start += part.num_rows
             self._waiting.append(part)
             self.held += data_bytes(part)
-            if self.held >= limit:
+            self._rows += part.num_rows
+            if self.held >= limit or self._rows >= self._row_group_rows:
                 self.flush()
 
     def flush(self) -> None:
@@ -46,7 +64,7 @@ class ParquetEncoder:
             return
         table = pa.concat_tables(self._waiting)
         _check_days(table)
-        self._waiting, self.held = [], 0
+        self._waiting, self.held, self._rows = [], 0, 0
         if self._writer is None:
             self._writer = self._new_writer(table)
         try:
@@ -60,7 +78,8 @@ class ParquetEncoder:
         repeating: Any = [name for name in self._schema.names if _repeats(first.column(name))]
         return pq.ParquetWriter(
             self._stream,
-            self._schema,
+            self._described(self._schema, first),
+            write_page_index=self._media,
             compression=self._compression,
             compression_level=self._level,
             use_dictionary=repeating or False,

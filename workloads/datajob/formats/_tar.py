@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from datajob.errors import InvalidJob, SinkError
 from datajob.formats._columns import did_you_mean
 from datajob.formats._json_write import json_objects, json_values
+from datajob.formats._media_members import media_members
 from datajob.formats._tar_read import is_member, split_name
+from datajob.media.values import is_list, is_media, media_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,14 +53,18 @@ def is_text(extension: str) -> bool:
 
 @dataclass(frozen=True)
 class Members:
-    """The mapping of columns to members: the column of each extension, and the columns in `json`."""
+    """The mapping of columns to members."""
 
     columns: Mapping[str, str]
+    """The column of each extension."""
+    media: tuple[str, ...]
+    """Columns of media, whose extensions are those of their formats."""
     together: tuple[str, ...]
+    """Columns in `json`."""
 
 
 def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
-    """`chosen` (extension -> column), then columns named like an extension, and all others as one `json`.
+    """`chosen` (extension -> column), then media and columns named like an extension, and all others as one `json`.
 
     Raises InvalidJob for a missing column, and if `json` is needed for several columns but already used.
     """
@@ -66,9 +72,13 @@ def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
         if column not in schema.names:
             raise InvalidJob(f"members.{extension}: the result has no column {column}{did_you_mean(column, schema.names)}.")
     columns = dict(chosen)
-    together = []
+    together: list[str] = []
+    media: list[str] = []
     for field in schema:
         if field.name == KEY or field.name in chosen.values():
+            continue
+        if is_media(field.type) and re.fullmatch(r"[A-Za-z0-9_]+", field.name):
+            media.append(field.name)
             continue
         as_is = _is_bytes(field.type) or (_is_string(field.type) and is_text(field.name))
         if as_is and re.fullmatch(r"[a-z0-9_.]+", field.name) and field.name not in columns:
@@ -80,7 +90,7 @@ def plan_members(schema: pa.Schema, chosen: Mapping[str, str]) -> Members:
             f"sink.webdataset: columns {', '.join(together)} form one member `json`, but column "
             f"{columns['json']} is already written to it; set extensions in `members`, or drop the columns."
         )
-    return Members(columns, tuple(together))
+    return Members(columns, tuple(media), tuple(together))
 
 
 class TarEncoder:
@@ -101,19 +111,31 @@ class TarEncoder:
 
         has_keys = KEY in table.column_names
         keys = table.column(KEY).cast(pa.string()).to_pylist() if has_keys else [None] * table.num_rows
-        columns: dict[str, Sequence[bytes | None]] = {
+        columns: dict[str, Sequence[bytes | memoryview | None]] = {
             extension: _encoded(table.column(column)) for extension, column in self._members.columns.items()
         }
         if self._members.together:
             columns["json"] = json_objects(table.select(self._members.together))
+        media = media_members(table, self._members.media)
         for i, given in enumerate(keys):
             key = given or f"{self._stem}-{self._rows:08}"
             members = {extension: data for extension, values in columns.items() if (data := values[i]) is not None}
+            members = self._united(media[i], members)
             members = members or {"json": b"{}"}  # a sample without members would not be a row
             self._check(key, next(iter(members)))
             for extension, data in members.items():
                 self._add(f"{key}.{extension}", data)
             self._rows += 1
+
+    def _united(
+        self, media: dict[str, bytes | memoryview], members: dict[str, bytes | memoryview]
+    ) -> dict[str, bytes | memoryview]:
+        if both := media.keys() & members.keys():
+            raise SinkError(
+                f"sink.webdataset: a row has two members .{min(both)}: a column of that name, and the media in "
+                f"{', '.join(self._members.media)}. Rename the column, or choose its extension in `members`."
+            )
+        return {**media, **members}
 
     def _check(self, key: str, extension: str) -> None:
         name = f"{key}.{extension}"
@@ -127,7 +149,7 @@ class TarEncoder:
             )
         self._keys.add(key)
 
-    def _add(self, name: str, data: bytes) -> None:
+    def _add(self, name: str, data: bytes | memoryview) -> None:
         member = tarfile.TarInfo(name)
         member.size = len(data)
         self._tar.addfile(member, io.BytesIO(data))
@@ -140,11 +162,14 @@ class TarEncoder:
         self._tar.close()
 
 
-def _encoded(column: Any) -> list[bytes | None]:
-    """Each value as the content of a member: bytes and text as they are, other values as JSON."""
+def _encoded(column: Any) -> Sequence[bytes | memoryview | None]:
+    """Each value as the content of a member: bytes, media and text as they are, other values as JSON."""
     import pyarrow as pa
 
     kind = column.type
+    if is_media(kind) and not is_list(kind):
+        cells: Any = media_values(column)
+        return [cell.data for cell in cells]
     if pa.types.is_dictionary(kind):
         return _encoded(column.cast(kind.value_type))
     if _is_bytes(kind):

@@ -6,7 +6,7 @@ import io
 import posixpath
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
@@ -15,6 +15,7 @@ from typing import Any
 from datajob.errors import InputError
 from datajob.formats._compression import codec_of
 from datajob.formats._lines import opened
+from datajob.formats._tar_source import Joined, TarSource
 from datajob.formats.storage import scheme_of
 
 HEADERS_BUFFER = 256 << 10
@@ -22,8 +23,6 @@ HEADERS_BUFFER = 256 << 10
 IN_MEMORY = 64 << 20
 """Up to this size, a compressed or remote file is held in memory."""
 COPY_BYTES = 1 << 20
-BLOCK = tarfile.BLOCKSIZE
-ZEROS = bytes(BLOCK)
 
 
 @dataclass
@@ -32,6 +31,8 @@ class Sample:
 
     key: str
     members: dict[str, bytes] = field(default_factory=dict)
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Offset and length of the members that are not read."""
     problem: str | None = None
     """Why it cannot be read completely."""
 
@@ -67,6 +68,13 @@ def is_utf8(name: str) -> bool:
     return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
+def sample_places(path: str, start: int, end: int, is_read: Callable[[str], bool]) -> Iterator[Sample]:
+    """The samples between two bytes of an uncompressed file. Only members with extensions that `is_read` accepts are read."""
+    with opened(path, start) as stream:
+        buffered = io.BufferedReader(stream, HEADERS_BUFFER) if scheme_of(path) else stream
+        yield from _by_index(path, TarSource(buffered, start, end, seekable=True), end < 0, is_read)
+
+
 def samples(path: str, start: int = 0, end: int = -1) -> Iterator[Sample]:
     """The samples between two bytes that `sample_starts` gave (-1: the end of the file), in the order of their first members.
 
@@ -75,16 +83,16 @@ def samples(path: str, start: int = 0, end: int = -1) -> Iterator[Sample]:
     """
     with opened(path, start) as stream:
         if _is_local(path):
-            yield from _by_index(path, _Source(stream, start, end, seekable=True), whole=end < 0)
+            yield from _by_index(path, TarSource(stream, start, end, seekable=True), whole=end < 0)
         elif start or end >= 0:  # the members of these samples are adjacent
             size = end - start if end >= 0 else sys.maxsize
-            yield from _in_order(path, _Source(stream, 0, size, seekable=False), whole=end < 0)
+            yield from _in_order(path, TarSource(stream, 0, size, seekable=False), whole=end < 0)
         else:
             with SpooledTemporaryFile(IN_MEMORY, prefix="datajob-") as copy:
                 while piece := stream.read(COPY_BYTES):
                     copy.write(piece)
                 copy.seek(0)
-                yield from _by_index(path, _Source(copy, 0, -1, seekable=True), whole=True)
+                yield from _by_index(path, TarSource(copy, 0, -1, seekable=True), whole=True)
 
 
 def first_samples(path: str) -> Iterator[Sample]:
@@ -95,9 +103,9 @@ def first_samples(path: str) -> Iterator[Sample]:
     with opened(path) as stream:
         head: bytes = stream.read(IN_MEMORY + 1)
         if len(head) <= IN_MEMORY:
-            yield from _by_index(path, _Source(io.BytesIO(head), 0, -1, seekable=True), whole=True)
+            yield from _by_index(path, TarSource(io.BytesIO(head), 0, -1, seekable=True), whole=True)
         else:
-            yield from _in_order(path, _Source(_Joined(head, stream), 0, -1, seekable=False), whole=True)
+            yield from _in_order(path, TarSource(Joined(head, stream), 0, -1, seekable=False), whole=True)
 
 
 def _is_local(path: str) -> bool:
@@ -113,7 +121,7 @@ def sample_starts(path: str) -> list[int]:
     with opened(path) as stream:
         buffered = io.BufferedReader(stream, HEADERS_BUFFER)
         with _tar_errors(path):
-            members = [member for member, _ in _members(path, _Source(buffered, 0, -1, seekable=True), whole=True)]
+            members = [member for member, _ in _members(path, TarSource(buffered, 0, -1, seekable=True), whole=True)]
     starts: list[int] = []
     seen: set[str] = set()
     last, extensions = "", set[str]()
@@ -130,7 +138,9 @@ def sample_starts(path: str) -> list[int]:
     return starts
 
 
-def _by_index(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
+def _by_index(
+    path: str, source: TarSource, whole: bool, is_read: Callable[[str], bool] = lambda extension: True
+) -> Iterator[Sample]:
     """Read all headers first, then sample by sample."""
     with _tar_errors(path):
         found = [member for member, _ in _members(path, source, whole)]
@@ -149,8 +159,10 @@ def _by_index(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
             target = _target(member, by_name)
             if target is None:
                 sample.problem = f"member .{extension} is a link to {member.link}, which is not in the file"
-            else:
+            elif is_read(extension):
                 sample.members[extension] = source.at(target.data, target.size)
+            else:
+                sample.places[extension] = (target.data, target.size)
         yield sample
 
 
@@ -158,7 +170,7 @@ def _target(member: _Member, by_name: dict[str, _Member]) -> _Member | None:
     return member if member.link is None else by_name.get(member.link)
 
 
-def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
+def _in_order(path: str, source: TarSource, whole: bool) -> Iterator[Sample]:
     """Read the file once from start to end. Members that are not adjacent form separate samples."""
     sample: Sample | None = None
     with _tar_errors(path):
@@ -173,7 +185,7 @@ def _in_order(path: str, source: _Source, whole: bool) -> Iterator[Sample]:
         yield sample
 
 
-def _members(path: str, source: _Source, whole: bool) -> Iterator[tuple[_Member, Any]]:
+def _members(path: str, source: TarSource, whole: bool) -> Iterator[tuple[_Member, Any]]:
     """The members of samples, each with a function to read it. Supports several concatenated tar files."""
     while True:
         with tarfile.open(fileobj=source, mode="r:") as tar:  # type: ignore[call-overload]
@@ -216,80 +228,3 @@ def _tar_errors(path: str) -> Iterator[None]:
         yield
     except tarfile.TarError as error:
         raise InputError(f"{path}: not a tar file, or truncated: {error}.") from error
-
-
-class _Joined:
-    """A stream whose start has already been read."""
-
-    def __init__(self, head: bytes, rest: Any) -> None:
-        self._head, self._rest = io.BytesIO(head), rest
-
-    def read(self, size: int) -> bytes:
-        data = self._head.read(size)
-        return data if len(data) == size else data + self._rest.read(size - len(data))
-
-
-class _Source:
-    """Bytes [`start`, `end`) of a file for tarfile, which steps back at most one block if the file is not seekable."""
-
-    def __init__(self, stream: Any, start: int, end: int, seekable: bool) -> None:
-        self._stream, self._end, self._seekable = stream, end if end >= 0 else sys.maxsize, seekable
-        self._position = start
-        self._tail = b""
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
-
-    def seek(self, position: int) -> int:
-        """Go to a position. Skipped bytes are read if the file is not seekable."""
-        if self._seekable:
-            self._stream.seek(position)
-            self._position = position
-            return position
-        while self._position < position and self._next(min(1 << 20, position - self._position)):
-            pass
-        back = self._position - position
-        if back > 0:
-            self._again = self._tail[-back:]
-            self._position = position
-        return self._position
-
-    _again = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes."""
-        size = min(size if size >= 0 else sys.maxsize, self._end - self._position)
-        if self._again:
-            data, self._again = self._again[:size], self._again[size:]
-            self._position += len(data)
-            return data if len(data) == size else data + self._next(size - len(data))
-        return self._next(size)
-
-    def _next(self, size: int) -> bytes:
-        data: bytes = self._stream.read(min(size, self._end - self._position))
-        self._position += len(data)
-        if not self._seekable:
-            self._tail = (self._tail + data[-BLOCK:])[-BLOCK:]
-        return data
-
-    def at(self, position: int, size: int) -> bytes:
-        """Bytes from a position. Raises ReadError if there are fewer."""
-        self.seek(position)
-        data = self.read(size)
-        if len(data) < size:
-            raise tarfile.ReadError("unexpected end of data")
-        return data
-
-    def done(self, position: int) -> bool:
-        """Whether a part of a file ends here."""
-        return position >= self._end
-
-    def behind_zeros(self, position: int) -> int | None:
-        """The first block from `position` that is not zeros; -1 at the end of the file; None if there is no such block."""
-        self.seek(position)
-        found = False
-        while (block := self.read(BLOCK)) == ZEROS:
-            found = True
-            position += BLOCK
-        return None if not found else -1 if not block.strip(b"\0") else position

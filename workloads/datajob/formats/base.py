@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
@@ -109,6 +109,10 @@ class Reader(Parameters):
         """
         raise NotImplementedError
 
+    def features(self, files: Sequence[InputFile]) -> dict[str, Any]:
+        """Features of Hugging Face that columns have but their types do not state, such as `{"image": {"_type": "Image"}}`."""
+        return {}
+
     def check_names(self, schema: pa.Schema, files: Sequence[InputFile]) -> None:
         """Raise InputError if a parameter declares the type of a column or partition that the input does not have."""
         partitions = dict.fromkeys(key for file in files for key, _ in file.partition)
@@ -175,6 +179,18 @@ class Writer(Parameters):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         finish_class(cls, "Writer")
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """The columns whose references are replaced with the bytes that they refer to before `write`; none by default."""
+        return ()
+
+    def written_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns of the files for rows with these columns."""
+        return schema
+
+    def with_features(self, features: Mapping[str, Any]) -> Writer:
+        """The writer for rows of which some columns have features of Hugging Face, by name."""
+        return self
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """A writer for one shard below `root`. All file names begin with `prefix` and sort in row order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -11,8 +11,11 @@ from datajob.errors import InvalidJob
 from datajob.formats._columns import conform, did_you_mean, with_file_columns
 from datajob.formats._image_files import FILE_NAME, IMAGE_ENDINGS, ImageFiles
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
-from datajob.formats.binary_files import whole_file
+from datajob.formats.binary_files import LOAD_FIELD, Load, first_bytes, whole_file
+from datajob.media.headers import Header, parse
 from datajob.media.image import ImageError, read_header
+from datajob.media.references import literal
+from datajob.media.values import is_list, is_media, media_type
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -20,48 +23,72 @@ if TYPE_CHECKING:
 
 
 class ImagesReader(Reader):
-    """Image files, one row per file with its `path`, its `bytes` and the values in its header.
+    """Image files, one row per file with its `image` and the values in its header.
 
-    Pixels are not decoded: `width`, `height` (in pixels), `format` (such as JPEG) and `mode` (such as RGB) come from the
-    header. A file that is not an image is a failed row.
+    `image` has the `bytes` and the `path` of the file, as the feature Image of Hugging Face. Pixels are not decoded: `width`,
+    `height` (in pixels, as displayed), `format` (such as JPEG), `mode` (such as RGB) and `frames` come from the header. A file
+    that is not an image is a failed row.
     """
 
     suffixes = IMAGE_ENDINGS
+    load: Load = LOAD_FIELD
 
     def known_columns(self) -> tuple[str, ...]:
         """The columns of `schema`, without hive partitions."""
-        return (*_COLUMNS, *((self.include_path,) if self.include_path else ()))
+        return ("image", *_FACTS, *((self.include_path,) if self.include_path else ()))
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
-        """`path`, `bytes`, `width`, `height`, `format`, `mode`."""
+        """`image`, `width`, `height`, `format`, `mode`, `frames`."""
         import pyarrow as pa
 
-        return with_file_columns(pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()]), self, files)
+        facts = [(name, getattr(pa, kind)()) for name, kind in _FACTS.items()]
+        return with_file_columns(pa.schema([("image", media_type()), *facts]), self, files)
+
+    def features(self, files: Sequence[InputFile]) -> dict[str, Any]:
+        """`image` is an image."""
+        return {"image": {"_type": "Image"}}
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """One row."""
         import pyarrow as pa
 
-        path = fragment.file.path
-        data = whole_file(path, on_bad)
+        path, size = fragment.file.path, fragment.file.size
+        reference = self.load == "reference"
+        data = first_bytes(path, HEADER_BYTES) if reference else whole_file(path, on_bad)
         if data is None:
             return
         try:
-            header = read_header(data)
+            header = _header(path, data, size, on_bad)
         except ImageError as error:
             on_bad("", f"{path}: {error}")
             return
         if header.width * header.height > BOMB_PIXELS:
             on_bad("", f"{path}: {header.width} x {header.height} pixels are treated as a decompression bomb")
             return
-        row = {"path": path, "bytes": data, **header._asdict()}
-        table = pa.table({name: pa.array([row[name]], getattr(pa, kind)()) for name, kind in _COLUMNS.items()})
-        yield conform(table, schema, fragment, self)
+        image = {"bytes": None if reference else data, "path": literal(path, size)}
+        facts = {**header._asdict(), "width": header.upright[0], "height": header.upright[1]}
+        columns = {name: pa.array([facts[name]], getattr(pa, kind)()) for name, kind in _FACTS.items()}
+        yield conform(pa.table({"image": pa.array([image], media_type()), **columns}), schema, fragment, self)
+
+
+def _header(path: str, data: bytes, size: int, on_bad: OnBadRecord) -> Header:
+    """The header of an image, of which `data` is the beginning. Raises ImageError.
+
+    Only that of a JPEG is known to be complete without the end of the file.
+    """
+    if len(data) < size:
+        header = parse(data)
+        if header is not None and header.format == "JPEG":
+            return header
+        data = whole_file(path, on_bad) or b""
+    return read_header(data)
 
 
 BOMB_PIXELS = 178_956_970
 """By default, Pillow does not open larger images."""
-_COLUMNS = {"path": "string", "bytes": "binary", "width": "int32", "height": "int32", "format": "string", "mode": "string"}
+HEADER_BYTES = 64 << 10
+"""Bytes that are read of a JPEG that is not loaded. Nearly all headers end there."""
+_FACTS = {"width": "int32", "height": "int32", "format": "string", "mode": "string", "frames": "int32"}
 
 
 class ImagesWriter(Writer):
@@ -71,7 +98,11 @@ class ImagesWriter(Writer):
     """
 
     extension = (*IMAGE_ENDINGS, ".bin", ".jsonl")
-    image: Column = Field(default="bytes", description="Column with encoded images, which are written unchanged.")
+    image: Column = Field(
+        default="bytes",
+        description="Column with encoded images, as bytes or as structs of `bytes` and `path`. They are written unchanged; "
+        "files of references are copied.",
+    )
     name: Column | None = Field(
         default=None, description="Column with the file names (without folder and extension). By default, files are numbered."
     )
@@ -89,8 +120,11 @@ class ImagesWriter(Writer):
             raise InvalidJob(
                 f"sink.images: metadata.jsonl contains a column {FILE_NAME}; `rename` or `drop` the column of the rows."
             )
-        if not pa.types.is_binary(schema.field(self.image).type):
-            raise InvalidJob(
-                f"sink.images: column {self.image} is {schema.field(self.image).type}, not encoded images (binary)."
-            )
+        kind = schema.field(self.image).type
+        if not pa.types.is_binary(kind) and (not is_media(kind) or is_list(kind)):
+            raise InvalidJob(f"sink.images: column {self.image} is {kind}, not encoded images (binary).")
         return ImageFiles(root, prefix, self.image, self.name)
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """The column with the images."""
+        return (self.image,) if self.image in schema.names and is_media(schema.field(self.image).type) else ()

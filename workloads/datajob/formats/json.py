@@ -16,9 +16,11 @@ from datajob.formats._json_schema import learn_schema, learn_types
 from datajob.formats._json_values import RawKind
 from datajob.formats._json_write import ENDINGS, JsonEncoder
 from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_bytes, line_fragments, until_damage
+from datajob.formats._media_copies import MediaCopies, copied_schema
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.types import TypeName, arrow_type
+from datajob.media.values import is_media
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,7 +130,7 @@ def types_of_files(files: Sequence[InputFile]) -> pa.Schema:
 
 
 class JsonWriter(Writer):
-    """JSON Lines: times as ISO 8601, bytes as base64, NaN and infinity as null; nested values are preserved."""
+    """JSON Lines: times as ISO 8601, bytes as base64, media as files, NaN and infinity as null; nested values are preserved."""
 
     extension = tuple(f".jsonl{ending}" for ending in ENDINGS.values())
     compression: Literal["none", "gzip", "zstd"] = Field(default="none", description="Compression of the files.")
@@ -136,10 +138,28 @@ class JsonWriter(Writer):
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
+    media: Literal["copy", "embed", "reference"] = Field(
+        default="copy",
+        description="`copy` writes media as files into the folder of the result, `embed` as base64; `reference` leaves "
+        "references to the original files. Media are columns of structs with `bytes` and `path`. With `copy`, rows have the "
+        "paths of the copies, relative to the folder of the result.",
+    )
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Columns of media, unless references remain."""
+        return tuple(field.name for field in schema if is_media(field.type)) if self.media != "reference" else ()
+
+    def written_schema(self, schema: pa.Schema) -> pa.Schema:
+        """Paths of media that are copied."""
+        return copied_schema(schema, self.embedded_columns(schema) if self.media == "copy" else ())
+
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
-        """Files named `<prefix>-<n>.jsonl`, with `.gz` or `.zst` appended if compressed."""
+        """Files named `<prefix>-<n>.jsonl`, with `.gz` or `.zst` appended if compressed, and media in `<prefix>-media/`."""
+        copied = self.embedded_columns(schema) if self.media == "copy" else ()
         extension = ".jsonl" + ENDINGS[self.compression]
-        return FilesWriter(root, prefix, extension, schema, self._encoder, self.file_bytes, self.partition_by)
+        schema = self.written_schema(schema)
+        rows = FilesWriter(root, prefix, extension, schema, self._encoder, self.file_bytes, self.partition_by)
+        return MediaCopies(root, prefix, copied, rows) if copied else rows
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> JsonEncoder:
         return JsonEncoder(stream, self.compression)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
+from datajob.formats._features import media_columns, read_features, with_features
 from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns
+from datajob.formats._parquet_open import open_parquet, open_small
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
+from datajob.formats._signatures import Kind
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
-from datajob.formats.storage import readable, resolve, scheme_of
+from datajob.formats.storage import readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +31,6 @@ FOOTER_READ = 64 << 10
 """Bytes that Arrow reads at the end of a file to find the footer. A smaller file is read as a whole."""
 PREBUFFER_BYTES = 256 << 20
 """A row group up to this size (compressed) is read in a few large requests. A larger one is streamed."""
-STREAM_BUFFER = 8 << 20
 SMALL_FILE = 1 << 20
 """A file up to this size is read in one request and decoded by one thread."""
 PROBED_ROWS = 8192
@@ -46,7 +48,7 @@ class ParquetReader(ColumnsReader):
         if file.size <= target * 3 // 2:
             return [Fragment(file, 0, -1, file.size)]
         with readable(file.path, "as Parquet"):
-            footer = _open(file.path).metadata
+            footer = open_parquet(file.path).metadata
         pieces: list[Fragment] = []
         start = weight = 0
         for i, size in enumerate(_compressed(footer, file.size)):
@@ -59,7 +61,7 @@ class ParquetReader(ColumnsReader):
     def count(self, fragment: Fragment) -> int:
         """The rows of its row groups, from the footer."""
         with readable(fragment.file.path, "as Parquet"):
-            footer = _open(fragment.file.path).metadata
+            footer = open_parquet(fragment.file.path).metadata
         groups = range(fragment.start, footer.num_row_groups if fragment.end < 0 else fragment.end)
         return sum(footer.row_group(i).num_rows for i in groups)
 
@@ -77,11 +79,18 @@ class ParquetReader(ColumnsReader):
                 schema = _united(_footers(files, self.columns))
         return self._all_columns(schema, files)
 
+    def features(self, files: Sequence[InputFile]) -> dict[str, Any]:
+        """Those in the metadata of the first file."""
+        if not files:
+            return {}
+        with readable(files[0].path, "as Parquet"):
+            return read_features(open_parquet(files[0].path).schema_arrow.metadata)
+
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """Row group by row group: small ones together, large ones in slices. A row with an invalid value goes to `on_bad`."""
         path = fragment.file.path
         with readable(path, "as Parquet"):
-            file = _open_small(path) if fragment.file.size <= SMALL_FILE else _open(path)
+            file = open_small(path) if fragment.file.size <= SMALL_FILE else open_parquet(path)
             of_file = file.schema_arrow
             if not of_file.equals(schema):  # the one that `schema` has checked, as in most of many files
                 check_schema(path, of_file, self.columns)
@@ -94,7 +103,7 @@ class ParquetReader(ColumnsReader):
                 )
             groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
             if old := [name for name in int96_columns(file.schema, of_file.types) if name in names]:
-                check_int96(path, file, _open(path, int96="ns"), groups, old)
+                check_int96(path, file, open_parquet(path, int96="ns"), groups, old)
             threads = fragment.file.size > SMALL_FILE
             first = sum(file.metadata.row_group(i).num_rows for i in range(fragment.start))
             end = first + sum(file.metadata.row_group(i).num_rows for i in groups)
@@ -103,35 +112,6 @@ class ParquetReader(ColumnsReader):
                 first += table.num_rows
             if first != end:
                 raise InputError(f"{path}: cannot be read as Parquet: {end - first} rows are missing, so it is damaged.")
-
-
-def _open(path: str, metadata: pq.FileMetaData | None = None, stream: bool = False, int96: str = "us") -> pq.ParquetFile:
-    """Timestamps of the type INT96, which Spark and Impala write, are read in a fraction of a second that reaches all years."""
-    import pyarrow.parquet as pq
-
-    filesystem, inner = resolve(path)
-    remote = bool(scheme_of(path))
-    return pq.ParquetFile(
-        filesystem.open_input_file(inner),
-        metadata=metadata,
-        pre_buffer=remote and not stream,
-        buffer_size=STREAM_BUFFER if stream else 0,
-        page_checksum_verification=True,
-        coerce_int96_timestamp_unit=int96,
-    )
-
-
-def _open_small(path: str) -> pq.ParquetFile:
-    """A file read at once. For thousands of small files, single reads and thread switches take most of the time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not scheme_of(path):
-        with open(path.removeprefix("file://"), "rb", buffering=0) as local:
-            return pq.ParquetFile(pa.py_buffer(local.read()), page_checksum_verification=True, coerce_int96_timestamp_unit="us")
-    filesystem, inner = resolve(path)
-    with filesystem.open_input_file(inner) as file:
-        return pq.ParquetFile(file.read_buffer(), page_checksum_verification=True, coerce_int96_timestamp_unit="us")
 
 
 def _compressed(footer: pq.FileMetaData, file_bytes: int) -> list[int]:
@@ -164,7 +144,7 @@ def _tables(
             size += decoded
             continue
         rows = max(1, group.num_rows * batch_bytes // decoded)
-        source = file if compressed[i] <= PREBUFFER_BYTES else _open(path, file.metadata, stream=True)
+        source = file if compressed[i] <= PREBUFFER_BYTES else open_parquet(path, file.metadata, stream=True)
         for batch in source.iter_batches(rows, row_groups=[i], columns=names):
             yield pa.Table.from_batches([batch])
     if together:
@@ -176,7 +156,7 @@ def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> i
     group = file.metadata.row_group(index)
     if group.num_rows < PROBED_ROWS:
         return 0
-    probe = _open(path, file.metadata, stream=True)
+    probe = open_parquet(path, file.metadata, stream=True)
     head = next(probe.iter_batches(PROBE, row_groups=[index], columns=names), None)
     return 0 if head is None or not head.num_rows else head.nbytes * group.num_rows // head.num_rows
 
@@ -192,7 +172,7 @@ def _footers(files: Sequence[InputFile], columns: Sequence[str] | None) -> dict[
 
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
-            opened = _open_small(file.path) if file.size <= FOOTER_READ else _open(file.path)
+            opened = open_small(file.path) if file.size <= FOOTER_READ else open_parquet(file.path)
             schema = opened.schema_arrow
         if not any(schema.equals(known) for known in checked):
             check_schema(file.path, schema, columns)
@@ -234,7 +214,7 @@ def _with_nulls(path: str, schema: pa.Schema) -> pa.Schema:
 def columns_of_nulls(path: str) -> set[str]:
     """The columns of a file that contain only nulls, according to its footer. Raises InputError."""
     with readable(path, "as Parquet"):
-        footer = _open(path).metadata
+        footer = open_parquet(path).metadata
         empty = set(footer.schema.to_arrow_schema().names)
         for group in (footer.row_group(i) for i in range(footer.num_row_groups)):
             for column in (group.column(i) for i in range(group.num_columns)):
@@ -259,6 +239,30 @@ class ParquetWriter(Writer):
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
+    media: Literal["embed", "reference"] = Field(
+        default="embed",
+        description="`embed` stores the bytes of media in the rows, `reference` leaves references to the original files. Media "
+        "are columns of structs with `bytes` and `path`, and those in `features`.",
+    )
+    features: dict[str, Kind] = Field(
+        default={},
+        description="Columns of media by their kind (`image`, `audio` or `video`), such as `jpg: image`. They can contain "
+        "bytes, paths, structs of both, or lists of these, and are stored as features of Hugging Face. By default, columns of "
+        "structs with `bytes` and `path`.",
+    )
+    _known: Mapping[str, Any] = PrivateAttr(default={})
+    """Features of columns of the sources."""
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Columns of media."""
+        return media_columns(schema, self.features, "sink.parquet") if self.media == "embed" else ()
+
+    def with_features(self, features: Mapping[str, Any]) -> ParquetWriter:
+        """Stores the features with the columns that have them."""
+        writer = self.model_copy()
+        writer._known = features
+        return writer
+
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.parquet`. Raises InvalidJob for a type that Parquet does not support."""
         check_storable(schema)
@@ -266,4 +270,8 @@ class ParquetWriter(Writer):
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
         level = self.compression_level or 1 if self.compression == "zstd" else None
-        return ParquetEncoder(stream, schema, self.compression, level, self.row_group_bytes)
+
+        def described(schema: pa.Schema, first: pa.Table) -> pa.Schema:
+            return with_features(schema, self._known, self.features, first)
+
+        return ParquetEncoder(stream, schema, self.compression, level, self.row_group_bytes, described)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, unite
 from datajob.formats._compression import codec_of
 from datajob.formats._lines import BAD_TEXT
 from datajob.formats._shards import FilesWriter
 from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members
-from datajob.formats._tar_read import Sample, first_samples, is_utf8, printable, sample_starts, samples
+from datajob.formats._tar_read import Sample, first_samples, is_utf8, printable, sample_places, sample_starts, samples
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
-from datajob.formats.binary_files import MAX_BYTES
+from datajob.formats.binary_files import LOAD_FIELD, MAX_BYTES, Load
+from datajob.media.references import Reference
+from datajob.media.values import is_media, media_type
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -34,18 +37,25 @@ class WebdatasetReader(ColumnsReader):
 
     Members such as `.json`, `.txt` and `.cls` are strings, all others are bytes. Nothing is decoded. The members of a sample
     can be anywhere in a file, and links to other members are followed. A compressed or remote file of more than 64 MiB that is
-    not split is copied to the folder for temporary files first.
+    not split is copied to the folder for temporary files first. With `load: reference`, members that are not text become
+    references of the form `PATH#bytes=OFFSET,LENGTH`; files must then be uncompressed.
     """
 
     suffixes = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz", ".tar.lz4")
     cutting_reads = True
+    load: Load = LOAD_FIELD
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """`__key__` and the extensions in the first samples of the files (or `columns`).
 
         A later sample with a different extension is a bad record.
         """
-
+        compressed = [file.path for file in files if codec_of(file.path) is not None]
+        if self.load == "reference" and compressed:
+            raise InputError(
+                f"{compressed[0]}: cannot be read with `load: reference`, because parts of a compressed file cannot be read on "
+                "their own. Decompress the file, or use `load: bytes`."
+            )
         if self.columns is not None:
             partitions = {key for file in files for key, _ in file.partition}
             found = {"": self._schema_of([name for name in self.columns if name not in partitions and name != KEY])}
@@ -70,7 +80,8 @@ class WebdatasetReader(ColumnsReader):
     def _schema_of(self, extensions: Sequence[str]) -> pa.Schema:
         import pyarrow as pa
 
-        kinds = {extension: pa.string() if is_text(extension) else pa.binary() for extension in extensions}
+        other = media_type() if self.load == "reference" else pa.binary()
+        kinds = {extension: pa.string() if is_text(extension) else other for extension in extensions}
         return pa.schema([(KEY, pa.string()), *kinds.items()])
 
     def _learnt(self, path: str) -> pa.Schema:
@@ -85,23 +96,28 @@ class WebdatasetReader(ColumnsReader):
         kinds = {field.name: field.type for field in of_file}
         rows: list[dict[str, Any]] = []
         size = 0
-        for sample in samples(path, fragment.start, fragment.end):
+        for sample in self._samples(path, fragment.start, fragment.end):
             key, members = sample.key, sample.members
             if reason := self._problem(sample, kinds):
                 on_bad(_shown(members), f"{path}:{printable(key)}: {reason}")
                 continue
-            rows.append({KEY: key, **{k: v.decode() if is_text(k) else v for k, v in members.items() if k in kinds}})
-            size += sum(map(len, members.values()))
+            values = {k: v.decode() if is_text(k) else v for k, v in members.items() if k in kinds}
+            places = {k: {"path": str(Reference(path, place))} for k, place in sample.places.items() if k in kinds}
+            rows.append({KEY: key, **values, **places})
+            size += sum(map(len, members.values())) + len(places) * (len(path) + 32)
             if size >= batch_bytes:
                 yield self._table(rows, schema, fragment)
                 rows, size = [], 0
         if rows:
             yield self._table(rows, schema, fragment)
 
+    def _samples(self, path: str, start: int, end: int) -> Iterator[Sample]:
+        return samples(path, start, end) if self.load == "bytes" else sample_places(path, start, end, is_text)
+
     def _problem(self, sample: Sample, kinds: dict[str, Any]) -> str | None:
-        if sample.problem or not all(map(is_utf8, (sample.key, *sample.members))):
+        if sample.problem or not all(map(is_utf8, (sample.key, *sample.members, *sample.places))):
             return sample.problem or "its name is not valid UTF-8"
-        for extension, data in sample.members.items():
+        for extension, data in {**sample.members, **dict.fromkeys(sample.places, b"")}.items():
             if extension not in kinds:
                 if self.columns is None:
                     return f"no sample before had a member .{extension}; name the extensions to read in `columns`"
@@ -137,8 +153,10 @@ def _shown(members: dict[str, bytes]) -> str:
 class WebdatasetWriter(Writer):
     """Write WebDataset shards: one sample per row, named by `__key__` if there is such a column.
 
-    Columns named like an extension (`jpg` with bytes, `txt` with text) and those in `members` become members. All other
-    columns form one member `json`. Keys must be unique within a file and contain no dot, so that they are preserved.
+    Columns named like an extension (`jpg` with bytes, `txt` with text) and those in `members` become members. Columns of
+    media (structs of `bytes` and `path`, or lists of these) become members with the extension of their format: `jpg`, or
+    `image.jpg` if there are several such columns, or `0.jpg` and `1.jpg` for the items of a list. References are copied. All
+    other columns form one member `json`. Keys must be unique within a file and contain no dot, so that they are preserved.
     """
 
     extension = ".tar"
@@ -149,6 +167,10 @@ class WebdatasetWriter(Writer):
     file_bytes: int = Field(
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Columns of media."""
+        return tuple(field.name for field in schema if is_media(field.type))
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.tar`. `members` is checked when the first row is written."""

@@ -58,6 +58,8 @@ def result_reader(writer: Writer, files: Sequence[OutputFile]) -> ResultReader |
     image = writer.image if isinstance(writer, ImagesWriter) else None
     if image is not None:
         files = [file for file in files if file.path.endswith("metadata.jsonl")]
+    else:  # media lie next to the rows
+        files = [file for file in files if file.path.endswith(writer.extension)]
     if not files:
         return None
     found = tuple(InputFile(join(writer.path, file.path), file.size, "", _partition(file.path)) for file in files)

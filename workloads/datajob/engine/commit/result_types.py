@@ -34,7 +34,7 @@ def refuse_mixed_types(sink: Folder, writer: Writer, state: RunState, records: C
         return
     parquet = writer.key == "parquet"
     common = common_type if parquet else _common_in_json
-    parts = [*_prior(sink, state, parquet), *_written(sink, records)]
+    parts = [*_prior(sink, state, parquet), *_written(sink, writer, records)]
     try:
         kinds = _united(parts, common)
     except TypeConflictError:
@@ -58,16 +58,16 @@ def _prior(sink: Folder, state: RunState, parquet: bool) -> list[Part]:
         return []
 
 
-def _written(sink: Folder, records: Collection[Record]) -> list[Part]:
+def _written(sink: Folder, writer: Writer, records: Collection[Record]) -> list[Part]:
     """The files of the run, by their columns."""
     import pyarrow as pa
 
     files: dict[str, list[InputFile]] = {}
     for record in records:
         if record.schema and record.files:
-            files.setdefault(record.schema, []).extend(_as_input(sink, file) for file in record.files)
+            files.setdefault(record.schema, []).extend(_as_input(sink, file) for file in record.files if file.rows)
     return [
-        Part(plain_schema(pa.ipc.read_schema(pa.py_buffer(b64decode(schema)))), tuple(some))
+        Part(writer.written_schema(plain_schema(pa.ipc.read_schema(pa.py_buffer(b64decode(schema))))), tuple(some))
         for schema, some in sorted(files.items())
     ]
 

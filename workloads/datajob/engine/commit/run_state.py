@@ -21,6 +21,8 @@ RUN = f"{BOOKKEEPING}/run.json"
 MANIFEST = f"{BOOKKEEPING}/manifest.json"
 OURS = re.compile(r"(^|/)part-\d{5,}-[0-9a-f]{10}\b")
 """Matches the names of result files that a run may have written."""
+COPIES = re.compile(rf"{OURS.pattern}-media/")
+"""Matches the names of media that lie next to the rows of a result."""
 
 
 def now() -> str:
@@ -80,7 +82,7 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
             f"{writer.path} already holds data ({_count(there)}, such as {there[0].path}). "
             "Choose another path, or set the writer's `mode` to `overwrite` or `append`."
         )
-    other = [file.path for file in there if not file.path.endswith(writer.extension)]
+    other = [file.path for file in there if not file.path.endswith(writer.extension) and not COPIES.search(file.path)]
     if other and writer.mode == "append":
         raise SinkError(
             f"{writer.path} contains a result in another format ({other[0]}), and no reader supports both. "

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from datajob.api.report import WRITE
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import BlockWriter, conform, typed
-from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.accounting import Accounting, rows_but
+from datajob.engine.worker.isolate import BadRow
+from datajob.formats._embedding import embedded, embedded_schema
 from datajob.formats.base import OutputFile, ShardWriter, Writer
 
 if TYPE_CHECKING:
@@ -58,14 +60,19 @@ class _OpenSink:
     def write(self, table: pa.Table) -> None:
         counts = self._accounting.step(WRITE)
         started = time.perf_counter()
+        columns = self._writer.embedded_columns(table.schema)
         if self._open is None or self._schema is None:
-            self._schema = typed(table.schema)
+            self._schema = embedded_schema(typed(table.schema), columns)
             self._open = self._writer.open(self._writer.path, self._prefix, self._schema)
-        self._open.write(conform(table, self._schema))
         counts.rows_in += table.num_rows
-        counts.rows_out += table.num_rows
-        self._accounting.tally.measure("written", table)
-        self._accounting.tally.sample(WRITE, None, table)
+        for piece in embedded(table, columns):
+            bad = [BadRow(row, reason) for row, reason in sorted(piece.failed.items())]
+            self._accounting.without(WRITE, bad, piece.before)
+            rows = rows_but(piece.rows, bad) if bad else piece.rows
+            self._open.write(conform(rows, self._schema))
+            counts.rows_out += rows.num_rows
+            self._accounting.tally.measure("written", rows)
+            self._accounting.tally.sample(WRITE, None, rows)
         counts.seconds += time.perf_counter() - started
 
     def close(self) -> list[OutputFile]:

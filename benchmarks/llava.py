@@ -31,8 +31,8 @@ metadata: {{name: captions}}
 spec:
   sources: [{{images: {{paths: ["{photos}"]}}}}]
   steps:
-  - llava: {{model: "{model}", image: bytes, prompt: "{prompt}", maxNewTokens: {tokens}}}
-  - drop: {{columns: [bytes]}}
+  - llava: {{model: "{model}", prompt: "{prompt}", maxNewTokens: {tokens}}}
+  - drop: {{columns: [image]}}
   sink: {{parquet: {{path: "{sink}", mode: overwrite}}}}
 """
 ARTICLE_IMAGES = 6

@@ -60,7 +60,7 @@ def test_a_file_that_is_not_an_image_is_a_bad_record(tmp_path: Path, data: bytes
     bad = Bad()
     assert read(ImagesReader(paths=(str(tmp_path),)), bad).num_rows == 1
     path, reason, _ = bad.reasons[0].split(": ", 2)
-    assert path == f"{tmp_path}/a.png" and reason in ("notAnImage", "damaged", "truncated")
+    assert path == f"{tmp_path}/a.png" and reason in ("empty", "notAnImage", "damaged", "truncated")
     assert "BytesIO" not in bad.reasons[0]
 
 

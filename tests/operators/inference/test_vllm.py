@@ -33,8 +33,8 @@ metadata: {{name: captions}}
 spec:
   sources: [{{images: {{paths: ["{folder}/photos"]}}}}]
   steps:
-  - llava: {{model: "{model}", engine: vllm, image: bytes, maxNewTokens: {tokens}, batchRows: 4}}
-  - drop: {{columns: [bytes]}}
+  - llava: {{model: "{model}", engine: vllm, maxNewTokens: {tokens}, batchRows: 4}}
+  - drop: {{columns: [image]}}
   sink: {{parquet: {{path: "{folder}/out"}}}}
 """
 

@@ -6,6 +6,8 @@ from datajob.operators.dedup.paragraph_dedup import ParagraphDedup as ParagraphD
 from datajob.operators.dedup.semantic_dedup import SemanticDedup as SemanticDedup
 from datajob.operators.dedup.simhash_dedup import SimhashDedup as SimhashDedup
 from datajob.operators.dedup.substring_dedup import SubstringDedup as SubstringDedup
+from datajob.operators.image.image_size import ImageSize as ImageSize
+from datajob.operators.image.sharpness import Sharpness as Sharpness
 from datajob.operators.inference.embed import Embed as Embed
 from datajob.operators.inference.llava import Llava as Llava
 from datajob.operators.inference.text_generation import TextGeneration as TextGeneration
@@ -102,6 +104,7 @@ __all__ = [
     "GopherQuality",
     "GopherRepetition",
     "GroupBy",
+    "ImageSize",
     "Join",
     "LanguageId",
     "Limit",
@@ -130,6 +133,7 @@ __all__ = [
     "SemanticDedup",
     "SentenceEndRatio",
     "SentenceSplit",
+    "Sharpness",
     "Shuffle",
     "SimhashDedup",
     "Sort",

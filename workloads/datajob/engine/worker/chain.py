@@ -19,6 +19,8 @@ from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.errors import InvalidJob
 from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, Observe, Operator, Verdict
+from datajob.operators.media.sections import Section, sections
+from datajob.operators.media.steps import ImageStep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,16 +48,38 @@ class Chain:
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows that the last step passes on."""
         batch = Batch(table)
-        for step in self.steps:
+        for start, end in sections([step.operator for step in self.steps]):
+            batch = self._section(self.steps[start:end], batch) if end - start > 1 else self._single(self.steps[start], batch)
+        return compact(batch).table
+
+    def _single(self, step: Step[Operator], batch: Batch) -> Batch:
+        """The rows that a step passes on."""
+        started = time.perf_counter()
+        counts = self.accounting.step(step.name)
+        if not isinstance(step.operator, Filter) or not step.operator.infallible or _mostly_gone(batch):
+            batch = compact(batch)
+        counts.rows_in += alive_rows(batch)
+        batch = self._run(step, batch)
+        counts.rows_out += alive_rows(batch)
+        counts.seconds += time.perf_counter() - started
+        return batch
+
+    def _section(self, steps: Sequence[Step[Operator]], batch: Batch) -> Batch:
+        """The rows that the last of several steps on the same images passes on. Until then, the others are only marked."""
+        started = time.perf_counter()
+        batch = compact(batch)
+        found = Section(tuple(step.operator for step in steps if isinstance(step.operator, ImageStep))).run(batch)
+        shared = (time.perf_counter() - started) / len(steps)
+        for number, step in enumerate(steps):
             started = time.perf_counter()
             counts = self.accounting.step(step.name)
-            if not isinstance(step.operator, Filter) or not step.operator.infallible or _mostly_gone(batch):
-                batch = compact(batch)
             counts.rows_in += alive_rows(batch)
-            batch = self._run(step, batch)
+            batch.failures = {}
+            verdict = found.verdict(number, batch)
+            batch = self.accounting.decide(step.name, self.accounting.mark_failed(step.name, batch), verdict)
             counts.rows_out += alive_rows(batch)
-            counts.seconds += time.perf_counter() - started
-        return compact(batch).table
+            counts.seconds += shared + time.perf_counter() - started
+        return Batch(found.changed(batch.table), batch.alive)
 
     def _run(self, step: Step[Operator], batch: Batch) -> Batch:
         operator = step.operator

@@ -1,0 +1,61 @@
+"""Writes changed images back to their column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from datajob.media.values import is_bytes, is_list, is_media, media_type, media_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Files = Mapping[int, Sequence[bytes | None]]
+"""The new files of the images of a row, by the position of the row; None for an unchanged image."""
+
+
+def with_files(column: pa.Array, files: Files) -> pa.Array:
+    """The column with new files. Bytes remain bytes; paths become structs of bytes and path.
+
+    Of the path of a changed image, the name remains: the rest would refer to the file before the change.
+    """
+    import pyarrow as pa
+
+    values: list[Any] = column.to_pylist()
+    item = _item_type(column.type)
+    as_struct = not is_bytes(item)
+    for row, value in enumerate(values):
+        new = files.get(row)
+        if not is_list(column.type):
+            values[row] = _item(value, None if new is None else new[0], as_struct=as_struct)
+        elif value is not None:
+            present = iter(new or [None] * len(value))
+            missing = [one.missing for one in _members(column, row)]
+            values[row] = [
+                _item(one, None if gone else next(present), as_struct=as_struct)
+                for one, gone in zip(value, missing, strict=True)
+            ]
+    kind = item if is_bytes(item) or is_media(item) else media_type()
+    if is_list(column.type):
+        kind = pa.large_list(kind) if pa.types.is_large_list(column.type) else pa.list_(kind)
+    return pa.array(values, kind)
+
+
+def _item(value: Any, new: bytes | None, *, as_struct: bool) -> Any:
+    if not as_struct:
+        return value if new is None else new
+    old = {"bytes": None, "path": value} if isinstance(value, str) else value
+    if new is None:
+        return old
+    path = (old or {}).get("path")
+    return {"bytes": new, "path": PurePosixPath(path.partition("#")[0]).name if path else None}
+
+
+def _item_type(kind: pa.DataType) -> Any:
+    return kind.value_type if is_list(kind) else kind
+
+
+def _members(column: pa.Array, row: int) -> Sequence[Any]:
+    found: Any = media_values(column.slice(row, 1))[0]
+    return list(found)

@@ -1,0 +1,158 @@
+"""What the child process does with one row: all steps of a section, one after the other, on the row's images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from datajob.errors import describe_error
+from datajob.media.errors import MediaError
+from datajob.media.headers import parse
+from datajob.media.image import check_pixels
+from datajob.media.picture import Edited, Need, Picture
+from datajob.operators.media.steps import ImageFilter, ImageMap, ImageStep
+
+
+class Measured(NamedTuple):
+    """What a filter found for the images of a row."""
+
+    code: int
+    """0 keeps the row; i > 0 rejects it for the i-th reason."""
+    values: tuple[tuple[float, ...] | None, ...]
+    """The measures of each image that reached the step; None for an image that failed alone."""
+
+
+class Edits(NamedTuple):
+    """A map has processed the images of a row."""
+
+
+class Changed(NamedTuple):
+    """The images of a row after the last step."""
+
+    kept: tuple[bool, ...] | None
+    """Whether each image remains; None if all do."""
+    files: tuple[bytes | None, ...] | None
+    """The new file of each image that remains, None for an unchanged one; None if none has changed."""
+
+
+StepResult = Measured | Edits
+
+
+@dataclass(frozen=True)
+class RowWork:
+    """The steps of a section, as the child calls them."""
+
+    steps: tuple[ImageStep, ...]
+    lists: bool
+
+    def in_process(self, item: list[Any]) -> Any:
+        """The result of steps that only read headers, without the child; None if a header needs a decoder to be read."""
+        if any(parse(bytes(data)) is None for data in item):
+            return None
+        try:
+            return self(tuple(item))
+        except MediaError as error:
+            return error
+
+    def __call__(self, item: tuple[Any, ...]) -> list[Any]:
+        """One result per step up to the one that rejects or fails the row; after the last step, the images."""
+        row = _Row(self, item)
+        results: list[Any] = []
+        for step in self.steps:
+            try:
+                result = row.measure(step) if isinstance(step, ImageFilter) else row.edit(step)
+            except MediaError as error:
+                return [*results, error]
+            except MemoryError:
+                return [*results, MediaError("tooLarge", "processing the image needs more memory than the limit")]
+            except Exception as error:  # noqa: BLE001 - decoders and user code raise anything
+                kind, _, text = describe_error(error).partition(": ")
+                return [*results, MediaError(kind, text)]
+            results.append(result)
+            if isinstance(result, Measured) and result.code:
+                return results
+        return [*results, row.images()]
+
+
+class _Row:
+    """The images of a row that earlier steps have not removed."""
+
+    def __init__(self, work: RowWork, item: tuple[Any, ...]) -> None:
+        self._lists = work.lists
+        limit = max(step.pixel_limit() for step in work.steps)
+        needs = _needs_of_files(work.steps)
+        self._pictures: list[Picture] = [Picture(data, needs, limit) for data in item]
+        self._at = list(range(len(item)))
+        self._count = len(item)
+
+    def measure(self, step: ImageFilter) -> Measured:
+        """Measure the images, and decide the row. With `keep: each`, images that violate a limit or fail are removed."""
+        each = self._lists and step.keep_if == "each"
+        values: list[tuple[float, ...] | None] = []
+        codes: list[int] = []
+        for picture in self._pictures:
+            try:
+                self._check(step, picture)
+                found = _numbers(step, picture)
+            except MediaError:
+                if not each:
+                    raise
+                values.append(None)
+                codes.append(-1)
+            else:
+                values.append(found)
+                codes.append(_code(step, found))
+        if each:
+            stays = [code == 0 for code in codes]
+            self._pictures = [picture for picture, kept in zip(self._pictures, stays, strict=True) if kept]
+            self._at = [at for at, kept in zip(self._at, stays, strict=True) if kept]
+            return Measured(0, tuple(values))
+        passed = all(code == 0 for code in codes) if step.keep_if == "all" else not codes or 0 in codes
+        return Measured(0 if passed else next(code for code in codes if code), tuple(values))
+
+    def edit(self, step: ImageStep) -> Edits:
+        """Change the images."""
+        assert isinstance(step, ImageMap)
+        for at, picture in enumerate(self._pictures):
+            self._check(step, picture)
+            pixels = step.change(picture)
+            if pixels is not None:
+                self._pictures[at] = Edited(pixels, step.encoding(picture))
+        return Edits()
+
+    def images(self) -> Changed:
+        """The images after the last step."""
+        kept = None
+        if len(self._at) < self._count:
+            kept = tuple(at in self._at for at in range(self._count))
+        files = tuple(picture.encoded() if isinstance(picture, Edited) else None for picture in self._pictures)
+        return Changed(kept, files if any(file is not None for file in files) else None)
+
+    def _check(self, step: ImageStep, picture: Picture) -> None:
+        if step.needs() and not isinstance(picture, Edited):
+            check_pixels(picture.header.width, picture.header.height, step.pixel_limit())
+
+
+def _needs_of_files(steps: tuple[ImageStep, ...]) -> list[Need]:
+    """What the steps need of the files: those after a map see its pixels. A map may leave an image as it is."""
+    return [need for step in steps for need in step.needs()]
+
+
+def _numbers(step: ImageFilter, picture: Picture) -> tuple[float, ...]:
+    """The measures of an image in the order of their names. Raises MediaError if one of them is not a number."""
+    found: Any = step.measure(picture)
+    names = step.measured()
+    values = tuple(float(found[name]) for name in names) if isinstance(found, dict) else (float(found),)
+    if any(value != value for value in values):
+        raise MediaError("notMeasurable", f"`{step.key}` is not a number for this image")
+    return values
+
+
+def _code(step: ImageFilter, values: tuple[float, ...]) -> int:
+    """0, or the number of the first limit that is violated."""
+    by_name = dict(zip(step.measured(), values, strict=True))
+    for code, bound in enumerate(step.bounds(), start=1):
+        value = by_name[bound.measure]
+        if value < bound.limit if bound.is_minimum else value > bound.limit:
+            return code
+    return 0

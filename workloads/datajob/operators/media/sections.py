@@ -1,0 +1,205 @@
+"""Sections: adjacent steps on the same images, which share one decode of each image in the child process.
+
+The child returns what each step found for each row. The decisions are then applied step by step, so that every row is counted
+at the step that rejects or fails it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from datajob.formats.media_files import fetch_all
+from datajob.media.errors import MediaError
+from datajob.media.isolation import run_isolated
+from datajob.media.lists import drop_items, without_placeholders
+from datajob.media.values import MediaValue, is_list, item_counts, media_values
+from datajob.operators.base import Operator, Verdict
+from datajob.operators.media.changes import with_files
+from datajob.operators.media.rows import Changed, Measured, RowWork, StepResult
+from datajob.operators.media.steps import ImageFilter, ImageMap, ImageStep
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from datajob.operators.batch import Batch
+
+
+def sections(operators: Sequence[Operator]) -> list[tuple[int, int]]:
+    """The start and the end of each run of operators that are one section; other operators are alone.
+
+    Steps that only read headers form a section of their own in front of the others, since they need no child process.
+    """
+    found: list[tuple[int, int]] = []
+    for at, operator in enumerate(operators):
+        if found and _joins(operators[found[-1][0] : at], operator):
+            found[-1] = (found[-1][0], at + 1)
+        else:
+            found.append((at, at + 1))
+    return found
+
+
+def _joins(section: Sequence[Operator], operator: Operator) -> bool:
+    first = section[0]
+    if not isinstance(first, ImageStep) or not isinstance(operator, ImageStep):
+        return False
+    same = (operator.column, operator.folder) == (first.column, first.folder)
+    return same and not (_reads_headers(section) and not _reads_headers([operator]))
+
+
+def _reads_headers(operators: Sequence[Operator]) -> bool:
+    """Whether the operators only read headers."""
+    return all(isinstance(operator, ImageFilter) and not operator.needs() for operator in operators)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Adjacent steps on the same column."""
+
+    steps: tuple[ImageStep, ...]
+
+    def run(self, batch: Batch) -> Found:
+        """Process all rows of a batch. Nothing is decided yet."""
+        first = self.steps[0]
+        column = batch.array(first.column)
+        values: list[Any] = list(media_values(column))
+        rows = [value if isinstance(value, tuple) else (value,) for value in values]
+        encoded, failed = _encoded(rows, first.folder, lists=is_list(column.type))
+        work = RowWork(self.steps, lists=is_list(column.type))
+        sent = [row for row in range(len(rows)) if row not in failed]
+        items = [encoded[row] for row in sent]
+        results = [work.in_process(item) for item in items] if _reads_headers(self.steps) else [None] * len(items)
+        others = [at for at, result in enumerate(results) if result is None]
+        for at, result in zip(others, run_isolated(work, [items[at] for at in others]), strict=True):
+            results[at] = result
+        found: list[Any] = [failed.get(row) for row in range(len(rows))]
+        for row, result in zip(sent, results, strict=True):
+            found[row] = result
+        return Found(self.steps, column, found)
+
+
+def _encoded(
+    rows: Sequence[tuple[MediaValue, ...]], folder: str | None, *, lists: bool
+) -> tuple[dict[int, list[Any]], dict[int, MediaError]]:
+    """The bytes of the values of each row, and why there are none. Nulls in a list do not count."""
+    wanted = [(row, value) for row, values in enumerate(rows) for value in values if not (lists and value.missing)]
+    encoded: dict[int, list[Any]] = {row: [] for row in range(len(rows))}
+    failed: dict[int, MediaError] = {}
+    for (row, _), data in zip(wanted, fetch_all((value for _, value in wanted), folder), strict=True):
+        if isinstance(data, MediaError):
+            failed.setdefault(row, data)
+        else:
+            encoded[row].append(data)
+    return encoded, failed
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the steps of a section found for each row of a batch."""
+
+    steps: tuple[ImageStep, ...]
+    column: pa.Array
+    rows: list[Any]
+    """The result of each row: a list with one result per step up to the one that ended it, or a MediaError."""
+
+    def verdict(self, number: int, batch: Batch) -> Verdict:
+        """The decisions of a step. Fails the rows of `batch` that it could not process."""
+        import numpy as np
+
+        step = self.steps[number]
+        codes = np.zeros(len(self.rows), dtype=np.int16)
+        for row, result in enumerate(self._results(number)):
+            if isinstance(result, MediaError):
+                batch.fail(row, str(result))
+            elif isinstance(result, Measured):
+                codes[row] = result.code
+        if not isinstance(step, ImageFilter):
+            return Verdict(codes, ())
+        if step.keep_if == "each" and step.text is not None and is_list(self.column.type):
+            self._check_placeholders(step.text, batch)
+        return Verdict(codes, step.reasons(), self._columns(number, step))
+
+    def measures(self, number: int) -> Mapping[str, NDArray[Any]]:
+        """The measures of a filter for all rows."""
+        import numpy as np
+
+        step = self.steps[number]
+        assert isinstance(step, ImageFilter)
+        names = step.measured()
+        values = np.full((len(names), len(self.rows)), np.nan)
+        for row, result in enumerate(self._results(number)):
+            if isinstance(result, Measured) and result.values and result.values[0] is not None:
+                values[:, row] = result.values[0]
+        return dict(zip(names, values, strict=True))
+
+    def changed(self, table: pa.Table) -> pa.Table:
+        """The table with the images that remain, as the steps changed them."""
+        column = self.column
+        if any(isinstance(step, ImageMap) for step in self.steps):
+            column = with_files(column, {row: end.files for row, end in self._ends() if end.files is not None})
+        name, each = self.steps[0].column, [s for s in self.steps if isinstance(s, ImageFilter) and s.keep_if == "each"]
+        if is_list(column.type) and each:
+            text = next((step.text for step in each if step.text), None)
+            dropped = drop_items(column, self._stays(), None if text is None else _whole(table, text))
+            column = dropped.items
+            if text is not None and dropped.text is not None:
+                table = table.set_column(table.schema.get_field_index(text), text, dropped.text)
+        return table if column is self.column else table.set_column(table.schema.get_field_index(name), name, column)
+
+    def _ends(self) -> Iterator[tuple[int, Changed]]:
+        """The position and the images of each row that passed all steps."""
+        for row, result in enumerate(self.rows):
+            if isinstance(result, list) and isinstance(result[-1], Changed):
+                yield row, result[-1]
+
+    def _stays(self) -> NDArray[np.bool_]:
+        """For each item of the lists, whether it remains. Nulls do."""
+        import numpy as np
+
+        ends = dict(self._ends())
+        stays: list[bool] = []
+        for row, values in enumerate(media_values(self.column)):
+            assert isinstance(values, tuple)
+            kept = ends[row].kept if row in ends else None
+            present = iter(kept or ())
+            stays += [kept is None or value.missing or next(present) for value in values]
+        return np.array(stays, dtype=bool)
+
+    def _check_placeholders(self, text: str, batch: Batch) -> None:
+        """Fail the rows whose text does not have one placeholder per image."""
+        for row, (count, value) in enumerate(zip(item_counts(self.column), batch.array(text).to_pylist(), strict=True)):
+            try:
+                without_placeholders(value, [False] * count)
+            except ValueError as error:
+                batch.fail(row, f"placeholders: {error}")
+
+    def _results(self, number: int) -> list[StepResult | MediaError | None]:
+        """The result of a step for each row; None for rows that an earlier step ended."""
+        found: list[StepResult | MediaError | None] = []
+        for result in self.rows:
+            if isinstance(result, MediaError):
+                found.append(result if number == 0 else None)
+            else:
+                found.append(result[number] if number < len(result) else None)
+        return found
+
+    def _columns(self, number: int, step: ImageFilter) -> dict[str, pa.Array]:
+        import pyarrow as pa
+
+        if step.output is None:
+            return {}
+        lists = is_list(self.column.type)
+        values: list[Any] = []
+        for result in self._results(number):
+            first = [None if item is None else item[0] for item in result.values] if isinstance(result, Measured) else None
+            values.append(first if lists or not first else first[0])
+        return {step.output: pa.array(values, pa.list_(pa.float64()) if lists else pa.float64())}
+
+
+def _whole(table: pa.Table, name: str) -> pa.Array:
+    """A column as one array."""
+    column: Any = table.column(name).combine_chunks()
+    return column

@@ -14,7 +14,7 @@ from datajob.engine.events import Event, Progressed
 from tests.engine.test_streaming import captioned, occupy, stream
 from tests.support.local_jobs import Rows, read_glob, read_manifest, write_parts
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(1200)]
 
 
@@ -22,19 +22,34 @@ ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(1200)]
 def cluster() -> Iterator[Any]:
     """Six machines with a core, and two with a core and four devices."""
     import ray
-    from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="ray")  # elsewhere, `ray.init()` of other processes would connect to this cluster
-    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.cpus = [cluster.add_node(num_cpus=1, wait=False) for _ in range(6)]
-    cluster.devices = [cluster.add_node(num_cpus=1, num_gpus=4, wait=False) for _ in range(2)]
-    cluster.wait_for_nodes()
+    cluster = start_machines(folder)
     ray.init(address=cluster.address, log_to_driver=False)
     yield cluster
     ray.shutdown()
     cluster.shutdown()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_machines(folder: str, attempts: int = 3) -> Any:
+    """The cluster. Ray gives a machine 30 seconds, which can be too little while other programs use all cores."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
+    cluster = None
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster.cpus = [cluster.add_node(num_cpus=1, wait=False) for _ in range(6)]
+        cluster.devices = [cluster.add_node(num_cpus=1, num_gpus=4, wait=False) for _ in range(2)]
+        cluster.wait_for_nodes(timeout=120)
+    except Exception:
+        if cluster is not None:
+            cluster.shutdown()
+        if attempts == 1:
+            raise
+        return start_machines(folder, attempts - 1)
+    return cluster
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from datajob.engine.executors.faults import MAX_DEATHS, MAX_LOSSES, Blame, Fault, fault_of
 from datajob.engine.executors.placement import Pool
-from datajob.engine.executors.processes import Member, Processes
+from datajob.engine.executors.processes import BAD_MACHINE, Member, Processes
 from datajob.errors import WorkerDied
 
 
@@ -51,6 +51,12 @@ def test_a_shard_is_blamed_for_the_third_death_only() -> None:
         blame.died(1, "other", "worker process", "shard 1", RuntimeError("gone"))
 
 
+def test_a_shard_that_raises_an_error_runs_once_more_without_the_machine() -> None:
+    blame = Blame()
+    assert blame.failed(1, "machine") and blame.avoided(1) == {"machine"} and not blame.suspect(1)
+    assert not blame.failed(1, "other")
+
+
 def test_losses_are_no_deaths_but_not_endless() -> None:
     blame = Blame()
     for _ in range(MAX_LOSSES - 1):
@@ -75,7 +81,7 @@ def started(count: int, monkeypatch: pytest.MonkeyPatch) -> Plain:
     pool = Plain(Pool(size=(count, count)), promised=True)
     pool.resize(count)
     for number, member in enumerate(pool.members):
-        pool.started(member, f"machine {number}")
+        pool.started(member, (f"machine {number}", f"machine {number}/GPU-0"))
     return pool
 
 
@@ -84,7 +90,7 @@ def test_idle_processes_that_die_again_and_again_end_the_run(monkeypatch: pytest
     for _ in range(2 * MAX_DEATHS - 1):
         pool.died(pool.members[0], RuntimeError("gone"))
         pool.resize(2)
-        pool.started(pool.members[-1], "machine 2")
+        pool.started(pool.members[-1], ("machine 2", "machine 2/GPU-0"))
     with pytest.raises(WorkerDied, match="died 6 times before it received any work: gone"):
         pool.died(pool.members[0], RuntimeError("gone"))
 
@@ -94,7 +100,7 @@ def test_completed_work_excuses_earlier_deaths_of_idle_processes(monkeypatch: py
     for _ in range(5 * MAX_DEATHS):
         pool.died(pool.members[0], RuntimeError("gone"))
         pool.resize(1)
-        pool.started(pool.members[0], "machine 2")
+        pool.started(pool.members[0], ("machine 2", "machine 2/GPU-0"))
         pool.completed(pool.members[0])
 
 
@@ -120,3 +126,32 @@ def test_work_whose_process_died_waits_for_another_machine(monkeypatch: pytest.M
     assert pool.elsewhere([bad], {bad.node}) == []
     monkeypatch.setattr("datajob.engine.executors.processes.START_SECONDS", 0.0)
     assert pool.elsewhere([bad], {bad.node}) == [bad]
+
+
+def test_a_piece_whose_process_died_prefers_another_machine_then_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = started(3, monkeypatch)
+    same, device, machine = pool.members
+    device.node = same.node
+    avoided = {same.node, same.place}
+    assert pool.elsewhere([same, device, machine], avoided) == [machine]
+    assert pool.elsewhere([same, device], avoided) == []
+    pool.stop(machine)
+    assert pool.elsewhere([same, device], avoided) == [device]
+    assert pool.elsewhere([same], avoided) == []
+    pool.stop(device)
+    assert pool.elsewhere([same], avoided) == [same]
+
+
+def test_a_device_on_which_processes_die_is_only_occupied(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = started(2, monkeypatch)
+    good, bad = pool.members
+    place = (bad.node, bad.place)
+    for _ in range(BAD_MACHINE):
+        pool.died(pool.members[-1], RuntimeError("gone"))
+        pool.resize(2)
+        pool.started(pool.members[-1], place)
+        pool.completed(good)
+    assert pool.members[-1].parked and pool.usable == [good]
+    pool.died(good, RuntimeError("gone"))
+    pool.resize(2)
+    assert pool.usable == [pool.members[0]]

@@ -16,6 +16,8 @@ from datajob.errors import DataJobError, InvalidJob, WorkerDied
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
 from tests.engine.test_ray import end_session
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
+from tests.support.s3 import S3Server
+from tests.support.slow_relay import slow_relay
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(600)]
@@ -131,6 +133,12 @@ def test_a_device_that_is_lost_is_replaced(devices: None, source: Path, tmp_path
     assert read_manifest(tmp_path / "out") == captioned()
 
 
+def test_a_device_that_fails_in_every_process_gets_no_more_work(devices: None, source: Path, tmp_path: Path) -> None:
+    stream(source, tmp_path, [occupy(tmp_path, milliseconds=5, broken=True)])
+    assert (tmp_path / "broken").exists()
+    assert read_manifest(tmp_path / "out") == captioned()
+
+
 def test_a_model_that_always_raises_ends_the_run_with_its_error(devices: None, source: Path, tmp_path: Path) -> None:
     with pytest.raises(DataJobError, match='KeyError: \'Field "id" does not exist'):
         stream(source, tmp_path, [{"drop": {"columns": ["id"]}}, occupy(tmp_path)])
@@ -217,6 +225,20 @@ def test_more_rows_than_the_object_store_holds_pass_through_it(tmp_path: Path, m
     job = make_job(tmp_path / "in", tmp_path / "out", steps)
     assert start(job, tmp_path, executor="ray").wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     assert read_manifest(tmp_path / "out") == captioned(ROWS[:24])
+
+
+@pytest.mark.s3
+def test_a_slow_sink_costs_no_rows(bucket: str, s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_parts(tmp_path / "in", ROWS[:160], 4)
+    host, port = s3_server.environment["AWS_ENDPOINT_URL"].removeprefix("http://").split(":")
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 2}')
+    with slow_relay(host, int(port), seconds=0.05) as slow:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{slow}")
+        job = make_job(tmp_path / "in", tmp_path / "out", [occupy(tmp_path)], sink={"parquet": {"path": f"{bucket}/out"}})
+        process = start(job, tmp_path, executor="ray", shard_bytes=2000)
+        assert process.wait(2 * DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
+    out = s3_server.folder / bucket.removeprefix("s3://") / "out"
+    assert read_manifest(out) == captioned(ROWS[:160]) == read_glob(out)
 
 
 @pytest.mark.parametrize("second_model", [False, True], ids=["a step without a model", "another model"])

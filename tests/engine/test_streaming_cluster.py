@@ -65,11 +65,13 @@ def test_rows_are_exact_and_in_order_and_every_device_works(cluster: Any, source
     assert len(report.workers) > 4 and {w.device for w in report.workers} == {"gpu"}
 
 
-def test_a_machine_on_which_a_step_ends_its_process_is_avoided(cluster: Any, source: Path, tmp_path: Path) -> None:
-    die = {"custom": {"operator": "tests.support.devices:DieHere", "params": {"place": str(tmp_path)}}}
-    stream(source, tmp_path, [die, occupy(tmp_path)])
+@pytest.mark.parametrize("dies", [True, False], ids=["ends its process", "raises"])
+def test_a_machine_on_which_a_step_fails_is_avoided(dies: bool, cluster: Any, source: Path, tmp_path: Path) -> None:
+    fail = {"custom": {"operator": "tests.support.devices:FailHere", "params": {"place": str(tmp_path), "dies": dies}}}
+    write_parts(tmp_path / "few", ROWS[:400], 10)
+    stream(tmp_path / "few", tmp_path, [fail, occupy(tmp_path)])
     assert (tmp_path / "bad").exists()
-    assert read_manifest(tmp_path / "out") == captioned(ROWS)
+    assert read_manifest(tmp_path / "out") == captioned(ROWS[:400])
 
 
 def test_a_cpu_machine_and_then_a_device_machine_are_lost_midway(cluster: Any, source: Path, tmp_path: Path) -> None:

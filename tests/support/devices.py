@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,8 @@ class Occupy(Model):
     """Row that ends every process."""
     lost_after: int | None = None
     """The device of the first process fails after this number of calls."""
+    broken: bool = False
+    """The device that is the first to be used fails in every process."""
     missing: bool = False
     """The model does not exist."""
     place: str = ""
@@ -60,6 +64,8 @@ class Occupy(Model):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.lost_after is not None and model.calls >= self.lost_after and mine(self.place, "lost"):
             raise RuntimeError("the device is lost")
+        if self.broken and is_first_device(self.place):
+            raise RuntimeError("the device is broken")
         known = {} if cache is None else cache.known
         new = [row for row in rows if str(row) not in known]
         began = time.time()
@@ -73,19 +79,36 @@ class Occupy(Model):
         return Inferred({self.output: pa.array(answers)}, reused=len(rows) - len(new))
 
 
-class DieHere(Map):
-    """Ends its process on the machine that was the first to run it."""
+class FailHere(Map):
+    """Raises, or ends its process, on the machine that was the first to run it."""
 
     place: str
+    dies: bool = False
 
     def apply(self, batch: Batch) -> pa.Table:
         import ray
 
-        node = ray.get_runtime_context().get_node_id()
-        if mark(self.place, "bad") or Path(self.place, "bad").read_text() == node:
-            Path(self.place, "bad").write_text(node)
-            os.kill(os.getpid(), signal.SIGKILL)
+        if is_first(self.place, "bad", ray.get_runtime_context().get_node_id()):
+            if self.dies:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise OSError("a library is missing on this machine")
         return batch.table
+
+
+def is_first_device(place: str) -> bool:
+    """True for the device that was the first to call it."""
+    import ray
+
+    return is_first(place, "broken", ",".join(ray.get_runtime_context().get_accelerator_ids()["GPU"]))
+
+
+def is_first(place: str, name: str, value: str) -> bool:
+    """True for the value that was the first one, in all processes."""
+    with suppress(FileExistsError):
+        mine = Path(place, f"{name}-{uuid.uuid4().hex}")
+        mine.write_text(value)
+        os.link(mine, Path(place, name))
+    return Path(place, name).read_text() == value
 
 
 def mark(place: str, name: str) -> bool:
@@ -99,7 +122,4 @@ def mark(place: str, name: str) -> bool:
 
 def mine(place: str, name: str) -> bool:
     """True for the process that called it first, whenever it calls."""
-    file = Path(place, name)
-    if mark(place, name):
-        file.write_text(str(os.getpid()))
-    return file.read_text() == str(os.getpid())
+    return is_first(place, name, str(os.getpid()))

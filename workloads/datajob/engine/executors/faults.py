@@ -50,6 +50,7 @@ class Blame:
     def __init__(self) -> None:
         self._deaths = Counter[int]()
         self._losses = Counter[int]()
+        self._failed: set[int] = set()
         self._avoid: dict[int, set[str]] = {}
 
     def died(self, shard: int, node: str, what: str, name: str, error: Exception) -> None:
@@ -58,6 +59,14 @@ class Blame:
         self._avoid.setdefault(shard, set()).add(node)
         if self._deaths[shard] >= MAX_DEATHS:
             raise WorkerDied(died_message(what, f"while it processed {name}", error)) from error
+
+    def failed(self, shard: int, node: str) -> bool:
+        """A shard raised an error on a machine. True if it is the first error: the machine can be the cause."""
+        if shard in self._failed:
+            return False
+        self._failed.add(shard)
+        self._avoid.setdefault(shard, set()).add(node)
+        return True
 
     def lost(self, shard: int, name: str, error: Exception) -> None:
         """A shard has to run again, and is not the cause. Raises WorkerDied if that happened too often."""
@@ -69,7 +78,7 @@ class Blame:
         return self._deaths[shard] > 0
 
     def avoided(self, shard: int) -> set[str]:
-        """The machines on which processes died while they worked on the shard."""
+        """The machines on which the shard failed, or on which processes died while they worked on it."""
         return self._avoid.get(shard, set())
 
 

@@ -46,7 +46,7 @@ class Piece:
     deaths: int = 0
     """Processes that died or failed with it. It then runs alone, so that no other piece is blamed for it."""
     avoid: set[str] = field(default_factory=set)
-    """The machines on which they died."""
+    """The machines, and the machines with their accelerators, on which they died."""
     losses: int = 0
     """How often it or its reply was lost with a machine."""
 
@@ -166,7 +166,7 @@ class ModelActors(Processes):
             del self.replies[status]
         for piece in pieces:
             piece.deaths += 1
-            piece.avoid.add(member.node)
+            piece.avoid |= {member.node, member.place}
             piece.call = model_calls.retried(piece.call)
         member.running.clear()
         self.queue.extendleft(reversed(pieces))

@@ -17,11 +17,14 @@ from datajob.engine.executors.processes import Member
 from datajob.engine.executors.shard_workers import Asked, ShardWorkers
 from datajob.engine.worker import model_calls
 from datajob.engine.worker.task import ShardFailure, Task, shard_name
+from datajob.errors import RowsFailed
 
 AT_ONCE = 3
 """Maximum number of shards that a worker that loads models processes at the same time."""
 NEXT_TOO = 2
 """The same for a worker without models: the next shard arrives while the first one is being processed."""
+MACHINE_ERRORS = frozenset({"Exception", RowsFailed.__name__})
+"""Errors of code that can have their cause in the machine. The others describe the job or its data."""
 STORE_SHARE = 0.4
 """Share of the object store that pieces may use before no new shards are opened."""
 
@@ -115,11 +118,21 @@ class OpenShards:
             self._pool_of[result.call.step].queue.extend(work.pieces)
             return None
         self._close(work)
+        if self._runs_elsewhere(work, result):
+            self.waiting.appendleft(work.shard)
+            return None
         self._workers.completed(member)
         if isinstance(result, Record):
             self._workers.usage.rows += max((step.rows_in for step in result.tally.steps.values()), default=0)
         outcome: Record | ShardFailure = result
         return outcome
+
+    def _runs_elsewhere(self, opened: Open, result: Any) -> bool:
+        """True for the first error of a shard if there is another machine: this one can lack a file or a library."""
+        if not isinstance(result, ShardFailure) or result.kind not in MACHINE_ERRORS:
+            return False
+        node = opened.worker.node
+        return any(m.active and m.node != node for m in self._workers.members) and self._blame.failed(opened.shard.index, node)
 
     def answered(self, piece: Piece, reply: Any) -> None:
         """A piece has its reply. The shard continues once it has all of them."""

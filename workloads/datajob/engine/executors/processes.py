@@ -1,4 +1,4 @@
-"""Pools of processes (Ray actors) of one kind: start, stop, replace after a death, avoid machines on which they die."""
+"""Pools of processes (Ray actors) of one kind: start, stop, replace after a death, avoid places where they die."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from datajob.engine.executors.usage import IDLE, Usage
 from datajob.errors import WorkerDied
 
 BAD_MACHINE = 3
-"""A machine is not used any more after this many processes died there without completing anything, if there is another one."""
+"""A machine or accelerator gets no more work after this many processes died there without completing anything, unless it is the
+only one."""
 START_SECONDS = 60.0
 """Time after a death during which work waits for a process that starts on another machine."""
 MAX_PAUSE = 60.0
@@ -27,11 +28,13 @@ MAX_PAUSE = 60.0
 class Actor:
     """What every process offers besides its work."""
 
-    def ready(self) -> str:
-        """Return the machine once the process has started."""
+    def ready(self) -> tuple[str, str]:
+        """Return the machine, and the machine with the accelerators, once the process has started."""
         import ray
 
-        return str(ray.get_runtime_context().get_node_id())
+        context = ray.get_runtime_context()
+        node, devices = context.get_node_id(), context.get_accelerator_ids()
+        return node, "/".join([node, *(f"{kind}-{one}" for kind, ids in devices.items() for one in ids)])
 
     def stay(self) -> None:
         """Run until the process ends, so that its death is noticed at once."""
@@ -49,10 +52,12 @@ class Member:
     """A reference that fails when the process dies, even if it has nothing to do."""
     node: str = ""
     """The machine that it runs on."""
+    place: str = ""
+    """The machine and its accelerators there."""
     since: float = 0.0
     """When it started (monotonic)."""
     parked: bool = False
-    """True if it only occupies a machine on which processes die."""
+    """True if it only occupies a place where processes die."""
     leaving: bool = False
     """True if it gets no more work and stops once it is idle."""
     running: dict[Any, Any] = field(default_factory=dict)
@@ -89,8 +94,10 @@ class Processes:
         self._pause = 0.0
         """When the next process may start (monotonic), if one is there."""
         self._last_death = -math.inf
+        self._nodes: set[str] = set()
+        """The machines on which a process has started."""
         self._deaths_on = Counter[str]()
-        """Deaths by machine since the last completed work there."""
+        """Deaths by machine and by place since the last completed work there."""
         self._began = self._heard = time.monotonic()
         self.usage = Usage()
 
@@ -145,30 +152,36 @@ class Processes:
         return time.monotonic() < self._pause and any(m.usable for m in self.members)
 
     def elsewhere(self, ready: list[Member], avoided: set[str]) -> list[Member]:
-        """Those that can get work whose process died on the `avoided` machines. None if it is better to wait.
+        """Those of `ready` that get work whose process died in the `avoided` places. None if the work has to wait.
 
-        It waits until a process on another machine is idle or has started. If none starts for a while, any machine will do.
+        Another machine is better than another accelerator of the same one, and both are better than the same place. The work
+        waits until a process in a better place is idle or has started, but for processes that start only for a while.
         """
-        others = [m for m in self.members if m.active and m.node not in avoided]
-        patient = time.monotonic() - self._last_death < START_SECONDS
-        if not avoided or not any(m.usable or patient for m in others):
+        if not avoided:
             return ready
-        return [m for m in ready if m in others]
+        bad = {m: (m.node in avoided) + (m.place in avoided) for m in self.members if m.usable}
+        if any(m.active and not m.usable for m in self.members) and time.monotonic() - self._last_death < START_SECONDS:
+            least = min([*bad.values(), 0 if self._nodes - avoided else 1])
+        else:
+            least = min(bad.values(), default=0)
+        return [m for m in ready if bad[m] == least]
 
     def load(self, member: Member) -> int:
         """How much a member has to do; 0: it can stop."""
         return len(member.running) + len(member.held)
 
-    def started(self, member: Member, node: str) -> None:
+    def started(self, member: Member, where: tuple[str, str]) -> None:
         """A process is ready."""
-        member.starting, member.node, member.since = None, node, time.monotonic()
+        member.starting, member.since = None, time.monotonic()
+        member.node, member.place = where
+        self._nodes.add(member.node)
         self._startup_deaths = 0
-        others = any(m.usable and m.node != node for m in self.members)
-        member.parked = self._deaths_on[node] >= BAD_MACHINE and others
+        for bad in {place for place in where if self._deaths_on[place] >= BAD_MACHINE}:
+            member.parked |= any(m.usable and bad not in (m.node, m.place) for m in self.members)
 
     def completed(self, member: Member) -> None:
         """A process completed some work: its machine is not to blame for earlier deaths."""
-        self._deaths_on[member.node] = 0
+        self._deaths_on[member.node] = self._deaths_on[member.place] = 0
         self._idle_deaths = 0
 
     def died(self, member: Member, error: BaseException) -> None:
@@ -181,7 +194,8 @@ class Processes:
             if self._startup_deaths >= MAX_DEATHS and not any(m.starting is None for m in self.members):
                 raise WorkerDied(died_message(self.what, "during startup", error, self._startup_deaths)) from error
             return
-        self._deaths_on[member.node] += 1
+        for place in {member.node, member.place}:
+            self._deaths_on[place] += 1
         if self.load(member):
             return
         self._idle_deaths += 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from datajob.operators.kernels.hamming import different_bits
 from datajob.operators.kernels.jit import inline, kernel
 from datajob.operators.kernels.shingles import FOLDING, longest, shingle_hashes, word_hashes
 from datajob.operators.kernels.types import TEXT, i64, read, types, u64, void, write
@@ -49,16 +50,6 @@ def simhashes(text: Any, folding: Any, size: int, by_character: bool, hashes: An
         hashes[row] = _majority(shingles, shingle_hashes(words, count, size, shingles), low, high)
 
 
-@inline
-def _distance(left: Any, right: Any) -> int:
-    """The number of different bits."""
-    x = left ^ right
-    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
 @kernel(void(read(u64), read(i64), i64, write(i64)))
 def first_near(hashes: Any, groups: Any, distance: int, repeats: Any) -> None:
     """For each hash, the first earlier one of its group that differs in at most `distance` bits, or -1.
@@ -69,6 +60,6 @@ def first_near(hashes: Any, groups: Any, distance: int, repeats: Any) -> None:
         for i in range(groups[g], groups[g + 1]):
             repeats[i] = -1
             for j in range(groups[g], i):
-                if _distance(hashes[i], hashes[j]) <= distance:
+                if different_bits(hashes[i], hashes[j]) <= distance:
                     repeats[i] = j
                     break

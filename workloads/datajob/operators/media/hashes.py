@@ -63,11 +63,14 @@ def pdq(luma: Luma) -> tuple[Hash, int]:
 
 
 def words(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Hashes (one per row) as 64-bit words, padded with zeros: their Hamming distances are the same."""
+    """Hashes (one per row) as 64-bit words, padded with zeros: their Hamming distances are the same.
+
+    The first bit of a hash is the highest bit of its first word.
+    """
     import numpy as np
 
     padding = -hashes.shape[1] % 8
-    return np.ascontiguousarray(np.pad(hashes, ((0, 0), (0, padding)))).view(np.uint64)
+    return np.ascontiguousarray(np.pad(hashes, ((0, 0), (0, padding)))).view(">u8").astype(np.uint64)
 
 
 def _resized(luma: Luma, width: int, height: int) -> NDArray[Any]:

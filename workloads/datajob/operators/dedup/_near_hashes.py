@@ -1,0 +1,90 @@
+"""Finds all pairs of hashes within a Hamming distance, across partitions.
+
+The bits are divided into pairs of blocks, half as many pairs as bits may differ, plus one. At least one pair then differs in
+at most one bit, so one of its two blocks is equal: equal blocks are the keys that meet in one partition (the pigeonhole
+principle; Norouzi, Punjani and Fleet 2012, Fast Search in Hamming Space with Multi-Index Hashing). Within a partition, the
+other block of the pair divides the hashes further.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+_WORD = 64
+_WORDS = "word"
+
+
+def block_bounds(bits: int, distance: int) -> list[int]:
+    """The first bit of each block, and the number of bits. There is a single block if hashes must be equal."""
+    blocks = 2 * (distance // 2 + 1) if distance else 1
+    return [bits * block // blocks for block in range(blocks + 1)]
+
+
+def near_signatures(hashes: NDArray[np.uint8], rows: NDArray[np.int64], bits: int, distance: int) -> pa.Table:
+    """A signature per block for each hash (an array of bytes per row) at the positions `rows`."""
+    import numpy as np
+    import pyarrow as pa
+
+    from datajob.operators.dedup._linking import key_table, mixed
+    from datajob.operators.media.hashes import words
+
+    bounds = block_bounds(bits, distance)
+    blocks = len(bounds) - 1
+    keys = np.empty((len(hashes), blocks), np.uint64)
+    every = np.unpackbits(hashes, axis=1)
+    for block in range(blocks):
+        part = every[:, bounds[block] : min(bounds[block + 1], bounds[block] + _WORD)]
+        keys[:, block] = mixed(words(np.packbits(part, axis=1))[:, 0] if part.size else np.zeros(len(hashes), np.uint64), block)
+    table = key_table(keys, rows)
+    table = table.append_column("block", pa.array(np.tile(np.arange(blocks, dtype=np.uint8), len(hashes))))
+    return _with_words(table, np.repeat(words(hashes), blocks, axis=0))
+
+
+def link_near_hashes(signatures: pa.Table, bits: int, distance: int) -> pa.Table:
+    """Edges between rows with the same components as all pairs of hashes within the distance."""
+    import numpy as np
+    import pyarrow as pa
+
+    from datajob.operators.dedup._linking import groups_of
+    from datajob.operators.kernels.hamming import link_near
+
+    signatures, groups = groups_of(signatures)
+    rows, hashes = signatures.column("row").to_numpy(), words_of(signatures)
+    bounds = np.array(block_bounds(bits, distance))
+    other = np.minimum(signatures.column("block").to_numpy()[groups[:-1]].astype(np.int64) ^ 1, len(bounds) - 2)
+    links = np.empty(len(rows), np.int64)
+    link_near(hashes, bits, groups, bounds[other], bounds[other + 1] - bounds[other], distance, links)
+    found = np.flatnonzero(links != np.arange(len(links)))
+    pairs = np.unique(np.stack([rows[found], rows[links[found]]], axis=1), axis=0)
+    return pa.table({"row": pa.array(pairs[:, 0]), "kept": pa.array(pairs[:, 1])})
+
+
+def _with_words(table: pa.Table, hashes: NDArray[np.uint64]) -> pa.Table:
+    import pyarrow as pa
+
+    for word in range(hashes.shape[1]):
+        table = table.append_column(f"{_WORDS}{word}", pa.array(hashes[:, word]))
+    return table
+
+
+def words_table(hashes: NDArray[np.uint8]) -> pa.Table:
+    """Hashes as columns of 64-bit words."""
+    import pyarrow as pa
+
+    from datajob.operators.media.hashes import words
+
+    found = words(hashes)
+    return _with_words(pa.table({"hashed": pa.nulls(len(found))}), found).drop_columns(["hashed"])
+
+
+def words_of(table: pa.Table) -> NDArray[np.uint64]:
+    """The words of the hashes in a table, one row per hash."""
+    import numpy as np
+
+    names = [name for name in table.column_names if name.startswith(_WORDS)]
+    return np.stack([table.column(name).to_numpy() for name in names], axis=1)

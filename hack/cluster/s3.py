@@ -42,10 +42,8 @@ class ClusterS3:
         }
 
     @contextmanager
-    def files(self) -> Iterator["pafs.S3FileSystem"]:
-        """The buckets of the server, accessed with `kubectl port-forward`."""
-        import pyarrow.fs as pafs
-
+    def forwarded(self) -> Iterator[dict[str, str]]:
+        """The environment variables for processes of this machine, which reach the server with `kubectl port-forward`."""
         command = [self.cluster.kubectl_program, f"--kubeconfig={self.cluster.kubeconfig}", "-n", NAMESPACE]
         forward = [*command, "port-forward", "deployment/s3", f":{PORT}", "--address=127.0.0.1"]
         with subprocess.Popen(forward, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -53,16 +51,24 @@ class ClusterS3:
                 assert process.stdout
                 line = process.stdout.readline()
                 port = line.split("127.0.0.1:")[1].split()[0]
-                yield pafs.S3FileSystem(
-                    access_key=KEY,
-                    secret_key=self.secret,
-                    endpoint_override=f"http://127.0.0.1:{port}",
-                    region="us-east-1",
-                    scheme="http",
-                    allow_bucket_creation=True,
-                )
+                yield {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
             finally:
                 process.terminate()
+
+    @contextmanager
+    def files(self) -> Iterator["pafs.S3FileSystem"]:
+        """The buckets of the server."""
+        import pyarrow.fs as pafs
+
+        with self.forwarded() as environment:
+            yield pafs.S3FileSystem(
+                access_key=KEY,
+                secret_key=self.secret,
+                endpoint_override=environment["AWS_ENDPOINT_URL"],
+                region="us-east-1",
+                scheme="http",
+                allow_bucket_creation=True,
+            )
 
     def give_secret(self, namespace: str) -> None:
         """Create the Secret that the samples use."""

@@ -134,8 +134,10 @@ def test_a_disruption_does_not_consume_a_retry() -> None:
         world.pods = [pod(world.status["rayJobName"], **disrupted())]
         world.settle()
         assert (world.status["phase"], world.status["disruptions"], world.status["failures"]) == ("Retrying", number, 0)
-        assert world.status["attempts"][-1]["reason"] == "Disrupted"
-        assert "EvictionByEvictionAPI: drain" in world.status["attempts"][-1]["message"]
+        attempt = world.status["attempts"][-1]
+        assert (attempt["reason"], attempt["interrupted"]) == ("Disrupted", True)
+        assert "EvictionByEvictionAPI: drain" in attempt["message"]
+        assert f"Attempt {number} was interrupted, which does not count" in world.condition("Reconciling")["message"]
         world.pods = []
         world.later(10)
         world.settle()
@@ -144,6 +146,8 @@ def test_a_disruption_does_not_consume_a_retry() -> None:
     world.pods = [pod(world.status["rayJobName"], **disrupted())]
     world.settle()
     assert (world.status["phase"], world.status["failures"]) == ("Failed", 1)
+    assert "more than 2 times" in world.condition("Failed")["message"]
+    assert "interrupted" not in world.status["attempts"][-1]
 
 
 def test_a_failed_rayjob_whose_head_was_disrupted_is_a_disruption(world: World) -> None:

@@ -48,7 +48,7 @@ def namespace(api: Api) -> Iterator[str]:
     api.delete("namespaces", "", name)
     for pod in api.list("pods", name):  # what happens to pods that get their time is for the tests of deletion
         api.delete("pods", name, pod["metadata"]["name"], grace_seconds=1)
-    wait_for(lambda: api.get("namespaces", "", name) is None, f"the namespace {name} to go", 120)
+    wait_for(lambda: api.get("namespaces", "", name) is None, f"the namespace {name} to go", 300)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ USER = 1000660000
 
 
 def test_the_test_of_the_chart_passes_on_a_node(installed: Cluster) -> None:
-    assert "Phase:          Succeeded" in helm(installed, "test", "datajob", "--timeout", "3m")
+    assert "Phase:          Succeeded" in helm(installed, "test", "datajob", "--timeout", "10m")
 
 
 @pytest.fixture
 def with_assigned_user(installed: Cluster) -> Iterator[None]:
     """The controller and the pods of jobs with such a user ID."""
-    rollout = ("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=180s")
+    rollout = ("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=600s")
     values = f"podSecurityContext.runAsUser={USER},podSecurityContext.fsGroup={USER},settings.run_as_user={USER}"
     helm(installed, "upgrade", "datajob", str(CHART), "--reuse-values", "--set", values)
     installed.kubectl(*rollout)

@@ -36,7 +36,7 @@ def kuberay_of_chart(installed: Cluster) -> None:
     meta = {"name": "kuberay-operator", "namespace": "default", "labels": dict(CHART)}
     installed.kubectl("-n", "default", "delete", "deploy/kuberay-operator", "--wait=true")
     installed.apply(json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}))
-    installed.kubectl("-n", "default", "rollout", "status", "deploy/kuberay-operator", "--timeout=180s")
+    installed.kubectl("-n", "default", "rollout", "status", "deploy/kuberay-operator", "--timeout=600s")
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def test_policies_are_enforced(api: Api, installed: Cluster, namespace: str) -> 
     """Without this, the other tests of this file would show nothing."""
     probe = start_probe(installed, namespace)
     place = f"{S3_SERVICE}:{S3_PORT}"
-    assert probe.reaches(place) == {place}
+    wait_until_reached(probe, place)
     deny = {"podSelector": {}, "policyTypes": ["Egress"]}
     meta = {"name": "deny", "namespace": namespace}
     api.create(
         "networkpolicies", {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": deny}
     )
-    wait_for(lambda: not probe.reaches(place), "the policy to be enforced", 30)
+    wait_for(lambda: not probe.reaches(place), "the policy to be enforced", 300)
 
 
 @pytest.mark.usefixtures("kuberay_of_chart")
@@ -88,15 +88,15 @@ def test_a_stranger_reaches_no_port_of_a_job(jobs: NodeJobs, installed: Cluster,
     (head,) = jobs.heads()
     places = {_ip(pod): [f"{_ip(pod)}:{port}" for port in RAY_PORTS] for pod in (head, worker)}
     own = Probe(installed, jobs.namespace, worker["metadata"]["name"], WORKER_CONTAINER)
-    assert own.reaches(*places[_ip(head)]) >= {f"{_ip(head)}:{port}" for port in (DASHBOARD_PORT, GCS_PORT, METRICS_PORT)}
+    wait_until_reached(own, *(f"{_ip(head)}:{port}" for port in (DASHBOARD_PORT, GCS_PORT, METRICS_PORT)))
     assert own.status_of(f"http://{_ip(head)}:{DASHBOARD_PORT}/api/jobs/") == 401
     assert own.status_of(f"http://{_ip(head)}:{DASHBOARD_PORT}/api/jobs/", token="mine") in (401, 403)
     driver = Probe(installed, jobs.namespace, head["metadata"]["name"], HEAD_CONTAINER)
-    assert driver.reaches(*places[_ip(worker)]) >= {f"{_ip(worker)}:{METRICS_PORT}"}
+    wait_until_reached(driver, f"{_ip(worker)}:{METRICS_PORT}")
     for pod in places.values():
         assert stranger.reaches(*pod) == set()
     assert own.resolves(S3_SERVICE)
-    assert own.reaches(f"{S3_SERVICE}:{S3_PORT}")
+    wait_until_reached(own, f"{S3_SERVICE}:{S3_PORT}")
     neighbor = start_probe(installed, jobs.namespace)
     assert neighbor.reaches(*places[_ip(head)], *places[_ip(worker)]) == set()
     status = jobs.wait_end("slow")
@@ -104,15 +104,20 @@ def test_a_stranger_reaches_no_port_of_a_job(jobs: NodeJobs, installed: Cluster,
 
 
 def test_only_prometheus_reaches_the_metrics_of_the_controller(api: Api, installed: Cluster, stranger: Probe) -> None:
-    wait_for(lambda: len(_controllers(api)) == 2, "both replicas to run", 120)
+    wait_for(lambda: len(_controllers(api)) == 2, "both replicas to run", 300)
     places = [f"{_ip(pod)}:8080" for pod in _controllers(api)]
     assert stranger.reaches(*places) == set()
     api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
     try:
         prometheus = start_probe(installed, "monitoring")
-        wait_for(lambda: prometheus.reaches(*places) == set(places), "the metrics to be reached", 30)
+        wait_until_reached(prometheus, *places)
     finally:
         api.delete("namespaces", "", "monitoring")
+
+
+def wait_until_reached(probe: Probe, *places: str) -> None:
+    """Wait until a pod can connect to all these places."""
+    wait_for(lambda: probe.reaches(*places) == set(places), f"{places} to be reached", 300)
 
 
 def _controllers(api: Api) -> list[dict[str, Any]]:

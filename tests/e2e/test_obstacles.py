@@ -14,7 +14,7 @@ from tests.support.api import Api
 from tests.support.node_jobs import NodeJobs
 from tests.support.obstacles import Obstacle, Seen, watch
 
-WATCH_SECONDS = 240
+WATCH_SECONDS = 600
 VANISHING = "localhost/vanishing:1"
 WITH_RAY = 5
 """The number of obstacles at the end of the list that Ray must run for."""
@@ -168,7 +168,7 @@ def head_container(jobs: NodeJobs, name: str, container: str) -> str:
                     return str(status["containerID"].rpartition("/")[2])
         return None
 
-    return wait_for(running, f"the container {container} of {name}", 120) or ""
+    return wait_for(running, f"the container {container} of {name}", 300) or ""
 
 
 def lose_image(jobs: NodeJobs, name: str) -> None:

@@ -31,7 +31,7 @@ def test_an_accelerator_group_is_scheduled_on_nodes_with_accelerators(
 ) -> None:
     jobs.slow(resources={**SMALL, "accelerator": {**accelerator, **TINY}})
     group = {"ray.io/group": "accelerator"}
-    wait_for(lambda: [pod for pod in jobs.pods(**group) if pod["spec"].get("nodeName")], "the pod to be placed", 120)
+    wait_for(lambda: [pod for pod in jobs.pods(**group) if pod["spec"].get("nodeName")], "the pod to be placed", 300)
     (pod,) = jobs.pods(**group)
     limits = pod["spec"]["containers"][0]["resources"]["limits"]
     assert {name: limits[name] for name in resource} == resource
@@ -52,7 +52,7 @@ def test_an_accelerator_group_is_scheduled_on_nodes_with_accelerators(
 )
 def test_a_missing_resource_is_named(jobs: NodeJobs, accelerator: dict[str, Any], named: str) -> None:
     jobs.slow(resources={**SMALL, "accelerator": {**accelerator, **TINY}})
-    said = jobs.wait_condition("Reconciling", "Unschedulable", "slow", seconds=120)
+    said = jobs.wait_condition("Reconciling", "Unschedulable", "slow", seconds=300)
     assert named in said["message"]
     assert "nodes are available" in said["message"]
 
@@ -61,7 +61,7 @@ def test_the_ray_autoscaler_adds_and_removes_workers(jobs: NodeJobs) -> None:
     workers = {"min": 0, "max": 1, "cpu": "600m", "memory": "2Gi"}
     jobs.slow(seconds_per_batch=0.1, resources={**SMALL, "workers": workers})
     group = {"ray.io/group": "workers"}
-    wait_for(lambda: jobs.pods(**group), "the autoscaler to bring a worker", 240)
+    wait_for(lambda: jobs.pods(**group), "the autoscaler to bring a worker", 600)
     status = jobs.wait_end("slow")
     assert status["phase"] == "Complete", jobs.describe()
     assert status["output"]["rows"] == DOCUMENTS

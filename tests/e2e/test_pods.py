@@ -62,10 +62,10 @@ def test_a_job_runs_where_all_nodes_are_tainted_if_all_its_pods_tolerate_it(jobs
         "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
     }
     jobs.sample("clean-docs-s3.yaml", resources={**SMALL, "workers": {**SMALL["workers"], "tolerations": [TOLERATION]}})
-    waiting = jobs.wait_condition("Reconciling", "Unschedulable", "clean-docs", seconds=120)
+    waiting = jobs.wait_condition("Reconciling", "Unschedulable", "clean-docs", seconds=300)
     assert "the group head" in waiting["message"] and "taint" in waiting["message"]
     jobs.edit("clean-docs", resources={name: {**SMALL[name], **group} for name in ("head", "workers")})
-    wait_for(lambda: len(_scheduled(jobs)) == 2, "both pods to be scheduled", 180)
+    wait_for(lambda: len(_scheduled(jobs)) == 2, "both pods to be scheduled", 600)
     for pod in _scheduled(jobs):
         spec, meta = pod["spec"], pod["metadata"]
         assert (spec["runtimeClassName"], spec["priorityClassName"], spec["priority"]) == (RUNTIME_CLASS, PRIORITY_CLASS, 7)
@@ -103,7 +103,7 @@ def test_ray_spills_to_a_volume_of_the_storage_class(jobs: NodeJobs, installed: 
     assert status["phase"] == "Complete", jobs.describe()
     (row,) = _rows(s3_in_cluster, jobs.namespace)
     assert row["kept"] == 20 and row["spilled"] > 100_000_000
-    wait_for(lambda: not jobs.pods(), "the pods to go", 120)
+    wait_for(lambda: not jobs.pods(), "the pods to go", 300)
     assert jobs.api.list("persistentvolumeclaims", jobs.namespace) == []
     found = _run_as_root(installed, jobs.namespace, "ls -d /scratch/[ab]/ray/session_*/ray_spilled_objects*")
     assert found.strip()
@@ -168,7 +168,7 @@ def _run_as_root(cluster: Cluster, namespace: str, script: str) -> str:
     meta = {"name": "root", "namespace": namespace}
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}))
     try:
-        cluster.kubectl("-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/root", "--timeout=60s")
+        cluster.kubectl("-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/root", "--timeout=300s")
         return cluster.kubectl("-n", namespace, "logs", "root")
     finally:
         cluster.kubectl("-n", namespace, "delete", "pod", "root", "--grace-period=1")

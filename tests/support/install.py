@@ -35,7 +35,7 @@ def install(cluster: Cluster) -> None:
     helm(cluster, "upgrade", "--install", "datajob", str(CHART), "--create-namespace", *sets)
     cluster.wait_until_established("datajobs.datajob.io")
     cluster.kubectl("-n", SYSTEM, "rollout", "restart", "deployment/datajob-controller")
-    cluster.kubectl("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=180s")
+    cluster.kubectl("-n", SYSTEM, "rollout", "status", "deployment/datajob-controller", "--timeout=600s")
 
 
 def helm(cluster: Cluster, *arguments: str) -> str:

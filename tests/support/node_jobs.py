@@ -49,7 +49,7 @@ class NodeJobs(Jobs):
         found = self.pods(**{"ray.io/node-type": "head"})
         return [pod for pod in found if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
 
-    def wait_end(self, name: str, minutes: float = 8) -> dict[str, Any]:
+    def wait_end(self, name: str, minutes: float = 15) -> dict[str, Any]:
         """Wait until a DataJob is complete or failed and return its status. A timeout describes the state of the namespace."""
 
         def ended() -> bool:
@@ -104,7 +104,7 @@ class NodeJobs(Jobs):
         made["spec"] |= spec
         return dict(self.api.apply("datajobs", made))
 
-    def wait_running(self, name: str = "slow", seconds: float = 240) -> dict[str, Any]:
+    def wait_running(self, name: str = "slow", seconds: float = 600) -> dict[str, Any]:
         """Wait until the driver of a DataJob runs."""
         try:
             return self.wait_phase("Running", name, seconds)

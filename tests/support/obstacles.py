@@ -60,7 +60,7 @@ class Obstacle:
         assert ("Warning", self.reason) in seen.events, seen
 
 
-EVENT_SECONDS = 15
+EVENT_SECONDS = 60
 
 
 @dataclass

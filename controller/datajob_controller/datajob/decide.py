@@ -10,16 +10,23 @@ from datetime import datetime, timedelta
 from datajob.api.contract import OUT_OF_MEMORY, TEMPORARY_ERRORS, WORKER_DIED
 from datajob.api.report import Report
 from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
-from datajob_controller.datajob.objects.configmaps import job_configmap, report_configmap
-from datajob_controller.datajob.objects.networkpolicy import network_policy
 from datajob_controller.datajob.objects.rayjob import ray_job
-from datajob_controller.datajob.objects.rbac import role, role_binding, service_account, service_account_name
-from datajob_controller.datajob.policy.assess import RECHECK, Attempt, assess_run, assess_start, earliest
+from datajob_controller.datajob.objects.support import config_maps, support_objects
+from datajob_controller.datajob.policy.assess import RECHECK, assess_run, assess_start, earliest
+from datajob_controller.datajob.policy.attempt import Attempt
 from datajob_controller.datajob.policy.conditions import since_true
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
-from datajob_controller.datajob.policy.losses import described_crashes, disrupted_head, head_failure, killed_for_memory
-from datajob_controller.datajob.policy.pods import holds_resources, may_still_run
+from datajob_controller.datajob.policy.kuberay import ended_unnoticed, stuck, stuck_at
+from datajob_controller.datajob.policy.losses import (
+    counted_interruption,
+    described_crashes,
+    disrupted_head,
+    head_failure,
+    killed_for_memory,
+)
+from datajob_controller.datajob.policy.pods import name_of
+from datajob_controller.datajob.policy.previous import ENDED, occupies, previous_part
 from datajob_controller.datajob.policy.refusals import obstacle_limit
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
 from datajob_controller.datajob.policy.suspend import held_by_queue
@@ -32,9 +39,6 @@ from datajob_controller.datajob.status import StatusBuilder
 from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Decision, Observed, Obstacle, Reference
-
-_ENDED = ("Complete", "Failed", "ValidationFailed")
-"""Final values of a RayJob's `jobDeploymentStatus`."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def _valid(case: _Case) -> Decision:
             return _finished(case)
         case.status.set_continued()
     if case.run.spec.suspend:
-        case.status.set_suspended(case.run)
-        return Decision(delete=_all_ray_jobs(case.observed))
+        case.status.set_suspended(case.run, _stuck(case))
+        return Decision(delete=_all_ray_jobs(case.observed), requeue_at=_stuck_at(case))
     return _unfinished(case)
 
 
@@ -83,11 +87,22 @@ def _finished(case: _Case) -> Decision:
     name = run.before.get("rayJobName", "")
     found = observed.of("RayJob").get(name)
     last = parse_report(observed.of("ConfigMap").get(report_config(run_of_rayjob(name))))
-    case.status.keep_finished(run, of_this_attempt(last, int(run.before.get("attempt", 1))) if found else None)
+    late = of_this_attempt(last, int(run.before.get("attempt", 1))) if found else None
+    case.status.keep_finished(run, late, _stuck(case))
     until = _expiry(case, parse_time(run.before.get("finished")))
     if until and case.now >= until:
         return Decision(delete=[Reference("DataJob", case.datajob["metadata"]["name"])])
-    return Decision(requeue_at=until)
+    return Decision(requeue_at=earliest(until, _stuck_at(case)))
+
+
+def _stuck(case: _Case) -> str | None:
+    """A statement about a RayJob that KubeRay does not remove."""
+    return stuck(case.observed.of("RayJob").values(), case.now)
+
+
+def _stuck_at(case: _Case) -> datetime | None:
+    """When a RayJob that is being deleted will count as stuck."""
+    return stuck_at(case.observed.of("RayJob").values(), case.now)
 
 
 def _expiry(case: _Case, finished: datetime | None) -> datetime | None:
@@ -124,13 +139,15 @@ def _attempt(case: _Case) -> Decision:
     stale = [Reference("RayJob", other) for other in _alive(observed) if other != run.ray_job]
     if found is not None and not found["metadata"].get("deletionTimestamp"):
         decision = _live(case, found)
-        return replace(decision, create=_config_maps(case), delete=[*stale, *decision.delete])
+        return replace(
+            decision, create=config_maps(case.datajob, run, observed.of("ConfigMap")), delete=[*stale, *decision.delete]
+        )
     if "RayJob" in observed.unserved:
         case.status.set_kuberay_missing()
         return Decision()
     if found is not None and not run.has_begun:
         # It was created before an edit or a suspension and its attempt has ended: the new one has the same name.
-        case.status.set_waiting_for_previous(f"RayJob {run.ray_job}")
+        case.status.set_waiting_for_previous(f"RayJob {run.ray_job}", _stuck(case))
         return Decision(delete=stale, requeue_at=case.now + RECHECK)
     if run.has_begun:
         message = f"RayJob {run.ray_job} was deleted externally."
@@ -143,14 +160,15 @@ def _attempt(case: _Case) -> Decision:
         if case.now < due:
             case.status.set_waiting_for_retry(due)
             return Decision(requeue_at=due)
-    if previous := _previous(observed, case.now):
-        case.status.set_waiting_for_previous(previous)
+    if previous := previous_part(observed, case.now):
+        case.status.set_waiting_for_previous(previous, _stuck(case))
         return Decision(delete=stale, requeue_at=case.now + RECHECK)
     if observed.obstacle:
         return _refused(case, observed.obstacle)
     case.status.set_starting(run)
     new = ray_job(case.datajob, run.spec, case.settings, run.name, run.attempt, run.public_id)
-    return Decision(create=[*_support(case), new], delete=_leftovers(run, observed))
+    support = support_objects(case.datajob, run, case.settings, observed.of("ConfigMap"))
+    return Decision(create=[*support, new], delete=_leftovers(run, observed))
 
 
 def _refused(case: _Case, obstacle: Obstacle) -> Decision:
@@ -173,14 +191,22 @@ def _live(case: _Case, found: Manifest) -> Decision:
         return Decision()
     cluster = status.get("rayClusterName")
     pods = [pod for pod in observed.of("Pod").values() if pod["metadata"]["labels"].get("ray.io/cluster") == cluster]
-    if status.get("jobDeploymentStatus") in _ENDED:
+    if status.get("jobDeploymentStatus") in ENDED:
         if status.get("jobStatus") == "SUCCEEDED":
             case.status.set_complete()
             return Decision(requeue_at=_expiry(case, case.now))
         return _attempt_failed(case, _failure(found, report, pods))
     if failure := head_failure(pods):
-        return _attempt_failed(case, failure, stop=True)
-    return _in_progress(case, found, pods)
+        return _ended(case, report) or _attempt_failed(case, failure, stop=True)
+    return _in_progress(case, found, pods, report)
+
+
+def _ended(case: _Case, report: Report | None) -> Decision | None:
+    """The end of an attempt whose driver reported success, although the RayJob does not state it: the result is committed."""
+    if report is None or report.state != "complete":
+        return None
+    case.status.set_complete()
+    return Decision(delete=[Reference("RayJob", case.run.ray_job)], requeue_at=_expiry(case, case.now))
 
 
 def _failure(found: Manifest, report: Report | None, pods: list[Manifest]) -> Failure:
@@ -197,75 +223,40 @@ def _failure(found: Manifest, report: Report | None, pods: list[Manifest]) -> Fa
     return failure
 
 
-def _in_progress(case: _Case, found: Manifest, pods: list[Manifest]) -> Decision:
+def _in_progress(case: _Case, found: Manifest, pods: list[Manifest], report: Report | None) -> Decision:
     """The Ray cluster starts, or the driver runs, or something prevents that. It never waits forever."""
-    job_status, spec = found.get("status", {}).get("jobStatus"), case.run.spec
-    seconds = spec.start_deadline_seconds or case.settings.start_seconds
-    attempt = Attempt(found, pods, case.now, case.settings, case.observed.warnings, seconds, bool(spec.queue_name))
-    running = job_status not in (None, "", "PENDING")
-    assessed = assess_run(attempt) if running else assess_start(attempt)
+    spec, settings, warnings = case.run.spec, case.settings, case.observed.warnings
+    seconds = spec.start_deadline_seconds or settings.start_seconds
+    attempt = Attempt(found, pods, case.now, settings, warnings, seconds, bool(spec.queue_name), report)
+    if ended_unnoticed(attempt):
+        return _ended(case, report) or _attempt_failed(case, _failure(found, report, pods), stop=True)
+    assessed = assess_run(attempt) if attempt.driver_runs else assess_start(attempt)
     if assessed.failure:
         return _attempt_failed(case, assessed.failure, stop=True)
-    if running:
+    if attempt.driver_runs:
         case.status.set_running(assessed.problem)
     else:
         problem = assessed.problem
-        if problem and problem.reason == "Unschedulable" and _occupied(case, pods):
+        if problem and problem.reason == "Unschedulable" and occupies(case.observed, {name_of(pod) for pod in pods}, case.now):
             problem = None
-        case.status.set_waiting_for_cluster(case.run.ray_job, problem, submitted=job_status == "PENDING")
+        case.status.set_waiting_for_cluster(case.run.ray_job, problem, submitted=attempt.job_status == "PENDING")
     return Decision(requeue_at=assessed.recheck_at)
 
 
 def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Decision:
     """Close the attempt, then schedule the next one or give up. `stop` deletes a RayJob that still runs."""
     run, retry = case.run, case.run.spec.retry
+    if failure.disruption and run.disruptions >= case.settings.max_disruptions:
+        failure = counted_interruption(failure, case.settings)
     delete = [Reference("RayJob", run.ray_job)] if stop else []
-    disrupted = failure.disruption and run.disruptions < case.settings.max_disruptions
-    failures = run.failures if disrupted else run.failures + 1
-    if disrupted or may_retry(failure, failures, retry):
+    failures = run.failures if failure.disruption else run.failures + 1
+    if failure.disruption or may_retry(failure, failures, retry):
         due = next_attempt_at(case.now, failures, retry, case.settings.max_backoff_seconds)
-        case.status.set_attempt_failed(run, failure, due, disrupted=disrupted)
+        case.status.set_attempt_failed(run, failure, due, interrupted=failure.disruption)
         return Decision(delete=delete, requeue_at=due)
     case.status.set_attempt_failed(run, failure, None)
     case.status.set_failed(failure, RETRY_LIMIT_REACHED if failure.retried else NOT_RETRIED)
     return Decision(delete=delete, requeue_at=_expiry(case, case.now))
-
-
-def _occupied(case: _Case, pods: list[Manifest]) -> bool:
-    """Whether pods of earlier attempts still terminate, so that their resources are not available yet."""
-    current = {pod["metadata"]["name"] for pod in pods}
-    others = (pod for name, pod in case.observed.of("Pod").items() if name not in current)
-    return any(holds_resources(pod, case.now) for pod in others)
-
-
-def _previous(observed: Observed, now: datetime) -> str | None:
-    """A part of an earlier attempt that could still write: its RayJob, unless that has ended, or its head pod."""
-    for name, found in observed.of("RayJob").items():
-        if found.get("status", {}).get("jobDeploymentStatus") not in _ENDED:
-            return f"RayJob {name}"
-    return next((f"pod {name}" for name, pod in observed.of("Pod").items() if may_still_run(pod, now)), None)
-
-
-def _support(case: _Case) -> list[Manifest]:
-    """The objects that must exist before the pods."""
-    datajob, run = case.datajob, case.run
-    account = service_account_name(run.spec, run.name)
-    return [
-        *_config_maps(case),
-        *([service_account(datajob, run.name)] if account == run.name else []),
-        role(datajob, run.name),
-        role_binding(datajob, run.name, account),
-        *([network_policy(datajob, run.name, case.settings)] if case.settings.network_policy else []),
-    ]
-
-
-def _config_maps(case: _Case) -> list[Manifest]:
-    """The ConfigMaps that do not exist yet."""
-    run, existing = case.run.name, case.observed.of("ConfigMap")
-    made = {job_config(run): job_configmap, report_config(run): report_configmap}
-    if not case.run.accepted:  # the spec of the run is no longer stored
-        del made[job_config(run)]
-    return [build(case.datajob, run) for name, build in made.items() if name not in existing]
 
 
 def _passed_id(datajob: Manifest, observed: Observed) -> str:

@@ -11,6 +11,7 @@ from datajob_controller.datajob.decide import decide
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.policy.conditions import true_reason
+from datajob_controller.datajob.policy.kuberay import NOT_RESPONDING
 from datajob_controller.datajob.policy.losses import head_failure
 from datajob_controller.datajob.policy.pods import is_head
 from datajob_controller.datajob.policy.refusals import REPLICA_FAILURE
@@ -53,7 +54,8 @@ def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Referen
     """Objects of the current attempt whose loss would end it, if memory has lost them."""
     status = datajob.get("status") or {}
     ray_job = status.get("rayJobName")
-    if true_reason(status.get("conditions", ()), "Reconciling") == PREVIOUS_TERMINATING:
+    waits_for = true_reason(status.get("conditions", ()), "Reconciling")
+    if status.get("phase") == "Pending" and waits_for in (PREVIOUS_TERMINATING, NOT_RESPONDING):
         return _terminating(observed)
     if not ray_job or status.get("finished"):
         return ()

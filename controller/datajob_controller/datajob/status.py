@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from datajob.api.report import Report
 from datajob.api.status import DataJobStatus, Phase
+from datajob_controller.datajob.messages import FINISHED, outcome, starting
 from datajob_controller.datajob.policy.conditions import (
     ConditionUpdate,
     ConditionUpdates,
@@ -15,6 +16,7 @@ from datajob_controller.datajob.policy.conditions import (
     true_reason,
 )
 from datajob_controller.datajob.policy.failure import Failure
+from datajob_controller.datajob.policy.kuberay import NOT_RESPONDING, STUCK
 from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.report import SHOWN, projected
 from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RESTARTED, SUSPENDED, FinishedReason, Run
@@ -67,11 +69,16 @@ class StatusBuilder:
         }
         self._set("Invalid", updates)
 
-    def set_suspended(self, run: Run) -> None:
-        """The user has suspended the job."""
+    def set_suspended(self, run: Run, stuck: str | None) -> None:
+        """The user has suspended the job; `stuck` states why its pods can still run."""
         if run.has_begun:
             self._close_attempt(run, SUSPENDED, "The job was suspended.")
         message = "The job is suspended (spec.suspend). Committed shards will be reused when it is resumed."
+        if stuck:
+            message = f"{message} {stuck}"
+            event = Event("Warning", NOT_RESPONDING, message)
+            self._set("Suspended", {"Suspended": ("True", NOT_RESPONDING, message)}, event)
+            return
         updates: ConditionUpdates = {"Suspended": ("True", "SuspendedByUser", message)}
         self._set("Suspended", updates, Event("Normal", "Suspended", message))
 
@@ -105,10 +112,14 @@ class StatusBuilder:
         """The API server refuses an object."""
         self._set_stalled(obstacle.reason, obstacle.message)
 
-    def set_waiting_for_previous(self, name: str) -> None:
+    def set_waiting_for_previous(self, name: str, stuck: str | None) -> None:
         """The pods of an earlier attempt still terminate: two drivers must never write at the same time."""
         message = f"Waiting for {name} of the previous attempt to terminate."
-        self._set_reconciling("Pending", PREVIOUS_TERMINATING, message)
+        if stuck:
+            message = f"{message} {stuck}"
+            self._set_reconciling("Pending", NOT_RESPONDING, message, Event("Warning", NOT_RESPONDING, message))
+        else:
+            self._set_reconciling("Pending", PREVIOUS_TERMINATING, message)
 
     def set_starting(self, run: Run) -> None:
         """The RayJob of an attempt is created, and the objects of earlier runs are deleted."""
@@ -117,8 +128,8 @@ class StatusBuilder:
         self._status.pop("log", None)
         if not run.spec.queue_name:
             self._status.setdefault("started", rfc3339(self._now))
-        event = Event("Normal", "ClusterStarting", _starting(run.ray_job))
-        self._set_reconciling("Starting", "ClusterStarting", _starting(run.ray_job), event)
+        event = Event("Normal", "ClusterStarting", starting(run.ray_job))
+        self._set_reconciling("Starting", "ClusterStarting", starting(run.ray_job), event)
 
     def set_live(self, run: Run, ray_job: Manifest, report: Report | None) -> None:
         """The attempt has a RayJob; take over what its driver reports."""
@@ -144,7 +155,7 @@ class StatusBuilder:
                 "Starting", "DriverPending", f"RayJob {name}: the driver was submitted. Waiting for Ray to start it."
             )
         else:
-            self._set_reconciling("Starting", "ClusterStarting", _starting(name))
+            self._set_reconciling("Starting", "ClusterStarting", starting(name))
 
     def set_running(self, why: Problem | None) -> None:
         """The driver runs; `why` is what prevents workers from running."""
@@ -164,22 +175,23 @@ class StatusBuilder:
         updates: ConditionUpdates = {"Complete": succeeded, "Finished": succeeded}
         self._set("Complete", updates, Event("Normal", "Completed", message))
 
-    def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None, *, disrupted: bool = False) -> None:
-        """An attempt failed, or was disrupted; `retry_at` is the time of the next one, or None if there is none."""
+    def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None, *, interrupted: bool = False) -> None:
+        """An attempt failed, or was `interrupted`; `retry_at` is the time of the next one, or None if there is none."""
         self._close_attempt(run, failure.reason, failure.message)
-        if disrupted:
+        if interrupted:
             self._status["disruptions"] = run.disruptions + 1
+            self._status["attempts"][-1]["interrupted"] = True
         else:
             self._status["failures"] = run.failures + 1
         if retry_at:
             self.set_waiting_for_retry(retry_at)
-            message = f"Attempt {run.attempt} failed and will be retried at {rfc3339(retry_at)}: {failure.message}"
+            message = f"{outcome(self._status['attempts'][-1])}; the next one starts at {rfc3339(retry_at)}. {failure.message}"
             self.events.append(Event("Warning", failure.reason, shortened(message, MAX_EVENT)))
 
     def set_waiting_for_retry(self, due: datetime) -> None:
         """The delay before the next attempt."""
         last = self._status["attempts"][-1]
-        message = f"Attempt {last['number']} failed; the next one starts at {rfc3339(due)}. {last['message']}"
+        message = f"{outcome(last)}; the next one starts at {rfc3339(due)}. {last['message']}"
         self._set_reconciling("Retrying", last["reason"], message)
 
     def set_failed(self, failure: Failure, why: FinishedReason) -> None:
@@ -187,10 +199,11 @@ class StatusBuilder:
         self._status["finished"] = rfc3339(self._now)
         state: ConditionUpdate = ("True", failure.reason, failure.message)
         event = Event("Warning", failure.reason, failure.message)
-        self._set("Failed", {"Failed": state, "Stalled": state, "Finished": ("True", why, _FINISHED[why])}, event)
+        self._set("Failed", {"Failed": state, "Stalled": state, "Finished": ("True", why, FINISHED[why])}, event)
 
-    def keep_finished(self, run: Run, late: Report | None) -> None:
-        """The run ended earlier: only the last report and the generation of an edit without effect can be new."""
+    def keep_finished(self, run: Run, late: Report | None, stuck: str | None) -> None:
+        """The run ended earlier: only the last report and the generation of an edit without effect can be new, and `stuck`,
+        which states why its pods can still run."""
         if late and late.state == "complete":
             self._project(late, run.before)
         before = run.before["conditions"]
@@ -199,8 +212,10 @@ class StatusBuilder:
         self._status.setdefault("reason", failed or true_reason(before, "Complete"))
         if "Finished" not in kept:  # written by an earlier version of the controller
             why = (DEADLINE_EXCEEDED if failed == DEADLINE_EXCEEDED else NOT_RETRIED) if failed else "Succeeded"
-            updates: ConditionUpdates = {"Finished": ("True", why, _FINISHED.get(why, "The job is complete."))}
+            updates: ConditionUpdates = {"Finished": ("True", why, FINISHED.get(why, "The job is complete."))}
             kept["Finished"] = next(c for c in conditions(updates, before, 0, self._now) if c["type"] == "Finished")
+        own = kept["Finished"]["message"].partition(" " + STUCK)[0]
+        kept["Finished"] = {**kept["Finished"], "message": f"{own} {stuck}" if stuck else own}
         if not (run.accepted and is_true(before, "Accepted")):
             kept |= self._verdict(run, before)
         self._conditions = [{**condition, "observedGeneration": self._generation} for condition in kept.values()]
@@ -267,13 +282,6 @@ class StatusBuilder:
         }
 
 
-_FINISHED: dict[str, str] = {
-    "RetryLimitReached": "spec.retry.limit is reached. Fix the cause of the failures, then increase the limit to continue.",
-    "DeadlineExceeded": "The deadline has passed. Increase spec.deadlineSeconds to continue.",
-    "NotRetried": "A retry cannot fix the failure. Fix its cause, then edit the job, or change spec.restart, to run it again.",
-}
-
-
 def _identity(run: Run) -> Manifest:
     """What identifies a run in later decisions, by this and by other releases."""
     digests = {"specDigests": run.digests} if run.digests else {}
@@ -288,7 +296,3 @@ def _accepted(run: Run) -> ConditionUpdate:
         message = f"The spec was accepted earlier, so the run continues. This version of the controller reports: {listed}"
         return "True", "AcceptedEarlier", message
     return VALID
-
-
-def _starting(ray_job: str) -> str:
-    return f"RayJob {ray_job} was created. Waiting for its Ray cluster to start."

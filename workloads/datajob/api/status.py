@@ -34,6 +34,11 @@ class Attempt(Parameters):
     ray_job_name: str = Field(description="Name of its RayJob.")
     reason: str = Field(description="Machine-readable reason for its end, in CamelCase.")
     message: str = Field(default="", description="Human-readable explanation with the last lines of the driver log.")
+    interrupted: bool | None = Field(
+        default=None,
+        description="Whether a drain, a preemption, an eviction or the loss of a node interrupted the attempt. Such attempts "
+        "are not failures and do not count toward `retry.limit`.",
+    )
     log: str | None = Field(default=None, description="Path of the log of its driver; `datajob logs` shows it.")
     started: str | None = Field(default=None, description="Start time.", json_schema_extra=_TIME)
     finished: str | None = Field(default=None, description="End time.", json_schema_extra=_TIME)
@@ -73,7 +78,8 @@ class DataJobStatus(Parameters):
     disruptions: int | None = Field(
         default=None,
         ge=0,
-        description="Number of attempts that a drain, a preemption or an eviction ended; they are not failures.",
+        description="Number of attempts that a drain, a preemption, an eviction or the loss of a node interrupted; they are "
+        "not failures.",
     )
     attempts: tuple[Attempt, ...] = Field(default=(), description="The last ten finished attempts.")
     ray_job_name: str | None = Field(default=None, description="Name of the RayJob of the current attempt.")

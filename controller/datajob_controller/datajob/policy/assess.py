@@ -1,49 +1,23 @@
 """Whether a live attempt can continue: what has failed, what it waits for, and until when."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from datajob.api.contract import LABEL_UID
+from datajob_controller.datajob.policy.attempt import Assessment, Attempt
 from datajob_controller.datajob.policy.deadline import start_deadline
 from datajob_controller.datajob.policy.failure import Failure
+from datajob_controller.datajob.policy.kuberay import run_due, run_problems, start_due, start_problem
 from datajob_controller.datajob.policy.losses import autoscaler_failure, unresponsive_head, worker_failure
 from datajob_controller.datajob.policy.pods import group_of, is_head, is_ready, unready_since
 from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.policy.refusals import refused_pods
 from datajob_controller.datajob.policy.waiting import in_creation, most_urgent, pod_problems
-from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import is_gone
-from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.runtime.manifests import Manifest
 
 RECHECK = timedelta(seconds=30)
 """Interval for checks that no event triggers."""
-KUBERAY_RESPONDS = timedelta(seconds=60)
-"""Time within which KubeRay creates the pods of a RayJob, or states why it cannot."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What is known about an attempt that has a RayJob."""
-
-    ray_job: Manifest
-    pods: list[Manifest]
-    now: datetime
-    settings: JobSettings
-    warnings: Mapping[str, str] = field(default_factory=dict)
-    """The last warning Event of each pod whose containers are not created."""
-    start_seconds: int = 3600
-    queued: bool = False
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The result: the attempt failed, or it continues."""
-
-    failure: Failure | None = None
-    problem: Problem | None = None
-    """What it waits for."""
-    recheck_at: datetime | None = None
 
 
 def assess_start(attempt: Attempt) -> Assessment:
@@ -54,13 +28,13 @@ def assess_start(attempt: Attempt) -> Assessment:
     )
     if failure:
         return Assessment(failure)
-    why = most_urgent(_problems(attempt, _kuberay_problem(attempt)))
+    why = most_urgent(_problems(attempt) or filter(None, [start_problem(attempt)]))
     until = start_deadline(attempt.ray_job, attempt.start_seconds, queued=attempt.queued)
     if why and ((why.fatal_at and now >= why.fatal_at) or (until and now >= until)):
         return Assessment(Failure(why.reason, why.message, why.retried))
     if until and now >= until:
         return Assessment(_start_timeout(attempt))
-    soon = why.fatal_at if why else _pods_due(attempt)
+    soon = why.fatal_at if why else start_due(attempt)
     return Assessment(None, why, earliest(soon, until, *_head_rechecks(attempt), *_rechecks(attempt)))
 
 
@@ -74,30 +48,19 @@ def assess_run(attempt: Attempt) -> Assessment:
     )
     if failure:
         return Assessment(failure)
-    problems = _problems(attempt)
+    problems = _problems(attempt) or list(run_problems(attempt))
     fatal = most_urgent(problem for problem in problems if not _has_worker(pods, problem.group))
     if fatal and fatal.fatal_at and now >= fatal.fatal_at:
         return Assessment(Failure(fatal.reason, fatal.message, fatal.retried))
     until = fatal.fatal_at if fatal else None
-    return Assessment(None, fatal or most_urgent(problems), earliest(until, *_head_rechecks(attempt), *_rechecks(attempt)))
+    soon = earliest(until, *run_due(attempt), *_head_rechecks(attempt), *_rechecks(attempt))
+    return Assessment(None, fatal or most_urgent(problems), soon)
 
 
-def _problems(attempt: Attempt, *more: Problem | None) -> list[Problem]:
+def _problems(attempt: Attempt) -> list[Problem]:
     settings = attempt.settings
     of_pods = pod_problems(attempt.pods, settings, attempt.warnings, attempt.now)
-    return [problem for problem in (*of_pods, refused_pods(attempt.ray_job, settings), *more) if problem]
-
-
-def _kuberay_problem(attempt: Attempt) -> Problem | None:
-    """KubeRay neither created pods nor stated why it cannot."""
-    since = _started(attempt)
-    if attempt.pods or since is None or attempt.now < since + KUBERAY_RESPONDS:
-        return None
-    message = (
-        f"KubeRay has not created the pods of RayJob {attempt.ray_job['metadata']['name']} since {since:%H:%M:%S} UTC. "
-        "Check that the KubeRay operator is running: kubectl get pods -A -l app.kubernetes.io/component=kuberay-operator"
-    )
-    return Problem("KubeRayNotResponding", message)
+    return [problem for problem in (*of_pods, refused_pods(attempt.ray_job, settings)) if problem]
 
 
 def _start_timeout(attempt: Attempt) -> Failure:
@@ -109,12 +72,6 @@ def _start_timeout(attempt: Attempt) -> Failure:
     return Failure("StartTimeout", message)
 
 
-def _started(attempt: Attempt) -> datetime | None:
-    """When KubeRay could start with the RayJob; None while it is unknown whether a queue has admitted it."""
-    created = None if attempt.queued else attempt.ray_job["metadata"].get("creationTimestamp")
-    return parse_time(attempt.ray_job.get("status", {}).get("startTime") or created)
-
-
 def _has_worker(pods: Iterable[Manifest], group: str | None) -> bool:
     """Whether a worker of the group, or of any group, is ready."""
     return any(is_ready(pod) and not is_head(pod) and group in (None, group_of(pod)) for pod in pods)
@@ -124,13 +81,6 @@ def _rechecks(attempt: Attempt) -> Iterable[datetime | None]:
     """When to look again at what changes without an event."""
     for _, suspicious in in_creation(attempt.pods):
         yield suspicious if attempt.now < suspicious else attempt.now + RECHECK
-
-
-def _pods_due(attempt: Attempt) -> datetime | None:
-    """When KubeRay should have created pods; None if it has."""
-    since = _started(attempt)
-    due = since + KUBERAY_RESPONDS if since and not attempt.pods else None
-    return due if due and attempt.now < due else None
 
 
 def _head_rechecks(attempt: Attempt) -> Iterable[datetime | None]:

@@ -1,6 +1,7 @@
 """Pods that ended while an attempt needed them: a lost head, an autoscaler that ended, workers that terminate repeatedly."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from datajob_controller.datajob.policy.disruption import disruption
@@ -44,7 +45,7 @@ def _lost_head(pod: Manifest) -> Failure | None:
     if not has_failed(pod) and not is_gone(pod):
         return None
     if why := disruption(pod):
-        return _disrupted(f"{where} was disrupted", why)
+        return _disrupted(f"{where} was interrupted", why)
     if terminated and _cannot_run(terminated):
         return Failure("InvalidImage", f"{where} cannot run Ray: {_last_output(pod)} {_FIX_IMAGE}", retried=False)
     if is_gone(pod) or (is_being_deleted(pod) and (terminated or {}).get("exitCode") in BY_SIGNAL):
@@ -55,7 +56,7 @@ def _lost_head(pod: Manifest) -> Failure | None:
 def disrupted_head(pods: Iterable[Manifest]) -> Failure | None:
     """The failure of an attempt whose head was disrupted, also if it has not terminated yet."""
     found = ((pod, disruption(pod)) for pod in pods if is_head(pod))
-    return next((_disrupted(f"{_head(pod)} was disrupted", why) for pod, why in found if why), None)
+    return next((_disrupted(f"{_head(pod)} was interrupted", why) for pod, why in found if why), None)
 
 
 def unresponsive_head(pods: Iterable[Manifest], now: datetime, settings: JobSettings) -> Failure | None:
@@ -79,7 +80,13 @@ def _head(pod: Manifest) -> str:
 
 
 def _disrupted(where: str, why: str) -> Failure:
-    return Failure("Disrupted", f"{where} ({why}). Disruptions do not count toward spec.retry.limit.", disruption=True)
+    return Failure("Disrupted", f"{where} ({why}).", disruption=True)
+
+
+def counted_interruption(failure: Failure, settings: JobSettings) -> Failure:
+    """An interruption that counts as a failure, because there were too many of them."""
+    why = f"Kubernetes interrupted the run more than {settings.max_disruptions} times, so this counts toward spec.retry.limit."
+    return replace(failure, message=f"{failure.message} {why}", disruption=False)
 
 
 def autoscaler_failure(pods: Iterable[Manifest]) -> Failure | None:
@@ -110,7 +117,7 @@ def worker_failure(pods: Sequence[Manifest], limit: int, now: datetime) -> Failu
 
 def crashed_workers(pods: Iterable[Manifest]) -> list[Manifest]:
     """The workers that terminated by themselves, the last one at the end."""
-    crashed = [pod for pod in pods if not is_head(pod) and has_failed(pod) and not disruption(pod) and not _was_stopped(pod)]
+    crashed = [pod for pod in pods if not is_head(pod) and has_failed(pod) and not disruption(pod) and not was_stopped(pod)]
     return sorted(crashed, key=lambda pod: str((ended(pod) or {}).get("finishedAt") or ""))
 
 
@@ -139,7 +146,7 @@ def _crash_loop(crashed: Sequence[Manifest], group: str) -> Failure:
     return Failure("WorkersFailed", f"{many} {_how(last)}: {_last_output(last)}")
 
 
-def _was_stopped(pod: Manifest) -> bool:
+def was_stopped(pod: Manifest) -> bool:
     """Whether a worker terminated because it was deleted, for example by the autoscaler, and not the other way round."""
     requested, finished = deletion_requested(pod), parse_time((ended(pod) or {}).get("finishedAt"))
     if requested is None or finished is None or finished < requested:

@@ -153,5 +153,5 @@ def test_a_line_that_cannot_be_parsed_is_not_shown(tmp_path: Path) -> None:
     spec = {"sources": [{"json": {"paths": [str(tmp_path / "lines.json")]}}]}
     assert driver(tmp_path, {}, **spec).wait(DEADLINE) == 5
     log = stored(tmp_path / "out")
-    assert "Step read failed on a row. Fix" in log and "lines.json" in log
+    assert "Step read failed on a row: " in log and "lines.json:byte 10" in log
     assert "secret" not in log

@@ -10,7 +10,7 @@ from datajob.cluster.run import main
 from datajob_controller.datajob.objects.configmaps import job_configmap
 from datajob_controller.datajob.policy.failure import ray_job_failure
 from tests.support.local_jobs import read_manifest, write_parts
-from tests.support.world import datajob, ray_job
+from tests.support.world import SETTINGS, datajob, ray_job
 
 ENVIRONMENT = {ENV_EXECUTOR: "local", ENV_RUN_ID: "run-1"}
 ROWS = [{"id": number} for number in range(10)]
@@ -48,5 +48,7 @@ def test_every_final_error_of_the_workload_has_a_reason_in_the_status(
 ) -> None:
     code = main(mounted(tmp_path, **spec), ENVIRONMENT)
     message = f"Job entrypoint command failed with exit code {code}, last available logs (truncated to 20,000 chars):"
-    failure = ray_job_failure(ray_job("run-1", jobDeploymentStatus="Failed", reason="AppFailed", message=message), None)
+    failure = ray_job_failure(
+        ray_job("run-1", jobDeploymentStatus="Failed", reason="AppFailed", message=message), None, SETTINGS
+    )
     assert (failure.reason, failure.retried) == (reason, False)

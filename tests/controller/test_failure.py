@@ -7,7 +7,7 @@ import pytest
 from datajob_controller.datajob.policy.failure import LOG_LINES, MAX_LOG, last_lines, ray_job_failure
 from datajob_controller.datajob.report import parse_report
 from tests.support.reports import report
-from tests.support.world import ray_job
+from tests.support.world import SETTINGS, ray_job
 
 
 def ended(code: int, log: str = "the last line") -> str:
@@ -43,7 +43,7 @@ def ended(code: int, log: str = "the last line") -> str:
     ],
 )
 def test_every_status_of_kuberay_has_a_reason(status: dict[str, Any], reason: str, retried: bool) -> None:
-    failure = ray_job_failure(ray_job("x-1", **status), None)
+    failure = ray_job_failure(ray_job("x-1", **status), None, SETTINGS)
     assert (failure.reason, failure.retried) == (reason, retried)
     assert failure.message
 
@@ -62,19 +62,19 @@ def test_every_status_of_kuberay_has_a_reason(status: dict[str, Any], reason: st
 )
 def test_an_unexpected_exception_is_classified_by_its_type_alone(message: str, reason: str, retried: bool) -> None:
     said = parse_report({"data": {"report.json": report("failed", message=message, exitCode=1)}})
-    failure = ray_job_failure(ray_job("x-1", message=ended(1)), said)
+    failure = ray_job_failure(ray_job("x-1", message=ended(1)), said, SETTINGS)
     assert (failure.reason, failure.retried) == (reason, retried)
     assert message in failure.message
 
 
 def test_the_exit_code_of_the_report_precedes_that_of_ray() -> None:
     said = parse_report({"data": {"report.json": report("failed", message="no such bucket", exitCode=3)}})
-    assert ray_job_failure(ray_job("x-1", message=ended(1)), said).reason == "InputError"
+    assert ray_job_failure(ray_job("x-1", message=ended(1)), said, SETTINGS).reason == "InputError"
 
 
 def test_the_message_of_the_driver_is_preferred_to_its_log() -> None:
     said = parse_report({"data": {"report.json": report("failed", message="no such bucket", exitCode=3)}})
-    failure = ray_job_failure(ray_job("x-1", message="a\nlong\nlog with exit code 1"), said)
+    failure = ray_job_failure(ray_job("x-1", message="a\nlong\nlog with exit code 1"), said, SETTINGS)
     assert (failure.reason, failure.message) == ("InputError", "no such bucket")
 
 
@@ -82,7 +82,7 @@ def test_the_message_of_the_driver_is_preferred_to_its_log() -> None:
 def test_a_sink_error_is_retried_only_when_the_sink_worked_before(shards: int, retried: bool) -> None:
     progress = {"shardsDone": shards, "shardsTotal": 9}
     said = parse_report({"data": {"report.json": report("failed", message="denied", exitCode=4, progress=progress)}})
-    assert ray_job_failure(ray_job("x-1"), said).retried is retried
+    assert ray_job_failure(ray_job("x-1"), said, SETTINGS).retried is retried
 
 
 def test_the_last_lines_of_a_log_are_kept() -> None:

@@ -73,7 +73,7 @@ def see_dashboard(terminal: Terminal) -> None:
         call = f'curl --silent --max-time 60 -H "Authorization: Bearer {token}" http://localhost:{port}/api/jobs/'
         answer = terminal.run(call).stdout
         assert "datajob.cluster.run" in answer, (line, answer)
-        assert "Unauthorized" in terminal.run(call.replace(token, "wrong")).stdout
+        assert "authentication token" in terminal.run(call.replace(token, "wrong")).stdout
 
 
 def test_a_suspended_job_frees_its_pods_and_can_be_resumed(jobs: NodeJobs, s3_in_cluster: ClusterS3) -> None:

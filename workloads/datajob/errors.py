@@ -4,16 +4,59 @@ Every message states what is wrong, where, and how to fix it.
 """
 
 import re
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 _BEGIN, _END = "\x02", "\x03"
-_PRIVATE = re.compile(f"{_BEGIN}[^{_END}]*{_END}")
+_PRIVATE = re.compile(f"{_BEGIN}[^{_END}]*(?:{_END}|$)")  # a text that was cut has no end
 
 
 def private(text: str) -> str:
     """Mark a part of a message that contains values of rows. `str` of the error includes it, `DataJobError.public` does not."""
-    return f"{_BEGIN}{text.replace(_BEGIN, '').replace(_END, '')}{_END}"
+    return f"{_BEGIN}{plain(text)}{_END}"
+
+
+def plain(marked: str) -> str:
+    """A text without the marks of its private parts, which it includes."""
+    return marked.replace(_BEGIN, "").replace(_END, "")
+
+
+def public(marked: str) -> str:
+    """A text without its private parts."""
+    return _PRIVATE.sub("", marked)
+
+
+def checked(text: str) -> str:
+    """A text whose values of rows are marked, if it contains any."""
+    return text if _BEGIN in text else f"{text}{_BEGIN}{_END}"
+
+
+def marked(text: str) -> str:
+    """A text of unknown origin: without marks, all of it is private."""
+    return text if _BEGIN in text else private(text)
+
+
+def described(error: BaseException) -> str:
+    """The type and the message of an exception, of which only the type is public: user code may raise anything."""
+    name = type(error).__name__
+    try:
+        text = f": {error}"
+    except Exception:  # noqa: BLE001 - its own `__str__` raises
+        text = ""
+    word = f": {error.reason}" if type(error).__module__.startswith("datajob.") and hasattr(error, "reason") else ""
+    name, text = (f"{name}{word}", text[len(word) :]) if word and text.startswith(word) else (name, text)
+    return f"{name}{private(text)}".encode("utf-8", "backslashreplace").decode()
+
+
+def frames(error: BaseException) -> str:
+    """The traceback of an exception and its causes, without their messages."""
+    chain: list[BaseException] = []
+    while error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__ or error
+    parts = ["".join([*traceback.format_tb(one.__traceback__), f"{type(one).__name__}\n"]) for one in reversed(chain)]
+    return "Traceback without the messages of the exceptions:\n" + "followed by\n".join(parts)
 
 
 class DataJobError(Exception):
@@ -29,10 +72,10 @@ class DataJobError(Exception):
     @property
     def public(self) -> str:
         """The message without values of rows."""
-        return _PRIVATE.sub("", self.marked)
+        return public(self.marked)
 
     def __str__(self) -> str:
-        return self.marked.replace(_BEGIN, "").replace(_END, "")
+        return plain(self.marked)
 
 
 class InvalidJob(DataJobError):
@@ -83,9 +126,5 @@ class WorkerDied(DataJobError):
 
 
 def describe_error(error: Exception) -> str:
-    """The type and the message of an exception, as text that can be stored: user code may raise anything."""
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - its own `__str__` raises
-        text = type(error).__name__
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The type and the message of an exception, as text that can be stored."""
+    return plain(described(error))

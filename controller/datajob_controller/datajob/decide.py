@@ -195,7 +195,7 @@ def _live(case: _Case, found: Manifest) -> Decision:
         if status.get("jobStatus") == "SUCCEEDED":
             case.status.set_complete()
             return Decision(requeue_at=_expiry(case, case.now))
-        return _attempt_failed(case, _failure(found, report, pods))
+        return _attempt_failed(case, _failure(found, report, pods, case.settings))
     if failure := head_failure(pods):
         return _ended(case, report) or _attempt_failed(case, failure, stop=True)
     return _in_progress(case, found, pods, report)
@@ -209,9 +209,9 @@ def _ended(case: _Case, report: Report | None) -> Decision | None:
     return Decision(delete=[Reference("RayJob", case.run.ray_job)], requeue_at=_expiry(case, case.now))
 
 
-def _failure(found: Manifest, report: Report | None, pods: list[Manifest]) -> Failure:
+def _failure(found: Manifest, report: Report | None, pods: list[Manifest], settings: JobSettings) -> Failure:
     """Why a RayJob failed. The head pod may state the reason, if the driver did not; if workers died, they do."""
-    failure = ray_job_failure(found, report)
+    failure = ray_job_failure(found, report, settings)
     code = exit_code(found, report)
     if failure.retried and code not in TEMPORARY_ERRORS:
         lost = disrupted_head(pods) or (head_failure(pods) if code is None else None)
@@ -229,7 +229,7 @@ def _in_progress(case: _Case, found: Manifest, pods: list[Manifest], report: Rep
     seconds = spec.start_deadline_seconds or settings.start_seconds
     attempt = Attempt(found, pods, case.now, settings, warnings, seconds, bool(spec.queue_name), report)
     if ended_unnoticed(attempt):
-        return _ended(case, report) or _attempt_failed(case, _failure(found, report, pods), stop=True)
+        return _ended(case, report) or _attempt_failed(case, _failure(found, report, pods, case.settings), stop=True)
     assessed = assess_run(attempt) if attempt.driver_runs else assess_start(attempt)
     if assessed.failure:
         return _attempt_failed(case, assessed.failure, stop=True)

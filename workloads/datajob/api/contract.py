@@ -70,6 +70,17 @@ RAY_CONTAINERS = (HEAD_CONTAINER, WORKER_CONTAINER)
 TMP_FOLDER = "/tmp"
 """Where the volume for temporary files is mounted in the pods."""
 
+DRIVER_STARTED = "The driver has started."
+"""Line in the log of a driver. The lines after it can contain values of rows, for example those that user code prints."""
+
+RAY_ERRORS = frozenset({
+    "NodeDiedError", "WorkerCrashedError", "ActorDiedError", "ActorUnavailableError", "RayActorError", "ObjectLostError",
+    "ObjectFetchTimedOutError", "OwnerDiedError", "LocalRayletDiedError", "NodePreemptedError",
+})  # fmt: skip
+"""Exceptions of Ray about a lost worker. Their messages contain no values of rows."""
+MEMORY_ERRORS = frozenset({"OutOfMemoryError", "MemoryError"})
+IMPORT_ERRORS = frozenset({"ModuleNotFoundError", "ImportError"})
+
 DASHBOARD_PORT = 8265
 """Port of Ray's dashboard and job API on the head pod."""
 METRICS_PORT = 8080

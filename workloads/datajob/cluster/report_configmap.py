@@ -85,7 +85,7 @@ class ReportPublisher:
             self._stop.wait(self._interval)
 
     def _send(self, report: Report) -> bool:
-        compact = report.model_copy(update={"histograms": (), "samples": ()})
+        compact = report.model_copy(update={"histograms": (), "samples": (), "measures": ()})
         body = json.dumps({"data": {REPORT_KEY: compact.model_dump_json(by_alias=True, exclude_none=True)}}).encode()
         try:
             request = urllib.request.Request(self._address.url, body, method="PATCH")  # noqa: S310 - always https

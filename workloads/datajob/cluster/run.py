@@ -14,7 +14,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_JOB_ID, ENV_RUN_ID, ENV_SHOW_ROWS
+from datajob.api.contract import (
+    DRIVER_STARTED,
+    ENV_ATTEMPT,
+    ENV_EXECUTOR,
+    ENV_JOB_ID,
+    ENV_RUN_ID,
+    ENV_SHOW_ROWS,
+    IMPORT_ERRORS,
+    MEMORY_ERRORS,
+    RAY_ERRORS,
+)
 from datajob.api.datajob import DataJob
 from datajob.api.loading import read_file
 from datajob.api.problems import raise_errors
@@ -23,7 +33,7 @@ from datajob.cluster.kept_log import KeptLog
 from datajob.cluster.report_configmap import ConfigMapAddress, ReportPublisher
 from datajob.engine.events import Event, Finished, Note, OnEvent, Progressed
 from datajob.engine.options import RunOptions
-from datajob.errors import DataJobError
+from datajob.errors import DataJobError, described, frames, plain
 
 log = logging.getLogger("datajob")
 
@@ -31,6 +41,10 @@ _HIDDEN = (
     " The report next to the output contains the row and the message of the error. To show them here, use the setting "
     "`show_row_contents` of the controller."
 )
+
+
+_WITHOUT_VALUES = RAY_ERRORS | MEMORY_ERRORS | IMPORT_ERRORS
+"""Exceptions whose messages contain no values of rows."""
 
 
 def main(path: str, environment: Mapping[str, str] = os.environ) -> int:
@@ -100,14 +114,24 @@ def _run(path: str, options: RunOptions, kept: KeptLog, *, show_rows: bool) -> t
     try:
         job = mounted_job(path)
         kept.start(job.spec.sink.chosen.path, options.attempt or 1)
+        log.info(DRIVER_STARTED)
         run_job(job, replace(options, fresh=bool(job.spec.restart and job.spec.restart.fresh)))
     except DataJobError as error:
         hidden = "" if show_rows or error.public == str(error) else _HIDDEN
         return error.exit_code, str(error) if show_rows else error.public + hidden
     except Exception as error:  # noqa: BLE001 - the report must state every failure
-        traceback.print_exc()
-        return 1, f"{type(error).__name__}: {error}"
+        return 1, _unexpected(error, show_rows=show_rows)
     return 0, ""
+
+
+def _unexpected(error: Exception, *, show_rows: bool) -> str:
+    """Print the traceback of an exception and return its message, without values of rows unless they may be shown."""
+    kind = type(error).__name__
+    if show_rows or kind.removeprefix("RayTaskError(").rstrip(")") in _WITHOUT_VALUES:
+        traceback.print_exc()
+        return plain(described(error))
+    print(frames(error), flush=True)
+    return f"{kind}: unexpected error.{_HIDDEN}"
 
 
 def _progress_line(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from datajob.api.checks import check, check_columns
@@ -25,7 +26,7 @@ from datajob.engine.plan.fused import StepPlan, plan_job
 from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records
 from datajob.engine.stage_runner import StageRunner
-from datajob.errors import DataJobError, SinkError
+from datajob.errors import DataJobError, SinkError, described, plain
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
@@ -81,8 +82,10 @@ def _execute(attempt: Attempt, executor: Executor, began: float) -> Report:
     runner = StageRunner(attempt, executor, builder)
     try:
         return _complete(attempt, runner, builder, runner.run())
-    except DataJobError as error:
-        runner.save(builder.report("failed", str(error)))
+    except Exception as error:
+        unexpected = not isinstance(error, DataJobError)
+        with suppress(Exception) if unexpected else nullcontext():
+            runner.save(builder.report("failed", plain(described(error)) if unexpected else str(error)))
         raise
 
 

@@ -15,7 +15,6 @@ from datajob.engine.pipeline import job_stages
 from datajob.engine.report.page import render
 from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records, Stage
-from datajob.engine.worker.accounting import without_values
 from datajob.engine.worker.task import ShardFailure
 from datajob.errors import RowsFailed
 from datajob.formats.storage import BOOKKEEPING
@@ -131,10 +130,9 @@ class StageRunner:
         """Raise RowsFailed if a step failed on every row."""
         for name, step in self._report.tally.steps.items():
             if 0 < step.rows_in <= step.failed:
-                first = without_values(str(step.error).rstrip("."))
                 raise RowsFailed(
                     f"Step {name} failed on every row ({step.failed}), so the result would be empty. The job stops under every "
-                    f"`errors.policy`. The first row failed{first}. Fix the step or the data."
+                    f"`errors.policy`. The first row failed: {step.error}. Fix the step or the data."
                 )
 
 

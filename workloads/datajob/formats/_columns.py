@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from datajob.errors import InputError
+from datajob.errors import InputError, private
 from datajob.formats._exact import TypeConflictError, exact_cast, unite_types
 from datajob.formats._text_cast import text_as
 from datajob.formats.base import Fragment, InputFile, Reader
@@ -249,7 +249,7 @@ def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any], fragment: Fragment
         return exact_cast(column, field.type)
     except pa.ArrowException as error:
         raise InputError(
-            f"{fragment.file.path}: column {field.name} ({column.type}) does not fit {field.type}: {error}."
+            f"{fragment.file.path}: column {field.name} ({column.type}) does not fit {field.type}{private(f': {error}')}."
         ) from error
 
 

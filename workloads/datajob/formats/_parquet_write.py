@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, private
 from datajob.formats._columns import data_bytes, empty_table, leaves
 from datajob.formats._features import ROW_GROUP_ROWS
 from datajob.formats._parquet_types import are_days
@@ -70,7 +70,9 @@ class ParquetEncoder:
         try:
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         except pa.ArrowInvalid as error:  # seconds that are too many for the milliseconds that Parquet has
-            raise InvalidJob(f"sink.parquet: Parquet cannot store a value: {error}. Add a `cast` step.") from error
+            raise InvalidJob(
+                f"sink.parquet: Parquet cannot store a value{private(f': {error}')}. Add a `cast` step."
+            ) from error
 
     def _new_writer(self, first: pa.Table) -> pq.ParquetWriter:
         import pyarrow.parquet as pq

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from datajob.errors import InvalidJob, SinkError
+from datajob.errors import InvalidJob, SinkError, private
 from datajob.formats._columns import HIVE_NULL, data_bytes, did_you_mean
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.base import OutputFile
@@ -204,7 +204,7 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
         text = column.cast(pa.string())
     except pa.ArrowException as error:
         raise SinkError(
-            f"partitionBy: a value of {key} ({column.type}) is not text ({error}). "
+            f"partitionBy: a value of {key} ({column.type}) is not text{private(f' ({error})')}. "
             f"Convert it with `compute`, as in `hex({key})`."
         ) from error
     encoded: Any = pa.concat_arrays(text.chunks).dictionary_encode()
@@ -212,8 +212,9 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
     for name in quoted:
         if (size := len(f"{folder_name(key)}={name}".encode())) > LONGEST_NAME:
             raise SinkError(
-                f"partitionBy: the value {name[:60]!r}... of {key} requires a folder name of {size} bytes, but file systems "
-                f"allow at most {LONGEST_NAME}. Partition by a shorter column, or shorten the values with `compute`."
+                f"partitionBy: a value{private(f' ({name[:60]!r}...)')} of {key} requires a folder name of {size} bytes, "
+                f"but file systems allow at most {LONGEST_NAME}. Partition by a shorter column, or shorten the values with "
+                "`compute`."
             )
     return pa.array(quoted, pa.string()).take(encoded.indices).fill_null(HIVE_NULL)
 

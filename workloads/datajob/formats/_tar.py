@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InvalidJob, SinkError
+from datajob.errors import InvalidJob, SinkError, private
 from datajob.formats._columns import did_you_mean
 from datajob.formats._json_write import json_objects, json_values
 from datajob.formats._media_members import media_members
@@ -144,7 +144,7 @@ class TarEncoder:
             why = "is not allowed: extensions begin at the first dot, and names that begin with `.`, `/` or `__` are skipped"
         if why:
             raise SinkError(
-                f"sink.webdataset: the key {key[:200]!r} {why}. Change `{KEY}` with `compute`, such as "
+                f"sink.webdataset: a key{private(f' ({key[:200]!r})')} {why}. Change `{KEY}` with `compute`, such as "
                 f"`replace({KEY}, '.', '_')`, or drop the column so that rows are numbered."
             )
         self._keys.add(key)

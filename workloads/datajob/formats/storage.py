@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import DataJobError, InputError, StorageUnavailable
+from datajob.errors import DataJobError, InputError, StorageUnavailable, private
 from datajob.formats._local_files import unreadable
 
 if TYPE_CHECKING:
@@ -177,4 +177,5 @@ def readable(path: str, what: str = "") -> Iterator[None]:
         raise
     except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
         reason = (None if scheme_of(path) else unreadable(path.removeprefix("file://"))) or explain(error)
-        raise _kind(error, InputError)(f"{path}: cannot be read{' ' if what else ''}{what}: {reason}.") from error
+        stated = private(f": {reason}") if isinstance(error, pa.ArrowInvalid) and what == "as CSV" else f": {reason}"
+        raise _kind(error, InputError)(f"{path}: cannot be read{' ' if what else ''}{what}{stated}.") from error

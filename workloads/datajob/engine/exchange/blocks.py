@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, private
 from datajob.formats._columns import plain_type
 from datajob.formats._exact import common_type, exact_cast, exact_concat
 from datajob.formats.atomic_file import AtomicFile
@@ -87,7 +87,7 @@ def _lost_member(kind: Any, wanted: Any) -> str | None:
 
 def _type_change(f: pa.Field, found: pa.DataType, why: str) -> InvalidJob:
     return InvalidJob(
-        f"Column {f.name} is {f.type} in some batches of rows and {found} in others ({why}). "
+        f"Column {f.name} is {f.type} in some batches of rows and {found} in others{private(f' ({why})')}. "
         f"Add a `cast` step that sets its type, such as `cast: {{columns: {{{f.name}: string}}}}`."
     )
 

@@ -17,7 +17,7 @@ from datajob.engine.executors.processes import Actor, Member, Processes
 from datajob.engine.worker import model_calls, model_registry
 from datajob.engine.worker.model_calls import Call, Reply
 from datajob.engine.worker.task import ShardFailure, use_python_path
-from datajob.errors import DataJobError, describe_error
+from datajob.errors import DataJobError, described
 
 BYTES_AHEAD = 64 << 20
 PIECES_AHEAD = 16
@@ -67,7 +67,7 @@ class _ModelActor(Actor):
         except DataJobError as error:
             failure = ShardFailure(type(error).__name__, error.marked, traceback.format_exc())
         except Exception as error:  # noqa: BLE001 - the driver decides
-            failure = ShardFailure("Exception", describe_error(error), traceback.format_exc())
+            failure = ShardFailure("Exception", described(error), traceback.format_exc())
         return failure, failure
 
 

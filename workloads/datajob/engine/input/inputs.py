@@ -6,6 +6,7 @@ passed to the caller.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from datajob.engine.exchange.blocks import conform, read_blocks, read_partition
 from datajob.engine.exchange.row_ids import FailedRows
 from datajob.engine.input.prefetch import BadRecord, OnBad, prefetch
 from datajob.engine.input.sharding import ShardFragments
-from datajob.errors import InputError
+from datajob.errors import InputError, checked, private
 from datajob.formats._columns import empty_table
 from datajob.formats.base import Fragment, Reader
 from datajob.operators.base import Repartition
@@ -63,12 +64,12 @@ class FragmentInput:
         reader, schema = self.readers[part.source], self.source_schemas[part.source]
 
         def read(fragment: Fragment, on_bad: OnBad) -> Iterator[pa.Table]:
-            rows = _RowsBetween(part.rows, on_bad)
+            rows = _RowsBetween(fragment.file.path, part.rows, on_bad)
             try:
                 begin_file(fragment)
                 yield from rows.of(reader.read(fragment, schema, BATCH_BYTES, rows.bad))
             except InputError as error:
-                on_bad(BadRecord(fragment.file.path, str(error), error))
+                on_bad(BadRecord(fragment.file.path, checked(error.marked), error))
 
         for table in prefetch(part.fragments, read, on_bad):
             if table.num_rows:
@@ -83,13 +84,27 @@ def begin_file(fragment: Fragment) -> None:
         raise InputError(f"{fragment.file.path}: reading it or storing its rows terminates the process ({error}).") from error
 
 
+_PLACE = re.compile(r":? ?\w+ \d+(?: after byte \d+)?(?:: column \w+)?")
+"""Position of a bad record in its file, and the name of the column if a reason begins with it."""
+
+
+def without_values(reason: str, path: str) -> str:
+    """The reason of a bad record in a file. The path, the position and the column are public; the rest can contain values."""
+    if not reason.startswith(path):
+        return private(reason)
+    place = _PLACE.match(reason, len(path))
+    end = place.end() if place else len(path)
+    return f"{reason[:end]}{private(reason[end:])}"
+
+
 class _RowsBetween:
     """The rows of a half-open range of the good rows of a file (None: all), and the bad records between them.
 
     A bad record belongs to the range of the good row that follows it, so that exactly one of adjacent ranges has it.
     """
 
-    def __init__(self, rows: tuple[int, int] | None, on_bad: OnBad) -> None:
+    def __init__(self, path: str, rows: tuple[int, int] | None, on_bad: OnBad) -> None:
+        self._path = path
         self._start, self._stop = rows or (0, sys.maxsize)
         self._on_bad = on_bad
         self._position = 0
@@ -97,7 +112,7 @@ class _RowsBetween:
     def bad(self, record: str, reason: str) -> None:
         """Pass on a bad record if it is in the range."""
         if self._start <= self._position < self._stop:
-            self._on_bad(BadRecord(record, reason))
+            self._on_bad(BadRecord(record, without_values(reason, self._path)))
 
     def of(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """The rows of the range. Nothing is read after its end."""

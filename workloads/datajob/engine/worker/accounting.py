@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +10,7 @@ from datajob.engine.counts.shown import shown
 from datajob.engine.counts.tally import StepTally, Tally
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
 from datajob.engine.worker.rejects import CollectedRejects, RejectWriter
-from datajob.errors import RowsFailed, private
+from datajob.errors import RowsFailed, marked, plain, private
 from datajob.operators.base import Batch, Verdict
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class Accounting:
     """`errors.policy` of the job."""
     rejects: RejectWriter | CollectedRejects | None = None
     tally: Tally = field(default_factory=Tally)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The columns that steps read, for messages."""
+    reached: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the shard that reached steps before those that are counted here."""
 
     def step(self, name: str) -> StepTally:
         """The counts of a step."""
@@ -86,13 +90,16 @@ class Accounting:
         pieces, bad = isolate(call, batch)
         return pieces, Batch(self.without(step, bad, batch.table)) if bad else batch
 
-    def without(self, step: str, bad: Sequence[BadRow], table: pa.Table) -> pa.Table:
-        """The table without its bad rows, which fail. Raises RowsFailed under policy `fail`."""
+    def without(self, step: str, bad: Sequence[BadRow], table: pa.Table, alive: NDArray[np.bool_] | None = None) -> pa.Table:
+        """The table without its bad rows, which fail; only `alive` rows reached the step. Raises RowsFailed for policy `fail`."""
         if not bad:
             return table
         import pyarrow as pa
 
-        self.fail(step, [b.error for b in bad], table.take(pa.array([b.row for b in bad])))
+        rows, row = (table.num_rows, bad[0].row) if alive is None else (int(alive.sum()), int(alive[: bad[0].row].sum()))
+        before = self.reached.get(step, 0) + self.step(step).rows_in - rows
+        first = before + row + 1 if before >= 0 else None
+        self.fail(step, [b.error for b in bad], table.take(pa.array([b.row for b in bad])), first)
         return rows_but(table, bad)
 
     def mark_failed(self, step: str, batch: Batch) -> Batch:
@@ -102,31 +109,34 @@ class Accounting:
         failed = {row: why for row, why in sorted(batch.failures.items()) if batch.alive is None or batch.alive[row]}
         if not failed:
             return batch
-        self.without(step, [BadRow(row, why) for row, why in failed.items()], batch.table)
+        self.without(step, [BadRow(row, why) for row, why in failed.items()], batch.table, batch.alive)
         batch.alive = np.ones(len(batch), dtype=bool) if batch.alive is None else batch.alive.copy()
         batch.alive[list(failed)] = False
         return batch
 
-    def fail(self, step: str, errors: Sequence[str], rows: pa.Table) -> None:
-        """Count and store failed rows. Raises RowsFailed under policy `fail`."""
+    def fail(self, step: str, errors: Sequence[str], rows: pa.Table, first: int | None = None) -> None:
+        """Count and store failed rows. `first` is the number of the first one, from 1, among the rows that reached the step.
+
+        Private parts of errors are marked; without marks, all of an error is private. Raises RowsFailed for policy `fail`.
+        """
         errors = [error.encode("utf-8", "backslashreplace").decode() for error in errors]  # lone surrogates
         if self.policy == "fail":
-            row = {name: shown(rows.column(name), 0, ROW_CHARACTERS) for name in rows.column_names[:ROW_COLUMNS]}
-            raise RowsFailed(
-                f"Step {step} failed on a row{without_values(errors[0])}.{private(f' The row is {row}.')} "
-                "Fix the step or the data, or set `errors.policy` to `drop` or `quarantine` to continue without failed rows."
-            )
+            raise RowsFailed(self._message(step, errors[0], rows, first))
         counts = self.step(step)
         counts.failed += len(errors)
-        counts.error = counts.error or errors[0][:ERROR_CHARACTERS]
+        counts.error = counts.error or marked(errors[0])[:ERROR_CHARACTERS]
         if self.rejects is not None:
-            self.rejects.failed(step, errors, rows)
+            self.rejects.failed(step, [plain(error) for error in errors], rows)
 
-
-def without_values(error: str) -> str:
-    """`: ` and the description of an error (`ValueError: ...`); all but its type is private, because it can contain values."""
-    kind, separator, text = error.partition(": ")
-    return f": {kind}{private(separator + text)}" if kind.isidentifier() else private(f": {error}")
+    def _message(self, step: str, error: str, rows: pa.Table, first: int | None) -> str:
+        columns = self.columns.get(step, ())
+        where = f" (column{'s' if len(columns) > 1 else ''} {', '.join(columns)})" if columns else ""
+        number = f" It is row {first} of those that reach the step in its shard." if first else ""
+        row = {name: shown(rows.column(name), 0, ROW_CHARACTERS) for name in rows.column_names[:ROW_COLUMNS]}
+        return (
+            f"Step {step}{where} failed on a row: {marked(error)}.{number}{private(f' The row is {row}.')} "
+            "Fix the step or the data, or set `errors.policy` to `drop` or `quarantine` to continue without failed rows."
+        )
 
 
 def passed_verdict(verdict: Verdict, piece: Piece[Any]) -> Verdict:

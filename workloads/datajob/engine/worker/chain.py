@@ -16,7 +16,7 @@ from datajob.engine.worker import model_calls
 from datajob.engine.worker.accounting import Accounting, passed_verdict, rows_but, set_column
 from datajob.engine.worker.isolate import BadRow, Piece
 from datajob.engine.worker.model_outputs import ShardModelOutputs
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, Observe, Operator, Verdict
 from datajob.operators.media.sections import Section, sections
@@ -162,7 +162,8 @@ class Chain:
             return exact_concat([piece.result for piece in sorted(passed, key=lambda piece: piece.start)])
         except pa.ArrowException as error:
             raise InvalidJob(
-                f"Step {step}: {error}. Set one type for the column, for example in `types` of the step."
+                f"Step {step} returns several types for a column{private(f': {error}')}. "
+                "Set one type for the column, for example in `types` of the step."
             ) from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from datajob.engine import journal
-from datajob.errors import DataJobError, describe_error
+from datajob.errors import DataJobError, described
 from datajob.operators.batch import Batch
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class BadRow:
 
     row: int
     error: str
+    """With the marks of its private parts."""
 
 
 def isolate(call: Callable[[Batch, int], R], batch: Batch) -> tuple[list[Piece[R]], list[BadRow]]:
@@ -71,7 +72,7 @@ def isolate(call: Callable[[Batch, int], R], batch: Batch) -> tuple[list[Piece[R
             if stop == start:
                 raise
             if stop - start == 1:
-                bad.append(BadRow(start, describe_error(error)))
+                bad.append(BadRow(start, described(error)))
             else:
                 middle = (start + stop) // 2
                 todo += [(middle, stop), (start, middle)]

@@ -16,7 +16,7 @@ from datajob.engine.counts.tally import Tally
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
 from datajob.engine.worker.model_outputs import ShardModelOutputs, StepModelOutputs
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Inferred, Model
 
@@ -89,7 +89,7 @@ def infer(step: Step[Model], batch: Batch, tally: Tally, outputs: ShardModelOutp
     try:
         return joined([reply.inferred for reply in replies], rows)
     except InvalidJob as error:
-        raise InvalidJob(f"Step {step.name}: {error}") from error
+        raise InvalidJob(f"Step {step.name}: {error.marked}") from error
 
 
 def answer(operator: Model, call: Call, piece: Any) -> Reply:
@@ -159,7 +159,7 @@ def joined(found: Sequence[Inferred], rows: Sequence[int]) -> Inferred:
     try:
         table = exact_concat([pa.table(dict(each.columns)) for each in found])
     except pa.ArrowException as error:
-        raise InvalidJob(f"the outputs of the model have several types: {error}; {SAME_COLUMNS}") from error
+        raise InvalidJob(f"the outputs of the model have several types{private(f': {error}')}; {SAME_COLUMNS}") from error
     columns = {name: table.column(name).combine_chunks() for name in names}
     return Inferred(columns, failed, sum(each.reused for each in found))
 

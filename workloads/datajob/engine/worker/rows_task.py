@@ -44,7 +44,8 @@ class RowsTask(Task):
         use_python_path(self.python_path)
         with model_registry.hold_slot():
             rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
-            chain = self._chain(shard, Accounting(self.policy, rejects), rejects)
+            columns = {step.name: () if step.operator.runs_user_code() else step.operator.inputs() for step in self.steps}
+            chain = self._chain(shard, Accounting(self.policy, rejects, columns=columns), rejects)
             record = self._process(shard, chain)
             Ledger(self.sink, self.stage).commit(record)
             chain.forget()

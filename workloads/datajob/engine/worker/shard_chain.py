@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -73,17 +74,22 @@ class ShardChain:
         """Results that are not stored."""
         self._began = self._saved = time.monotonic()
         self._position = 0
+        self._reached: Counter[str] = Counter()
+        """Rows that have reached each step."""
         self._slice = FIRST_ROWS
         """Rows of the next slice."""
 
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows that the last step passes on of the next table of the shard."""
         start, self._position = self._position, self._position + table.num_rows
+        before = self._reached.copy()
         results = list(self._results(table, start)) or [self._processed(table, start)]
         found = self._joined(results)
         if found is None:
             journal.at(f"{start} whole")
+            self._reached = before
             results = [self._processed(table, start)]
+            self._count(results[0])
             self._waiting = [*(result for result in self._waiting if result.start < start), *results]
             found = results[0].table
         for result in results:
@@ -107,8 +113,12 @@ class ShardChain:
                 journal.at(f"{at}")
                 result = self._processed(table.slice(at - start, stop - at), at)
                 self._keep(result)
+            self._count(result)
             yield result
             at = result.stop
+
+    def _count(self, result: Processed) -> None:
+        self._reached.update({name: counts.rows_in for name, counts in result.tally.steps.items()})
 
     def _slice_rows(self, offset: int) -> int:
         """Rows of the next slice, which starts at `offset` in its table and ends at a multiple of `call_rows`."""
@@ -121,7 +131,7 @@ class ShardChain:
 
     def _processed(self, rows: pa.Table, start: int) -> Processed:
         rejects = self.rejects.collector()
-        accounting = Accounting(self.accounting.policy, rejects)
+        accounting = Accounting(self.accounting.policy, rejects, columns=self.accounting.columns, reached=self._reached)
         chain = self._new_chain(accounting)
         began = time.perf_counter()
         table = chain.apply(rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datajob import errors
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
-from datajob.errors import DataJobError, RowsFailed, describe_error
+from datajob.errors import DataJobError, RowsFailed, described
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ def run_shard(task: Task, shard: Shard) -> Record | ShardFailure:
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the driver reports it
-        return ShardFailure("Exception", describe_error(error), traceback.format_exc())
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{described(error)} ({place.filename}:{place.lineno}). It occurred in {shard_name(task, shard)}."
+        return ShardFailure("Exception", message, traceback.format_exc())
 
 
 def use_python_path(folders: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, private
 from datajob.formats._columns import rebuilt
 from datajob.operators.table._connection import query, quoted
 from datajob.operators.table._sql_types import for_expressions, for_grouping
@@ -174,7 +174,7 @@ def _query(sql: str, columns: Mapping[str, Any], rows: int, aggregates: Mapping[
     except duckdb.Error as error:
         calls = ", ".join(f"{a.function} of `{a.column}`" for a in aggregates.values() if a.column)
         reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
-        raise InvalidJob(f"`groupBy` cannot compute its aggregates ({calls}): {reason}.") from error
+        raise InvalidJob(f"`groupBy` cannot compute its aggregates ({calls}){private(f': {reason}')}.") from error
 
 
 def _typed(result: pa.Table, names: Sequence[str], types: Sequence[pa.DataType | None]) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, private
 from datajob.formats._columns import empty_table
 from datajob.formats._exact import common_type, exact_cast
 from datajob.operators.table._connection import query
@@ -121,7 +121,7 @@ def _of_one_type(left: pa.Table, left_key: str, right: pa.Table, right_key: str)
     except pa.ArrowException as error:
         raise InvalidJob(
             f"`join` cannot combine the keys `{left_key}` ({kinds[0]}) and `{right_key}` ({kinds[1]}) in one column without "
-            f"changing a value ({error}); `cast` one of them before this step or in a separate job."
+            f"changing a value{private(f' ({error})')}; `cast` one of them before this step or in a separate job."
         ) from error
     return found[0], found[1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import DataJobError, describe_error
+from datajob.errors import DataJobError, described
 from datajob.formats._columns import has_json, rebuilt
 from datajob.formats._plain_values import json_text
 from datajob.formats.types import TypeName, arrow_type
@@ -61,7 +61,7 @@ def call_on_rows(batch: Batch, call: Callable[[dict[str, Any]], Iterable[Any]]) 
         except (DataJobError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - anything that user code raises is an error of the row
-            batch.fail(position, describe_error(error))
+            batch.fail(position, described(error))
     return found
 
 

@@ -101,6 +101,7 @@ def _kubelet(folder: Path, cgroup: str) -> dict[str, object]:
         "resolvConf": f"{folder}/resolv.conf",
         "evictionHard": {"memory.available": "100Mi"},
         "imageGCHighThresholdPercent": 100,
+        "volumeStatsAggPeriod": "10s",  # how soon a pod that exceeds its volumes is evicted
     }
 
 

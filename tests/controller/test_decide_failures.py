@@ -124,7 +124,10 @@ def test_a_configmap_that_someone_deletes_is_recreated(world: World) -> None:
             "OutOfMemory",
         ),
         ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}, "Disrupted"),
-        ({"phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume exceeds the limit 1Gi."}, "HeadFailed"),
+        (
+            {"phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume exceeds the limit 1Gi."},
+            "ScratchExceeded",
+        ),
         ({"phase": "Running", "annotations": {GONE: "true"}}, "HeadLost"),
     ],
 )

@@ -37,6 +37,7 @@ OF_KUBERNETES = {
     *{"Evicted", "NodeAffinity", "NodeLost", "NodeShutdown", "Preempted", "Preempting", "Shutdown", "Terminated"},
     *{"ErrImagePull", "ErrImageNeverPull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"},
     *{"ContainerCannotRun", "StartError"},
+    *{"EmptyDir"},  # in messages of the kubelet
 }
 OF_KUBERAY = {"AppFailed", "ValidationFailed", "Suspending"}
 EXCEPTIONS = re.compile(r"\w+Error$|\w+TimedOutError$")

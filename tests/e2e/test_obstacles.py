@@ -16,7 +16,7 @@ from tests.support.obstacles import Obstacle, Seen, watch
 
 WATCH_SECONDS = 600
 VANISHING = "localhost/vanishing:1"
-WITH_RAY = 5
+WITH_RAY = 6
 """The number of obstacles at the end of the list that Ray must run for."""
 TINY = {"cpu": "10m", "memory": "64Mi"}
 HEAD = {"cpu": "200m", "memory": "2Gi"}
@@ -25,6 +25,7 @@ CODE = {
     "slow": "blocks = [time.sleep(0.2) or b'x' * (16 << 20) for _ in range(10_000)]",
     "leave": "os._exit(3)",
     "wait": "time.sleep(600)",
+    "fill": "open('/tmp/full', 'wb').write(b'x' * (400 << 20)), time.sleep(600)",
 }
 """Bodies of functions."""
 
@@ -104,6 +105,13 @@ OBSTACLES = [
     ),
     Obstacle("A function that uses too much memory", "OutOfMemory", ("memory",), phase="", spec=calls("fast")),
     Obstacle("A function that slowly uses too much memory", "OutOfMemory", ("memory",), phase="", spec=calls("slow")),
+    Obstacle(
+        "A pod that exceeds its scratch space",
+        "ScratchExceeded",
+        ("exceeds the limit", "Increase spec.resources.workers.scratch.size"),
+        phase="",
+        spec=calls("fill", scratch={"size": "200Mi"}),
+    ),
     Obstacle("A function that ends its process", "WorkerDied", ("terminates the process",), phase="", spec=calls("leave")),
 ]
 BY_NAME = {one.name: one for one in OBSTACLES}

@@ -7,24 +7,17 @@ a RayJob, or does it have one? `StatusBuilder` records the answer.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from datajob.api.contract import OUT_OF_MEMORY, TEMPORARY_ERRORS, WORKER_DIED
+from datajob.api.contract import TEMPORARY_ERRORS, WORKER_DIED
 from datajob.api.report import Report
 from datajob_controller.datajob.names import job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.objects.rayjob import ray_job
-from datajob_controller.datajob.objects.support import config_maps, support_objects
 from datajob_controller.datajob.policy.assess import RECHECK, assess_run, assess_start, earliest
 from datajob_controller.datajob.policy.attempt import Attempt
 from datajob_controller.datajob.policy.conditions import since_true
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
 from datajob_controller.datajob.policy.kuberay import ended_unnoticed, stuck, stuck_at
-from datajob_controller.datajob.policy.losses import (
-    counted_interruption,
-    described_crashes,
-    disrupted_head,
-    head_failure,
-    killed_for_memory,
-)
+from datajob_controller.datajob.policy.losses import counted_interruption, disrupted_head, head_failure, worker_died
 from datajob_controller.datajob.policy.pods import name_of
 from datajob_controller.datajob.policy.previous import ENDED, occupies, previous_part
 from datajob_controller.datajob.policy.refusals import obstacle_limit
@@ -36,6 +29,7 @@ from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RETRY
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.specs import Check, check_spec
 from datajob_controller.datajob.status import StatusBuilder
+from datajob_controller.datajob.support import config_maps, support_objects
 from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Decision, Observed, Obstacle, Reference
@@ -217,9 +211,7 @@ def _failure(found: Manifest, report: Report | None, pods: list[Manifest], setti
         lost = disrupted_head(pods) or (head_failure(pods) if code is None else None)
         return lost or failure
     if code == WORKER_DIED:
-        memory = killed_for_memory(pods) or failure.message.startswith(OUT_OF_MEMORY)
-        parts = (failure.message, described_crashes(pods))
-        return replace(failure, reason="OutOfMemory" if memory else failure.reason, message="\n".join(filter(None, parts)))
+        return worker_died(failure, pods)
     return failure
 
 

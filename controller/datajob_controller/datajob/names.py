@@ -14,6 +14,8 @@ from datajob.api.spec import DataJobSpec
 
 CPU_GROUP = "workers"
 ACCELERATOR_GROUP = "accelerator"
+SHM_VOLUME = "datajob-shm"
+"""Name of the volume of `/dev/shm`."""
 GROUPS = (CPU_GROUP, ACCELERATOR_GROUP)
 """Names of the groups of workers."""
 MAX_RAYJOB = 47  # KubeRay appends a suffix and refuses longer ones

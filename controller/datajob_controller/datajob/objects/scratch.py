@@ -3,10 +3,10 @@
 from datajob.api.contract import ENV_POD, TMP_FOLDER
 from datajob.api.placement import PodGroup, Scratch
 from datajob.api.quantities import number
+from datajob_controller.datajob.names import SHM_VOLUME
 from datajob_controller.runtime.manifests import Manifest
 
 TMP_VOLUME = "datajob-tmp"
-SHM_VOLUME = "datajob-shm"
 RAY_FOLDER = f"{TMP_FOLDER}/ray"
 OBJECT_STORE_SHARE = 0.3
 """Share of the memory that Ray uses for its object store by default."""

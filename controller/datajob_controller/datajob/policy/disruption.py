@@ -12,7 +12,14 @@ _REASONS = frozenset(
 )
 """Values of `status.reason` of pods that the kubelet or a controller ended."""
 _OWN_FAULT = "exceed"
-"""The kubelet also evicts pods that exceed their own limits of local storage; its messages contain this word."""
+"""The messages of the kubelet about pods that exceed their own limits of local storage contain this word."""
+
+
+def overflow(pod: Manifest) -> str | None:
+    """The message of the kubelet about a pod that it evicted because the pod exceeded its own limit of local storage."""
+    status = pod.get("status", {})
+    message = str(status.get("message", ""))
+    return message.strip() if status.get("reason") == "Evicted" and _OWN_FAULT in message else None
 
 
 def disruption(pod: Manifest) -> str | None:
@@ -21,7 +28,7 @@ def disruption(pod: Manifest) -> str | None:
     target = condition(pod, "DisruptionTarget")
     if target.get("status") == "True":
         return _described(target)
-    if status.get("reason") in _REASONS and _OWN_FAULT not in str(status.get("message", "")):
+    if status.get("reason") in _REASONS and not overflow(pod):
         return _described(status)
     return None
 

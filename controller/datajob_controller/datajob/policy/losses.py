@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from datajob_controller.datajob.policy.disruption import disruption
+from datajob.api.contract import OUT_OF_MEMORY
+from datajob_controller.datajob.names import SHM_VOLUME
+from datajob_controller.datajob.policy.disruption import disruption, overflow
 from datajob_controller.datajob.policy.failure import Failure, last_lines
 from datajob_controller.datajob.policy.pods import (
+    HEAD,
     autoscaler_ended,
     deletion_requested,
     ended,
@@ -24,7 +27,8 @@ from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest, parse_time
 
-OUT_OF_MEMORY = "OOMKilled"
+OOM_KILLED = "OOMKilled"
+SCRATCH_EXCEEDED = "ScratchExceeded"
 BY_SIGNAL = (137, 143)
 """Exit codes of a container that was stopped because its pod was deleted."""
 NOT_EXECUTABLE = (126, 127)
@@ -40,12 +44,14 @@ def head_failure(pods: Iterable[Manifest]) -> Failure | None:
 
 def _lost_head(pod: Manifest) -> Failure | None:
     where, terminated = _head(pod), ended(pod)
-    if terminated and terminated.get("reason") == OUT_OF_MEMORY:
+    if terminated and terminated.get("reason") == OOM_KILLED:
         return Failure("OutOfMemory", f"{where} exceeded its memory limit. Increase spec.resources.head.memory.")
     if not has_failed(pod) and not is_gone(pod):
         return None
     if why := disruption(pod):
         return _disrupted(f"{where} was interrupted", why)
+    if full := overflow(pod):
+        return Failure(SCRATCH_EXCEEDED, f"{where} was evicted: {full} {_larger_volume(full, HEAD)}")
     if terminated and _cannot_run(terminated):
         return Failure("InvalidImage", f"{where} cannot run Ray: {_last_output(pod)} {_FIX_IMAGE}", retried=False)
     if is_gone(pod) or (is_being_deleted(pod) and (terminated or {}).get("exitCode") in BY_SIGNAL):
@@ -129,18 +135,33 @@ def described_crashes(pods: Iterable[Manifest]) -> str:
     )
 
 
-def killed_for_memory(pods: Iterable[Manifest]) -> bool:
-    """Whether a worker exceeded the memory limit of its container."""
-    return any((ended(pod) or {}).get("reason") == OUT_OF_MEMORY for pod in crashed_workers(pods))
+def worker_died(failure: Failure, pods: Sequence[Manifest]) -> Failure:
+    """The failure of a driver whose workers died, with what their pods state: memory or a volume can be the cause."""
+    crashed = crashed_workers(pods)
+    killed = any((ended(pod) or {}).get("reason") == OOM_KILLED for pod in crashed)
+    full = next((_larger_volume(why, group_of(pod)) for pod in reversed(crashed) if (why := overflow(pod))), "")
+    reason = SCRATCH_EXCEEDED if full else failure.reason
+    if killed or failure.message.startswith(OUT_OF_MEMORY):
+        reason = "OutOfMemory"
+    parts = (failure.message, described_crashes(pods), full)
+    return replace(failure, reason=reason, message="\n".join(filter(None, parts)))
+
+
+def _larger_volume(message: str, group: str) -> str:
+    """What to do about a volume that is full, from the message of the kubelet."""
+    field = "sharedMemory" if SHM_VOLUME in message else "scratch.size" if "EmptyDir" in message else "ephemeralStorage"
+    return f"Increase spec.resources.{group}.{field}, or write less to it."
 
 
 def _crash_loop(crashed: Sequence[Manifest], group: str) -> Failure:
     last = crashed[-1]
     terminated = ended(last) or {}
     many = f"{len(crashed)} workers of the group {group} terminated, the last one, {name_of(last)} on node {node_of(last)},"
-    if terminated.get("reason") == OUT_OF_MEMORY:
+    if terminated.get("reason") == OOM_KILLED:
         field = "accelerator" if group == "accelerator" else "workers"
         return Failure("OutOfMemory", f"{many} because it exceeded its memory limit. Increase spec.resources.{field}.memory.")
+    if full := overflow(last):
+        return Failure(SCRATCH_EXCEEDED, f"{many} because it was evicted: {full} {_larger_volume(full, group)}")
     if _cannot_run(terminated):
         return Failure("InvalidImage", f"{many} because it cannot run Ray: {_last_output(last)} {_FIX_IMAGE}", retried=False)
     return Failure("WorkersFailed", f"{many} {_how(last)}: {_last_output(last)}")
@@ -168,11 +189,13 @@ def _cannot_run(terminated: Manifest) -> bool:
 
 
 def _how(pod: Manifest) -> str:
+    if full := overflow(pod):
+        return f"because it was evicted: {full.rstrip('.')}"
     terminated = ended(pod)
     if not terminated:
         return f"({pod.get('status', {}).get('reason') or 'unknown reason'})"
     reason = terminated.get("reason")
-    return f"with exit code {terminated.get('exitCode', 'unknown')}" + (f" ({reason})" if reason == OUT_OF_MEMORY else "")
+    return f"with exit code {terminated.get('exitCode', 'unknown')}" + (f" ({reason})" if reason == OOM_KILLED else "")
 
 
 def _last_output(pod: Manifest) -> str:

@@ -91,7 +91,7 @@ class Accounting:
         return pieces, Batch(self.without(step, bad, batch.table)) if bad else batch
 
     def without(self, step: str, bad: Sequence[BadRow], table: pa.Table, alive: NDArray[np.bool_] | None = None) -> pa.Table:
-        """The table without its bad rows, which fail; only `alive` rows reached the step. Raises RowsFailed for policy `fail`."""
+        """The table without its bad rows, which fail; only `alive` rows reached the step. Raises RowsFailed."""
         if not bad:
             return table
         import pyarrow as pa

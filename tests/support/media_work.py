@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from typing import Any
@@ -43,8 +44,11 @@ def plant(item: tuple[memoryview, ...]) -> Any:
         case b"hang":
             while True:
                 time.sleep(1)
+        case b"deaf":
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            time.sleep(600)
         case b"block":  # holds the lock of the interpreter, as a decoder in C does
-            sum(iter(lambda: 0, 1))
+            re.match("(a+)+$", "a" * 99 + "b")
         case b"eat":
             return len([np.ones(1 << 27, np.uint8) for _ in range(int(words[1]))])
         case b"raise":

@@ -49,7 +49,8 @@ class Chain:
         """The rows that the last step passes on."""
         batch = Batch(table)
         for start, end in sections([step.operator for step in self.steps]):
-            batch = self._section(self.steps[start:end], batch) if end - start > 1 else self._single(self.steps[start], batch)
+            steps = self.steps[start:end]
+            batch = self._section(steps, batch) if isinstance(steps[0].operator, ImageStep) else self._single(steps[0], batch)
         return compact(batch).table
 
     def _single(self, step: Step[Operator], batch: Batch) -> Batch:
@@ -65,7 +66,7 @@ class Chain:
         return batch
 
     def _section(self, steps: Sequence[Step[Operator]], batch: Batch) -> Batch:
-        """The rows that the last of several steps on the same images passes on. Until then, the others are only marked."""
+        """The rows that the last of adjacent steps on the same images passes on. Until then, the others are only marked."""
         started = time.perf_counter()
         batch = compact(batch)
         found = Section(tuple(step.operator for step in steps if isinstance(step.operator, ImageStep))).run(batch)

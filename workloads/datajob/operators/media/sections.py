@@ -51,8 +51,8 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
 
 
 def _reads_headers(operators: Sequence[Operator]) -> bool:
-    """Whether the operators only read headers."""
-    return all(isinstance(operator, ImageFilter) and not operator.needs() for operator in operators)
+    """Whether the operators only read headers, and are ours: the code of users runs in the child process."""
+    return all(isinstance(o, ImageFilter) and not o.needs() and not o.runs_user_code() for o in operators)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from pydantic import Field
 
 from datajob.media.image import MAX_PIXELS
 from datajob.media.lists import Keep
-from datajob.operators.base import Bound, Filter, Map, Measures, Verdict
+from datajob.operators.base import Batch, Bound, Filter, Map, Measures, Verdict
 from datajob.operators.operator import Operator
 from datajob.parameters import Column, NewColumn
 from datajob.suggest import snake
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from datajob.media.picture import Encoding, Need, Picture
-    from datajob.operators.batch import Batch
 
 
 def min_max(step: Operator, measure: str) -> tuple[Bound, ...]:
@@ -107,7 +106,9 @@ class ImageFilter(ImageStep, Filter):
         from datajob.operators.media.sections import Section
 
         found = Section((self,)).run(batch)
-        return found.verdict(0, batch)
+        verdict, table = found.verdict(0, batch), found.changed(batch.table)
+        changed = {} if table is batch.table else {name: Batch(table).array(name) for name in table.column_names}
+        return Verdict(verdict.codes, verdict.reasons, {**changed, **verdict.columns})
 
     def measures(self, batch: Batch) -> Measures:
         """The measures of all rows: of a list, those of its first image; NaN if there is none."""

@@ -215,6 +215,10 @@ class Repartition(Global):
     keeps_rows: ClassVar[bool] = False
     """True if the result has exactly the rows of the job, in another order."""
 
+    def compares(self, source: int) -> Order | None:
+        """The columns whose values it needs; the bytes of the others do not move with their rows. None: all columns."""
+        return None
+
     def single_partition(self) -> bool:
         """True if all rows must be in one partition."""
         return False

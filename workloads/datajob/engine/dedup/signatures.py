@@ -11,7 +11,7 @@ from datajob.engine.exchange.row_ids import RowNumbers
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.isolate import Piece
-from datajob.operators.base import Batch, Deduplicate
+from datajob.operators.base import Batch, Deduplicate, Order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,11 @@ class Signatures:
     def step(self) -> str:
         """Name of the deduplication."""
         return self.deduplicate.name
+
+    def needs(self) -> Order | None:
+        """The columns of which the signatures are."""
+        operator = self.deduplicate.operator
+        return None if operator.runs_user_code() else operator.inputs()
 
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write the signatures, partitioned by key. Returns the rows that have signatures or need none."""

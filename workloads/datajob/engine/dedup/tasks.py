@@ -9,6 +9,7 @@ from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.counts.tally import Tally
 from datajob.engine.exchange.blocks import BlockWriter, read_partition
+from datajob.engine.exchange.byte_files import all_restored
 from datajob.engine.exchange.row_ids import JOB_ROWS, Ranges, RowFiles, RowNumbers
 from datajob.engine.input.inputs import Input
 from datajob.engine.input.prefetch import BadRecord
@@ -114,7 +115,7 @@ class EvidenceTask(Task):
         operator, name = self.deduplicate.operator, self.deduplicate.name
         here, groups = at[low:high] - position, members.column("kept").to_numpy()[low:high]
         ids = at[low:high] + self.numbers.first(shard.index)
-        candidates = table.select(list(operator.inputs())).take(pa.array(here))
+        candidates = all_restored(table.select(list(operator.inputs())).take(pa.array(here)))
         pieces, bad = isolate(lambda rows, _: operator.evidence(rows), Batch(candidates))
         for piece in pieces:
             passed = piece.passed

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import BlockWriter
+from datajob.engine.exchange.byte_files import ByteFile
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.isolate import isolate
 from datajob.engine.worker.outputs import OpenOutput
 from datajob.formats._exact import exact_concat
 from datajob.formats.base import OutputFile
-from datajob.operators.base import Batch, Repartition
+from datajob.operators.base import Batch, Order, Repartition
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +33,10 @@ class Samples:
     def step(self) -> str:
         """Name of the repartition."""
         return self.repartition.name
+
+    def needs(self) -> Order | None:
+        """The columns that the operator compares."""
+        return self.repartition.operator.compares(0)
 
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write a sample of the rows. Returns the rows without those that cannot be sampled."""
@@ -62,13 +68,19 @@ class ExchangeOutput:
 
     def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
         """One exchange file named after the key of the shard."""
-        return _OpenExchange(self, BlockWriter(self.root, self.name(shard)), accounting)
+        return _OpenExchange(self, self.name(shard), accounting)
+
+    def needs(self) -> Order | None:
+        """The columns that the operator compares."""
+        return self.repartition.operator.compares(self.source)
 
 
 class _OpenExchange:
-    def __init__(self, output: ExchangeOutput, file: BlockWriter, accounting: Accounting) -> None:
+    def __init__(self, output: ExchangeOutput, name: str, accounting: Accounting) -> None:
         self._output = output
-        self._file = file
+        self._file = BlockWriter(output.root, name)
+        self._bytes = ByteFile(output.root, f"{name}.bytes")
+        self._needs = output.needs()
         self._accounting = accounting
 
     def write(self, table: pa.Table) -> None:
@@ -76,7 +88,9 @@ class _OpenExchange:
 
         started = time.perf_counter()
         step, partitions = self._output.repartition.name, self._output.partitions
-        pieces, passed = self._accounting.isolate(step, lambda rows, _: self._route(rows), Batch(table))
+        moved = table if self._needs is None else self._bytes.store(table, keep=self._needs)
+        pieces, bad = isolate(lambda rows, _: self._route(rows), Batch(moved))
+        passed = self._accounting.without(step, bad, table)
         if len(pieces) == 1:
             prepared, parts = pieces[0].result
             self._file.write_partitions(prepared, parts, partitions)
@@ -85,7 +99,7 @@ class _OpenExchange:
             self._file.write_partitions(prepared, np.concatenate([piece.result[1] for piece in pieces]), partitions)
         counts = self._accounting.step(step)
         if not self._output.counted:
-            counts.rows_in += table.num_rows if self._output.source == 0 else table.num_rows - len(passed)
+            counts.rows_in += table.num_rows if self._output.source == 0 else table.num_rows - passed.num_rows
         counts.seconds += time.perf_counter() - started
 
     def _route(self, rows: Batch) -> tuple[pa.Table, NDArray[np.int64]]:
@@ -108,8 +122,10 @@ class _OpenExchange:
         return prepared.table.filter(pa.array(passed)), parts[passed]
 
     def close(self) -> list[OutputFile]:
+        self._bytes.close()
         self._file.close()
         return []
 
     def abort(self) -> None:
+        self._bytes.abort()
         self._file.abort()

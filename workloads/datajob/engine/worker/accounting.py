@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from datajob.engine.counts.shown import shown
 from datajob.engine.counts.tally import StepTally, Tally
+from datajob.engine.exchange.byte_files import all_restored
 from datajob.engine.worker.isolate import BadRow, Piece, isolate
 from datajob.engine.worker.rejects import CollectedRejects, RejectWriter
 from datajob.errors import RowsFailed, marked, plain, private
@@ -75,7 +76,7 @@ class Accounting:
                 counts[reason] = counts.get(reason, 0) + int(found[code])
                 if self.tally.needs_sample(step, reason):
                     first = np.flatnonzero(hit & (codes == code))[:3]
-                    self.tally.sample(step, reason, batch.table.take(pa.array(first)))
+                    self.tally.sample(step, reason, all_restored(batch.table.take(pa.array(first))))
         if self.rejects is not None:
             names = pa.array(reasons).take(pa.array(codes[hit] - 1))
             self.rejects.rejected(step, names, batch.table.filter(pa.array(hit)))
@@ -121,7 +122,7 @@ class Accounting:
         """
         errors = [error.encode("utf-8", "backslashreplace").decode() for error in errors]  # lone surrogates
         if self.policy == "fail":
-            raise RowsFailed(self._message(step, errors[0], rows, first))
+            raise RowsFailed(self._message(step, errors[0], all_restored(rows.slice(0, 1)), first))
         counts = self.step(step)
         counts.failed += len(errors)
         counts.error = counts.error or marked(errors[0])[:ERROR_CHARACTERS]

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from datajob.api.report import WRITE
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import BlockWriter, conform, typed
+from datajob.engine.exchange.byte_files import ByteFile
 from datajob.engine.worker.accounting import Accounting, rows_but
 from datajob.engine.worker.isolate import BadRow
 from datajob.formats._embedding import embedded, embedded_schema
 from datajob.formats.base import OutputFile, ShardWriter, Writer
+from datajob.operators.base import Order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +36,9 @@ class OpenOutput(Protocol):
 class RowOutput(Protocol):
     """Where the rows of a stage go."""
 
+    def needs(self) -> Order | None:
+        """The columns whose bytes it needs, if the rows come without them; None: all columns."""
+
     def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
         """The output of one shard. Files are named after the shard: running it again replaces them."""
 
@@ -43,6 +48,9 @@ class SinkOutput:
     """The sink of the job."""
 
     writer: Writer
+
+    def needs(self) -> None:
+        """All columns are written."""
 
     def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
         """Files whose names start with the prefix of the shard."""
@@ -95,6 +103,9 @@ class Companion(Protocol):
     def step(self) -> str:
         """Name of the global step."""
 
+    def needs(self) -> Order | None:
+        """The columns whose bytes it needs; None: all columns."""
+
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write to `file` what is needed of rows from position `start` on; returns the rows on which this did not fail."""
 
@@ -108,6 +119,10 @@ class IntermediateOutput:
     companion: Companion | None = None
     stores_rows: bool = True
     """False if only the companion file is needed, since the rows can be read again from their source."""
+
+    def needs(self) -> Order | None:
+        """The columns that the companion needs."""
+        return () if self.companion is None else self.companion.needs()
 
     def rows_name(self, shard: Shard) -> str:
         """Block file of the rows."""
@@ -129,6 +144,8 @@ class _OpenIntermediate:
         self._accounting = accounting
         self._rows = BlockWriter(output.root, output.rows_name(shard))
         self._side = BlockWriter(output.root, output.companion_name(shard))
+        self._bytes = ByteFile(output.root, f"{output.rows_name(shard)}.bytes")
+        self._moves_bytes = output.needs() is None
         self._next = 0
 
     def write(self, table: pa.Table) -> None:
@@ -140,14 +157,16 @@ class _OpenIntermediate:
             counts.rows_in += read if self._output.stores_rows else read - table.num_rows
             counts.seconds += time.perf_counter() - started
         if self._output.stores_rows and table.num_rows:
-            self._rows.write(table)
+            self._rows.write(table if self._moves_bytes else self._bytes.store(table))
         self._next += table.num_rows if self._output.stores_rows else read
 
     def close(self) -> list[OutputFile]:
         self._side.close()
+        self._bytes.close()
         self._rows.close()
         return []
 
     def abort(self) -> None:
         self._side.abort()
+        self._bytes.abort()
         self._rows.abort()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
+from datajob.formats._columns import data_bytes
 from datajob.formats._parquet_types import as_storable
 from datajob.formats.base import ShardWriter
 from datajob.formats.folder import Folder
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 256
 """Number of rows or tables from which failed rows are written."""
+HELD_BYTES = 32 << 20
+"""Bytes from which they are written."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class RejectWriter:
         """By root and columns: rows of other columns or types form other files."""
         self._waiting: dict[str, list[pa.Table]] = {}
         """Tables of few rows by root, which are written together: bad records come one at a time."""
+        self._held: dict[str, int] = {}
+        """Their bytes."""
 
     def collector(self) -> CollectedRejects:
         """Collects the rows that this writer stores."""
@@ -109,19 +114,23 @@ class RejectWriter:
             self._write(join(self._quarantine, f"step={step}"), _marked(rows, step, "_error", pa.array(errors, pa.string())))
 
     def _write(self, root: str, rows: pa.Table) -> None:
-        waiting = self._waiting.setdefault(root, [])
-        if waiting and not waiting[0].schema.equals(rows.schema):
-            self._flush(root)
-        self._waiting[root].append(rows)
-        if rows.num_rows >= FEW_ROWS or len(waiting) >= FEW_ROWS:
-            self._flush(root)
+        from datajob.engine.exchange.byte_files import restored
+
+        for piece in restored(rows):
+            waiting = self._waiting.setdefault(root, [])
+            if waiting and not waiting[0].schema.equals(piece.schema):
+                self._flush(root)
+            self._waiting[root].append(piece)
+            self._held[root] = self._held.get(root, 0) + data_bytes(piece)
+            if piece.num_rows >= FEW_ROWS or len(self._waiting[root]) >= FEW_ROWS or self._held[root] >= HELD_BYTES:
+                self._flush(root)
 
     def _flush(self, root: str) -> None:
         import pyarrow as pa
 
         from datajob.engine.exchange.blocks import typed
 
-        tables, self._waiting[root] = self._waiting[root], []
+        tables, self._waiting[root], self._held[root] = self._waiting[root], [], 0
         if not tables:
             return
         rows = as_storable(pa.concat_tables(tables).combine_chunks() if len(tables) > 1 else tables[0])

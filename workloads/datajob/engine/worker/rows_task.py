@@ -59,7 +59,8 @@ class RowsTask(Task):
         output = self.output.open(shard, accounting)
         rows, schema = 0, None
         try:
-            for table in self.intake.tables(shard, accounting, self._runs_model()):
+            needs = None if self.steps else self.output.needs()
+            for table in self.intake.tables(shard, accounting, self._runs_model(), needs):
                 result = chain.apply(table)
                 rows += result.num_rows
                 if result.num_rows:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
 from datajob.formats._cast import sound_cast
+from datajob.formats._stored_bytes import HIGH, LOW, is_stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +104,9 @@ def _hash(array: Any, name: str) -> Hashes:
 
 def _hash_values(array: Any, name: str) -> Hashes:
     """Like `_hash`, with arbitrary hashes for nulls."""
+    import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind, t = array.type, pa.types
     if isinstance(array, pa.ExtensionArray):
@@ -128,6 +131,8 @@ def _hash_values(array: Any, name: str) -> Hashes:
         return _fold(array.offsets, _hash(array.values, name))
     if t.is_fixed_size_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
         return _hash_values(sound_cast(array, pa.large_list(kind.value_type)), name)
+    if is_stored(kind):
+        return Hashes(*(np.array(pc.struct_field(array, lane).fill_null(0)) for lane in (HIGH, LOW)))
     if t.is_struct(kind):
         return _fold_fields([_hash(field, name) for field in array.flatten()], len(array))
     raise InvalidJob(f"column `{name}` has type {kind}, which cannot be compared; `cast` or `drop` it before this step.")

@@ -83,6 +83,11 @@ class GroupBy(base.Repartition):
         """True when all rows are one group."""
         return not self.by
 
+    def compares(self, source: int) -> base.Order:
+        """The columns that define the groups, and those of which more than single values are needed."""
+        moved = ("first", "collect", "count")
+        return (*self.by, *(a.column for a in self.aggregates.values() if a.column and a.function not in moved))
+
     def prepare(self, batch: base.Batch, source: int) -> pa.Table:
         """Partial aggregates of the batch: one row per group."""
         from datajob.operators.table._aggregates import partial

@@ -81,6 +81,10 @@ class Join(base.Repartition):
         right: Any = self.right
         return (right.chosen,)
 
+    def compares(self, source: int) -> base.Order:
+        """The key columns."""
+        return self.keys(source)
+
     def prepare(self, batch: base.Batch, source: int) -> pa.Table:
         """The rows and right columns that can appear in the result."""
         import pyarrow as pa

@@ -37,6 +37,10 @@ class Shuffle(base.Repartition):
         description="Columns that determine the position of a row, such as an id; all by default. Few columns are faster.",
     )
 
+    def compares(self, source: int) -> base.Order:
+        """None: rows are hashed."""
+        return ()
+
     def route(self, prepared: base.Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
         """Even ranges of the random numbers of the rows."""
         from datajob.operators.hashing.rows import draw, partition_of

@@ -41,6 +41,10 @@ class Sort(base.Repartition):
                 raise ValueError(f"`descending` contains `{name}`, which is not in `by`")
         return self
 
+    def compares(self, source: int) -> base.Order:
+        """The columns to sort by."""
+        return self.by
+
     def sample(self, batch: base.Batch) -> pa.Table | None:
         """The keys of evenly spaced rows."""
         import numpy as np

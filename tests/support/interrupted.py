@@ -1,5 +1,8 @@
 """User functions that can be interrupted, and that note which rows they process."""
 
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 calls: list[int] = []
@@ -47,3 +50,26 @@ def whole_batch(table: Any) -> Any:
     for row in table.to_pylist():
         _note(row)
     return table
+
+
+def slow_in(row: dict[str, Any], driver: int, log: str, deadly: int = -1, marker: str = "") -> dict[str, Any]:
+    """Takes time in the process `driver` only. Other processes note themselves and the row, and end at the row `deadly`.
+
+    With `marker`, they end only if that file does not exist, and create it.
+    """
+    if os.getpid() == driver:
+        time.sleep(0.005)
+    elif row["id"] == deadly and not (marker and Path(marker).exists()):
+        if marker:
+            Path(marker).touch()
+        os._exit(9)
+    Path(log, str(os.getpid())).touch()
+    return {**row, "size": len(row["text"])}
+
+
+def noted(row: dict[str, Any], log: str, seconds: float) -> dict[str, Any]:
+    """Takes time, and notes each row."""
+    time.sleep(seconds)
+    with open(Path(log, str(os.getpid())), "a") as file:
+        file.write(f"{row['id']}\n")
+    return {**row, "size": len(row["text"])}

@@ -36,8 +36,12 @@ class ExecutorChoice:
     def for_input(self, size: int) -> Executor:
         """The executor for an input of `size` bytes."""
         if self._executor is None:
-            self._executor = LocalExecutor() if self._is_small(size) else _ray(self._options)
+            self._executor = self._local() if self._is_small(size) else _ray(self._options)
         return self._executor
+
+    def _local(self) -> LocalExecutor:
+        """With `local`, everything runs in this process; in a cluster, it shares its container with other processes."""
+        return LocalExecutor(may_start_processes=self._options.executor == "auto" and not self._options.in_cluster)
 
     def _needs_ray(self) -> bool:
         """True if the job runs on Ray regardless of the size of its input."""

@@ -13,25 +13,44 @@ from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.events import Working
 from datajob.engine.executors.base import MAX_OPEN, ROWS_AHEAD, Outcomes
+from datajob.engine.executors.helpers import Helpers
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker import model_registry
-from datajob.engine.worker.task import ShardFailure, Task, run_shard, shard_name
+from datajob.engine.worker.sharing import Slow
+from datajob.engine.worker.task import ShardFailure, Task, run_shard, shard_name, try_shard
 
 BYTES_AHEAD = 512 << 20
 """Bytes that wait for models before no new shards are opened."""
 
 
 class LocalExecutor:
-    """Runs shards in this process. Nothing has to be started, which suits small inputs."""
+    """Runs shards in this process. Nothing has to be started, which suits small inputs.
+
+    If it `may_start_processes` and the first seconds show that this pays, other processes take over.
+    """
+
+    def __init__(self, may_start_processes: bool = False) -> None:
+        self._may_start_processes = may_start_processes
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         """Run the shards in order; with models, several at a time."""
         if placement.workers is not None and placement.workers.models:
             yield from _OpenShards(task, shards).run()
             return
-        for shard in shards:
-            yield Working(shard_name(task, shard))
-            yield run_shard(task, shard)
+        helpers = Helpers(task) if self._may_start_processes else None
+        try:
+            for number, shard in enumerate(shards):
+                yield Working(shard_name(task, shard))
+                rest = shards[number + 1 :]
+                outcome = try_shard(task, shard, helpers.patience(shard, rest) if helpers else None)
+                if isinstance(outcome, Slow):
+                    assert helpers is not None
+                    yield from helpers.take_over(outcome, rest)
+                    return
+                yield outcome
+        finally:
+            if helpers is not None:
+                helpers.close()
 
     promised = False
 

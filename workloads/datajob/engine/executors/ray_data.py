@@ -10,7 +10,7 @@ import os
 import pickle
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from datajob.engine.commit.ledger import Record
@@ -21,7 +21,8 @@ from datajob.engine.executors.placement import Placement
 from datajob.engine.executors.streaming import Streaming
 from datajob.engine.worker.probation import run_on_probation, worker_died
 from datajob.engine.worker.rows_task import RowsTask
-from datajob.engine.worker.task import ShardFailure, Task, run_shard
+from datajob.engine.worker.sharing import Limit, Patience, Shared, Slow, Work, shares
+from datajob.engine.worker.task import ShardFailure, Task, run_share, try_shard
 from datajob.formats._pandas_import import recognize_pandas
 
 OBJECT_STORE_BYTES = 256 << 20
@@ -29,6 +30,11 @@ OBJECT_STORE_BYTES = 256 << 20
 
 TRIES = 3
 """Maximum number of workers that try a shard. Then it runs on probation if failed rows are allowed; otherwise, it fails."""
+
+PATIENCE = Limit(seconds=5, remaining=15)
+"""When a worker gives up a shard if most of the others have nothing to do."""
+
+Outcome = Record | ShardFailure | Slow | Shared
 
 
 class RayExecutor:
@@ -75,13 +81,16 @@ class RayExecutor:
             yield from self._stream(task, shards, placement)
             return
         _import_ray_data()
-        import ray.data
-
-        worker: Any = _Worker(task, tuple(shards), uuid.uuid4().hex)
-        rows = ray.data.range(len(shards), override_num_blocks=len(shards)).map_batches(worker, batch_size=1, num_cpus=1)
-        for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
-            outcome: Record | ShardFailure = pickle.loads(row["outcome"][0])  # noqa: S301 - written by our own worker
-            yield outcome
+        slots = int(self.available().get("CPU", 1))
+        patience = PATIENCE if 2 * len(shards) <= slots else None
+        slow: list[Slow] = []
+        for outcome in _run_all(task, [Work(shard) for shard in shards], patience):
+            if isinstance(outcome, Slow):
+                slow.append(outcome)
+            elif not isinstance(outcome, Shared):
+                yield outcome
+        if slow:
+            yield from _share(task, slow, slots // len(slow))
 
     def _stream(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         assert isinstance(task, RowsTask)
@@ -123,24 +132,50 @@ def _import_ray_data() -> None:
     context.op_resource_reservation_enabled = False
 
 
-class _Worker:
-    """Runs the shards with the given numbers."""
+def _share(task: Task, slow: Sequence[Slow], workers: int) -> Iterator[Record | ShardFailure]:
+    """Run shards that were given up: `workers` process shares of each, then one of them runs the shard."""
+    began = {each.shard.index: each.began for each in slow}
+    parts = [Work(each.shard, share) for each in slow for share in shares(each, workers)]
+    for outcome in (*_run_all(task, parts), *_run_all(task, [Work(each.shard) for each in slow])):
+        if isinstance(outcome, Record):
+            outcome.began = began[outcome.index]
+        if isinstance(outcome, Record | ShardFailure):
+            yield outcome
 
-    def __init__(self, task: Task, shards: tuple[Shard, ...], run: str) -> None:
+
+def _run_all(task: Task, work: Sequence[Work], patience: Patience | None = None) -> Iterator[Outcome]:
+    """Run shards and shares on the workers of Ray Data; yields the outcomes in the order in which they complete."""
+    import ray.data
+
+    worker: Any = _Worker(task, tuple(work), uuid.uuid4().hex, patience)
+    rows = ray.data.range(len(work), override_num_blocks=len(work)).map_batches(worker, batch_size=1, num_cpus=1)
+    for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
+        outcome: Outcome = pickle.loads(row["outcome"][0])  # noqa: S301 - written by our own worker
+        yield outcome
+
+
+class _Worker:
+    """Runs the shards and shares with the given numbers."""
+
+    def __init__(self, task: Task, work: tuple[Work, ...], run: str, patience: Patience | None) -> None:
         self._task = task
-        self._shards = shards
+        self._work = work
         self._run = run
+        self._patience = patience
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return {"outcome": [pickle.dumps(self._outcome(self._shards[int(i)])) for i in batch["id"]]}
+        return {"outcome": [pickle.dumps(self._outcome(int(i), self._work[int(i)])) for i in batch["id"]]}
 
-    def _outcome(self, shard: Shard) -> Record | ShardFailure:
+    def _outcome(self, number: int, work: Work) -> Outcome:
         """The outcome of a shard. Tries are counted, because Ray would run a shard whose worker dies again without limit."""
         from ray import cloudpickle
 
-        before = note_try(f"{self._run}/{shard.index}")
+        shard = work.shard
+        before = note_try(f"{self._run}/{number}")
+        if work.share is not None:  # one that ends its workers is left to the shard as a whole
+            return run_share(self._task, shard, work.share) if len(before) < TRIES else Shared(shard)
         if len(before) < TRIES:
-            return run_shard(self._task, shard)
+            return try_shard(self._task, shard, self._patience)
         if len(before) == TRIES and self._task.finds_bad_rows:
             return run_on_probation(self._task, shard, cloudpickle)
         memory = out_of_memory(before)

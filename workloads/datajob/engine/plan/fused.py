@@ -70,6 +70,6 @@ def fuse(steps: Sequence[Step[Operator]]) -> tuple[FusedSteps, ...]:
 
 
 def cost_unknown(steps: Sequence[Step[Operator]]) -> bool:
-    """True if the size of the sources does not indicate the work: user code runs, or further sources are read."""
+    """True if the size of the sources does not indicate the work: that of a step is unknown, or further sources are read."""
     operators = [s.operator for s in steps]
-    return any(o.runs_user_code() or (isinstance(o, Global) and o.side_sources()) for o in operators)
+    return any(o.cost_unknown() or (isinstance(o, Global) and o.side_sources()) for o in operators)

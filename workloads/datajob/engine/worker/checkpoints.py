@@ -60,9 +60,11 @@ class Checkpoints:
         return found
 
     def store(self, results: Sequence[Processed]) -> bool:
-        """Store results of consecutive rows as one file. False if Arrow cannot store their types."""
+        """Store results of consecutive rows as one file. False if Arrow cannot store their types, or rows without columns."""
         import pyarrow as pa
 
+        if any(result.table.num_rows and not result.table.num_columns for result in results):
+            return False
         try:
             content = pack(results)
         except pa.ArrowException:  # types that are nested too deeply

@@ -17,8 +17,9 @@ from datajob.engine.worker.checkpoints import Checkpoints
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.engine.worker.outputs import RowOutput
-from datajob.engine.worker.rejects import RejectFolders, RejectWriter
+from datajob.engine.worker.rejects import CollectedRejects, RejectFolders
 from datajob.engine.worker.shard_chain import ShardChain
+from datajob.engine.worker.sharing import Patience, Share
 from datajob.engine.worker.task import Task, use_python_path
 from datajob.errors import SinkError
 from datajob.formats.storage import storage_errors
@@ -39,19 +40,25 @@ class RowsTask(Task):
     rejects: RejectFolders
     python_path: tuple[str, ...] = ()
 
-    def run(self, shard: Shard) -> Record:
+    def run(self, shard: Shard, patience: Patience | None = None) -> Record:
         """Process a shard and commit it, in turn with the other shards of this process."""
         use_python_path(self.python_path)
         with model_registry.hold_slot():
-            rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
-            columns = {step.name: () if step.operator.runs_user_code() else step.operator.inputs() for step in self.steps}
-            chain = self._chain(shard, Accounting(self.policy, rejects, columns=columns), rejects)
+            chain = self._chain(shard, patience)
             record = self._process(shard, chain)
             Ledger(self.sink, self.stage).commit(record)
             chain.forget()
             if self._runs_model():
                 self._model_outputs(shard).forget()
             return record
+
+    def run_share(self, shard: Shard, share: Share) -> None:
+        """Process a share of a shard, and store the results. What is counted here is counted again when the shard runs."""
+        use_python_path(self.python_path)
+        chain = self._chain(shard)
+        unwritten = Accounting(self.policy, CollectedRejects(stores_rejected=False, stores_failed=False))
+        for table in self.intake.tables(shard, unwritten, for_model=False):
+            chain.apply_share(table, share)
 
     def _process(self, shard: Shard, chain: ShardChain) -> Record:
         """Read, apply the steps, write."""
@@ -77,11 +84,18 @@ class RowsTask(Task):
             raise
         return Record(shard.index, shard.key, accounting.tally, rows, files, reject_files, schema)
 
-    def _chain(self, shard: Shard, accounting: Accounting, rejects: RejectWriter) -> ShardChain:
+    def _chain(self, shard: Shard, patience: Patience | None = None) -> ShardChain:
         outputs = self._model_outputs(shard) if self._runs_model() else None
-        checkpoints = Checkpoints(self.sink, self.stage, shard.key)
+        rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
+        columns = {step.name: () if step.operator.runs_user_code() else step.operator.inputs() for step in self.steps}
         return ShardChain(
-            lambda counts: Chain(self.steps, counts, outputs), accounting, rejects, checkpoints, self._call_rows()
+            lambda counts: Chain(self.steps, counts, outputs),
+            Accounting(self.policy, rejects, columns=columns),
+            rejects,
+            Checkpoints(self.sink, self.stage, shard.key),
+            self._call_rows(),
+            shard.weight,
+            None if self._runs_model() else patience,
         )
 
     def _call_rows(self) -> int | None:

@@ -18,6 +18,7 @@ from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.chain import Chain
 from datajob.engine.worker.checkpoints import Checkpoints, Processed
 from datajob.engine.worker.rejects import CollectedRejects, RejectWriter
+from datajob.engine.worker.sharing import GaveUp, Patience, Share
 from datajob.formats._exact import exact_concat
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ SHARE = 0.02
 """Maximum share of the time for storing until then."""
 STORE_SECONDS, STORE_BYTES_PER_SECOND = 0.01, 100e6
 """Estimated duration of storing."""
+UNKNOWN = -(1 << 62)
+"""Number of rows that have reached a step, if others process earlier rows."""
 MAX_HELD = 32 << 20
 """Bytes of results that may wait to be stored. Beyond it, they are stored or, before FREE_SECONDS, discarded."""
 
@@ -63,8 +66,10 @@ class ShardChain:
         rejects: RejectWriter,
         checkpoints: Checkpoints,
         call_rows: int | None,
+        weight: int = 0,
+        patience: Patience | None = None,
     ) -> None:
-        """`call_rows`: slices are multiples of it; None: tables are not sliced."""
+        """`call_rows`: slices are multiples of it; None: tables are not sliced. `weight`: bytes of input of the shard."""
         self._new_chain, self.accounting, self.rejects = new_chain, accounting, rejects
         self._checkpoints, self._call_rows = checkpoints, call_rows
         self._stored = checkpoints.stored()
@@ -78,11 +83,16 @@ class ShardChain:
         """Rows that have reached each step."""
         self._slice = FIRST_ROWS
         """Rows of the next slice."""
+        self._per_second = 0.0
+        """Rows of the last slice per second."""
+        self._weight, self._patience = weight, patience
+        self._read = 0
+        """Bytes of the tables so far."""
+        self._slices = self._chunks = 0
 
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows that the last step passes on of the next table of the shard."""
-        start, self._position = self._position, self._position + table.num_rows
-        before = self._reached.copy()
+        start, before = self._begin(table), self._reached.copy()
         results = list(self._results(table, start)) or [self._processed(table, start)]
         found = self._joined(results)
         if found is None:
@@ -98,6 +108,42 @@ class ShardChain:
         journal.at(f"after {self._position}")
         return found
 
+    def apply_share(self, table: pa.Table, share: Share) -> None:
+        """Process the chunks of the next table that are in a share, and store the results."""
+        start = self._begin(table)
+        unit = self._call_rows
+        rows = max(1, table.num_rows) if unit is None else -(-share.rows // unit) * unit
+        for chunk in range(start, self._position, rows):
+            first, last = max(chunk, share.start), min(chunk + rows, self._position)
+            if first >= last:
+                continue
+            if self._chunks % share.of == share.number:
+                self._store_results(table, start, first, last)
+            self._chunks += 1
+
+    def _store_results(self, table: pa.Table, start: int, first: int, last: int) -> None:
+        """Process and store the rows of a range that are not stored."""
+        at = first
+        while at < last:
+            covered = max((stop for known, stop in self._stored.items() if known <= at < stop), default=at)
+            if covered > at:
+                at = covered
+                continue
+            self._reached = Counter(dict.fromkeys(self.accounting.columns, UNKNOWN))
+            self._reached.update(dict.fromkeys(list(self._reached)[:1], at - UNKNOWN))
+            result = self._next_slice(table, start, at, last)
+            self._waiting.append(result)
+            if sum(each.bytes for each in self._waiting) > MAX_HELD:
+                self.save()
+            at = result.stop
+        self.save()
+
+    def _begin(self, table: pa.Table) -> int:
+        """Position of the first row of the next table."""
+        self._read += table.nbytes
+        self._position += table.num_rows
+        return self._position - int(table.num_rows)
+
     def forget(self) -> None:
         """Delete the checkpoints: the shard is committed."""
         if self._stored:
@@ -109,16 +155,30 @@ class ShardChain:
         while at < end:
             result = self._from_checkpoint(at, end)
             if result is None:
-                stop = min([end, at + self._slice_rows(at - start), *(known for known in self._stored if known > at)])
-                journal.at(f"{at}")
-                result = self._processed(table.slice(at - start, stop - at), at)
+                result = self._next_slice(table, start, at, end)
                 self._keep(result)
+                self._give_up_if_slow(result.stop)
             self._count(result)
             yield result
             at = result.stop
 
     def _count(self, result: Processed) -> None:
         self._reached.update({name: counts.rows_in for name, counts in result.tally.steps.items()})
+
+    def _next_slice(self, table: pa.Table, start: int, at: int, end: int) -> Processed:
+        """The results of a slice from a position on, which ends before `end` and before what is stored."""
+        stop = min([end, at + self._slice_rows(at - start), *(known for known in self._stored if known > at)])
+        journal.at(f"{at}")
+        self._slices += 1
+        return self._processed(table.slice(at - start, stop - at), at)
+
+    def _give_up_if_slow(self, at: int) -> None:
+        """Raise GaveUp if others can help. The first slice is no measure, because it includes imports."""
+        if self._patience is None or self._slices < 2:
+            return
+        rows = self._position - at + max(0, self._weight - self._read) * self._position / max(1, self._read)
+        if self._patience(time.monotonic() - self._began, rows / self._per_second) and self.save():
+            raise GaveUp(at, self._per_second, rows / self._per_second)
 
     def _slice_rows(self, offset: int) -> int:
         """Rows of the next slice, which starts at `offset` in its table and ends at a multiple of `call_rows`."""
@@ -135,8 +195,8 @@ class ShardChain:
         chain = self._new_chain(accounting)
         began = time.perf_counter()
         table = chain.apply(rows)
-        per_second = rows.num_rows / max(1e-6, time.perf_counter() - began)
-        self._slice = max(1, min(int(per_second * SLICE_SECONDS), GROWTH * max(rows.num_rows, self._slice)))
+        self._per_second = max(1, rows.num_rows) / max(1e-6, time.perf_counter() - began)
+        self._slice = max(1, min(int(self._per_second * SLICE_SECONDS), GROWTH * max(rows.num_rows, self._slice)))
         return Processed(start, start + rows.num_rows, table, accounting.tally, rejects, chain.mixed)
 
     # --- checkpoints ---
@@ -150,8 +210,6 @@ class ShardChain:
 
     def _keep(self, result: Processed) -> None:
         """Keep a new result until the next checkpoint, and store it if that is due."""
-        if result.table.num_rows and not result.table.num_columns:
-            return  # the number of rows would be lost
         self._waiting.append(result)
         now, held = time.monotonic(), sum(each.bytes for each in self._waiting)
         if is_due(now - self._saved, now - self._began, held):
@@ -159,15 +217,18 @@ class ShardChain:
         elif held > MAX_HELD:
             self._waiting = []
 
-    def save(self) -> None:
-        """Store the results that wait: a file for each range of consecutive rows."""
-        waiting, self._waiting = self._waiting, []
+    def save(self) -> bool:
+        """Store the results that wait: a file for each range of consecutive rows. False if some cannot be stored."""
+        waiting, self._waiting, complete = self._waiting, [], True
         while waiting:
             count = next((i for i in range(1, len(waiting)) if waiting[i].start != waiting[i - 1].stop), len(waiting))
             results, waiting = waiting[:count], waiting[count:]
             if self._checkpoints.store(results):
                 self._stored[results[0].start] = results[-1].stop
+            else:
+                complete = False
         self._saved = time.monotonic()
+        return complete
 
     # --- the results of slices, joined ---
 

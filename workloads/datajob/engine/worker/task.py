@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from datajob import errors
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
+from datajob.engine.worker.sharing import GaveUp, Patience, Share, Shared, Slow
 from datajob.errors import DataJobError, RowsFailed, described
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -20,14 +25,21 @@ class Task:
     sink: str
     stage: str
 
-    def run(self, shard: Shard) -> Record:
-        """Process a shard and commit it. Raises DataJobError for everything that the user must fix."""
+    def run(self, shard: Shard, patience: Patience | None = None) -> Record:
+        """Process a shard and commit it. Raises DataJobError for everything that the user must fix.
+
+        `patience`: when to give up a shard that can be shared. Raises GaveUp.
+        """
         record = self.process(shard)
         Ledger(self.sink, self.stage).commit(record)
         return record
 
     def process(self, shard: Shard) -> Record:
         """Process a shard and move its files to their final names; returns the record to commit."""
+        raise NotImplementedError
+
+    def run_share(self, shard: Shard, share: Share) -> None:
+        """Process a share of a shard that was given up."""
         raise NotImplementedError
 
     def files(self, shard: Shard) -> list[str]:
@@ -66,11 +78,39 @@ class ShardFailure:
 
 def run_shard(task: Task, shard: Shard) -> Record | ShardFailure:
     """Run a shard. Errors are returned, so that no executor wraps them or retries the shard."""
+    outcome = try_shard(task, shard)
+    assert not isinstance(outcome, Slow)
+    return outcome
+
+
+def try_shard(task: Task, shard: Shard, patience: Patience | None = None) -> Record | ShardFailure | Slow:
+    """Like `run_shard`, until `patience` ends."""
     began = time.time()
-    try:
-        record = task.run(shard)
+
+    def run() -> Record | Slow:
+        try:
+            record = task.run(shard, patience)
+        except GaveUp as end:
+            return Slow(shard, end.position, end.rows_per_second, end.remaining, began)
         record.began = began
         return record
+
+    return _caught(task, shard, run)
+
+
+def run_share(task: Task, shard: Shard, share: Share) -> Shared | ShardFailure:
+    """Run a share of a shard. Errors are returned, as from `run_shard`."""
+
+    def run() -> Shared:
+        task.run_share(shard, share)
+        return Shared(shard)
+
+    return _caught(task, shard, run)
+
+
+def _caught(task: Task, shard: Shard, run: Callable[[], R]) -> R | ShardFailure:
+    try:
+        return run()
     except RowsFailed as error:
         message = f"{error.marked} It occurred in {shard_name(task, shard)}."
         return ShardFailure(type(error).__name__, message, traceback.format_exc())

@@ -12,7 +12,7 @@ import numpy as np
 from datajob.media.errors import MediaError
 from datajob.media.picture import Need, Picture
 from datajob.operators.base import Bound
-from datajob.operators.media.steps import ImageFilter, ImageMap, PixelFilter, min_max
+from datajob.operators.media.steps import ImageFilter, ImageMap, ImageSignature, PixelFilter, min_max
 
 CRASH, RAISE, REFUSE, WRONG = 201, 202, 203, 204
 """Widths of planted images."""
@@ -77,3 +77,10 @@ class Halve(ImageMap):
         if picture.width % 2:
             return None
         return np.ascontiguousarray(picture.pixels(*self.needs())[::2, ::2])
+
+
+class Sizes(ImageSignature):
+    """The size of each image."""
+
+    def sign(self, picture: Picture) -> tuple[int, int]:
+        return picture.width, picture.height

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from datajob.errors import InputError
 from datajob.operators.base import Batch, Filter
-from datajob.operators.registry import all_operators, filter_with_limits, filters_with_limits
+from datajob.operators.registry import all_operators, filter_with_limits, filters_with_limits, modality
 from datajob.operators.text.analyze import DEFAULT_MEASURES, Analyze
 from datajob.operators.text.c4_quality import C4Quality
 from datajob.operators.text.fineweb_quality import FinewebQuality
@@ -19,6 +19,7 @@ from datajob.operators.text.gopher_repetition import GopherRepetition
 from datajob.operators.text.stop_word_ratio import StopWordRatio
 from datajob.operators.text.text_length import TextLength
 from datajob.operators.text.word_count import WordCount
+from tests.support.pictures import photo_bytes
 from tests.support.texts import batch_of, texts
 
 SEVERAL = st.lists(texts, min_size=1, max_size=4)
@@ -112,12 +113,21 @@ def test_a_row_is_rejected_if_a_measure_exceeds_its_limit(rule: Filter, rows: li
     assert beyond.tolist() == rejected
 
 
-@pytest.mark.parametrize("key", filters_with_limits())
+@pytest.mark.parametrize("key", [key for key in filters_with_limits() if modality(filter_with_limits(key)) == "text"])
 def test_every_limit_of_an_operator_that_can_be_asked_for_is_measured(key: str) -> None:
     rule = filter_with_limits(key)()
     measures = rule.measures(batch_of("The house is old.\n", "", None))
     assert set(measures) == {bound.measure for bound in rule.bounds()}
     assert {len(values) for values in measures.values()} == {3}
+
+
+@pytest.mark.parametrize("key", [key for key in filters_with_limits() if modality(filter_with_limits(key)) == "image"])
+def test_every_limit_of_a_filter_of_images_is_measured(key: str) -> None:
+    table = pa.table({"image": pa.array([photo_bytes("china"), b"", None]), "text": ["a", "b", "c"]})
+    analyze = Analyze(measures=(key,))
+    measures = analyze.observe(Batch(table))[key]
+    assert set(measures) >= {bound.measure for bound in analyze.filters()[key].bounds()}
+    assert all(np.isfinite(values).tolist() == [True, False, False] for values in measures.values())
 
 
 def test_only_filters_with_limits_and_without_required_parameters_can_be_measured() -> None:

@@ -13,6 +13,7 @@ from datajob.engine.plan.fused import job_steps
 from datajob.engine.plan.steps import Step
 from datajob.errors import InvalidJob
 from datajob.operators.base import Batch, Filter, FlatMap, Observe, Operator
+from datajob.operators.media.steps import ImageFilter
 from datajob.operators.registry import all_operators, filter_with_limits
 from datajob.operators.table.sample import Sample
 
@@ -87,7 +88,7 @@ def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
             filter_with_limits(measure)
         except ValueError as error:
             raise InvalidJob(str(error)) from error
-    columns = [value for rule in limited if (value := getattr(rule, "column", None))]
+    columns = [value for rule in limited if (value := getattr(rule, "column", None)) and not isinstance(rule, ImageFilter)]
     tokenizers = [value for rule in limited if (value := getattr(rule, "tokenizer", None)) in ("unicode", "whitespace")]
     return {
         "column": wanted.column or next(iter(columns), "text"),

@@ -10,7 +10,7 @@ from datajob.media.errors import MediaError
 from datajob.media.headers import parse
 from datajob.media.image import check_pixels
 from datajob.media.picture import Edited, Need, Picture
-from datajob.operators.media.steps import ImageFilter, ImageMap, ImageStep
+from datajob.operators.media.steps import ImageFilter, ImageMap, ImageSignature, ImageStep
 
 
 class Measured(NamedTuple):
@@ -26,6 +26,12 @@ class Edits(NamedTuple):
     """A map has processed the images of a row."""
 
 
+class Signed(NamedTuple):
+    """The values of the images of a row."""
+
+    values: tuple[Any, ...]
+
+
 class Changed(NamedTuple):
     """The images of a row after the last step."""
 
@@ -35,7 +41,7 @@ class Changed(NamedTuple):
     """The new file of each image that remains, None for an unchanged one; None if none has changed."""
 
 
-StepResult = Measured | Edits
+StepResult = Measured | Edits | Signed
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class RowWork:
 
     steps: tuple[ImageStep, ...]
     lists: bool
+    decides: bool = True
+    """False: every step measures every image, regardless of the decisions of the steps before."""
 
     def in_process(self, item: list[Any]) -> Any:
         """The result of steps that only read headers, without the child; None if a header needs a decoder to be read."""
@@ -59,17 +67,10 @@ class RowWork:
         row = _Row(self, item)
         results: list[Any] = []
         for step in self.steps:
-            try:
-                result = row.measure(step) if isinstance(step, ImageFilter) else row.edit(step)
-            except MediaError as error:
-                return [*results, error]
-            except MemoryError:
-                return [*results, MediaError("tooLarge", "processing the image needs more memory than the limit")]
-            except Exception as error:  # noqa: BLE001 - decoders and user code raise anything
-                kind, _, text = describe_error(error).partition(": ")
-                return [*results, MediaError(kind, text)]
-            results.append(result)
-            if isinstance(result, Measured) and result.code:
+            results.append(row.apply(step))
+            if self.decides and (
+                isinstance(results[-1], MediaError) or (isinstance(results[-1], Measured) and results[-1].code)
+            ):
                 return results
         return [*results, row.images()]
 
@@ -78,16 +79,30 @@ class _Row:
     """The images of a row that earlier steps have not removed."""
 
     def __init__(self, work: RowWork, item: tuple[Any, ...]) -> None:
-        self._lists = work.lists
+        self._lists, self._decides = work.lists, work.decides
         limit = max(step.pixel_limit() for step in work.steps)
         needs = _needs_of_files(work.steps)
         self._pictures: list[Picture] = [Picture(data, needs, limit) for data in item]
         self._at = list(range(len(item)))
         self._count = len(item)
 
+    def apply(self, step: ImageStep) -> StepResult | MediaError:
+        """The result of a step, or why it fails the row."""
+        try:
+            if isinstance(step, ImageFilter):
+                return self.measure(step)
+            return self.sign(step) if isinstance(step, ImageSignature) else self.edit(step)
+        except MediaError as error:
+            return error
+        except MemoryError:
+            return MediaError("tooLarge", "processing the image needs more memory than the limit")
+        except Exception as error:  # noqa: BLE001 - decoders and user code raise anything
+            kind, _, text = describe_error(error).partition(": ")
+            return MediaError(kind, text)
+
     def measure(self, step: ImageFilter) -> Measured:
         """Measure the images, and decide the row. With `keep: each`, images that violate a limit or fail are removed."""
-        each = self._lists and step.keep_if == "each"
+        each = self._lists and self._decides and step.keep_if == "each"
         values: list[tuple[float, ...] | None] = []
         codes: list[int] = []
         for picture in self._pictures:
@@ -109,6 +124,12 @@ class _Row:
             return Measured(0, tuple(values))
         passed = all(code == 0 for code in codes) if step.keep_if == "all" else not codes or 0 in codes
         return Measured(0 if passed else next(code for code in codes if code), tuple(values))
+
+    def sign(self, step: ImageSignature) -> Signed:
+        """The values of the images."""
+        for picture in self._pictures:
+            self._check(step, picture)
+        return Signed(tuple(step.sign(picture) for picture in self._pictures))
 
     def edit(self, step: ImageStep) -> Edits:
         """Change the images."""

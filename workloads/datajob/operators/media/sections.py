@@ -15,9 +15,9 @@ from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.lists import drop_items, without_placeholders
 from datajob.media.values import MediaValue, is_list, item_counts, media_values
-from datajob.operators.base import Operator, Verdict
+from datajob.operators.base import Filter, Measures, Operator, Verdict
 from datajob.operators.media.changes import with_files
-from datajob.operators.media.rows import Changed, Measured, RowWork, StepResult
+from datajob.operators.media.rows import Changed, Measured, RowWork, Signed, StepResult
 from datajob.operators.media.steps import ImageFilter, ImageMap, ImageStep
 
 if TYPE_CHECKING:
@@ -42,6 +42,19 @@ def sections(operators: Sequence[Operator]) -> list[tuple[int, int]]:
     return found
 
 
+def measures_of(filters: Mapping[str, Filter], batch: Batch) -> dict[str, Measures]:
+    """The measures of all rows, by the name of the filter. Filters of the same images share one decode."""
+    groups: dict[tuple[str, str | None], dict[str, ImageFilter]] = {}
+    for name, rule in filters.items():
+        if isinstance(rule, ImageFilter):
+            groups.setdefault((rule.column, rule.folder), {})[name] = rule
+    together: dict[str, Measures] = {}
+    for group in groups.values():
+        found = Section(tuple(group.values()), decides=False).run(batch)
+        together.update({name: found.measures(number) for number, name in enumerate(group)})
+    return {name: together[name] if name in together else rule.measures(batch) for name, rule in filters.items()}
+
+
 def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     first = section[0]
     if not isinstance(first, ImageStep) or not isinstance(operator, ImageStep):
@@ -60,6 +73,8 @@ class Section:
     """Adjacent steps on the same column."""
 
     steps: tuple[ImageStep, ...]
+    decides: bool = True
+    """False: every step measures every image, regardless of the decisions of the steps before."""
 
     def run(self, batch: Batch) -> Found:
         """Process all rows of a batch. Nothing is decided yet."""
@@ -68,7 +83,7 @@ class Section:
         values: list[Any] = list(media_values(column))
         rows = [value if isinstance(value, tuple) else (value,) for value in values]
         encoded, failed = _encoded(rows, first.folder, lists=is_list(column.type))
-        work = RowWork(self.steps, lists=is_list(column.type))
+        work = RowWork(self.steps, is_list(column.type), self.decides)
         sent = [row for row in range(len(rows)) if row not in failed]
         items = [encoded[row] for row in sent]
         results = [work.in_process(item) for item in items] if _reads_headers(self.steps) else [None] * len(items)
@@ -134,6 +149,13 @@ class Found:
             if isinstance(result, Measured) and result.values and result.values[0] is not None:
                 values[:, row] = result.values[0]
         return dict(zip(names, values, strict=True))
+
+    def signed(self, batch: Batch) -> list[Any]:
+        """The values of the only step, an ImageSignature. Fails the rows that have none."""
+        self.verdict(0, batch)
+        lists = is_list(self.column.type)
+        values = (list(result.values) if isinstance(result, Signed) else None for result in self._results(0))
+        return [value if lists or value is None else value[0] for value in values]
 
     def changed(self, table: pa.Table) -> pa.Table:
         """The table with the images that remain, as the steps changed them."""

@@ -17,6 +17,7 @@ A filter states the pixels that it needs, measures, and has limits:
 - A filter that only reads `picture.width`, `height`, `format`, `mode` or `frames` is an ImageFilter: no image is decoded.
 - `measure` returns a number, or a mapping if there are several measures. A row whose measure violates a limit is rejected as
   `<measure>_too_low` or `<measure>_too_high`. `analyze` works without further code.
+- `ImageSignature` is for steps that need all rows, such as a deduplication: `signed(batch)` returns what `sign` computes.
 - An `ImageMap` returns pixels from `change`, and the last one of adjacent steps writes the file.
 - To fail an image, raise MediaError with one word as the reason: `raise MediaError("noFace", "the image has no face")`.
 - Adjacent steps on the same column form a section: each image is decoded once for all of them, and not at all by the steps
@@ -26,7 +27,7 @@ A filter states the pixels that it needs, measures, and has limits:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -131,6 +132,22 @@ class PixelFilter(ImageFilter):
         return self.max_pixels
 
 
+class ImageSignature(ImageStep):
+    """Computes a value for the image of each row, such as a hash; for steps that are not filters or maps."""
+
+    abstract: ClassVar[bool] = True
+
+    def sign(self, picture: Picture) -> Any:
+        """The value of an image: small, and picklable. Raises MediaError if it has none."""
+        raise NotImplementedError
+
+    def signed(self, batch: Batch) -> list[Any]:
+        """What `sign` returns for each row: a list of values for a list of images. Rows without an image fail, and are None."""
+        from datajob.operators.media.sections import Section
+
+        return Section((self,)).run(batch).signed(batch)
+
+
 class ImageMap(ImageStep, Map):
     """Change the images of each row."""
 
@@ -163,4 +180,4 @@ class ImageMap(ImageStep, Map):
         return found.changed(batch.table)
 
 
-__all__ = ["Bound", "ImageFilter", "ImageMap", "ImageStep", "PixelFilter", "min_max"]
+__all__ = ["Bound", "ImageFilter", "ImageMap", "ImageSignature", "ImageStep", "PixelFilter", "min_max"]

@@ -12,7 +12,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from datajob.errors import InputError
 from datajob.operators.base import Filter, Measures, Observe
-from datajob.operators.registry import filter_with_limits, filters_with_limits
+from datajob.operators.media.sections import measures_of
+from datajob.operators.registry import filter_with_limits, filters_with_limits, modality
 from datajob.operators.strings.words import Tokenizer
 from datajob.parameters import Column, Columns
 
@@ -94,7 +95,8 @@ class Analyze(Observe):
             if key not in there:
                 rule = filter_with_limits(key)
                 tokenizer = {"tokenizer": self.tokenizer} if "tokenizer" in rule.model_fields else {}
-                found[key] = rule.model_validate({"column": self.column, **tokenizer})
+                column = {"column": self.column} if modality(rule) == modality(type(self)) else {}  # others measure images
+                found[key] = rule.model_validate({**column, **tokenizer})
         return found
 
     def job_filters(self) -> Mapping[str, Filter]:
@@ -109,7 +111,7 @@ class Analyze(Observe):
         """The measures of each filter whose columns exist, and the numeric columns. Raises InputError for a column that
         does not contain numbers."""
         there = set(batch.table.column_names)
-        found = {name: rule.measures(batch) for name, rule in self.filters().items() if there.issuperset(rule.inputs())}
+        found = measures_of({n: rule for n, rule in self.filters().items() if there.issuperset(rule.inputs())}, batch)
         return {**found, COLUMNS: {name: _numbers(batch, name) for name in self.columns}} if self.columns else found
 
 

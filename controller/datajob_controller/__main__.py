@@ -17,7 +17,8 @@ def main(served: Sequence[Kind] | None = None) -> None:
     settings, registered = read_settings(os.environ)
     tolerate_deep_nesting()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    if settings.log_level != "DEBUG":
+        logging.getLogger("kopf").setLevel(logging.CRITICAL)  # the controller itself logs why a watch ended
     asyncio.run(_run(Operator(settings, registered if served is None else served)))
 
 

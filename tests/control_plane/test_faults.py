@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import TooLate, wait_for
 from tests.control_plane.conftest import Start
 from tests.support.api_jobs import PHASES, Jobs
+from tests.support.controller_process import account_kubeconfig
 from tests.support.gate import Gate
+from tests.support.proxy import proxy_to
 
 
 def stays(condition: Any, seconds: float) -> None:
@@ -119,6 +122,41 @@ def test_an_outage_of_the_api_server_for_a_minute_loses_nothing(jobs: Jobs, gate
         controller.start()
     jobs.wait_phase("Complete", seconds=60)
     jobs.ray_job(name="second", seconds=60)
+
+
+@pytest.mark.parametrize("code", [401, 503])
+def test_a_controller_survives_an_api_server_that_refuses_all_requests_for_a_while(
+    jobs: Jobs, start: Start, control_plane: Cluster, tmp_path: Path, code: int
+) -> None:
+    with proxy_to(jobs.api.server) as proxy:
+        kubeconfig = account_kubeconfig(jobs.api, control_plane.kubeconfig, tmp_path, proxy.address)
+        controller = start(KUBECONFIG=str(kubeconfig), DATAJOB_LEASE_SECONDS="200")
+        wait_for(controller.leads, "the controller to lead", 60)
+        jobs.apply()
+        found = jobs.set_running()
+        proxy.fail(code)
+        jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
+        wait_for(lambda: "failed and is restarted" in controller.log.read_text(), "the end of the watch", 120)
+        proxy.fail(0)
+        jobs.wait_phase("Complete", seconds=120)
+        assert controller.live()
+        controller.stop()
+
+
+def test_kuberay_can_be_removed_and_installed_again_while_the_controller_runs(
+    jobs: Jobs, start: Start, control_plane: Cluster, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(control_plane.install_kuberay_crds)
+    controller = start()
+    jobs.apply(retry={"limit": 2, "backoffSeconds": 1})
+    jobs.set_running()
+    for crd in ("rayjobs.ray.io", "rayclusters.ray.io"):
+        control_plane.kubectl("delete", f"crd/{crd}", "--wait=true")
+    jobs.wait_condition("Stalled", "KubeRayMissing", seconds=120)
+    assert controller.live() and controller.ready()
+    control_plane.install_kuberay_crds()
+    jobs.ray_job(attempt=2, seconds=120)
+    jobs.succeeds(attempt=2)
 
 
 def test_a_silent_watch_is_detected(jobs: Jobs, gate: Gate, start: Start) -> None:

@@ -9,7 +9,7 @@ from tests.control_plane.conftest import Start
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
 from tests.support.controller_process import account_kubeconfig
-from tests.support.slow_proxy import slow_proxy
+from tests.support.proxy import proxy_to
 
 
 def create_head(api: Api, ray_job: dict[str, Any]) -> None:
@@ -46,8 +46,10 @@ def test_a_new_leader_knows_the_pods_before_it_starts_an_attempt(
     first.kill()
     folder = tmp_path / "slow"
     folder.mkdir()
-    with slow_proxy(api.server, "/pods", 5) as address:
-        second = start(KUBECONFIG=str(account_kubeconfig(api, control_plane.kubeconfig, folder, address)))
+    with proxy_to(api.server) as proxy:
+        proxy.delay("/pods", 5)
+        kubeconfig = account_kubeconfig(api, control_plane.kubeconfig, folder, proxy.address)
+        second = start(KUBECONFIG=str(kubeconfig), DATAJOB_LEASE_SECONDS="40")
         wait_for(second.leads, "the second controller to lead", 60)
         reason = "PreviousAttemptTerminating"
         wait_for(lambda: jobs.condition("Reconciling").get("reason") != "DriverFailed", "a decision of the second", 60)

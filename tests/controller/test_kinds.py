@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from datajob_controller.datajob.kind import datajob_kind
-from datajob_controller.runtime.handlers import operator_settings
 from datajob_controller.runtime.manifests import SELECTOR, metadata
 from datajob_controller.runtime.store import Key, Store
 from datajob_controller.runtime.types import Observed
+from datajob_controller.runtime.watch import operator_settings
 from tests.support.greeting import GREETING, decide, greeting_kind
 from tests.support.world import SETTINGS, datajob
 

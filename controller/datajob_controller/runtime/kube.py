@@ -84,7 +84,7 @@ class Kube:
         """Reason and message of the last Event about an object if it is a warning; otherwise empty, since it is over."""
         query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(MAX_EVENTS)}
         listed = await self._request("GET", "Event", self._path("Event", namespace), query=query)
-        last: Manifest = max(listed.get("items", ()), key=_recency, default={})
+        last: Manifest = max(listed.get("items") or (), key=_recency, default={})
         return f"{last.get('reason')}: {last.get('message')}" if last.get("type") == "Warning" else ""
 
     async def create(self, manifest: Manifest, *, tries: int = 1) -> Manifest:
@@ -141,7 +141,7 @@ class Kube:
             listed = await self._request("GET", kind, path, query=page, accept=accept)
             # The API server leaves out the kind of the items of a list.
             api_version = self._resources[kind].api_version
-            yield [{**item, "apiVersion": api_version, "kind": kind} for item in listed.get("items", ())]
+            yield [{**item, "apiVersion": api_version, "kind": kind} for item in listed.get("items") or ()]
             after = listed.get("metadata", {}).get("continue", "")
             if not after:
                 return
@@ -155,13 +155,13 @@ class Kube:
             if error.code == 404:
                 return False
             raise
-        return any(found["name"] == resource.plural for found in listed.get("resources", ()))
+        return any(found["name"] == resource.plural for found in listed.get("resources") or ())
 
     async def namespaces(self, selector: str) -> frozenset[str]:
         """The names of the namespaces that match a label selector."""
         query = {"labelSelector": selector}
         listed = await self._request("GET", "Namespace", "/api/v1/namespaces", query=query)
-        active = (one["metadata"] for one in listed["items"] if "deletionTimestamp" not in one["metadata"])
+        active = (one["metadata"] for one in listed["items"] or () if "deletionTimestamp" not in one["metadata"])
         return frozenset(meta["name"] for meta in active)
 
     async def may(self, verb: str, kind: str, namespace: str) -> bool:

@@ -7,17 +7,21 @@ depends on its version, which would end the watch of all objects because of a si
 import json
 import re
 import sys
+import threading
 from typing import Any
 
 MAX_DEPTH = 200
 """Parts of a text that Python cannot decode are null below this depth. Kinds refuse objects that are nested less deeply."""
 RECURSION_LIMIT = 30_000
+STACK_BYTES = 64 << 20
+"""Virtual size of the stacks of threads, which decode JSON too. Otherwise, it depends on the limits of the process."""
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
 
 def tolerate_deep_nesting() -> None:
     """Let this process decode JSON of any depth, including in kopf and aiohttp."""
     sys.setrecursionlimit(RECURSION_LIMIT)  # suffices for some versions of Python
+    threading.stack_size(STACK_BYTES)
     decode = json.JSONDecoder.decode
 
     def tolerant(self: json.JSONDecoder, text: str, *rest: Any) -> Any:

@@ -220,17 +220,13 @@ class Reconciler:
 
 
 async def _all(requests: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Wait for concurrent requests. The first failure cancels the others and is raised.
-
-    kopf cancels unfinished tasks of others when it stops. A task group would ignore that, as if the request had succeeded.
-    """
+    """Wait for concurrent requests. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(request) for request in requests]
+            for request in requests:
+                group.create_task(request)
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from failed
-    if any(task.cancelled() for task in tasks):
-        raise InterruptedError("a request was cancelled because the watches were restarted")
 
 
 def _rank(manifest: Manifest) -> int:

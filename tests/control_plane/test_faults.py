@@ -134,6 +134,7 @@ def test_a_controller_survives_an_api_server_that_refuses_all_requests_for_a_whi
         wait_for(controller.leads, "the controller to lead", 60)
         jobs.apply()
         found = jobs.set_running()
+        assert "failed and is restarted" not in controller.log.read_text()
         proxy.fail(code)
         jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
         wait_for(lambda: "failed and is restarted" in controller.log.read_text(), "the end of the watch", 120)

@@ -180,3 +180,34 @@ def test_a_selector_follows_the_labels_of_namespaces(
 
     label(api, jobs.namespace, "enabled")
     jobs.wait_phase("Suspended", seconds=SECONDS)
+
+
+@pytest.mark.parametrize("scopes", [("listed", "listed"), ("cluster", "listed")])
+def test_two_controllers_never_serve_the_same_namespace(
+    api: Api, jobs: Jobs, home: str, start: Start, scopes: tuple[str, str]
+) -> None:
+    def controller(scope: str, name: str) -> ControllerProcess:
+        namespaces = jobs.namespace if scope == "listed" else ""
+        made = start(DATAJOB_NAMESPACES=namespaces, DATAJOB_LEASE_NAME=name, DATAJOB_LEASE_SECONDS="60")
+        wait_for(made.leads, f"the controller {name} to lead", SECONDS)
+        return made
+
+    first = controller(scopes[0], "first")
+    jobs.apply()
+    jobs.set_running()
+    second = controller(scopes[1], "second")
+    wait_for(lambda: "the controller datajob-system/first serves it" in second.log.read_text(), "the refusal", SECONDS)
+    assert watched(second, jobs.namespace) == 0
+    events = [event["message"] for event in api.list("events", "datajob-system") if event["reason"] == "NamespaceNotClaimed"]
+    assert [jobs.namespace in message for message in events].count(True) == 1
+    jobs.apply("other")
+    jobs.ray_job(name="other")
+    assert f'namespace="{jobs.namespace}",phase' not in second.get("metrics")
+    assert second.metric('datajob_api_request_seconds_count{code="200",kind="DataJob",verb="PATCH"}') == 0
+
+    first.stop()
+    api.delete("leases", jobs.namespace, "datajob-namespace")
+    jobs.edit(suspend=True)
+    jobs.wait_phase("Suspended", seconds=SECONDS)
+    assert f'namespace="{jobs.namespace}",phase' in second.get("metrics")
+    assert api.get("leases", jobs.namespace, "datajob-namespace")["spec"]["holderIdentity"] == "datajob-system/second"

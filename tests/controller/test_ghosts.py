@@ -54,7 +54,7 @@ class Controller:
 
     def reconcile(self) -> dict[str, Any]:
         asyncio.run(self.reconciler.reconcile(KEY))
-        return dict(self.store.objects[KEY]["status"])
+        return dict((self.store.get(KEY) or {})["status"])
 
 
 def waiting_for(ghost_kind: str) -> Controller:

@@ -29,9 +29,9 @@ def test_objects_of_two_kinds_with_one_name_are_two_objects() -> None:
     store = Store(KINDS)
     keys = {store.put(datajob()), store.put(greeting())}
     assert keys == {Key("DataJob", "team-a", "clean-web"), Key("Greeting", "team-a", "clean-web")}
-    assert [one["kind"] for one in store.all("Greeting")] == ["Greeting"]
+    assert [one.kind for one in store.all("Greeting")] == ["Greeting"]
     store.drop(greeting())
-    assert [*store.objects] == [Key("DataJob", "team-a", "clean-web")]
+    assert store.all_keys() == [Key("DataJob", "team-a", "clean-web")]
 
 
 def test_each_kind_keeps_of_its_objects_what_it_needs() -> None:

@@ -8,10 +8,13 @@ from typing import Any, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
-from datajob_controller.datajob.metrics import JobDetail, JobMetrics
+from datajob_controller.datajob.metrics import JobMetrics
+from datajob_controller.datajob.series import JobDetail, Series
 from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.metrics import Metrics
+from datajob_controller.runtime.stored import Stored
 from tests.support.world import NOW, World, datajob
 
 ENDED = "Job entrypoint command failed with exit code"
@@ -19,6 +22,10 @@ ENDED = "Job entrypoint command failed with exit code"
 
 def text(registry: CollectorRegistry) -> str:
     return generate_latest(registry).decode()
+
+
+def series(*jobs: dict[str, Any], detail: JobDetail = "steps") -> str:
+    return Series(lambda: map(Stored, jobs), detail).text()
 
 
 def test_metrics_show_the_statuses_of_jobs() -> None:
@@ -31,8 +38,7 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}],
         "pools": [{"name": "llava", "device": "gpu", "processes": 2, "busy": 0.97, "queued": 64, "rowsPerSecond": 12.5}],
     }
-    registry = CollectorRegistry()
-    JobMetrics(registry, lambda: [datajob(status=status)])
+    shown = series(datajob(status=status))
     for line in (
         'datajob_jobs{namespace="team-a",phase="Running"} 1.0',
         'datajob_rows{count="in",name="clean-web",namespace="team-a"} 100.0',
@@ -46,25 +52,52 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         'datajob_pool_queued_rows{name="clean-web",namespace="team-a",pool="llava"} 64.0',
         'datajob_pool_rows_per_second{name="clean-web",namespace="team-a",pool="llava"} 12.5',
     ):
-        assert line in text(registry)
+        assert f"{line}\n" in shown
+    families = {family.name: family for family in text_string_to_metric_families(shown)}
+    assert families["datajob_rows"].documentation == "Rows of a DataJob."
+    assert {family.type for family in families.values()} == {"gauge"}
+
+
+def test_the_text_of_a_job_changes_with_its_version_only() -> None:
+    jobs, read = [datajob(status={"phase": "Running", "attempt": 1})], []
+
+    class Counted(Stored):
+        @property
+        def manifest(self) -> dict[str, Any]:
+            read.append(self.version)
+            return super().manifest
+
+    made = Series(lambda: map(Counted, jobs))
+    assert made.text() == made.text()
+    assert read == [7]
+    jobs[0] = {**datajob(status={"phase": "Complete", "attempt": 2})}
+    jobs[0]["metadata"]["resourceVersion"] = "8"
+    assert 'datajob_attempt{name="clean-web",namespace="team-a"} 2.0' in made.text()
+    assert read == [7, 8]
+    jobs.clear()
+    assert "clean-web" not in made.text()
+
+
+def test_labels_are_escaped_as_prometheus_expects() -> None:
+    why = 'a "quoted" \\ word\nand a line'
+    status = {"phase": "Running", "steps": [{"name": "filter", "rejected": {why: 3}}]}
+    (family,) = [
+        one for one in text_string_to_metric_families(series(datajob(status=status))) if one.name == "datajob_rejected_rows"
+    ]
+    assert [(sample.labels["reason"], sample.value) for sample in family.samples] == [(why, 3)]
 
 
 @pytest.mark.parametrize("phase", ["Complete", "Failed"])
 def test_finished_jobs_have_no_series_per_step(phase: str) -> None:
     steps = [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}]
-    registry = CollectorRegistry()
-    JobMetrics(registry, lambda: [datajob(status={"phase": phase, "steps": steps})])
-    assert 'datajob_phase{name="clean-web"' in text(registry)
-    assert 'step="filter"' not in text(registry)
+    shown = series(datajob(status={"phase": phase, "steps": steps}))
+    assert 'datajob_phase{name="clean-web"' in shown
+    assert 'step="filter"' not in shown
 
 
 def test_a_setting_limits_the_series() -> None:
     status = {"phase": "Running", "steps": [{"name": "filter", "seconds": 1.5}]}
-    lines: dict[JobDetail, str] = {}
-    for detail in get_args(JobDetail):
-        registry = CollectorRegistry()
-        JobMetrics(registry, lambda: [datajob(status=status)], detail)
-        lines[detail] = text(registry)
+    lines: dict[JobDetail, str] = {detail: series(datajob(status=status), detail=detail) for detail in get_args(JobDetail)}
     assert all('datajob_jobs{namespace="team-a",phase="Running"} 1.0' in one for one in lines.values())
     assert 'name="clean-web"' not in lines["none"]
     assert 'name="clean-web"' in lines["jobs"] and 'step="filter"' not in lines["jobs"]
@@ -73,7 +106,7 @@ def test_a_setting_limits_the_series() -> None:
 
 def test_the_start_and_the_length_of_a_run_are_observed_once() -> None:
     registry, world = CollectorRegistry(), World(datajob())
-    metrics = JobMetrics(registry, lambda: [world.job])
+    metrics = JobMetrics(registry, list)
     created = world.decide().create
     metrics.created(datajob(), created, NOW + timedelta(seconds=2))
     metrics.created(world.job, created, NOW + timedelta(seconds=9))
@@ -105,20 +138,20 @@ INVERTED = {"workers": {"min": 2, "max": 1}}
     ids=["starting", "running", "suspended", "failed", "retrying", "invalid"],
 )
 def test_a_job_has_one_phase_with_the_reason_of_its_condition(change: Callable[[Any], None], phase: str, stalled: str) -> None:
-    registry, world = CollectorRegistry(), World(datajob())
-    JobMetrics(registry, lambda: [world.job])
+    world = World(datajob())
     world.settle()
     change(world)
     world.settle()
-    (found,) = [line for line in text(registry).splitlines() if line.startswith("datajob_phase{")]
+    shown = series(world.job).splitlines()
+    (found,) = [line for line in shown if line.startswith("datajob_phase{")]
     assert phase in found
-    stalled_ones = [line for line in text(registry).splitlines() if line.startswith("datajob_stalled{")]
+    stalled_ones = [line for line in shown if line.startswith("datajob_stalled{")]
     assert [f'reason="{stalled}"' in line for line in stalled_ones] == ([True] if stalled else [])
 
 
 def test_retries_and_ends_are_counted_once_by_reason() -> None:
     registry, world = CollectorRegistry(), World(datajob(retry={"limit": 1, "backoffSeconds": 1}))
-    metrics = JobMetrics(registry, lambda: [world.job])
+    metrics = JobMetrics(registry, list)
     world.settle()
     statuses = [{**world.job}]
     for code in (1, 2):

@@ -8,7 +8,7 @@ from datajob.api.contract import LABEL_ATTEMPT, LABEL_UID
 from datajob_controller.datajob.kind import datajob_kind
 from datajob_controller.runtime.kind import GONE
 from datajob_controller.runtime.store import MAX_GONE, Key, Store
-from tests.support.world import SETTINGS, UID, datajob
+from tests.support.world import SETTINGS, UID, World, datajob
 
 RUN = "clean-web-0123abcd"
 CLUSTER = f"{RUN}-1-x7k2p"
@@ -200,7 +200,7 @@ def test_everything_is_forgotten_with_its_datajob() -> None:
     store = store_with_job()
     store.put_owned(owned("RayJob", f"{RUN}-1"))
     store.drop(datajob())
-    assert store.objects == {}
+    assert store.all_keys() == []
     assert store.owned(UID) == {}
 
 
@@ -209,4 +209,45 @@ def test_the_deletion_of_an_older_namesake_does_not_forget_the_new_one() -> None
     older = datajob()
     older["metadata"]["uid"] = "older"
     store.drop(older)
-    assert list(store.objects) == [KEY]
+    assert store.all_keys() == [KEY]
+
+
+def finished(**meta: Any) -> dict[str, Any]:
+    world = World(datajob())
+    world.settle()
+    world.succeeds()
+    return changed(world.job, **meta)
+
+
+def test_a_finished_datajob_and_what_belongs_to_it_are_compressed_until_it_is_edited() -> None:
+    store = Store([datajob_kind(SETTINGS)])
+    store.put(datajob())
+    store.put_owned(owned("RayJob", f"{RUN}-1"))
+    known = [*store.known("DataJob"), *store.known("RayJob")]
+    assert [one.is_packed for one in known] == [False, False]
+    before, job = store.owned(UID), finished(resourceVersion="8")
+    store.put(job)
+    store.put_owned(owned("ConfigMap", f"{RUN}-report", data={"report.json": "{}"}))
+    known = [store.known(kind)[0] for kind in ("DataJob", "RayJob", "ConfigMap")]
+    assert all(one.is_packed for one in known)
+    assert store.get(KEY) == job
+    assert store.owned(UID)["RayJob"] == before["RayJob"]
+    assert store.owned(UID)["ConfigMap"][f"{RUN}-report"]["data"] == {"report.json": "{}"}
+    edited = changed(job, resourceVersion="9", generation=2)
+    store.put(edited)
+    known = [store.known(kind)[0] for kind in ("DataJob", "RayJob", "ConfigMap")]
+    assert not any(one.is_packed for one in known)
+    assert store.get(KEY) == edited
+    assert store.owned(UID)["RayJob"] == before["RayJob"]
+
+
+def test_compressed_objects_are_replaced_and_forgotten_like_others() -> None:
+    store = Store([datajob_kind(SETTINGS)])
+    store.put(finished(resourceVersion="8"))
+    store.put(finished(resourceVersion="7", labels={"late": "event"}))
+    assert "labels" not in (store.get(KEY) or {})["metadata"]
+    store.put_owned(owned("RayJob", f"{RUN}-1"))
+    store.drop_owned(owned("RayJob", f"{RUN}-1"))
+    assert store.owned(UID) == {}
+    store.drop(finished())
+    assert store.all_keys() == []

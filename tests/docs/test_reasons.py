@@ -15,7 +15,7 @@ CONTROLLER = ROOT / "controller" / "datajob_controller"
 SOURCES = (
     *sorted((CONTROLLER / "datajob").glob("*.py")),
     *sorted((CONTROLLER / "datajob" / "policy").glob("*.py")),
-    *(CONTROLLER / "runtime" / f"{name}.py" for name in ("reconcile", "operator", "namespaces")),
+    *(CONTROLLER / "runtime" / f"{name}.py" for name in ("reconcile", "operator", "namespaces", "watches")),
 )
 SETTINGS = {"Always", "IfNotPresent", "Never", "Exists", "NoSchedule", "SidecarMode", "Ki", "Mi", "Gi", "Ti"}
 KINDS = {
@@ -41,7 +41,7 @@ OF_KUBERNETES = {
 }
 OF_KUBERAY = {"AppFailed", "ValidationFailed", "Suspending"}
 EXCEPTIONS = re.compile(r"\w+Error$|\w+TimedOutError$")
-OF_METRICS = {"ResourcesChanged"}
+OF_METRICS = {"ResourcesChanged", "WatchFailed", "ChangesMissed"}
 REASON = re.compile(r"[A-Z][a-z]+(?:[A-Z][A-Za-z0-9]*)*")
 PASSED_ON = {
     "SubmissionFailed",

@@ -9,6 +9,7 @@ import yaml
 
 from datajob_controller.datajob.monitoring.alerts import ALERTS
 from datajob_controller.datajob.monitoring.files import FOLDER
+from datajob_controller.datajob.settings import JobSettings
 from hack.cluster import packages
 
 A, B = ('instance="a",pod="a",namespace="datajob-system"', 'instance="b",pod="b",namespace="datajob-system"')
@@ -122,7 +123,12 @@ CASES: dict[str, tuple[str, Series, dict[int, bool]]] = {
     "a spec is invalid": (
         "DataJobStalled",
         of_job("stalled", "1x30 _x200", ',reason="InvalidSpec"'),
-        {5: False, 15: True, 45: False},
+        {1: False, 3: True, 15: True, 45: False},
+    ),
+    "an obstacle is reported before the job fails because of it": (
+        "DataJobStalled",
+        of_job("stalled", "1x5 _x200", ',reason="NameTaken"'),
+        {1: False, 3: True, 4: True, 30: False},
     ),
     "a job cannot start for changing reasons": (
         "DataJobStarting",
@@ -196,6 +202,11 @@ def promtool_test(
         yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]})
     )
     return subprocess.run(["promtool", "test", "rules", str(folder / "test.yaml")], capture_output=True, text=True, timeout=60)
+
+
+def test_a_stalled_job_is_reported_before_it_fails() -> None:
+    stalled = next(alert for alert in ALERTS if alert.name == "DataJobStalled")
+    assert 60 * stalled.minutes < JobSettings().obstacle_seconds
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_stops() -> None:

@@ -24,6 +24,9 @@ class Proxy:
         self._open: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._tls = _unverified()
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         self.address = ""
 
     def delay(self, path: str, seconds: float) -> None:
@@ -44,7 +47,7 @@ class Proxy:
         if path and request.path.endswith(path):
             await asyncio.sleep(seconds)
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        body, url = await request.read(), f"{self._server}{request.path_qs}"
+        body, url = await request.read() or None, f"{self._server}{request.path_qs}"
         assert self._session
         async with self._session.request(request.method, url, headers=headers, data=body, ssl=self._tls) as found:
             response = web.StreamResponse(status=found.status, headers={"Content-Type": found.headers["Content-Type"]})
@@ -57,12 +60,9 @@ class Proxy:
 
     async def _serve(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
-        app = web.Application(client_max_size=1 << 24)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.address = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     def run(self, started: threading.Event) -> None:
         """Serve until stopped."""
@@ -70,8 +70,12 @@ class Proxy:
         self._loop.run_until_complete(self._serve())
         started.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(self._close())
+
+    async def _close(self) -> None:
+        await self._runner.cleanup()
         if self._session:
-            self._loop.run_until_complete(self._session.close())
+            await self._session.close()
 
     def stop(self) -> None:
         """Stop serving."""

@@ -21,7 +21,7 @@ from datajob_controller.datajob.policy.losses import counted_interruption, disru
 from datajob_controller.datajob.policy.pods import name_of
 from datajob_controller.datajob.policy.previous import ENDED, occupies, previous_part
 from datajob_controller.datajob.policy.refusals import obstacle_limit
-from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at
+from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at, shortened_delay
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
 from datajob_controller.datajob.report import of_this_attempt, parse_report
@@ -243,8 +243,9 @@ def _attempt_failed(case: _Case, failure: Failure, *, stop: bool = False) -> Dec
     delete = [Reference("RayJob", run.ray_job)] if stop else []
     failures = run.failures if failure.disruption else run.failures + 1
     if failure.disruption or may_retry(failure, failures, retry):
-        due = next_attempt_at(case.now, failures, retry, case.settings.max_backoff_seconds)
-        case.status.set_attempt_failed(run, failure, due, interrupted=failure.disruption)
+        longest = case.settings.max_backoff_seconds
+        due, note = next_attempt_at(case.now, failures, retry, longest), shortened_delay(retry, longest)
+        case.status.set_attempt_failed(run, failure, due, note, interrupted=failure.disruption)
         return Decision(delete=delete, requeue_at=due)
     case.status.set_attempt_failed(run, failure, None)
     case.status.set_failed(failure, RETRY_LIMIT_REACHED if failure.retried else NOT_RETRIED)

@@ -44,6 +44,7 @@ def datajob_kind(settings: JobSettings) -> Kind:
             OwnedKind(CONFIG_MAP, keep=_keep_of_config_map, belongs=_is_its_config_map),
             OwnedKind(POD, keep=_keep_of_pod, belongs=_is_its_pod, remembers=_matters_when_gone, forgets=_goes_with),
         ),
+        rests=lambda datajob: not needs_check(datajob),
         verify=objects_to_verify,
         inquire=pods_to_inquire,
         metrics=partial(JobMetrics, detail=settings.job_metrics),

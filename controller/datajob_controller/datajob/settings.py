@@ -185,7 +185,12 @@ class JobSettings(FromEnvironment):
         description="Seconds after their end at which DataJobs without `ttlSecondsAfterFinished` are deleted; "
         "by default, they are kept.",
     )
-    max_backoff_seconds: int = Field(default=600, ge=1, description="Maximum delay before a retry, in seconds.")
+    max_backoff_seconds: int = Field(
+        default=600,
+        ge=1,
+        description="Maximum delay before a retry, in seconds. It also limits `retry.backoffSeconds`; the Event of the retry "
+        "states that.",
+    )
 
     @model_validator(mode="after")
     def _labels_of_users(self) -> Self:

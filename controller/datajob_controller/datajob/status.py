@@ -175,8 +175,10 @@ class StatusBuilder:
         updates: ConditionUpdates = {"Complete": succeeded, "Finished": succeeded}
         self._set("Complete", updates, Event("Normal", "Completed", message))
 
-    def set_attempt_failed(self, run: Run, failure: Failure, retry_at: datetime | None, *, interrupted: bool = False) -> None:
-        """An attempt failed, or was `interrupted`; `retry_at` is the time of the next one, or None if there is none."""
+    def set_attempt_failed(
+        self, run: Run, failure: Failure, retry_at: datetime | None, note: str = "", *, interrupted: bool = False
+    ) -> None:
+        """An attempt failed, or was `interrupted`; `retry_at` is the time of the next one, with a `note`, or None."""
         self._close_attempt(run, failure.reason, failure.message)
         if interrupted:
             self._status["disruptions"] = run.disruptions + 1
@@ -185,7 +187,8 @@ class StatusBuilder:
             self._status["failures"] = run.failures + 1
         if retry_at:
             self.set_waiting_for_retry(retry_at)
-            message = f"{outcome(self._status['attempts'][-1])}; the next one starts at {rfc3339(retry_at)}. {failure.message}"
+            due = f"{rfc3339(retry_at)}{note}"
+            message = f"{outcome(self._status['attempts'][-1])}; the next one starts at {due}. {failure.message}"
             self.events.append(Event("Warning", failure.reason, shortened(message, MAX_EVENT)))
 
     def set_waiting_for_retry(self, due: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from datajob_controller.runtime.metrics import Metrics
 
@@ -36,8 +36,8 @@ class Health:
         return self._is_ready()
 
 
-async def serve(health: Health, metrics: Metrics, port: int) -> tuple[web.AppRunner, int]:
-    """Start the server; returns its runner, for the cleanup, and its port."""
+async def serve(health: Health, render: Callable[[], bytes], port: int) -> tuple[web.AppRunner, int]:
+    """Start the server; returns its runner, for the cleanup, and its port. `render` renders the metrics."""
 
     scrapes = ThreadPoolExecutor(1, "metrics")
 
@@ -52,7 +52,7 @@ async def serve(health: Health, metrics: Metrics, port: int) -> tuple[web.AppRun
 
     async def show(_: web.Request) -> web.Response:
         # In a thread: with thousands of jobs it takes so long that the Lease could not be renewed in time.
-        body = await asyncio.get_running_loop().run_in_executor(scrapes, generate_latest, metrics.registry)
+        body = await asyncio.get_running_loop().run_in_executor(scrapes, render)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()

@@ -10,6 +10,7 @@ from datajob_controller.runtime.kube import Kube
 from datajob_controller.runtime.manifests import SELECTOR, Manifest
 from datajob_controller.runtime.resources import Resource
 from datajob_controller.runtime.store import Key, Store
+from datajob_controller.runtime.stored import Stored
 
 Missed = frozenset[tuple[str, str]]
 """UID of each object of which memory has an older version, and that version, or none."""
@@ -47,7 +48,7 @@ class Inventory:
                 listed[manifest["metadata"]["uid"]] = int(manifest["metadata"]["resourceVersion"])
             for key in self._forget(known, listed):
                 self._enqueue(key)
-            now = {uid: version for uid, version in _versions(self._known(resource, namespace)) if uid in listed}
+            now = {one.uid: one.version for one in self._known(resource, namespace) if one.uid in listed}
             missed |= {(uid, str(version)) for uid, version in now.items() if version < listed[uid]}
             if any(kind.resource == resource for kind in self._kinds):
                 missed |= {(uid, "") for uid in listed.keys() - now.keys()}
@@ -63,14 +64,14 @@ class Inventory:
                 for manifest in page:
                     yield manifest
 
-    def _known(self, resource: Resource, namespace: str) -> list[Manifest]:
-        return [one for one in self._store.known(resource.kind) if namespace in ("", one["metadata"]["namespace"])]
+    def _known(self, resource: Resource, namespace: str) -> list[Stored]:
+        return [one for one in self._store.known(resource.kind) if namespace in ("", one.namespace)]
 
-    def _forget(self, known: Collection[Manifest], listed: Collection[str]) -> Iterator[Key]:
+    def _forget(self, known: Collection[Stored], listed: Collection[str]) -> Iterator[Key]:
         """What was known before the list was requested and is not in it does not exist."""
-        for manifest in known:
-            if manifest["metadata"]["uid"] not in listed:
-                yield from self._store.changed(manifest, deleted=True)
+        for one in known:
+            if one.uid not in listed:
+                yield from self._store.changed(one.manifest, deleted=True)
 
     def _resources(self) -> Iterator[tuple[Resource, str]]:
         """Each kind with its label selector; owners come first, because they decide what belongs to them."""
@@ -78,8 +79,3 @@ class Inventory:
         owned = {one.resource.kind: one.resource for kind in self._kinds for one in kind.owned}
         for kind, resource in {**primary, **owned}.items():
             yield resource, "" if kind in primary else SELECTOR
-
-
-def _versions(manifests: Collection[Manifest]) -> Iterator[tuple[str, int]]:
-    for manifest in manifests:
-        yield manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from datajob_controller.runtime.manifests import Manifest, belongs_to
 from datajob_controller.runtime.resources import Resource
+from datajob_controller.runtime.stored import Stored
 from datajob_controller.runtime.types import Decision, Observed, Reference
 
 Decide = Callable[[Manifest, Observed, datetime], Decision]
@@ -30,8 +31,12 @@ class KindMetrics:
     def discovered(self, unserved: Collection[str]) -> None:
         """The API server was asked which kinds it serves; `unserved` are the missing ones."""
 
+    def text(self) -> str:
+        """The metrics of single objects in the text format of Prometheus. Called by one thread, not that of the controller."""
+        return ""
 
-Objects = Callable[[], Iterable[Manifest]]
+
+Objects = Callable[[], Iterable[Stored]]
 MakeMetrics = Callable[[CollectorRegistry, Objects], KindMetrics]
 """Creates the metrics of a kind; the second argument lists all its objects."""
 
@@ -77,6 +82,8 @@ class Kind:
     """Whether the decision about an object takes milliseconds at most. Other decisions are made in a thread."""
     keep: Callable[[Manifest], Manifest] = keep_spec_and_status
     """The parts of an object, apart from its metadata, that decisions need."""
+    rests: Callable[[Manifest], bool] = lambda _: False
+    """Whether an object is expected to stay as it is. It is compressed in memory, and so is what belongs to it."""
     verify: Callable[[Manifest, Observed], Sequence[Reference]] = lambda _object, _observed: ()
     """Owned objects to ask the API server for before a decision relies on their absence, because a watch may be late."""
     inquire: Callable[[Manifest, Observed, datetime], Sequence[Reference]] = lambda _object, _observed, _now: ()

@@ -12,6 +12,8 @@ from datajob_controller.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+RELEASE_SECONDS = 5
+
 
 class Lease:
     """The Lease as seen by one replica."""
@@ -47,13 +49,14 @@ class Lease:
         logger.error("%s is no longer the leader", self._settings.pod_name)
 
     async def release(self) -> None:
-        """Release the Lease so that another replica can take over immediately."""
+        """Release the Lease so that another replica can take over immediately. The process ends soon in any case."""
         try:
-            found = await self._kube.get("Lease", self._settings.pod_namespace, self._settings.lease_name)
-            if found and found["spec"].get("holderIdentity") == self._settings.pod_name:
-                await self._kube.replace({**found, "kind": "Lease", "spec": {**found["spec"], "holderIdentity": ""}})
+            async with asyncio.timeout(RELEASE_SECONDS):
+                found = await self._kube.get("Lease", self._settings.pod_namespace, self._settings.lease_name)
+                if found and found["spec"].get("holderIdentity") == self._settings.pod_name:
+                    await self._kube.replace({**found, "kind": "Lease", "spec": {**found["spec"], "holderIdentity": ""}})
         except UNREACHABLE as error:
-            logger.warning("cannot release the Lease; it expires by itself: %s", error)
+            logger.warning("cannot release the Lease; it expires by itself: %r", error)
 
     @property
     def _patience(self) -> float:

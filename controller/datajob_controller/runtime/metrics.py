@@ -50,7 +50,8 @@ class Metrics:
         )
         self.watched = Gauge(
             "datajob_namespace_watched",
-            "1 for a namespace that the leader watches, 0 for one that does not exist or that it has no permission for.",
+            "1 for a namespace that the leader serves, 0 for one that does not exist, that it has no permission for, or that "
+            "another controller serves.",
             ["namespace"],
             **common,
         )

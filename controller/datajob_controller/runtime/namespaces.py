@@ -28,7 +28,7 @@ class Namespaces:
         self._kinds = tuple(kinds)
         self._settings = settings
         self._metrics = metrics
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, Event] = {}
         self._selected: frozenset[str] = frozenset()
         self._fault = ""
 
@@ -39,23 +39,38 @@ class Namespaces:
         return not self._settings.namespaces or namespace in self._settings.namespaces
 
     async def can_be_watched(self, name: str) -> bool:
-        """Check a listed namespace, and publish an Event if the result differs from the last one."""
+        """Whether the controller has the permissions to watch a listed namespace. If not, that is reported."""
         denied = await first_denied(self._kube, name, self._kinds)
-        before = self._refused.pop(name, "")
         if denied:
-            self._refused[name] = denied
-        self._metrics.watched.labels(name).set(not denied)
-        if denied and not before:
             message = (
                 f"The namespace {name} is not watched, because the controller has no permission to {denied} in it. The "
                 "namespace or the RoleBinding of the controller is missing. Other namespaces are not affected."
             )
-            logger.warning(message)
-            await self._publish(Event("Warning", "NamespaceNotWatched", message))
-        elif before and not denied:
-            logger.info("the namespace %s is watched again", name)
-            await self._publish(Event("Normal", "NamespaceWatched", f"The namespace {name} is watched."))
+            await self.report(name, Event("Warning", "NamespaceNotWatched", message))
         return not denied
+
+    async def report_claim(self, name: str, refusal: str) -> None:
+        """Report that a namespace is served, or why not although it can be watched."""
+        message = f"The namespace {name} is not served: {refusal}. Other namespaces are not affected."
+        await self.report(name, Event("Warning", "NamespaceNotClaimed", message) if refusal else None)
+
+    async def report(self, name: str, refused: Event | None) -> None:
+        """Set the metric of a namespace, and publish an Event if its state has changed."""
+        before = self._refused.pop(name, None)
+        if refused:
+            self._refused[name] = refused
+            self._metrics.watched.labels(name).set(0)
+            if refused.reason != (before and before.reason):
+                logger.warning(refused.message)
+                await self._publish(refused)
+            return
+        if self._settings.namespaces or self._settings.namespace_selector:
+            self._metrics.watched.labels(name).set(1)
+        elif before:
+            self._metrics.watched.remove(name)
+        if before:
+            logger.info("the namespace %s is served", name)
+            await self._publish(Event("Normal", "NamespaceWatched", f"The namespace {name} is watched."))
 
     async def select(self) -> frozenset[str]:
         """Look up the namespaces with the labels; returns those whose selection has changed since the last time."""

@@ -5,7 +5,8 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+
+from prometheus_client import generate_latest
 
 from datajob_controller.runtime.http import Health, serve
 from datajob_controller.runtime.kind import Kind
@@ -15,6 +16,7 @@ from datajob_controller.runtime.metrics import Metrics
 from datajob_controller.runtime.reconcile import Reconciler
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
+from datajob_controller.runtime.stored import Stored
 from datajob_controller.runtime.tasks import background, first_of
 from datajob_controller.runtime.types import Event
 from datajob_controller.runtime.watches import Watches
@@ -51,11 +53,16 @@ class Operator:
         """Run until `stop` is set or the leadership is lost."""
         configuration = await load_configuration()
         async with Kube(configuration, self.resources.values(), self.metrics.observe_request) as kube:
-            runner, self.port = await serve(self.health, self.metrics, self.settings.http_port)
+            runner, self.port = await serve(self.health, self._render, self.settings.http_port)
             try:
                 await self._stand_by_and_lead(Lease(kube, self.settings), kube, stop)
             finally:
                 await runner.cleanup()
+
+    def _render(self) -> bytes:
+        """All metrics, those of the process first."""
+        texts = (metrics.text().encode() for metrics in self.kind_metrics.values())
+        return b"".join((generate_latest(self.metrics.registry), *texts))
 
     async def _stand_by_and_lead(self, lease: Lease, kube: Kube, stop: asyncio.Event) -> None:
         self._stands_by = True
@@ -100,7 +107,7 @@ class Operator:
             if key == HEARTBEAT:
                 self.health.heartbeat()
                 return
-            if not self._serves(key.namespace):
+            if not (self.watches and await self.watches.may_reconcile(key.namespace)):
                 return
             with self.metrics.reconcile_seconds.time():
                 try:
@@ -117,7 +124,7 @@ class Operator:
 
     async def _publish_fault(self, reconciler: Reconciler, key: Key, error: Exception) -> None:
         """Publish an Event about an error of the controller with one object, once."""
-        if owner := self.store.objects.get(key):
+        if owner := self.store.get(key):
             message = f"The controller failed to reconcile this object and will retry: {type(error).__name__}: {error}"
             await reconciler.publish(owner, Event("Warning", "ReconcileFailed", message[:MAX_EVENT]), datetime.now(UTC))
 
@@ -126,9 +133,9 @@ class Operator:
             self.queue.add(HEARTBEAT)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    def _lister(self, kind: Kind) -> Callable[[], list[dict[str, Any]]]:
+    def _lister(self, kind: Kind) -> Callable[[], list[Stored]]:
         """Lists the objects of a kind that are served."""
-        return lambda: [one for one in self.store.all(kind.name) if self._serves(one["metadata"]["namespace"])]
+        return lambda: [one for one in self.store.all(kind.name) if self._serves(one.namespace)]
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -67,7 +67,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """Reconcile one object. Raises the errors of the API server and faults of the controller; the caller retries."""
-        owner = self._store.objects.get(key)
+        owner = self._store.get(key)
         if owner is None:
             return
         try:

@@ -1,6 +1,6 @@
 """kopf's part: watch one namespace, or the whole cluster, and pass on what changes. kopf writes to no object.
 
-kopf runs in a thread with an event loop of its own, because it assumes that all tasks of its loop belong to it. At its end, it
+kopf runs in a thread with a separate event loop, because it assumes that all tasks of its loop belong to it. At its end, it
 cancels each of them once and waits for them without a limit. A watch that is cancelled while it connects can miss that, and
 continues, so that kopf never ends. In a thread, neither affects the controller, which does not wait for the end.
 """
@@ -147,6 +147,7 @@ def operator_settings(kinds: Collection[Kind]) -> kopf.OperatorSettings:
     made.watching.client_timeout = 330
     made.watching.connect_timeout = 10
     made.networking.request_timeout = 30
+    made.queueing.idle_timeout = 0.5  # kopf has a task for each object for this time, of which a list makes thousands
     made.networking.error_backoffs = (1, 1, 2, 3)  # an error of a longer duration ends this kopf; others follow
     primary = {kind.name for kind in kinds}
     for resource in _owned(kinds).values():

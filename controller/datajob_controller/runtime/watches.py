@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
+from datajob_controller.runtime.claims import ASK_SECONDS, Claims
 from datajob_controller.runtime.inventory import Inventory
 from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.kube import UNREACHABLE, ApiError, Kube
@@ -60,10 +61,12 @@ class Watches:
         self._resources = {resource.kind: resource for kind in kinds for resource in kind.resources}
         self._inventory = Inventory(kube, store, kinds, enqueue)
         self._namespaces = Namespaces(kube, self._resources, settings, metrics)
+        self._claims = Claims(kube, settings)
         self._served: frozenset[str] | None = None
         self._changed = asyncio.Event()
         self._loaded: set[str] = set()
         self._watched: set[str] = set()
+        self._claimed: set[str] = set()
 
     @property
     def established(self) -> bool:
@@ -71,15 +74,39 @@ class Watches:
         return bool(self._watched)
 
     def serves(self, namespace: str) -> bool:
-        """Whether objects in a namespace are reconciled. A decision may rely on the absence of an object, so all are known."""
+        """Whether objects in a namespace are served."""
+        return self._knows(namespace) and self._claims.held(namespace)
+
+    async def may_reconcile(self, namespace: str) -> bool:
+        """Whether objects in a namespace may be reconciled; claims the namespace when its first object appears."""
+        return self._knows(namespace) and await self._claim(namespace)
+
+    def _knows(self, namespace: str) -> bool:
+        """Whether all objects in a namespace are known, since a decision may rely on the absence of an object."""
         scope = namespace if self._settings.namespaces else CLUSTER
         return scope in self._loaded and self._namespaces.includes(namespace)
+
+    async def _claim(self, namespace: str) -> bool:
+        held = await self._claims.hold(namespace)
+        if held != (namespace in self._claimed):
+            (self._claimed.add if held else self._claimed.discard)(namespace)
+            self._enqueue_all(namespace)
+        await self._namespaces.report_claim(namespace, "" if held else self._claims.refusal(namespace))
+        return held
+
+    async def _keep_claims(self) -> None:
+        """Renew the claims, and ask for namespaces that another controller serves."""
+        while True:
+            await asyncio.sleep(ASK_SECONDS)
+            for namespace in {*self._loaded, *(key.namespace for key in self._store.all_keys())} - {CLUSTER}:
+                if self._knows(namespace):
+                    await self._claim(namespace)
 
     async def run(self) -> None:
         """Watch until cancelled."""
         scopes = self._settings.namespaces or (CLUSTER,)
         others = [self._follow_labels()] if self._settings.namespace_selector else []
-        await first_of(self._keep_discovering(), *others, *map(self._keep, scopes))
+        await first_of(self._keep_discovering(), self._keep_claims(), *others, *map(self._keep, scopes))
 
     async def _keep(self, scope: str) -> None:
         """Watch a scope, and start again after each error."""
@@ -111,6 +138,8 @@ class Watches:
         served, changed = self._served or frozenset(), self._changed
         await self._inventory.load(served, scope)
         self._loaded.add(scope)
+        if scope != CLUSTER:
+            await self._claim(scope)
         self._enqueue_all(scope)
         if not any(kind.name in served for kind in self._kinds):
             await changed.wait()
@@ -185,6 +214,6 @@ class Watches:
             await asyncio.sleep(NAMESPACES_SECONDS)
 
     def _enqueue_all(self, scope: str) -> None:
-        for key in list(self._store.objects):
+        for key in self._store.all_keys():
             if scope in (CLUSTER, key.namespace):
                 self._enqueue(key)

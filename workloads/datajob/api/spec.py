@@ -87,7 +87,7 @@ class Retry(Parameters):
         ge=0,
         le=86_400,
         description="Delay before the first retry, in seconds. It doubles with each retry, up to the setting "
-        "`max_backoff_seconds` of the controller: ten minutes.",
+        "`max_backoff_seconds` of the controller: ten minutes. The setting also limits this value.",
     )
 
 

@@ -69,7 +69,8 @@ ALERTS = (
         "min by (namespace) (datajob_namespace_watched) == 0",
         10,
         "warning",
-        "The controller does not watch the namespace {{ $labels.namespace }}, which does not exist or lacks a RoleBinding.",
+        "The controller does not serve the namespace {{ $labels.namespace }}: the namespace or its RoleBinding is missing, or "
+        "another controller serves it.",
     ),
     Alert(
         "DataJobFailed",
@@ -82,7 +83,7 @@ ALERTS = (
     Alert(
         "DataJobStalled",
         "max by (namespace, name, reason) (datajob_stalled) == 1",
-        10,
+        2,  # before the job fails because of it, by default after five minutes (setting obstacle_seconds)
         "warning",
         f"The DataJob {_JOB} requires user action: {{{{ $labels.reason }}}}.",
     ),

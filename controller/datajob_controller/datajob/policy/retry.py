@@ -15,3 +15,10 @@ def next_attempt_at(failed_at: datetime, failures: int, retry: Retry, longest: i
     """When the next attempt starts. The delay doubles with each failure, up to `longest` seconds; disruptions do not count."""
     seconds = min(retry.backoff_seconds * 2.0 ** min(max(failures, 1) - 1, 32), longest)
     return failed_at + timedelta(seconds=seconds)
+
+
+def shortened_delay(retry: Retry, longest: int) -> str:
+    """A note for the Event of a retry if the controller does not wait as long as the job states."""
+    if retry.backoff_seconds <= longest:
+        return ""
+    return f" (the setting max_backoff_seconds of the controller limits spec.retry.backoffSeconds to {longest} s)"

@@ -46,7 +46,7 @@ class ApiServer:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """The monotonic time of the controllers."""
     now = [1000.0]
-    monkeypatch.setattr(claims, "_now", lambda: now[0])
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
     yield now
 
 

@@ -6,6 +6,7 @@ controller keeps the namespace. Another one takes over when the Lease is deleted
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,9 +46,9 @@ class Claims:
         self._claims: defaultdict[str, _Claim] = defaultdict(_Claim)
 
     def held(self, namespace: str) -> bool:
-        """Whether this controller serves a namespace."""
+        """Whether this controller serves a namespace. Can be called by any thread."""
         claim = self._claims.get(namespace)
-        return claim is not None and _now() - claim.renewed < LOST_SECONDS
+        return claim is not None and time.monotonic() - claim.renewed < LOST_SECONDS
 
     def refusal(self, namespace: str) -> str:
         """Why this controller does not serve a namespace."""
@@ -58,8 +59,8 @@ class Claims:
         """Claim a namespace, or renew the claim, if it is time to do so. Returns whether this controller serves it."""
         claim = self._claims[namespace]
         async with claim.lock:
-            if _now() - claim.renewed > RENEW_SECONDS and _now() - claim.asked > ASK_SECONDS:
-                claim.asked = _now()
+            if time.monotonic() - claim.renewed > RENEW_SECONDS and time.monotonic() - claim.asked > ASK_SECONDS:
+                claim.asked = time.monotonic()
                 try:
                     claim.refusal = await self._write(namespace)
                 except UNREACHABLE as error:
@@ -91,7 +92,3 @@ class Claims:
             meta = {"name": NAME, "namespace": namespace}
             await self._kube.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec})
         return ""
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

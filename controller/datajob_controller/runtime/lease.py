@@ -77,7 +77,7 @@ class Lease:
             if error.code == 409 and known:
                 return await self._try_to_acquire(None, until)
             self.reachable = error.code == 409
-            logger.info("cannot acquire the Lease: %s", error)
+            logger.log(logging.INFO if error.code == 409 else logging.WARNING, "cannot acquire the Lease: %s", error)
             return False
         except UNREACHABLE as error:
             self.reachable = False

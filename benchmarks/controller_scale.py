@@ -212,8 +212,12 @@ def _finish(api: Api, controller: ControllerProcess) -> None:
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda name, body=status: api.patch("rayjobs", "many", name, body, "status"), names))
         metric = f'datajob_jobs{{namespace="many",phase="{phase}"}}'
-        wait_for(lambda m=metric: controller.metric(m) == JOBS, f"all jobs to be {phase}", 300, every=0.5)
-    wait_for(lambda: controller.metric("datajob_queue_depth") == 0, "the last writes for these jobs", 60)
+        wait_for(partial(_equals, controller, metric, JOBS), f"all jobs to be {phase}", 300, every=0.5)
+    wait_for(partial(_equals, controller, "datajob_queue_depth", 0), "the last writes for these jobs", 60)
+
+
+def _equals(controller: ControllerProcess, metric: str, value: float) -> bool:
+    return controller.metric(metric) == value
 
 
 def _idle(controller: ControllerProcess) -> Figure:

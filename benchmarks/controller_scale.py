@@ -158,9 +158,8 @@ def _latency(api: Api) -> list[Figure]:
         name = f"job-{number}"
         began = time.monotonic()
         api.apply("datajobs", _datajob("single", name))
-        wait_for(
-            lambda n=name: api.list("rayjobs", "single", f"datajob.io/name%3D{n}"), f"the RayJob of {name}", 60, every=0.01
-        )
+        found = partial(api.list, "rayjobs", "single", f"datajob.io/name%3D{name}")
+        wait_for(found, f"the RayJob of {name}", 60, every=0.01)
         seconds.append(time.monotonic() - began)
     wait_for(lambda: len(api.list("events", "single")) >= SINGLE, "the last writes for these jobs", 60)
     p99 = statistics.quantiles(seconds, n=100, method="inclusive")[98]
@@ -208,12 +207,16 @@ def _finish(api: Api, controller: ControllerProcess) -> None:
     """Set the RayJobs to running and then to succeeded, as KubeRay does."""
     names = [found["metadata"]["name"] for found in api.list("rayjobs", "many", OWNED)]
     for job, deployment, phase in (("RUNNING", "Running", "Running"), ("SUCCEEDED", "Complete", "Complete")):
-        status = {"status": {"jobStatus": job, "jobDeploymentStatus": deployment}}
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda name, body=status: api.patch("rayjobs", "many", name, body, "status"), names))
+            list(threads.map(partial(_set_status, api, job, deployment), names))
         metric = f'datajob_jobs{{namespace="many",phase="{phase}"}}'
         wait_for(partial(_equals, controller, metric, JOBS), f"all jobs to be {phase}", 300, every=0.5)
     wait_for(partial(_equals, controller, "datajob_queue_depth", 0), "the last writes for these jobs", 60)
+
+
+def _set_status(api: Api, job: str, deployment: str, name: str) -> None:
+    status = {"jobStatus": job, "jobDeploymentStatus": deployment}
+    api.patch("rayjobs", "many", name, {"status": status}, "status")
 
 
 def _equals(controller: ControllerProcess, metric: str, value: float) -> bool:

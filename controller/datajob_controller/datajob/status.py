@@ -176,19 +176,18 @@ class StatusBuilder:
         self._set("Complete", updates, Event("Normal", "Completed", message))
 
     def set_attempt_failed(
-        self, run: Run, failure: Failure, retry_at: datetime | None, note: str = "", *, interrupted: bool = False
+        self, run: Run, failure: Failure, due: datetime | None, note: str = "", *, interrupted: bool = False
     ) -> None:
-        """An attempt failed, or was `interrupted`; `retry_at` is the time of the next one, with a `note`, or None."""
+        """An attempt failed, or was `interrupted`; the next one is `due` at a time, with a `note`, or never."""
         self._close_attempt(run, failure.reason, failure.message)
         if interrupted:
             self._status["disruptions"] = run.disruptions + 1
             self._status["attempts"][-1]["interrupted"] = True
         else:
             self._status["failures"] = run.failures + 1
-        if retry_at:
-            self.set_waiting_for_retry(retry_at)
-            due = f"{rfc3339(retry_at)}{note}"
-            message = f"{outcome(self._status['attempts'][-1])}; the next one starts at {due}. {failure.message}"
+        if due:
+            self.set_waiting_for_retry(due)
+            message = f"{outcome(self._status['attempts'][-1])}; the next one starts at {rfc3339(due)}{note}. {failure.message}"
             self.events.append(Event("Warning", failure.reason, shortened(message, MAX_EVENT)))
 
     def set_waiting_for_retry(self, due: datetime) -> None:

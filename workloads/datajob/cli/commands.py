@@ -23,7 +23,7 @@ _executor = click.option(
     type=click.Choice(["auto", "ray", "local"]),
     default="auto",
     show_default=True,
-    help="ray, local (a single process), or auto: the faster one for the size of the input.",
+    help="ray, local (a single process), or auto: the faster one for the input and its steps.",
 )
 _ray_address = click.option(
     "--ray-address", metavar="ADDRESS", help="Address of an existing Ray cluster, such as auto or ray://host:10001."

@@ -56,10 +56,10 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Working:
-    """The process of the driver starts to run a shard itself."""
+    """The process of the driver starts to run a shard itself, or to supervise processes that run all of them."""
 
     shard: str
-    """The shard with its files, for messages."""
+    """The shard with its files, or the stage, for messages."""
 
 
 Event = Started | Progressed | Finished | Note | Working

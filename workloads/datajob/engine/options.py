@@ -22,7 +22,7 @@ class RunOptions:
     fresh: bool = False
     """Ignore what an earlier attempt committed, and run all shards again."""
     executor: ExecutorName = "auto"
-    """`ray` (Ray Data), `local` (this process), or `auto`: whichever is faster for the size of the input."""
+    """`ray` (Ray Data), `local` (this process), or `auto`: whichever is faster. For slow steps, it starts further processes."""
     ray_address: str | None = None
     """Address of an existing Ray cluster; by default, Ray is started on this machine if it is needed."""
     in_cluster: bool = False

@@ -40,7 +40,7 @@ def run(
     Args:
         job: A job, the path of its YAML file, or its content as a mapping.
         resume: Reuse the shards that an interrupted run of the same job committed; False repeats all of them.
-        executor: `ray`, `local` (this process), or `auto`: whichever is faster for the size of the input.
+        executor: `ray`, `local` (this process), or `auto`: whichever is faster for the input and its steps.
         ray_address: Address of an existing Ray cluster, such as `auto` or `ray://host:10001`; by default one is started
             on this machine if needed.
         python_path: Folders with modules that the job's functions come from, in addition to the folder of the file (for

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.events import Note
+from datajob.engine.events import Note, Working
 from datajob.engine.executors import local_worker
 from datajob.engine.executors.base import Outcomes
 from datajob.engine.executors.local_worker import Logged, Ready, Start
@@ -68,6 +68,7 @@ class LocalProcesses:
     def run(self, slow: Sequence[Slow], shards: Sequence[Shard]) -> Outcomes:
         """Run shards: `slow` ones are shared by all processes, the others run in one process each."""
         yield Note(f"The steps are slow: {self.count} processes work on them.")
+        yield Working(f"stage {self._task.stage} with {self.count} processes")
         self._todo.extend(Work(shard) for shard in shards)
         for each in slow:
             self._todo.extend(Work(each.shard, share) for share in shares(each, self.count))

@@ -2,11 +2,13 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datajob_controller.runtime.manifests import rfc3339
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import TooLate, wait_for
 from tests.control_plane.conftest import Start
@@ -14,6 +16,7 @@ from tests.support.api_jobs import PHASES, Jobs
 from tests.support.controller_process import account_kubeconfig
 from tests.support.gate import Gate
 from tests.support.proxy import proxy_to
+from tests.support.reports import report
 
 
 def stays(condition: Any, seconds: float) -> None:
@@ -46,6 +49,19 @@ def test_a_new_controller_catches_up_with_what_happened_before_it_started(jobs: 
     start()
     jobs.wait_phase("Complete", seconds=60)
     jobs.ray_job(name="second")
+
+
+def test_the_last_report_completes_a_job_whose_end_kuberay_does_not_notice(jobs: Jobs, start: Start) -> None:
+    start(DATAJOB_OBSTACLE_SECONDS="1")
+    jobs.apply()
+    name = jobs.set_running()["metadata"]["name"]
+    output = {"manifest": "s3://lake/out/_datajob/manifest.json", "files": 1, "bytes": 9, "rows": 90}
+    finished = rfc3339(datetime.now(UTC) - timedelta(minutes=2))
+    reported = {"report.json": report("complete", finished=finished, attempt=1, output=output)}
+    jobs.api.patch("configmaps", jobs.namespace, f"{name.rpartition('-')[0]}-report", {"data": reported})
+    status = jobs.wait_phase("Complete", seconds=60)
+    assert (status["output"]["rows"], status["failures"]) == (90, 0)
+    wait_for(lambda: jobs.api.get("rayjobs", jobs.namespace, name) is None, "the RayJob to be deleted", 60)
 
 
 def test_a_manually_deleted_rayjob_fails_the_attempt(jobs: Jobs, start: Start) -> None:

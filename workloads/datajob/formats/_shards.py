@@ -212,7 +212,7 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
     for name in quoted:
         if (size := len(f"{folder_name(key)}={name}".encode())) > LONGEST_NAME:
             raise SinkError(
-                f"partitionBy: a value{private(f' ({name[:60]!r}...)')} of {key} requires a folder name of {size} bytes, "
+                f"partitionBy: the value{private(f' {name[:60]!r}...')} of {key} requires a folder name of {size} bytes, "
                 f"but file systems allow at most {LONGEST_NAME}. Partition by a shorter column, or shorten the values with "
                 "`compute`."
             )

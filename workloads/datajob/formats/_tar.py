@@ -144,7 +144,7 @@ class TarEncoder:
             why = "is not allowed: extensions begin at the first dot, and names that begin with `.`, `/` or `__` are skipped"
         if why:
             raise SinkError(
-                f"sink.webdataset: a key{private(f' ({key[:200]!r})')} {why}. Change `{KEY}` with `compute`, such as "
+                f"sink.webdataset: the key{private(f' {key[:200]!r}')} {why}. Change `{KEY}` with `compute`, such as "
                 f"`replace({KEY}, '.', '_')`, or drop the column so that rows are numbered."
             )
         self._keys.add(key)

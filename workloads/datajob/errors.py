@@ -4,7 +4,6 @@ Every message states what is wrong, where, and how to fix it.
 """
 
 import re
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +50,8 @@ def described(error: BaseException) -> str:
 
 def frames(error: BaseException) -> str:
     """The traceback of an exception and its causes, without their messages."""
+    import traceback
+
     chain: list[BaseException] = []
     while error not in chain:
         chain.append(error)

@@ -7,7 +7,21 @@ from datajob.operators.dedup.paragraph_dedup import ParagraphDedup as ParagraphD
 from datajob.operators.dedup.semantic_dedup import SemanticDedup as SemanticDedup
 from datajob.operators.dedup.simhash_dedup import SimhashDedup as SimhashDedup
 from datajob.operators.dedup.substring_dedup import SubstringDedup as SubstringDedup
+from datajob.operators.image.aspect_ratio import AspectRatio as AspectRatio
+from datajob.operators.image.blank_image import BlankImage as BlankImage
+from datajob.operators.image.blur_faces import BlurFaces as BlurFaces
+from datajob.operators.image.brightness import Brightness as Brightness
+from datajob.operators.image.contrast import Contrast as Contrast
+from datajob.operators.image.convert_image import ConvertImage as ConvertImage
+from datajob.operators.image.crop_image import CropImage as CropImage
+from datajob.operators.image.entropy import Entropy as Entropy
+from datajob.operators.image.face_area import FaceArea as FaceArea
+from datajob.operators.image.face_count import FaceCount as FaceCount
+from datajob.operators.image.file_size import FileSize as FileSize
 from datajob.operators.image.image_size import ImageSize as ImageSize
+from datajob.operators.image.media_info import MediaInfo as MediaInfo
+from datajob.operators.image.qr_area import QrArea as QrArea
+from datajob.operators.image.resize_image import ResizeImage as ResizeImage
 from datajob.operators.image.sharpness import Sharpness as Sharpness
 from datajob.operators.inference.embed import Embed as Embed
 from datajob.operators.inference.llava import Llava as Llava
@@ -79,25 +93,36 @@ from datajob.operators.text.word_repetition import WordRepetition as WordRepetit
 __all__ = [
     "AlphanumericRatio",
     "Analyze",
+    "AspectRatio",
     "AverageWordLength",
+    "BlankImage",
+    "BlurFaces",
     "BoilerplateRatio",
     "BracketRatio",
+    "Brightness",
     "C4Quality",
     "Cast",
     "CharacterRepetition",
     "ChineseConvert",
     "ChunkText",
     "Compute",
+    "Contrast",
+    "ConvertImage",
+    "CropImage",
     "Custom",
     "DigitRatio",
     "Distinct",
     "Drop",
     "Embed",
+    "Entropy",
     "ExactDedup",
     "Explode",
     "ExtractHtml",
     "ExtractPdf",
+    "FaceArea",
+    "FaceCount",
     "FasttextClassifier",
+    "FileSize",
     "Filter",
     "FinewebQuality",
     "FlaggedWords",
@@ -116,11 +141,13 @@ __all__ = [
     "LongestWord",
     "Map",
     "MapBatches",
+    "MediaInfo",
     "MinhashDedup",
     "ParagraphDedup",
     "Perplexity",
     "PiiRedact",
     "PunctuationNormalize",
+    "QrArea",
     "RegexReplace",
     "RemoveEmails",
     "RemoveHeaders",
@@ -130,6 +157,7 @@ __all__ = [
     "RemovePhones",
     "RemoveUrls",
     "Rename",
+    "ResizeImage",
     "Sample",
     "Select",
     "SemanticDedup",

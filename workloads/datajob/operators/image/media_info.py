@@ -1,0 +1,103 @@
+"""mediaInfo: columns with what the headers of images state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.media.errors import MediaError
+from datajob.media.headers import Header
+from datajob.operators.base import Map
+from datajob.operators.operator import Order
+from datajob.parameters import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.base import Batch
+
+_COLUMNS = {"width": "int32", "height": "int32", "format": "string", "mode": "string", "frames": "int32"}
+
+
+class MediaInfo(Map):
+    """Add columns with what the headers of images state. Nothing is decoded.
+
+    | Column | Content |
+    |---|---|
+    | `width`, `height` | Size in pixels of the displayed image, after the EXIF orientation |
+    | `format` | Such as `JPEG` |
+    | `mode` | Type of the pixels as Pillow names it, such as `RGB` or `L` |
+    | `frames` | More than 1 for an animation |
+
+    The values for a list of images are lists. A row fails if one of its images is missing or has no valid header.
+
+    Example:
+
+        - mediaInfo: {prefix: image_}
+    """
+
+    column: Column = Field(
+        default="image", description="Column with an image: encoded bytes, a path or URL, a struct of both, or a list of these."
+    )
+    folder: str | None = Field(
+        default=None, min_length=1, description="Folder or URL that relative image paths are resolved against."
+    )
+    prefix: str = Field(default="", description="Start of the names of the columns.")
+
+    def outputs(self, columns: Order) -> Order:
+        """The columns before this step and the new ones."""
+        return tuple(dict.fromkeys((*columns, *(self.prefix + name for name in _COLUMNS))))
+
+    def apply(self, batch: Batch) -> pa.Table:
+        """The table with the new columns."""
+        import pyarrow as pa
+
+        from datajob.media.values import is_list, media_values
+
+        column: Any = batch.array(self.column)
+        lists = is_list(column.type)
+        rows = [value if isinstance(value, tuple) else (value,) for value in media_values(column)]
+        found = self._headers([value for row in rows for value in row])
+        values: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        for number, row in enumerate(rows):
+            facts = [_facts(next(found), batch, number) for _ in row]
+            for name in _COLUMNS:
+                items = [None if fact is None else fact[name] for fact in facts]
+                values[name].append(items if lists else items[0])
+        table = batch.table
+        for name, kind in _COLUMNS.items():
+            plain = getattr(pa, kind)()
+            array = pa.array(values[name], pa.list_(plain) if lists else plain)
+            at = table.schema.get_field_index(self.prefix + name)
+            table = (
+                table.append_column(self.prefix + name, array) if at < 0 else table.set_column(at, self.prefix + name, array)
+            )
+        return table
+
+    def _headers(self, values: list[Any]) -> Any:
+        """The header of each value, or why there is none. Pillow reads rare formats in the process that decodes."""
+        from datajob.formats.media_files import fetch_all
+        from datajob.media.headers import parse
+        from datajob.media.isolation import run_isolated
+
+        files: list[Any] = list(fetch_all(values, self.folder))
+        found: list[Any] = [data if isinstance(data, MediaError) else parse(data) for data in files]
+        others = [at for at, header in enumerate(found) if header is None]
+        for at, result in zip(others, run_isolated(_read, [(files[at],) for at in others]), strict=True):
+            found[at] = result
+        return iter(found)
+
+
+def _read(item: tuple[Any, ...]) -> Header:
+    from datajob.media.image import read_header
+
+    return read_header(bytes(item[0]))
+
+
+def _facts(found: Header | MediaError, batch: Batch, row: int) -> dict[str, Any] | None:
+    if isinstance(found, MediaError):
+        batch.fail(row, str(found))
+        return None
+    width, height = found.upright
+    return {"width": width, "height": height, "format": found.format, "mode": found.mode, "frames": found.frames}

@@ -1,0 +1,104 @@
+"""resizeImage: reduce images to a size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from datajob.operators.media.steps import ImageMap
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from datajob.media.picture import Need, Picture
+
+_Size = tuple[int, int]
+
+
+class ResizeImage(ImageMap):
+    """Resize images to fit a box of `width` x `height` pixels, or of `side` x `side`.
+
+    | Mode | Result | img2dataset |
+    |---|---|---|
+    | `keepRatio` | The whole image; its longer side fits the box | `keep_ratio_largest` |
+    | `centerCrop` | The center of the image; it fills the box | `center_crop` |
+    | `pad` | The whole image on a background of the size of the box | `border` |
+
+    Images are reduced by averaging areas, after a JPEG decoder has reduced them by 1/2, 1/4 or 1/8 if that suffices. Smaller
+    images are enlarged (Lanczos) only with `upscale`; without it, `centerCrop` only cuts them. An image that already has the
+    size keeps its file unchanged. Results are upright RGB without metadata, in the format of the file if that is JPEG, PNG or
+    WebP, and otherwise as JPEG with quality 95.
+
+    Example:
+
+        - resizeImage: {side: 336, mode: centerCrop}
+    """
+
+    side: int | None = Field(default=None, ge=1, le=65_000, description="Width and height of the box, in pixels.")
+    width: int | None = Field(default=None, ge=1, le=65_000, description="Width of the box, in pixels. Set `height`, too.")
+    height: int | None = Field(default=None, ge=1, le=65_000, description="Height of the box, in pixels. Set `width`, too.")
+    mode: Literal["keepRatio", "centerCrop", "pad"] = Field(default="keepRatio", description="How the image fits the box.")
+    upscale: bool = Field(default=False, description="Enlarge images that are smaller than the box.")
+    background: tuple[int, int, int] = Field(
+        default=(255, 255, 255), description="Color of the background for `pad`: red, green and blue from 0 to 255."
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.side is None) != (self.width is not None and self.height is not None) or (self.width is None) != (
+            self.height is None
+        ):
+            raise ValueError("set either `side`, or `width` and `height`")
+        if not all(0 <= level <= 255 for level in self.background):
+            raise ValueError("`background` must be three numbers from 0 to 255")
+        return self
+
+    def box(self) -> _Size:
+        """Width and height of the box."""
+        return (self.side, self.side) if self.side else (self.width or 1, self.height or 1)
+
+    def needs(self) -> tuple[Need, ...]:
+        """The colors at a size that is at least that of the result."""
+        from datajob.media.picture import Need
+
+        if self.mode == "centerCrop":
+            return (Need("rgb", shorter=max(self.box())),)
+        return (Need("rgb", longer=max(self.box())),)
+
+    def change(self, picture: Picture) -> NDArray[np.uint8] | None:
+        """The image in the box; None if it fits as it is."""
+        import numpy as np
+
+        (width, height), whole = self.box(), (picture.width, picture.height)
+        size = self._scaled(*whole)
+        if size == whole and (self.mode == "keepRatio" or whole == (width, height)):
+            return None
+        pixels = _resized(picture.pixels(*self.needs()), size)
+        if self.mode == "keepRatio":
+            return pixels
+        left, top = (size[0] - width) // 2, (size[1] - height) // 2
+        pixels = np.ascontiguousarray(pixels[max(top, 0) : max(top, 0) + height, max(left, 0) : max(left, 0) + width])
+        if self.mode == "centerCrop":
+            return pixels
+        padded = np.full((height, width, 3), self.background, np.uint8)
+        padded[-top : size[1] - top, -left : size[0] - left] = pixels
+        return padded
+
+    def _scaled(self, width: int, height: int) -> _Size:
+        """The size of the whole image before it is cut or padded."""
+        ratios = self.box()[0] / width, self.box()[1] / height
+        scale = max(ratios) if self.mode == "centerCrop" else min(ratios)
+        scale = scale if self.upscale else min(scale, 1.0)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _resized(pixels: NDArray[np.uint8], size: _Size) -> NDArray[np.uint8]:
+    if pixels.shape[1::-1] == size:
+        return pixels
+    import cv2
+
+    smaller = size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]
+    found: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4)
+    return found  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from datajob_controller.runtime.store import Key, Store
 from datajob_controller.runtime.stored import Stored
 from datajob_controller.runtime.tasks import background, first_of
 from datajob_controller.runtime.types import Event
+from datajob_controller.runtime.watch import END_SECONDS, wait_for_threads
 from datajob_controller.runtime.watches import Watches
 from datajob_controller.runtime.workqueue import WorkQueue
 
@@ -75,6 +76,7 @@ class Operator:
         await first_of(stopped, lease.hold(), self._lead(kube))
         self.metrics.leader.set(0)
         await lease.release()
+        await wait_for_threads(END_SECONDS)
 
     async def _acquire(self, lease: Lease) -> None:
         async with background(self._standby_heartbeats()):

@@ -33,6 +33,9 @@ Receive = Callable[[Manifest, str | None], None]
 MAX_ERROR = 500
 
 
+_threads: set[threading.Thread] = set()
+
+
 class WatchEndedError(Exception):
     """kopf ended, for the reason of another exception or without any."""
 
@@ -57,8 +60,9 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled. Raises an exception if kopf ends before."""
-        name = f"watch {self._namespace or 'cluster'}"
-        threading.Thread(target=self._run_kopf, name=name, daemon=True).start()
+        thread = threading.Thread(target=self._run_kopf, name=f"watch {self._namespace or 'cluster'}", daemon=True)
+        _threads.add(thread)
+        thread.start()
         try:
             await self._ended
         finally:
@@ -80,6 +84,7 @@ class Watch:
         if error := task.exception():
             self._call(self._end, error)
         loop.close()
+        _threads.discard(threading.current_thread())
 
     async def _watch(self) -> None:
         scope: dict[str, Any] = {"namespaces": [self._namespace]} if self._namespace else {"clusterwide": True}
@@ -99,6 +104,14 @@ class Watch:
             error = WatchEndedError(reason)
             error.__cause__ = reason
             self._ended.set_exception(error)
+
+
+async def wait_for_threads(seconds: float) -> None:
+    """Wait for the threads of watches that are over. A thread that writes to the log while the process ends can crash it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while _threads:
+                await asyncio.sleep(0.05)
 
 
 async def _end_all(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DEFAULT = ("engine", "text_kernels", "text_peers", "dedup_minhash")
+DEFAULT = ("engine", "slow_steps", "text_kernels", "text_peers", "dedup_minhash")
 """Benchmarks that need neither root, a cluster nor torch. Name others on the command line."""
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from datajob.engine.counts.tally import Tally
 from datajob.engine.worker import checkpoints, shard_chain
+from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.checkpoints import Checkpoints, Processed
-from datajob.engine.worker.rejects import CollectedRejects
+from datajob.engine.worker.rejects import CollectedRejects, RejectFolders
+from datajob.engine.worker.shard_chain import ShardChain
 from tests.support import interrupted
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
@@ -185,3 +187,14 @@ def test_results_of_a_type_that_arrow_cannot_store_are_not_stored(tmp_path: Path
     store = Checkpoints(str(tmp_path), "rows", "key")
     assert not store.store([Processed(0, 1, table, Tally(), CollectedRejects())])
     assert store.stored() == {}
+
+
+def test_rows_of_models_in_checkpoints_count_as_reused(tmp_path: Path) -> None:
+    store = Checkpoints(str(tmp_path), "rows", "key")
+    tally = Tally(reused=2)
+    tally.worker("host/1", "cpu").add(calls=1, rows=3, first=1.0, last=2.0, busy=1.0)
+    store.store([Processed(0, 5, pa.table({"x": range(5)}), tally, CollectedRejects())])
+    rejects = RejectFolders(None, None, "").open("")
+    chain = ShardChain(lambda counts: pytest.fail("nothing to process"), Accounting("fail", rejects), rejects, store, None)
+    assert chain.apply(pa.table({"x": range(5)})).num_rows == 5
+    assert (chain.accounting.tally.reused, chain.accounting.tally.workers) == (5, {})

@@ -100,7 +100,7 @@ class Tally:
     measures: dict[MeasureKey, Sketch] = field(default_factory=dict)
     """Distribution of each measure that a step observed."""
     reused: int = 0
-    """Rows whose model outputs came from an attempt that did not commit their shard."""
+    """Rows whose model outputs came from a process that did not commit their shard."""
 
     def worker(self, name: str, device: str) -> WorkerTally:
         """The entry of a worker process, created if it does not exist."""
@@ -127,6 +127,11 @@ class Tally:
         for sample in other.samples:
             if self.needs_sample(sample["step"], sample["reason"]):
                 self.samples.append(sample)
+
+    def reuse_models(self) -> None:
+        """Count the rows that models processed as reused: an earlier attempt, or another process, stored these results."""
+        self.reused += sum(worker.rows for worker in self.workers.values())
+        self.workers = {}
 
     def observe(self, step: str, found: Mapping[str, Measures]) -> None:
         """Add measures of rows, as returned by `Observe.observe`."""

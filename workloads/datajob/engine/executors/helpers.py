@@ -12,7 +12,7 @@ from datajob.engine.executors.machine import processes, used_memory
 from datajob.engine.worker.sharing import Patience, Slow
 from datajob.engine.worker.task import Task
 
-MEASURED_SECONDS = 0.3
+MEASURED_SECONDS = 0.15
 """Time for which the driver works on a shard before it decides."""
 MIN_GAIN = 4.0
 """Seconds that processes must save, before their start is subtracted."""

@@ -206,7 +206,10 @@ class ShardChain:
         if at in self._stored:
             self._loaded = {result.start: result for result in self._checkpoints.load(at, self._stored[at])}
         result = self._loaded.pop(at, None)
-        return result if result is not None and result.stop <= end else None
+        if result is None or result.stop > end:
+            return None
+        result.tally.reuse_models()
+        return result
 
     def _keep(self, result: Processed) -> None:
         """Keep a new result until the next checkpoint, and store it if that is due."""

@@ -10,7 +10,7 @@ from datajob.engine.commit.shard import Shard
 
 CHUNKS = 16
 """Chunks of each share, so that shares take the same time although some rows are slower than others."""
-CHUNK_SECONDS = (1.0, 20.0)
+CHUNK_SECONDS = (0.5, 20.0)
 """Minimum and maximum duration of a chunk: a killed worker repeats at most one."""
 
 Patience = Callable[[float, float], bool]

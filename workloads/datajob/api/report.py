@@ -148,6 +148,9 @@ class Sample(Parameters):
     step: str = Field(description="Name of the step that rejected the row, or `write`.")
     reason: str | None = Field(default=None, description="Reason for the rejection; absent if the row was written.")
     row: dict[str, str] = Field(description="Column values as text.")
+    pictures: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Small pictures of images, audio and video, by column, as data URIs."
+    )
 
 
 class Report(Parameters):

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from datajob.formats._signatures import ending_of
 from datajob.formats.media_files import fetch_all
 from datajob.media.errors import MediaError
 from datajob.media.references import Reference, is_url, literal
+from datajob.media.signatures import ending_of
 from datajob.media.values import MediaValue, is_list, media_type, media_values
 
 if TYPE_CHECKING:

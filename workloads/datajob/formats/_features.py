@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.formats._signatures import Kind, kind_of
+from datajob.media.signatures import Kind, kind_of
 from datajob.media.values import accepts, is_list, is_media, media_values
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import SinkError
 from datajob.formats._json_write import JsonEncoder
-from datajob.formats._signatures import ending_of
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.base import OutputFile
 from datajob.formats.storage import storage_errors
+from datajob.media.signatures import ending_of
 from datajob.media.values import media_values
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import SinkError
-from datajob.formats._signatures import ending_of
 from datajob.formats.atomic_file import AtomicFile
 from datajob.formats.base import OutputFile, ShardWriter
 from datajob.formats.storage import storage_errors
 from datajob.media.references import Reference
+from datajob.media.signatures import ending_of
 from datajob.media.values import MediaValue, is_list, media_values
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datajob.formats._signatures import ending_of
+from datajob.media.signatures import ending_of
 from datajob.media.values import media_values
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from datajob.formats._parquet_open import open_parquet, open_small
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
-from datajob.formats._signatures import Kind
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.storage import readable
+from datajob.media.signatures import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,6 +6,8 @@ import datetime
 import decimal
 from typing import TYPE_CHECKING, Any
 
+from datajob.media.values import MediaValue, is_media, media_values
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -24,6 +26,8 @@ def shown(column: pa.ChunkedArray[Any], index: int, characters: int = CHARACTERS
 
 def _text(array: Any) -> str:
     try:
+        if is_media(array.type):
+            return _media(array)
         value = _value(_head(array))
         if isinstance(value, bytes):
             return f"<{_length(array)} bytes>"
@@ -31,6 +35,17 @@ def _text(array: Any) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
     except Exception:  # noqa: BLE001 (any value)
         return f"<{array.type}>"
+
+
+def _media(array: Any) -> str:
+    """The paths and sizes of media."""
+    (cell,) = media_values(array)
+    return ", ".join(map(_of_media, cell)) if isinstance(cell, tuple) else _of_media(cell)
+
+
+def _of_media(value: MediaValue) -> str:
+    size = f"<{len(value.data)} bytes>" if value.data is not None else ""
+    return " ".join(filter(None, (value.reference, size))) or "None"
 
 
 def _value(array: Any) -> Any:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from datajob.api.report import Histogram, Sample, StepReport, WorkerReport
+from datajob.engine.counts.pictures import pictures
 from datajob.engine.counts.shown import shown
 from datajob.engine.counts.sketch import Sketch
 
@@ -21,6 +22,8 @@ MEASURED_COLUMNS = 4
 SAMPLES_PER_REASON = 3
 WRITTEN_SAMPLES = 5
 SAMPLE_COLUMNS = 12
+PICTURE_CHARACTERS = 1_000_000
+"""Characters of all pictures of a report."""
 
 MeasureKey = tuple[str, str, str]
 """Step that observed the rows, filter that the measure belongs to, name of the measure."""
@@ -146,11 +149,14 @@ class Tally:
 
     def sample(self, step: str, reason: str | None, rows: pa.Table) -> None:
         """Keep the first of `rows` as samples, with shortened values."""
-        for index in range(min(rows.num_rows, SAMPLES_PER_REASON)):
+        if not rows.num_rows or not self.needs_sample(step, reason):
+            return
+        rows = rows.slice(0, SAMPLES_PER_REASON).select(rows.column_names[:SAMPLE_COLUMNS])
+        for index, drawn in enumerate(pictures(rows)):
             if not self.needs_sample(step, reason):
                 return
-            row = {name: shown(rows.column(name), index) for name in rows.column_names[:SAMPLE_COLUMNS]}
-            self.samples.append({"step": step, "reason": reason, "row": row})
+            row = {name: shown(rows.column(name), index) for name in rows.column_names}
+            self.samples.append({"step": step, "reason": reason, "row": row, "pictures": drawn})
 
     def measure(self, side: str, table: pa.Table) -> None:
         """Add the lengths of the first string or binary columns of `table` to the histograms."""
@@ -224,8 +230,14 @@ class Tally:
         )
 
     def sample_reports(self) -> tuple[Sample, ...]:
-        """The samples of the report."""
-        return tuple(Sample(**sample) for sample in self.samples)
+        """The samples of the report, with pictures as far as they fit."""
+        left = PICTURE_CHARACTERS
+        found: list[Sample] = []
+        for sample in self.samples:
+            size = sum(len(picture) for drawn in sample["pictures"].values() for picture in drawn)
+            left -= size
+            found.append(Sample(**(sample if left >= 0 else {**sample, "pictures": {}})))
+        return tuple(found)
 
 
 def _moment(seconds: float) -> str:

@@ -1,9 +1,13 @@
 """The section with example rows: some that were written, and some for each reason to reject."""
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
 from datajob.api.report import Report, Sample
+
+PICTURE = re.compile(r"data:image/(?:jpeg|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}")
+ALT_CHARACTERS = 80
 
 
 def samples(report: Report) -> Iterator[str]:
@@ -29,6 +33,16 @@ def samples(report: Report) -> Iterator[str]:
 def _group(label: str, rows: Sequence[Sample], css: str, *, is_open: bool) -> Iterator[str]:
     yield f"<details{' open' if is_open else ''}><summary>{label}</summary>"
     for sample in rows:
-        cells = (f'<dt>{escape(name)}</dt><dd dir="auto">{escape(value)}</dd>' for name, value in sample.row.items())
+        cells = (
+            f'<dt>{escape(name)}</dt><dd dir="auto">{_pictures(sample, name)}{escape(value)}</dd>'
+            for name, value in sample.row.items()
+        )
         yield f'<dl class="row {css}">{"".join(cells)}</dl>'
     yield "</details>"
+
+
+def _pictures(sample: Sample, name: str) -> str:
+    """The pictures of a value. Only data URIs of pictures are shown."""
+    drawn = [uri for uri in sample.pictures.get(name, ()) if PICTURE.fullmatch(uri)]
+    alt = escape(sample.row[name][:ALT_CHARACTERS])
+    return f'<span class="pictures">{"".join(f"""<img src="{uri}" alt="{alt}">""" for uri in drawn)}</span>' if drawn else ""

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from datajob_controller.datajob.kind import objects_to_verify
+from datajob_controller.runtime.kind import GONE
 from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.types import Reference
 from tests.support.pod_states import crashed, ready, running
@@ -95,6 +96,13 @@ def test_a_last_worker_that_is_not_replaced_is_reported_and_ends_the_attempt(wor
 def test_a_worker_that_the_autoscaler_removed_needs_no_replacement(world: World) -> None:
     name = running(world)
     world.pods.append(pod(name, head=False, name="w", deleted=NOW, **crashed(143)))
+    world.later(120)
+    assert stated(world) == "DriverRunning"
+
+
+def test_workers_that_kuberay_deletes_are_being_replaced(world: World) -> None:
+    name = running(world)
+    world.pods.append(pod(name, head=False, name="w", annotations={GONE: "true"}, **crashed()))
     world.later(120)
     assert stated(world) == "DriverRunning"
 

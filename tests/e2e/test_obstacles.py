@@ -38,6 +38,12 @@ def calls(function: str, **workers: Any) -> dict[str, Any]:
     }
 
 
+def in_head(function: str, **head: Any) -> dict[str, Any]:
+    """A job whose driver calls a function."""
+    resources = {"head": {**HEAD, **head}, "workers": {"cpu": "10m", "memory": "1Gi"}}
+    return {**calls(function), "resources": resources, "runtime": {"env": [{"name": "DATAJOB_EXECUTOR", "value": "local"}]}}
+
+
 def volume(**source: Any) -> dict[str, Any]:
     """A job with a volume."""
     return {"volumes": [{"name": "extra", **source}], "volumeMounts": [{"name": "extra", "mountPath": "/extra"}]}
@@ -108,9 +114,10 @@ OBSTACLES = [
     Obstacle(
         "A pod that exceeds its scratch space",
         "ScratchExceeded",
-        ("exceeds the limit", "Increase spec.resources.workers.scratch.size"),
+        ("exceeds the limit", "Increase spec.resources.head.scratch.size"),
         phase="",
-        spec=calls("fill", scratch={"size": "200Mi"}),
+        retried=True,
+        spec=in_head("fill", scratch={"size": "200Mi"}),
     ),
     Obstacle("A function that ends its process", "WorkerDied", ("terminates the process",), phase="", spec=calls("leave")),
 ]
@@ -156,7 +163,7 @@ def manifest(jobs: NodeJobs, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     runtime["volumes"] = [*extra, *runtime.get("volumes", ())]
     runtime["volumeMounts"] = [{"name": "code", "mountPath": "/opt/code"}, *runtime.get("volumeMounts", ())]
     runtime["envFrom"] = [{"secretRef": {"name": "s3"}}, *runtime.get("envFrom", ())]
-    runtime["env"] = [{"name": "PYTHONPATH", "value": "/opt/code"}]
+    runtime["env"] = [{"name": "PYTHONPATH", "value": "/opt/code"}, *runtime.get("env", ())]
     sink = {"parquet": {"path": f"s3://datasets/{jobs.namespace}/{name}/", "mode": "overwrite"}}
     base = {
         "sources": [{"json": {"paths": ["s3://datasets/docs/"]}}],

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from datajob_controller.datajob.policy.attempt import Attempt
-from datajob_controller.datajob.policy.losses import was_stopped
 from datajob_controller.datajob.policy.pods import (
     condition,
     ended,
@@ -109,12 +108,12 @@ def stuck_at(ray_jobs: Iterable[Manifest], now: datetime) -> datetime | None:
 
 
 def _lost_groups(pods: Iterable[Manifest]) -> dict[str, datetime]:
-    """The groups whose last worker ended, and when, unless it was deleted: the autoscaler deletes workers that are idle."""
-    workers = [pod for pod in pods if not is_head(pod)]
+    """The groups without a worker, and when the last one ended. KubeRay deletes workers that ended when it replaces them."""
+    there = [pod for pod in pods if not (is_head(pod) or is_gone(pod) or is_being_deleted(pod))]
     found: dict[str, datetime] = {}
-    for pod in workers:
+    for pod in there:
         finished = parse_time((ended(pod) or {}).get("finishedAt"))
-        if finished and not was_stopped(pod):
+        if finished:
             found[group_of(pod)] = max(finished, found.get(group_of(pod), finished))
-    alive = {group_of(pod) for pod in workers if not (has_failed(pod) or is_gone(pod) or is_being_deleted(pod))}
+    alive = {group_of(pod) for pod in there if not has_failed(pod)}
     return {group: when for group, when in found.items() if group not in alive}

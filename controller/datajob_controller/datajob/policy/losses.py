@@ -123,7 +123,7 @@ def worker_failure(pods: Sequence[Manifest], limit: int, now: datetime) -> Failu
 
 def crashed_workers(pods: Iterable[Manifest]) -> list[Manifest]:
     """The workers that terminated by themselves, the last one at the end."""
-    crashed = [pod for pod in pods if not is_head(pod) and has_failed(pod) and not disruption(pod) and not was_stopped(pod)]
+    crashed = [pod for pod in pods if not is_head(pod) and has_failed(pod) and not disruption(pod) and not _was_stopped(pod)]
     return sorted(crashed, key=lambda pod: str((ended(pod) or {}).get("finishedAt") or ""))
 
 
@@ -167,7 +167,7 @@ def _crash_loop(crashed: Sequence[Manifest], group: str) -> Failure:
     return Failure("WorkersFailed", f"{many} {_how(last)}: {_last_output(last)}")
 
 
-def was_stopped(pod: Manifest) -> bool:
+def _was_stopped(pod: Manifest) -> bool:
     """Whether a worker terminated because it was deleted, for example by the autoscaler, and not the other way round."""
     requested, finished = deletion_requested(pod), parse_time((ended(pod) or {}).get("finishedAt"))
     if requested is None or finished is None or finished < requested:

@@ -79,6 +79,6 @@ def controller(api: Api, control_plane: Cluster, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("controller")
     env = {"KUBECONFIG": str(account_kubeconfig(api, control_plane.kubeconfig, folder)), "DATAJOB_LEASE_SECONDS": "6"}
     made = ControllerProcess(folder, "controller", env).start()
-    wait_for(made.leads, "the controller to lead", 60)
+    wait_for(made.leads, "the controller to lead", 300)
     yield made
     made.stop()

@@ -21,7 +21,7 @@ from tests.support.kuberay_process import DENIED, denying_webhook, kuberay_opera
 from tests.support.obstacles import Objects, Obstacle, Seen, watch
 
 JOB = "job"
-WATCH_SECONDS = 180
+WATCH_SECONDS = 480
 WEBHOOK_PORT, NOTHING_PORT = 9443, 9444
 SETTINGS = {
     "DATAJOB_OBSTACLE_SECONDS": "10",
@@ -208,7 +208,7 @@ def lose_a_node(api: Api, namespace: str) -> None:
     """Run the head of the job on a node whose kubelet does not respond."""
     create_node(api, namespace)
     head = "ray.io/node-type%3Dhead"
-    (pod,) = wait_for(lambda: api.list("pods", namespace, head), "the head", 60)
+    (pod,) = wait_for(lambda: api.list("pods", namespace, head), "the head", 300)
     name = pod["metadata"]["name"]
     binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "namespace": namespace}}
     api.request(

@@ -39,7 +39,7 @@ class ControllerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
             )
-        wait_for(self.live, f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 60)
+        wait_for(self.live, f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 300)
         return self
 
     def kill(self) -> None:

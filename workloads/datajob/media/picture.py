@@ -172,9 +172,18 @@ def _as_needed(pixels: Pixels, need: Need, width: int, height: int) -> Pixels:
     if pixels.shape[1::-1] != size:
         import cv2
 
-        cv2.setNumThreads(1)
         pixels = cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
     return luma(pixels) if need.color == "gray" and pixels.ndim == 3 else pixels
+
+
+def load_libraries() -> None:
+    """Import what decodes and reduces images, with one thread."""
+    import cv2
+    import simplejpeg  # noqa: F401
+    from PIL import Image
+
+    Image.init()
+    cv2.setNumThreads(1)
 
 
 def luma(rgb: Pixels) -> Pixels:

@@ -112,7 +112,6 @@ def main() -> None:
     frames.write(out, frames.pack("ready"))
     os.dup2(null, 1)  # what decoders print
     os.dup2(null, 2)
-    _limit_memory(setup.memory)
     work: Any = None
     items = _Items(setup.items)
     while True:
@@ -121,14 +120,18 @@ def main() -> None:
         except EOFError:
             return
         if chunk.work is not None:
+            _limit_memory(None)
             work = _load(chunk.work)
+            _limit_memory(setup.memory)
         _process(chunk, work, items, setup, out)
 
 
 def _load(pickled: bytes) -> Work:
-    """The work; if it cannot be loaded, it fails each item with the reason."""
+    """The work, and the libraries that it needs. If it cannot be loaded, it fails each item with the reason."""
     try:
         work: Work = pickle.loads(pickled)  # noqa: S301 - written by our parent
+        if prepare := getattr(work, "prepare", None):
+            prepare()
     except Exception as error:  # noqa: BLE001 - importing the user's module can raise anything
         reason = MediaError("notLoadable", f"the step cannot be loaded: {describe_error(error)}")
 
@@ -193,13 +196,16 @@ def _exit_with_parent(life: int) -> None:
     os._exit(0)
 
 
-def _limit_memory(memory: int) -> None:
-    """Let the kernel refuse more than `memory` bytes in addition to those that are in use. Not enforced by macOS."""
+def _limit_memory(memory: int | None) -> None:
+    """Let the kernel refuse more than `memory` bytes in addition to those that are in use; None: no limit.
+
+    macOS does not enforce it.
+    """
     with suppress(OSError, ValueError):
         with open("/proc/self/statm") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        wanted = used + memory
+        wanted = hard if memory is None else used + memory
         resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 

@@ -189,7 +189,7 @@ def _size(item: Sequence[Buffer]) -> int:
 _runner = _Runner()
 
 
-def run_isolated(work: Work, items: Sequence[Sequence[Buffer]], limits: Limits = DEFAULT) -> list[Any]:
+def run_isolated(work: Work, items: Sequence[Sequence[Buffer]], limits: Limits | None = None) -> list[Any]:
     """The result of `work` for each item, which is a tuple of encoded values; or the MediaError that fails the item.
 
     `work` and its results must be picklable. The child is started at the first call and used again. Raises InvalidJob if
@@ -201,7 +201,7 @@ def run_isolated(work: Work, items: Sequence[Sequence[Buffer]], limits: Limits =
         pickled = pickle.dumps(work, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         raise InvalidJob(f"a step on media cannot be sent to another process: {describe_error(error)}") from error
-    return _current().run(pickled, items, limits.fitting())
+    return _current().run(pickled, items, (limits or DEFAULT).fitting())
 
 
 def close() -> None:

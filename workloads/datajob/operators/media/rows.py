@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from datajob.errors import describe_error
 from datajob.media.errors import MediaError
 from datajob.media.headers import parse
 from datajob.media.image import check_pixels
-from datajob.media.picture import Edited, Need, Picture
+from datajob.media.picture import Edited, Need, Picture, load_libraries
 from datajob.operators.media.steps import ImageFilter, ImageMap, ImageSignature, ImageStep
 
 
@@ -53,6 +54,16 @@ class RowWork:
     decides: bool = True
     """False: every step measures every image, regardless of the decisions of the steps before."""
 
+    def prepare(self) -> None:
+        """Load the libraries that our own steps need, before memory is limited: let them process a tiny image."""
+        from PIL import Image
+
+        load_libraries()
+        for kind in ("PNG", "JPEG"):
+            stream = io.BytesIO()
+            Image.new("RGB", (64, 64), "teal").save(stream, kind)
+            replace(self, steps=tuple(s for s in self.steps if not s.runs_user_code()), decides=False)((stream.getvalue(),))
+
     def in_process(self, item: list[Any]) -> Any:
         """The result of steps that only read headers, without the child; None if a header needs a decoder to be read."""
         if any(parse(bytes(data)) is None for data in item):
@@ -80,7 +91,7 @@ class _Row:
 
     def __init__(self, work: RowWork, item: tuple[Any, ...]) -> None:
         self._lists, self._decides = work.lists, work.decides
-        limit = max(step.pixel_limit() for step in work.steps)
+        limit = max((step.pixel_limit() for step in work.steps), default=0)
         needs = _needs_of_files(work.steps)
         self._pictures: list[Picture] = [Picture(data, needs, limit) for data in item]
         self._at = list(range(len(item)))

@@ -70,9 +70,7 @@ class Picture:
     @cached_property
     def header(self) -> Header:
         """What the header states. Raises ImageError if it is damaged or the format is not supported."""
-        if len(self.data) > _HEAD and bytes(self.data[:2]) == b"\xff\xd8" and (found := parse(bytes(self.data[:_HEAD]))):
-            return found
-        return image.read_header(bytes(self.data))
+        return quick_header(self.data) or image.read_header(bytes(self.data))
 
     @property
     def width(self) -> int:
@@ -174,6 +172,13 @@ def _as_needed(pixels: Pixels, need: Need, width: int, height: int) -> Pixels:
 
         pixels = cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
     return luma(pixels) if need.color == "gray" and pixels.ndim == 3 else pixels
+
+
+def quick_header(data: bytes | memoryview) -> Header | None:
+    """The header of a file, read without a decoder; None if only a decoder can read it."""
+    if len(data) > _HEAD and bytes(data[:2]) == b"\xff\xd8" and (found := parse(bytes(data[:_HEAD]))):
+        return found
+    return parse(bytes(data))
 
 
 def load_libraries() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from datajob.errors import describe_error
 from datajob.media.errors import MediaError
-from datajob.media.headers import parse
+from datajob.media.headers import Header
 from datajob.media.image import check_pixels
-from datajob.media.picture import Edited, Need, Picture, load_libraries
+from datajob.media.picture import Edited, Need, Picture, load_libraries, quick_header
 from datajob.operators.media.steps import ImageFilter, ImageMap, ImageSignature, ImageStep
 
 
@@ -66,16 +67,14 @@ class RowWork:
 
     def in_process(self, item: list[Any]) -> Any:
         """The result of steps that only read headers, without the child; None if a header needs a decoder to be read."""
-        if any(parse(bytes(data)) is None for data in item):
-            return None
-        try:
-            return self(tuple(item))
-        except MediaError as error:
-            return error
+        headers = [quick_header(data) for data in item]
+        return None if None in headers else self._results(_Row(self, item, headers))
 
     def __call__(self, item: tuple[Any, ...]) -> list[Any]:
         """One result per step up to the one that rejects or fails the row; after the last step, the images."""
-        row = _Row(self, item)
+        return self._results(_Row(self, item))
+
+    def _results(self, row: _Row) -> list[Any]:
         results: list[Any] = []
         for step in self.steps:
             results.append(row.apply(step))
@@ -89,11 +88,14 @@ class RowWork:
 class _Row:
     """The images of a row that earlier steps have not removed."""
 
-    def __init__(self, work: RowWork, item: tuple[Any, ...]) -> None:
+    def __init__(self, work: RowWork, item: Sequence[Any], headers: Sequence[Header | None] = ()) -> None:
         self._lists, self._decides = work.lists, work.decides
         limit = max((step.pixel_limit() for step in work.steps), default=0)
         needs = _needs_of_files(work.steps)
         self._pictures: list[Picture] = [Picture(data, needs, limit) for data in item]
+        for picture, header in zip(self._pictures, headers, strict=False):
+            if header is not None:
+                picture.header = header
         self._at = list(range(len(item)))
         self._count = len(item)
 

@@ -103,12 +103,20 @@ def _encoded(
     wanted = [(row, value) for row, values in enumerate(rows) for value in values if not (lists and value.missing)]
     encoded: dict[int, list[Any]] = {row: [] for row in range(len(rows))}
     failed: dict[int, MediaError] = {}
-    for (row, _), data in zip(wanted, fetch_all((value for _, value in wanted), folder), strict=True):
+    fetched = fetch_all((value for _, value in wanted if not _is_here(value)), folder)
+    for row, value in wanted:
+        data: Any = value.data if _is_here(value) else next(fetched)
         if isinstance(data, MediaError):
             failed.setdefault(row, data)
         else:
             encoded[row].append(data)
+    next(fetched, None)  # ends its threads
     return encoded, failed
+
+
+def _is_here(value: MediaValue) -> bool:
+    """Whether the bytes of a value are in its row."""
+    return value.data is not None and len(value.data) > 0 and value.problem is None
 
 
 @dataclass(frozen=True)

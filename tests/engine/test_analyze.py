@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from datajob.engine.plan.analysis import Analysis, analysis_job
 from datajob.engine.report.distributions import bin_edges, suggest
 from datajob.errors import InputError, InvalidJob
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
+from tests.support.pictures import PHOTOS, photo_bytes
 
 WORDS = ["the", "house", "of", "sand", "and", "fog.", "#", "12", "...", "中文", "with", "words\n", "lines.\n\n"]
 ROWS = 600
@@ -169,3 +171,20 @@ def test_a_suggested_limit_has_two_digits_and_rejects_no_more_than_the_percentil
     low, high = suggest(sketch, is_minimum=True), suggest(sketch, is_minimum=False)
     assert (low, high) == pytest.approx((least, most), rel=0.02)
     assert sketch.below(low) <= 0.01 * len(values) and sketch.above(high) <= 0.01 * len(values)
+
+
+@pytest.mark.parametrize(
+    ("steps", "measures", "expected"),
+    [
+        ([], ("sharpness",), {"sharpness"}),
+        ([{"brightness": {"max": 0.9}}, {"faceArea": {}}], (), {"brightness", "face_area"}),
+        ([{"brightness": {}}], ("aspectRatio",), {"brightness", "aspect_ratio"}),
+    ],
+)
+def test_a_job_of_images_needs_no_text(steps: list[Any], measures: tuple[str, ...], expected: set[str], tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"image": photo_bytes(name)} for name in PHOTOS], 1)
+    job = analysis_job(
+        make_job(tmp_path / "in", tmp_path / "out", steps), Analysis(measures=measures), str(tmp_path / "report")
+    )
+    rows = {measure.name: measure.rows for measure in run(job).measures}
+    assert rows == dict.fromkeys(expected, len(PHOTOS))

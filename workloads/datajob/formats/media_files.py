@@ -51,7 +51,10 @@ def fetch(value: MediaValue, folder: str | None = None, first: int | None = None
 
 
 def fetch_all(values: Iterable[MediaValue], folder: str | None = None, threads: int = THREADS) -> Iterator[bytes | MediaError]:
-    """The bytes of each value or why there are none, in order. `threads` files are read at the same time."""
+    """The bytes of each value or why there are none, in order. `threads` files are read at the same time.
+
+    Values that have bytes do not wait for a thread.
+    """
     from collections import deque
 
     def one(value: MediaValue) -> Any:
@@ -63,6 +66,9 @@ def fetch_all(values: Iterable[MediaValue], folder: str | None = None, threads: 
     with ThreadPoolExecutor(threads) as pool:
         ahead: deque[Any] = deque()
         for value in values:
+            if value.data is not None and not ahead:
+                yield one(value)
+                continue
             ahead.append(pool.submit(one, value))
             if len(ahead) > threads:
                 yield ahead.popleft().result()

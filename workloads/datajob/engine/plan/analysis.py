@@ -89,6 +89,11 @@ def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
         except ValueError as error:
             raise InvalidJob(str(error)) from error
     columns = [value for rule in limited if (value := getattr(rule, "column", None)) and not isinstance(rule, ImageFilter)]
+    only_images = all(isinstance(rule, ImageFilter) for rule in limited) and all(
+        issubclass(filter_with_limits(measure), ImageFilter) for measure in wanted.measures
+    )
+    if only_images and (limited or wanted.measures) and not wanted.column:
+        return {"column": None, "measures": wanted.measures, **({"columns": wanted.columns} if wanted.columns else {})}
     tokenizers = [value for rule in limited if (value := getattr(rule, "tokenizer", None)) in ("unicode", "whitespace")]
     return {
         "column": wanted.column or next(iter(columns), "text"),

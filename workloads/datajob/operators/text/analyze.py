@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -72,12 +72,20 @@ class Analyze(Observe):
         - analyze: {column: text, measures: [textLength, gopherQuality], columns: [score]}
     """
 
-    column: Column = Field(default="text", description="Text column.")
+    column: Column | None = Field(
+        default="text", description="Text column; null if `measures` has no filters of texts. Filters of images read `image`."
+    )
     measures: tuple[FilterWithLimits, ...] = Field(
         default=DEFAULT_MEASURES, max_length=64, description="Filters to measure, in addition to the filters of the job."
     )
     columns: Columns | None = Field(default=None, description="Numeric columns to describe.")
     tokenizer: Tokenizer = "unicode"
+
+    @model_validator(mode="after")
+    def _texts_have_a_column(self) -> Self:
+        if self.column is None and (texts := [key for key in self.measures if _measures_texts(filter_with_limits(key))]):
+            raise ValueError(f"`column` must be set to measure texts with `{texts[0]}`")
+        return self
 
     _job_filters: Mapping[str, Filter] = PrivateAttr(default_factory=dict)
 
@@ -95,7 +103,7 @@ class Analyze(Observe):
             if key not in there:
                 rule = filter_with_limits(key)
                 tokenizer = {"tokenizer": self.tokenizer} if "tokenizer" in rule.model_fields else {}
-                column = {"column": self.column} if modality(rule) == modality(type(self)) else {}  # others measure images
+                column = {"column": self.column} if _measures_texts(rule) else {}  # others measure images
                 found[key] = rule.model_validate({**column, **tokenizer})
         return found
 
@@ -113,6 +121,10 @@ class Analyze(Observe):
         there = set(batch.table.column_names)
         found = measures_of({n: rule for n, rule in self.filters().items() if there.issuperset(rule.inputs())}, batch)
         return {**found, COLUMNS: {name: _numbers(batch, name) for name in self.columns}} if self.columns else found
+
+
+def _measures_texts(rule: type[Filter]) -> bool:
+    return modality(rule) == modality(Analyze)
 
 
 def _numbers(batch: Batch, column: str) -> NDArray[Any]:

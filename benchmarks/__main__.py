@@ -21,10 +21,13 @@ def main() -> int:
     failed: list[str] = []
     for name in names:
         print(f"== {name}", flush=True)
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, check=False)
-        lines += [line for line in done.stdout.splitlines() if line.startswith("{")]
-        print("\n".join(line for line in done.stdout.splitlines() if not line.startswith("{")), flush=True)
-        failed += [name] * (done.returncode != 0)
+        with subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout or ():
+                if line.startswith("{"):
+                    lines.append(line.rstrip("\n"))
+                else:
+                    print(line, end="", flush=True)
+        failed += [name] * (process.returncode != 0)
     print("\n".join(lines))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

@@ -107,3 +107,27 @@ def test_of_two_delayed_requests_the_earlier_one_wins() -> None:
 
     began = asyncio.run(main())
     assert 0.05 <= seen[0] - began < 5
+
+
+def test_keys_that_need_no_request_leave_time_for_other_tasks() -> None:
+    """Otherwise, the Lease could not be renewed while a new leader looks at thousands of finished jobs."""
+    seen = ticks = 0
+    queue: WorkQueue[int] = WorkQueue()
+
+    async def handle(_: int) -> None:
+        nonlocal seen
+        seen += 1
+
+    async def main() -> None:
+        nonlocal ticks
+        for key in range(1000):
+            queue.add(key)
+        workers = [asyncio.create_task(queue.work(handle, lambda _: None)) for _ in range(4)]
+        while seen < 1000:
+            ticks += 1
+            await asyncio.sleep(0)
+        for worker in workers:
+            worker.cancel()
+
+    asyncio.run(main())
+    assert ticks >= 100

@@ -66,7 +66,7 @@ class Store:
         """Remember a served object unless a newer version is known."""
         key, uid = _key(manifest), manifest["metadata"]["uid"]
         known = self._objects.get(key)
-        if known is None or not known.is_newer_than(manifest):
+        if known is None or not known.includes(manifest):
             kind = self._kinds[key.kind]
             self._objects[key] = Stored(_kept(manifest, kind.keep))
             if uid not in self._keys:
@@ -101,7 +101,7 @@ class Store:
             known = None
         if key and known is None and not self._belongs(key, manifest):
             return None
-        if known is None or not known.is_newer_than(manifest):
+        if known is None or not known.includes(manifest):
             rules = self._rules(key, manifest["kind"])
             made = self._owned.setdefault(place, {})[name] = Stored(_kept(manifest, rules.keep if rules else _keep_all))
             if key is None:

@@ -45,9 +45,10 @@ class Stored:
         elif not packed:
             self._held = self.manifest
 
-    def is_newer_than(self, manifest: Manifest) -> bool:
-        """Whether `manifest` is an earlier version of this object."""
-        return self.is_same(manifest) and self.version > int(manifest["metadata"].get("resourceVersion", 0))
+    def includes(self, manifest: Manifest) -> bool:
+        """Whether `manifest` is an earlier version of this object, or this one, as in a list after a watch has reported it."""
+        version = int(manifest["metadata"].get("resourceVersion", 0))
+        return self.is_same(manifest) and (self.version > version or self.version == version > 0)
 
     def is_same(self, manifest: Manifest) -> bool:
         """Whether `manifest` is a version of this object, and not a namesake."""

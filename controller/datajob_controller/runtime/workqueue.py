@@ -77,6 +77,7 @@ class WorkQueue(Generic[K]):
                 self._working.discard(key)
                 if key in self._due:
                     self._ready.put_nowait(key)
+            await asyncio.sleep(0)  # thousands of keys that need no request must not delay the renewal of the Lease
 
     def _timer_expired(self, key: K) -> None:
         self._timers.pop(key, None)

@@ -115,6 +115,17 @@ def test_a_process_that_does_not_start_is_not_replaced_at_once_while_another_one
     assert len(pool.members) == 2
 
 
+def test_the_only_machine_is_used_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = started(1, monkeypatch)
+    (only,) = pool.members
+    only.place = only.node
+    pool.resize(2)
+    pool.died(pool.members[1], RuntimeError("gone"))
+    pool._pause = 0.0
+    pool.resize(2)
+    assert pool.elsewhere([only], {only.node}) == [only]
+
+
 def test_work_whose_process_died_waits_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = started(2, monkeypatch)
     bad, good = pool.members

@@ -45,6 +45,8 @@ class Occupy(Model):
     """The device of the first process fails after this number of calls."""
     broken: bool = False
     """The device that is the first to be used fails in every process."""
+    prepares: bool = False
+    """Rows are prepared by the processes that read them, which is logged."""
     missing: bool = False
     """The model does not exist."""
     place: str = ""
@@ -57,6 +59,13 @@ class Occupy(Model):
         if self.missing:
             raise InvalidJob("the model does not exist")
         return Simulated()
+
+    def preparation(self, model: Any) -> str | None:
+        return f"for {os.getpid()}" if self.prepares else None
+
+    def prepare(self, batch: Batch, preparation: str) -> pa.Table:
+        log(self.place, "prepared", f"{os.getpid()} {len(batch)} {preparation}")
+        return batch.table.set_column(1, "text", pa.array([f"prepared {text}" for text in batch.table["text"].to_pylist()]))
 
     def infer(self, batch: Batch, model: Any, cache: ModelOutputCache | None = None) -> Inferred:
         rows = batch.table.column("id").to_pylist()
@@ -73,8 +82,10 @@ class Occupy(Model):
         if cache is not None and new:
             cache.store({str(row): {"text": f"{self.output} {row}"} for row in new})
         if self.place:
-            with Path(self.place, f"{self.output}-{os.getpid()}.log").open("a") as log:
-                log.write(f"{began} {time.time()} {len(new)}\n")
+            log(self.place, self.output, f"{began} {time.time()} {len(new)}")
+        if self.prepares:
+            ready = sum(text.startswith("prepared ") for text in batch.table["text"].to_pylist())
+            log(self.place, "received", f"{os.getpid()} {ready} {len(batch)}")
         answers = [known[str(row)]["text"] if str(row) in known else f"{self.output} {row}" for row in rows]
         return Inferred({self.output: pa.array(answers)}, reused=len(rows) - len(new))
 
@@ -109,6 +120,12 @@ def is_first(place: str, name: str, value: str) -> bool:
         mine.write_text(value)
         os.link(mine, Path(place, name))
     return Path(place, name).read_text() == value
+
+
+def log(place: str, name: str, line: str) -> None:
+    """Append a line to the log of this process."""
+    with Path(place, f"{name}-{os.getpid()}.log").open("a") as file:
+        file.write(line + "\n")
 
 
 def mark(place: str, name: str) -> bool:

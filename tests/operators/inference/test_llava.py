@@ -139,7 +139,7 @@ def test_an_image_of_four_hundred_million_pixels_is_rejected_by_its_header(tiny:
     stream = io.BytesIO()
     Image.new("L", (20_000, 20_000)).save(stream, "PNG")
     found, failed = ask(step(tiny), [{"image": stream.getvalue()}, {"image": jpeg(0)}])
-    assert failed == {0: "the image has 20000 x 20000 pixels; `maxPixels` allows 100,000,000"}
+    assert failed == {0: "tooManyPixels: the image has 20000 x 20000 pixels; `maxPixels` allows 100,000,000"}
     assert texts(found)[1] == alone[0]
 
 

@@ -137,6 +137,18 @@ class Model(Operator):
         """
         raise NotImplementedError
 
+    def preparation(self, model: Any) -> Any:
+        """What `prepare` needs, if other processes can prepare rows for the loaded model; otherwise None. Must be picklable."""
+        return None
+
+    def prepare(self, batch: Batch, preparation: Any) -> pa.Table:
+        """The table for `infer` with expensive work on CPUs done, such as decoding. Called by the process that read the rows.
+
+        Must keep the rows, their order, the types of the columns, and the outputs of the model. Is called for small tables, so
+        its memory per row may be large while it runs, but what it returns should not be.
+        """
+        return batch.table
+
     def infer(self, batch: Batch, model: Any, cache: ModelOutputCache | None = None) -> Inferred:
         """The model's columns for all rows of a batch, which can be empty; only the rows that it cannot process fail.
 

@@ -73,6 +73,11 @@ class Blame:
         self._losses[shard] += 1
         refuse_endless(self._losses[shard], name, error)
 
+    @property
+    def suspects(self) -> bool:
+        """True if a process died while it worked on any shard."""
+        return bool(self._deaths)
+
     def suspect(self, shard: int) -> bool:
         """True if a process died while it worked on the shard: it runs alone, so that no other one is blamed for it."""
         return self._deaths[shard] > 0

@@ -97,7 +97,7 @@ class OpenShards:
         suspect = self._blame.suspect
         if not member.running and (not suspect(shard.index) or not member.held):
             return True
-        if suspect(shard.index) or any(suspect(opened.shard.index) for opened in member.held):
+        if self._blame.suspects and any(map(suspect, [shard.index, *(opened.shard.index for opened in member.held)])):
             return False
         limit = shards_at_once(len(self.waiting), len(self._workers.usable), self.at_once)
         return len(member.running) < limit and len(member.held) < MAX_OPEN

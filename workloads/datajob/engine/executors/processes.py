@@ -161,7 +161,7 @@ class Processes:
             return ready
         bad = {m: (m.node in avoided) + (m.place in avoided) for m in self.members if m.usable}
         if any(m.active and not m.usable for m in self.members) and time.monotonic() - self._last_death < START_SECONDS:
-            least = min([*bad.values(), 0 if self._nodes - avoided else 1])
+            least = min([*bad.values(), 0 if self._nodes - avoided else 1 if self.pool.accelerators else 2])
         else:
             least = min(bad.values(), default=0)
         return [m for m in ready if bad[m] == least]

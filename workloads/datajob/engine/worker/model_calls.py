@@ -50,6 +50,8 @@ class Reply:
     inferred: Inferred
     tally: Tally
     """The activity of the process."""
+    preparation: Any = None
+    """How the processes of shards prepare later rows, if the model has a preparation."""
 
 
 class Models(Protocol):
@@ -63,6 +65,8 @@ class Models(Protocol):
 
 
 _mine = threading.local()
+_preparations: dict[str, Any] = {}
+"""By step. Known from the first reply of its model; rows before that are sent as they are."""
 
 
 def use(models: Models) -> None:
@@ -74,18 +78,20 @@ def infer(step: Step[Model], batch: Batch, tally: Tally, outputs: ShardModelOutp
     """Apply the model of a step to a batch, wherever it is loaded. Other shards of this process run meanwhile."""
     models: Models | None = getattr(_mine, "models", None)
     known = outputs.of(step.name) if outputs else None
-    with model_registry.release_slot():
-        if models is None or step.name not in models.steps:
+    if models is None or step.name not in models.steps:
+        with model_registry.release_slot():
             return model_registry.infer(step.operator, batch, tally, known)
-        call = Call(step.name, outputs, attempt=int(bool(known and known.known)))
-        replies: list[Reply] = []
-        rows: list[int] = []
-        for pieces in _windows(_cut(needed(step.operator, batch.table))):
-            counts = [piece.num_rows for piece in pieces]
+    call = Call(step.name, outputs, attempt=int(bool(known and known.known)))
+    replies: list[Reply] = []
+    rows: list[int] = []
+    for pieces in _windows(_prepared(step, needed(step.operator, batch.table))):
+        counts = [piece.num_rows for piece in pieces]
+        with model_registry.release_slot():
             replies += models.ask(call, [serialized(piece) for piece in pieces], counts)
-            rows += counts
+        rows += counts
     for reply in replies:
         tally.add(reply.tally)
+        _preparations[step.name] = reply.preparation
     try:
         return joined([reply.inferred for reply in replies], rows)
     except InvalidJob as error:
@@ -96,7 +102,8 @@ def answer(operator: Model, call: Call, piece: Any) -> Reply:
     """Apply the model of this process to a piece."""
     tally = Tally()
     known = None if call.outputs is None else _known(call, call.outputs)
-    return Reply(model_registry.infer(operator, Batch(deserialized(piece)), tally, known), tally)
+    inferred = model_registry.infer(operator, Batch(deserialized(piece)), tally, known)
+    return Reply(inferred, tally, operator.preparation(model_registry.get_or_load(operator)))
 
 
 @lru_cache(256)
@@ -162,6 +169,16 @@ def joined(found: Sequence[Inferred], rows: Sequence[int]) -> Inferred:
         raise InvalidJob(f"the outputs of the model have several types{private(f': {error}')}; {SAME_COLUMNS}") from error
     columns = {name: table.column(name).combine_chunks() for name in names}
     return Inferred(columns, failed, sum(each.reused for each in found))
+
+
+def _prepared(step: Step[Model], table: pa.Table) -> Iterator[pa.Table]:
+    """The pieces of a table, with the work done that the model leaves to this process. One piece is prepared at a time."""
+    preparation = _preparations.get(step.name)
+    for piece in _cut(table):
+        if preparation is None:
+            yield piece
+        else:
+            yield from _cut(step.operator.prepare(Batch(piece), preparation))
 
 
 def _cut(table: pa.Table) -> Iterator[pa.Table]:

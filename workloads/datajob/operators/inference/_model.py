@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from datajob.operators.base import Batch, Device, Inferred, Model, ModelOutputCache, ModelResources
 from datajob.operators.inference._engines.base import Answer, Engine, Request, RequestError, Settings
+from datajob.operators.inference._tiles import content_digest
 from datajob.parameters import FilePath, NewColumn, Parameters
 
 if TYPE_CHECKING:
@@ -134,6 +135,10 @@ class InferenceStep(Model):
 
         return start_engine(self.settings(), device)
 
+    def preparation(self, model: Engine) -> Any:
+        """That of the engine."""
+        return model.preparation
+
     def requests(self, batch: Batch) -> list[Request | RequestError]:
         """The request of each row, or the error that prevents it."""
         raise NotImplementedError
@@ -202,9 +207,7 @@ def content_key(request: Request) -> str:
 
 
 def _digest(text: str, images: tuple[Any, ...], size: int) -> bytes:
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass") + b"\0", digest_size=size)
     for image in images:
-        content = image.tobytes() if hasattr(image, "tobytes") else image if isinstance(image, bytes) else repr(image).encode()
-        digest.update(f"\0{getattr(image, 'shape', len(content))}\0".encode())
-        digest.update(content)
+        digest.update(content_digest(image))
     return digest.digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -11,8 +11,12 @@ from datajob.operators.base import Batch
 from datajob.operators.inference._engines.base import Options, Settings
 from datajob.operators.inference._generation import Generation
 from datajob.operators.inference._images import images_of
+from datajob.operators.inference._tiles import with_tiles
 from datajob.operators.media.image import MAX_PIXELS
 from datajob.parameters import Column, NewColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class VisionLanguage(Generation):
@@ -55,6 +59,11 @@ class VisionLanguage(Generation):
     def options(self) -> Options:
         """The options of generation and those of images."""
         return dataclasses.replace(super().options(), max_pixels=self.max_pixels, folder=self.image_folder)
+
+    def prepare(self, batch: Batch, preparation: Any) -> pa.Table:
+        """The images as tiles, so that the process with the model does not decode them."""
+        column = with_tiles(batch.array(self.image), lambda image: preparation(image, self.max_pixels, self.image_folder))
+        return batch.table.set_column(batch.table.column_names.index(self.image), self.image, column)
 
     def images(self, batch: Batch) -> list[tuple[Any, ...]]:
         """The images of each row, as in the column."""

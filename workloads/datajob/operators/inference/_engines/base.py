@@ -90,6 +90,8 @@ class Engine(Protocol):
     """Engine, model, revision, type and device, for the report."""
     busy_seconds: float
     """Seconds of work so far."""
+    preparation: Any
+    """How other processes prepare images; None if they cannot."""
 
     def submit(self, requests: Sequence[Request]) -> Sequence[Future[Answer]]:
         """Queue requests. A future raises RequestError if its row is the cause, and another error if the engine is."""

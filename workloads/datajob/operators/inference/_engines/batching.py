@@ -42,6 +42,8 @@ class Backend:
 
     limits: Limits
     description: str
+    preparation: Any = None
+    """How other processes prepare images; None if they cannot."""
 
     def length(self, request: Request) -> int:
         """The number of tokens of a request, including images and answer. Raises RequestError."""
@@ -62,6 +64,7 @@ class Batcher:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.description = backend.description
+        self.preparation = backend.preparation
         self.busy_seconds = 0.0
         self._pool: list[Waiting] = []
         self._more = threading.Condition()

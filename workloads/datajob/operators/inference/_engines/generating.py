@@ -14,6 +14,8 @@ from datajob.operators.inference._engines.loading import load_config, load_model
 from datajob.operators.inference._engines.packed import pack_linears
 from datajob.operators.inference._engines.prompting import Prompt, Prompter, check_length
 from datajob.operators.inference._engines.sampling import RowSampler
+from datajob.operators.inference._engines.tiling import processed, tiling_of
+from datajob.operators.inference._tiles import Tiles, unpacked
 from datajob.operators.media.image import ImageError, decode, size_of
 
 CPU_LIMITS = Limits(tokens=16_384, rows=16)
@@ -61,6 +63,8 @@ class Generator(Loaded):
     def __init__(self, settings: Settings, device: Device) -> None:
         super().__init__(settings, device)
         self._vision = settings.task == "vision"
+        if self._vision:
+            self.preparation = tiling_of(self.processor, settings.model, settings.revision)
         self._prompter = Prompter(self.processor, self._vision)
         self._tokenizer = getattr(self.processor, "tokenizer", self.processor)
         ends = self.model.generation_config.eos_token_id
@@ -79,7 +83,9 @@ class Generator(Loaded):
     def _image_tokens(self, request: Request) -> list[int]:
         o = request.options
         try:
-            sizes = [size_of(image, o.max_pixels, o.folder) for image in request.images]
+            sizes = [
+                tiles.size if (tiles := unpacked(image)) else size_of(image, o.max_pixels, o.folder) for image in request.images
+            ]
         except ImageError as error:
             raise RequestError(str(error)) from error
         found: list[int] = self.processor._get_num_multimodal_tokens(image_sizes=sizes)["num_image_tokens"]
@@ -93,7 +99,7 @@ class Generator(Loaded):
         for position, request in enumerate(requests):
             o = request.options
             try:
-                images.append([decode(image, o.max_pixels, o.folder) for image in request.images])
+                images.append([unpacked(image) or decode(image, o.max_pixels, o.folder) for image in request.images])
             except ImageError as error:
                 errors[position] = RequestError(str(error))
             else:
@@ -101,9 +107,11 @@ class Generator(Loaded):
         if not prompts:
             return None, errors
         pictures = [picture for some in images for picture in some]
-        more: dict[str, Any] = {"images": pictures} if pictures else {}
-        more["add_special_tokens"] = prompts[0].special  # the same for all: a batch has one chat template
-        return self.processor(text=[p.text for p in prompts], padding=True, return_tensors="pt", **more), errors
+        options: dict[str, Any] = {"text": [p.text for p in prompts], "padding": True, "return_tensors": "pt"}
+        options["add_special_tokens"] = prompts[0].special  # the same for all: a batch has one chat template
+        if any(isinstance(picture, Tiles) for picture in pictures):
+            return processed(self.processor, pictures, **options), errors
+        return self.processor(**options, **({"images": pictures} if pictures else {})), errors
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
         """The answers without the prompts."""

@@ -37,6 +37,7 @@ class Vllm:
     """An engine around `vllm.LLMEngine`."""
 
     description = ""
+    preparation = None
 
     def __init__(self, settings: Settings, device: Device) -> None:
         self.busy_seconds = 0.0

@@ -81,10 +81,13 @@ class MediaInfo(Map):
         from datajob.media.headers import parse
         from datajob.media.isolation import run_isolated
 
-        files: list[Any] = list(fetch_all(values, self.folder))
-        found: list[Any] = [data if isinstance(data, MediaError) else parse(data) for data in files]
-        others = [at for at, header in enumerate(found) if header is None]
-        for at, result in zip(others, run_isolated(_read, [(files[at],) for at in others]), strict=True):
+        found: list[Any] = []
+        others: dict[int, bytes] = {}
+        for at, data in enumerate(fetch_all(values, self.folder)):
+            found.append(data if isinstance(data, MediaError) else parse(data))
+            if found[-1] is None and not isinstance(data, MediaError):
+                others[at] = data
+        for at, result in zip(others, run_isolated(_read, [(data,) for data in others.values()]), strict=True):
             found[at] = result
         return iter(found)
 

@@ -184,16 +184,16 @@ def test_a_slow_step_after_the_model_does_not_let_rows_pile_up(devices: None, so
     assert workers.busy > model.busy and "cpu" in seen
 
 
-def test_rows_are_prepared_on_the_workers_as_soon_as_the_model_has_answered(
-    devices: None, source: Path, tmp_path: Path
-) -> None:
-    stream(source, tmp_path, [occupy(tmp_path, milliseconds=5, prepares=True)])
-    assert read_manifest(tmp_path / "out") == captioned()
+def test_rows_are_prepared_on_the_workers_as_soon_as_the_model_has_answered(devices: None, tmp_path: Path) -> None:
+    rows = [{"id": i, "text": f"row {i}"} for i in range(4000)]  # many more than are sent before the first answer
+    write_parts(tmp_path / "in", rows, 50)
+    stream(tmp_path / "in", tmp_path, [occupy(tmp_path, prepares=True)])
+    assert read_manifest(tmp_path / "out") == captioned(rows)
     prepared = [line.split() for file in tmp_path.glob("prepared-*.log") for line in file.read_text().splitlines()]
     received = [line.split() for file in tmp_path.glob("received-*.log") for line in file.read_text().splitlines()]
     assert not {pid for pid, *_ in prepared} & {pid for pid, *_ in received}
-    assert sum(int(rows) for _, _, rows in received) == len(ROWS)
-    assert 0 < sum(int(ready) for _, ready, _ in received) == sum(int(rows) for _, rows, *_ in prepared) < len(ROWS)
+    assert sum(int(count) for _, _, count in received) == len(rows)
+    assert 0 < sum(int(ready) for _, ready, _ in received) == sum(int(count) for _, count, *_ in prepared)
 
 
 def test_two_models_share_the_devices_and_a_filter_saves_the_time_of_the_second(

@@ -20,7 +20,7 @@ from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, r
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9), "key": i % 450} for i in range(3000)]
 ROW_LOCAL = [{"compute": {"columns": {"size": "length(text)"}}}, {"filter": {"where": "size > 20"}}]
 WITH_GLOBALS = [*ROW_LOCAL, {"exactDedup": {"columns": ["key"]}}, {"sort": {"by": ["size", "id"]}}]
-DEADLINE = 120.0
+DEADLINE = 300.0
 
 
 def start(job: Any, folder: Path, **options: Any) -> subprocess.Popen[bytes]:

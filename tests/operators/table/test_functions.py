@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, plain
 from datajob.operators.base import Batch
 from datajob.operators.table.flat_map import FlatMap
 from datajob.operators.table.map import Map
@@ -46,7 +46,7 @@ def test_a_row_fails_with_the_error_of_the_function(step, function, message):
     batch = Batch(ROWS)
     found = step(function=f"{HERE}:{function}")
     found.apply(batch) if isinstance(found, Map) else found.expand(batch)
-    assert all(reason.startswith(message) for reason in batch.failures.values())
+    assert all(plain(reason).startswith(message) for reason in batch.failures.values())
     assert batch.failures
 
 

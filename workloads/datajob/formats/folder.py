@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DELETE_THREADS = 16
+_INCOMPLETE = re.compile(r"(.*/)?\.[0-9a-f]{32}\.tmp")
+"""Files that `write` has not renamed yet. Those of a killed process stay."""
 
 
 class Folder:
@@ -72,14 +75,14 @@ class Folder:
                 waiting.unlink(missing_ok=True)
 
     def list(self, sub: str = "", recursive: bool = False) -> dict[str, int]:
-        """Size in bytes of each file below `sub`, by name relative to this folder, sorted; empty if `sub` does not exist."""
+        """Size in bytes of each complete file below `sub`, by name relative to this folder, sorted; empty without `sub`."""
         from pyarrow.fs import FileSelector, FileType
 
         prefix = len(self._inner.rstrip("/")) + 1
         with storage_errors(self.join(sub), self._reading, "list it"):
             if self._local:
                 files = ((file.path[prefix:], file.size) for file in walk(self._at(sub), recursive))
-                return dict(sorted(files))
+                return dict(sorted(file for file in files if not _INCOMPLETE.fullmatch(file[0])))
             found = self._filesystem.get_file_info(FileSelector(self._at(sub), allow_not_found=True, recursive=recursive))
         return {f.path[prefix:]: f.size for f in sorted(found, key=lambda f: str(f.path)) if f.type == FileType.File}
 

@@ -1,32 +1,28 @@
-"""The hash and the size of images, measured like the measures of image filters: in the process that decodes."""
+"""The hash and the size of images, computed in the process that decodes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from datajob.operators.media.steps import ImageFilter, PixelFilter
+from datajob.media.image import MAX_PIXELS
+from datajob.operators.media.steps import ImageSignature
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from datajob.media.picture import Need, Picture
     from datajob.operators.base import Batch
 
-_PART = 4
-"""Bytes of a hash per measure: a double represents them exactly."""
 _SIDES = {"phash": 384, "dhash": 384, "pdq": 512}
 """Shorter side of the image to hash. The hashes differ from those of the full size in at most 2 bits (PDQ: on average 5)."""
 
 
-class ImageHash(PixelFilter):
-    """Measures the quality (NaN if there is no image) and the parts of a hash."""
+class ImageHash(ImageSignature):
+    """Computes the quality, 100 without PDQ, and the bytes of a hash."""
 
     abstract: ClassVar[bool] = True
 
     method: Literal["phash", "dhash", "pdq"] = "phash"
     size: int = 8
+    max_pixels: int = MAX_PIXELS
 
     def needs(self) -> tuple[Need, ...]:
         """The luma of a reduced image."""
@@ -34,48 +30,39 @@ class ImageHash(PixelFilter):
 
         return (Need("gray", shorter=_SIDES[self.method]),)
 
-    def measured(self) -> tuple[str, ...]:
-        """The quality and the parts of the hash."""
-        size = 32 if self.method == "pdq" else -(-self.size * self.size // 8)
-        return ("quality", *(f"part{i}" for i in range(-(-size // _PART))))
+    def pixel_limit(self) -> int:
+        """The parameter `maxPixels`."""
+        return self.max_pixels
 
-    def measure(self, picture: Picture) -> Mapping[str, float]:
-        """The quality, 100 without PDQ, and the hash as big-endian numbers."""
-        import numpy as np
-
+    def sign(self, picture: Picture) -> tuple[int, bytes]:
+        """The quality and the hash."""
         from datajob.operators.media import hashes
 
-        luma, quality = picture.pixels(*self.needs()), 100
+        luma = picture.pixels(*self.needs())
         if self.method == "pdq":
             found, quality = hashes.pdq(luma)
-        else:
-            found = (hashes.phash if self.method == "phash" else hashes.dhash)(luma, self.size)
-        parts = np.pad(found, (0, -len(found) % _PART)).view(">u4").tolist()
-        return dict(zip(self.measured(), (quality, *parts), strict=True))
+            return quality, found.tobytes()
+        return 100, (hashes.phash if self.method == "phash" else hashes.dhash)(luma, self.size).tobytes()
 
 
-class ImageArea(ImageFilter):
-    """Measures the number of pixels."""
+class ImageArea(ImageSignature):
+    """Computes the number of pixels."""
 
     abstract: ClassVar[bool] = True
 
-    def measure(self, picture: Picture) -> float:
+    def sign(self, picture: Picture) -> int:
         """Width times height, from the header."""
         return picture.width * picture.height
 
 
-def measured(step: ImageFilter, batch: Batch) -> tuple[NDArray[np.float64], ...]:
-    """The measures of the image of each row; rows whose image cannot be measured fail. Raises InputError for lists."""
+def signed(step: ImageSignature, batch: Batch) -> list[Any]:
+    """The value of the image of each row, None for rows that fail. Raises InputError for lists."""
     from datajob.errors import InputError
     from datajob.media.values import is_list
-    from datajob.operators.media.sections import Section
 
     kind = batch.table.schema.field(step.column).type
     if is_list(kind):
         raise InputError(
             f"column `{step.column}` contains {kind}, but `imageDedup` compares one image per row. Use `explode` before it."
         )
-    found = Section((step,)).run(batch)
-    found.verdict(0, batch)
-    values = found.measures(0)
-    return tuple(values[name] for name in step.measured())
+    return step.signed(batch)

@@ -158,12 +158,13 @@ class ImageDedup(ColumnDedup):
         import pyarrow as pa
         import pyarrow.types as t
 
-        from datajob.operators.dedup._image_hash import ImageArea, measured
+        from datajob.operators.dedup._image_hash import ImageArea, signed
 
         if self.keep == "first":
             return np.zeros(len(batch))
         if self.by is None:
-            return measured(ImageArea(column=self.column, folder=self.folder), batch)[0]
+            areas = signed(ImageArea(column=self.column, folder=self.folder), batch)
+            return np.array([np.nan if area is None else area for area in areas], dtype=np.float64)
         kind = batch.table.schema.field(self.by).type
         if not (t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_null(kind)):
             raise InvalidJob(f"imageDedup: column `{self.by}` in `by` contains {kind}, but `keep: best` needs numbers.")
@@ -174,11 +175,11 @@ class ImageDedup(ColumnDedup):
         """The hash of each image of sufficient quality, and its position. Images that cannot be decoded fail."""
         import numpy as np
 
-        from datajob.operators.dedup._image_hash import ImageHash, measured
+        from datajob.operators.dedup._image_hash import ImageHash, signed
 
         step = ImageHash(column=self.column, folder=self.folder, max_pixels=self.max_pixels, method=self.method, size=self.size)
-        quality, *parts = measured(step, batch)
+        found = signed(step, batch)
         least = self.quality if self.method == "pdq" else 0
-        rows = np.flatnonzero(quality >= least)
-        found = np.stack(parts, axis=1)[rows].astype(">u4").view(np.uint8)
-        return found[:, : -(-self.bits() // 8)], rows
+        rows = [row for row, value in enumerate(found) if value is not None and value[0] >= least]
+        hashes = np.frombuffer(b"".join(found[row][1] for row in rows), np.uint8)
+        return hashes.reshape(len(rows), -(-self.bits() // 8)), np.array(rows, dtype=np.int64)

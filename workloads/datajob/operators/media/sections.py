@@ -18,7 +18,7 @@ from datajob.media.values import MediaValue, is_list, item_counts, media_values
 from datajob.operators.base import Filter, Measures, Operator, Verdict
 from datajob.operators.media.changes import with_files
 from datajob.operators.media.rows import Changed, Measured, RowWork, Signed, StepResult
-from datajob.operators.media.steps import ImageFilter, ImageMap, ImageStep
+from datajob.operators.media.steps import ImageFilter, ImageMap, ImageSignature, ImageStep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
 
 def _reads_headers(operators: Sequence[Operator]) -> bool:
     """Whether the operators only read headers, and are ours: the code of users runs in the child process."""
-    return all(isinstance(o, ImageFilter) and not o.needs() and not o.runs_user_code() for o in operators)
+    return all(isinstance(o, ImageFilter | ImageSignature) and not o.needs() and not o.runs_user_code() for o in operators)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ CHAINS: dict[str, Rows] = {
     "batches": [{"mapBatches": {**call("whole_batch"), "batchFormat": "pyarrow", "batchSize": 40}}],
     "before a sort": [{"map": call("messy")}, {"sort": {"by": ["text", "id"]}}],
     "before a deduplication": [{"map": call("messy")}, {"exactDedup": {"columns": ["text"]}}, {"map": call("messy")}],
+    "before a ranking": [{"map": call("messy")}, {"top": {"by": "half", "fraction": 0.3}}, {"map": call("messy")}],
 }
 
 

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[dict[str, Any], Rows, bool]] = {
     "limit": ({"limit": {"count": 137}}, ROWS[:137], True),
     "limit above the input": ({"limit": {"count": 10_000}}, ROWS, True),
     "sort": ({"sort": {"by": ["score"]}}, sorted(ROWS, key=lambda r: r["score"]), True),
+    "top": ({"top": {"by": "score", "fraction": 0.1}}, [r for r in ROWS if r["score"] > 90], True),
     "groupBy": (
         {
             "groupBy": {

@@ -26,6 +26,7 @@ CASES: dict[str, tuple[dict[str, Any], str, list[int]]] = {
     "sample": ({"sort": {"by": ["group", "id"]}}, "FragileSample", BAD),
     "prepare": ({"groupBy": {"by": ["group"], "aggregates": COUNT}}, "FragilePrepare", BAD),
     "route": ({"shuffle": {"seed": 3}}, "FragileRoute", BAD),
+    "ranks": ({"top": {"by": "group", "fraction": 0.4}}, "FragileRanks", BAD),
 }
 """The step, the operator that raises in the method, and the IDs of the rows on which it fails."""
 CASES |= {

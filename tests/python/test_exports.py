@@ -62,6 +62,7 @@ EXPORTS = {
         "NewColumn",
         "Observe",
         "Operator",
+        "Ranking",
         "Repartition",
         "Verdict",
     ],

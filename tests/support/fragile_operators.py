@@ -15,6 +15,7 @@ from datajob.operators.dedup.minhash_dedup import MinhashDedup
 from datajob.operators.table.group_by import GroupBy
 from datajob.operators.table.shuffle import Shuffle
 from datajob.operators.table.sort import Sort
+from datajob.operators.table.top import Top
 
 
 def is_bad(row: int) -> bool:
@@ -108,6 +109,14 @@ class FragileRoute(Shuffle):
         return np.asarray(route)
 
 
+class FragileRanks(Top):
+    refuse = staticmethod(raise_for_bad)
+
+    def ranks(self, batch: Batch) -> NDArray[np.float64]:
+        self.refuse(batch)
+        return super().ranks(batch)
+
+
 class FailedSignatures(FragileSignatures):
     refuse = staticmethod(fail_bad)
 
@@ -133,4 +142,8 @@ class FailedPrepare(FragilePrepare):
 
 
 class FailedRoute(FragileRoute):
+    refuse = staticmethod(fail_bad)
+
+
+class FailedRanks(FragileRanks):
     refuse = staticmethod(fail_bad)

@@ -46,6 +46,7 @@ from datajob.operators.table.select import Select as Select
 from datajob.operators.table.shuffle import Shuffle as Shuffle
 from datajob.operators.table.sort import Sort as Sort
 from datajob.operators.table.split import Split as Split
+from datajob.operators.table.top import Top as Top
 from datajob.operators.text.alphanumeric_ratio import AlphanumericRatio as AlphanumericRatio
 from datajob.operators.text.analyze import Analyze as Analyze
 from datajob.operators.text.average_word_length import AverageWordLength as AverageWordLength
@@ -174,6 +175,7 @@ __all__ = [
     "TextGeneration",
     "TextLength",
     "TokenCount",
+    "Top",
     "UnicodeNormalize",
     "UrlRatio",
     "VisionLanguage",

@@ -16,7 +16,7 @@ from datajob.engine.plan.fused import FusedSteps
 from datajob.engine.plan.steps import Step
 from datajob.engine.stage import Context, StageResult, Stages, Upstream, from_fragments
 from datajob.engine.worker.outputs import SinkOutput
-from datajob.operators.base import Deduplicate, Global, Head, Repartition
+from datajob.operators.base import Deduplicate, Global, Head, Ranking, Repartition
 
 
 def job_stages(context: Context, cuts: Sequence[FusedSteps], source: FragmentInput) -> Stages:
@@ -45,6 +45,10 @@ def _global(
         return (yield from deduplicate(context, name, fingerprint, fused, Step(step.name, operator), upstream))
     if isinstance(operator, Head):
         return (yield from limit(context, name, fingerprint, fused, Step(step.name, operator), upstream))
+    if isinstance(operator, Ranking):
+        from datajob.engine.ranking import rank
+
+        return (yield from rank(context, name, fingerprint, fused, Step(step.name, operator), upstream))
     assert isinstance(operator, Repartition)
     from datajob.engine.repartition.stages import repartition
 
@@ -62,4 +66,4 @@ def stage_count(fused: FusedSteps) -> int:
         from datajob.engine.repartition.stages import repartition_stages
 
         return repartition_stages(operator)
-    return 1
+    return 2 if isinstance(operator, Ranking) else 1

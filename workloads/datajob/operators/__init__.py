@@ -19,6 +19,7 @@ from datajob.operators.base import (
     ModelResources,
     Observe,
     Operator,
+    Ranking,
     Repartition,
     Verdict,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "NewColumn",
     "Observe",
     "Operator",
+    "Ranking",
     "Repartition",
     "Verdict",
 ]

@@ -266,3 +266,17 @@ class Head(Global):
     def rows(self) -> int:
         """The number of rows to keep."""
         raise NotImplementedError
+
+
+class Ranking(Global):
+    """Keeps the rows with the highest ranks. Only ranks are exchanged; rows stay in their shards and keep their order."""
+
+    abstract: ClassVar[bool] = True
+
+    def ranks(self, batch: Batch) -> NDArray[np.float64]:
+        """The rank of each row; NaN if it has none, in which case it is rejected. Equal rows must have equal ranks."""
+        raise NotImplementedError
+
+    def kept(self, rows: int) -> int:
+        """The number of rows to keep of this number of rows that have a rank. Of equal ranks, the first rows are kept."""
+        raise NotImplementedError

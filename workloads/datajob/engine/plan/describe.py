@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datajob.api.datajob import DataJob
 from datajob.api.spec import Errors
 from datajob.engine.plan.fused import plan_job
-from datajob.operators.base import Deduplicate, Global, Head, Repartition
+from datajob.operators.base import Deduplicate, Global, Head, Ranking, Repartition
 
 
 def describe(job: DataJob) -> str:
@@ -44,5 +44,7 @@ def _global(operator: Global) -> str:
         return "exchange signatures by hash, then filter each shard"
     if isinstance(operator, Repartition):
         return "exchange rows between partitions, then combine each partition"
+    if isinstance(operator, Ranking):
+        return "find the rank of the last row to keep, then filter each shard"
     assert isinstance(operator, Head)
     return f"keep the first {operator.rows()} rows in input order"

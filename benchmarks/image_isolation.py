@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.image_steps import Mean
 from datajob.media.isolation import run_isolated, runner
 from datajob.operators.image.sharpness import Sharpness
-from datajob.operators.media.rows import RowWork
+from datajob.operators.media.image_rows import ImageWork
 from tests.support.pictures import PHOTOS, encoded, photo
 
 ROUNDS = 7
@@ -51,7 +51,7 @@ def main() -> None:
         files = photos(width, height)
         items = [(files[n % len(files)],) for n in range(count)]
         for name, steps in SECTIONS.items():
-            work = RowWork(steps, lists=False)
+            work = ImageWork(steps, lists=False)
             assert run_isolated(work, items[:8])[0] == work(items[0])
             alone, isolated = [], []
             for _ in range(ROUNDS):

@@ -20,7 +20,7 @@ from datajob.operators.base import Batch, Operator
 from datajob.operators.image.image_size import ImageSize
 from datajob.operators.image.sharpness import Sharpness
 from datajob.operators.media import sections as module_sections
-from datajob.operators.media.rows import RowWork
+from datajob.operators.media.image_rows import ImageWork
 from datajob.operators.media.sections import measures_of, sections
 from datajob.operators.table.drop import Drop
 from tests.support.image_steps import CRASH, RAISE, REFUSE, WRONG, Halve, Mean, Planted, Sizes, Width
@@ -104,12 +104,12 @@ def test_an_image_is_decoded_once_for_all_steps_and_not_for_steps_after_a_reject
         module, "_decode_any", lambda data, color, limit: (decoded.append(color), decode(data, color, limit))[1]
     )
     steps = (ImageSize(min_side=8), Mean(max=200), Mean(min=1), Halve())
-    assert len(RowWork(steps, lists=False)((picture(20),))) == 5
+    assert len(ImageWork(steps, lists=False)((picture(20),))) == 5
     assert decoded == ["rgb"]  # shared by luma and colors
-    assert len(RowWork((Sharpness(min=0), *steps), lists=False)((picture(20),))) == 6
+    assert len(ImageWork((Sharpness(min=0), *steps), lists=False)((picture(20),))) == 6
     assert decoded == ["rgb", "gray", "rgb"]  # sharpness needs the exact luma
     decoded.clear()
-    assert len(RowWork((ImageSize(min_side=9), *steps), lists=False)((picture(20),))) == 1
+    assert len(ImageWork((ImageSize(min_side=9), *steps), lists=False)((picture(20),))) == 1
     assert decoded == []
 
 

@@ -67,6 +67,15 @@ class Picture:
         self._bases: dict[Color, Pixels] = {}
         self._reduced: dict[Need, Pixels] = {}
 
+    def check(self, step: Any) -> None:
+        """Raise ImageError if the image is larger than the step permits."""
+        if step.needs():
+            image.check_pixels(self.header.width, self.header.height, step.pixel_limit())
+
+    def file(self) -> bytes | None:
+        """None: the file is unchanged."""
+        return None
+
     @cached_property
     def header(self) -> Header:
         """What the header states. Raises ImageError if it is damaged or the format is not supported."""
@@ -152,8 +161,11 @@ class Edited(Picture):
             self._reduced[need] = _as_needed(self._rgb, need, self.width, self.height)
         return self._reduced[need]
 
-    def encoded(self) -> bytes:
-        """The file: without metadata, and with the usual subsampling of colors below quality 90."""
+    def check(self, step: Any) -> None:
+        """Steps process what a step before has made."""
+
+    def file(self) -> bytes:
+        """The new file: without metadata, and with the usual subsampling of colors below quality 90."""
         from PIL import Image
 
         stream = io.BytesIO()

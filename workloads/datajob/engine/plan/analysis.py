@@ -13,7 +13,7 @@ from datajob.engine.plan.fused import job_steps
 from datajob.engine.plan.steps import Step
 from datajob.errors import InvalidJob
 from datajob.operators.base import Batch, Filter, FlatMap, Observe, Operator
-from datajob.operators.media.steps import ImageFilter
+from datajob.operators.media.bases import MediaFilter
 from datajob.operators.registry import all_operators, filter_with_limits
 from datajob.operators.table.sample import Sample
 
@@ -88,11 +88,11 @@ def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
             filter_with_limits(measure)
         except ValueError as error:
             raise InvalidJob(str(error)) from error
-    columns = [value for rule in limited if (value := getattr(rule, "column", None)) and not isinstance(rule, ImageFilter)]
-    only_images = all(isinstance(rule, ImageFilter) for rule in limited) and all(
-        issubclass(filter_with_limits(measure), ImageFilter) for measure in wanted.measures
+    columns = [value for rule in limited if (value := getattr(rule, "column", None)) and not isinstance(rule, MediaFilter)]
+    only_media = all(isinstance(rule, MediaFilter) for rule in limited) and all(
+        issubclass(filter_with_limits(measure), MediaFilter) for measure in wanted.measures
     )
-    if only_images and (limited or wanted.measures) and not wanted.column:
+    if only_media and (limited or wanted.measures) and not wanted.column:
         return {"column": None, "measures": wanted.measures, **({"columns": wanted.columns} if wanted.columns else {})}
     tokenizers = [value for rule in limited if (value := getattr(rule, "tokenizer", None)) in ("unicode", "whitespace")]
     return {

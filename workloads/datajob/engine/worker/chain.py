@@ -19,8 +19,8 @@ from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, Observe, Operator, Verdict
+from datajob.operators.media.bases import MediaStep
 from datajob.operators.media.sections import Section, sections
-from datajob.operators.media.steps import ImageStep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ class Chain:
         batch = Batch(table)
         for start, end in sections([step.operator for step in self.steps]):
             steps = self.steps[start:end]
-            batch = self._section(steps, batch) if isinstance(steps[0].operator, ImageStep) else self._single(steps[0], batch)
+            batch = self._section(steps, batch) if isinstance(steps[0].operator, MediaStep) else self._single(steps[0], batch)
         return compact(batch).table
 
     def _single(self, step: Step[Operator], batch: Batch) -> Batch:
@@ -66,10 +66,10 @@ class Chain:
         return batch
 
     def _section(self, steps: Sequence[Step[Operator]], batch: Batch) -> Batch:
-        """The rows that the last of adjacent steps on the same images passes on. Until then, the others are only marked."""
+        """The rows that the last of adjacent steps on the same media passes on. Until then, the others are only marked."""
         started = time.perf_counter()
         batch = compact(batch)
-        found = Section(tuple(step.operator for step in steps if isinstance(step.operator, ImageStep))).run(batch)
+        found = Section(tuple(step.operator for step in steps if isinstance(step.operator, MediaStep))).run(batch)
         shared = (time.perf_counter() - started) / len(steps)
         for number, step in enumerate(steps):
             started = time.perf_counter()

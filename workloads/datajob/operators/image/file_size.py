@@ -31,7 +31,7 @@ class FileSize(ImageFilter):
         """The size of the file. An image that an earlier step changed is measured as it is written."""
         from datajob.media.picture import Edited
 
-        return len(picture.encoded() if isinstance(picture, Edited) else picture.data)
+        return len(picture.file() if isinstance(picture, Edited) else picture.data)
 
     def bounds(self) -> tuple[Bound, ...]:
         """The limits that are set."""

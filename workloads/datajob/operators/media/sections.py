@@ -1,4 +1,4 @@
-"""Sections: adjacent steps on the same images, which share one decode of each image in the child process.
+"""Sections: adjacent steps on the same media, which share one decode of each value in the child process.
 
 The child returns what each step found for each row. The decisions are then applied step by step, so that every row is counted
 at the step that rejects or fails it.
@@ -10,15 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.formats.media_files import fetch_all
 from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.lists import drop_items, without_placeholders
-from datajob.media.values import MediaValue, is_list, item_counts, media_values
+from datajob.media.values import is_list, item_counts, media_values
 from datajob.operators.base import Filter, Measures, Operator, Verdict
+from datajob.operators.media.bases import MediaFilter, MediaMap, MediaStep
 from datajob.operators.media.changes import with_files
-from datajob.operators.media.rows import Changed, Measured, RowWork, Signed, StepResult
-from datajob.operators.media.steps import ImageFilter, ImageMap, ImageSignature, ImageStep
+from datajob.operators.media.rows import Changed, Measured, Signed, StepResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,11 +42,11 @@ def sections(operators: Sequence[Operator]) -> list[tuple[int, int]]:
 
 
 def measures_of(filters: Mapping[str, Filter], batch: Batch) -> dict[str, Measures]:
-    """The measures of all rows, by the name of the filter. Filters of the same images share one decode."""
-    groups: dict[tuple[str, str | None], dict[str, ImageFilter]] = {}
+    """The measures of all rows, by the name of the filter. Filters of the same media share one decode."""
+    groups: dict[tuple[Any, ...], dict[str, MediaFilter]] = {}
     for name, rule in filters.items():
-        if isinstance(rule, ImageFilter):
-            groups.setdefault((rule.column, rule.folder), {})[name] = rule
+        if isinstance(rule, MediaFilter):
+            groups.setdefault(_shared(rule), {})[name] = rule
     together: dict[str, Measures] = {}
     for group in groups.values():
         found = Section(tuple(group.values()), decides=False).run(batch)
@@ -57,24 +56,27 @@ def measures_of(filters: Mapping[str, Filter], batch: Batch) -> dict[str, Measur
 
 def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     first = section[0]
-    if not isinstance(first, ImageStep) or not isinstance(operator, ImageStep):
+    if not isinstance(first, MediaStep) or not isinstance(operator, MediaStep):
         return False
-    same = (operator.column, operator.folder) == (first.column, first.folder)
-    return same and not (_reads_headers(section) and not _reads_headers([operator]))
+    return _shared(first) == _shared(operator) and not (_reads_headers(section) and not operator.reads_headers())
+
+
+def _shared(step: MediaStep) -> tuple[Any, ...]:
+    """What steps of a section have in common."""
+    return step.column, step.folder, step.kind
 
 
 def _reads_headers(operators: Sequence[Operator]) -> bool:
-    """Whether the operators only read headers, and are ours: the code of users runs in the child process."""
-    return all(isinstance(o, ImageFilter | ImageSignature) and not o.needs() and not o.runs_user_code() for o in operators)
+    return all(isinstance(operator, MediaStep) and operator.reads_headers() for operator in operators)
 
 
 @dataclass(frozen=True)
 class Section:
     """Adjacent steps on the same column."""
 
-    steps: tuple[ImageStep, ...]
+    steps: tuple[MediaStep, ...]
     decides: bool = True
-    """False: every step measures every image, regardless of the decisions of the steps before."""
+    """False: every step measures every item, regardless of the decisions of the steps before."""
 
     def run(self, batch: Batch) -> Found:
         """Process all rows of a batch. Nothing is decided yet."""
@@ -82,48 +84,24 @@ class Section:
         column = batch.array(first.column)
         values: list[Any] = list(media_values(column))
         rows = [value if isinstance(value, tuple) else (value,) for value in values]
-        encoded, failed = _encoded(rows, first.folder, lists=is_list(column.type))
-        work = RowWork(self.steps, is_list(column.type), self.decides)
-        sent = [row for row in range(len(rows)) if row not in failed]
-        items = [encoded[row] for row in sent]
-        results = [work.in_process(item) for item in items] if _reads_headers(self.steps) else [None] * len(items)
-        others = [at for at, result in enumerate(results) if result is None]
-        for at, result in zip(others, run_isolated(work, [items[at] for at in others]), strict=True):
-            results[at] = result
-        found: list[Any] = [failed.get(row) for row in range(len(rows))]
-        for row, result in zip(sent, results, strict=True):
-            found[row] = result
-        return Found(self.steps, column, found)
-
-
-def _encoded(
-    rows: Sequence[tuple[MediaValue, ...]], folder: str | None, *, lists: bool
-) -> tuple[dict[int, list[Any]], dict[int, MediaError]]:
-    """The bytes of the values of each row, and why there are none. Nulls in a list do not count."""
-    wanted = [(row, value) for row, values in enumerate(rows) for value in values if not (lists and value.missing)]
-    encoded: dict[int, list[Any]] = {row: [] for row in range(len(rows))}
-    failed: dict[int, MediaError] = {}
-    fetched = fetch_all((value for _, value in wanted if not _is_here(value)), folder)
-    for row, value in wanted:
-        data: Any = value.data if _is_here(value) else next(fetched)
-        if isinstance(data, MediaError):
-            failed.setdefault(row, data)
+        work = first.work(self.steps, is_list(column.type), self.decides)
+        found: list[Any] = work.inputs(rows, first.folder)
+        sent = [row for row, item in enumerate(found) if not isinstance(item, MediaError)]
+        if _reads_headers(self.steps):
+            done = {row: work.in_process(found[row]) for row in sent}
+            sent = [row for row in sent if done[row] is None]
         else:
-            encoded[row].append(data)
-    next(fetched, None)  # ends its threads
-    return encoded, failed
-
-
-def _is_here(value: MediaValue) -> bool:
-    """Whether the bytes of a value are in its row."""
-    return value.data is not None and len(value.data) > 0 and value.problem is None
+            done = {}
+        done.update(zip(sent, run_isolated(work, [found[row] for row in sent]), strict=True))
+        found = [done.get(row, item) for row, item in enumerate(found)]
+        return Found(self.steps, column, found)
 
 
 @dataclass(frozen=True)
 class Found:
     """What the steps of a section found for each row of a batch."""
 
-    steps: tuple[ImageStep, ...]
+    steps: tuple[MediaStep, ...]
     column: pa.Array
     rows: list[Any]
     """The result of each row: a list with one result per step up to the one that ended it, or a MediaError."""
@@ -139,10 +117,10 @@ class Found:
                 batch.fail(row, str(result))
             elif isinstance(result, Measured):
                 codes[row] = result.code
-        if not isinstance(step, ImageFilter):
+        if not isinstance(step, MediaFilter):
             return Verdict(codes, ())
-        if step.keep_if == "each" and step.text is not None and is_list(self.column.type):
-            self._check_placeholders(step.text, batch)
+        if step.keep_if == "each" and step.placeholders() is not None and is_list(self.column.type):
+            self._check_placeholders(str(step.placeholders()), batch)
         return Verdict(codes, step.reasons(), self._columns(number, step))
 
     def measures(self, number: int) -> Mapping[str, NDArray[Any]]:
@@ -150,7 +128,7 @@ class Found:
         import numpy as np
 
         step = self.steps[number]
-        assert isinstance(step, ImageFilter)
+        assert isinstance(step, MediaFilter)
         names = step.measured()
         values = np.full((len(names), len(self.rows)), np.nan)
         for row, result in enumerate(self._results(number)):
@@ -159,20 +137,20 @@ class Found:
         return dict(zip(names, values, strict=True))
 
     def signed(self, batch: Batch) -> list[Any]:
-        """The values of the only step, an ImageSignature. Fails the rows that have none."""
+        """The values of the only step, a MediaSignature. Fails the rows that have none."""
         self.verdict(0, batch)
         lists = is_list(self.column.type)
         values = (list(result.values) if isinstance(result, Signed) else None for result in self._results(0))
         return [value if lists or value is None else value[0] for value in values]
 
     def changed(self, table: pa.Table) -> pa.Table:
-        """The table with the images that remain, as the steps changed them."""
+        """The table with the media that remain, as the steps changed them."""
         column = self.column
-        if any(isinstance(step, ImageMap) for step in self.steps):
+        if any(isinstance(step, MediaMap) for step in self.steps):
             column = with_files(column, {row: end.files for row, end in self._ends() if end.files is not None})
-        name, each = self.steps[0].column, [s for s in self.steps if isinstance(s, ImageFilter) and s.keep_if == "each"]
+        name, each = self.steps[0].column, [s for s in self.steps if isinstance(s, MediaFilter) and s.keep_if == "each"]
         if is_list(column.type) and each:
-            text = next((step.text for step in each if step.text), None)
+            text = next((text for step in each if (text := step.placeholders())), None)
             dropped = drop_items(column, self._stays(), None if text is None else _whole(table, text))
             column = dropped.items
             if text is not None and dropped.text is not None:
@@ -180,7 +158,7 @@ class Found:
         return table if column is self.column else table.set_column(table.schema.get_field_index(name), name, column)
 
     def _ends(self) -> Iterator[tuple[int, Changed]]:
-        """The position and the images of each row that passed all steps."""
+        """The position and the items of each row that passed all steps."""
         for row, result in enumerate(self.rows):
             if isinstance(result, list) and isinstance(result[-1], Changed):
                 yield row, result[-1]
@@ -199,7 +177,7 @@ class Found:
         return np.array(stays, dtype=bool)
 
     def _check_placeholders(self, text: str, batch: Batch) -> None:
-        """Fail the rows whose text does not have one placeholder per image."""
+        """Fail the rows whose text does not have one placeholder per item."""
         for row, (count, value) in enumerate(zip(item_counts(self.column), batch.array(text).to_pylist(), strict=True)):
             try:
                 without_placeholders(value, [False] * count)
@@ -216,7 +194,7 @@ class Found:
                 found.append(result[number] if number < len(result) else None)
         return found
 
-    def _columns(self, number: int, step: ImageFilter) -> dict[str, pa.Array]:
+    def _columns(self, number: int, step: MediaFilter) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         if step.output is None:

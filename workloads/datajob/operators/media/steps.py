@@ -33,29 +33,24 @@ from pydantic import Field
 
 from datajob.media.image import MAX_PIXELS
 from datajob.media.lists import Keep
-from datajob.operators.base import Batch, Bound, Filter, Map, Measures, Verdict
-from datajob.operators.operator import Operator
+from datajob.media.signatures import Kind
+from datajob.operators.base import Bound
+from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaStep, min_max
 from datajob.parameters import Column, NewColumn
-from datajob.suggest import snake
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from datajob.media.picture import Encoding, Need, Picture
+    from datajob.media.picture import Edited, Encoding, Need, Picture
+    from datajob.operators.media.image_rows import ImageWork
 
 
-def min_max(step: Operator, measure: str) -> tuple[Bound, ...]:
-    """The limits of a measure for the parameters `min` and `max` of a step, without those that are None."""
-    limits = (("min", getattr(step, "min", None)), ("max", getattr(step, "max", None)))
-    return tuple(Bound(name, measure, limit, name == "min") for name, limit in limits if limit is not None)
-
-
-class ImageStep(Operator):
+class ImageStep(MediaStep):
     """What all steps on images have in common."""
 
     abstract: ClassVar[bool] = True
+    kind: ClassVar[Kind] = "image"
 
     column: Column = Field(
         default="image", description="Column with an image: encoded bytes, a path or URL, a struct of both, or a list of these."
@@ -72,8 +67,14 @@ class ImageStep(Operator):
         """The most pixels of an image that the step decodes."""
         return MAX_PIXELS
 
+    def work(self, steps: tuple[Any, ...], lists: bool, decides: bool) -> ImageWork:
+        """Decodes each image once."""
+        from datajob.operators.media.image_rows import ImageWork
 
-class ImageFilter(ImageStep, Filter):
+        return ImageWork(steps, lists, decides)
+
+
+class ImageFilter(ImageStep, MediaFilter):
     """Keep rows whose image has measures within limits."""
 
     abstract: ClassVar[bool] = True
@@ -94,28 +95,13 @@ class ImageFilter(ImageStep, Filter):
         """The measure of an image, or several by name. Raises MediaError if it has none."""
         raise NotImplementedError
 
-    def measured(self) -> tuple[str, ...]:
-        """The names of the measures, in order; the first is written to `output`."""
-        return tuple(dict.fromkeys(bound.measure for bound in self.bounds())) or (snake(self.key),)
+    def reads_headers(self) -> bool:
+        """Unless it needs pixels."""
+        return not self.needs() and not self.runs_user_code()
 
-    def reasons(self) -> tuple[str, ...]:
-        """The reason for rejecting an image that violates each limit."""
-        return tuple(f"{bound.measure}_too_{'low' if bound.is_minimum else 'high'}" for bound in self.bounds())
-
-    def keep(self, batch: Batch) -> Verdict:
-        """Decide each row of `batch`; rows whose image cannot be measured fail."""
-        from datajob.operators.media.sections import Section
-
-        found = Section((self,)).run(batch)
-        verdict, table = found.verdict(0, batch), found.changed(batch.table)
-        changed = {} if table is batch.table else {name: Batch(table).array(name) for name in table.column_names}
-        return Verdict(verdict.codes, verdict.reasons, {**changed, **verdict.columns})
-
-    def measures(self, batch: Batch) -> Measures:
-        """The measures of all rows: of a list, those of its first image; NaN if there is none."""
-        from datajob.operators.media.sections import Section
-
-        return Section((self,)).run(batch).measures(0)
+    def placeholders(self) -> str | None:
+        """The parameter `text`."""
+        return self.text
 
 
 class PixelFilter(ImageFilter):
@@ -132,7 +118,7 @@ class PixelFilter(ImageFilter):
         return self.max_pixels
 
 
-class ImageSignature(ImageStep):
+class ImageSignature(ImageStep, MediaSignature):
     """Computes a value for the image of each row, such as a hash; for steps that are not filters or maps."""
 
     abstract: ClassVar[bool] = True
@@ -141,14 +127,12 @@ class ImageSignature(ImageStep):
         """The value of an image: small, and picklable. Raises MediaError if it has none."""
         raise NotImplementedError
 
-    def signed(self, batch: Batch) -> list[Any]:
-        """What `sign` returns for each row: a list of values for a list of images. Rows without an image fail, and are None."""
-        from datajob.operators.media.sections import Section
-
-        return Section((self,)).run(batch).signed(batch)
+    def reads_headers(self) -> bool:
+        """Unless it needs pixels."""
+        return not self.needs() and not self.runs_user_code()
 
 
-class ImageMap(ImageStep, Map):
+class ImageMap(ImageStep, MediaMap):
     """Change the images of each row."""
 
     abstract: ClassVar[bool] = True
@@ -171,13 +155,12 @@ class ImageMap(ImageStep, Map):
 
         return Encoding(picture.format if picture.format in ("JPEG", "PNG", "WEBP") else "JPEG")
 
-    def apply(self, batch: Batch) -> pa.Table:
-        """The table with the changed images; rows whose image cannot be changed fail."""
-        from datajob.operators.media.sections import Section
+    def edited(self, picture: Picture) -> Edited | None:
+        """The image that `change` returns."""
+        from datajob.media.picture import Edited
 
-        found = Section((self,)).run(batch)
-        found.verdict(0, batch)
-        return found.changed(batch.table)
+        pixels = self.change(picture)
+        return None if pixels is None else Edited(pixels, self.encoding(picture))
 
 
 __all__ = ["Bound", "ImageFilter", "ImageMap", "ImageSignature", "ImageStep", "PixelFilter", "min_max"]

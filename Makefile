@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/datajob
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
-EXTRAS := --extra controller --extra workload --extra text --extra image --extra audio --extra video --extra dev $(if $(wildcard .venv/.models),--extra llava)
+EXTRAS := --extra controller --extra workload --extra text --extra image --extra ocr --extra audio --extra video --extra dev $(if $(wildcard .venv/.models),--extra llava)
 RUN := .venv/bin
 UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e
 

@@ -23,6 +23,7 @@ from datajob.operators.image.media_info import MediaInfo as MediaInfo
 from datajob.operators.image.qr_area import QrArea as QrArea
 from datajob.operators.image.resize_image import ResizeImage as ResizeImage
 from datajob.operators.image.sharpness import Sharpness as Sharpness
+from datajob.operators.image.text_area import TextArea as TextArea
 from datajob.operators.inference.embed import Embed as Embed
 from datajob.operators.inference.llava import Llava as Llava
 from datajob.operators.inference.text_generation import TextGeneration as TextGeneration
@@ -172,6 +173,7 @@ __all__ = [
     "Split",
     "StopWordRatio",
     "SubstringDedup",
+    "TextArea",
     "TextGeneration",
     "TextLength",
     "TokenCount",

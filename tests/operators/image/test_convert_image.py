@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from datajob.operators.image.convert_image import ConvertImage
+from datajob.operators.image.resize_image import ResizeImage
+from datajob.operators.media.rows import RowWork
 from tests.support.image_results import change
 from tests.support.pictures import encoded, photo, photo_bytes
 
@@ -42,6 +46,41 @@ def test_png_keeps_every_pixel_and_quality_decides_about_jpeg() -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(exact))), np.asarray(CHINA))
     [good], [bad] = (change(ConvertImage(quality=quality), FILES["PNG"]) for quality in (95, 20))
     assert len(bad) < len(good) / 4
+
+
+def test_transparent_pixels_show_the_background() -> None:
+    clear = Image.new("LA", (20, 10), (255, 0))
+    clear.paste((200, 255), (0, 0, 10, 10))
+    files = [FILES["transparent"], encoded(clear), encoded(CHINA.resize((20, 10)))]
+    found = [Image.open(io.BytesIO(data)) for data in change(ConvertImage(format="png", background=(9, 8, 7)), *files)]
+    assert [image.getpixel((15, 5)) for image in found[:2]] == [(9, 8, 7)] * 2
+    assert found[1].getpixel((5, 5)) == (200, 200, 200)
+    assert np.array_equal(np.asarray(found[2]), np.asarray(CHINA.resize((20, 10))))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_mode_l_has_the_levels_of_gray(kind: str) -> None:
+    for data in change(ConvertImage(format=kind, mode="L", quality=100), FILES["PNG"], FILES["gray"]):
+        with Image.open(io.BytesIO(data)) as image:
+            assert (image.format, image.mode) == (kind.upper(), "L")
+            difference = np.asarray(image, np.int16) - np.asarray(CHINA.convert("L"))
+        assert np.abs(difference).max() <= (2 if kind == "jpeg" else 0)
+        assert change(ConvertImage(format=kind, mode="L", strip_metadata=False), data) == [data]
+
+
+def test_later_steps_keep_the_encoding() -> None:
+    work = RowWork((ConvertImage(format="jpeg", quality=20, mode="L"), ResizeImage(side=320)), lists=False)
+    (found,) = work((FILES["PNG"],))[-1].files
+    with Image.open(io.BytesIO(found)) as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "L", (320, 214))
+        expected = encoded(CHINA.resize((320, 214), Image.Resampling.BOX).convert("L"), "JPEG", quality=20)
+    assert len(found) == pytest.approx(len(expected), rel=0.1)
+
+
+@pytest.mark.parametrize("step", [{"mode": "L", "format": "webp"}, {"background": [0, 0, 256]}, {"background": [0, 0]}])
+def test_parameters_that_no_file_can_represent_are_refused(step: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ConvertImage.model_validate(step)
 
 
 def test_files_are_kept_only_if_metadata_may_remain() -> None:

@@ -64,6 +64,15 @@ def test_pixels_are_averages_of_areas() -> None:
     assert np.abs(jpeg - expected).mean() < 4
 
 
+@pytest.mark.parametrize("resample", ["nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("side", [100, 900])
+def test_the_filters_of_pillow_process_the_whole_image(resample: str, side: int) -> None:
+    with Image.open(io.BytesIO(photo_bytes("china"))) as image:
+        expected = image.resize((side, round(side * 427 / 640)), Image.Resampling[resample.upper()])
+    data = encoded(expected, "JPEG", quality=95, subsampling="4:4:4")
+    assert change(ResizeImage(side=side, resample=resample, upscale=True), photo_bytes("china")) == [data]
+
+
 def test_a_padded_image_is_in_the_middle() -> None:
     found = resized(encoded(Image.new("RGB", (100, 51), "red")), side=100, mode="pad", background=[0, 0, 255])
     pixels = np.asarray(found)

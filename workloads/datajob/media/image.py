@@ -18,6 +18,9 @@ from datajob.media.headers import Header, parse
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Color = tuple[int, int, int]
+"""Red, green and blue from 0 to 255."""
+WHITE: Color = (255, 255, 255)
 MAX_PIXELS = 100_000_000
 """Default limit of width x height: 300 MB as RGB."""
 ORIENTATION = 0x0112
@@ -54,18 +57,18 @@ def read_header(data: bytes) -> Header:
         return Header(image.width, image.height, str(image.format), image.mode, orientation, frames)
 
 
-def decode(image: Any, max_pixels: int = MAX_PIXELS) -> Image:
+def decode(image: Any, max_pixels: int = MAX_PIXELS, background: Color = WHITE) -> Image:
     """An upright RGB image from an encoded image (bytes) or pixels (height x width [x channels]). Raises ImageError.
 
-    Transparent pixels become white, 16 bits are reduced to 8, and the first frame of an animation is used.
+    Transparent pixels show the background, 16 bits are reduced to 8, and the first frame of an animation is used.
     """
     from PIL import ImageOps
 
     if (pixels := _pixels(image)) is not None:
-        return _rgb(_from_pixels(pixels))
+        return _rgb(_from_pixels(pixels), background)
     with _opened(image, max_pixels) as opened, _reasons():
         opened.load()
-        return _rgb(ImageOps.exif_transpose(opened))
+        return _rgb(ImageOps.exif_transpose(opened), background)
 
 
 def size_of(image: Any, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -157,15 +160,15 @@ def _reasons() -> Iterator[None]:
         raise ImageError(reason, f"the image cannot be decoded: {text}") from error
 
 
-def _rgb(image: Image) -> Image:
-    """Colors as displayed on a white background."""
+def _rgb(image: Image, background: Color) -> Image:
+    """Colors as displayed on a background."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
     if image.mode in _ALPHA or "transparency" in image.info:
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
+        paper = Image.new("RGBA", image.size, background)
         return Image.alpha_composite(paper, image).convert("RGB")
     return image.convert("RGB")
 

@@ -54,6 +54,8 @@ class Encoding:
 
     format: str = "JPEG"
     quality: int = 95
+    gray: bool = False
+    """Write one channel instead of three."""
 
 
 class Picture:
@@ -117,6 +119,12 @@ class Picture:
             self._reduced[need] = self._reduce(need)
         return self._reduced[need]
 
+    def on(self, background: image.Color) -> Pixels:
+        """The whole image in RGB, with a color behind transparent pixels instead of white. Raises ImageError."""
+        import numpy as np
+
+        return np.asarray(image.decode(bytes(self.data), self._max_pixels, background))
+
     def _base(self, need: Need) -> Pixels:
         """The image, upright, at the smallest scale that suffices for all needs with which this one shares it.
 
@@ -153,7 +161,7 @@ class Edited(Picture):
         self._rgb = rgb
         self.encoding = encoding
         height, width = rgb.shape[:2]
-        self.header = Header(width, height, encoding.format, "RGB")
+        self.header = Header(width, height, encoding.format, "L" if encoding.gray else "RGB")
 
     def pixels(self, need: Need) -> Pixels:
         """The pixels of any need."""
@@ -164,6 +172,10 @@ class Edited(Picture):
     def check(self, step: Any) -> None:
         """Steps process what a step before has made."""
 
+    def on(self, background: image.Color) -> Pixels:
+        """The image, which has no transparent pixels any more."""
+        return self._rgb
+
     def file(self) -> bytes:
         """The new file: without metadata, and with the usual subsampling of colors below quality 90."""
         from PIL import Image
@@ -172,7 +184,9 @@ class Edited(Picture):
         options: dict[str, Any] = {"quality": self.encoding.quality} if self.encoding.format != "PNG" else {}
         if self.encoding.format == "JPEG":
             options["subsampling"] = "4:4:4" if self.encoding.quality >= 90 else "4:2:0"
-        Image.fromarray(self._rgb).save(stream, self.encoding.format, **options)
+        pixels = Image.fromarray(self._rgb)
+        pixels = pixels.convert("L") if self.encoding.gray else pixels
+        pixels.save(stream, self.encoding.format, **options)
         return stream.getvalue()
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class BlankImage(HistogramFilter):
     """Reject blank images: those in which nearly all pixels have similar levels of gray.
 
-    The measure is the largest share of pixels whose luma is in the same range of 8 of the 256 levels. Blank images have equal
-    perceptual hashes, so use this step before `imageDedup`.
+    The measure is the largest share of pixels whose luma is in the same range of 8 of the 256 levels, measured at 512 pixels.
+    No other toolkit has this filter. Blank images have equal perceptual hashes, so use this step before `imageDedup`.
 
     Example:
 

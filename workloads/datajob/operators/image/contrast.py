@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Contrast(HistogramFilter):
     """Keep rows whose image has enough contrast: the standard deviation of the luma, from 0 to 0.5.
 
-    This is the RMS contrast on a scale where white is 1. The image is measured at 512 pixels, which lowers the contrast of fine
-    textures and noise.
+    This is the RMS contrast on a scale where white is 1. No other toolkit has this filter. The image is measured at 512 pixels,
+    which lowers the contrast of fine textures and noise.
 
     Example:
 

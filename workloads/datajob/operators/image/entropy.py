@@ -16,7 +16,7 @@ class Entropy(HistogramFilter):
     """Keep rows whose image has a varied distribution of gray: the entropy of the luma, from 0 to 8 bits.
 
     Photos have 6 to 8 bits, while drawings, slides and scanned text have fewer. The definition is that of `PIL.Image.entropy`
-    for a gray image, measured at 512 pixels.
+    for a gray image, measured at 512 pixels. No other toolkit has this filter.
 
     Example:
 

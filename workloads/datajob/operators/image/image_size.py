@@ -18,7 +18,7 @@ class ImageSize(ImageFilter):
     """Keep rows whose image has a size within limits. Only headers are read.
 
     Sizes are those of the displayed image, after the EXIF orientation. DataComp uses `minSide: 200`, and MMC4 and OBELICS
-    `minSide: 150`; Data-Juicer calls this `image_shape_filter`.
+    `minSide: 150`. Data-Juicer's `image_shape_filter` has limits for width and height and keeps all sizes by default.
 
     Example:
 

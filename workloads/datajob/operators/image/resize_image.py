@@ -26,20 +26,29 @@ class ResizeImage(ImageMap):
     | `centerCrop` | The center of the image; it fills the box | `center_crop` |
     | `pad` | The whole image on a background of the size of the box | `border` |
 
-    Images are reduced by averaging areas, after a JPEG decoder has reduced them by 1/2, 1/4 or 1/8 if that suffices. Smaller
-    images are enlarged (Lanczos) only with `upscale`; without it, `centerCrop` only cuts them. An image that already has the
-    size keeps its file unchanged. Results are upright RGB without metadata, in the format of the file if that is JPEG, PNG or
-    WebP, and otherwise as JPEG with quality 95.
+    By default, images are reduced by averaging areas, after a JPEG decoder has reduced them by 1/2, 1/4 or 1/8 if that
+    suffices. Other values of `resample` are the filters of Pillow, which process the whole image and take longer: CLIP and most
+    models for images use `bicubic`.
+
+    Smaller images are enlarged only with `upscale`; without it, `centerCrop` only cuts them. An image that already has the size
+    keeps its file unchanged. Results are upright RGB without metadata, in the format of the file if that is JPEG, PNG or WebP,
+    and otherwise as JPEG with quality 95.
 
     Example:
 
         - resizeImage: {side: 336, mode: centerCrop}
+        - resizeImage: {side: 224, mode: centerCrop, resample: bicubic, upscale: true}
     """
 
     side: int | None = Field(default=None, ge=1, le=65_000, description="Width and height of the box, in pixels.")
     width: int | None = Field(default=None, ge=1, le=65_000, description="Width of the box, in pixels. Set `height`, too.")
     height: int | None = Field(default=None, ge=1, le=65_000, description="Height of the box, in pixels. Set `width`, too.")
     mode: Literal["keepRatio", "centerCrop", "pad"] = Field(default="keepRatio", description="How the image fits the box.")
+    resample: Literal["area", "nearest", "bilinear", "bicubic", "lanczos"] = Field(
+        default="area",
+        description="How pixels are computed. `area` averages when it reduces images, and uses Lanczos when it enlarges them, "
+        "as img2dataset does by default.",
+    )
     upscale: bool = Field(default=False, description="Enlarge images that are smaller than the box.")
     background: tuple[int, int, int] = Field(
         default=(255, 255, 255), description="Color of the background for `pad`: red, green and blue from 0 to 255."
@@ -60,9 +69,11 @@ class ResizeImage(ImageMap):
         return (self.side, self.side) if self.side else (self.width or 1, self.height or 1)
 
     def needs(self) -> tuple[Need, ...]:
-        """The colors at a size that is at least that of the result."""
+        """The colors at a size that is at least that of the result, or of the whole image for the filters of Pillow."""
         from datajob.media.picture import Need
 
+        if self.resample != "area":
+            return (Need("rgb"),)
         if self.mode == "centerCrop":
             return (Need("rgb", shorter=max(self.box())),)
         return (Need("rgb", longer=max(self.box())),)
@@ -75,7 +86,7 @@ class ResizeImage(ImageMap):
         size = self._scaled(*whole)
         if size == whole and (self.mode == "keepRatio" or whole == (width, height)):
             return None
-        pixels = _resized(picture.pixels(*self.needs()), size)
+        pixels = _resized(picture.pixels(*self.needs()), size, self.resample)
         if self.mode == "keepRatio":
             return pixels
         left, top = (size[0] - width) // 2, (size[1] - height) // 2
@@ -94,9 +105,14 @@ class ResizeImage(ImageMap):
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _resized(pixels: NDArray[np.uint8], size: _Size) -> NDArray[np.uint8]:
+def _resized(pixels: NDArray[np.uint8], size: _Size, resample: str) -> NDArray[np.uint8]:
     if pixels.shape[1::-1] == size:
         return pixels
+    if resample != "area":
+        import numpy as np
+        from PIL import Image
+
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling[resample.upper()]))
     import cv2
 
     smaller = size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]

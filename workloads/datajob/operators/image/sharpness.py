@@ -24,7 +24,7 @@ class Sharpness(PixelFilter):
         - sharpness: {min: 100, output: sharpness}
     """
 
-    min: float = Field(default=100, ge=0, description="Minimum variance.")
+    min: float | None = Field(default=100, ge=0, description="Minimum variance.")
     max: float | None = Field(default=None, ge=0, description="Maximum variance.")
     side: int | None = Field(default=512, ge=16, description="Pixels of the longer side to measure at; null: the whole image.")
 

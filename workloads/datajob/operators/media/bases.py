@@ -7,13 +7,14 @@ work (`RowWork` in `rows`), which opens the values of a row as items; the steps 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
 from datajob.media.signatures import Kind
 from datajob.operators.base import Batch, Bound, Filter, Map, Measures, Verdict
 from datajob.operators.operator import Operator
+from datajob.operators.packages import require
 from datajob.parameters import Column
 from datajob.suggest import snake
 
@@ -36,11 +37,22 @@ class MediaStep(Operator):
     abstract: ClassVar[bool] = True
     kind: ClassVar[Kind]
     """The media that it processes."""
+    packages: ClassVar[dict[str, str]] = {}
+    """Modules that the step needs in addition to those that all such steps need, and the package of each."""
 
     column: Column = Field(description="Column with encoded bytes, a path or URL, a struct of both, or a list of these.")
     folder: str | None = Field(
         default=None, min_length=1, description="Folder or URL that relative paths are resolved against."
     )
+
+    def required(self) -> Mapping[str, str]:
+        """All modules that the step needs, and the package of each."""
+        return self.packages
+
+    def resolved(self) -> Self:
+        """The step itself. Raises InvalidJob if a package that it needs is not installed."""
+        require(self.required(), self.key)
+        return self
 
     def reads_headers(self) -> bool:
         """Whether it only reads headers, and needs no child process: the code of users always does."""

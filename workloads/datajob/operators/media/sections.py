@@ -81,6 +81,8 @@ class Section:
     def run(self, batch: Batch) -> Found:
         """Process all rows of a batch. Nothing is decided yet."""
         first = self.steps[0]
+        for step in self.steps:
+            step.resolved()  # the child would fail each row if a package is missing
         column = batch.array(first.column)
         values: list[Any] = list(media_values(column))
         rows = [value if isinstance(value, tuple) else (value,) for value in values]

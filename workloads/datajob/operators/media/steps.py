@@ -63,6 +63,11 @@ class ImageStep(MediaStep):
         """The pixels that the step needs; none by default."""
         return ()
 
+    def required(self) -> Mapping[str, str]:
+        """Steps that need pixels need what decodes and reduces images."""
+        decoders = {"cv2": "opencv-python-headless", "simplejpeg": "simplejpeg"} if self.needs() else {}
+        return decoders | self.packages
+
     def pixel_limit(self) -> int:
         """The most pixels of an image that the step decodes."""
         return MAX_PIXELS
@@ -150,9 +155,14 @@ class ImageMap(ImageStep, MediaMap):
         raise NotImplementedError
 
     def encoding(self, picture: Picture) -> Encoding:
-        """How the changed image is written: by default in the format of the file, or as JPEG if that cannot be written."""
-        from datajob.media.picture import Encoding
+        """How the changed image is written: by default as an earlier step chose, or in the format of the file.
 
+        Formats that cannot be written become JPEG.
+        """
+        from datajob.media.picture import Edited, Encoding
+
+        if isinstance(picture, Edited):
+            return picture.encoding
         return Encoding(picture.format if picture.format in ("JPEG", "PNG", "WEBP") else "JPEG")
 
     def edited(self, picture: Picture) -> Edited | None:

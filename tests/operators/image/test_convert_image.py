@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from datajob.operators.image.convert_image import ConvertImage
 from datajob.operators.image.resize_image import ResizeImage
-from datajob.operators.media.rows import RowWork
+from datajob.operators.media.image_rows import ImageWork
 from tests.support.image_results import change
 from tests.support.pictures import encoded, photo, photo_bytes
 
@@ -69,7 +69,7 @@ def test_mode_l_has_the_levels_of_gray(kind: str) -> None:
 
 
 def test_later_steps_keep_the_encoding() -> None:
-    work = RowWork((ConvertImage(format="jpeg", quality=20, mode="L"), ResizeImage(side=320)), lists=False)
+    work = ImageWork((ConvertImage(format="jpeg", quality=20, mode="L"), ResizeImage(side=320)), lists=False, decides=True)
     (found,) = work((FILES["PNG"],))[-1].files
     with Image.open(io.BytesIO(found)) as image:
         assert (image.format, image.mode, image.size) == ("JPEG", "L", (320, 214))

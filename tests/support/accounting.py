@@ -6,6 +6,7 @@ from datajob.api.datajob import DataJob
 from datajob.api.report import READ, WRITE, Report, StepReport
 from datajob.engine import driver
 from datajob.engine.attempt import Attempt
+from datajob.engine.commit.lock import Lock
 from datajob.engine.executors.base import Executor
 from datajob.operators.base import FlatMap, Global, Operator, Repartition
 
@@ -48,8 +49,8 @@ def check_every_run() -> None:
     """Check the identity of every run of a driver in this process, however it is started, as part of the run."""
     execute = driver._execute
 
-    def execute_and_check(attempt: Attempt, executor: Executor, began: float) -> Report:
-        report = execute(attempt, executor, began)
+    def execute_and_check(attempt: Attempt, executor: Executor, lock: Lock, began: float) -> Report:
+        report = execute(attempt, executor, lock, began)
         assert_accounts(attempt.job, report)
         return report
 

@@ -26,7 +26,7 @@ from datajob.engine.plan.fused import StepPlan, plan_job
 from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records
 from datajob.engine.stage_runner import StageRunner
-from datajob.errors import DataJobError, SinkError, described, plain
+from datajob.errors import DataJobError, SinkBusy, SinkError, described, plain
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
@@ -39,7 +39,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
     plan = plan_job(job.spec)
     with ExecutorChoice(options, plan, job.spec.resources) as executors:
         sink = Folder(job.spec.sink.chosen.path, SinkError)
-        with Lock(sink, options.run_id, options.job_id):
+        with Lock(sink, options.run_id, options.job_id) as lock:
             state = _open(job, options, sink)
             if state.state == "complete":
                 options.on_event(Note("This run is already complete. Nothing to do."))
@@ -50,7 +50,7 @@ def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
             state = replace(state, target=listing.target)
             state.save(sink)
             attempt = Attempt(job, plan, options, sink, state, listing)
-            return _execute(attempt, executors.for_input(listing.size), began)
+            return _execute(attempt, executors.for_input(listing.size), lock, began)
 
 
 def _check(job: DataJob, options: RunOptions) -> None:
@@ -74,14 +74,18 @@ def _list(job: DataJob, options: RunOptions, plan: StepPlan, state: RunState) ->
     return list_input(readers, state.target or options.shard_bytes, plan.inference, lenient)
 
 
-def _execute(attempt: Attempt, executor: Executor, began: float) -> Report:
+def _execute(attempt: Attempt, executor: Executor, lock: Lock, began: float) -> Report:
     """Run all stages and complete the run. If it fails, the report states why."""
     stages = sum(map(stage_count, attempt.plan.cuts))
     listing = attempt.listing
     builder = ReportBuilder(attempt.state, attempt.plan.steps, stages, listing.files, listing.size, began=began)
     runner = StageRunner(attempt, executor, builder)
     try:
-        return _complete(attempt, runner, builder, runner.run())
+        records = runner.run()
+        lock.check()
+        return _complete(attempt, runner, builder, records)
+    except SinkBusy:  # the report belongs to the other run
+        raise
     except Exception as error:
         unexpected = not isinstance(error, DataJobError)
         with suppress(Exception) if unexpected else nullcontext():

@@ -99,6 +99,14 @@ def test_the_columns_that_become_members_of_a_sample_are_checked() -> None:
     assert problem.startswith("spec.sink.webdataset.members: ") and "`caption`" in problem
 
 
+def test_the_column_of_the_sink_of_images_is_that_of_the_source_by_default() -> None:
+    sources, sink = [{"images": {"paths": ["in"]}}], {"images": {"path": "out"}}
+    assert said(job(sources=sources, sink=sink)) == []
+    assert said(job(sources=[{"binaryFiles": {"paths": ["in"]}}], sink=sink)) == []
+    (problem,) = said(job([{"rename": {"columns": {"image": "picture"}}}], sources=sources, sink=sink))
+    assert problem.startswith("spec.sink.images.image: column `bytes` is not available")
+
+
 def test_columns_are_tracked_from_those_of_the_data() -> None:
     unknown = job([{"gopherQuality": {}}], [{"parquet": {"paths": ["in"]}}])
     assert [str(p) for p in check_columns(unknown.spec, ("id", "body"))] == [

@@ -12,6 +12,7 @@ import pytest
 
 from datajob.api.contract import ENV_EXECUTOR, ENV_RUN_ID, ENV_SHOW_ROWS, JOB_FILE
 from datajob.cluster import run as entrypoint
+from datajob.media.values import media_type
 from datajob_controller.datajob.objects.configmaps import job_configmap
 from tests.support.world import datajob
 
@@ -50,7 +51,11 @@ def text(kind: str, content: str, **options: Any) -> Callable[[Path], dict[str, 
     return write
 
 
+MEDIA = ("fileSize", "mediaInfo", "sharpness", "resizeImage")
+"""Steps that fail for a path to a file that does not exist."""
 STEPS: dict[str, dict[str, Any]] = {
+    **{step: {step: {"column": "text"}} for step in MEDIA[:3]},
+    "resizeImage": {"resizeImage": {"column": "text", "side": 8}},
     "map": {"map": {"function": "mine:raises"}},
     "map with an odd exception": {"map": {"function": "mine:raises_odd"}},
     "mapBatches": {"mapBatches": {"function": "mine:mixes", "batchSize": 1}},
@@ -68,6 +73,7 @@ SOURCES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "a CSV row": text("csv", f"id,text\n1,a\n2,{VALUE},{VALUE}\n"),
     "a CSV value": text("csv", f"id,text\n1,1\n2,{VALUE}\n", schema={"text": "int64"}),
     "an encoding": text("text", f"a\n{VALUE}\xff\n", mode="line"),
+    "an image": text("images", VALUE),
 }
 
 
@@ -99,6 +105,16 @@ def test_a_failed_step_shows_the_row_number_but_no_value(name: str, tmp_path: Pa
     assert code == 5, seen
     assert f"Step {next(iter(STEPS[name]))}" in seen and "in.parquet" in seen
     assert "of those that reach the step in its shard" in seen
+    assert ("failed on a row: notFound." in seen) == (name in MEDIA)
+
+
+def test_a_reference_that_the_sink_cannot_read_shows_the_reason_but_no_path(tmp_path: Path, capsys: Any, caplog: Any) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    sources = [rows(folder, image=pa.array([{"bytes": None, "path": f"/{VALUE}"}] * 3, media_type()))]
+    code, seen = outcome(tmp_path, capsys, caplog, sources=sources, steps=[{"drop": {"columns": ["text"]}}])
+    assert code == 5 and "Step write failed on a row: notFound." in seen
+    assert VALUE not in seen
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -110,8 +126,9 @@ def test_a_record_that_cannot_be_read_shows_its_position_but_no_value(
     assert VALUE not in seen
     assert "Step read failed on a row: " in seen and f"{tmp_path}/in." in seen
     assert ("column text" in seen) == (name in ("a declared type", "a CSV value"))
+    assert ("notAnImage" in seen) == (name == "an image")
     report = json.loads((tmp_path / "out" / "_datajob" / "report.json").read_text())
-    assert VALUE in report["message"]
+    assert VALUE in report["message"] or name == "an image"
 
 
 def test_the_setting_shows_the_values(tmp_path: Path, capsys: Any, caplog: Any) -> None:
@@ -121,28 +138,23 @@ def test_the_setting_shows_the_values(tmp_path: Path, capsys: Any, caplog: Any) 
     assert "It is row 1 of those that reach the step" in seen
 
 
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("datajob.engine.driver.write_manifest", ("TypeError: unexpected error.", "test_values_of_rows.py")),
+        ("datajob.engine.worker.chain.Chain.apply", ("TypeError (", "in.parquet")),
+    ],
+    ids=["driver", "worker"],
+)
 def test_an_unexpected_exception_shows_its_type_and_place_but_no_value(
-    tmp_path: Path, capsys: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
+    place: str, shown: tuple[str, ...], tmp_path: Path, capsys: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise TypeError(VALUE)
 
-    monkeypatch.setattr("datajob.engine.driver.write_manifest", fail)
+    monkeypatch.setattr(place, fail)
     code, seen = outcome(tmp_path, capsys, caplog)
     assert code == 1
     assert VALUE not in seen
-    assert "TypeError: unexpected error." in seen and "test_values_of_rows.py" in seen
+    assert all(part in seen for part in shown)
     assert VALUE in json.loads((tmp_path / "out" / "_datajob" / "report.json").read_text())["message"]
-
-
-def test_an_unexpected_exception_of_a_worker_shows_no_value(
-    tmp_path: Path, capsys: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any) -> None:
-        raise TypeError(VALUE)
-
-    monkeypatch.setattr("datajob.engine.worker.chain.Chain.apply", fail)
-    code, seen = outcome(tmp_path, capsys, caplog)
-    assert code == 1
-    assert VALUE not in seen
-    assert "TypeError (" in seen and "in.parquet" in seen

@@ -8,15 +8,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from datajob.api.contract import JOB_FILE
+from datajob.api.datajob import DataJob
 from datajob.errors import InputError, RowsFailed
 from datajob.formats._embedding import embedded
 from datajob.formats.media_files import fetch
 from datajob.formats.parquet import ParquetReader
 from datajob.formats.registry import all_readers
 from datajob.media.values import media_type, media_values
+from datajob_controller.datajob.objects.configmaps import job_configmap
 from tests.support.local_jobs import make_job, run
+from tests.support.pictures import encoded, photo
 from tests.support.rows import read
+from tests.support.world import datajob
 
 PNG, JPG, WAV = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF....WAVE"
 DATA = [PNG + bytes([i]) * (i * 50) for i in range(5)] + [JPG + b"x", WAV + b"y"]
@@ -208,3 +214,17 @@ def test_large_media_are_embedded_in_pieces(tmp_path: Path, monkeypatch: pytest.
     assert [n for piece in pieces for n in piece.rows.column("n").to_pylist()] == list(range(20))
     assert [sorted(piece.failed) for piece in pieces] == [[0], [0], [0], [0], [0]]
     assert pieces[0].before.column("i").to_pylist()[0]["path"].endswith("/b")
+
+
+def test_images_are_read_and_written_with_defaults(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    files = {name: encoded(photo("china").resize((32, 24)), kind) for name, kind in (("a.jpg", "JPEG"), ("b.png", "PNG"))}
+    for name, data in files.items():
+        (photos / name).write_bytes(data)
+    for load in ("bytes", "reference"):
+        sink = {"images": {"path": str(out), "mode": "overwrite"}}
+        sources = [{"images": {"paths": [str(photos)], "load": load}}]
+        stored = job_configmap(datajob(sources=sources, sink=sink, steps=[]), "run")["data"][JOB_FILE]
+        run(DataJob.model_validate(yaml.safe_load(stored)))
+        assert [file.read_bytes() for file in sorted(out.rglob("000*.*g"))] == list(files.values())

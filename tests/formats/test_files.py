@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, plain
 from datajob.formats import binary_files
 from datajob.formats.binary_files import BinaryFilesReader
 from datajob.formats.images import ImagesReader, ImagesWriter
+from datajob.media.values import media_type
 from tests.support.rows import Bad, read, write
 
 
@@ -59,7 +60,7 @@ def test_a_file_that_is_not_an_image_is_a_bad_record(tmp_path: Path, data: bytes
     (tmp_path / "b.png").write_bytes(encoded("PNG"))
     bad = Bad()
     assert read(ImagesReader(paths=(str(tmp_path),)), bad).num_rows == 1
-    path, reason, _ = bad.reasons[0].split(": ", 2)
+    path, reason, _ = plain(bad.reasons[0]).split(": ", 2)
     assert path == f"{tmp_path}/a.png" and reason in ("empty", "notAnImage", "damaged", "truncated")
     assert "BytesIO" not in bad.reasons[0]
 
@@ -116,6 +117,32 @@ def test_a_column_named_like_that_of_the_metadata_is_refused(tmp_path: Path) -> 
     with pytest.raises(InvalidJob, match=r"metadata.jsonl contains a column file_name; `rename` or `drop`"):
         write(ImagesWriter(path=str(tmp_path), image="i"), table)
     write(ImagesWriter(path=str(tmp_path), image="i", name="file_name"), table)
+
+
+@pytest.mark.parametrize(
+    ("columns", "parameters", "written"),
+    [
+        (["image"], {}, "image"),
+        (["bytes"], {}, "bytes"),
+        (["image", "bytes"], {}, "bytes"),
+        (["image", "bytes"], {"image": "image"}, "image"),
+        (["image"], {"image": "bytes"}, None),
+        (["picture"], {}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), media_type()])
+def test_the_column_of_images_is_bytes_or_else_image_by_default(
+    tmp_path: Path, columns: list[str], parameters: dict[str, str], written: str | None, kind: pa.DataType
+) -> None:
+    data = {name: name.encode() for name in columns}
+    values = {name: [{"bytes": one, "path": None} if kind == media_type() else one] for name, one in data.items()}
+    table = pa.table({name: pa.array(one, kind) for name, one in values.items()})
+    if written is None:
+        with pytest.raises(InvalidJob, match="no column bytes"):
+            write(ImagesWriter(path=str(tmp_path), **parameters), table)
+    else:
+        write(ImagesWriter(path=str(tmp_path), **parameters), table)
+        assert (tmp_path / "00000" / "00000000.bin").read_bytes() == data[written]
 
 
 def test_an_aborted_shard_of_images_leaves_nothing(tmp_path: Path) -> None:

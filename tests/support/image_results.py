@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from datajob.errors import plain
 from datajob.operators.base import Batch
 from datajob.operators.media.steps import ImageFilter, ImageMap
 
@@ -22,14 +23,14 @@ def reasons(step: ImageFilter, *images: bytes | None) -> list[str | None]:
     rows = batch(images)
     verdict = step.keep(rows)
     decided = [None if code == 0 else verdict.reasons[code - 1] for code in verdict.codes.tolist()]
-    return [rows.failures[i].partition(":")[0] if i in rows.failures else reason for i, reason in enumerate(decided)]
+    return [plain(rows.failures[i]).partition(":")[0] if i in rows.failures else reason for i, reason in enumerate(decided)]
 
 
 def change(step: ImageMap, *images: bytes | None) -> list[Any]:
     """The file of each image after the step, or the reason if it fails."""
     rows = batch(images)
     found = step.apply(rows).column("image").to_pylist()
-    return [rows.failures[i].partition(":")[0] if i in rows.failures else file for i, file in enumerate(found)]
+    return [plain(rows.failures[i]).partition(":")[0] if i in rows.failures else file for i, file in enumerate(found)]
 
 
 def batch(images: Sequence[bytes | None]) -> Batch:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from datajob.errors import plain
 from datajob.operators.base import Batch
 from datajob.operators.image.media_info import MediaInfo
 from tests.support.pictures import encoded, photo
@@ -42,7 +43,7 @@ def test_images_without_a_header_fail_and_the_others_do_not() -> None:
     good, expected = FILES["JPEG"]
     batch = Batch(pa.table({"image": [b"text", good, None, good[:40], b""]}))
     assert facts(batch, prefix="i_")[1] == expected
-    assert {row: reason.partition(":")[0] for row, reason in batch.failures.items()} == {
+    assert {row: plain(reason).partition(":")[0] for row, reason in batch.failures.items()} == {
         0: "notAnImage",
         2: "noMedia",
         3: "truncated",

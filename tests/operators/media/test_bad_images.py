@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from datajob.errors import plain
 from datajob.media.isolation import runner
 from datajob.operators.base import Batch
 from datajob.operators.image.sharpness import Sharpness
@@ -90,7 +91,7 @@ def results() -> dict[str, str | None]:
     names = list(inputs())
     batch = Batch(pa.table({"image": pa.array([inputs()[name][0] for name in names], pa.binary())}))
     Mean(output="mean").keep(batch)
-    return {name: batch.failures.get(row, "").partition(":")[0] or None for row, name in enumerate(names)}
+    return {name: plain(batch.failures.get(row, "")).partition(":")[0] or None for row, name in enumerate(names)}
 
 
 @pytest.mark.parametrize("name", inputs())
@@ -110,7 +111,7 @@ def test_a_reference_that_cannot_be_read_fails_its_row(tmp_path: Path) -> None:
     paths = ["a.png", "b.png", "../a.png", None, "a.png#bytes=0,100", "a.png#bytes=x"]
     batch = Batch(pa.table({"image": pa.array(paths)}))
     Mean(folder=str(tmp_path)).keep(batch)
-    reasons = {row: reason.partition(":")[0] for row, reason in batch.failures.items()}
+    reasons = {row: plain(reason).partition(":")[0] for row, reason in batch.failures.items()}
     assert reasons.pop(4) in ("damaged", "truncated")
     assert reasons == {1: "notFound", 2: "outsideFolder", 3: "noMedia", 5: "badReference"}
 
@@ -127,4 +128,4 @@ def test_a_decoder_that_needs_too_much_memory_fails_its_row(monkeypatch: pytest.
     data = encoded(Image.new("RGB", (9000, 9000)), "PNG")
     batch = Batch(pa.table({"image": [encoded(photo("china"), "PNG"), data, encoded(photo("china"), "JPEG")]}))
     Sharpness(min=0).keep(batch)
-    assert {row: reason.partition(":")[0] for row, reason in batch.failures.items()} == {1: "tooLarge"}
+    assert {row: plain(reason).partition(":")[0] for row, reason in batch.failures.items()} == {1: "tooLarge"}

@@ -51,7 +51,7 @@ def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:
         except InvalidJob as error:  # for example, an invalid SQL expression
             yield Problem(path, str(error))
             columns = (_ANY,)
-    sink = spec.sink.chosen
+    sink = spec.sink.chosen.for_columns(columns)
     yield from _missing(marked_columns(sink, Reads), columns, ("spec", "sink", spec.sink.key), sink)
 
 

@@ -47,7 +47,7 @@ def embedded(table: pa.Table, columns: Sequence[str]) -> Iterator[Piece]:
             items = [_with_bytes(value, waiting) for value in _values(cell)]
             for item in items:
                 if isinstance(item, MediaError):
-                    failed.setdefault(number - start, str(item))
+                    failed.setdefault(number - start, item.marked)
                 elif item is not None:
                     held += len(item["bytes"] or b"")
             sound = [None if isinstance(item, MediaError) else item for item in items]

@@ -180,6 +180,10 @@ class Writer(Parameters):
         super().__init_subclass__(**kwargs)
         finish_class(cls, "Writer")
 
+    def for_columns(self, columns: Sequence[str]) -> Writer:
+        """The writer for rows with these columns, on which defaults can depend."""
+        return self
+
     def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
         """The columns whose references are replaced with the bytes that they refer to before `write`; none by default."""
         return ()

@@ -60,10 +60,11 @@ class ImagesReader(Reader):
         try:
             header = _header(path, data, size, on_bad)
         except ImageError as error:
-            on_bad("", f"{path}: {error}")
+            on_bad("", f"{path}: {error.marked}")
             return
         if header.width * header.height > BOMB_PIXELS:
-            on_bad("", f"{path}: {header.width} x {header.height} pixels are treated as a decompression bomb")
+            bomb = f"{header.width} x {header.height} pixels are treated as a decompression bomb"
+            on_bad("", f"{path}: {ImageError('tooManyPixels', bomb).marked}")
             return
         image = {"bytes": None if reference else data, "path": literal(path, size)}
         facts = {**header._asdict(), "width": header.upright[0], "height": header.upright[1]}
@@ -101,30 +102,37 @@ class ImagesWriter(Writer):
     image: Column = Field(
         default="bytes",
         description="Column with encoded images, as bytes or as structs of `bytes` and `path`. They are written unchanged; "
-        "files of references are copied.",
+        "files of references are copied. If it is not set and the rows have no column `bytes`, `image` is used.",
     )
     name: Column | None = Field(
         default=None, description="Column with the file names (without folder and extension). By default, files are numbered."
     )
 
+    def for_columns(self, columns: Sequence[str]) -> ImagesWriter:
+        """With the column of the source `images` if the default does not exist."""
+        is_default = "image" not in self.model_fields_set and self.image not in columns
+        return self.model_copy(update={"image": "image"}) if is_default and "image" in columns else self
+
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files `<prefix>/<name>.<ending of their format>` and `<prefix>/metadata.jsonl`."""
         import pyarrow as pa
 
+        image = self.for_columns(schema.names).image
         if self.partition_by:
             raise InvalidJob("sink.images: `partitionBy` is not supported; use parquet, json or webdataset.")
-        for column in filter(None, (self.image, self.name)):
+        for column in filter(None, (image, self.name)):
             if column not in schema.names:
                 raise InvalidJob(f"sink.images: the result has no column {column}{did_you_mean(column, schema.names)}.")
         if FILE_NAME in schema.names and self.name != FILE_NAME:
             raise InvalidJob(
                 f"sink.images: metadata.jsonl contains a column {FILE_NAME}; `rename` or `drop` the column of the rows."
             )
-        kind = schema.field(self.image).type
-        if not pa.types.is_binary(kind) and (not is_media(kind) or is_list(kind)):
-            raise InvalidJob(f"sink.images: column {self.image} is {kind}, not encoded images (binary).")
-        return ImageFiles(root, prefix, self.image, self.name)
+        kind = schema.field(image).type
+        if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and (not is_media(kind) or is_list(kind)):
+            raise InvalidJob(f"sink.images: column {image} is {kind}, not encoded images (binary).")
+        return ImageFiles(root, prefix, image, self.name)
 
     def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
         """The column with the images."""
-        return (self.image,) if self.image in schema.names and is_media(schema.field(self.image).type) else ()
+        image = self.for_columns(schema.names).image
+        return (image,) if image in schema.names and is_media(schema.field(image).type) else ()

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from datajob.errors import private
+
+_WORD = re.compile("[A-Za-z]{1,40}")
+
 
 class MediaError(ValueError):
     """A media value that cannot be used. It fails its row, never the job."""
@@ -13,6 +19,13 @@ class MediaError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.reason}: {super().__str__()}"
+
+    @property
+    def marked(self) -> str:
+        """The reason, which is public if it is a word, and the message, which can contain values of the row."""
+        if not _WORD.fullmatch(self.reason):
+            return private(str(self))
+        return f"{self.reason}{private(f': {super().__str__()}')}"
 
     def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
         return type(self), (self.reason, super().__str__())

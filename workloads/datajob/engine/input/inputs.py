@@ -19,7 +19,7 @@ from datajob.engine.exchange.blocks import conform, read_blocks, read_partition
 from datajob.engine.exchange.row_ids import FailedRows
 from datajob.engine.input.prefetch import BadRecord, OnBad, prefetch
 from datajob.engine.input.sharding import ShardFragments
-from datajob.errors import InputError, checked, private
+from datajob.errors import InputError, checked, marked, private
 from datajob.formats._columns import empty_table
 from datajob.formats.base import Fragment, Reader
 from datajob.operators.base import Repartition
@@ -89,7 +89,12 @@ _PLACE = re.compile(r":? ?\w+ \d+(?: after byte \d+)?(?:: column \w+)?")
 
 
 def without_values(reason: str, path: str) -> str:
-    """The reason of a bad record in a file. The path, the position and the column are public; the rest can contain values."""
+    """The reason of a bad record in a file. The path, the position and the column are public; the rest can contain values.
+
+    If the reader has marked what can contain values, all else is public.
+    """
+    if marked(reason) == reason:
+        return reason
     if not reason.startswith(path):
         return private(reason)
     place = _PLACE.match(reason, len(path))

@@ -100,7 +100,7 @@ def _read(item: tuple[Any, ...]) -> Header:
 
 def _facts(found: Header | MediaError, batch: Batch, row: int) -> dict[str, Any] | None:
     if isinstance(found, MediaError):
-        batch.fail(row, str(found))
+        batch.fail(row, found.marked)
         return None
     width, height = found.upright
     return {"width": width, "height": height, "format": found.format, "mode": found.mode, "frames": found.frames}

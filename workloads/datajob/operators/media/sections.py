@@ -116,7 +116,7 @@ class Found:
         codes = np.zeros(len(self.rows), dtype=np.int16)
         for row, result in enumerate(self._results(number)):
             if isinstance(result, MediaError):
-                batch.fail(row, str(result))
+                batch.fail(row, result.marked)
             elif isinstance(result, Measured):
                 codes[row] = result.code
         if not isinstance(step, MediaFilter):
@@ -184,7 +184,7 @@ class Found:
             try:
                 without_placeholders(value, [False] * count)
             except ValueError as error:
-                batch.fail(row, f"placeholders: {error}")
+                batch.fail(row, MediaError("placeholders", str(error)).marked)
 
     def _results(self, number: int) -> list[StepResult | MediaError | None]:
         """The result of a step for each row; None for rows that an earlier step ended."""

@@ -1,6 +1,6 @@
 """The lock that prevents two drivers from writing to the same sink.
 
-Each driver has a file of its own next to the result. It writes the file first and then looks for those of other drivers, so of
+Each driver has its own file next to the result. It writes the file first and then looks for those of other drivers, so of
 two drivers that start at the same time, at least one sees the other. This needs no conditional writes, only a storage that
 lists a file as soon as it is written, as local disks, S3, GCS and Azure do.
 """

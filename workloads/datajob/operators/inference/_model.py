@@ -1,4 +1,4 @@
-"""Base of the steps that run a model: its parameters, its placement, and the conversion of rows to requests and answers."""
+"""Base of the steps that send rows to an engine: the conversion of rows to requests and of answers to columns."""
 
 from __future__ import annotations
 
@@ -6,80 +6,32 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from datajob.operators.base import Batch, Device, Inferred, Model, ModelOutputCache, ModelResources
-from datajob.operators.inference._engines.base import Answer, Engine, Request, RequestError, Settings
+from datajob.operators.base import Batch, Inferred, ModelOutputCache
+from datajob.operators.inference._engines.base import Answer, Engine, Request, RequestError
+from datajob.operators.inference._model_step import BARE_PROCESS, ModelStep
 from datajob.operators.inference._tiles import content_digest
-from datajob.parameters import FilePath, NewColumn, Parameters
+from datajob.parameters import NewColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 KEEP_SECONDS = 0.5
 """How long an answer waits for others before it is stored; if the process dies before, it is lost."""
-BARE_PROCESS = 1 << 30
-"""Memory of a process with torch and transformers before it loads a model, in bytes."""
 
 
-class Actors(Parameters):
-    """The processes that load the model, each with one copy."""
-
-    min: int | None = Field(
-        default=None, ge=1, le=10_000, description="Minimum number of actors; by default what fits the minimum of the hardware."
-    )
-    max: int | None = Field(
-        default=None, ge=1, le=10_000, description="Maximum number of actors; by default what fits the maximum of the hardware."
-    )
-    accelerators: float = Field(
-        default=1.0,
-        gt=0,
-        le=64,
-        description="Number of accelerators per actor. 0.5 puts two actors on one accelerator; 2 splits the model across two "
-        "(tensor parallelism).",
-    )
-    cpus: float = Field(
-        default=1.0, gt=0, le=256, description="Number of CPU cores per actor, and of threads without accelerators."
-    )
-
-    @model_validator(mode="after")
-    def _whole_above_one(self) -> Actors:
-        if self.accelerators > 1 and self.accelerators != int(self.accelerators):
-            raise ValueError("`accelerators` above 1 must be an integer")
-        if self.min and self.max and self.min > self.max:
-            raise ValueError(f"`min` ({self.min}) must not exceed `max` ({self.max})")
-        return self
-
-
-class InferenceStep(Model):
+class InferenceStep(ModelStep):
     """Base of the steps that send rows to an engine."""
 
     abstract: ClassVar[bool] = True
 
-    model: FilePath = Field(
-        description="Model: a name on the Hugging Face Hub or a folder. A folder starts with `/`, `./` or `~` and must be "
-        "accessible to every worker.",
-    )
-    revision: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Commit, tag or branch on the Hub. The report contains the commit that was used.",
-    )
     engine: Literal["auto", "transformers", "vllm", "ascend", "fake"] = Field(
         default="auto",
         description="Inference engine. `auto` uses vLLM if it is installed and there is an accelerator, otherwise "
         "transformers; the report contains the choice. `fake` answers with digests, for tests.",
-    )
-    device: Literal["auto", "cpu"] = Field(
-        default="auto",
-        description="Device to run on. `auto` uses the accelerators of the job; `datajob run` uses those of the machine, or "
-        "its CPU. `cpu` uses the CPU, on a cluster the CPU workers; it suits small models.",
-    )
-    dtype: Literal["float16", "bfloat16", "float32"] | None = Field(
-        default=None, description="Data type of the weights; by default float16 on accelerators and float32 on CPUs."
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         default="auto", description="Attention implementation of the engine transformers."
@@ -94,13 +46,6 @@ class InferenceStep(Model):
         description="Maximum number of tokens per batch, including padding and answers; by default 65,536 on accelerators and "
         "16,384 on CPUs.",
     )
-    batch_rows: int | None = Field(
-        default=None,
-        ge=1,
-        le=65_536,
-        description="Maximum number of rows per batch; by default 64 on accelerators, 16 on CPUs.",
-    )
-    actors: Actors = Field(default=Actors(), description="Number and resources of the processes that load the model.")
     tokens_column: NewColumn | None = Field(default=None, description="Column (int32) for the number of tokens.")
     seconds_column: NewColumn | None = Field(
         default=None, description="Column (float32) for the share of the row in the time of its batch, in seconds."
@@ -108,36 +53,13 @@ class InferenceStep(Model):
 
     def accelerated(self) -> bool:
         """All models but those of the fake engine and of `device: cpu`."""
-        return self.engine != "fake" and self.device == "auto"
-
-    def needs(self) -> ModelResources:
-        """The resources of `actors`."""
-        a = self.actors
-        return ModelResources(a.accelerators, a.cpus, a.min, a.max, BARE_PROCESS if self.engine == "fake" else self._memory())
+        return self.engine != "fake" and super().accelerated()
 
     def _memory(self) -> int | None:
-        """Memory of a process with a copy on the CPU in bytes, from the files of a model in a local folder."""
-        files = list(Path(self.model).expanduser().glob("*.safetensors"))
-        bare = 2 * BARE_PROCESS if self.engine == "vllm" else BARE_PROCESS  # measured: 1.9 GB, not 1.4
-        return bare + 2 * sum(f.stat().st_size for f in files) if files else None
+        return BARE_PROCESS if self.engine == "fake" else super()._memory()
 
-    def settings(self) -> Settings:
-        """The settings that determine what to load."""
-        raise NotImplementedError
-
-    def loads(self) -> str:
-        """Steps with the same settings share one copy of the model."""
-        return repr(self.settings())
-
-    def setup(self, device: Device) -> Engine:
-        """Start the engine."""
-        from datajob.operators.inference._engines.choosing import start_engine
-
-        return start_engine(self.settings(), device)
-
-    def preparation(self, model: Engine) -> Any:
-        """That of the engine."""
-        return model.preparation
+    def _bare_memory(self) -> int:
+        return 2 * BARE_PROCESS if self.engine == "vllm" else BARE_PROCESS  # measured: 1.9 GB, not 1.4
 
     def requests(self, batch: Batch) -> list[Request | RequestError]:
         """The request of each row, or the error that prevents it."""

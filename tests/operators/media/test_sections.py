@@ -14,7 +14,7 @@ from PIL import Image
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.chain import Chain
-from datajob.errors import plain
+from datajob.errors import InputError, plain
 from datajob.media import picture as module
 from datajob.media.values import media_type
 from datajob.operators.base import Batch, Operator
@@ -89,6 +89,8 @@ def test_steps_alone_have_the_result_of_steps_together() -> None:
         ([ImageSize(), ImageSize(), Drop(columns=["id"]), Mean(), Mean()], [(0, 2), (2, 3), (3, 5)]),
         ([Mean(), Mean(column="other"), Mean(column="other")], [(0, 1), (1, 3)]),
         ([Mean(), Mean(folder="a")], [(0, 1), (1, 2)]),
+        ([Width(keep_if="each", output="width"), Mean()], [(0, 2)]),
+        ([ImageSize(output="side"), Mean()], [(0, 1), (1, 2)]),
         ([Drop(columns=["id"]), Drop(columns=["id"])], [(0, 1), (1, 2)]),
         ([], []),
     ],
@@ -146,7 +148,7 @@ def test_a_list_with_one_bad_image(keep: Any, ids: list[int], failed: int) -> No
     assert (passed.column("id").to_pylist(), accounting.step("0 mean").failed) == (ids, failed)
     if keep == "each":
         assert [len(images) for images in passed.column("image").to_pylist()] == [1, 2]
-        assert passed.column("mean").to_pylist()[1] == [128.0, None, 128.0]
+        assert passed.column("mean").to_pylist()[1] == [128.0, 128.0]
 
 
 def test_placeholders_of_removed_images_are_removed_and_texts_that_do_not_match_fail() -> None:
@@ -156,6 +158,29 @@ def test_placeholders_of_removed_images_are_removed_and_texts_that_do_not_match_
     assert passed.column("text").to_pylist() == ["a <image> b  c", "x"]
     assert accounting.step("0 width").failed == 1
     assert plain(accounting.step("0 width").error).startswith("placeholders: the text has 2 placeholders")
+
+
+def test_lists_of_measures_match_the_images_that_remain() -> None:
+    table = table_of([picture(10), None, picture(3), picture(20, 250), picture(12)], [None], None, kind=pa.list_(pa.binary()))
+    steps = [Width(min=5, keep_if="each", output="width"), Mean(max=200, keep_if="each", output="mean")]
+    passed, _ = apply(table, *steps)
+    assert passed.column("width").to_pylist() == [[10, None, 12], [None], None]
+    assert passed.column("mean").to_pylist() == [[128, None, 128], [None], None]
+    assert [None if row is None else len(row) for row in passed.column("image").to_pylist()] == [3, 1, None]
+    passed, _ = apply(table, Width(min=5, output="width"))
+    assert passed.column("width").to_pylist() == [[10, None, 3, 20, 12], [None], None]
+
+
+def test_texts_between_images_remain_with_their_positions() -> None:
+    images = [[None, picture(3), None, picture(10), picture(4)], [picture(10)]]
+    table = table_of(*images, kind=pa.list_(pa.binary()))
+    table = table.append_column("texts", pa.array([["a", None, "b", None, "c"], ["d", "e"]]))
+    passed, accounting = apply(table, Width(min=5, keep_if="each", texts="texts"), Mean(keep_if="each"))
+    assert passed.column("texts").to_pylist() == [["a", "b", None, "c"]]
+    assert [image is None for image in passed.column("image").to_pylist()[0]] == [True, True, False, True]
+    assert plain(accounting.step("0 width").error).startswith("texts: the row has 1 images, but 2 values in `texts`")
+    with pytest.raises(InputError, match="must be a column of lists"):
+        apply(table, Width(keep_if="each", texts="id"))
 
 
 def test_paths_and_structs_become_structs_with_the_new_bytes(tmp_path: Path) -> None:

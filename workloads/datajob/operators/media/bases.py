@@ -88,6 +88,10 @@ class MediaFilter(MediaStep, Filter):
         """The text column with one placeholder per item, if `keep: each` removes those of removed items."""
         return None
 
+    def alongside(self) -> str | None:
+        """The column of lists as long as those of the items, if `keep: each` removes the positions of removed items."""
+        return None
+
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`; rows whose media cannot be measured fail."""
         from datajob.operators.media.sections import Section

@@ -31,6 +31,8 @@ class Measured(NamedTuple):
     """0 keeps the row; i > 0 rejects it for the i-th reason."""
     values: tuple[tuple[float, ...] | None, ...]
     """The measures of each item that reached the step; None for an item that failed alone."""
+    at: tuple[int, ...]
+    """The positions of these items among those of the row."""
 
 
 class Edits(NamedTuple):
@@ -123,6 +125,7 @@ class _Row:
         each = self._lists and self._decides and step.keep_if == "each"
         values: list[tuple[float, ...] | None] = []
         codes: list[int] = []
+        reached = tuple(self._at)
         for item in self._items:
             try:
                 item.check(step)
@@ -139,9 +142,9 @@ class _Row:
             stays = [code == 0 for code in codes]
             self._items = [item for item, kept in zip(self._items, stays, strict=True) if kept]
             self._at = [at for at, kept in zip(self._at, stays, strict=True) if kept]
-            return Measured(0, tuple(values))
+            return Measured(0, tuple(values), reached)
         passed = all(code == 0 for code in codes) if step.keep_if == "all" else not codes or 0 in codes
-        return Measured(0 if passed else next(code for code in codes if code), tuple(values))
+        return Measured(0 if passed else next(code for code in codes if code), tuple(values), reached)
 
     def sign(self, step: MediaSignature) -> Signed:
         """The values of the items."""

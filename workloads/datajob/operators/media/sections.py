@@ -6,10 +6,12 @@ at the step that rejects or fails it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from datajob.errors import InputError
 from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.lists import drop_items, without_placeholders
@@ -58,7 +60,14 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     first = section[0]
     if not isinstance(first, MediaStep) or not isinstance(operator, MediaStep):
         return False
-    return _shared(first) == _shared(operator) and not (_reads_headers(section) and not operator.reads_headers())
+    return _shared(first) == _shared(operator) and (
+        not _reads_headers(section) or operator.reads_headers() or any(_lists_measures(step) for step in section)
+    )
+
+
+def _lists_measures(step: Operator) -> bool:
+    """Whether it writes a list of measures, from which later steps of its section remove those of removed items."""
+    return isinstance(step, MediaFilter) and step.output is not None and step.keep_if == "each"
 
 
 def _shared(step: MediaStep) -> tuple[Any, ...]:
@@ -121,8 +130,11 @@ class Found:
                 codes[row] = result.code
         if not isinstance(step, MediaFilter):
             return Verdict(codes, ())
-        if step.keep_if == "each" and step.placeholders() is not None and is_list(self.column.type):
-            self._check_placeholders(str(step.placeholders()), batch)
+        if step.keep_if == "each" and is_list(self.column.type):
+            if (text := step.placeholders()) is not None:
+                self._check_placeholders(text, batch)
+            if (other := step.alongside()) is not None:
+                self._check_lengths(other, batch)
         return Verdict(codes, step.reasons(), self._columns(number, step))
 
     def measures(self, number: int) -> Mapping[str, NDArray[Any]]:
@@ -153,10 +165,12 @@ class Found:
         name, each = self.steps[0].column, [s for s in self.steps if isinstance(s, MediaFilter) and s.keep_if == "each"]
         if is_list(column.type) and each:
             text = next((text for step in each if (text := step.placeholders())), None)
-            dropped = drop_items(column, self._stays(), None if text is None else _whole(table, text))
-            column = dropped.items
-            if text is not None and dropped.text is not None:
-                table = table.set_column(table.schema.get_field_index(text), text, dropped.text)
+            other = next((other for step in each if (other := step.alongside())), None)
+            found = drop_items(column, self._stays(), _whole(table, text), _whole(table, other))
+            column = found.items
+            for changed, values in ((text, found.text), (other, found.alongside)):
+                if changed is not None and values is not None:
+                    table = table.set_column(table.schema.get_field_index(changed), changed, values)
         return table if column is self.column else table.set_column(table.schema.get_field_index(name), name, column)
 
     def _ends(self) -> Iterator[tuple[int, Changed]]:
@@ -186,6 +200,16 @@ class Found:
             except ValueError as error:
                 batch.fail(row, MediaError("placeholders", str(error)).marked)
 
+    def _check_lengths(self, other: str, batch: Batch) -> None:
+        """Fail the rows that do not have one value in another column of lists per item."""
+        column: Any = batch.array(other)
+        if not is_list(column.type):
+            raise InputError(f"column `{other}` contains {column.type}, but `texts` must be a column of lists.")
+        for row, (count, length) in enumerate(zip(item_counts(self.column), item_counts(column), strict=True)):
+            if count != length:
+                message = f"the row has {count} images, but {length} values in `{other}`"
+                batch.fail(row, MediaError("texts", message).marked)
+
     def _results(self, number: int) -> list[StepResult | MediaError | None]:
         """The result of a step for each row; None for rows that an earlier step ended."""
         found: list[StepResult | MediaError | None] = []
@@ -201,15 +225,35 @@ class Found:
 
         if step.output is None:
             return {}
-        lists = is_list(self.column.type)
-        values: list[Any] = []
-        for result in self._results(number):
-            first = [None if item is None else item[0] for item in result.values] if isinstance(result, Measured) else None
-            values.append(first if lists or not first else first[0])
-        return {step.output: pa.array(values, pa.list_(pa.float64()) if lists else pa.float64())}
+        if is_list(self.column.type):
+            return {step.output: pa.array(self._lists_of_measures(number), pa.list_(pa.float64()))}
+        first = [result.values[0] if isinstance(result, Measured) else None for result in self._results(number)]
+        return {step.output: pa.array([None if value is None else value[0] for value in first], pa.float64())}
+
+    def _lists_of_measures(self, number: int) -> list[list[float | None] | None]:
+        """The first measure of each item that remains after the last step; None for nulls, and for rows without a result."""
+        ends = dict(self._ends())
+        lists: list[list[float | None] | None] = []
+        for row, (result, exists) in enumerate(zip(self._results(number), self.column.is_valid().to_pylist(), strict=True)):
+            if not isinstance(result, Measured) or not exists:
+                lists.append(None)
+                continue
+            first = {at: None if value is None else value[0] for at, value in zip(result.at, result.values, strict=True)}
+            kept = ends[row].kept if row in ends else None
+            lists.append(
+                [None if at is None else first.get(at) for at in self._positions(row) if at is None or not kept or kept[at]]
+            )
+        return lists
+
+    def _positions(self, row: int) -> Iterator[int | None]:
+        """The position of each item of a row among those that are not null; None for nulls."""
+        (items,) = media_values(self.column.slice(row, 1))
+        assert isinstance(items, tuple)
+        present = itertools.count()
+        yield from (None if item.missing else next(present) for item in items)
 
 
-def _whole(table: pa.Table, name: str) -> pa.Array:
-    """A column as one array."""
-    column: Any = table.column(name).combine_chunks()
+def _whole(table: pa.Table, name: str | None) -> pa.Array | None:
+    """A column, if any, as one array."""
+    column: Any = None if name is None else table.column(name).combine_chunks()
     return column

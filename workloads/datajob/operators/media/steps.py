@@ -94,7 +94,14 @@ class ImageFilter(ImageStep, MediaFilter):
         default=None,
         description="With `keep: each`, the column with one `<image>` per image; those of removed images are removed.",
     )
-    output: NewColumn | None = Field(default=None, description="Column for the measure.")
+    texts: Column | None = Field(
+        default=None,
+        description="With `keep: each`, the column with a list as long as that of the images, as in OBELICS. Where it is null, "
+        "the position of a removed image is removed from both lists; where it is not, the image becomes null.",
+    )
+    output: NewColumn | None = Field(
+        default=None, description="Column for the measure. For a list of images, it contains a list of measures."
+    )
 
     def measure(self, picture: Picture) -> float | Mapping[str, float]:
         """The measure of an image, or several by name. Raises MediaError if it has none."""
@@ -107,6 +114,10 @@ class ImageFilter(ImageStep, MediaFilter):
     def placeholders(self) -> str | None:
         """The parameter `text`."""
         return self.text
+
+    def alongside(self) -> str | None:
+        """The parameter `texts`."""
+        return self.texts
 
 
 class PixelFilter(ImageFilter):

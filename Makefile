@@ -6,9 +6,13 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/datajob
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
 EXTRAS := --extra controller --extra workload --extra text --extra image --extra ocr --extra audio --extra video --extra dev $(if $(wildcard .venv/.models),--extra llava)
 RUN := .venv/bin
+# Tests in as many processes as there are cores, up to 8.
+PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e
 
 export UV_PYTHON_DOWNLOADS = never
+# Otherwise, each of many processes would compile the modules of the project and of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
@@ -33,7 +37,7 @@ demo: setup ## Clean a multilingual corpus and write a report to out/demo
 test: test-unit test-rest test-models e2e ## Run every test that this machine supports
 
 test-unit: setup ## Run the fast tests: no Ray, no servers
-	$(RUN)/python -m pytest -q -m "$(UNIT)"
+	$(RUN)/python -m pytest -q $(PARALLEL) -m "$(UNIT)"
 
 test-rest: setup ## Run the tests with Ray, S3, a browser and an API server; list the skipped ones with the reason
 	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e"
@@ -54,7 +58,7 @@ test-vllm: .venv-vllm/.ready ## Run the tests of vLLM on the CPU in a separate e
 	"$(UV)" venv --quiet --clear --python $(PYTHON) .venv-vllm
 	sh workloads/requirements.sh cpu vllm "" "" .venv-vllm/locked
 	"$(UV)" pip install --quiet --no-deps --python .venv-vllm/bin/python -r .venv-vllm/locked/requirements.txt
-	"$(UV)" pip install --quiet --python .venv-vllm/bin/python pytest pytest-timeout
+	"$(UV)" pip install --quiet --python .venv-vllm/bin/python pytest pytest-timeout hypothesis
 	@touch $@
 
 e2e: setup ## Run DataJobs on a node with KubeRay (root or kind; the first time, builds Kubernetes)

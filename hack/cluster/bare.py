@@ -121,7 +121,7 @@ def _start(kind: Kind, sandbox: Sandbox, *, tied: bool) -> None:
 
 
 def _finish(cluster: BareCluster) -> None:
-    wait_for(lambda: node.containerd_socket(cluster.sandbox.folder).exists(), "containerd", 60)
+    wait_for(lambda: node.containerd_socket(cluster.sandbox.folder).exists(), "containerd")
     for image in (
         images.build_program("pause", 65535),
         images.build_program("coredns"),

@@ -77,7 +77,7 @@ class Cluster:
             status = json.loads(self.kubectl("get", "crd", crd, "--output=json")).get("status", {})
             return any(c["type"] == "Established" and c["status"] == "True" for c in status.get("conditions") or ())
 
-        wait_for(established, f"the CRD {crd}", 60)
+        wait_for(established, f"the CRD {crd}")
 
     def answers(self) -> bool:
         """Whether the API server is ready."""

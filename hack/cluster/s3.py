@@ -116,5 +116,5 @@ def deploy(cluster: Cluster) -> ClusterS3:
         cluster.apply(json.dumps(one))
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/s3", "--timeout=120s")
     with server.files() as files:
-        wait_for(lambda: files.create_dir(BUCKET) is None, "the bucket", 30)
+        wait_for(lambda: files.create_dir(BUCKET) is None, "the bucket")
     return server

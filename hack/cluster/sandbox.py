@@ -133,7 +133,7 @@ class Sandbox:
                 start_new_session=True,
             )
         child = _children[self.name]
-        wait_for(lambda: self.init() or child.poll() is not None, f"the start of {self.name}", 30)
+        wait_for(lambda: self.init() or child.poll() is not None, f"the start of {self.name}")
         if not self.init():
             raise RuntimeError(f"the run {self.name} did not start:\n{(self.folder / 'init.log').read_text()}")
 
@@ -158,11 +158,11 @@ class Sandbox:
 
     def remove(self) -> None:
         """Kill the run and delete everything that it left behind. Does nothing if there is no such run."""
-        wait_for(self._kill, f"the end of the run {self.name}", 60)
+        wait_for(self._kill, f"the end of the run {self.name}")
         if child := _children.pop(self.name, None):
             child.wait(60)
         for group in (*CGROUPS.glob(self.cgroup), *CGROUPS.glob(f"*/{self.cgroup}")):
-            wait_for(partial(_remove_cgroup, group), f"the end of {group}", 60)
+            wait_for(partial(_remove_cgroup, group), f"the end of {group}")
         if self.folder.exists():
             shutil.rmtree(self.folder)
 

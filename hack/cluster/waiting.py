@@ -7,6 +7,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+SECONDS = 240.0
+"""A deadline that a slow machine with other load meets, and that is shorter than the timeout of a test."""
 _pause = threading.Event()
 
 
@@ -14,7 +16,7 @@ class TooLate(Exception):
     """The condition was not true in time."""
 
 
-def wait_for(condition: Callable[[], T], what: str, seconds: float, every: float = 0.2) -> T:
+def wait_for(condition: Callable[[], T], what: str, seconds: float = SECONDS, every: float = 0.2) -> T:
     """Poll a condition until it is true and return its value. Raises TooLate with `what` after the deadline."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

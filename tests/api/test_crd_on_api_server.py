@@ -19,7 +19,7 @@ pytestmark = pytest.mark.control_plane
 @pytest.fixture(scope="module")
 def cluster(control_plane: Cluster) -> Iterator[Cluster]:
     control_plane.apply(crd_yaml())
-    wait_for(lambda: _is_served(control_plane), "the API server to serve DataJobs", 60)
+    wait_for(lambda: _is_served(control_plane), "the API server to serve DataJobs")
     yield control_plane
 
 

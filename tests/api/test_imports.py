@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.api.test_loading import GOOD
 
 HEAVY = ("ray", "torch", "pyarrow", "numpy", "pandas", "duckdb", "numba", "fsspec", "rich", "kubernetes", "kopf")
-CPU_SECONDS = 0.5
+CPU_SECONDS = 1.0
+"""More than twice as much as on a laptop."""
 
 
 def test_loading_and_checking_a_job_imports_nothing_heavy() -> None:

@@ -20,7 +20,7 @@ def end(row):
 def run(job: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "datajob.cli", "run", "--executor", "local", str(job)]
     command += ["--set", "spec.steps[2]={map: {function: 'ending:end'}}", *more]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=job.parent)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=job.parent)
 
 
 @pytest.mark.parametrize(

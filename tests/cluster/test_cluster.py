@@ -50,7 +50,7 @@ def test_a_service_account_may_do_only_what_a_role_allows(control_plane: Cluster
     control_plane.kubectl("create", "role", "reader", "--verb=get,list", "--resource=configmaps", "--namespace=rbac")
     grant = ["--role=reader", "--serviceaccount=rbac:reader", "--namespace=rbac"]
     control_plane.kubectl("create", "rolebinding", "reader", *grant)
-    wait_for(lambda: may("configmaps"), "the role", 30)
+    wait_for(lambda: may("configmaps"), "the role")
     assert not may("secrets")
 
 
@@ -62,9 +62,9 @@ def test_controllers_run_in_the_control_plane(control_plane: Cluster) -> None:
     def pods() -> list[str]:
         return control_plane.kubectl("get", "pods", "--namespace=controllers", "--output=name").split()
 
-    wait_for(lambda: len(pods()) == 2, "two pods", 60)
+    wait_for(lambda: len(pods()) == 2, "two pods")
     control_plane.kubectl("delete", "deployment", "web", "--namespace=controllers")
-    wait_for(lambda: pods() == [], "the garbage collector", 60)
+    wait_for(lambda: pods() == [], "the garbage collector")
 
 
 @pytest.mark.control_plane
@@ -107,7 +107,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_down_removes_a_cluster_whose_start_was_killed(own_cache: Path) -> None:
     up = subprocess.Popen([sys.executable, "-m", "hack.cluster", "up", "--kind=control-plane"], cwd=ROOT)
     run = Sandbox("control-plane")
-    wait_for(run.init, "the first process of the run", 60)
+    wait_for(run.init, "the first process of the run")
     up.kill()
     up.wait()
     traces = Traces.of(run)
@@ -124,7 +124,7 @@ def test_up_completes_a_start_that_was_killed(own_cache: Path) -> None:
     up = [sys.executable, "-m", "hack.cluster", "up", "--kind=control-plane"]
     first = subprocess.Popen(up, cwd=ROOT)
     run = Sandbox("control-plane")
-    wait_for(run.init, "the first process of the run", 60)
+    wait_for(run.init, "the first process of the run")
     first.kill()
     first.wait()
     again = subprocess.run(up, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -168,7 +168,7 @@ def test_nothing_remains_of_a_node_whose_parent_is_killed(node: Cluster) -> None
     assert any("coredns" in line for line in traces.left())
     starter.kill()
     starter.communicate()
-    wait_for(lambda: not run.alive(), "the end of the second node", 60)
+    wait_for(lambda: not run.alive(), "the end of the second node")
     assert run.name in remove_dead()
     assert traces.left() == []
     assert node.answers()

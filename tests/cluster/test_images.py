@@ -47,10 +47,10 @@ def test_a_killed_build_leaves_no_process_and_no_mount_and_the_next_one_works(tm
     containerfile = tmp_path / "Containerfile"
     containerfile.write_text(f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN {SLEEP}\n")
     build = subprocess.Popen([sys.executable, "-c", BUILD, IMAGE, str(tmp_path)], cwd=ROOT)
-    wait_for(sleepers, "the step of the build", 120)
+    wait_for(sleepers, "the step of the build")
     build.kill()
     build.wait()
-    wait_for(lambda: not sleepers(), "the end of the step", 30)
+    wait_for(lambda: not sleepers(), "the end of the step")
     assert mounts() == before
     containerfile.write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN touch /done\n")
     images.build(IMAGE, tmp_path, containerfile, images.base_arguments())

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from datajob.api.contract import ENV_ATTEMPT, ENV_EXECUTOR, ENV_RUN_ID, ENV_SHOW
 from datajob.cli.commands import datajob as command
 from datajob.engine.commit.run_log import HEAD_BYTES, KEPT_LOGS, LOGS, TAIL_BYTES, Buffer, FileSource, RunLog, logs_in
 from datajob.formats.folder import Folder
+from hack.cluster.waiting import SECONDS, wait_for
 from tests.controller.test_entrypoint import mounted
 
 FUNCTIONS = "tests.support.engine_functions"
-DEADLINE = 60
 
 
 def driver(folder: Path, environment: dict[str, str], **spec: Any) -> subprocess.Popen[bytes]:
@@ -48,7 +47,7 @@ def shown(*arguments: str) -> str:
 
 def test_the_log_of_a_driver_is_stored_with_what_user_code_prints(tmp_path: Path) -> None:
     steps = [{"map": {"function": f"{FUNCTIONS}:prints"}}]
-    assert driver(tmp_path, {}, steps=steps).wait(DEADLINE) == 0
+    assert driver(tmp_path, {}, steps=steps).wait(SECONDS) == 0
     log = stored(tmp_path / "out")
     assert "a line of a user" in log and "100%: 10 rows read" in log
     assert "output of an earlier process" not in log
@@ -59,7 +58,7 @@ def test_the_log_of_a_driver_is_stored_with_what_user_code_prints(tmp_path: Path
 def test_values_of_rows_are_shown_only_if_the_setting_allows_it(tmp_path: Path, show_rows: bool) -> None:
     """The row is `{id: 7}`, and the message of the error contains it too."""
     steps = [{"map": {"function": f"{FUNCTIONS}:refuses_with_its_row"}}]
-    assert driver(tmp_path, {ENV_SHOW_ROWS: str(show_rows).lower()}, steps=steps).wait(DEADLINE) == 5
+    assert driver(tmp_path, {ENV_SHOW_ROWS: str(show_rows).lower()}, steps=steps).wait(SECONDS) == 5
     log = stored(tmp_path / "out")
     assert ("secret-7" in log) == ("The row is" in log) == show_rows
     assert "Step map failed on a row: ValueError" in log
@@ -71,7 +70,7 @@ def test_values_of_rows_are_shown_only_if_the_setting_allows_it(tmp_path: Path, 
 
 def test_a_step_that_fails_on_every_row_shows_no_values(tmp_path: Path) -> None:
     steps = [{"map": {"function": f"{FUNCTIONS}:refuses_all_with_their_rows"}}]
-    assert driver(tmp_path, {}, steps=steps, errors={"policy": "drop"}).wait(DEADLINE) == 5
+    assert driver(tmp_path, {}, steps=steps, errors={"policy": "drop"}).wait(SECONDS) == 5
     log = stored(tmp_path / "out")
     assert "failed on every row (10)" in log and "ValueError" in log
     assert "secret" not in log
@@ -81,7 +80,6 @@ def test_a_killed_driver_leaves_its_log(tmp_path: Path) -> None:
     written = tmp_path / "source.log"
     written.write_bytes(b"before\n")
     program = f"""
-import time
 from pathlib import Path
 from datajob.engine.commit.run_log import FileSource, RunLog
 from datajob.formats.folder import Folder
@@ -89,16 +87,14 @@ with RunLog(Folder({str(tmp_path / "out")!r}), 2, FileSource(Path({str(written)!
     time.sleep(600)
 """
     process = subprocess.Popen([sys.executable, "-c", program])
-    until = time.monotonic() + DEADLINE
-    while not (tmp_path / "out" / LOGS).exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_for(lambda: list((tmp_path / "out" / LOGS).glob("*.log")), "the log", every=0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert stored(tmp_path / "out") == "before\n"
 
 
 def test_an_invalid_job_and_a_missing_sink_store_no_log(tmp_path: Path) -> None:
-    assert driver(tmp_path, {}, steps=[{"filter": {"where": "id >"}}]).wait(DEADLINE) == 2
+    assert driver(tmp_path, {}, steps=[{"filter": {"where": "id >"}}]).wait(SECONDS) == 2
     log = (tmp_path / "driver.log").read_text()
     assert "spec.steps[0].filter: `id >` is not a valid SQL expression" in log
     assert "job.yaml:" not in log
@@ -122,9 +118,7 @@ def test_old_logs_are_deleted(tmp_path: Path) -> None:
     for number in range(2 * KEPT_LOGS):
         sink.write(f"{LOGS}/20260101T0000{number:02}Z-1.log", b"old")
     with RunLog(sink, 3, lambda: b"new"):
-        until = time.monotonic() + DEADLINE
-        while len(logs_in(sink)) >= KEPT_LOGS and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_for(lambda: len(logs_in(sink)) < KEPT_LOGS, "the old logs to be deleted", every=0.01)
     assert len(logs_in(sink)) == KEPT_LOGS
     assert shown(str(tmp_path)) == "new"
 
@@ -151,7 +145,7 @@ def test_a_sink_without_a_log_is_an_error(tmp_path: Path) -> None:
 def test_a_line_that_cannot_be_parsed_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "lines.json").write_text('{"id": 1}\n{"id": secret\n')
     spec = {"sources": [{"json": {"paths": [str(tmp_path / "lines.json")]}}]}
-    assert driver(tmp_path, {}, **spec).wait(DEADLINE) == 5
+    assert driver(tmp_path, {}, **spec).wait(SECONDS) == 5
     log = stored(tmp_path / "out")
     assert "Step read failed on a row: " in log and "lines.json:byte 10" in log
     assert "secret" not in log

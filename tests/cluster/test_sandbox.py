@@ -77,7 +77,7 @@ def test_a_tied_run_ends_with_its_parent_and_the_next_start_cleans_it_up() -> No
     traces = Traces.of(run)
     assert remove_dead() == [], "a live run was taken for a dead one"
     kill(starter)
-    wait_for(lambda: not run.alive(), "the end of the run", 10)
+    wait_for(lambda: not run.alive(), "the end of the run")
     assert remove_dead() == ["run"]
     assert traces.left() == []
 
@@ -98,7 +98,7 @@ def test_a_run_whose_init_process_is_killed_is_dead_and_is_cleaned_up() -> None:
     start(run, tied=True)
     traces = Traces.of(run)
     os.kill(run.init(), signal.SIGKILL)
-    wait_for(lambda: not run.alive(), "the end of the run", 10)
+    wait_for(lambda: not run.alive(), "the end of the run")
     assert remove_dead() == ["run"]
     assert traces.left() == []
 
@@ -128,14 +128,14 @@ def test_a_process_that_exits_is_restarted() -> None:
     def sleepers() -> list[str]:
         return subprocess.run(sleeping, capture_output=True, text=True).stdout.split()
 
-    before = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers", 10)
+    before = wait_for(lambda: sleepers() if len(sleepers()) == 2 else [], "both sleepers")
     subprocess.run([*run.enter(), "kill", "-KILL", *before], check=True)
 
     def both_are_new() -> bool:
         after = sleepers()
         return len(after) == 2 and not set(before) & set(after)
 
-    wait_for(both_are_new, "both sleepers again", 10)
+    wait_for(both_are_new, "both sleepers again")
 
 
 def test_a_machine_without_namespaces_is_detected() -> None:

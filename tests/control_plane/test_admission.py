@@ -22,11 +22,11 @@ def policy(api: Api, control_plane: Cluster) -> Iterator[None]:
     jobs, folder = Jobs(api, api.create_namespace("policy")), str(ROOT / "manifests" / "admission")
     control_plane.apply_kustomization(folder)
     try:
-        wait_for(lambda: refusal(jobs, **ANY_IMAGE), "the policy to be in force", 60)
+        wait_for(lambda: refusal(jobs, **ANY_IMAGE), "the policy to be in force")
         yield
     finally:
         control_plane.kubectl("delete", "-k", folder)
-        wait_for(lambda: not refusal(jobs, **ANY_IMAGE), "the policy to be gone", 60)
+        wait_for(lambda: not refusal(jobs, **ANY_IMAGE), "the policy to be gone")
         api.delete("namespaces", "", jobs.namespace)
 
 
@@ -97,11 +97,11 @@ def test_accounts_can_be_allowed(jobs: Jobs, control_plane: Cluster) -> None:
         jobs.api.patch("configmaps", "datajob-system", "datajob-restrictions", {"data": {"serviceAccounts": accounts}})
 
     allow("loader, reader")
-    wait_for(lambda: not refusal(jobs, runtime={"serviceAccountName": "reader"}), "the account to be allowed", 30)
+    wait_for(lambda: not refusal(jobs, runtime={"serviceAccountName": "reader"}), "the account to be allowed")
     assert "is not allowed" in refusal(jobs, runtime={"serviceAccountName": "read"})
     allow("")
 
 
 def test_namespaces_can_be_excluded(jobs: Jobs) -> None:
     jobs.api.patch("namespaces", "", jobs.namespace, {"metadata": {"labels": {UNRESTRICTED: "yes"}}})
-    wait_for(lambda: not refusal(jobs, runtime={"image": "docker.io/x:1"}), "the namespace to be excluded", 30)
+    wait_for(lambda: not refusal(jobs, runtime={"image": "docker.io/x:1"}), "the namespace to be excluded")

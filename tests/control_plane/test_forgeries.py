@@ -61,7 +61,7 @@ def test_a_forged_config_map_deletes_nothing(jobs: Jobs, other: str, where: str,
     jobs.edit(suspend=False)
     jobs.set_running()
     jobs.edit(sink={"parquet": {"path": "s3://lake/other/"}})
-    wait_for(lambda: jobs.status().get("observedGeneration") == 3 and "rayJobName" in jobs.status(), "the new run", 30)
+    wait_for(lambda: jobs.status().get("observedGeneration") == 3 and "rayJobName" in jobs.status(), "the new run")
     jobs.succeeds()
     for name in ("default-deny", "clean-0123abcd"):
         assert survivors(jobs.api, jobs.namespace, name) == [*VICTIMS]
@@ -78,7 +78,7 @@ def test_a_forged_report_changes_no_status(jobs: Jobs, other: str, controller: C
     jobs.api.create("configmaps", forged)
     jobs.succeeds()
     jobs.edit(retry={"limit": 9})
-    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen", 30)
+    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen")
     assert "output" not in jobs.status()
     assert "progress" not in jobs.status()
     assert controller.errors() == []
@@ -99,7 +99,7 @@ def test_a_forged_head_pod_ends_no_attempt(jobs: Jobs, other: str, where: str, c
     jobs.api.create("pods", pod)
     jobs.api.delete("pods", namespace, "fakehead", grace_seconds=0)
     jobs.edit(retry={"limit": 9})
-    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen", 30)
+    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen")
     assert (jobs.status()["phase"], jobs.status()["attempt"], jobs.status()["failures"]) == ("Running", 1, 0)
     jobs.succeeds()
     assert controller.errors() == []

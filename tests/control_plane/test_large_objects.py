@@ -33,7 +33,7 @@ NESTED = {
 
 def test_an_object_of_a_megabyte_does_not_delay_other_objects(jobs: Jobs, start: Start) -> None:
     controller = start()
-    wait_for(controller.leads, "the controller to lead", 60)
+    wait_for(controller.leads, "the controller to lead")
     jobs.apply("warm")
     jobs.ray_job(name="warm")
     assert len(json.dumps(LARGE)) > 1_000_000
@@ -58,7 +58,7 @@ def test_an_object_of_a_megabyte_does_not_delay_other_objects(jobs: Jobs, start:
 def test_a_deeply_nested_expression_gets_a_verdict(jobs: Jobs, start: Start, expression: str) -> None:
     controller = start()
     jobs.apply("deep", steps=[{"compute": {"columns": {"x": expression}}}])
-    wait_for(lambda: jobs.status("deep"), "a verdict", 60)
+    wait_for(lambda: jobs.status("deep"), "a verdict")
     jobs.apply("other")
     jobs.ray_job(name="other")
     assert not controller.errors()
@@ -71,17 +71,17 @@ def events(jobs: Jobs, name: str) -> list[str]:
 
 def test_a_deeply_nested_object_does_not_affect_others(jobs: Jobs, start: Start) -> None:
     controller = start()
-    wait_for(controller.leads, "the controller to lead", 60)
+    wait_for(controller.leads, "the controller to lead")
     text = json.dumps(jobs.manifest("deep", runtime={"env": [{"name": "A", "deep": "DEEP"}]}))
     body = text.replace('"DEEP"', '{"a": ' * DEEP + "1" + "}" * DEEP).encode()
     with suppress(RecursionError):  # of this test, by the response
         jobs.api.request("POST", f"apis/datajob.io/v1alpha1/namespaces/{jobs.namespace}/datajobs", body)
     jobs.apply("first")
     jobs.ray_job(name="first")
-    wait_for(lambda: "levels deep" in str(events(jobs, "deep")), "a verdict", 30)
+    wait_for(lambda: "levels deep" in str(events(jobs, "deep")), "a verdict")
     other = start()
     controller.kill()
-    wait_for(other.leads, "another controller to list the objects", 60)
+    wait_for(other.leads, "another controller to list the objects")
     jobs.apply("third")
     jobs.ray_job(name="third")
 

@@ -15,11 +15,11 @@ def test_a_job_goes_from_its_manifest_to_its_result(jobs: Jobs, control_plane: C
     found = jobs.set_running()
     name = f"{found['metadata']['name'].rpartition('-')[0]}-report"
     jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report()}})
-    wait_for(lambda: jobs.status().get("progress", {}).get("percent") == 30, "progress in the status", 30)
+    wait_for(lambda: jobs.status().get("progress", {}).get("percent") == 30, "progress in the status")
     output = {"manifest": "s3://lake/out/_datajob/manifest.json", "files": 1, "bytes": 10, "rows": 90}
     jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": report("complete", output=output)}})
     jobs.succeeds()
-    wait_for(lambda: jobs.status().get("output") == output, "the output in the status", 30)
+    wait_for(lambda: jobs.status().get("output") == output, "the output in the status")
     wait = ("wait", "--for=condition=Complete", "dj/clean", "-n", jobs.namespace, "--timeout=10s")
     assert "condition met" in control_plane.kubectl(*wait)
     columns = control_plane.kubectl("get", "dj", "-n", jobs.namespace)
@@ -31,7 +31,7 @@ def test_deleting_a_job_in_any_phase_leaves_nothing(jobs: Jobs) -> None:
     for phase in PHASES:
         jobs.bring_to(phase)
         jobs.api.delete("datajobs", jobs.namespace, "clean")
-        wait_for(lambda: not jobs.owned() and not jobs.get(), f"everything to go after {phase}: {jobs.owned()}", 60)
+        wait_for(lambda: not jobs.owned() and not jobs.get(), f"everything to go after {phase}: {jobs.owned()}")
 
 
 def test_no_object_has_a_finalizer(jobs: Jobs) -> None:
@@ -76,7 +76,7 @@ def test_a_suspended_job_continues_when_it_is_resumed(jobs: Jobs) -> None:
     first = jobs.set_running()
     jobs.edit(suspend=True)
     jobs.wait_phase("Suspended")
-    wait_for(lambda: not jobs.api.get("rayjobs", jobs.namespace, first["metadata"]["name"]), "the RayJob to go", 30)
+    wait_for(lambda: not jobs.api.get("rayjobs", jobs.namespace, first["metadata"]["name"]), "the RayJob to go")
     jobs.edit(suspend=False)
     jobs.ray_job(attempt=2)
     assert jobs.status()["failures"] == 0
@@ -86,17 +86,17 @@ def test_an_edited_spec_starts_a_new_run_and_the_old_objects_are_deleted(jobs: J
     jobs.apply()
     first = jobs.set_running()["metadata"]["name"]
     jobs.edit(sink={"parquet": {"path": "s3://lake/other/"}})
-    wait_for(lambda: jobs.status().get("rayJobName") not in (None, first), "another RayJob", 30)
+    wait_for(lambda: jobs.status().get("rayJobName") not in (None, first), "another RayJob")
     jobs.succeeds()
     run = jobs.status()["rayJobName"].rpartition("-")[0]
-    wait_for(lambda: all(run in one for one in jobs.owned()), f"the old objects to go: {jobs.owned()}", 30)
+    wait_for(lambda: all(run in one for one in jobs.owned()), f"the old objects to go: {jobs.owned()}")
 
 
 def test_a_deadline_ends_a_job(jobs: Jobs) -> None:
     jobs.apply(deadlineSeconds=3)
     jobs.set_running()
     jobs.wait_condition("Failed", "DeadlineExceeded")
-    wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
+    wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go")
 
 
 def test_pods_that_the_api_server_refuses_are_reported(jobs: Jobs) -> None:
@@ -112,13 +112,13 @@ def test_pods_that_the_api_server_refuses_are_reported(jobs: Jobs) -> None:
 def test_a_driver_that_never_starts_ends_the_attempt(jobs: Jobs) -> None:
     jobs.apply(startDeadlineSeconds=2, retry={"limit": 0})
     jobs.wait_condition("Failed", "StartTimeout")
-    wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go", 30)
+    wait_for(lambda: not jobs.api.list("rayjobs", jobs.namespace), "the RayJob to go")
 
 
 def test_a_finished_job_is_deleted_after_its_time_to_live(jobs: Jobs) -> None:
     jobs.apply(ttlSecondsAfterFinished=2)
     jobs.set_ray_job_status(jobs.ray_job(), "SUCCEEDED", "Complete")
-    wait_for(lambda: not jobs.get(), "the DataJob to go", 30)
+    wait_for(lambda: not jobs.get(), "the DataJob to go")
 
 
 def test_changes_of_kueue_to_a_rayjob_are_kept(jobs: Jobs) -> None:
@@ -129,7 +129,7 @@ def test_changes_of_kueue_to_a_rayjob_are_kept(jobs: Jobs) -> None:
     jobs.api.patch("rayjobs", jobs.namespace, name, {"spec": {"suspend": True}})
     jobs.wait_condition("Reconciling", "Queued")
     jobs.edit(retry={"limit": 9})
-    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen", 30)
+    wait_for(lambda: jobs.status()["observedGeneration"] == 2, "the edit to be seen")
     assert jobs.api.get("rayjobs", jobs.namespace, name)["spec"]["suspend"] is True
     jobs.api.patch("rayjobs", jobs.namespace, name, {"spec": {"suspend": False}})
     jobs.wait_phase("Starting")

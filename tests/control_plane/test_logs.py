@@ -30,7 +30,7 @@ def test_the_log_of_each_attempt_is_shown(jobs: Jobs, control_plane: Cluster, tm
         name = f"{jobs.set_running(attempt)['metadata']['name'].rpartition('-')[0]}-report"
         reported = report(attempt=attempt, log=str(path))
         jobs.api.patch("configmaps", jobs.namespace, name, {"data": {"report.json": reported}})
-        wait_for(lambda found=str(path): jobs.status().get("log") == found, "the path of the log in the status", 30)
+        wait_for(lambda found=str(path): jobs.status().get("log") == found, "the path of the log in the status")
         if attempt == 1:
             jobs.fails("Job entrypoint command failed with exit code 1")
     jobs.succeeds(attempt=2)

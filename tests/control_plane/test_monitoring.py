@@ -30,7 +30,7 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
     """Jobs in several states while Prometheus is scraping; all panels share them."""
     jobs = Jobs(api, "monitoring-test")
     api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": jobs.namespace}})
-    wait_for(lambda: prometheus.query("datajob_leader"), "a first scrape", 30)
+    wait_for(lambda: prometheus.query("datajob_leader"), "a first scrape")
     for name in ("clean", "running", "invalid", "fails"):
         jobs.apply(name, **({"sink": {"parquet": {"path": "out/local"}}} if name == "invalid" else {}))
     output = {"manifest": "/out/manifest.json", "files": 1, "bytes": 10, "rows": 90}
@@ -64,7 +64,7 @@ def test_every_panel_has_data_from_a_real_run(prometheus: Prometheus, a_run: Non
         if title in RARE:
             prometheus.query(expression)
         else:
-            wait_for(lambda query=expression: prometheus.query(query), f"an answer to {expression}", 60, every=1)  # type: ignore[misc]
+            wait_for(lambda query=expression: prometheus.query(query), f"an answer to {expression}", every=1)  # type: ignore[misc]
 
 
 def test_the_table_has_one_row_for_each_job_with_its_phase(prometheus: Prometheus, a_run: None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hack.cluster.cluster import Cluster
-from hack.cluster.waiting import wait_for
+from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
 from tests.support.controller_process import ControllerProcess, account_kubeconfig
@@ -15,7 +15,6 @@ from tests.support.gate import Gate
 
 Start = Callable[..., ControllerProcess]
 ROLE = "datajob-system:datajob-controller"
-SECONDS = 60
 
 
 @pytest.fixture
@@ -165,7 +164,7 @@ def test_a_selector_follows_the_labels_of_namespaces(
 
     label(api, other, "enabled")
     elsewhere.ray_job(seconds=SECONDS)
-    wait_for(lambda: f'datajob_jobs{{namespace="{other}"' in controller.get("metrics"), "its metrics", 10)
+    wait_for(lambda: f'datajob_jobs{{namespace="{other}"' in controller.get("metrics"), "its metrics")
 
     label(api, jobs.namespace, None)
     wait_for(
@@ -195,6 +194,7 @@ def test_two_controllers_never_serve_the_same_namespace(
     wait_for(second.leads, "the second controller to lead", SECONDS)
     wait_for(lambda: "controller datajob-system/datajob-controller serves" in second.log.read_text(), "the refusal", SECONDS)
     assert watched(second, jobs.namespace) == 0
+    wait_for(lambda: api.list("events", home), "the Event about the refusal")
     assert [e["reason"] for e in api.list("events", home)] == ["NamespaceNotClaimed"]
     jobs.apply("other")
     jobs.ray_job(name="other")

@@ -37,7 +37,7 @@ def test_a_new_leader_knows_the_pods_before_it_starts_an_attempt(
     jobs: Jobs, start: Start, api: Api, control_plane: Cluster, tmp_path: Path
 ) -> None:
     first = start()
-    wait_for(first.leads, "the first controller to lead", 60)
+    wait_for(first.leads, "the first controller to lead")
     jobs.apply(retry={"limit": 3, "backoffSeconds": 3})
     ray_job = jobs.ray_job()
     create_head(api, ray_job)
@@ -50,9 +50,9 @@ def test_a_new_leader_knows_the_pods_before_it_starts_an_attempt(
         proxy.delay("/pods", 5)
         kubeconfig = account_kubeconfig(api, control_plane.kubeconfig, folder, proxy.address)
         second = start(KUBECONFIG=str(kubeconfig), DATAJOB_LEASE_SECONDS="40")
-        wait_for(second.leads, "the second controller to lead", 60)
+        wait_for(second.leads, "the second controller to lead")
         reason = "PreviousAttemptTerminating"
-        wait_for(lambda: jobs.condition("Reconciling").get("reason") != "DriverFailed", "a decision of the second", 60)
+        wait_for(lambda: jobs.condition("Reconciling").get("reason") != "DriverFailed", "a decision of the second")
         assert jobs.condition("Reconciling")["reason"] == reason
         assert jobs.status()["attempt"] == 1
         second.stop()

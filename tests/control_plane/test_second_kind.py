@@ -26,7 +26,7 @@ def controller(
         control_plane.apply(json.dumps(one))
     request.addfinalizer(lambda: control_plane.kubectl("delete", f"crd/{CRD}", "--ignore-not-found", "--wait=true"))
     made = start(module="tests.support.greeting")
-    wait_for(made.leads, "the controller to lead", 60)
+    wait_for(made.leads, "the controller to lead")
     return made
 
 
@@ -58,13 +58,13 @@ def test_two_kinds_are_served_by_one_process(jobs: Jobs, control_plane: Cluster,
     before = jobs.owned()
     install(control_plane)  # while the controller runs and serves DataJobs
     apply(api, namespace, "hello")
-    wait_for(lambda: status_of(api, namespace) == {"text": "hello"}, "the status of the second kind", 60)
+    wait_for(lambda: status_of(api, namespace) == {"text": "hello"}, "the status of the second kind")
     apply(api, namespace, "goodbye")
-    wait_for(lambda: text_of(api, namespace) == "goodbye", "the edit to be carried out", 30)
+    wait_for(lambda: text_of(api, namespace) == "goodbye", "the edit to be carried out")
     api.delete("configmaps", namespace, "clean-greeting")
-    wait_for(lambda: text_of(api, namespace) == "goodbye", "the deleted ConfigMap to come back", 30)
+    wait_for(lambda: text_of(api, namespace) == "goodbye", "the deleted ConfigMap to come back")
     api.delete(GREETING.plural, namespace, "clean")
-    wait_for(lambda: jobs.owned() == before, f"only the objects of the DataJob to remain: {jobs.owned()}", 60)
+    wait_for(lambda: jobs.owned() == before, f"only the objects of the DataJob to remain: {jobs.owned()}")
     jobs.succeeds()
     assert jobs.events().count("Greeted") == 2
     assert controller.errors() == []

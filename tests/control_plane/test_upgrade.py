@@ -30,7 +30,7 @@ def install_crd(cluster: Cluster, sources: Path, *, with_defaults: bool) -> None
         stored = yaml.safe_load(cluster.kubectl("create", "--dry-run=server", "-o", "yaml", "-f", "-", stdin=JOB))
         return ("head" in stored["spec"]["resources"]) is with_defaults
 
-    wait_for(is_used, "the API server to use the CRD", 60)
+    wait_for(is_used, "the API server to use the CRD")
 
 
 def facts(jobs: Jobs) -> dict[str, Any]:
@@ -64,20 +64,20 @@ def test_an_upgrade_and_the_way_back_restart_nothing(api: Api, control_plane: Cl
     finally:
         install_crd(control_plane, ROOT, with_defaults=False)
     new = start(**watched)
-    wait_for(lambda: all("specDigests" in jobs.status() for jobs in every.values()), "the records of all runs", 60)
+    wait_for(lambda: all("specDigests" in jobs.status() for jobs in every.values()), "the records of all runs")
     assert {phase: facts(jobs) for phase, jobs in every.items()} == before
 
     for phase, jobs in every.items():  # the lists of the stored objects lose their defaults
         if phase != "Suspended":  # applying the file again would resume it
             assert "configured" in control_plane.kubectl("-n", jobs.namespace, "apply", "-f", "-", stdin=JOB)
             assert "unchanged" in control_plane.kubectl("-n", jobs.namespace, "apply", "-f", "-", stdin=JOB)
-    wait_for(lambda: all(map(observed, every.values())), "the controller to observe the new generation", 60)
+    wait_for(lambda: all(map(observed, every.values())), "the controller to observe the new generation")
     assert {phase: facts(jobs) for phase, jobs in every.items()} == before
     new.stop()
 
     back = start(PYTHONPATH=python_path(earlier), **watched)
-    wait_for(back.leads, "the earlier controller to lead", 60)
+    wait_for(back.leads, "the earlier controller to lead")
     for jobs in every.values():
         jobs.edit(ttlSecondsAfterFinished=9999)
-    wait_for(lambda: all(map(observed, every.values())), "the earlier controller to observe the edits", 60)
+    wait_for(lambda: all(map(observed, every.values())), "the earlier controller to observe the edits")
     assert {phase: facts(jobs) for phase, jobs in every.items()} == before

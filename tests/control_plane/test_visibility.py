@@ -35,7 +35,7 @@ def test_an_edit_of_a_running_job_is_visible(jobs: Jobs) -> None:
     jobs.apply()
     first = jobs.set_running()["metadata"]["name"]
     jobs.edit(steps=[{"limit": {"count": 5}}])
-    wait_for(lambda: jobs.status().get("rayJobName", first) != first, "another run", 60)
+    wait_for(lambda: jobs.status().get("rayJobName", first) != first, "another run")
     (attempt,) = jobs.status()["attempts"]
     assert (attempt["rayJobName"], attempt["reason"]) == (first, "Restarted")
     found = [e["message"] for e in jobs.api.list("events", jobs.namespace) if e["reason"] == "Restarted"]
@@ -47,7 +47,7 @@ def test_a_restart_runs_a_complete_job_again(jobs: Jobs) -> None:
     jobs.succeeds()
     first = jobs.status()
     jobs.edit(restart={"id": "2"})
-    wait_for(lambda: jobs.status()["phase"] == "Starting", "another run", 60)
+    wait_for(lambda: jobs.status()["phase"] == "Starting", "another run")
     assert jobs.status()["publicRunId"] != first["publicRunId"]
     jobs.succeeds()
     assert "Complete" in jobs.status()["phase"]

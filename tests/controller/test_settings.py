@@ -66,7 +66,7 @@ def test_an_unknown_variable_is_refused(name: str, hint: str) -> None:
 
 def test_the_process_ends_with_one_line_about_a_mistyped_setting() -> None:
     command = [sys.executable, "-m", "datajob_controller"]
-    done = subprocess.run(command, env={**os.environ, "DATAJOB_LOG_LEVL": "INFO"}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env={**os.environ, "DATAJOB_LOG_LEVL": "INFO"}, capture_output=True, text=True, timeout=240)
     assert done.returncode == 1
     assert done.stderr == "error: DATAJOB_LOG_LEVL is not a setting of the controller; did you mean DATAJOB_LOG_LEVEL?\n"
 

@@ -48,7 +48,7 @@ def test_a_watch_is_over_at_once_although_kopf_does_not_end(monkeypatch: pytest.
 
     async def spawn(**_: Any) -> list[asyncio.Task[None]]:
         runs.set()
-        released.wait(60)  # blocks the loop of kopf
+        released.wait(240)  # blocks the loop of kopf
         return [asyncio.create_task(stubborn(0))]
 
     monkeypatch.setattr(kopf, "spawn_tasks", spawn)
@@ -56,10 +56,10 @@ def test_a_watch_is_over_at_once_although_kopf_does_not_end(monkeypatch: pytest.
     async def cancel() -> None:
         one = made()
         running = asyncio.create_task(one.run())
-        await asyncio.to_thread(runs.wait, 60)
+        await asyncio.to_thread(runs.wait, 240)
         one._pass_on(datajob(), None)
         running.cancel()
-        await asyncio.wait([running], timeout=60)
+        await asyncio.wait([running], timeout=240)
         assert running.cancelled() and not released.is_set()
         one._pass_on(datajob(), "ADDED")
         await asyncio.sleep(0)

@@ -50,7 +50,7 @@ def test_a_running_job_shows_its_log_and_its_dashboard_and_survives_the_controll
     jobs.wait_running()
     installed.kubectl("-n", SYSTEM, "delete", "pods", "--all", "--grace-period=0", "--force")
     terminal = Terminal(jobs, tmp_path)
-    wait_for(lambda: "rows read" in terminal.run("datajob logs slow").stdout, "the log in the head pod", 120)
+    wait_for(lambda: "rows read" in terminal.run("datajob logs slow").stdout, "the log in the head pod")
     see_dashboard(terminal)
     jobs.cluster.kubectl("-n", jobs.namespace, "create", "rolebinding", "bob", "--clusterrole=view", "--user=bob")
     reader = Terminal(jobs, tmp_path, "bob")

@@ -6,9 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,11 +17,11 @@ from datajob.engine.events import Event, Note
 from datajob.engine.executors import helpers, machine
 from datajob.engine.worker import sharing
 from datajob.errors import WorkerDied
+from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9)} for i in range(6000)]
 SOME = ROWS[:3000]
-DEADLINE = 180.0
 
 
 @pytest.fixture(autouse=True)
@@ -138,13 +136,6 @@ def calls(folder: Path) -> Counter[int]:
     return Counter(int(line) for p in (folder / "log").iterdir() for line in p.read_text().split("\n")[:-1])
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -164,14 +155,14 @@ def test_a_run_that_is_killed_at_random_moments_loses_little_work(
     for _ in range(4):
         target = sum(calls(tmp_path).values()) + chance.randrange(50, 1200)
         process = start(noted_job, tmp_path)
-        wait_until(lambda: sum(calls(tmp_path).values()) >= target or process.poll() is not None)  # noqa: B023
+        wait_for(lambda: sum(calls(tmp_path).values()) >= target or process.poll() is not None, "rows", every=0.002)  # noqa: B023
         process.send_signal(number)
-        if process.wait(DEADLINE) == 0:
+        if process.wait(SECONDS) == 0:
             break
         kills += 1
-        wait_until(lambda: not any(is_alive(int(p.name)) for p in (tmp_path / "log").iterdir()))
+        wait_for(lambda: not any(is_alive(int(p.name)) for p in (tmp_path / "log").iterdir()), "the end of the processes")
     else:
-        assert start(noted_job, tmp_path).wait(DEADLINE) == 0, (tmp_path / "errors").read_text()[-2000:]
+        assert start(noted_job, tmp_path).wait(SECONDS) == 0, (tmp_path / "errors").read_text()[-2000:]
     assert read_manifest(tmp_path / "out") == EXPECTED[: len(SOME)]
     lost = sum(calls(tmp_path).values()) - len(SOME)
     assert kills

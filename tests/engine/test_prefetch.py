@@ -25,7 +25,7 @@ def number_of(piece: Fragment) -> int:
 
 
 def test_files_are_read_at_the_same_time_and_returned_in_order() -> None:
-    together = threading.Barrier(WINDOW, timeout=30)
+    together = threading.Barrier(WINDOW, timeout=200)
 
     def read(piece: Fragment, on_bad: OnBad) -> Iterator[pa.Table]:
         if number_of(piece) < WINDOW:

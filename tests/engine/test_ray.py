@@ -2,10 +2,10 @@
 
 import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -96,11 +96,12 @@ def test_a_driver_on_ray_that_is_killed_twice_resumes(tmp_path: Path) -> None:
 
 def end_session(process: subprocess.Popen[bytes]) -> None:
     """Ray's processes have their own groups and end when they notice that their driver is gone; help them."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + DEADLINE
     while mine := [p for p in psutil.process_iter() if _session_of(p) == process.pid]:
         assert time.monotonic() < deadline
         for p in mine:
-            os.kill(p.pid, signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                p.kill()
         psutil.wait_procs(mine, timeout=1)
 
 

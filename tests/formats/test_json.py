@@ -183,9 +183,9 @@ def test_many_bad_lines_are_read_line_by_line_but_quickly(tmp_path: Path) -> Non
     lines = "".join(f'{{"id":{i},"v":{chr(34) + "x" + chr(34) if i % 2 else i}}}\n' for i in range(30_000))
     path = put(tmp_path / "x.jsonl", lines)
     bad = Bad()
-    began = time.perf_counter()
+    began = time.process_time()
     assert read(reader(path), bad).num_rows == 15_000
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert len(bad.records) == 15_000
 
 

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +19,7 @@ CONTENT = bytes(range(256)) * 40
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/slow":
-            self.server.gate.wait(60)  # type: ignore[attr-defined]
+            self.server.gate.wait(600)  # type: ignore[attr-defined]
         if self.path == "/drip":
             return self._drip()
         if self.path == "/short":
@@ -149,15 +148,20 @@ def test_the_web_is_read_whole_and_in_ranges(web: str) -> None:
     ("page", "expected"),
     [
         *[("missing", "notFound"), ("secret", "denied"), ("broken", "unreadable"), ("short", "truncated")],
-        *[("empty", "empty"), ("escape", "unreadable"), ("slow", "tooSlow"), ("drip", "tooSlow")],
+        *[("empty", "empty"), ("escape", "unreadable")],
     ],
 )
-def test_every_failure_of_the_web_has_a_reason(web: str, page: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_failure_of_the_web_has_a_reason(web: str, page: str, expected: str) -> None:
+    assert reason(MediaValue(path=f"{web}/{page}")) == expected
+
+
+@pytest.mark.parametrize("page", ["slow", "drip"])
+def test_a_server_that_does_not_answer_or_sends_too_slowly_has_a_reason(
+    web: str, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_web, "CONNECT_SECONDS", 1.0)
     monkeypatch.setattr(_web, "TOTAL_SECONDS", 0.5)
-    started = time.monotonic()
-    assert reason(MediaValue(path=f"{web}/{page}")) == expected
-    assert time.monotonic() - started < 45
+    assert reason(MediaValue(path=f"{web}/{page}")) == "tooSlow"
 
 
 def test_ranges_of_the_web_that_are_too_long_have_a_reason(web: str) -> None:

@@ -201,7 +201,7 @@ def promtool_test(
     (folder / "test.yaml").write_text(
         yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]})
     )
-    return subprocess.run(["promtool", "test", "rules", str(folder / "test.yaml")], capture_output=True, text=True, timeout=60)
+    return subprocess.run(["promtool", "test", "rules", str(folder / "test.yaml")], capture_output=True, text=True, timeout=240)
 
 
 def test_a_stalled_job_is_reported_before_it_fails() -> None:

@@ -63,7 +63,7 @@ def test_an_installed_release_runs_jobs_and_passes_its_own_test(
     cluster.wait_until_established(CRD)
     controller = release.process(api, tmp_path)
     try:
-        wait_for(controller.leads, "the controller to lead", 60)
+        wait_for(controller.leads, "the controller to lead")
         jobs.apply()
         jobs.set_running()
         jobs.succeeds()
@@ -94,7 +94,7 @@ def test_the_check_of_an_installation_names_what_is_missing(
     cluster.wait_until_established(CRD)
     api.delete("customresourcedefinitions", "", "rayjobs.ray.io")
     try:
-        wait_for(lambda: api.get("customresourcedefinitions", "", "rayjobs.ray.io") is None, "the CRD to be gone", 30)
+        wait_for(lambda: api.get("customresourcedefinitions", "", "rayjobs.ray.io") is None, "the CRD to be gone")
         cluster.kubectl("delete", "clusterrolebinding", "datajob-system:datajob-controller")
         lines = run_check(api, release, tmp_path, DATAJOB_NAMESPACES="team-x").stdout.splitlines()
     finally:
@@ -138,7 +138,7 @@ def test_two_releases_serve_their_own_namespaces(
     controllers = [one.process(api, tmp_path) for one in (release, second)]
     try:
         for one in controllers:
-            wait_for(one.leads, "both controllers to lead", 60)
+            wait_for(one.leads, "both controllers to lead")
         for one in (jobs, other):
             one.apply()
             one.ray_job()
@@ -162,7 +162,7 @@ def test_listed_namespaces_work_where_access_reviews_are_forbidden(
     cluster.kubectl("delete", "clusterrolebinding", "system:basic-user")
     controller = release.process(api, tmp_path)
     try:
-        wait_for(controller.leads, "the controller to lead", 60)
+        wait_for(controller.leads, "the controller to lead")
         jobs.apply()
         jobs.ray_job()
         assert 'kind="SelfSubjectAccessReview",verb="POST"' in controller.get("metrics")

@@ -61,7 +61,7 @@ def test_accelerator_panels_show_the_pods_of_jobs_under_both_conventions_of_labe
     scrape = {"job_name": "x", "honor_labels": True, "static_configs": [{"targets": [exporters]}]}
     wanted = {"Utilization": (0.5, 2), "Memory in use": (1024 * 1048576, 2), "Power": (300, 2)}
     with prometheus_with(tmp_path, scrape) as prometheus:
-        wait_for(lambda: prometheus.query("DCGM_FI_DEV_GPU_UTIL"), "a scrape", 30)
+        wait_for(lambda: prometheus.query("DCGM_FI_DEV_GPU_UTIL"), "a scrape")
         for title, (value, count) in wanted.items():
             gpu, *npu = (prometheus.query(filled_in(one, "team", "clean")) for one in PANELS[title])
             assert [float(one["value"][1]) for one in gpu] == [value] * count, title
@@ -118,7 +118,7 @@ def test_ray_panels_have_data_from_a_real_ray(ray_metrics: Prometheus, title: st
         if title in RARE:
             ray_metrics.query(expression)
         else:
-            wait_for(lambda query=expression: ray_metrics.query(query), f"an answer to {expression}", 120, every=1)  # type: ignore[misc]
+            wait_for(lambda query=expression: ray_metrics.query(query), f"an answer to {expression}", every=1)  # type: ignore[misc]
 
 
 def panels() -> list[dict[str, Any]]:

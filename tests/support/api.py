@@ -113,7 +113,7 @@ class Api:
         """Create a namespace with a unique name that is ready for pods, and return its name."""
         name = f"{prefix}-{secrets.token_hex(4)}"
         self.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        wait_for(lambda: self.get("serviceaccounts", name, "default"), f"the default account of the namespace {name}", 30)
+        wait_for(lambda: self.get("serviceaccounts", name, "default"), f"the default account of the namespace {name}")
         return name
 
     def token_of(self, namespace: str, account: str) -> str:

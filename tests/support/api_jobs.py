@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from hack.cluster.waiting import wait_for
+from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.api import Api
 
-SECONDS = 120
 PHASES = ("Starting", "Running", "Retrying", "Suspended", "Complete", "Failed")
 OWNED = ("rayjobs", "configmaps", "serviceaccounts", "roles", "rolebindings", "networkpolicies")
 SPEC = {

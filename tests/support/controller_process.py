@@ -100,7 +100,7 @@ class ControllerProcess:
     def _end(self, number: int) -> None:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(120)
         self._process = None
 
 

@@ -54,7 +54,7 @@ def _inside(cluster: BareCluster, command: list[str], log: Path) -> Iterator[Non
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 class _Denies(BaseHTTPRequestHandler):

@@ -60,9 +60,6 @@ class Obstacle:
         assert ("Warning", self.reason) in seen.events, seen
 
 
-EVENT_SECONDS = 60
-
-
 @dataclass
 class Seen:
     """What a user saw of a DataJob until its first attempt ended."""
@@ -111,5 +108,5 @@ def watch(jobs: Mapping[str, tuple[Jobs, str]], seconds: float) -> dict[str, See
     with suppress(TooLate):
         wait_for(all_ended, "the end of all attempts", seconds, every=0.5)
     with suppress(TooLate):
-        wait_for(all_published, "the Events about them", EVENT_SECONDS, every=0.5)
+        wait_for(all_published, "the Events about them", every=0.5)
     return seen

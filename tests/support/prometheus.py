@@ -57,11 +57,11 @@ def prometheus_with(folder: Path, *scrapes: dict[str, Any]) -> Iterator[Promethe
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         made = Prometheus(port)
-        wait_for(made.answers, f"Prometheus; its log is in {folder}", 60)
+        wait_for(made.answers, f"Prometheus; its log is in {folder}")
         yield made
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def filled_in(expression: str, namespace: str = ".*", name: str = ".*") -> str:

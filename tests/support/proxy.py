@@ -88,7 +88,7 @@ def proxy_to(server: str) -> Iterator[Proxy]:
     made, started = Proxy(server), threading.Event()
     thread = threading.Thread(target=made.run, args=(started,), daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(120)
     try:
         yield made
     finally:

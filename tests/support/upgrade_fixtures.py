@@ -62,7 +62,7 @@ def _record_with_controller(cluster: Cluster, folder: Path) -> None:
         env = {"KUBECONFIG": str(account_kubeconfig(api, cluster.kubeconfig, Path(scratch))), "DATAJOB_LEASE_SECONDS": "6"}
         controller = ControllerProcess(Path(scratch), "controller", env).start()
         try:
-            wait_for(controller.leads, "the controller to lead", 60)
+            wait_for(controller.leads, "the controller to lead")
             for phase in ("Pending", *PHASES):
                 _record(Jobs(api, api.create_namespace("upgrade")), phase, folder)
         finally:
@@ -89,7 +89,7 @@ def _bring_to(jobs: Jobs, phase: str) -> None:
         state = "complete" if phase == "Complete" else "running"
         data = {"data": {"report.json": report(state, **({"output": OUTPUT} if phase == "Complete" else {}))}}
         jobs.api.patch("configmaps", jobs.namespace, report_config(run_of_rayjob(name)), data)
-        wait_for(lambda: jobs.status().get("progress"), "progress in the status", 30)
+        wait_for(lambda: jobs.status().get("progress"), "progress in the status")
     match phase:
         case "Retrying":
             jobs.fails("Job entrypoint command failed with exit code 1, last available logs:\nboom")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from datajob.errors import InvalidJob, WorkerDied
 from datajob.media.errors import MediaError
 from datajob.media.isolation import Limits, close, process, run_isolated, runner
 from datajob.media.isolation.child import SLOT
+from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.media_work import Unloadable, Unpicklable, plant
-
-DEADLINE = 120.0
 
 
 def children() -> set[psutil.Process]:
@@ -46,14 +44,6 @@ def run(*items: bytes, **limits: Any) -> list[Any]:
     """The result of each item; of one that fails, the reason."""
     found = run_isolated(plant, [(item,) for item in items], Limits(**{"memory": 1 << 29, **limits}))
     return [result.reason if isinstance(result, MediaError) else result for result in found]
-
-
-def wait_for(condition: Any) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true"
-        time.sleep(0.01)
 
 
 def test_results_are_in_order_and_the_child_is_used_again() -> None:
@@ -86,12 +76,12 @@ def test_an_item_that_ends_the_child_fails_alone(culprit: bytes, at: int) -> Non
 
 @pytest.mark.parametrize("culprit", [b"hang", b"block"], ids=["sleeps", "holds the lock of the interpreter"])
 def test_an_item_that_takes_too_long_fails_alone(culprit: bytes) -> None:
-    assert run(b"abc", culprit, b"de", seconds=0.5) == [[3], "tooSlow", [2]]
+    assert run(b"abc", culprit, b"de", seconds=2) == [[3], "tooSlow", [2]]
 
 
 def test_a_child_that_ignores_its_timer_is_ended_by_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
-    assert run(b"abc", b"deaf", b"de", seconds=0.5) == [[3], "tooSlow", [2]]
+    assert run(b"abc", b"deaf", b"de", seconds=2) == [[3], "tooSlow", [2]]
 
 
 def test_random_items_have_the_results_of_each_alone() -> None:
@@ -140,7 +130,7 @@ def test_many_threads_use_one_child() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(DEADLINE)
+        thread.join(SECONDS)
     assert [found[n][1] for n in range(8)] == ["decoderCrashed" if n == 3 else [n] for n in range(8)]
     assert len(children() - before) == 1
 
@@ -150,7 +140,7 @@ def test_the_child_outlives_the_thread_that_started_it() -> None:
     for _ in range(2):
         thread = threading.Thread(target=lambda: pids.extend(run(b"pid")))
         thread.start()
-        thread.join(DEADLINE)
+        thread.join(SECONDS)
     assert pids[0] == pids[1]
 
 
@@ -212,6 +202,7 @@ def test_a_forked_process_starts_its_own_child() -> None:
 PARENT = """
 import sys, os, time
 from datajob.media.isolation import run_isolated, Limits
+from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.media_work import plant
 print(run_isolated(plant, [(b"pid",)], Limits(seconds={seconds}))[0], flush=True)
 {then}
@@ -239,21 +230,21 @@ def gone(pid: int) -> bool:
 
 def end(started: subprocess.Popen[str]) -> str:
     """Wait for the end of a process; returns what it wrote to stderr."""
-    _, errors = started.communicate(timeout=DEADLINE)
+    _, errors = started.communicate(timeout=SECONDS)
     return errors
 
 
 def test_the_child_ends_with_its_parent() -> None:
     started, child = parent("")
     assert end(started) == ""
-    wait_for(lambda: gone(child))
+    wait_for(lambda: gone(child), "the end of the child", every=0.01)
 
 
 def test_the_child_ends_when_its_parent_is_killed() -> None:
     started, child = parent("time.sleep(600)")
     started.kill()
     end(started)
-    wait_for(lambda: gone(child))
+    wait_for(lambda: gone(child), "the end of the child", every=0.01)
 
 
 def test_a_child_that_hangs_ends_when_its_parent_is_killed() -> None:
@@ -263,7 +254,7 @@ def test_a_child_that_hangs_ends_when_its_parent_is_killed() -> None:
     started.stdout.readline()
     started.kill()
     end(started)
-    wait_for(lambda: gone(child))
+    wait_for(lambda: gone(child), "the end of the child", every=0.01)
 
 
 def test_control_c_ends_the_parent_and_its_child_without_noise_of_the_child() -> None:
@@ -273,4 +264,4 @@ def test_control_c_ends_the_parent_and_its_child_without_noise_of_the_child() ->
     os.killpg(started.pid, signal.SIGINT)  # what a terminal does
     lines = end(started).splitlines()
     assert [line for line in lines if line.startswith("KeyboardInterrupt")] == ["KeyboardInterrupt"] == lines[-1:], lines
-    wait_for(lambda: gone(child))
+    wait_for(lambda: gone(child), "the end of the child", every=0.01)

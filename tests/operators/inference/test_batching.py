@@ -12,7 +12,7 @@ from datajob.operators.inference._engines.base import Answer, Options, OutOfMemo
 from datajob.operators.inference._engines.batching import Backend, Batcher, Limits, Waiting, choose
 
 OPTIONS = Options()
-WAIT = 20.0
+WAIT = 200.0
 
 
 class Upper(Backend):

@@ -27,7 +27,7 @@ def paragraphs(text: str) -> list[str]:
         (BoilerplateRatio(), lambda t: boilerplate(paragraphs(t))),
         (BoilerplateRatio(unit="line"), lambda t: boilerplate(t.split("\n"))),
     ],
-    ids=repr,
+    ids=["paragraph", "line"],
 )
 def test_the_measure_is_that_of_plain_python(rule, slow):
     check_measure(rule, slow)

@@ -19,7 +19,7 @@ def average_line(text: str) -> float:
         (LineLength(statistic="longest"), lambda t: max(map(len, t.splitlines()), default=0)),
         (LineLength(statistic="shortest"), lambda t: min(map(len, t.splitlines()), default=0)),
     ],
-    ids=repr,
+    ids=["average", "longest", "shortest"],
 )
 def test_the_measure_is_that_of_plain_python(rule, slow):
     check_measure(rule, slow)

@@ -57,7 +57,7 @@ import datajob.operators.text.regex_replace as module
 module.find_spec = importlib.util.find_spec
 module.RegexReplace(pattern=r"\\\\p{Han}", replacement=r"\\\\9")
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=240)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.support.texts import decide
         (TextLength(), len),
         (TextLength(unit="bytes"), lambda t: len(t.encode())),
     ],
-    ids=repr,
+    ids=["characters", "bytes"],
 )
 def test_the_measure_is_that_of_plain_python(rule, slow):
     check_measure(rule, slow)

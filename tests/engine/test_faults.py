@@ -75,6 +75,12 @@ class Plain(Processes):
     def stop(self, member: Member) -> None:
         self.members.remove(member)
 
+    def machines(self) -> set[str]:
+        return set(self.others)
+
+    others: frozenset[str] = frozenset()
+    """Machines without processes."""
+
 
 def started(count: int, monkeypatch: pytest.MonkeyPatch) -> Plain:
     monkeypatch.setattr("datajob.engine.executors.processes.refuse_impossible", lambda pool, promised: None)
@@ -134,6 +140,20 @@ def test_work_whose_process_died_waits_for_another_machine(monkeypatch: pytest.M
     pool.died(good, RuntimeError("gone"))
     assert pool.elsewhere([bad], {bad.node}) == [bad]
     pool.resize(2)
+    assert pool.elsewhere([bad], {bad.node}) == []
+    monkeypatch.setattr("datajob.engine.executors.processes.START_SECONDS", 0.0)
+    assert pool.elsewhere([bad], {bad.node}) == [bad]
+
+
+def test_work_that_raised_an_error_waits_for_a_process_on_a_machine_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = started(1, monkeypatch)
+    (bad,) = pool.members
+    bad.place = bad.node
+    pool.resize(2)
+    pool.others = frozenset({bad.node})
+    pool.failed()
+    assert pool.elsewhere([bad], {bad.node}) == [bad]
+    pool.others = frozenset({bad.node, "machine 2"})
     assert pool.elsewhere([bad], {bad.node}) == []
     monkeypatch.setattr("datajob.engine.executors.processes.START_SECONDS", 0.0)
     assert pool.elsewhere([bad], {bad.node}) == [bad]

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from datajob.engine.events import Event, Note
-from datajob.engine.executors import helpers, machine
+from datajob.engine.events import Event, Note, Progressed
+from datajob.engine.executors import advance, helpers, local_processes, machine
 from datajob.engine.worker import sharing
+from datajob.engine.worker.checkpoints import covered_rows
 from datajob.errors import WorkerDied
 from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
@@ -72,11 +73,28 @@ def test_slow_shards_are_shared_and_give_the_files_of_one_process(tmp_path: Path
     assert [content for _, content in sorted(files(tmp_path / "out").items())] == list(shared.values())
 
 
-def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_is_replaced_and_progress_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_processes, "SECONDS", 0.01)
+    monkeypatch.setattr(advance, "SECONDS", 0.01)
     write_parts(tmp_path / "in", ROWS, 1)
-    run(job(tmp_path, deadly=5500, marker=str(tmp_path / "died")), executor="auto", shard_bytes=1 << 20)
+    events: list[Event] = []
+    steps = job(tmp_path, deadly=5500, marker=str(tmp_path / "died"))
+    run(steps, executor="auto", shard_bytes=1 << 20, on_event=events.append)
     assert (tmp_path / "died").exists()
     assert read_manifest(tmp_path / "out") == EXPECTED
+    check_progress_of_one_shard(events)
+
+
+def check_progress_of_one_shard(events: list[Event]) -> None:
+    """The percentage increases before the only shard is committed."""
+    found = [event.report.progress for event in events if isinstance(event, Progressed)]
+    percent = [progress.percent for progress in found if progress.shards_done == 0]
+    assert percent == sorted(percent) and len({p for p in percent if 0 < p <= 100}) > 1, percent
+
+
+def test_covered_rows_are_counted_once() -> None:
+    assert covered_rows({}) == 0
+    assert covered_rows({0: 10, 20: 30, 5: 12, 22: 25, 30: 31}) == 23
 
 
 def test_a_row_that_ends_every_process_fails_alone_or_ends_the_run(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from datajob.engine.executors import ray_data
+from datajob.engine.events import Event
+from datajob.engine.executors import advance, ray_data
 from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.worker.sharing import Limit, Share, Slow, shares
 from datajob.errors import WorkerDied
 from tests.engine.test_crash import DEADLINE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
+from tests.engine.test_local_processes import check_progress_of_one_shard
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -121,11 +123,16 @@ def test_workers_without_shards_share_a_slow_one(tmp_path: Path, ray_cluster: No
 
     monkeypatch.setattr(ray_data, "shares", noted_shares)
     monkeypatch.setattr(ray_data, "PATIENCE", Limit(seconds=0.2, remaining=0.2))
+    monkeypatch.setattr(ray_data, "SECONDS", 0.01)
+    monkeypatch.setattr(advance, "SECONDS", 0.01)
+    events: list[Event] = []
     write_parts(tmp_path / "in", ROWS[:1000], 1)
     (tmp_path / "log").mkdir()
     params = {"log": str(tmp_path / "log"), "seconds": 0.005}
     step = {"map": {"function": "tests.support.interrupted:noted", "params": params}}
-    run(make_job(tmp_path / "in", tmp_path / "out", [step]), executor="ray", shard_bytes=1 << 20)
+    job = make_job(tmp_path / "in", tmp_path / "out", [step])
+    run(job, executor="ray", shard_bytes=1 << 20, on_event=events.append)
+    check_progress_of_one_shard(events)
     assert [row["id"] for row in read_manifest(tmp_path / "out")] == [row["id"] for row in ROWS[:1000]]
     calls = [int(line) for file in (tmp_path / "log").iterdir() for line in file.read_text().split()]
     assert sorted(calls) == [row["id"] for row in ROWS[:1000]], "no row is processed twice"

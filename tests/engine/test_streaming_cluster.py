@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from datajob.engine.events import Event, Progressed
+from datajob.errors import RowsFailed
 from tests.engine.test_streaming import captioned, occupy, stream
-from tests.support.local_jobs import Rows, read_glob, read_manifest, write_parts
+from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(1200)]
@@ -65,13 +66,41 @@ def test_rows_are_exact_and_in_order_and_every_device_works(cluster: Any, source
     assert len(report.workers) > 4 and {w.device for w in report.workers} == {"gpu"}
 
 
+@pytest.mark.parametrize(("dies", "policy"), [(True, "fail"), (False, "drop")], ids=["ends its process", "raises"])
+def test_a_machine_on_which_a_step_fails_is_avoided(dies: bool, policy: str, cluster: Any, tmp_path: Path) -> None:
+    check_avoided(tmp_path, dies, policy, [occupy(tmp_path)], captioned(ROWS[:400]))
+
+
+@pytest.mark.parametrize("policy", ["fail", "drop"])
 @pytest.mark.parametrize("dies", [True, False], ids=["ends its process", "raises"])
-def test_a_machine_on_which_a_step_fails_is_avoided(dies: bool, cluster: Any, source: Path, tmp_path: Path) -> None:
-    fail = {"custom": {"operator": "tests.support.devices:FailHere", "params": {"place": str(tmp_path), "dies": dies}}}
-    write_parts(tmp_path / "few", ROWS[:400], 10)
-    stream(tmp_path / "few", tmp_path, [fail, occupy(tmp_path)])
-    assert (tmp_path / "bad").exists()
-    assert read_manifest(tmp_path / "out") == captioned(ROWS[:400])
+def test_a_machine_on_which_a_task_fails_is_avoided(dies: bool, policy: str, cluster: Any, tmp_path: Path) -> None:
+    check_avoided(tmp_path, dies, policy, [], ROWS[:400])
+
+
+def check_avoided(folder: Path, dies: bool, policy: str, steps: Rows, expected: Rows) -> None:
+    """Run a step that fails on the first machine, before `steps`: no row fails."""
+    write_parts(folder / "few", ROWS[:400], 10)
+    fail = {"custom": {"operator": "tests.support.devices:FailHere", "params": {"place": str(folder), "dies": dies}}}
+    report = run(
+        make_job(folder / "few", folder / "out", [fail, *steps], errors={"policy": policy}), executor="ray", shard_bytes=1
+    )
+    assert (folder / "bad").exists()
+    assert read_manifest(folder / "out") == expected == read_glob(folder / "out")
+    assert (report.progress.rows_out, report.progress.rows_failed) == (400, 0)
+
+
+@pytest.mark.parametrize("policy", ["fail", "drop"])
+def test_a_shard_that_fails_on_every_machine_fails(policy: str, cluster: Any, tmp_path: Path) -> None:
+    write_parts(tmp_path / "few", ROWS[:40], 2)
+    step = {"map": {"function": "tests.support.engine_functions:fails_below", "params": {"limit": 20}}}
+    job = make_job(tmp_path / "few", tmp_path / "out", [step], errors={"policy": policy})
+    if policy == "fail":
+        with pytest.raises(RowsFailed, match="failed on a row"):
+            run(job, executor="ray", shard_bytes=1)
+    else:
+        report = run(job, executor="ray", shard_bytes=1)
+        assert read_manifest(tmp_path / "out") == ROWS[20:40]
+        assert report.progress.rows_failed == 20
 
 
 def test_a_cpu_machine_and_then_a_device_machine_are_lost_midway(cluster: Any, source: Path, tmp_path: Path) -> None:

@@ -114,3 +114,10 @@ def refuses_all_with_their_rows(row: dict[str, Any]) -> dict[str, Any]:
 def forty_megabytes(row: dict[str, Any]) -> dict[str, Any]:
     """Adds 40 MB to a row."""
     return {**row, "data": bytes(40_000_000)}
+
+
+def fails_below(row: dict[str, Any], limit: int) -> dict[str, Any]:
+    """Raises for rows whose ID is less than `limit`."""
+    if row["id"] < limit:
+        raise ValueError("too small")
+    return row

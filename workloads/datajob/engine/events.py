@@ -19,7 +19,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """One more shard is committed."""
+    """More of the work is complete: shards are committed, or their rows are processed."""
 
     report: Report
 
@@ -52,6 +52,14 @@ class Streamed:
     def rows_per_second(self) -> float:
         """Of the first model on accelerators or, without one, of the workers."""
         return self.pools[min(1, len(self.pools) - 1)].rows_per_second
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """How much of a shard that several processes share is complete. Only between the executor and the driver."""
+
+    index: int
+    share: float
 
 
 @dataclass(frozen=True)

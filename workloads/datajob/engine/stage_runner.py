@@ -8,7 +8,7 @@ from contextlib import closing
 from datajob.api.report import Report
 from datajob.engine.attempt import Attempt
 from datajob.engine.commit.ledger import Ledger, Record
-from datajob.engine.events import Note, Progressed, Started, Streamed, Working
+from datajob.engine.events import Advanced, Note, Progressed, Started, Streamed, Working
 from datajob.engine.executors.base import Executor
 from datajob.engine.executors.placement import place
 from datajob.engine.pipeline import job_stages
@@ -75,6 +75,10 @@ class StageRunner:
                     self._report.stream(outcome)
                     self._after_shard()
                     continue
+                if isinstance(outcome, Advanced):
+                    self._report.advance(outcome, stage.shards[outcome.index].weight)
+                    self._after_shard()
+                    continue
                 record = _record(outcome)
                 records[record.index] = record
                 self._report.count(record, stage.shards[record.index].weight)
@@ -129,7 +133,7 @@ class StageRunner:
     def _check_steps(self) -> None:
         """Raise RowsFailed if a step failed on every row."""
         for name, step in self._report.tally.steps.items():
-            if 0 < step.rows_in <= step.failed:
+            if step.failed_on_every_row:
                 raise RowsFailed(
                     f"Step {name} failed on every row ({step.failed}), so the result would be empty. The job stops under every "
                     f"`errors.policy`. The first row failed: {step.error}. Fix the step or the data."

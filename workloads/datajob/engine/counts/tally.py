@@ -48,6 +48,11 @@ class StepTally:
         """Rows that reached the step and that no other count contains."""
         return self.rows_in - self.rows_out - sum(self.rejected.values()) - self.failed - self.unread
 
+    @property
+    def failed_on_every_row(self) -> bool:
+        """True if no row that reached the step passed or was rejected."""
+        return 0 < self.rows_in <= self.failed
+
     def add(self, other: StepTally) -> None:
         """Add the counts of another shard for the same step."""
         self.rows_in += other.rows_in

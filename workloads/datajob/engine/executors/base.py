@@ -7,7 +7,7 @@ from typing import Protocol
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.events import Note, Streamed, Working
+from datajob.engine.events import Advanced, Note, Streamed, Working
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker.task import ShardFailure, Task
 
@@ -16,7 +16,7 @@ ROWS_AHEAD = 256
 MAX_OPEN = 48
 """Maximum number of shards of a process, including those that wait for a model."""
 
-Outcomes = Generator[Record | ShardFailure | Note | Streamed | Working, None, None]
+Outcomes = Generator[Record | ShardFailure | Note | Streamed | Working | Advanced, None, None]
 
 
 class Executor(Protocol):

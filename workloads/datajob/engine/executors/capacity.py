@@ -42,6 +42,15 @@ def _wanted(pool: Pool) -> dict[str, float]:
     return {name: amount for name, amount in wanted.items() if amount}
 
 
+def machines(pool: Pool) -> set[str]:
+    """The machines of the Ray cluster that are large enough for a process."""
+    import ray
+
+    wanted = _wanted(pool)
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return {n["NodeID"] for n in alive if all(n["Resources"].get(name, 0) >= amount for name, amount in wanted.items())}
+
+
 def _largest() -> dict[str, float]:
     """The largest amount of each resource on a single machine."""
     import ray

@@ -1,6 +1,7 @@
 """Why the processes that tried a shard died: for lack of memory, or for another reason.
 
-Each try leaves a note in Ray: its process, its node, and how many processes the kernel had killed there for lack of memory.
+Each try leaves a note in Ray: its process, its node, how many processes the kernel had killed there for lack of memory, and
+whether it returned an error.
 After the last try, Ray's table of workers and the kernel's counter state the cause. Only this module uses private state of
 Ray.
 """
@@ -8,6 +9,7 @@ Ray.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -27,18 +29,31 @@ class Try:
     node: str
     worker: str
     kills: int
+    raised: bool = False
+    """True if it returned an error; otherwise, it died."""
 
 
-def note_try(key: str) -> list[Try]:
-    """Note that this process runs a shard; returns the earlier tries, whose processes died."""
+def tries(key: str) -> list[Try]:
+    """The tries of a shard so far."""
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    return [Try(**one) for one in json.loads(_internal_kv_get(_name(key), namespace=SPACE) or "[]")]
+
+
+def note_try(key: str, before: Sequence[Try], raised: bool = False) -> list[Try]:
+    """Note that this process runs a shard, after the tries `before`; returns all of them."""
     import ray
-    from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
+    from ray.experimental.internal_kv import _internal_kv_put
 
-    name, context = f"datajob-tries/{key}".encode(), ray.get_runtime_context()
-    before = [Try(**one) for one in json.loads(_internal_kv_get(name, namespace=SPACE) or "[]")]
-    now = Try(context.get_node_id(), context.get_worker_id(), memory_kills())
-    _internal_kv_put(name, json.dumps([asdict(one) for one in (*before, now)]).encode(), overwrite=True, namespace=SPACE)
-    return before
+    context = ray.get_runtime_context()
+    found = [*before, Try(context.get_node_id(), context.get_worker_id(), memory_kills(), raised)]
+    content = json.dumps([asdict(one) for one in found]).encode()
+    _internal_kv_put(_name(key), content, overwrite=True, namespace=SPACE)
+    return found
+
+
+def _name(key: str) -> bytes:
+    return f"datajob-tries/{key}".encode()
 
 
 def out_of_memory(tries: list[Try]) -> str | None:

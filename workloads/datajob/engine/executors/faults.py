@@ -68,6 +68,10 @@ class Blame:
         self._avoid.setdefault(shard, set()).add(node)
         return True
 
+    def has_failed(self, shard: int) -> bool:
+        """True if a shard raised an error on a machine."""
+        return shard in self._failed
+
     def lost(self, shard: int, name: str, error: Exception) -> None:
         """A shard has to run again, and is not the cause. Raises WorkerDied if that happened too often."""
         self._losses[shard] += 1

@@ -19,6 +19,7 @@ from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.events import Note, Working
 from datajob.engine.executors import local_worker
+from datajob.engine.executors.advance import SECONDS, Advance
 from datajob.engine.executors.base import Outcomes
 from datajob.engine.executors.local_worker import Logged, Ready, Start
 from datajob.engine.executors.machine import cores
@@ -54,6 +55,7 @@ class LocalProcesses:
         """Unfinished shares by index of the shard."""
         self._began: dict[int, float] = {}
         """When a shared shard was started, by its index."""
+        self._advance = Advance(task)
         self.error: str | None = None
         """Why the processes cannot run the task."""
         self._members = [self._new() for _ in range(count)]
@@ -73,6 +75,7 @@ class LocalProcesses:
         for each in slow:
             self._todo.extend(Work(each.shard, share) for share in shares(each, self.count))
             self._open[each.shard.index], self._began[each.shard.index] = self.count, each.began
+            self._advance.watch(each)
         while True:
             for member in self._members:
                 if member.ready and member.work is None and self._todo:
@@ -80,7 +83,8 @@ class LocalProcesses:
                     self._send(member, member.work)
             if not any(member.work for member in self._members) and not self._todo:
                 return
-            for found in wait([member.connection for member in self._members]):
+            yield from self._advance.look()
+            for found in wait([member.connection for member in self._members], timeout=SECONDS):
                 member = next(member for member in self._members if member.connection is found)
                 yield from self._receive(member)
 
@@ -142,6 +146,7 @@ class LocalProcesses:
 
     def _done(self, work: Work, outcome: Record | ShardFailure | Shared) -> Outcomes:
         if not isinstance(outcome, Shared):
+            self._advance.complete(work.shard.index)
             if isinstance(outcome, Record):
                 outcome.began = self._began.get(outcome.index, outcome.began)
             yield outcome

@@ -17,14 +17,11 @@ from datajob.engine.executors.processes import Member
 from datajob.engine.executors.shard_workers import Asked, ShardWorkers
 from datajob.engine.worker import model_calls
 from datajob.engine.worker.task import ShardFailure, Task, shard_name
-from datajob.errors import RowsFailed
 
 AT_ONCE = 3
 """Maximum number of shards that a worker that loads models processes at the same time."""
 NEXT_TOO = 2
 """The same for a worker without models: the next shard arrives while the first one is being processed."""
-MACHINE_ERRORS = frozenset({"Exception", RowsFailed.__name__})
-"""Errors of code that can have their cause in the machine. The others describe the job or its data."""
 STORE_SHARE = 0.4
 """Share of the object store that pieces may use before no new shards are opened."""
 
@@ -39,6 +36,8 @@ class Open:
     """What it waits for, if it waits for a model."""
     replies: dict[int, Any] = field(default_factory=dict)
     """References of the replies, by position of the piece."""
+    doubtful: bool = False
+    """True if another machine has to confirm an error, since the cause can be the machine."""
     gone: bool = False
     """True if its worker died."""
 
@@ -83,10 +82,10 @@ class OpenShards:
                 return
             member = min(ready, key=lambda m: (len(m.running), len(m.held)))
             self.waiting.popleft()
-            opened = Open(shard, member)
+            opened = Open(shard, member, doubtful=self._elsewhere(member) and not self._blame.has_failed(shard.index))
             self._open.add(opened)
             member.held.add(opened)
-            member.running[member.actor.run.remote([self._reference], shard)] = opened
+            member.running[member.actor.run.remote([self._reference], shard, opened.doubtful)] = opened
 
     def _needs_rows(self) -> bool:
         held = sum(piece.bytes for opened in self._open for piece in opened.pieces)
@@ -129,10 +128,14 @@ class OpenShards:
 
     def _runs_elsewhere(self, opened: Open, result: Any) -> bool:
         """True for the first error of a shard if there is another machine: this one can lack a file or a library."""
-        if not isinstance(result, ShardFailure) or result.kind not in MACHINE_ERRORS:
+        if not isinstance(result, ShardFailure) or not (opened.doubtful or self._elsewhere(opened.worker)):
             return False
-        node = opened.worker.node
-        return any(m.active and m.node != node for m in self._workers.members) and self._blame.failed(opened.shard.index, node)
+        self._workers.failed()
+        return self._blame.failed(opened.shard.index, opened.worker.node)
+
+    def _elsewhere(self, member: Member) -> bool:
+        """True if there are workers on other machines, or workers that start."""
+        return any(m.active and m.node != member.node for m in self._workers.members)
 
     def answered(self, piece: Piece, reply: Any) -> None:
         """A piece has its reply. The shard continues once it has all of them."""

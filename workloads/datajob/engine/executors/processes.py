@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datajob.api.report import PoolReport
-from datajob.engine.executors.capacity import NOTICE_SECONDS, notice, refuse_impossible
+from datajob.engine.executors.capacity import NOTICE_SECONDS, machines, notice, refuse_impossible
 from datajob.engine.executors.faults import MAX_DEATHS, died_message
 from datajob.engine.executors.placement import Pool
 from datajob.engine.executors.usage import IDLE, Usage
@@ -20,7 +20,7 @@ BAD_MACHINE = 3
 """A machine or accelerator gets no more work after this many processes died there without completing anything, unless it is the
 only one."""
 START_SECONDS = 60.0
-"""Time after a death during which work waits for a process that starts on another machine."""
+"""Time after a death or an error during which work waits for a process that starts on another machine."""
 MAX_PAUSE = 60.0
 """Maximum number of seconds between two attempts to start a process while others work."""
 
@@ -93,7 +93,7 @@ class Processes:
         """Since the last completed work."""
         self._pause = 0.0
         """When the next process may start (monotonic), if one is there."""
-        self._last_death = -math.inf
+        self._last_fault = -math.inf
         self._nodes: set[str] = set()
         """The machines on which a process has started."""
         self._deaths_on = Counter[str]()
@@ -160,11 +160,20 @@ class Processes:
         if not avoided:
             return ready
         bad = {m: (m.node in avoided) + (m.place in avoided) for m in self.members if m.usable}
-        if any(m.active and not m.usable for m in self.members) and time.monotonic() - self._last_death < START_SECONDS:
-            least = min([*bad.values(), 0 if self._nodes - avoided else 1 if self.pool.accelerators else 2])
+        if any(m.active and not m.usable for m in self.members) and time.monotonic() - self._last_fault < START_SECONDS:
+            others = (self._nodes | self.machines()) - avoided
+            least = min([*bad.values(), 0 if others else 1 if self.pool.accelerators else 2])
         else:
             least = min(bad.values(), default=0)
         return [m for m in ready if bad[m] == least]
+
+    def machines(self) -> set[str]:
+        """The machines that are large enough for a process."""
+        return machines(self.pool)
+
+    def failed(self) -> None:
+        """Work raised an error whose cause can be the machine."""
+        self._last_fault = time.monotonic()
 
     def load(self, member: Member) -> int:
         """How much a member has to do; 0: it can stop."""
@@ -187,7 +196,7 @@ class Processes:
     def died(self, member: Member, error: BaseException) -> None:
         """End what is left of a dead process. Raises WorkerDied if processes die again and again without any work."""
         self.stop(member)
-        self._last_death = time.monotonic()
+        self._last_fault = time.monotonic()
         if member.starting is not None:
             self._startup_deaths += 1
             self._pause = time.monotonic() + min(MAX_PAUSE, 2**self._startup_deaths)

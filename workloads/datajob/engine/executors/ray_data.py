@@ -15,26 +15,21 @@ from typing import Any
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
+from datajob.engine.executors.advance import SECONDS, Advance
 from datajob.engine.executors.base import Outcomes
-from datajob.engine.executors.deaths import note_try, out_of_memory
 from datajob.engine.executors.placement import Placement
+from datajob.engine.executors.ray_worker import Outcome, Worker
 from datajob.engine.executors.streaming import Streaming
-from datajob.engine.worker.probation import run_on_probation, worker_died
 from datajob.engine.worker.rows_task import RowsTask
 from datajob.engine.worker.sharing import Limit, Patience, Shared, Slow, Work, shares
-from datajob.engine.worker.task import ShardFailure, Task, run_share, try_shard
+from datajob.engine.worker.task import ShardFailure, Task
 from datajob.formats._pandas_import import recognize_pandas
 
 OBJECT_STORE_BYTES = 256 << 20
 """Object store of a Ray that is started on this machine. Small, since rows stay in files and only records are exchanged."""
 
-TRIES = 3
-"""Maximum number of workers that try a shard. Then it runs on probation if failed rows are allowed; otherwise, it fails."""
-
 PATIENCE = Limit(seconds=5, remaining=15)
 """When a worker gives up a shard if most of the others have nothing to do."""
-
-Outcome = Record | ShardFailure | Slow | Shared
 
 
 class RayExecutor:
@@ -132,52 +127,45 @@ def _import_ray_data() -> None:
     context.op_resource_reservation_enabled = False
 
 
-def _share(task: Task, slow: Sequence[Slow], workers: int) -> Iterator[Record | ShardFailure]:
+def _share(task: Task, slow: Sequence[Slow], workers: int) -> Outcomes:
     """Run shards that were given up: `workers` process shares of each, then one of them runs the shard."""
     began = {each.shard.index: each.began for each in slow}
+    advance = Advance(task)
+    for each in slow:
+        advance.watch(each)
     parts = [Work(each.shard, share) for each in slow for share in shares(each, workers)]
-    for outcome in (*_run_all(task, parts), *_run_all(task, [Work(each.shard) for each in slow])):
-        if isinstance(outcome, Record):
-            outcome.began = began[outcome.index]
-        if isinstance(outcome, Record | ShardFailure):
-            yield outcome
+    for work in (parts, [Work(each.shard) for each in slow]):
+        for outcome in _run_tasks(Worker(task, tuple(work), uuid.uuid4().hex, None), len(work)):
+            yield from advance.look()
+            if isinstance(outcome, Record):
+                outcome.began = began[outcome.index]
+                advance.complete(outcome.index)
+            if isinstance(outcome, Record | ShardFailure):
+                yield outcome
+
+
+def _run_tasks(worker: Worker, count: int) -> Iterator[Outcome | None]:
+    """Run all work of a worker in tasks of Ray; yields the outcomes, and None if there is none for a while."""
+    import ray
+
+    task: Any = ray.remote(Worker.run).options(max_retries=-1)  # the worker counts the tries
+    reference = ray.put(worker)
+    running = [task.remote(reference, number) for number in range(count)]
+    try:
+        while running:
+            done, running = ray.wait(running, num_returns=1, timeout=SECONDS)
+            yield from [pickle.loads(found) for found in ray.get(done)] or [None]  # noqa: S301 - written by our own worker
+    finally:
+        for rest in running:
+            ray.cancel(rest, force=True)
 
 
 def _run_all(task: Task, work: Sequence[Work], patience: Patience | None = None) -> Iterator[Outcome]:
     """Run shards and shares on the workers of Ray Data; yields the outcomes in the order in which they complete."""
     import ray.data
 
-    worker: Any = _Worker(task, tuple(work), uuid.uuid4().hex, patience)
+    worker: Any = Worker(task, tuple(work), uuid.uuid4().hex, patience)
     rows = ray.data.range(len(work), override_num_blocks=len(work)).map_batches(worker, batch_size=1, num_cpus=1)
     for row in rows.iter_batches(batch_size=1, prefetch_batches=0):
         outcome: Outcome = pickle.loads(row["outcome"][0])  # noqa: S301 - written by our own worker
         yield outcome
-
-
-class _Worker:
-    """Runs the shards and shares with the given numbers."""
-
-    def __init__(self, task: Task, work: tuple[Work, ...], run: str, patience: Patience | None) -> None:
-        self._task = task
-        self._work = work
-        self._run = run
-        self._patience = patience
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return {"outcome": [pickle.dumps(self._outcome(int(i), self._work[int(i)])) for i in batch["id"]]}
-
-    def _outcome(self, number: int, work: Work) -> Outcome:
-        """The outcome of a shard. Tries are counted, because Ray would run a shard whose worker dies again without limit."""
-        from ray import cloudpickle
-
-        shard = work.shard
-        before = note_try(f"{self._run}/{number}")
-        if work.share is not None:  # one that ends its workers is left to the shard as a whole
-            return run_share(self._task, shard, work.share) if len(before) < TRIES else Shared(shard)
-        if len(before) < TRIES:
-            return try_shard(self._task, shard, self._patience)
-        if len(before) == TRIES and self._task.finds_bad_rows:
-            return run_on_probation(self._task, shard, cloudpickle)
-        memory = out_of_memory(before)
-        cause = f"{len(before)} worker processes died; {memory or 'see the logs of Ray'}"
-        return worker_died(self._task, shard, cause, memory=memory is not None)

@@ -46,18 +46,18 @@ Step = Asked | Record | ShardFailure
 class Session:
     """A shard in progress, in a separate thread that stops at each call of a model of another process."""
 
-    def __init__(self, task: Task, shard: Shard, steps: frozenset[str]) -> None:
+    def __init__(self, task: Task, shard: Shard, steps: frozenset[str], doubtful: bool) -> None:
         self.steps = steps
         self._pieces: Sequence[pa.Buffer] = ()
         """What the shard waits for."""
         self._stops: SimpleQueue[Step | BaseException] = SimpleQueue()
         self._replies: SimpleQueue[list[Reply | ShardFailure]] = SimpleQueue()
-        threading.Thread(target=self._run, args=(task, shard), name=f"shard {shard.index}", daemon=True).start()
+        threading.Thread(target=self._run, args=(task, shard, doubtful), name=f"shard {shard.index}", daemon=True).start()
 
-    def _run(self, task: Task, shard: Shard) -> None:
+    def _run(self, task: Task, shard: Shard, doubtful: bool) -> None:
         model_calls.use(self)
         try:
-            self._stops.put(run_shard(task, shard))
+            self._stops.put(run_shard(task, shard, doubtful))
         except BaseException as error:  # noqa: BLE001 - raised by `next`
             self._stops.put(error)
 
@@ -104,14 +104,14 @@ class _ShardWorker(Actor):
         self._tasks: dict[Any, Task] = {}
         self._sessions: dict[int, Session] = {}
 
-    def run(self, task: list[Any], shard: Shard) -> Step:
-        """Run a shard until it stops. The task is fetched once."""
+    def run(self, task: list[Any], shard: Shard, doubtful: bool) -> Step:
+        """Run a shard until it stops. The task is fetched once. `doubtful`: see `Task.commit`."""
         import ray
 
         (reference,) = task
         if reference not in self._tasks:
             self._tasks[reference] = ray.get(reference)
-        session = self._sessions[shard.index] = Session(self._tasks[reference], shard, self._steps)
+        session = self._sessions[shard.index] = Session(self._tasks[reference], shard, self._steps, doubtful)
         return self._until_stop(shard.index, session.next)
 
     def resume(self, index: int, *replies: Reply | ShardFailure) -> Step:

@@ -12,7 +12,7 @@ from datajob.api.report import READ, WRITE, Output, PoolReport, Progress, Report
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import RunState, now
 from datajob.engine.counts.tally import Tally
-from datajob.engine.events import Streamed
+from datajob.engine.events import Advanced, Streamed
 from datajob.engine.plan.steps import Step
 from datajob.engine.report.distributions import measure_reports
 from datajob.operators.base import Operator
@@ -44,6 +44,8 @@ class ReportBuilder:
     stages_done: int = 0
     _stage_weight: int = 1
     _stage_done: int = 0
+    _advanced: dict[int, float] = field(default_factory=dict)
+    """The part of the weight of shards that is complete, by index, for shards that are not committed."""
     _reused_share: float = 0.0
 
     def start_stage(self, weights: Iterable[int]) -> None:
@@ -58,6 +60,7 @@ class ReportBuilder:
         self.stages_done += 1
         self.streamed = None
         self._stage_done = 0
+        self._advanced = {}
 
     def count(self, record: Record, weight: int, reused: bool = False) -> None:
         """Count a shard that was completed by this attempt or, if `reused`, by an earlier one."""
@@ -66,10 +69,15 @@ class ReportBuilder:
         self.shards_done += 1
         self.shards_reused += reused
         self._stage_done += weight
+        self._advanced.pop(record.index, None)
         if not reused:
             self.first_shard = min(self.first_shard or record.began, record.began)
         if reused:
             self._reused_share += weight / self._stage_weight / max(1, self.stages)
+
+    def advance(self, advanced: Advanced, weight: int) -> None:
+        """Take note of how much of a shard of this weight is complete."""
+        self._advanced[advanced.index] = max(advanced.share * weight, self._advanced.get(advanced.index, 0.0))
 
     def stream(self, streamed: Streamed) -> None:
         """Take note of how busy the processes of the current stage are."""
@@ -84,7 +92,8 @@ class ReportBuilder:
     def progress(self) -> Progress:
         """Totals and the estimated time to completion."""
         steps = self.tally.steps.values()
-        share = min(1.0, (self.stages_done + self._stage_done / self._stage_weight) / max(1, self.stages))
+        done = self._stage_done + sum(self._advanced.values())
+        share = min(1.0, (self.stages_done + done / self._stage_weight) / max(1, self.stages))
         worked = share - self._reused_share
         elapsed = time.time() - (self.first_shard or self.began)
         return Progress(

@@ -7,7 +7,7 @@ The commit of the shard deletes its checkpoints.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,15 @@ class Checkpoints:
 
     def _file(self, start: int, stop: int) -> str:
         return f"{self._name}/{start:012}-{stop:012}.arrow"
+
+
+def covered_rows(stored: Mapping[int, int]) -> int:
+    """Number of rows that checkpoints cover, which can overlap."""
+    rows = end = 0
+    for start, stop in sorted(stored.items()):
+        rows += max(0, stop - max(start, end))
+        end = max(end, stop)
+    return rows
 
 
 def pack(results: Sequence[Processed]) -> bytes:

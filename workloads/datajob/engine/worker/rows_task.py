@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datajob.engine.commit.ledger import Ledger, Record
+from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.plan.steps import Step
@@ -40,13 +40,13 @@ class RowsTask(Task):
     rejects: RejectFolders
     python_path: tuple[str, ...] = ()
 
-    def run(self, shard: Shard, patience: Patience | None = None) -> Record:
+    def run(self, shard: Shard, patience: Patience | None = None, doubtful: bool = False) -> Record:
         """Process a shard and commit it, in turn with the other shards of this process."""
         use_python_path(self.python_path)
         with model_registry.hold_slot():
             chain = self._chain(shard, patience)
             record = self._process(shard, chain)
-            Ledger(self.sink, self.stage).commit(record)
+            self.commit(record, doubtful)
             chain.forget()
             if self._runs_model():
                 self._model_outputs(shard).forget()

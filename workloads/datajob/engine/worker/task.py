@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from datajob import errors
+from datajob.api.report import READ
 from datajob.engine.commit.ledger import Ledger, Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.worker.sharing import GaveUp, Patience, Share, Shared, Slow
@@ -25,14 +26,24 @@ class Task:
     sink: str
     stage: str
 
-    def run(self, shard: Shard, patience: Patience | None = None) -> Record:
+    def run(self, shard: Shard, patience: Patience | None = None, doubtful: bool = False) -> Record:
         """Process a shard and commit it. Raises DataJobError for everything that the user must fix.
 
-        `patience`: when to give up a shard that can be shared. Raises GaveUp.
+        `patience`: when to give up a shard that can be shared. Raises GaveUp. `doubtful`: see `commit`.
         """
         record = self.process(shard)
-        Ledger(self.sink, self.stage).commit(record)
+        self.commit(record, doubtful)
         return record
+
+    def commit(self, record: Record, doubtful: bool) -> None:
+        """Commit a shard. If it is `doubtful`, raises RowsFailed instead if a step failed on every row of the shard.
+
+        The cause can be a file or a library that is missing on this machine, so another machine has to confirm it.
+        """
+        for name, step in record.tally.steps.items() if doubtful else ():
+            if name != READ and step.failed_on_every_row:
+                raise RowsFailed(f"Step {name} failed on every row ({step.failed}). The first row failed: {step.error}.")
+        Ledger(self.sink, self.stage).commit(record)
 
     def process(self, shard: Shard) -> Record:
         """Process a shard and move its files to their final names; returns the record to commit."""
@@ -76,20 +87,22 @@ class ShardFailure:
         return error
 
 
-def run_shard(task: Task, shard: Shard) -> Record | ShardFailure:
-    """Run a shard. Errors are returned, so that no executor wraps them or retries the shard."""
-    outcome = try_shard(task, shard)
+def run_shard(task: Task, shard: Shard, doubtful: bool = False) -> Record | ShardFailure:
+    """Run a shard. Errors are returned, so that no executor wraps them or retries the shard. `doubtful`: see `Task.commit`."""
+    outcome = try_shard(task, shard, doubtful=doubtful)
     assert not isinstance(outcome, Slow)
     return outcome
 
 
-def try_shard(task: Task, shard: Shard, patience: Patience | None = None) -> Record | ShardFailure | Slow:
+def try_shard(
+    task: Task, shard: Shard, patience: Patience | None = None, doubtful: bool = False
+) -> Record | ShardFailure | Slow:
     """Like `run_shard`, until `patience` ends."""
     began = time.time()
 
     def run() -> Record | Slow:
         try:
-            record = task.run(shard, patience)
+            record = task.run(shard, patience, doubtful)
         except GaveUp as end:
             return Slow(shard, end.position, end.rows_per_second, end.remaining, began)
         record.began = began

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from datajob.engine.commit.lock import LOCK
+from datajob.engine.commit.lock import PREFIX
 from datajob.errors import SinkBusy
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
@@ -117,8 +117,8 @@ def test_an_edited_job_takes_over_the_sink_from_its_killed_driver(
     write_parts(tmp_path / "in", ROWS, 2)
     job = make_job(tmp_path / "in", tmp_path / "out", sink={"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}})
     (tmp_path / "out" / "_datajob").mkdir(parents=True)
-    lock = {"run_id": "a", "job_id": "mine", "owner": "x", "pid": 1, "host": "lost", "time": time.time()}
-    (tmp_path / "out" / LOCK).write_text(json.dumps(lock))
+    lock = {"run_id": "a", "job_id": "mine", "held": True, "pid": 1, "host": "lost", "time": time.time()}
+    (tmp_path / "out" / f"{PREFIX}other.json").write_text(json.dumps(lock))
     if taken:
         assert run(job, run_id=run_id, job_id=job_id).output
     else:

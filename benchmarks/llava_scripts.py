@@ -1,8 +1,9 @@
-"""The scripts that the llava step is compared with: `python -m benchmarks.llava_scripts NAME MODEL PHOTOS MOST TOKENS`.
+"""The scripts that the llava step is compared with: `python -m benchmarks.llava_scripts NAME MODEL PHOTOS MOST TOKENS
+[SINK]`.
 
 `sequential` is the script from the documentation of the model. `article` is the same code in a remote function with a GPU, as
-in many articles. `rayData` is a simple map_batches with two actors. Each prints one JSON line: the texts by file, and
-timestamps in seconds since the epoch.
+in many articles. Both print one JSON line: the texts by file, and timestamps in seconds since the epoch. `rayData` is a simple
+map_batches with two actors. It writes Parquet files to SINK: the texts, and when each batch began and ended.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-STARTED = time.time()
 PROMPT = "描述这张图片的内容"
 THREADS = 1
 """The same as for one actor per core."""
@@ -108,8 +108,8 @@ def article(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
     }
 
 
-def ray_data(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
-    """map_batches with two actors and batches of eight in file order."""
+def ray_data(model: str, paths: list[str], tokens: int, folder: str) -> None:
+    """map_batches with two actors and batches of eight in file order; writes Parquet files to `folder`."""
     import numpy as np
     import ray
     import ray.data
@@ -131,24 +131,19 @@ def ray_data(model: str, paths: list[str], tokens: int) -> dict[str, Any]:
 
     ray.init(include_dashboard=False, log_to_driver=False)
     data = ray.data.from_items(paths, override_num_blocks=-(-len(paths) // BATCH))
-    rows = data.map_batches(Captioner, batch_size=BATCH, compute=ray.data.ActorPoolStrategy(size=ACTORS)).take_all()
-    return {
-        "texts": {row["item"]: str(row["text"]) for row in rows},
-        "loaded": min(row["began"] for row in rows),
-        "first": min(row["ended"] for row in rows),
-        "last": max(row["ended"] for row in rows),
-    }
+    data.map_batches(Captioner, batch_size=BATCH, compute=ray.data.ActorPoolStrategy(size=ACTORS)).write_parquet(folder)
 
 
-SCRIPTS: dict[str, Callable[[str, list[str], int], dict[str, Any]]] = {
+PRINTING: dict[str, Callable[[str, list[str], int], dict[str, Any]]] = {
     "sequential": sequential,
     "article": article,
-    "rayData": ray_data,
 }
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     name, folder, photos, most, tokens = sys.argv[1:6]
     files = sorted(map(str, Path(photos).iterdir()))[: int(most)]
-    found = SCRIPTS[name](folder, files, int(tokens))
-    print(json.dumps({"started": STARTED, **found}))
+    if name == "rayData":
+        ray_data(folder, files, int(tokens), sys.argv[6])
+    else:
+        print(json.dumps(PRINTING[name](folder, files, int(tokens))))

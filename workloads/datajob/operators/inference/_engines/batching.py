@@ -16,6 +16,9 @@ from typing import Any
 
 from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError
 
+FIRST_ROWS = 8
+"""Maximum number of rows of the first batch: the oldest ones, so that the first shard is written early."""
+
 Prepared = tuple["list[Waiting]", Any]
 
 
@@ -69,7 +72,7 @@ class Batcher:
         self._pool: list[Waiting] = []
         self._more = threading.Condition()
         self._ready: queue.Queue[Prepared | None] = queue.Queue(maxsize=1)
-        self._closed = False
+        self._closed = self._started = False
         self._threads = [
             threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
             for name, loop in (("prepare", self._prepare), ("answer", self._answer))
@@ -148,7 +151,8 @@ class Batcher:
                 self._more.wait()
             if self._closed:
                 return None
-            chosen = choose(self._pool, self._backend.limits)
+            chosen = choose(self._pool if self._started else self._pool[:FIRST_ROWS], self._backend.limits)
+            self._started = True
             taken = set(map(id, chosen))
             self._pool = [w for w in self._pool if id(w) not in taken]
             return chosen

@@ -11,6 +11,7 @@ from datajob.operators.inference._engines.base import Answer, Options, OutOfMemo
 from datajob.operators.inference._engines.batching import Backend, Limits
 from datajob.operators.inference._engines.devices import empty_caches, torch_device
 from datajob.operators.inference._engines.loading import load_config, load_model, load_processor
+from datajob.operators.inference._engines.memory import reuse_freed_memory
 from datajob.operators.inference._engines.packed import pack_linears
 from datajob.operators.inference._engines.prompting import Prompt, Prompter, check_length
 from datajob.operators.inference._engines.sampling import RowSampler
@@ -35,6 +36,8 @@ class Loaded(Backend):
         self.processor = load_processor(settings)
         self.model = load_model(settings, self.device, device.count)
         packed = self.device.type == "cpu" and pack_linears(self.model)
+        if self.device.type == "cpu":
+            reuse_freed_memory()
         self.settings = settings
         default = CPU_LIMITS if self.device.type == "cpu" else ACCELERATOR_LIMITS
         self.limits = Limits(settings.batch_tokens or default.tokens, settings.batch_rows or default.rows)

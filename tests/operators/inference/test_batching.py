@@ -1,5 +1,8 @@
 """How batches are made: by length, within a budget, halved when they do not fit; and who hears of what goes wrong."""
 
+import platform
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datajob.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError
-from datajob.operators.inference._engines.batching import Backend, Batcher, Limits, Waiting, choose
+from datajob.operators.inference._engines.batching import FIRST_ROWS, Backend, Batcher, Limits, Waiting, choose
 
 OPTIONS = Options()
 WAIT = 200.0
@@ -124,3 +127,38 @@ def test_a_choice_holds_the_oldest_request_one_kind_of_options_and_the_limits(
     assert len(chosen) <= rows
     assert len(chosen) == 1 or max(w.length for w in chosen) * len(chosen) <= tokens
     assert [w.length for w in chosen] == sorted(w.length for w in chosen)
+
+
+def test_the_first_batch_has_the_oldest_rows() -> None:
+    backend = Upper(rows=32)
+    prompts = ["a" * (1 + n % 12) for n in range(24)]
+    assert ask(Batcher(backend), prompts) == [p.upper() for p in prompts]
+    assert sorted(backend.batches[0]) == sorted(prompts[:FIRST_ROWS])
+    assert len(backend.batches) == 2
+
+
+FAULTS = """
+import resource, threading
+import numpy as np
+from datajob.operators.inference._engines.memory import reuse_freed_memory
+
+def allocate():
+    for number in range(22):
+        if number == 2:
+            begun.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+        for size in (30, 60):
+            np.empty(size << 20, np.uint8)[:] = 1
+
+begun = []
+reuse_freed_memory()
+thread = threading.Thread(target=allocate)
+thread.start()
+thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begun[0])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other parameters")
+def test_memory_of_freed_tensors_is_used_again() -> None:
+    found = subprocess.run([sys.executable, "-c", FAULTS], stdout=subprocess.PIPE, check=True, timeout=WAIT)
+    assert int(found.stdout) < 1_000  # ten thousand without it

@@ -11,18 +11,22 @@ import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
-from datajob.errors import StorageUnavailable
+from datajob.errors import InputError, StorageUnavailable
 from datajob.formats import _web
 from datajob.formats.storage import explain, join, readable, resolve, scheme_of
 from datajob.media.errors import MediaError
+from datajob.media.files import MediaFile
 from datajob.media.references import is_url
 from datajob.media.values import MediaValue
 
 MAX_BYTES = (1 << 31) - 1
 """The maximum size of a value of the Arrow type `binary`."""
 THREADS = 16
+STORE_PIECE = 4 << 20
+"""Bytes of a read of an object store, where each request takes long."""
 _STORE_REASONS = (
     ("permission denied", "denied"),
     ("credentials are invalid", "denied"),
@@ -76,6 +80,30 @@ def fetch_all(values: Iterable[MediaValue], folder: str | None = None, threads: 
             yield ahead.popleft().result()
 
 
+def open_file(value: MediaValue, folder: str | None = None) -> MediaFile:
+    """A value as a file, of which only the parts that are used are read. Files on the web are read completely.
+
+    Raises the errors of `fetch`; reading from the file does so as well.
+    """
+    if value.data is not None or value.missing or value.problem is not None:
+        return MediaFile.of(fetch(value, folder))
+    path = located(value, folder)
+    if is_url(path):
+        return MediaFile.of(fetch(value, folder))
+    file = _open_in_store(path) if scheme_of(path) else _open_local(path)
+    if value.byte_range is not None:
+        start, length = value.byte_range
+        if start + length > file.size:
+            file.close()
+            raise MediaError("truncated", f"{path}: the file ends before byte {start + length:,}")
+        whole = file
+        file = MediaFile(lambda offset, size: whole.part(start + offset, size), length, close=whole.close)
+    if not file.size:
+        file.close()
+        raise MediaError("empty", f"{path}: the file is empty")
+    return file
+
+
 def located(value: MediaValue, folder: str | None) -> str:
     """The path or URL of a value. Raises MediaError for a local path outside of `folder`."""
     path = str(value.path)
@@ -108,24 +136,57 @@ def _read(path: str, byte_range: tuple[int, int] | None, first: int | None, limi
 
 
 def _local(path: str, start: int, wanted: int | None, limit: int) -> bytes:
+    file, size = _opened(path)
+    try:
+        left = max(0, size - start)
+        left = left if wanted is None else wanted
+        if left > limit:
+            raise MediaError("tooLarge", f"{path}: {left:,} bytes; the limit is {limit:,}")
+        return _all(file, start, min(left, max(0, size - start)))
+    except OSError as error:
+        raise MediaError("unreadable", f"{path}: {explain(error)}") from error
+    finally:
+        os.close(file)
+
+
+def _opened(path: str) -> tuple[int, int]:
+    """The descriptor and the size of a local file."""
     path = os.path.expanduser(path.removeprefix("file://"))
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not block
     except OSError as error:
         reason = {FileNotFoundError: "notFound", NotADirectoryError: "notFound", PermissionError: "denied"}.get(type(error))
         raise MediaError(reason or "unreadable", f"{path}: {explain(error)}") from error
-    try:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            raise MediaError("notAFile", f"{path} is not a file")
-        left = max(0, found.st_size - start) if wanted is None else wanted
-        if left > limit:
-            raise MediaError("tooLarge", f"{path}: {left:,} bytes; the limit is {limit:,}")
-        return _all(file, start, min(left, max(0, found.st_size - start)))
-    except OSError as error:
-        raise MediaError("unreadable", f"{path}: {explain(error)}") from error
-    finally:
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode):
         os.close(file)
+        raise MediaError("notAFile", f"{path} is not a file")
+    return file, found.st_size
+
+
+def _open_local(path: str) -> MediaFile:
+    file, size = _opened(path)
+
+    def read_at(offset: int, wanted: int) -> bytes:
+        try:
+            return _all(file, offset, wanted)
+        except OSError as error:
+            raise MediaError("unreadable", f"{path}: {explain(error)}") from error
+
+    return MediaFile(read_at, size, close=lambda: os.close(file))
+
+
+def _open_in_store(path: str) -> MediaFile:
+    with _store_errors(path):
+        filesystem, inner = resolve(path)
+        file = filesystem.open_input_file(inner)
+        size = file.size()
+
+    def read_at(offset: int, wanted: int) -> bytes:
+        with _store_errors(path):
+            return bytes(file.read_at(wanted, offset))
+
+    return MediaFile(read_at, size, piece=STORE_PIECE, close=file.close)
 
 
 def _all(file: int, start: int, size: int) -> bytes:
@@ -137,17 +198,22 @@ def _all(file: int, start: int, size: int) -> bytes:
 
 
 def _in_store(path: str, start: int, wanted: int | None, limit: int) -> bytes:
-    from datajob.errors import InputError
+    with _store_errors(path):
+        filesystem, inner = resolve(path)
+        with filesystem.open_input_file(inner) as file:
+            left = max(0, file.size() - start)
+            size = left if wanted is None else min(wanted, left)
+            if size > limit:
+                raise MediaError("tooLarge", f"{path}: {size:,} bytes; the limit is {limit:,}")
+            return bytes(file.read_at(size, start))
 
+
+@contextmanager
+def _store_errors(path: str) -> Iterator[None]:
+    """Errors that concern one file as MediaError. A storage that is unavailable as a whole raises StorageUnavailable."""
     try:
         with readable(path):
-            filesystem, inner = resolve(path)
-            with filesystem.open_input_file(inner) as file:
-                left = max(0, file.size() - start)
-                size = left if wanted is None else min(wanted, left)
-                if size > limit:
-                    raise MediaError("tooLarge", f"{path}: {size:,} bytes; the limit is {limit:,}")
-                return bytes(file.read_at(size, start))
+            yield
     except StorageUnavailable:
         raise
     except InputError as error:

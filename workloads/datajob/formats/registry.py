@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from datajob import formats
 from datajob.formats.base import Reader, Writer
 
-READERS = ("binaryFiles", "csv", "images", "json", "parquet", "text", "webdataset")
+READERS = ("audio", "binaryFiles", "csv", "images", "json", "parquet", "text", "webdataset")
 WRITERS = ("csv", "images", "json", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from datajob.errors import describe_error
+from datajob.errors import StorageUnavailable, describe_error
 from datajob.media.errors import MediaError
 from datajob.media.isolation import frames
+from datajob.media.isolation.progress import Progress
 
 FLUSH_SECONDS, FLUSH_ITEMS = 0.02, 64
 """A crash costs at most the results of this time, which are computed again."""
@@ -114,6 +115,7 @@ def main() -> None:
     os.dup2(null, 2)
     work: Any = None
     items = _Items(setup.items)
+    Progress.current = Progress(setup.cell, setup.seconds)
     while True:
         try:
             chunk: Chunk = frames.read(lambda size: os.read(0, size))
@@ -164,7 +166,7 @@ def _result(work: Work, item: tuple[memoryview, ...], memory: int) -> Any:
     """The result of an item, or the MediaError that fails it."""
     try:
         return work(item)
-    except MediaError as error:
+    except (MediaError, StorageUnavailable) as error:
         return error
     except MemoryError:
         return MediaError("tooLarge", f"processing it needs more than {memory:,} bytes of memory")

@@ -106,11 +106,11 @@ class Child:
 
     def receive(self) -> Results:
         """The next results. Raises ChildEnded if the child ended, or was ended because an item took too long."""
-        waiting, began = self.current(), time.monotonic()
+        waiting, began = self._progress(), time.monotonic()
         while not self._readable(1.0):
-            if (now := self.current()) != waiting:
+            if (now := self._progress()) != waiting:
                 waiting, began = now, time.monotonic()
-            elif waiting != frames.NO_ITEM and time.monotonic() - began > self.seconds + GRACE_SECONDS:
+            elif self.current() != frames.NO_ITEM and time.monotonic() - began > self.seconds + GRACE_SECONDS:
                 self.late = True
                 self._process.kill()
         found: Results = self._read()
@@ -129,6 +129,10 @@ class Child:
         """The number of the item that it processes, or NO_ITEM."""
         [number] = frames.CELL.unpack(os.pread(self._cell, frames.CELL.size, 0))
         return int(number)
+
+    def _progress(self) -> bytes:
+        """Changes when it starts an item, and when the item makes progress."""
+        return os.pread(self._cell, 2 * frames.CELL.size, 0)
 
     def ended(self) -> int:
         """Wait for its end; returns the return code, negative for a signal."""

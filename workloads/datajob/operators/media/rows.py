@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from datajob.errors import describe_error
+from datajob.errors import StorageUnavailable, describe_error
 from datajob.media.errors import MediaError
 from datajob.media.values import MediaValue
 from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaStep
@@ -180,6 +180,8 @@ def _or_error(compute: Callable[[], T]) -> T | MediaError:
     """The result, or the error that fails the row."""
     try:
         return compute()
+    except StorageUnavailable:  # not a fault of the row
+        raise
     except MediaError as error:
         return error
     except MemoryError:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError
+from datajob.errors import InputError, StorageUnavailable
 from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.lists import drop_items, without_placeholders
@@ -103,7 +103,10 @@ class Section:
             sent = [row for row in sent if done[row] is None]
         else:
             done = {}
-        done.update(zip(sent, run_isolated(work, [found[row] for row in sent]), strict=True))
+        for row, result in zip(sent, run_isolated(work, [found[row] for row in sent]), strict=True):
+            if isinstance(result, StorageUnavailable):
+                raise result
+            done[row] = result
         found = [done.get(row, item) for row, item in enumerate(found)]
         return Found(self.steps, column, found)
 

@@ -1,0 +1,53 @@
+"""Writes audio files from blocks of samples."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Literal
+
+from datajob.media.errors import MediaError
+
+if TYPE_CHECKING:
+    from datajob.media.audio_stream import Block
+    from datajob.media.audio_types import Form
+
+AudioFormat = Literal["wav", "flac", "ogg"]
+MAX_BYTES = (1 << 31) - 1
+"""The maximum size of a value."""
+_SUBTYPES = {"WAV": "PCM_16", "FLAC": "PCM_16", "OGG": "VORBIS"}
+_WRITE = 1 << 15
+"""Frames of a write: libsndfile crashes when it encodes a long block as Ogg."""
+
+
+class AudioWriter:
+    """A meter whose value is the file: 16 bits per sample, or Vorbis."""
+
+    def __init__(self, form: Form, kind: str) -> None:
+        import soundfile
+
+        self._stream = io.BytesIO()
+        try:
+            self._sound: Any = soundfile.SoundFile(
+                self._stream, "w", form.rate, form.channels, _SUBTYPES[kind], format=kind, closefd=False
+            )
+        except (soundfile.LibsndfileError, ValueError) as error:
+            raise MediaError("notWritable", f"{form.rate} Hz, {form.channels} channels as {kind}: {error}") from error
+
+    def add(self, block: Block) -> None:
+        """Write samples; those beyond full scale are clipped."""
+        for start in range(0, len(block), _WRITE):
+            self._sound.write(block[start : start + _WRITE])
+        if self._stream.tell() > MAX_BYTES:
+            raise MediaError("tooLarge", "the changed audio is larger than 2 GiB, the maximum size of a value")
+
+    def value(self) -> bytes:
+        """The file."""
+        self._sound.close()
+        return self._stream.getvalue()
+
+
+def encoded(block: Block, form: Form, kind: str) -> bytes:
+    """The file of one block."""
+    writer = AudioWriter(form, kind)
+    writer.add(block)
+    return writer.value()

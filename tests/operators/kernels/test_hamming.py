@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from datajob.engine.dedup.union_find import components
-from datajob.operators.dedup._near_hashes import link_near_hashes, near_signatures
+from datajob.operators.dedup._linking import groups_of
+from datajob.operators.dedup._near_hashes import _known_elsewhere, block_bounds, link_near_hashes, near_signatures, words_of
 from datajob.operators.kernels.hamming import first_kept
 from datajob.operators.media.hashes import words
 
@@ -65,14 +66,30 @@ SETS = {
     "equal": lambda random: np.zeros((5_000, 8), np.uint8),
     "within 10 bits": lambda random: np.pad(random.integers(0, 4, (5_000, 5), dtype=np.uint8), ((0, 0), (3, 0))),
     "one cluster": lambda random: clustered(5_000, 64, 9, seed=1),
+    "the same first half": lambda random: np.pad(random.integers(0, 256, (5_000, 4), dtype=np.uint8), ((0, 0), (4, 0))),
+    "the same first or last half": lambda random: np.concatenate(
+        [np.pad(random.integers(0, 256, (2_500, 4), dtype=np.uint8), ((0, 0), edge)) for edge in ((4, 0), (0, 4))]
+    ),
+    "clusters in 24 bits": lambda random: np.pad(clustered(5_000, 24, 4, seed=2), ((0, 0), (2, 3))),
     "two values": lambda random: np.repeat(random.integers(0, 2, (5_000, 1), dtype=np.uint8) * 255, 8, axis=1),
 }
 
 
+@pytest.mark.parametrize("distance", [1, 2, 5, 12])
 @pytest.mark.parametrize("name", SETS)
-def test_large_groups_have_the_components_of_all_pairs(name: str) -> None:
+def test_large_groups_have_the_components_of_all_pairs(name: str, distance: int) -> None:
     hashes = SETS[name](np.random.default_rng(5))
-    assert found_labels(hashes, 64, 5, partitions=1) == slow_labels(hashes, 5)
+    assert found_labels(hashes, 64, distance, partitions=1) == slow_labels(hashes, distance)
+
+
+@pytest.mark.parametrize("hashes", [np.zeros((5_000, 8), np.uint8), SETS["the same first half"](np.random.default_rng(5))])
+def test_hashes_that_are_equal_in_several_blocks_are_compared_in_one(hashes: np.ndarray) -> None:
+    table = near_signatures(hashes, np.arange(len(hashes)), 64, 5)
+    table, groups = groups_of(table)
+    blocks = table.column("block").to_numpy()[groups[:-1]]
+    known = _known_elsewhere(words_of(table), groups, blocks, np.array(block_bounds(64, 5)))
+    large = np.diff(groups) == len(hashes)
+    assert blocks[large & ~known].tolist() == [0]
 
 
 def test_edges_of_equal_hashes_are_few() -> None:

@@ -56,12 +56,40 @@ def link_near_hashes(signatures: pa.Table, bits: int, distance: int) -> pa.Table
     signatures, groups = groups_of(signatures)
     rows, hashes = signatures.column("row").to_numpy(), words_of(signatures)
     bounds = np.array(block_bounds(bits, distance))
-    other = np.minimum(signatures.column("block").to_numpy()[groups[:-1]].astype(np.int64) ^ 1, len(bounds) - 2)
+    blocks = signatures.column("block").to_numpy()[groups[:-1]].astype(np.int64)
+    other = np.minimum(blocks ^ 1, len(bounds) - 2)
     links = np.empty(len(rows), np.int64)
-    link_near(hashes, bits, groups, bounds[other], bounds[other + 1] - bounds[other], distance, links)
+    known = _known_elsewhere(hashes, groups, blocks, bounds)
+    link_near(hashes, bits, groups, known, bounds[other], bounds[other + 1] - bounds[other], distance, links)
     found = np.flatnonzero(links != np.arange(len(links)))
     pairs = np.unique(np.stack([rows[found], rows[links[found]]], axis=1), axis=0)
     return pa.table({"row": pa.array(pairs[:, 0]), "kept": pa.array(pairs[:, 1])})
+
+
+def _known_elsewhere(
+    hashes: NDArray[np.uint64], groups: NDArray[np.int64], blocks: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether all hashes of a large group are equal in an earlier block, too: the group of that block contains all of them.
+
+    Otherwise, hashes that are equal in several blocks would be compared in each of them. Small groups compare only pairs that
+    are near in the other block of the pair, so they are not complete.
+    """
+    import numpy as np
+
+    from datajob.operators.kernels.hamming import LARGE
+    from datajob.operators.media.hashes import words
+
+    if not len(hashes):
+        return np.zeros(0, bool)
+    large = np.diff(groups) > LARGE
+    first = np.repeat(groups[:-1], np.diff(groups))
+    differ = np.bitwise_or.reduceat(hashes ^ hashes[first], groups[:-1], axis=0)
+    known = np.zeros(len(blocks), bool)
+    for block in range(len(bounds) - 1):
+        inside = np.zeros((1, -(-int(bounds[-1]) // 8) * 8), np.uint8)
+        inside[:, bounds[block] : bounds[block + 1]] = 1
+        known |= large & (blocks > block) & ~(differ & words(np.packbits(inside, axis=1))).any(axis=1)
+    return known
 
 
 def _with_words(table: pa.Table, hashes: NDArray[np.uint64]) -> pa.Table:

@@ -11,8 +11,9 @@ from datajob.operators.kernels.types import boolean, i64, read, u64, void, write
 
 WORD = 64
 _MAX_WIDTH = 16
-_LARGE = 4096
-"""Hashes of a group that are worth several passes."""
+_MAX_PROBES = 1 + _MAX_WIDTH + _MAX_WIDTH * (_MAX_WIDTH - 1) // 2
+LARGE = 4096
+"""Groups of more hashes are worth several passes, which compare all pairs that can be near."""
 
 
 @inline
@@ -72,8 +73,45 @@ def _first(parents: Any, i: int) -> int:
 
 
 @helper
+def _neighbors(width: int, radius: int, masks: Any) -> int:
+    """Fill in what separates a cell from those that differ in at most `radius` (1 or 2) of `width` bits; returns how many."""
+    masks[0], found = 0, 1
+    for bit in range(width if radius > 0 else 0):
+        masks[found] = 1 << bit
+        found += 1
+    for high in range(width if radius > 1 else 0):
+        for low in range(high):
+            masks[found] = 1 << high | 1 << low
+            found += 1
+    return found
+
+
+@inline
+def _width(bits: int, size: int) -> int:
+    """The number of bits that divide `size` hashes into cells of about two, at most `bits`."""
+    width = 0
+    while width < min(bits, _MAX_WIDTH) and (2 << width) <= size:
+        width += 1
+    return width
+
+
+@helper
+def _radius(known: int, limit: int, size: int) -> int:
+    """Whether to compare hashes in cells that differ in up to 1 or 2 bits: whichever compares fewer.
+
+    With radius r, `limit // (r + 1) + 1` parts of the bits are searched. If few bits divide the hashes, fewer and wider parts
+    with more cells each are faster.
+    """
+    one, two = limit // 2 + 1, limit // 3 + 1
+    first, second = _width(known // one, size), _width(known // two, size)
+    narrow = one * (1 + first) / (1 << first)
+    wide = two * (1 + second + second * (second - 1) / 2) / (1 << second)
+    return 2 if limit > 1 and wide < narrow else min(limit, 1)
+
+
+@helper
 def _link_cells(
-    hashes: Any, limit: int, probes: int, cells: Any, starts: Any, ends: Any, order: Any, stack: Any, parents: Any
+    hashes: Any, limit: int, masks: Any, cells: Any, starts: Any, ends: Any, order: Any, stack: Any, parents: Any
 ) -> None:
     """A depth-first search: what is near a hash leaves its cell, so that no pair is compared twice.
 
@@ -86,8 +124,8 @@ def _link_cells(
             while waiting:
                 waiting -= 1
                 pivot = stack[waiting]
-                for probe in range(probes):
-                    other = cells[pivot] if probe == 0 else cells[pivot] ^ (1 << (probe - 1))
+                for mask in masks:
+                    other = cells[pivot] ^ mask
                     at = starts[other]
                     while at < ends[other]:
                         candidate = order[at]
@@ -122,41 +160,42 @@ def _informative_bits(hashes: Any, bits: int, ranked: Any, uses: Any) -> int:
     return found
 
 
-@kernel(void(read(u64, 2), i64, read(i64), read(i64), read(i64), i64, write(i64)), allocates=True)
-def link_near(hashes: Any, bits: int, groups: Any, first_bits: Any, widths: Any, limit: int, links: Any) -> None:
-    """Connect the hashes of `bits` bits of each group that differ in at most `limit` bits.
+@kernel(void(read(u64, 2), i64, read(i64), read(boolean), read(i64), read(i64), i64, write(i64)), allocates=True)
+def link_near(hashes: Any, bits: int, groups: Any, known: Any, first_bits: Any, widths: Any, limit: int, links: Any) -> None:
+    """Connect the hashes of `bits` bits of each group that differ in at most `limit` bits, unless the group is `known`.
 
     Group g consists of the hashes `groups[g]:groups[g + 1]`. In a small group, hashes are compared only if they differ in at
-    most one of the `widths[g]` bits from `first_bits[g]` on. In a large group, the bits that divide it best are dealt to
-    `limit // 2 + 1` parts: hashes within the limit differ in at most one bit of at least one part (Norouzi et al. 2012).
+    most one of the `widths[g]` bits from `first_bits[g]` on. In a large group, the bits that divide it best are dealt to parts:
+    hashes within the limit differ in at most 1 (or 2) bits of at least one part (Norouzi et al. 2012).
     `links[i]` becomes the first hash of the component of hash i.
     """
-    largest, parts = 1, limit // 2 + 1
+    largest = 1
     for g in range(groups.size - 1):
         largest = max(largest, groups[g + 1] - groups[g])
     cells, order, stack = np.empty(largest, np.int64), np.empty(largest, np.int64), np.empty(largest, np.int64)
     parents, ranked, uses = np.empty(largest, np.int64), np.empty(bits, np.int64), np.empty(bits, np.int64)
     starts, ends = np.empty((1 << _MAX_WIDTH) + 1, np.int64), np.empty(1 << _MAX_WIDTH, np.int64)
+    masks = np.empty(_MAX_PROBES, np.int64)
     for g in range(groups.size - 1):
         begin, size = groups[g], groups[g + 1] - groups[g]
-        group, width = hashes[begin : begin + size], 0
+        group = hashes[begin : begin + size]
         for i in range(size):
             parents[i] = i
-        while width < _MAX_WIDTH and (2 << width) <= size:
-            width += 1
-        if size > _LARGE:
-            known, passes = _informative_bits(group, bits, ranked, uses), parts
+        if size > LARGE:
+            informative = _informative_bits(group, bits, ranked, uses)
+            radius = _radius(informative, limit, size)
+            passes = limit // (radius + 1) + 1
         else:
-            known, passes = widths[g], 1
-            for i in range(known):
+            informative, radius, passes = widths[g], min(limit, 1), 1
+            for i in range(informative):
                 ranked[i] = first_bits[g] + i
-        for part in range(passes if size > 1 else 0):
-            chosen = ranked[part:known:passes][:width].copy()
+        for part in range(passes if size > 1 and not known[g] else 0):
+            dealt = ranked[part:informative:passes]
+            chosen = dealt[: _width(dealt.size, size)].copy()
             _sort_by_cell(hashes, begin, size, chosen, cells, starts, order)
             ends[: 1 << chosen.size] = starts[1 : (1 << chosen.size) + 1]
-            _link_cells(
-                group, limit, 1 + chosen.size * min(limit, 1), cells, starts, ends[: 1 << chosen.size], order, stack, parents
-            )
+            near = masks[: _neighbors(chosen.size, radius, masks)]
+            _link_cells(group, limit, near, cells, starts, ends[: 1 << chosen.size], order, stack, parents)
         for i in range(size):
             links[begin + i] = begin + _first(parents, i)
 

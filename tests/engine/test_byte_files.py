@@ -163,6 +163,65 @@ def test_bytes_pass_several_exchanges_unread(source: Path, tmp_path: Path, monke
     assert (traffic.written["bytes"], traffic.read) == (ALL, 2 * SIZE * (10 + SAMPLES))
 
 
+def same(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of user code, which gets all bytes."""
+    assert row["jpg"] == row["image"]["bytes"]
+    return row
+
+
+EXAMPLES = 6 * SAMPLES * 2 * SIZE
+"""Bytes of rejected rows that the report can show: of 3 shards with at most 2 slices each, in both columns."""
+BETWEEN: dict[str, tuple[list[dict[str, Any]], int]] = {
+    "SQL and columns": (
+        [
+            {"compute": {"columns": {"half": "id // 2"}}},
+            {"rename": {"columns": {"jpg": "raw"}}},
+            {"rename": {"columns": {"raw": "jpg"}}},
+            {"drop": {"columns": ["half"]}},
+            {"sample": {"fraction": 1.0}},
+        ],
+        0,
+    ),
+    "a step on images": ([{"fileSize": {}}], SIZE * ROWS),
+    "rejected before a step on images": ([{"filter": {"where": "id < 10"}}, {"fileSize": {}}], SIZE * 10),
+    "user code": ([{"map": {"function": f"{__name__}:same"}}], ALL),
+    "exploded rows": (
+        [{"compute": {"columns": {"n": "[1, 2]"}}}, {"explode": {"column": "n"}}, {"drop": {"columns": ["n"]}}],
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_steps_between_exchanges_read_only_the_bytes_that_they_need_and_write_none(
+    case: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, needed = BETWEEN[case]
+    traffic = Traffic(monkeypatch)
+    steps = [{"shuffle": {"seed": 3}}, *steps, {"sort": {"by": ["id"]}}]
+    run(make_job(source, tmp_path / "out", steps), shard_bytes=1 << 20)
+    rows = read_manifest(tmp_path / "out")
+    ids = {"rejected before a step on images": [*range(10)], "exploded rows": [i // 2 for i in range(120)]}.get(
+        case, [*range(60)]
+    )
+    assert [row["id"] for row in rows] == ids
+    assert [row["jpg"] for row in rows] == [row["image"]["bytes"] for row in rows] == [image(i) for i in ids]
+    assert traffic.written["bytes"] == ALL
+    least = needed + 2 * SIZE * len(ids)
+    assert least <= traffic.read <= least + (EXAMPLES if case.startswith("rejected") else 0)
+    assert traffic.written["arrow"] < 200_000
+
+
+def test_bytes_that_a_step_changes_are_written_again(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traffic = Traffic(monkeypatch)
+    change = {"compute": {"columns": {"jpg": "encode('new ' || repeat(id::varchar, 300))"}}}
+    run(make_job(source, tmp_path / "out", [{"shuffle": {}}, change, {"sort": {"by": ["id"]}}]), shard_bytes=1 << 20)
+    rows = read_manifest(tmp_path / "out")
+    assert [row["jpg"] for row in rows] == [b"new " + str(i).encode() * 300 for i in range(60)]
+    assert [row["image"]["bytes"] for row in rows] == [image(i) for i in range(60)]
+    assert traffic.written["bytes"] == ALL + sum(map(len, (row["jpg"] for row in rows)))
+
+
 def test_the_order_of_a_shuffle_does_not_depend_on_shards(source: Path, tmp_path: Path) -> None:
     orders = []
     for shard_bytes in (1 << 20, 1 << 30):

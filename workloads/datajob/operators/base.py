@@ -72,6 +72,9 @@ class Observe(Operator):
 
     abstract: ClassVar[bool] = True
 
+    def compared(self) -> None:
+        """All columns: the filters to measure need some that are not parameters of this step."""
+
     def filters(self) -> Mapping[str, Filter]:
         """The filters to measure, by their names in the report."""
         return {}
@@ -117,6 +120,9 @@ class Model(Operator):
     """
 
     abstract: ClassVar[bool] = True
+
+    def compared(self) -> None:
+        """All columns: rows move to the processes of the model."""
 
     def accelerated(self) -> bool:
         """True if the step must run on the accelerators of the job, if it has any."""

@@ -55,6 +55,10 @@ class Operator(Parameters):
         """Columns that must exist before this step."""
         return marked_columns(self, Reads)
 
+    def compared(self) -> Order | None:
+        """The columns whose values it needs; the bytes of others are not read for it. None: all columns, as for user code."""
+        return None if self.runs_user_code() else self.inputs()
+
     def identity(self) -> Any:
         """Everything that determines the result of the step, as plain data: if it changes, the step runs again.
 

@@ -26,11 +26,40 @@ PIECE_BYTES = 16 << 20
 THREADS = 16
 
 
+class Places:
+    """Where the bytes are that were read, so that those which steps have not changed are not written again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], tuple[str, int]] = {}
+        """File and offset by hash and length."""
+
+    def add(self, array: Any) -> None:
+        """Add the values of an array of what stands for bytes."""
+        import pyarrow.compute as pc
+
+        fields = (pc.struct_field(array, name).to_pylist() for name in (HIGH, LOW, LENGTH, FILE, OFFSET))
+        for high, low, length, path, offset in zip(*fields, strict=True):
+            if path is not None:
+                self._known[high, low, length] = path, offset
+
+    def forget(self) -> None:
+        """Forget all places: the rows were written."""
+        self._known.clear()
+
+    def of(self, hashes: Any, lengths: Any) -> list[tuple[str, int] | None]:
+        """The file and the offset of each value, or None if it is not known."""
+        if not self._known:
+            return [None] * len(lengths)
+        keys = zip(hashes.high.tolist(), hashes.low.tolist(), lengths.tolist(), strict=True)
+        return [self._known.get(key) for key in keys]
+
+
 class ByteFile:
     """The bytes of one shard: a file, which is created with the first long value and becomes visible when it is closed."""
 
-    def __init__(self, root: str, name: str) -> None:
+    def __init__(self, root: str, name: str, places: Places | None = None) -> None:
         self._root, self._name = root, name
+        self._places = places or Places()
         self._file: AtomicFile | None = None
         self._end = 0
 
@@ -55,12 +84,10 @@ class ByteFile:
 
         lengths = np.asarray(pc.binary_length(array).fill_null(0)).astype(np.int64)
         long = lengths > MAX_INLINE
-        offsets = np.zeros(len(array), np.int64)
-        if long.any():
-            offsets = self._write(array)
         hashes = hash_rows(pa.table({"": array}))
+        files, offsets = self._put(array, long, self._places.of(hashes, lengths))
         values = {
-            FILE: pa.array(np.where(long, join(self._root, self._name), ""), pa.string(), mask=~long),
+            FILE: pa.array(files, pa.string(), mask=~long),
             OFFSET: pa.array(offsets, mask=~long),
             LENGTH: pa.array(lengths),
             HIGH: pa.array(hashes.high),
@@ -70,6 +97,21 @@ class ByteFile:
         kind = stored_type(array.type)
         mask = array.is_null() if array.null_count else None
         return pa.StructArray.from_arrays([values[field.name] for field in kind], fields=list(kind), mask=mask)
+
+    def _put(self, array: Any, long: Any, known: Sequence[tuple[str, int] | None]) -> tuple[Any, Any]:
+        """The file and the offset of each long value, which is written unless its place is known."""
+        import numpy as np
+        import pyarrow as pa
+
+        files = np.full(len(array), join(self._root, self._name), object)
+        offsets = np.zeros(len(array), np.int64)
+        new = long.copy()
+        for row in np.flatnonzero(long).tolist():
+            if (place := known[row]) is not None:
+                files[row], offsets[row], new[row] = *place, False
+        if new.any():
+            offsets[new] = self._write(array if new.all() else array.filter(pa.array(new)))
+        return files, offsets
 
     def _write(self, array: Any) -> Any:
         """Append the bytes of all values; returns the position of each in the file."""
@@ -102,10 +144,16 @@ def restored(table: pa.Table, columns: Collection[str] | None = None) -> Iterato
 
     Raises InputError if they are missing.
     """
+    names = _stored_columns(table, columns)
+    yield from (_read(piece, names) for piece in (in_pieces(table, names) if names else [table]))
+
+
+def in_pieces(table: pa.Table, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
+    """The rows in pieces of bounded size with their bytes, which are not read."""
     import numpy as np
 
-    names = [f.name for f in table.schema if contains(f.type, True) and (columns is None or f.name in columns)]
-    if not names:
+    names = _stored_columns(table, columns)
+    if not names or not table.num_rows:
         yield table
         return
     ends = np.cumsum(sum(_bytes_of(table.column(name)) for name in names))
@@ -113,10 +161,23 @@ def restored(table: pa.Table, columns: Collection[str] | None = None) -> Iterato
     while start < table.num_rows:
         before = int(ends[start - 1]) if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + PIECE_BYTES, "right")))
-        yield _read(table.slice(start, stop - start), names)
+        yield table.slice(start, stop - start)
         start = stop
-    if not table.num_rows:
-        yield _read(table, names)
+
+
+def with_bytes(table: pa.Table, columns: Collection[str] | None, places: Places) -> pa.Table:
+    """All rows with the bytes of some columns, or of all; `places` is given where they are."""
+    names = _stored_columns(table, columns)
+    return _read(table, names, places) if names else table
+
+
+def stored_bytes(table: pa.Table) -> int:
+    """The number of bytes that the rows refer to."""
+    return int(sum(_bytes_of(table.column(name)).sum() for name in _stored_columns(table)))
+
+
+def _stored_columns(table: pa.Table, columns: Collection[str] | None = None) -> list[str]:
+    return [f.name for f in table.schema if contains(f.type, True) and (columns is None or f.name in columns)]
 
 
 def all_restored(table: pa.Table, columns: Collection[str] | None = None) -> pa.Table:
@@ -154,7 +215,7 @@ def _bytes_of_array(array: Any) -> Any:
     return ends[edges[1:]] - ends[edges[:-1]]
 
 
-def _read(table: pa.Table, names: Sequence[str]) -> pa.Table:
+def _read(table: pa.Table, names: Sequence[str], places: Places | None = None) -> pa.Table:
     import pyarrow as pa
 
     with ExitStack() as stack:
@@ -171,6 +232,8 @@ def _read(table: pa.Table, names: Sequence[str]) -> pa.Table:
             return data
 
         def leaf(array: Any) -> Any:
+            if places is not None:
+                places.add(array)
             return _whole(array, read)
 
         for name in names:

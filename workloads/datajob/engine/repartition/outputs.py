@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import BlockWriter
-from datajob.engine.exchange.byte_files import ByteFile
+from datajob.engine.exchange.byte_files import ByteFile, Places
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.isolate import isolate
@@ -66,9 +66,9 @@ class ExchangeOutput:
         """Exchange file of a shard."""
         return f"{self.folder}/{self.source}-{shard.key}.exchange.arrow"
 
-    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+    def open(self, shard: Shard, accounting: Accounting, places: Places) -> OpenOutput:
         """One exchange file named after the key of the shard."""
-        return _OpenExchange(self, self.name(shard), accounting)
+        return _OpenExchange(self, self.name(shard), accounting, places)
 
     def needs(self) -> Order | None:
         """The columns that the operator compares."""
@@ -76,10 +76,10 @@ class ExchangeOutput:
 
 
 class _OpenExchange:
-    def __init__(self, output: ExchangeOutput, name: str, accounting: Accounting) -> None:
+    def __init__(self, output: ExchangeOutput, name: str, accounting: Accounting, places: Places) -> None:
         self._output = output
         self._file = BlockWriter(output.root, name)
-        self._bytes = ByteFile(output.root, f"{name}.bytes")
+        self._bytes = ByteFile(output.root, f"{name}.bytes", places)
         self._needs = output.needs()
         self._accounting = accounting
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from datajob.engine.exchange.byte_files import Places, with_bytes
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_calls
 from datajob.engine.worker.accounting import Accounting, passed_verdict, rows_but, set_column
@@ -18,6 +19,7 @@ from datajob.engine.worker.isolate import BadRow, Piece
 from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
+from datajob.formats._stored_bytes import contains
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, Observe, Operator, Verdict
 from datajob.operators.media.bases import MediaStep
 from datajob.operators.media.sections import Section, sections
@@ -42,6 +44,8 @@ class Chain:
     accounting: Accounting
     model_outputs: ShardModelOutputs | None = None
     """Where models store their outputs until the shard is committed."""
+    places: Places = field(default_factory=Places)
+    """Where the bytes are that steps have read."""
     mixed: bool = False
     """True once rows failed because the results of a step have several types: which rows fail depends on the others."""
 
@@ -50,8 +54,17 @@ class Chain:
         batch = Batch(table)
         for start, end in sections([step.operator for step in self.steps]):
             steps = self.steps[start:end]
+            batch = self._with_bytes(steps, batch)
             batch = self._section(steps, batch) if isinstance(steps[0].operator, MediaStep) else self._single(steps[0], batch)
         return compact(batch).table
+
+    def _with_bytes(self, steps: Sequence[Step[Operator]], batch: Batch) -> Batch:
+        """The batch with the bytes that the steps need. Those of rejected rows are not read."""
+        needed = [step.operator.compared() for step in steps]
+        columns = None if None in needed else [name for names in needed for name in names or ()]
+        if not any(contains(f.type, True) for f in batch.table.schema if columns is None or f.name in columns):
+            return batch
+        return Batch(with_bytes(compact(batch).table, columns, self.places))
 
     def _single(self, step: Step[Operator], batch: Batch) -> Batch:
         """The rows that a step passes on."""

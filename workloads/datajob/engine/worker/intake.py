@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from datajob.engine.commit.shard import Shard
-from datajob.engine.exchange.byte_files import restored
+from datajob.engine.exchange.byte_files import in_pieces
 from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput, Input
 from datajob.engine.input.prefetch import BadRecord
 from datajob.engine.worker.accounting import Accounting, passed_verdict
 from datajob.engine.worker.chain import compact
 from datajob.formats._exact import exact_concat
-from datajob.operators.base import Batch, Order, Verdict
+from datajob.operators.base import Batch, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,20 +60,18 @@ class Intake:
     source: Input
     decision: Decision | None = None
 
-    def tables(self, shard: Shard, accounting: Accounting, for_model: bool, needs: Order | None = None) -> Iterator[pa.Table]:
+    def tables(self, shard: Shard, accounting: Accounting, for_model: bool) -> Iterator[pa.Table]:
         """The rows of a shard in order, as tables of bounded size; `for_model`, also of few rows.
 
-        Bytes that were stored apart from the rows are read for the columns `needs`; None: for all of them.
+        Bytes that were stored apart from the rows are not read, but count toward the size.
         """
         tables = self._read(shard, accounting)
         if self.decision is not None:
             tables = _decide(tables, self.decision, shard, accounting)
-        if not isinstance(self.source, FragmentInput):
-            tables = (piece for table in tables for piece in restored(table, needs))
         for table in small_first(tables, BATCH_BYTES) if for_model else merge_small(tables, BATCH_BYTES):
             if isinstance(self.source, FragmentInput):
                 accounting.tally.measure("read", table)
-            yield table
+            yield from in_pieces(table)
 
     def _read(self, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:
         name = self.source.step

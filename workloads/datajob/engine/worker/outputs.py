@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from datajob.api.report import WRITE
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import BlockWriter, conform, typed
-from datajob.engine.exchange.byte_files import ByteFile
+from datajob.engine.exchange.byte_files import ByteFile, Places
 from datajob.engine.worker.accounting import Accounting, rows_but
 from datajob.engine.worker.isolate import BadRow
 from datajob.formats._embedding import embedded, embedded_schema
@@ -39,8 +39,11 @@ class RowOutput(Protocol):
     def needs(self) -> Order | None:
         """The columns whose bytes it needs, if the rows come without them; None: all columns."""
 
-    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
-        """The output of one shard. Files are named after the shard: running it again replaces them."""
+    def open(self, shard: Shard, accounting: Accounting, places: Places) -> OpenOutput:
+        """The output of one shard. Files are named after the shard: running it again replaces them.
+
+        `places` is where the bytes are that were read of rows that an earlier stage stored.
+        """
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class SinkOutput:
     def needs(self) -> None:
         """All columns are written."""
 
-    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+    def open(self, shard: Shard, accounting: Accounting, places: Places) -> OpenOutput:
         """Files whose names start with the prefix of the shard."""
         return _OpenSink(self.writer, shard.prefix, accounting)
 
@@ -132,19 +135,19 @@ class IntermediateOutput:
         """Block file of the companion."""
         return f"{self.folder}/{shard.key}.side.arrow"
 
-    def open(self, shard: Shard, accounting: Accounting) -> OpenOutput:
+    def open(self, shard: Shard, accounting: Accounting, places: Places) -> OpenOutput:
         """Two block files named after the key of the shard."""
-        return _OpenIntermediate(self, shard, accounting)
+        return _OpenIntermediate(self, shard, accounting, places)
 
 
 class _OpenIntermediate:
-    def __init__(self, output: IntermediateOutput, shard: Shard, accounting: Accounting) -> None:
+    def __init__(self, output: IntermediateOutput, shard: Shard, accounting: Accounting, places: Places) -> None:
         self._output = output
         self._shard = shard
         self._accounting = accounting
         self._rows = BlockWriter(output.root, output.rows_name(shard))
         self._side = BlockWriter(output.root, output.companion_name(shard))
-        self._bytes = ByteFile(output.root, f"{output.rows_name(shard)}.bytes")
+        self._bytes = ByteFile(output.root, f"{output.rows_name(shard)}.bytes", places)
         self._moves_bytes = output.needs() is None
         self._next = 0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
+from datajob.engine.exchange.byte_files import Places, in_pieces, with_bytes
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_registry
@@ -44,8 +45,9 @@ class RowsTask(Task):
         """Process a shard and commit it, in turn with the other shards of this process."""
         use_python_path(self.python_path)
         with model_registry.hold_slot():
-            chain = self._chain(shard, patience)
-            record = self._process(shard, chain)
+            places = Places()
+            chain = self._chain(shard, places, patience)
+            record = self._process(shard, chain, places)
             self.commit(record, doubtful)
             chain.forget()
             if self._runs_model():
@@ -55,24 +57,25 @@ class RowsTask(Task):
     def run_share(self, shard: Shard, share: Share) -> None:
         """Process a share of a shard, and store the results. What is counted here is counted again when the shard runs."""
         use_python_path(self.python_path)
-        chain = self._chain(shard)
+        chain = self._chain(shard, Places())
         unwritten = Accounting(self.policy, CollectedRejects(stores_rejected=False, stores_failed=False))
         for table in self.intake.tables(shard, unwritten, for_model=False):
             chain.apply_share(table, share)
 
-    def _process(self, shard: Shard, chain: ShardChain) -> Record:
+    def _process(self, shard: Shard, chain: ShardChain, places: Places) -> Record:
         """Read, apply the steps, write."""
         accounting, rejects = chain.accounting, chain.rejects
-        output = self.output.open(shard, accounting)
+        output = self.output.open(shard, accounting, places)
         rows, schema = 0, None
         try:
-            needs = None if self.steps else self.output.needs()
-            for table in self.intake.tables(shard, accounting, self._runs_model(), needs):
+            for table in self.intake.tables(shard, accounting, self._runs_model()):
                 result = chain.apply(table)
                 rows += result.num_rows
-                if result.num_rows:
-                    schema = schema or _describe(result.schema)
-                    output.write(result)
+                for piece in in_pieces(result) if result.num_rows else ():
+                    written = with_bytes(piece, self.output.needs(), places)
+                    schema = schema or _describe(written.schema)
+                    output.write(written)
+                places.forget()
             reject_files = rejects.close()
             files = output.close()
         except BaseException as error:
@@ -84,12 +87,12 @@ class RowsTask(Task):
             raise
         return Record(shard.index, shard.key, accounting.tally, rows, files, reject_files, schema)
 
-    def _chain(self, shard: Shard, patience: Patience | None = None) -> ShardChain:
+    def _chain(self, shard: Shard, places: Places, patience: Patience | None = None) -> ShardChain:
         outputs = self._model_outputs(shard) if self._runs_model() else None
         rejects = self.rejects.open(f"{self.stage}-{shard.prefix}")
         columns = {step.name: () if step.operator.runs_user_code() else step.operator.inputs() for step in self.steps}
         return ShardChain(
-            lambda counts: Chain(self.steps, counts, outputs),
+            lambda counts: Chain(self.steps, counts, outputs, places),
             Accounting(self.policy, rejects, columns=columns),
             rejects,
             Checkpoints(self.sink, self.stage, shard.key),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datajob.engine import journal
+from datajob.engine.exchange.byte_files import stored_bytes
 from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.chain import Chain
 from datajob.engine.worker.checkpoints import Checkpoints, Processed
@@ -140,7 +141,7 @@ class ShardChain:
 
     def _begin(self, table: pa.Table) -> int:
         """Position of the first row of the next table."""
-        self._read += table.nbytes
+        self._read += table.nbytes + stored_bytes(table)
         self._position += table.num_rows
         return self._position - int(table.num_rows)
 

@@ -26,6 +26,10 @@ class Drop(base.Map):
 
     columns: Columns = Field(description="Columns to remove.")
 
+    def compared(self) -> base.Order:
+        """None: values are removed unread."""
+        return ()
+
     def outputs(self, columns: base.Order) -> base.Order:
         """The other columns."""
         return tuple(c for c in columns if c not in self.columns)

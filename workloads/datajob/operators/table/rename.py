@@ -30,6 +30,10 @@ class Rename(base.Map):
         """The current names."""
         return tuple(self.columns)
 
+    def compared(self) -> base.Order:
+        """None: names change, values do not."""
+        return ()
+
     def outputs(self, columns: base.Order) -> base.Order:
         """The columns under their new names. Raises InvalidJob if two would have the same name."""
         renamed = tuple(self.columns.get(c, c) for c in columns)

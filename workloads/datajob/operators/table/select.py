@@ -26,6 +26,10 @@ class Select(base.Map):
 
     columns: Columns = Field(description="Columns to keep, in order.")
 
+    def compared(self) -> base.Order:
+        """None: values are kept or removed unread."""
+        return ()
+
     def outputs(self, columns: base.Order) -> base.Order:
         """The named columns."""
         return tuple(dict.fromkeys(self.columns))

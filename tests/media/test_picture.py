@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from datajob.media import picture as module
 from datajob.media.image import ImageError, decode
-from datajob.media.picture import Edited, Encoding, Need, Picture
+from datajob.media.picture import Decoded, Edited, Encoding, Need, Picture
 from tests.support.pictures import encoded, photo, photo_bytes
 
 GRAY, RGB = Need("gray"), Need("rgb")
@@ -171,3 +171,17 @@ def test_nothing_is_decoded_to_read_a_header(monkeypatch: pytest.MonkeyPatch) ->
     for data in MODES.values():
         found = Picture(data, [RGB])
         assert found.width and found.height and found.format and found.mode
+
+
+def test_the_decoded_images_of_a_row_use_bounded_memory() -> None:
+    data, need = photo_bytes("china"), Need("rgb")
+    alone = Picture(data, [need]).pixels(need)
+    decoded = Decoded(limit=3 * alone.nbytes)
+    row = [Picture(data, [need, GRAY], decoded=decoded) for _ in range(8)]
+    for _ in range(2):
+        for picture in row:
+            assert (picture.pixels(need) == alone).all()
+            assert sum(one.decoded_bytes for one in row) <= 3 * alone.nbytes
+    assert (row[0].pixels(GRAY) == row[1].pixels(GRAY)).all()
+    tiny = Decoded(limit=1)
+    assert (Picture(data, [need], decoded=tiny).pixels(need) == alone).all()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 Color = Literal["gray", "rgb"]
+MAX_DECODED = 512 << 20
+"""Bytes of the decoded images of a row, except for a single larger one."""
 _HEAD = 1 << 16
 """Bytes at the start of a JPEG that usually contain its header."""
 
@@ -58,12 +60,34 @@ class Encoding:
     """Write one channel instead of three."""
 
 
+class Decoded:
+    """The decoded images of a row. Beyond a limit, the least recently used are released, and decoded again if needed."""
+
+    def __init__(self, limit: int = MAX_DECODED) -> None:
+        self._limit = limit
+        self._used: dict[int, Picture] = {}
+
+    def use(self, picture: Picture) -> None:
+        """State that an image was decoded or used."""
+        self._used.pop(id(picture), None)
+        self._used[id(picture)] = picture
+        while len(self._used) > 1 and sum(one.decoded_bytes for one in self._used.values()) > self._limit:
+            self._used.pop(next(iter(self._used))).release()
+
+
 class Picture:
     """An image. Only what steps ask for is computed, and then shared by all steps."""
 
-    def __init__(self, data: bytes | memoryview, needs: Iterable[Need] = (), max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        data: bytes | memoryview,
+        needs: Iterable[Need] = (),
+        max_pixels: int = MAX_PIXELS,
+        decoded: Decoded | None = None,
+    ) -> None:
         self.data = data
         """The encoded image."""
+        self._decoded = decoded
         self._needs = tuple(dict.fromkeys(needs))
         self._max_pixels = max_pixels
         self._bases: dict[Color, Pixels] = {}
@@ -117,7 +141,19 @@ class Picture:
             raise ValueError(f"the step did not declare that it needs {need}")
         if need not in self._reduced:
             self._reduced[need] = self._reduce(need)
-        return self._reduced[need]
+        pixels = self._reduced[need]
+        if self._decoded is not None:
+            self._decoded.use(self)
+        return pixels
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the pixels that it holds."""
+        return sum(pixels.nbytes for pixels in (*self._bases.values(), *self._reduced.values()))
+
+    def release(self) -> None:
+        """Forget the pixels."""
+        self._bases, self._reduced = {}, {}
 
     def on(self, background: image.Color) -> Pixels:
         """The whole image in RGB, with a color behind transparent pixels instead of white. Raises ImageError."""

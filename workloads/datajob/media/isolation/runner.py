@@ -12,7 +12,7 @@ import pickle
 import signal
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,10 @@ from datajob.errors import InvalidJob, WorkerDied, describe_error
 from datajob.media.errors import MediaError
 from datajob.media.isolation.child import SLOT, Work
 from datajob.media.isolation.process import Buffer, Child, ChildEnded, signal_name
+
+Item = Sequence[Buffer]
+"""The encoded values of an item."""
+_Chunk = list[tuple[int, Item]]
 
 CHUNK_ITEMS = 64
 IN_FLIGHT = 2
@@ -61,7 +65,7 @@ class _Runner:
         self._work: bytes | None = None
         """The work that the child has."""
 
-    def run(self, work: bytes, items: Sequence[Sequence[Buffer]], limits: Limits) -> list[Any]:
+    def run(self, work: bytes, items: Iterable[Item], limits: Limits) -> list[Any]:
         """The result of each item, or its MediaError."""
         with self.lock:
             if limits != self._limits or (self.child is not None and self.child.resident > RENEW_BYTES):
@@ -95,22 +99,24 @@ class _Runner:
 
 
 class _Call:
-    """The items of one call, some of which are in flight."""
+    """The items of one call, of which only those in flight are held."""
 
-    def __init__(self, runner: _Runner, work: bytes, items: Sequence[Sequence[Buffer]]) -> None:
+    def __init__(self, runner: _Runner, work: bytes, items: Iterable[Item]) -> None:
         self._runner = runner
         self._work = work
-        self._items = items
+        self._coming = _chunks(enumerate(items))
+        self._again: deque[_Chunk] = deque()
+        """Items whose child ended before it returned a result."""
+        self._next: _Chunk | None = None
+        self._flying: deque[tuple[int, _Chunk]] = deque()
+        """The number of the first item of each chunk in the child, and the items by position."""
         self._found: dict[int, Any] = {}
-        self._waiting = deque(_chunks(items, range(len(items))))
-        self._flying: deque[tuple[int, list[int]]] = deque()
-        """The number of the first item of each chunk in the child, and the positions of its items."""
         self._suspects: set[int] = set()
         self._idle_ends = 0
 
     def results(self) -> list[Any]:
         """The results in the order of the items."""
-        while self._waiting or self._flying:
+        while self._flying or self._waiting() is not None:
             child = self._runner.ready()
             try:
                 self._send(child)
@@ -119,24 +125,28 @@ class _Call:
                 self._replace(child)
         if self._runner.child is not None:
             self._runner.child.idle()
-        return [self._found[position] for position in range(len(self._items))]
+        return [self._found[position] for position in range(len(self._found))]
+
+    def _waiting(self) -> _Chunk | None:
+        """The next chunk to send, which is not removed; None if there are no more."""
+        if self._next is None:
+            self._next = self._again.popleft() if self._again else next(self._coming, None)
+        return self._next
 
     def _send(self, child: Child) -> None:
-        while self._waiting and len(self._flying) < IN_FLIGHT:
-            if self._flying and (self._is_large(self._waiting[0]) or self._is_large(self._flying[-1][1])):
+        while len(self._flying) < IN_FLIGHT and (chunk := self._waiting()) is not None:
+            if self._flying and (_is_large(chunk) or _is_large(self._flying[-1][1])):
                 return
-            positions = self._waiting.popleft()
-            self._flying.append((child.sent, positions))
-            child.send([self._items[position] for position in positions], self._runner.unless_known(self._work))
-
-    def _is_large(self, positions: list[int]) -> bool:
-        return sum(_size(self._items[position]) for position in positions) > SLOT
+            self._next = None
+            self._flying.append((child.sent, chunk))
+            child.send([item for _, item in chunk], self._runner.unless_known(self._work))
 
     def _receive(self, child: Child) -> None:
         results = child.receive()
-        first, positions = self._flying[0]
+        first, chunk = self._flying[0]
         start = results.first - first
-        self._found.update(zip(positions[start : start + len(results.values)], results.values, strict=True))
+        positions = [position for position, _ in chunk[start : start + len(results.values)]]
+        self._found.update(zip(positions, results.values, strict=True))
         self._idle_ends = 0
         if results.done:
             self._flying.popleft()
@@ -145,7 +155,8 @@ class _Call:
         """Fail the item that the child named last, and send the others again."""
         named, code = child.current(), child.ended()
         self._runner.close()
-        culprit = next((where[named - first] for first, where in self._flying if 0 <= named - first < len(where)), None)
+        flying = [(first + at, position) for first, chunk in self._flying for at, (position, _) in enumerate(chunk)]
+        culprit = dict(flying).get(named)
         if culprit is None or culprit in self._found:
             self._idle_ends += 1
             if self._idle_ends >= MAX_IDLE_ENDS:
@@ -154,9 +165,11 @@ class _Call:
             self._suspects.add(culprit)
         else:
             self._found[culprit] = _reason(code, child)
-        rest = [position for _, where in self._flying for position in where if position not in self._found]
+        rest = [one for _, chunk in self._flying for one in chunk if one[0] not in self._found]
         self._flying.clear()
-        self._waiting.extendleft(reversed(list(_chunks(self._items, rest))))
+        if self._next is not None:
+            rest, self._next = rest + self._next, None
+        self._again = deque([*_chunks(rest), *self._again])
 
 
 def _reason(code: int, child: Child) -> MediaError:
@@ -168,35 +181,39 @@ def _reason(code: int, child: Child) -> MediaError:
     return MediaError("decoderCrashed", f"the process that decoded it ended with {signal_name(code)}")
 
 
-def _chunks(items: Sequence[Sequence[Buffer]], positions: Sequence[int]) -> list[list[int]]:
-    """Positions of items that are sent together."""
-    chunks: list[list[int]] = []
+def _chunks(items: Iterable[tuple[int, Item]]) -> Iterator[_Chunk]:
+    """Items that are sent together, with their positions."""
+    chunk: _Chunk = []
     held = 0
-    for position in positions:
-        size = _size(items[position])
-        if not chunks or len(chunks[-1]) >= CHUNK_ITEMS or held + size > SLOT:
-            chunks.append([])
-            held = 0
-        chunks[-1].append(position)
+    for position, item in items:
+        size = _size(item)
+        if chunk and (len(chunk) >= CHUNK_ITEMS or held + size > SLOT):
+            yield chunk
+            chunk, held = [], 0
+        chunk.append((position, item))
         held += size
-    return chunks
+    if chunk:
+        yield chunk
 
 
-def _size(item: Sequence[Buffer]) -> int:
+def _is_large(chunk: _Chunk) -> bool:
+    return sum(_size(item) for _, item in chunk) > SLOT
+
+
+def _size(item: Item) -> int:
     return sum(map(len, item))
 
 
 _runner = _Runner()
 
 
-def run_isolated(work: Work, items: Sequence[Sequence[Buffer]], limits: Limits | None = None) -> list[Any]:
+def run_isolated(work: Work, items: Iterable[Item], limits: Limits | None = None) -> list[Any]:
     """The result of `work` for each item, which is a tuple of encoded values; or the MediaError that fails the item.
 
-    `work` and its results must be picklable. The child is started at the first call and used again. Raises InvalidJob if
-    `work` cannot be pickled, and WorkerDied if no child can be started.
+    `work` and its results must be picklable. Items are taken from an iterator as the child can take them, and released when
+    their results are there. The child is started at the first item and used again. Raises InvalidJob if `work` cannot be
+    pickled, and WorkerDied if no child can be started.
     """
-    if not items:
-        return []
     try:
         pickled = pickle.dumps(work, pickle.HIGHEST_PROTOCOL)
     except Exception as error:

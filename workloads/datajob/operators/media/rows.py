@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -69,8 +69,8 @@ class RowWork(Generic[Step]):
     def prepare(self) -> None:
         """Load the libraries that our own steps need, before memory is limited."""
 
-    def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> list[tuple[Any, ...] | MediaError]:
-        """What the child needs of each row, as buffers, or why the row fails."""
+    def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> Iterable[tuple[Any, ...] | MediaError]:
+        """What the child needs of each row, as buffers, or why the row fails. An iterator reads files as they are needed."""
         raise NotImplementedError
 
     def in_process(self, values: tuple[Any, ...]) -> Any:

@@ -96,18 +96,21 @@ class Section:
         values: list[Any] = list(media_values(column))
         rows = [value if isinstance(value, tuple) else (value,) for value in values]
         work = first.work(self.steps, is_list(column.type), self.decides)
-        found: list[Any] = work.inputs(rows, first.folder)
-        sent = [row for row, item in enumerate(found) if not isinstance(item, MediaError)]
-        if _reads_headers(self.steps):
-            done = {row: work.in_process(found[row]) for row in sent}
-            sent = [row for row in sent if done[row] is None]
-        else:
-            done = {}
-        for row, result in zip(sent, run_isolated(work, [found[row] for row in sent]), strict=True):
+        found: list[Any] = [None] * len(rows)
+        sent: list[int] = []
+
+        def items() -> Iterator[Any]:
+            for row, item in enumerate(work.inputs(rows, first.folder)):
+                found[row] = item if isinstance(item, MediaError) else work.in_process(item) if in_process else None
+                if found[row] is None:
+                    sent.append(row)
+                    yield item
+
+        in_process = _reads_headers(self.steps)
+        for row, result in zip(sent, run_isolated(work, items()), strict=True):
             if isinstance(result, StorageUnavailable):
                 raise result
-            done[row] = result
-        found = [done.get(row, item) for row, item in enumerate(found)]
+            found[row] = result
         return Found(self.steps, column, found)
 
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 from datajob.errors import InvalidJob, SinkError, private
 from datajob.formats._columns import HIVE_NULL, data_bytes, did_you_mean
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 MAX_OPEN = 64
 """Maximum open files per shard writer. Beyond that, the least recently used one is finished."""
 LONGEST_NAME = 255
+_QUOTED = re.compile(r"""[\x00-\x1f\x7f"#%'*/:=?\\{\[\]^]""")
 """Bytes of the name of a folder."""
 MAX_HELD = 256 << 20
 """Maximum bytes that all encoders of one shard writer buffer."""
@@ -220,5 +220,5 @@ def _as_text(column: pa.ChunkedArray[Any], key: str) -> pa.Array[Any]:
 
 
 def folder_name(text: str) -> str:
-    """A name or a value in the name of a folder. As in Hive, only ASCII characters are URL-quoted."""
-    return re.sub(r"[\x00-\x7f]+", lambda ascii: quote(ascii[0], safe=" "), text)
+    """A name or a value in the name of a folder. The same characters are URL-quoted as in Hive and Spark."""
+    return _QUOTED.sub(lambda character: f"%{ord(character[0]):02X}", text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from datajob.errors import InputError
 from datajob.formats._local_files import LocalFile, local_file, walk
+from datajob.formats._table_folders import check_listed, check_outer
 from datajob.formats.base import InputFile
 from datajob.formats.storage import resolve, scheme_of, storage_errors
 
@@ -29,12 +30,13 @@ def list_inputs(paths: Sequence[str], suffixes: Sequence[str]) -> list[InputFile
     (`*`, `?`, `[...]`, `{a,b}`, `**` across folders) matches files or folders, unless a file with exactly this name exists. A
     file that is named explicitly, or by a glob that includes the end of its name, is read regardless of its suffix. A file that
     several symbolic links point to is read once; hard links are files and are read under each name. Raises InputError for a
-    path that does not exist, cannot be read or contains no files.
+    path that does not exist, cannot be read or contains no files, and for tables of Delta, Iceberg, Hudi and Lance.
     """
     found: dict[str, _Found] = {}
     for path in paths:
         for file in _listed(path, tuple(suffix.lower() for suffix in suffixes)):
             found.setdefault(file.input.path, file)
+    check_outer(paths, found)
     return _each_once(found.values())
 
 
@@ -111,10 +113,11 @@ def _files(path: str, suffixes: tuple[str, ...]) -> Iterator[_Found]:
     if info.type == FileType.File:
         yield _Found(_input_file(info, prefix))
     elif info.type == FileType.Directory:
-        for below in _walk(filesystem, inner, path, prefix):
-            at = below.input.path[len(prefix) :]
-            if _plain(at[len(inner) :]) and at.lower().endswith(suffixes or ""):
-                yield below
+
+        def chosen(at: str) -> bool:
+            return _plain(at[len(inner) :]) and at.lower().endswith(suffixes or "")
+
+        yield from _below(filesystem, inner, path, prefix, chosen)
     elif re.search(r"[*?\[]", inner):
         yield from _matching(filesystem, inner, path, prefix, suffixes)
     else:
@@ -131,14 +134,23 @@ def _matching(filesystem: FileSystem, inner: str, path: str, prefix: str, suffix
     explicit = re.compile(_pattern(names), re.DOTALL)
     inside = re.compile(_pattern(names) + "/(?P<below>.*)", re.DOTALL)
     any_name = not names[-1].strip("*")
-    for file in _walk(filesystem, "/".join(names[:first]) or "/", path, prefix):
-        at = file.input.path[len(prefix) :]
+
+    def chosen(at: str) -> bool:
         by_suffix = at.lower().endswith(suffixes or "")
         if explicit.fullmatch(at):
-            if by_suffix or not any_name:
-                yield file
-        elif (match := inside.fullmatch(at)) and _plain(match["below"]) and by_suffix:
-            yield file
+            return by_suffix or not any_name
+        match = inside.fullmatch(at)
+        return match is not None and _plain(match["below"]) and by_suffix
+
+    yield from _below(filesystem, "/".join(names[:first]) or "/", path, prefix, chosen)
+
+
+def _below(filesystem: FileSystem, folder: str, path: str, prefix: str, chosen: Callable[[str], bool]) -> list[_Found]:
+    """The files below `folder` whose path in the file system is chosen. Raises InputError if one belongs to a table."""
+    every = list(_walk(filesystem, folder, path, prefix))
+    found = [file for file in every if chosen(file.input.path[len(prefix) :])]
+    check_listed((file.input.path for file in every), (file.input.path for file in found))
+    return found
 
 
 def _walk(filesystem: FileSystem, folder: str, path: str, prefix: str) -> Iterator[_Found]:

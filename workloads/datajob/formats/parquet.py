@@ -11,8 +11,9 @@ from pydantic import Field, PrivateAttr
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
 from datajob.formats._features import media_columns, read_features, with_features
-from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns
+from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns, schema_of
 from datajob.formats._parquet_open import open_parquet, open_small
+from datajob.formats._parquet_portable import portable_schema
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
@@ -91,7 +92,7 @@ class ParquetReader(ColumnsReader):
         path = fragment.file.path
         with readable(path, "as Parquet"):
             file = open_small(path) if fragment.file.size <= SMALL_FILE else open_parquet(path)
-            of_file = file.schema_arrow
+            of_file = schema_of(file)
             if not of_file.equals(schema):  # the one that `schema` has checked, as in most of many files
                 check_schema(path, of_file, self.columns)
             here, known = of_file.names, schema.names
@@ -173,7 +174,7 @@ def _footers(files: Sequence[InputFile], columns: Sequence[str] | None) -> dict[
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
             opened = open_small(file.path) if file.size <= FOOTER_READ else open_parquet(file.path)
-            schema = opened.schema_arrow
+            schema = schema_of(opened)
         if not any(schema.equals(known) for known in checked):
             check_schema(file.path, schema, columns)
             checked[:] = [schema]
@@ -239,6 +240,13 @@ class ParquetWriter(Writer):
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
+    types: Literal["portable", "exact"] = Field(
+        default="portable",
+        description="`portable` stores timestamps and times in microseconds instead of nanoseconds, and float16 as float32, "
+        "because Spark cannot read files with nanoseconds or float16. Values with nanoseconds end the job. `exact` keeps the "
+        "types.",
+    )
+
     media: Literal["embed", "reference"] = Field(
         default="embed",
         description="`embed` stores the bytes of media in the rows, `reference` leaves references to the original files. Media "
@@ -257,6 +265,10 @@ class ParquetWriter(Writer):
         """Columns of media."""
         return media_columns(schema, self.features, "sink.parquet") if self.media == "embed" else ()
 
+    def written_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns with the types in which they are stored."""
+        return portable_schema(schema) if self.types == "portable" else schema
+
     def with_features(self, features: Mapping[str, Any]) -> ParquetWriter:
         """Stores the features with the columns that have them."""
         writer = self.model_copy()
@@ -274,4 +286,5 @@ class ParquetWriter(Writer):
         def described(schema: pa.Schema, first: pa.Table) -> pa.Schema:
             return with_features(schema, self._known, self.features, first)
 
-        return ParquetEncoder(stream, schema, self.compression, level, self.row_group_bytes, described)
+        stored = self.written_schema(schema)
+        return ParquetEncoder(stream, stored, self.compression, level, self.row_group_bytes, described)

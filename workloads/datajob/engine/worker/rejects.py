@@ -138,7 +138,7 @@ class RejectWriter:
         if key not in self._writers:
             others = sum(known == root for known, _ in self._writers)
             prefix = f"{self._prefix}-{others}" if others else self._prefix
-            self._writers[key] = ParquetWriter(path=root).open(root, prefix, key[1])
+            self._writers[key] = ParquetWriter(path=root, types="exact").open(root, prefix, key[1])
         self._writers[key].write(rows)
 
     def close(self) -> list[str]:

@@ -242,9 +242,8 @@ class ParquetWriter(Writer):
 
     types: Literal["portable", "exact"] = Field(
         default="portable",
-        description="`portable` stores timestamps and times in microseconds instead of nanoseconds, and float16 as float32, "
-        "because Spark cannot read files with nanoseconds or float16. Values with nanoseconds end the job. `exact` keeps the "
-        "types.",
+        description="`portable` stores what Spark can read, `exact` keeps all types. `portable` stores timestamps and times in "
+        "microseconds, and float16 as float32. A value with nanoseconds ends the job.",
     )
 
     media: Literal["embed", "reference"] = Field(

@@ -52,8 +52,8 @@ READERS = {
 }
 
 
-def read(path: Path) -> pa.Table:
-    reader = ParquetReader(paths=(str(path),))
+def read(path: Path, **parameters: Any) -> pa.Table:
+    reader = ParquetReader(paths=(str(path),), **parameters)
     files = reader.files()
     schema = reader.schema(files)
     parts = [reader.fragments(file, 1 << 40) for file in files]

@@ -43,21 +43,6 @@ def _has_empty_lists(kind: Any) -> bool:
     return t.is_nested(kind) and any(_has_empty_lists(kind.field(i).type) for i in range(kind.num_fields))
 
 
-def schema_of(file: pq.ParquetFile) -> pa.Schema:
-    """The columns of a file. Timestamps of the type INT96 are in UTC, as in Spark, unless pyarrow wrote the file."""
-    import pyarrow as pa
-
-    schema = file.schema_arrow
-    old = int96_columns(file.schema, schema.types)
-    if not old or b"ARROW:schema" in (file.metadata.metadata or {}):
-        return schema
-
-    def in_utc(kind: Any) -> Any:
-        return pa.timestamp(kind.unit, kind.tz or "UTC") if pa.types.is_timestamp(kind) else kind
-
-    return pa.schema([f.with_type(rebuilt(f.type, in_utc)) if f.name in old else f for f in schema], schema.metadata)
-
-
 def int96_columns(schema: pq.ParquetSchema, kinds: Sequence[pa.DataType]) -> list[str]:
     """The columns with timestamps of the type INT96. `kinds` are the types of the columns."""
     import pyarrow.types as t

@@ -11,7 +11,8 @@ from pydantic import Field, PrivateAttr
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
 from datajob.formats._features import media_columns, read_features, with_features
-from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns, schema_of
+from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns
+from datajob.formats._parquet_foreign import check_variants, schema_of
 from datajob.formats._parquet_open import open_parquet, open_small
 from datajob.formats._parquet_portable import portable_schema
 from datajob.formats._parquet_types import check_storable
@@ -92,9 +93,10 @@ class ParquetReader(ColumnsReader):
         path = fragment.file.path
         with readable(path, "as Parquet"):
             file = open_small(path) if fragment.file.size <= SMALL_FILE else open_parquet(path)
-            of_file = schema_of(file)
+            of_file = schema_of(file, self.columns)
             if not of_file.equals(schema):  # the one that `schema` has checked, as in most of many files
                 check_schema(path, of_file, self.columns)
+                check_variants(path, file, of_file, self.columns)
             here, known = of_file.names, schema.names
             names = [name for name in here if name in known]
             if self.columns is None and (extra := [name for name in here if name not in known]):
@@ -174,9 +176,10 @@ def _footers(files: Sequence[InputFile], columns: Sequence[str] | None) -> dict[
     def one(file: InputFile) -> pa.Schema:
         with readable(file.path, "as Parquet"):
             opened = open_small(file.path) if file.size <= FOOTER_READ else open_parquet(file.path)
-            schema = schema_of(opened)
+            schema = schema_of(opened, columns)
         if not any(schema.equals(known) for known in checked):
             check_schema(file.path, schema, columns)
+            check_variants(file.path, opened, schema, columns)
             checked[:] = [schema]
         return schema
 

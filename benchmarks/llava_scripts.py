@@ -131,7 +131,8 @@ def ray_data(model: str, paths: list[str], tokens: int, folder: str) -> None:
 
     ray.init(include_dashboard=False, log_to_driver=False)
     data = ray.data.from_items(paths, override_num_blocks=-(-len(paths) // BATCH))
-    data.map_batches(Captioner, batch_size=BATCH, compute=ray.data.ActorPoolStrategy(size=ACTORS)).write_parquet(folder)
+    rows = data.map_batches(Captioner, batch_size=BATCH, compute=ray.data.ActorPoolStrategy(size=ACTORS))
+    rows.write_parquet(folder, ray_remote_args={"num_cpus": 0})  # the actors occupy all cores, so writing would wait
 
 
 PRINTING: dict[str, Callable[[str, list[str], int], dict[str, Any]]] = {

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datajob.errors import WorkerDied
 from datajob.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError
 from datajob.operators.inference._engines.batching import FIRST_ROWS, Backend, Batcher, Limits, Waiting, choose
 
@@ -127,6 +128,17 @@ def test_a_choice_holds_the_oldest_request_one_kind_of_options_and_the_limits(
     assert len(chosen) <= rows
     assert len(chosen) == 1 or max(w.length for w in chosen) * len(chosen) <= tokens
     assert [w.length for w in chosen] == sorted(w.length for w in chosen)
+
+
+def test_rows_are_not_blamed_for_a_decoding_process_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(_: Sequence[Request]) -> Any:
+        raise WorkerDied("The process that decodes media cannot start.")
+
+    backend = Upper()
+    monkeypatch.setattr(backend, "prepare", prepare)
+    for future in Batcher(backend).submit([Request(p, OPTIONS) for p in "abc"]):
+        with pytest.raises(WorkerDied):
+            future.result(WAIT)
 
 
 def test_the_first_batch_has_the_oldest_rows() -> None:

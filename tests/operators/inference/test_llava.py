@@ -14,6 +14,7 @@ from datajob.errors import InvalidJob
 from datajob.operators.inference.llava import Llava
 from datajob.operators.inference.vision_language import VisionLanguage
 from tests.operators.inference.conftest import Ask
+from tests.support.crashing_images import CRASH, CrashingDecoding
 from tests.support.models.photos import jpeg, photo
 
 QUESTION = "描述这张图片的内容"
@@ -82,6 +83,15 @@ def test_only_the_row_of_a_broken_image_fails(tiny: Path, ask: Ask, alone: list[
     assert "cannot be decoded" in failed[2] and "no image" in failed[3] and "notAnImage" in failed[5]
     good = [i for i in range(8) if i not in failed]
     assert [texts(found)[i] for i in good] == [alone[i] for i in good]
+
+
+def test_an_image_that_crashes_its_decoder_costs_only_its_row(
+    tiny: Path, ask: Ask, alone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datajob.operators.media.image._Decoding", CrashingDecoding)
+    found, failed = ask(step(tiny), [{"image": jpeg(n) + (CRASH if n == 3 else b"")} for n in range(8)])
+    assert {row: reason.split(":")[0] for row, reason in failed.items()} == {3: "decoderCrashed"}
+    assert [texts(found)[n] for n in range(8) if n != 3] == [alone[n] for n in range(8) if n != 3]
 
 
 def test_several_images_system_prompt_and_template_are_those_of_the_script(tiny: Path, ask: Ask, script: Script) -> None:

@@ -15,6 +15,7 @@ from datajob.operators.inference._model import content_key, seed_of
 from datajob.operators.inference._tiles import Tiles, unpacked, with_tiles
 from datajob.operators.inference.llava import Llava
 from tests.operators.inference.conftest import Ask
+from tests.support.crashing_images import CRASH, CrashingCutting
 from tests.support.models.photos import jpeg, photo
 
 LARGE = (2100, 1000)
@@ -112,3 +113,12 @@ def test_a_worker_without_the_files_of_the_model_leaves_images_to_the_model(tmp_
     from datajob.operators.inference._engines.tiling import Tiling
 
     assert Tiling(str(tmp_path / "missing"), None)(jpeg(0, LARGE), 10**8, None) is None
+
+
+def test_a_large_image_that_crashes_its_decoder_is_left_to_the_model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datajob.operators.inference._engines.tiling import Tiling
+
+    monkeypatch.setattr("datajob.operators.inference._engines.tiling._Cutting", CrashingCutting)
+    prepare = Tiling(str(tiny), None)
+    found = [prepare(jpeg(n, LARGE) + (CRASH if n == 1 else b""), 10**8, None) for n in range(3)]
+    assert [tiles is not None for tiles in found] == [True, False, True]

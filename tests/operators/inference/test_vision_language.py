@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from datajob.operators.inference.vision_language import VisionLanguage
 from tests.operators.inference.conftest import Ask
+from tests.support.crashing_images import CRASH, CrashingDecoding
 from tests.support.models.photos import jpeg
 
 
@@ -32,6 +33,14 @@ def test_only_the_row_of_a_broken_or_large_image_fails(ask: Ask) -> None:
     assert "the row has no image" in failed[2]
     _, failed = ask(step(max_pixels=10), rows[:1])
     assert "`maxPixels` allows 10" in failed[0]
+
+
+def test_an_image_that_crashes_its_decoder_costs_only_its_row(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, _ = ask(step(), [{"image": jpeg(n)} for n in range(6)])
+    monkeypatch.setattr("datajob.operators.media.image._Decoding", CrashingDecoding)
+    found, failed = ask(step(), [{"image": jpeg(n) + (CRASH if n in (1, 4) else b"")} for n in range(6)])
+    assert {row: reason.split(":")[0] for row, reason in failed.items()} == {1: "decoderCrashed", 4: "decoderCrashed"}
+    assert [found[n] for n in range(6) if n not in failed] == [expected[n] for n in range(6) if n not in failed]
 
 
 def test_the_prompt_must_name_columns_between_braces() -> None:

@@ -19,6 +19,7 @@ from datajob.operators.inference.llava import Llava
 from datajob.operators.inference.text_generation import TextGeneration
 from datajob.operators.inference.vision_language import VisionLanguage
 from tests.operators.inference.conftest import Ask
+from tests.support.crashing_images import CRASH, CrashingDecoding
 from tests.support.models.photos import jpeg, make_photos
 
 pytest.importorskip("vllm", reason="needs vLLM, in an environment of its own: make test-vllm")
@@ -142,6 +143,15 @@ def test_invalid_rows_fail_individually_with_a_reason(tiny: Path, ask: Ask, expe
     assert "but the model supports 8192" in failed[2] and "but the model supports 8192" in failed[5]
     assert failed[3] == "the prompt is empty" and "2 placeholders for images" in failed[4]
     assert [column(found)[i] for i in (0, 6)] == [expected[i] for i in (0, 6)]
+
+
+def test_an_image_that_crashes_its_decoder_costs_only_its_row(
+    tiny: Path, ask: Ask, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datajob.operators.media.image._Decoding", CrashingDecoding)
+    found, failed = ask(step(tiny), [{"image": jpeg(n) + (CRASH if n == 1 else b"")} for n in range(3)])
+    assert {row: reason.split(":")[0] for row, reason in failed.items()} == {1: "decoderCrashed"}
+    assert [column(found)[n] for n in (0, 2)] == [expected[n] for n in (0, 2)]
 
 
 def test_sampled_answers_depend_on_the_seed_and_are_reproducible(tiny: Path, ask: Ask, photos: list[dict[str, Any]]) -> None:

@@ -76,7 +76,7 @@ class Results:
     done: bool
     """Whether they are the last of their chunk."""
     resident: int = 0
-    """Bytes of memory that the child uses."""
+    """Bytes of memory that the child uses, without those of the libraries that the work has loaded."""
 
 
 class _Items:
@@ -114,6 +114,7 @@ def main() -> None:
     os.dup2(null, 1)  # what decoders print
     os.dup2(null, 2)
     work: Any = None
+    loaded = 0
     items = _Items(setup.items)
     Progress.current = Progress(setup.cell, setup.seconds)
     while True:
@@ -123,9 +124,11 @@ def main() -> None:
             return
         if chunk.work is not None:
             _limit_memory(None)
+            before = _resident()
             work = _load(chunk.work)
+            loaded += max(0, _resident() - before)
             _limit_memory(setup.memory)
-        _process(chunk, work, items, setup, out)
+        _process(chunk, work, items, setup, out, loaded)
 
 
 def _load(pickled: bytes) -> Work:
@@ -143,7 +146,7 @@ def _load(pickled: bytes) -> Work:
     return work
 
 
-def _process(chunk: Chunk, work: Work, items: _Items, setup: Setup, out: int) -> None:
+def _process(chunk: Chunk, work: Work, items: _Items, setup: Setup, out: int, loaded: int) -> None:
     """Process the items of a chunk. Results are sent together, except when they take long."""
     values: list[Any] = []
     first, offset = chunk.first, chunk.offset
@@ -159,7 +162,7 @@ def _process(chunk: Chunk, work: Work, items: _Items, setup: Setup, out: int) ->
             first, values, flushed = number + 1, [], time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, 0)
     os.pwrite(setup.cell, frames.CELL.pack(frames.NO_ITEM), 0)
-    frames.write(out, _packed(Results(first, values, done=True, resident=_resident())))
+    frames.write(out, _packed(Results(first, values, done=True, resident=_resident() - loaded)))
 
 
 def _result(work: Work, item: tuple[memoryview, ...], memory: int) -> Any:

@@ -35,7 +35,7 @@ class Child:
     def __init__(self, seconds: float, memory: int) -> None:
         self.seconds = seconds
         self.resident = 0
-        """Bytes of memory that it used when it returned its last chunk."""
+        """Bytes of memory that it used when it returned its last chunk, without loaded libraries."""
         self.sent = 0
         """Number of items that it was sent."""
         self.late = False

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from datajob.errors import WorkerDied
 from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError
 
 FIRST_ROWS = 8
@@ -128,6 +129,10 @@ class Batcher:
     def _inputs(self, batch: list[Waiting]) -> Prepared:
         try:
             inputs, errors = self._backend.prepare([w.request for w in batch])
+        except WorkerDied as error:  # the child process that decodes cannot be started
+            for waiting in batch:
+                waiting.future.set_exception(error)
+            return [], None
         except Exception as error:  # noqa: BLE001 - an unexpected error of one request
             return self._inputs_of_some(batch, error)
         for position, row_error in errors.items():

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from datajob.media.errors import MediaError
 from datajob.operators.inference._engines.base import Answer, Request, RequestError, Settings
 from datajob.operators.inference._engines.batching import Backend, Limits
-from datajob.operators.media.image import ImageError, decode
+from datajob.operators.media.image import decode
 
 
 class Fake(Backend):
@@ -34,7 +35,7 @@ class Fake(Backend):
             try:
                 pixels = [decode(i, o.max_pixels, o.folder).tobytes() for i in request.images]
                 digests.append(hashlib.blake2b(b"".join(pixels), digest_size=4).hexdigest())
-            except ImageError as error:
+            except MediaError as error:
                 errors[position] = RequestError(str(error))
         return digests, errors
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from datajob.media.errors import MediaError
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError, Settings
 from datajob.operators.inference._engines.batching import Backend, Limits
@@ -13,11 +14,11 @@ from datajob.operators.inference._engines.devices import empty_caches, torch_dev
 from datajob.operators.inference._engines.loading import load_config, load_model, load_processor
 from datajob.operators.inference._engines.memory import reuse_freed_memory
 from datajob.operators.inference._engines.packed import pack_linears
-from datajob.operators.inference._engines.prompting import Prompt, Prompter, check_length
+from datajob.operators.inference._engines.prompting import Prompter, check_length
 from datajob.operators.inference._engines.sampling import RowSampler
 from datajob.operators.inference._engines.tiling import processed, tiling_of
 from datajob.operators.inference._tiles import Tiles, unpacked
-from datajob.operators.media.image import ImageError, decode, size_of
+from datajob.operators.media.image import decode_all, size_of
 
 CPU_LIMITS = Limits(tokens=16_384, rows=16)
 """Measured by `benchmarks.llava_answers`: as fast as 8 rows for answers of 32 tokens, a sixth faster for 256 tokens."""
@@ -89,27 +90,19 @@ class Generator(Loaded):
             sizes = [
                 tiles.size if (tiles := unpacked(image)) else size_of(image, o.max_pixels, o.folder) for image in request.images
             ]
-        except ImageError as error:
+        except MediaError as error:
             raise RequestError(str(error)) from error
         found: list[int] = self.processor._get_num_multimodal_tokens(image_sizes=sizes)["num_image_tokens"]
         return found
 
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
         """The decoded images and tokenized prompts, padded on the left."""
-        errors: dict[int, RequestError] = {}
-        images: list[Any] = []
-        prompts: list[Prompt] = []
-        for position, request in enumerate(requests):
-            o = request.options
-            try:
-                images.append([unpacked(image) or decode(image, o.max_pixels, o.folder) for image in request.images])
-            except ImageError as error:
-                errors[position] = RequestError(str(error))
-            else:
-                prompts.append(self._prompter.prompt(request))
+        images = _pictures(requests)
+        errors = {i: RequestError(str(some)) for i, some in enumerate(images) if isinstance(some, MediaError)}
+        prompts = [self._prompter.prompt(request) for i, request in enumerate(requests) if i not in errors]
         if not prompts:
             return None, errors
-        pictures = [picture for some in images for picture in some]
+        pictures = [picture for some in images if not isinstance(some, MediaError) for picture in some]
         options: dict[str, Any] = {"text": [p.text for p in prompts], "padding": True, "return_tensors": "pt"}
         options["add_special_tokens"] = prompts[0].special  # the same for all: a batch has one chat template
         if any(isinstance(picture, Tiles) for picture in pictures):
@@ -155,6 +148,17 @@ class Generator(Loaded):
         said = tokens if end is None else tokens[:end]
         text = self._tokenizer.decode(said, skip_special_tokens=True)
         return Answer(text, len(said), "length" if end is None else "stop", seconds)
+
+
+def _pictures(requests: Sequence[Request]) -> list[list[Any] | MediaError]:
+    """The prepared or decoded images of each request, which all have the same options; or why it has none."""
+    values = [image for request in requests for image in request.images]
+    tiles = [unpacked(image) for image in values]
+    o = requests[0].options
+    decoded = iter(decode_all([v for v, t in zip(values, tiles, strict=True) if t is None], o.max_pixels, o.folder))
+    found = iter([t if t is not None else next(decoded) for t in tiles])
+    rows = [[next(found) for _ in request.images] for request in requests]
+    return [next((each for each in row if isinstance(each, MediaError)), row) for row in rows]
 
 
 class _out_of_memory:  # noqa: N801 - reads as a function

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from datajob.errors import describe_error
+from datajob.media.errors import MediaError
+from datajob.media.image import decode
+from datajob.media.isolation import run_isolated
 from datajob.operators.inference._tiles import Tiles, content_digest
-from datajob.operators.media.image import ImageError, decode, size_of
+from datajob.operators.media.image import load, size_of
 
 MIN_PIXELS = 2_000_000
 """Smaller images are sent as files, which are smaller than their tiles and cost the model process less than 20 ms."""
@@ -26,21 +30,46 @@ class Tiling:
     def __call__(self, image: Any, max_pixels: int, folder: str | None) -> Tiles | None:
         """The tiles of an image; None if the model process has to prepare it: small, damaged, or without packages here."""
         try:
-            height, width = size_of(image, max_pixels, folder)
-            if height * width < MIN_PIXELS or (processor := _image_processor(self.model, self.revision)) is None:
-                return None
-            picture = decode(image, max_pixels, folder)
-        except ImageError:
+            content = load(image, folder)
+            height, width = size_of(content, max_pixels)
+        except MediaError:
             return None
+        if height * width < MIN_PIXELS or not isinstance(content, bytes):
+            return None
+        (pixels,) = run_isolated(_Cutting(self.model, self.revision, max_pixels), [(content,)])
+        if isinstance(pixels, str):
+            _warn(pixels)
+        return None if isinstance(pixels, str | MediaError) else Tiles(pixels, (height, width), content_digest(image))
+
+
+@dataclass(frozen=True)
+class _Cutting:
+    """What the child process does with an image: decodes it, and cuts it into tiles."""
+
+    model: str
+    revision: str | None
+    max_pixels: int
+
+    def prepare(self) -> None:
+        """Load the processor before memory is limited."""
+        _image_processor(self.model, self.revision)
+
+    def __call__(self, item: tuple[memoryview, ...]) -> Any:
+        """8-bit pixels; or why the model process has to prepare the image."""
+        processor = _image_processor(self.model, self.revision)
+        if isinstance(processor, str):
+            return processor
+        picture = decode(bytes(item[0]), self.max_pixels)
         found = processor([picture], do_rescale=False, do_normalize=False, return_tensors="pt")["pixel_values"][0]
         pixels = found.byte()
-        exact = bool((pixels.to(found.dtype) == found).all())
-        return Tiles(pixels.numpy(), (height, width), content_digest(image)) if exact else None
+        if not bool((pixels.to(found.dtype) == found).all()):
+            return "the processor of the model does not return 8-bit pixels"
+        return pixels.numpy()
 
 
 @lru_cache(1)
 def _image_processor(model: str, revision: str | None) -> Any:
-    """The processor of images; None if it cannot be loaded here, in which case the model process prepares all images."""
+    """The processor of images; or why it cannot be loaded here, in which case the model process prepares all images."""
     try:
         from transformers import AutoImageProcessor
 
@@ -49,8 +78,12 @@ def _image_processor(model: str, revision: str | None) -> Any:
         quiet()
         return AutoImageProcessor.from_pretrained(model, revision=revision)
     except Exception as error:  # noqa: BLE001 - without network or packages; the outputs do not depend on it
-        logging.getLogger(__name__).warning("Large images are not prepared on this worker: %s", error)
-        return None
+        return describe_error(error)
+
+
+@lru_cache
+def _warn(reason: str) -> None:
+    logging.getLogger(__name__).warning("Large images are not prepared on this worker: %s", reason)
 
 
 def tiling_of(processor: Any, model: str, revision: str | None) -> Tiling | None:

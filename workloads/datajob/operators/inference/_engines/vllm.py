@@ -12,11 +12,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from datajob.errors import WorkerDied
+from datajob.media.errors import MediaError
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import Answer, Request, RequestError, Settings
 from datajob.operators.inference._engines.prompting import Prompter, check_length
 from datajob.operators.inference._engines.vllm_loading import give_back, load_vllm
-from datajob.operators.media.image import ImageError, decode
+from datajob.operators.media.image import decode
 
 AHEAD = 32
 """Number of requests to decode before the scheduler can accept them; only these keep their pixels in memory."""
@@ -98,6 +100,9 @@ class Vllm:
             request, future = asked
             try:
                 prompt, parameters = self._prompt(request), self._sampling(request)
+            except WorkerDied as error:  # the child process that decodes cannot be started
+                future.set_exception(error)
+                continue
             except Exception as error:  # noqa: BLE001 - an error of this request only
                 future.set_exception(_at_fault(error))
                 continue
@@ -128,7 +133,7 @@ class Vllm:
         if request.images:
             try:
                 given["multi_modal_data"] = {"image": [decode(i, o.max_pixels, o.folder) for i in request.images]}
-            except ImageError as error:
+            except MediaError as error:
                 raise RequestError(str(error)) from error
         (rendered,) = self._engine.renderer.render_cmpl([given])
         check_length(len(rendered["prompt_token_ids"]), o.max_new_tokens, self._longest)

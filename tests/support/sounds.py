@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
+from datajob.errors import plain
 from datajob.operators.base import Batch
 from datajob.operators.media.audio_steps import AudioFilter, AudioMap
 
@@ -78,14 +79,14 @@ def reasons(step: AudioFilter, *values: Any) -> list[str | None]:
     rows = batch(values)
     verdict = step.keep(rows)
     decided = [None if code == 0 else verdict.reasons[code - 1] for code in verdict.codes.tolist()]
-    return [rows.failures[i].partition(":")[0] if i in rows.failures else reason for i, reason in enumerate(decided)]
+    return [plain(rows.failures[i]).partition(":")[0] if i in rows.failures else reason for i, reason in enumerate(decided)]
 
 
 def change(step: AudioMap, *values: Any) -> list[Any]:
     """The file of each value after the step, or the reason if it fails."""
     rows = batch(values)
     found = [value["bytes"] if isinstance(value, dict) else value for value in step.apply(rows).column("audio").to_pylist()]
-    return [rows.failures[i].partition(":")[0] if i in rows.failures else value for i, value in enumerate(found)]
+    return [plain(rows.failures[i]).partition(":")[0] if i in rows.failures else value for i, value in enumerate(found)]
 
 
 def decoded(data: bytes) -> tuple[Samples, int]:

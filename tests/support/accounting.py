@@ -8,6 +8,7 @@ from datajob.engine import driver
 from datajob.engine.attempt import Attempt
 from datajob.engine.commit.lock import Lock
 from datajob.engine.executors.base import Executor
+from datajob.engine.plan.fused import plan_job
 from datajob.operators.base import FlatMap, Global, Operator, Repartition
 
 
@@ -19,7 +20,7 @@ def assert_accounts(job: DataJob, report: Report) -> None:
     """
     if report.state != "complete":
         return
-    operators = [step.chosen.resolved() for step in job.spec.steps]
+    operators = [step.operator for step in plan_job(job.spec).steps]
     names = [step.name for step in report.steps]
     assert (names[0], names[-1], len(names)) == (READ, WRITE, len(operators) + 2)
     for step, operator in zip(report.steps, [None, *operators, None], strict=True):

@@ -33,10 +33,16 @@ from datajob.operators.image.qr_area import QrArea as QrArea
 from datajob.operators.image.resize_image import ResizeImage as ResizeImage
 from datajob.operators.image.sharpness import Sharpness as Sharpness
 from datajob.operators.image.text_area import TextArea as TextArea
+from datajob.operators.inference.aesthetics import Aesthetics as Aesthetics
+from datajob.operators.inference.classify_image import ClassifyImage as ClassifyImage
+from datajob.operators.inference.clip_similarity import ClipSimilarity as ClipSimilarity
 from datajob.operators.inference.embed import Embed as Embed
+from datajob.operators.inference.image_embed import ImageEmbed as ImageEmbed
 from datajob.operators.inference.llava import Llava as Llava
+from datajob.operators.inference.nsfw import Nsfw as Nsfw
 from datajob.operators.inference.text_generation import TextGeneration as TextGeneration
 from datajob.operators.inference.vision_language import VisionLanguage as VisionLanguage
+from datajob.operators.inference.watermark import Watermark as Watermark
 from datajob.operators.table.cast import Cast as Cast
 from datajob.operators.table.compute import Compute as Compute
 from datajob.operators.table.custom import Custom as Custom
@@ -102,6 +108,7 @@ from datajob.operators.text.word_count import WordCount as WordCount
 from datajob.operators.text.word_repetition import WordRepetition as WordRepetition
 
 __all__ = [
+    "Aesthetics",
     "AlphanumericRatio",
     "Analyze",
     "AspectRatio",
@@ -119,7 +126,9 @@ __all__ = [
     "CharacterRepetition",
     "ChineseConvert",
     "ChunkText",
+    "ClassifyImage",
     "Clipping",
+    "ClipSimilarity",
     "Compute",
     "Contrast",
     "ConvertImage",
@@ -146,6 +155,7 @@ __all__ = [
     "GopherRepetition",
     "GroupBy",
     "ImageDedup",
+    "ImageEmbed",
     "ImageSize",
     "Join",
     "LanguageId",
@@ -160,6 +170,7 @@ __all__ = [
     "MediaInfo",
     "MinhashDedup",
     "NormalizeLoudness",
+    "Nsfw",
     "ParagraphDedup",
     "Perplexity",
     "PiiRedact",
@@ -199,6 +210,7 @@ __all__ = [
     "UnicodeNormalize",
     "UrlRatio",
     "VisionLanguage",
+    "Watermark",
     "WhitespaceNormalize",
     "WhitespaceRatio",
     "WordCount",

@@ -47,3 +47,39 @@ def beginning(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.post_processor = adds  # type: ignore[assignment]
     tokenizer.save(str(file))
     return folder
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP model with random weights."""
+    needs_torch()
+    from tests.support.models.images import make_clip
+
+    return make_clip(tmp_path_factory.mktemp("models") / "clip")
+
+
+@pytest.fixture(scope="session")
+def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SigLIP model with random weights."""
+    needs_torch()
+    from tests.support.models.images import make_siglip
+
+    return make_siglip(tmp_path_factory.mktemp("models") / "siglip")
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of images with the classes `normal` and `nsfw`."""
+    needs_torch()
+    from tests.support.models.images import make_classifier
+
+    return make_classifier(tmp_path_factory.mktemp("models") / "classifier")
+
+
+@pytest.fixture(scope="session")
+def dinov2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DINOv2 model with random weights."""
+    needs_torch()
+    from tests.support.models.images import make_dinov2
+
+    return make_dinov2(tmp_path_factory.mktemp("models") / "dinov2")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from datajob.engine.plan.steps import Step
-from datajob.operators.base import Batch, Filter, FlatMap, Map, Operator
+from datajob.operators.base import Batch, Filter, FlatMap, Map, ModelFilter, Operator
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,9 @@ def after_step(table: pa.Table, operator: Operator) -> pa.Table:
         return operator.apply(batch)
     if isinstance(operator, FlatMap):
         return operator.expand(batch)
-    columns = dict(operator.keep(batch).columns) if isinstance(operator, Filter) else {}
+    columns = (
+        dict(operator.keep(batch).columns) if isinstance(operator, Filter) and not isinstance(operator, ModelFilter) else {}
+    )
     for name in operator.outputs(tuple(table.column_names)) or ():  # a model's: their types are known only once it has run
         if name not in table.column_names:
             columns.setdefault(name, pa.array([], pa.string()))

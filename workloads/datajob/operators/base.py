@@ -163,6 +163,22 @@ class Model(Operator):
         raise NotImplementedError
 
 
+class ModelFilter(Model, Filter):
+    """Rejects rows by the outputs of a model: `infer` adds columns, and `keep` decides by them.
+
+    Columns that are not among the outputs of the step are removed afterwards.
+    """
+
+    abstract: ClassVar[bool] = True
+
+    def only_measuring(self, column: str) -> ModelFilter:
+        """This step without a decision: it writes its measure to a column, null for rows that it cannot measure.
+
+        `measures` of a step with this column as output must find it there. `analyze` needs both.
+        """
+        raise NotImplementedError
+
+
 class Global(Operator):
     """Needs all rows, and therefore ends a stage. Subclass one of the three families below instead."""
 

@@ -51,6 +51,10 @@ class Operator(Parameters):
         """
         return self
 
+    def expanded(self) -> tuple[Operator, ...]:
+        """The operators that do the work, one after the other: by default, itself. The first one has the name of the step."""
+        return (self,)
+
     def inputs(self) -> Order:
         """Columns that must exist before this step."""
         return marked_columns(self, Reads)

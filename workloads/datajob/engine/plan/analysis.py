@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,17 @@ from datajob.api.spec import Errors
 from datajob.engine.plan.fused import job_steps
 from datajob.engine.plan.steps import Step
 from datajob.errors import InvalidJob
-from datajob.operators.base import Batch, Filter, FlatMap, Observe, Operator
+from datajob.operators.base import Batch, Filter, FlatMap, ModelFilter, Observe, Operator
 from datajob.operators.media.bases import MediaFilter
 from datajob.operators.registry import all_operators, filter_with_limits
 from datajob.operators.table.sample import Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_OF_MEDIA = (MediaFilter, ModelFilter)
+"""Filters that measure no texts."""
 
 
 class InputSample(Sample):
@@ -57,12 +61,15 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
     steps = job_steps(job.spec)
     filters = {step.name: step.operator for step in steps if isinstance(step.operator, Filter)}
     limited = [rule for rule in filters.values() if rule.bounds()]
+    scored = _scored(filters, wanted.measures)
+    filters |= {name: rule.model_copy(update={"output": _column(name)}) for name, rule in scored.items() if name in filters}
     analyze = all_operators()["analyze"].model_validate(_parameters(wanted, limited))
     assert isinstance(analyze, Observe)
     spec = job.spec.model_dump(include={"sources", "runtime", "resources"})
     spec["steps"] = [
         *([_custom(InputSample, fraction=wanted.sample)] if wanted.sample < 1 else []),
         *({step.key: step.chosen} for step in job.spec.steps[: _steps_before(steps, wanted.after)]),
+        *({rule.key: rule.only_measuring(_column(name))} for name, rule in scored.items()),
         {"analyze": analyze.with_job_filters(filters)},
         _custom(NoRows),
     ]
@@ -70,6 +77,21 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
     quarantine = job.spec.errors.policy == "quarantine"
     spec["errors"] = Errors(policy="drop", max_ratio=job.spec.errors.max_ratio) if quarantine else job.spec.errors
     return DataJob.model_validate({**job.model_dump(exclude={"spec"}), "spec": spec})
+
+
+def _scored(filters: Mapping[str, Filter], measures: Sequence[str]) -> dict[str, ModelFilter]:
+    """The filters to measure that need a model, by name: the model runs before `analyze`."""
+    found = {name: rule for name, rule in filters.items() if isinstance(rule, ModelFilter) and rule.bounds()}
+    others = set(measures) - {rule.key for rule in filters.values() if rule.bounds()}
+    for key in dict.fromkeys(measures):
+        if key in others and issubclass(kind := _measured(key), ModelFilter):
+            found[key] = kind.model_validate({})
+    return found
+
+
+def _column(name: str) -> str:
+    """The column for the measure of a filter that needs a model."""
+    return f"_{name}"
 
 
 def is_analysis(steps: Sequence[Step[Operator]]) -> bool:
@@ -83,14 +105,9 @@ def _custom(operator: type[Operator], **params: Any) -> dict[str, Any]:
 
 def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
     """Parameters of the `analyze` step: those requested, otherwise those of the filters of the job."""
-    for measure in wanted.measures:
-        try:
-            filter_with_limits(measure)
-        except ValueError as error:
-            raise InvalidJob(str(error)) from error
-    columns = [value for rule in limited if (value := getattr(rule, "column", None)) and not isinstance(rule, MediaFilter)]
-    only_media = all(isinstance(rule, MediaFilter) for rule in limited) and all(
-        issubclass(filter_with_limits(measure), MediaFilter) for measure in wanted.measures
+    columns = [value for rule in limited if (value := getattr(rule, "column", None)) and not isinstance(rule, _OF_MEDIA)]
+    only_media = all(isinstance(rule, _OF_MEDIA) for rule in limited) and all(
+        issubclass(_measured(measure), _OF_MEDIA) for measure in wanted.measures
     )
     if only_media and (limited or wanted.measures) and not wanted.column:
         return {"column": None, "measures": wanted.measures, **({"columns": wanted.columns} if wanted.columns else {})}
@@ -101,6 +118,14 @@ def _parameters(wanted: Analysis, limited: Sequence[Filter]) -> dict[str, Any]:
         **({"measures": wanted.measures} if wanted.measures else {}),
         **({"columns": wanted.columns} if wanted.columns else {}),
     }
+
+
+def _measured(key: str) -> type[Filter]:
+    """The filter to measure with this key. Raises InvalidJob."""
+    try:
+        return filter_with_limits(key)
+    except ValueError as error:
+        raise InvalidJob(str(error)) from error
 
 
 def _steps_before(steps: Sequence[Step[Operator]], after: str | None) -> int:

@@ -44,7 +44,7 @@ class StepPlan:
 
 def plan_job(spec: DataJobSpec) -> StepPlan:
     """The plan of a job. Raises InvalidJob if a user function or class of a step cannot be found."""
-    steps = job_steps(spec)
+    steps = tuple(part for step in job_steps(spec) for part in _parts(step))
     return StepPlan(steps, fuse(steps))
 
 
@@ -54,6 +54,11 @@ def job_steps(spec: DataJobSpec) -> tuple[Step[Operator], ...]:
     found = {name: operator.resolved().at_step(name) for name, operator in named}
     filters = {name: operator for name, operator in found.items() if isinstance(operator, Filter)}
     return tuple(Step(name, o.with_job_filters(filters) if isinstance(o, Observe) else o) for name, o in found.items())
+
+
+def _parts(step: Step[Operator]) -> tuple[Step[Operator], ...]:
+    first, *others = step.operator.expanded()
+    return Step(step.name, first), *(Step(f"{step.name}-{other.key}", other) for other in others)
 
 
 def fuse(steps: Sequence[Step[Operator]]) -> tuple[FusedSteps, ...]:

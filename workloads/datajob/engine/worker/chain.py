@@ -20,7 +20,7 @@ from datajob.engine.worker.model_outputs import ShardModelOutputs
 from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
 from datajob.formats._stored_bytes import contains
-from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, Observe, Operator, Verdict
+from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, ModelFilter, Observe, Operator, Verdict
 from datajob.operators.media.bases import MediaStep
 from datajob.operators.media.sections import Section, sections
 
@@ -97,14 +97,14 @@ class Chain:
 
     def _run(self, step: Step[Operator], batch: Batch) -> Batch:
         operator = step.operator
+        if isinstance(operator, Model):
+            return self._infer(Step(step.name, operator), batch)
         if isinstance(operator, Filter):
             return self._filter(step.name, operator, batch)
         if isinstance(operator, Map):
             return Batch(self._tables(step.name, batch, operator.apply, aligned=True))
         if isinstance(operator, FlatMap):
             return Batch(self._tables(step.name, batch, operator.expand, aligned=False))
-        if isinstance(operator, Model):
-            return self._infer(Step(step.name, operator), batch)
         if isinstance(operator, Observe):
             return self._observe(step.name, operator, batch)
         raise TypeError(f"{operator.key} is not a row-local operator")
@@ -116,7 +116,17 @@ class Chain:
             table = set_column(table, name, column)
         bad = [BadRow(row, reason) for row, reason in sorted(inferred.failed.items())]
         self.accounting.without(step.name, bad, batch.table)
-        return Batch(rows_but(table, bad) if bad else table)
+        passed = Batch(rows_but(table, bad) if bad else table)
+        if not isinstance(step.operator, ModelFilter):
+            return passed
+        return self._decide_by_outputs(step.name, step.operator, passed, tuple(inferred.columns))
+
+    def _decide_by_outputs(self, step: str, operator: ModelFilter, batch: Batch, columns: Sequence[str]) -> Batch:
+        """Decide rows by the outputs of a model. Columns that are not among the outputs of the step are removed."""
+        pieces, passed = self.accounting.isolate(step, lambda rows, _: operator.keep(rows), batch)
+        kept = operator.outputs(()) or ()
+        table = passed.table.drop_columns([name for name in columns if name not in kept])
+        return self.accounting.decide(step, Batch(table), _join_verdicts(pieces))
 
     def _observe(self, step: str, operator: Observe, batch: Batch) -> Batch:
         pieces, passed = self.accounting.isolate(step, lambda rows, _: operator.observe(rows), batch)

@@ -45,7 +45,7 @@ def unpacked(value: Any) -> Tiles | None:
 
     if isinstance(value, Mapping):
         value = value.get("bytes")
-    if not isinstance(value, bytes) or not value.startswith(_MAGIC):
+    if not isinstance(value, bytes | memoryview) or bytes(value[: len(_MAGIC)]) != _MAGIC:
         return None
     start = len(_MAGIC) + _HEADER.size
     if len(value) < start:

@@ -7,7 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-Task = Literal["vision", "text", "embed"]
+Task = Literal["vision", "text", "embed", "imageEmbed", "imageClassify"]
+IMAGE_TASKS = ("imageEmbed", "imageClassify")
+"""Tasks of models that compute a vector per image."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from datajob.errors import InvalidJob
 from datajob.operators.base import Device
-from datajob.operators.inference._engines.base import Engine, Settings
+from datajob.operators.inference._engines.base import IMAGE_TASKS, Engine, Settings
 from datajob.operators.inference._engines.batching import Batcher
 
 
@@ -16,16 +16,14 @@ def start_engine(settings: Settings, device: Device) -> Engine:
     """The engine with its model loaded. Raises InvalidJob if the engine, the model or the device does not exist."""
     if settings.model.startswith("~"):  # transformers and vLLM would look for it on the hub
         settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
+    if settings.task in IMAGE_TASKS:
+        return _image_engine(settings, device)
     name = settings.engine if settings.engine != "auto" else _best(settings, device)
     if name == "fake":
         from datajob.operators.inference._engines.fake import Fake
 
         return Batcher(Fake(settings))
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        raise InvalidJob(
-            "This step needs torch and transformers. Install them with `pip install 'datajob[llava]'`, or use a workload image "
-            "that contains them."
-        )
+    _require("torch", "transformers")
     if name == "vllm":
         from datajob.operators.inference._engines.vllm import Vllm
 
@@ -39,6 +37,22 @@ def start_engine(settings: Settings, device: Device) -> Engine:
     from datajob.operators.inference._engines.generating import Generator
 
     return Batcher(Generator(settings, Device("npu", device.count) if name == "ascend" else device))
+
+
+def _image_engine(settings: Settings, device: Device) -> Engine:
+    _require("torch", "torchvision", "transformers")
+    from datajob.operators.inference._engines.images import ImageClassifier, ImageEmbedder, ImageEngine
+
+    return ImageEngine((ImageClassifier if settings.task == "imageClassify" else ImageEmbedder)(settings, device))
+
+
+def _require(*packages: str) -> None:
+    """Raise InvalidJob if one of the packages is not installed."""
+    if any(find_spec(name) is None for name in packages):
+        raise InvalidJob(
+            f"This step needs {', '.join(packages[:-1])} and {packages[-1]}. Install them with `pip install 'datajob[llava]'`, "
+            "or use a workload image that contains them."
+        )
 
 
 def _best(settings: Settings, device: Device) -> str:

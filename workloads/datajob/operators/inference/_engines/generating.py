@@ -115,7 +115,7 @@ class Generator(Loaded):
 
         options = requests[0].options
         started = time.perf_counter()
-        with _out_of_memory(), torch.inference_mode():
+        with out_of_memory(), torch.inference_mode():
             inputs = self.on_device(inputs)
             made = self.model.generate(**inputs, **self._how(options, [r.seed for r in requests]))
             new = made[:, inputs["input_ids"].shape[1] :].tolist()
@@ -161,7 +161,7 @@ def _pictures(requests: Sequence[Request]) -> list[list[Any] | MediaError]:
     return [next((each for each in row if isinstance(each, MediaError)), row) for row in rows]
 
 
-class _out_of_memory:  # noqa: N801 - reads as a function
+class out_of_memory:  # noqa: N801 - reads as a function
     """Converts out-of-memory errors of all devices to OutOfMemory, and releases cached memory."""
 
     def __enter__(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
-from datajob.operators.inference._engines.base import Settings
+from datajob.operators.inference._engines.base import IMAGE_TASKS, Settings
 
 if TYPE_CHECKING:
     import torch
@@ -42,8 +42,11 @@ def load_config(settings: Settings) -> Any:
 
 def load_processor(settings: Settings) -> Any:
     """The processor, or the tokenizer for text; pads on the left, so that the answer follows the prompt directly."""
-    from transformers import AutoProcessor, AutoTokenizer
+    from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
 
+    if settings.task in IMAGE_TASKS:
+        with _as_invalid_job(settings):
+            return AutoImageProcessor.from_pretrained(settings.model, revision=settings.revision)
     kind: Any = AutoProcessor if settings.task == "vision" else AutoTokenizer
     with _as_invalid_job(settings):
         processor = kind.from_pretrained(settings.model, revision=settings.revision)
@@ -54,11 +57,22 @@ def load_processor(settings: Settings) -> Any:
     return processor
 
 
+def load_tokenizer(settings: Settings) -> Any:
+    """The tokenizer of a model of images and texts; pads on the right."""
+    from transformers import AutoTokenizer
+
+    with _as_invalid_job(settings):
+        tokenizer = AutoTokenizer.from_pretrained(settings.model, revision=settings.revision)
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
 def load_model(settings: Settings, device: torch.device, accelerators: float) -> Any:
     """The model on its device, in evaluation mode."""
     import transformers
 
     names = {"vision": "AutoModelForImageTextToText", "text": "AutoModelForCausalLM", "embed": "AutoModel"}
+    names |= {"imageEmbed": "AutoModel", "imageClassify": "AutoModelForImageClassification"}
     kind = getattr(transformers, names[settings.task])
     extra: dict[str, Any] = {}
     if settings.attention != "auto":
@@ -73,9 +87,23 @@ def load_model(settings: Settings, device: torch.device, accelerators: float) ->
     if spread or extra.get("quantization_config") is not None:
         extra["device_map"] = "auto" if spread else {"": device}
     with _as_invalid_job(settings):
-        model = kind.from_pretrained(settings.model, revision=settings.revision, dtype=dtype_of(settings, device), **extra)
+        model, info = kind.from_pretrained(
+            settings.model, revision=settings.revision, dtype=dtype_of(settings, device), output_loading_info=True, **extra
+        )
+    if settings.task in IMAGE_TASKS:
+        _check_complete(settings, type(model).__name__, info)
     model = model if "device_map" in extra else model.to(device)
     return model.eval()
+
+
+def _check_complete(settings: Settings, kind: str, info: Any) -> None:
+    """Raise InvalidJob if weights are missing: transformers would replace them by random numbers. A pooler is not used."""
+    missing = [name for name in info["missing_keys"] if ".pooler." not in f".{name}" or settings.task == "imageClassify"]
+    if missing:
+        raise InvalidJob(
+            f"The model {settings.model} lacks weights of {kind} ({sorted(missing)[0]}), so it was made for another purpose. "
+            "Use a model for the purpose of this step."
+        )
 
 
 def _quantized(settings: Settings, device: torch.device) -> Any:

@@ -1,0 +1,122 @@
+"""nsfw decides by the probability of a class; what all filters by a classifier share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from datajob.api.report import Report
+from datajob.errors import InvalidJob, plain
+from datajob.operators.inference.nsfw import Nsfw
+from tests.operators.inference.conftest import Ask
+from tests.support.local_jobs import make_job, read_manifest, run, write_parts
+from tests.support.models.images import make_classifier
+from tests.support.models.plain_images import pictures, probabilities
+
+CHINA, FLOWER, FACE = (pictures()[name] for name in ("china", "flower", "face"))
+
+
+def job(tmp_path: Path, images: Any, step: dict[str, Any], **spec: Any) -> tuple[list[dict[str, Any]], Report]:
+    """The rows that a job keeps, and its report."""
+    import pyarrow.parquet as pq
+
+    (tmp_path / "in").mkdir(parents=True, exist_ok=True)
+    texts = ["<image>" * len(value or []) if isinstance(value, list) else "" for value in images.to_pylist()]
+    pq.write_table(pa.table({"image": images, "id": range(len(images)), "text": texts}), tmp_path / "in" / "a.parquet")
+    report = run(make_job(tmp_path / "in", tmp_path / "out", [step], **spec))
+    return read_manifest(tmp_path / "out"), report
+
+
+def test_probabilities_are_those_of_transformers(classifier: Path, ask: Ask) -> None:
+    found, failed = ask(Nsfw(model=str(classifier), output="nsfw"), [{"image": data} for data in pictures().values()])
+    assert not failed
+    for name, row in zip(pictures(), found, strict=True):
+        assert row["nsfw"] == pytest.approx(probabilities(classifier, pictures()[name])[1], abs=0.02), name
+    assert len({round(row["nsfw"], 6) for row in found}) > 8
+
+
+def test_a_job_keeps_rows_within_the_limits_and_counts_the_others(classifier: Path, tmp_path: Path) -> None:
+    values = {name: float(probabilities(classifier, data)[1]) for name, data in pictures().items()}
+    limit = float(np.median(list(values.values()))) + 0.001
+    images = pa.array([*pictures().values(), b"broken", None], pa.binary())
+    step = {"nsfw": {"model": str(classifier), "max": limit}}
+    rows, report = job(tmp_path, images, step, errors={"policy": "drop", "maxRatio": 1}, rejects={"path": str(tmp_path / "no")})
+    assert [row["id"] for row in rows] == [i for i, value in enumerate(values.values()) if value <= limit]
+    assert set(rows[0]) == {"image", "id", "text"}, "without `output`, there is no new column"
+    counts = report.steps[1]
+    assert (counts.failed, counts.rejected) == (2, {"nsfw_too_high": len(values) - len(rows)})
+    assert counts.rows_in == counts.rows_out + counts.failed + sum(counts.rejected.values())
+
+
+@pytest.mark.parametrize(("keep", "expected"), [("any", [0, 1, 3, 4]), ("all", [0, 3, 4]), ("each", [0, 1, 2, 3, 4])])
+def test_lists_are_decided_as_a_whole_or_image_by_image(
+    keep: str, expected: list[int], classifier: Path, tmp_path: Path
+) -> None:
+    low, high = sorted((CHINA, FACE), key=lambda data: probabilities(classifier, data)[1])
+    limit = float(probabilities(classifier, low)[1]) + 0.01
+    assert probabilities(classifier, high)[1] > limit + 0.01
+    images = pa.array([[low, None], [high, low], [high], [], None], pa.list_(pa.binary()))
+    step = {"nsfw": {"model": str(classifier), "max": limit, "keep": keep, "text": "text", "output": "nsfw"}}
+    rows, _ = job(tmp_path, images, step)
+    assert [row["id"] for row in rows] == expected
+    assert len(rows[0]["nsfw"]) == 1, "nulls have no score"
+    if keep == "each":
+        assert [row["image"] for row in rows] == [[low, None], [low], [], [], None]
+        assert [row["text"] for row in rows] == ["<image><image>", "<image>", "", "", ""]
+        assert len(rows[1]["nsfw"]) == 2
+
+
+@pytest.mark.parametrize("keep", ["any", "all", "each"])
+def test_one_bad_image_fails_the_row_or_is_removed(keep: str, classifier: Path, tmp_path: Path) -> None:
+    images = pa.array([[CHINA, b"broken"], [b"broken"], [FACE]], pa.list_(pa.binary()))
+    step = {"nsfw": {"model": str(classifier), "max": 1, "keep": keep}}
+    rows, report = job(tmp_path, images, step, errors={"policy": "drop", "maxRatio": 1})
+    assert [row["id"] for row in rows] == ([0, 1, 2] if keep == "each" else [2])
+    assert report.progress.rows_failed == (0 if keep == "each" else 2)
+    if keep == "each":
+        assert [row["image"] for row in rows] == [[CHINA], [], [FACE]]
+
+
+def test_a_text_with_another_number_of_placeholders_fails_its_row(classifier: Path, tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"image": [CHINA], "text": "no image"}, {"image": [CHINA], "text": "<image>"}], 1)
+    step = {"nsfw": {"model": str(classifier), "max": 1, "keep": "each", "text": "text"}}
+    job = make_job(tmp_path / "in", tmp_path / "out", [step], errors={"policy": "drop", "maxRatio": 1})
+    assert run(job).progress.rows_failed == 1
+    assert [row["text"] for row in read_manifest(tmp_path / "out")] == ["<image>"]
+
+
+def test_classes_are_chosen_by_name(tmp_path: Path, ask: Ask) -> None:
+    five = make_classifier(tmp_path / "five", ("drawings", "hentai", "neutral", "porn", "sexy"))
+    found, _ = ask(Nsfw(model=str(five), labels=("Porn", "hentai"), output="nsfw"), [{"image": CHINA}])
+    assert found[0]["nsfw"] == pytest.approx(probabilities(five, CHINA)[[1, 3]].sum(), abs=0.02)
+    with pytest.raises(InvalidJob, match=r"has 5 classes. Set `labels` to some of them: drawings"):
+        ask(Nsfw(model=str(five)), [{"image": CHINA}])
+    with pytest.raises(InvalidJob, match=r"has no class `nude`. Its classes are drawings"):
+        ask(Nsfw(model=str(five), labels=("nude",)), [{"image": CHINA}])
+
+
+def test_a_model_without_the_weights_of_a_classifier_is_refused(dinov2: Path, ask: Ask) -> None:
+    with pytest.raises(InvalidJob, match="lacks weights of Dinov2ForImageClassification"):
+        ask(Nsfw(model=str(dinov2)), [{"image": CHINA}])
+
+
+def test_every_kind_of_bad_image_has_a_reason(classifier: Path, ask: Ask) -> None:
+    from tests.operators.media.test_bad_images import inputs
+
+    values = [value for value, _ in inputs().values()]
+    found, failed = ask(Nsfw(model=str(classifier), output="nsfw"), pa.table({"image": pa.array(values, pa.binary())}))
+    for row, (name, (_, reason)) in enumerate(inputs().items()):
+        got = plain(failed.get(row, "")).partition(":")[0] or None
+        assert got == reason if reason is None else got in reason.split("|"), name
+        assert (found[row]["nsfw"] is None) == (reason is not None)
+
+
+@pytest.mark.parametrize("step", [{"max": 1.5}, {"labels": []}, {"keep": "some"}, {"batchTokens": 3}])
+def test_invalid_parameters_are_refused(step: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Nsfw.model_validate(step)

@@ -70,11 +70,9 @@ class ImageDedup(ColumnDedup):
         description="Whether an image is rejected if a chain of similar images links it to one that is kept, or "
         "only if it is similar to one that is kept.",
     )
-    folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative image paths are resolved against."
-    )
+    folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
     max_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image; larger ones fail."
+        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image. Larger ones fail."
     )
 
     @model_validator(mode="after")

@@ -40,9 +40,7 @@ class MediaInfo(Map):
     column: Column = Field(
         default="image", description="Column with an image: encoded bytes, a path or URL, a struct of both, or a list of these."
     )
-    folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative image paths are resolved against."
-    )
+    folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
     prefix: str = Field(default="", description="Start of the names of the columns.")
 
     def outputs(self, columns: Order) -> Order:

@@ -29,7 +29,7 @@ class ImageClasses(ImageModelFilter):
     )
     text: Column | None = Field(
         default=None,
-        description="With `keep: each`, the column with one `<image>` per image; those of removed images are removed.",
+        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
     )
 
     def settings(self) -> Settings:

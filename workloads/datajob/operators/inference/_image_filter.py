@@ -32,8 +32,8 @@ class ImageModelFilter(ImageModel, ModelFilter):
     keep_if: Keep = Field(
         default="any",
         alias="keep",
-        description="For a list of images: keep a row if `any` or `all` of its images are within the limits, or remove `each` "
-        "image that is not and keep the row.",
+        description="Whether `any` or `all` images of a list must be within the limits. With `each`, the row is kept, and the "
+        "images that are not within the limits are removed.",
     )
     output: NewColumn | None = Field(default=None, description="Column for the score.")
 

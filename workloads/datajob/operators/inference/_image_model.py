@@ -1,6 +1,6 @@
 """Base of the steps whose model computes a vector per image: decoding in the isolated process, batching, resumption.
 
-A vector is an embedding, or the probabilities of classes. Each image and each text is a request of its own, so that an
+A vector is an embedding, or the probabilities of classes. Each image and each text is a separate request, so that an
 image that cannot be decoded does not affect the others of its row.
 """
 
@@ -61,19 +61,18 @@ class ImageModel(ModelStep):
     abstract: ClassVar[bool] = True
 
     column: Column = Field(
-        default="image", description="Column with an image: encoded bytes, a path or URL, a struct of both, or a list of these."
+        default="image",
+        description="Column with an image or a list of images. An image is encoded bytes, a path or URL, or a struct of both.",
     )
-    folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative image paths are resolved against."
-    )
+    folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
     max_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image; larger ones fail."
+        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image. Larger ones fail."
     )
     batch_rows: int | None = Field(
         default=None,
         ge=1,
         le=65_536,
-        description="Maximum number of images per batch; by default 256 on accelerators, 16 on CPUs.",
+        description="Maximum number of images per batch. By default, 256 on accelerators, 16 on CPUs.",
     )
 
     def texts(self, batch: Batch) -> list[list[str] | RequestError] | None:

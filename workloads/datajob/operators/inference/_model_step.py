@@ -19,10 +19,16 @@ class Actors(Parameters):
     """The processes that load the model, each with one copy."""
 
     min: int | None = Field(
-        default=None, ge=1, le=10_000, description="Minimum number of actors; by default what fits the minimum of the hardware."
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Minimum number of actors. By default, what fits the minimum of the hardware.",
     )
     max: int | None = Field(
-        default=None, ge=1, le=10_000, description="Maximum number of actors; by default what fits the maximum of the hardware."
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Maximum number of actors. By default, what fits the maximum of the hardware.",
     )
     accelerators: float = Field(
         default=1.0,
@@ -64,13 +70,13 @@ class ModelStep(Model):
         "its CPU. `cpu` uses the CPU, on a cluster the CPU workers; it suits small models.",
     )
     dtype: Literal["float16", "bfloat16", "float32"] | None = Field(
-        default=None, description="Data type of the weights; by default float16 on accelerators and float32 on CPUs."
+        default=None, description="Data type of the weights. By default, float16 on accelerators and float32 on CPUs."
     )
     batch_rows: int | None = Field(
         default=None,
         ge=1,
         le=65_536,
-        description="Maximum number of rows per batch; by default 64 on accelerators, 16 on CPUs.",
+        description="Maximum number of rows per batch. By default, 64 on accelerators, 16 on CPUs.",
     )
     actors: Actors = Field(default=Actors(), description="Number and resources of the processes that load the model.")
 

@@ -41,7 +41,7 @@ class Aesthetics(EmbeddingModel, ImageModelFilter):
     max: float | None = Field(default=None, description="Maximum score.")
     text: Column | None = Field(
         default=None,
-        description="With `keep: each`, the column with one `<image>` per image; those of removed images are removed.",
+        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
     )
 
     def placeholders(self) -> str | None:

@@ -34,11 +34,9 @@ class VisionLanguage(Generation):
 
     image: Column = Field(default="image", description="Column with an image or a list of images.")
     output: NewColumn = Field(default="answer", description="Column (string) for the answer.")
-    image_folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative image paths are resolved against."
-    )
+    image_folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
     max_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image; larger ones fail."
+        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image. Larger ones fail."
     )
     static_cache: bool = Field(
         default=False,

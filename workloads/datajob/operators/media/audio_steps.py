@@ -48,11 +48,10 @@ class AudioStep(MediaStep):
     kind: ClassVar[Kind] = "audio"
 
     column: Column = Field(
-        default="audio", description="Column with audio: encoded bytes, a path or URL, a struct of both, or a list of these."
+        default="audio",
+        description="Column with audio or a list of audio. Audio is encoded bytes, a path or URL, or a struct of both.",
     )
-    folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative audio paths are resolved against."
-    )
+    folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
 
     def seconds_limit(self) -> float:
         """The longest audio that the step decodes."""
@@ -93,8 +92,8 @@ class AudioFilter(AudioStep, MediaFilter):
     keep_if: Keep = Field(
         default="any",
         alias="keep",
-        description="For a list of audio: keep a row if `any` or `all` of its items are within the limits, or remove `each` "
-        "item that is not and keep the row.",
+        description="Whether `any` or `all` items of a list must be within the limits. With `each`, the row is kept, and the items "
+        "that are not within the limits are removed.",
     )
     output: NewColumn | None = Field(default=None, description="Column for the measure.")
 

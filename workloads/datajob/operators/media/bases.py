@@ -41,9 +41,7 @@ class MediaStep(Operator):
     """Modules that the step needs in addition to those that all such steps need, and the package of each."""
 
     column: Column = Field(description="Column with encoded bytes, a path or URL, a struct of both, or a list of these.")
-    folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative paths are resolved against."
-    )
+    folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
 
     def required(self) -> Mapping[str, str]:
         """All modules that the step needs, and the package of each."""

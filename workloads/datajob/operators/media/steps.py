@@ -53,11 +53,10 @@ class ImageStep(MediaStep):
     kind: ClassVar[Kind] = "image"
 
     column: Column = Field(
-        default="image", description="Column with an image: encoded bytes, a path or URL, a struct of both, or a list of these."
+        default="image",
+        description="Column with an image or a list of images. An image is encoded bytes, a path or URL, or a struct of both.",
     )
-    folder: str | None = Field(
-        default=None, min_length=1, description="Folder or URL that relative image paths are resolved against."
-    )
+    folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
 
     def needs(self) -> tuple[Need, ...]:
         """The pixels that the step needs; none by default."""
@@ -87,12 +86,12 @@ class ImageFilter(ImageStep, MediaFilter):
     keep_if: Keep = Field(
         default="any",
         alias="keep",
-        description="For a list of images: keep a row if `any` or `all` of its images are within the limits, or remove `each` "
-        "image that is not and keep the row.",
+        description="Whether `any` or `all` images of a list must be within the limits. With `each`, the row is kept, and the "
+        "images that are not within the limits are removed.",
     )
     text: Column | None = Field(
         default=None,
-        description="With `keep: each`, the column with one `<image>` per image; those of removed images are removed.",
+        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
     )
     texts: Column | None = Field(
         default=None,
@@ -126,7 +125,7 @@ class PixelFilter(ImageFilter):
     abstract: ClassVar[bool] = True
 
     max_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image; larger ones fail."
+        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image. Larger ones fail."
     )
 
     def pixel_limit(self) -> int:
@@ -154,7 +153,7 @@ class ImageMap(ImageStep, MediaMap):
     abstract: ClassVar[bool] = True
 
     max_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image; larger ones fail."
+        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image. Larger ones fail."
     )
 
     def pixel_limit(self) -> int:

@@ -126,7 +126,7 @@ class ImageEmbedder(ImageBackend):
         self._texts = hasattr(self.model, "get_text_features") and hasattr(self.model, "get_image_features")
         if not self._texts and kind not in WITH_CLASS_TOKEN:
             raise InvalidJob(
-                f"The model {settings.model} ({kind}) has no embedding of images that this step knows. Use a CLIP or "
+                f"The model {settings.model} ({kind}) has no embedding of images that this step supports. Use a CLIP or "
                 f"SigLIP model, or one of the kinds {', '.join(WITH_CLASS_TOKEN)}."
             )
         if not self._texts:

@@ -92,8 +92,8 @@ class AudioFilter(AudioStep, MediaFilter):
     keep_if: Keep = Field(
         default="any",
         alias="keep",
-        description="Whether `any` or `all` items of a list must be within the limits. With `each`, the row is kept, and the items "
-        "that are not within the limits are removed.",
+        description="Whether `any` or `all` items of a list must be within the limits. With `each`, the row is kept, and the "
+        "items that are not within the limits are removed.",
     )
     output: NewColumn | None = Field(default=None, description="Column for the measure.")
 

@@ -164,18 +164,12 @@ class Model(Operator):
 
 
 class ModelFilter(Model, Filter):
-    """Rejects rows by the outputs of a model: `infer` adds columns, and `keep` decides by them.
-
-    Columns that are not among the outputs of the step are removed afterwards.
-    """
+    """Decides by the columns that `infer` adds. Those that are not among the outputs of the step are removed afterwards."""
 
     abstract: ClassVar[bool] = True
 
     def only_measuring(self, column: str) -> ModelFilter:
-        """This step without a decision: it writes its measure to a column, null for rows that it cannot measure.
-
-        `measures` of a step with this column as output must find it there. `analyze` needs both.
-        """
+        """This step without a decision: it writes what `measures` reads to a column, null for rows that it cannot measure."""
         raise NotImplementedError
 
 

@@ -54,16 +54,18 @@ def fetch(value: MediaValue, folder: str | None = None, first: int | None = None
     return data
 
 
-def fetch_all(values: Iterable[MediaValue], folder: str | None = None, threads: int = THREADS) -> Iterator[bytes | MediaError]:
+def fetch_all(
+    values: Iterable[MediaValue], folder: str | None = None, threads: int = THREADS
+) -> Iterator[bytes | memoryview | MediaError]:
     """The bytes of each value or why there are none, in order. `threads` files are read at the same time.
 
-    Values that have bytes do not wait for a thread.
+    Values that have bytes do not wait for a thread, and are not copied.
     """
     from collections import deque
 
     def one(value: MediaValue) -> Any:
         try:
-            return bytes(fetch(value, folder))
+            return fetch(value, folder)
         except MediaError as error:
             return error
 

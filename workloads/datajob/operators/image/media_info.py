@@ -76,13 +76,13 @@ class MediaInfo(Map):
     def _headers(self, values: list[Any]) -> Any:
         """The header of each value, or why there is none. Pillow reads rare formats in the process that decodes."""
         from datajob.formats.media_files import fetch_all
-        from datajob.media.headers import parse
         from datajob.media.isolation import run_isolated
+        from datajob.media.picture import quick_header
 
         found: list[Any] = []
-        others: dict[int, bytes] = {}
+        others: dict[int, bytes | memoryview] = {}
         for at, data in enumerate(fetch_all(values, self.folder)):
-            found.append(data if isinstance(data, MediaError) else parse(data))
+            found.append(data if isinstance(data, MediaError) else quick_header(data))
             if found[-1] is None and not isinstance(data, MediaError):
                 others[at] = data
         for at, result in zip(others, run_isolated(_read, [(data,) for data in others.values()]), strict=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from datajob.formats.media_files import fetch_all
 from datajob.media.errors import MediaError
-from datajob.media.picture import Decoded, Picture, load_libraries, quick_header
+from datajob.media.picture import Decoded, Need, Picture, load_libraries, quick_header
 from datajob.media.values import MediaValue
 from datajob.operators.media.rows import RowWork
 from datajob.operators.media.steps import ImageStep
@@ -49,10 +50,15 @@ class ImageWork(RowWork[ImageStep]):
 
     def items(self, values: tuple[Any, ...]) -> list[Any]:
         """Pictures, which know what the steps need: those after a map see its pixels, but it may leave an image as it is."""
-        needs = [need for step in self.steps for need in step.needs()]
-        limit = max((step.pixel_limit() for step in self.steps), default=0)
+        needs, limit = self._needs
         decoded = Decoded() if len(values) > 1 else None
         return [Picture(data, needs, limit, decoded) for data in values]
+
+    @cached_property
+    def _needs(self) -> tuple[tuple[Need, ...], int]:
+        """What all steps need, and the most pixels of an image."""
+        needs = tuple(dict.fromkeys(need for step in self.steps for need in step.needs()))
+        return needs, max((step.pixel_limit() for step in self.steps), default=0)
 
 
 def _is_here(value: MediaValue) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from datajob.errors import StorageUnavailable, describe_error
@@ -58,6 +59,38 @@ StepResult = Measured | Edits | Signed
 
 
 @dataclass(frozen=True)
+class Rule:
+    """The limits of a filter, which are the same for all items."""
+
+    names: tuple[str, ...]
+    """The measures."""
+    limits: tuple[tuple[int, float, bool], ...]
+    """The position of the measure, the limit, and whether it is a minimum."""
+
+    @classmethod
+    def of(cls, step: MediaFilter) -> Rule:
+        """The limits of a step."""
+        names = step.measured()
+        return cls(names, tuple((names.index(bound.measure), bound.limit, bound.is_minimum) for bound in step.bounds()))
+
+    def numbers(self, step: MediaFilter, item: Item) -> tuple[float, ...]:
+        """The measures of an item in the order of their names. Raises MediaError if one of them is not a number."""
+        found: Any = step.measure(item)
+        values = tuple(float(found[name]) for name in self.names) if isinstance(found, dict) else (float(found),)
+        for value in values:
+            if value != value:
+                raise MediaError("notMeasurable", f"`{step.key}` is not a number for this value")
+        return values
+
+    def code(self, values: tuple[float, ...]) -> int:
+        """0, or the number of the first limit that is violated."""
+        for code, (at, limit, is_minimum) in enumerate(self.limits, start=1):
+            if values[at] < limit if is_minimum else values[at] > limit:
+                return code
+        return 0
+
+
+@dataclass(frozen=True)
 class RowWork(Generic[Step]):
     """The steps of a section, as the child calls them. Each kind of media has its own class."""
 
@@ -65,6 +98,15 @@ class RowWork(Generic[Step]):
     lists: bool
     decides: bool = True
     """False: every step measures every item, regardless of the decisions of the steps before."""
+
+    @cached_property
+    def rules(self) -> tuple[Rule | None, ...]:
+        """The limits of each step that is a filter."""
+        return tuple(Rule.of(step) if isinstance(step, MediaFilter) else None for step in self.steps)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is derived: the pickled work is compared with that of the child."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def prepare(self) -> None:
         """Load the libraries that our own steps need, before memory is limited."""
@@ -89,8 +131,8 @@ class RowWork(Generic[Step]):
         """What the steps find for the items of a row."""
         row = _Row(items, self.lists, self.decides)
         results: list[Any] = []
-        for step in self.steps:
-            results.append(row.apply(step))
+        for step, rule in zip(self.steps, self.rules, strict=True):
+            results.append(row.apply(step, rule))
             if self.decides and (
                 isinstance(results[-1], MediaError) or (isinstance(results[-1], Measured) and results[-1].code)
             ):
@@ -108,19 +150,20 @@ class _Row:
         self._at = list(range(len(items)))
         self._count = len(items)
 
-    def apply(self, step: MediaStep) -> StepResult | MediaError:
+    def apply(self, step: MediaStep, rule: Rule | None) -> StepResult | MediaError:
         """The result of a step, or why it fails the row."""
-        return _or_error(lambda: self._result(step))
+        return _or_error(lambda: self._result(step, rule))
 
-    def _result(self, step: MediaStep) -> StepResult:
-        if isinstance(step, MediaFilter):
-            return self.measure(step)
+    def _result(self, step: MediaStep, rule: Rule | None) -> StepResult:
+        if rule is not None:
+            assert isinstance(step, MediaFilter)
+            return self.measure(step, rule)
         if isinstance(step, MediaSignature):
             return self.sign(step)
         assert isinstance(step, MediaMap)
         return self.edit(step)
 
-    def measure(self, step: MediaFilter) -> Measured:
+    def measure(self, step: MediaFilter, rule: Rule) -> Measured:
         """Measure the items, and decide the row. With `keep: each`, items that violate a limit or fail are removed."""
         each = self._lists and self._decides and step.keep_if == "each"
         values: list[tuple[float, ...] | None] = []
@@ -129,7 +172,7 @@ class _Row:
         for item in self._items:
             try:
                 item.check(step)
-                found = _numbers(step, item)
+                found = rule.numbers(step, item)
             except MediaError:
                 if not each:
                     raise
@@ -137,7 +180,7 @@ class _Row:
                 codes.append(-1)
             else:
                 values.append(found)
-                codes.append(_code(step, found))
+                codes.append(rule.code(found))
         if each:
             stays = [code == 0 for code in codes]
             self._items = [item for item, kept in zip(self._items, stays, strict=True) if kept]
@@ -189,23 +232,3 @@ def _or_error(compute: Callable[[], T]) -> T | MediaError:
     except Exception as error:  # noqa: BLE001 - decoders and user code raise anything
         kind, _, text = describe_error(error).partition(": ")
         return MediaError(kind, text)
-
-
-def _numbers(step: MediaFilter, item: Item) -> tuple[float, ...]:
-    """The measures of an item in the order of their names. Raises MediaError if one of them is not a number."""
-    found: Any = step.measure(item)
-    names = step.measured()
-    values = tuple(float(found[name]) for name in names) if isinstance(found, dict) else (float(found),)
-    if any(value != value for value in values):
-        raise MediaError("notMeasurable", f"`{step.key}` is not a number for this value")
-    return values
-
-
-def _code(step: MediaFilter, values: tuple[float, ...]) -> int:
-    """0, or the number of the first limit that is violated."""
-    by_name = dict(zip(step.measured(), values, strict=True))
-    for code, bound in enumerate(step.bounds(), start=1):
-        value = by_name[bound.measure]
-        if value < bound.limit if bound.is_minimum else value > bound.limit:
-            return code
-    return 0

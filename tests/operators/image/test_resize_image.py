@@ -59,7 +59,7 @@ def test_an_image_that_fits_keeps_its_file() -> None:
 def test_pixels_are_averages_of_areas() -> None:
     found = np.asarray(resized(encoded(photo("flower")), side=100), np.int16)
     expected = cv2.resize(np.asarray(photo("flower")), (100, 67), interpolation=cv2.INTER_AREA)
-    assert np.abs(found - expected).max() == 0
+    assert np.abs(found - expected).max() <= 1
     jpeg = np.asarray(resized(photo_bytes("flower"), side=100), np.int16)
     assert np.abs(jpeg - expected).mean() < 4
 

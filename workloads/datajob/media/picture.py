@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Color = Literal["gray", "rgb"]
 MAX_DECODED = 512 << 20
 """Bytes of the decoded images of a row, except for a single larger one."""
-_HEAD = 1 << 16
-"""Bytes at the start of a JPEG that usually contain its header."""
+_HEADS = (1 << 11, 1 << 16)
+"""Bytes at the start of a JPEG that contain its header, without or with metadata."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Picture:
         self.data = data
         """The encoded image."""
         self._decoded = decoded
-        self._needs = tuple(dict.fromkeys(needs))
+        self._needs = tuple(needs)
         self._max_pixels = max_pixels
         self._bases: dict[Color, Pixels] = {}
         self._reduced: dict[Need, Pixels] = {}
@@ -230,16 +230,27 @@ def _as_needed(pixels: Pixels, need: Need, width: int, height: int) -> Pixels:
     """Pixels of an image of this size in the size and the color of a need."""
     size = need.size(width, height)
     if pixels.shape[1::-1] != size:
-        import cv2
-
-        pixels = cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+        pixels = averaged(pixels, size)
     return luma(pixels) if need.color == "gray" and pixels.ndim == 3 else pixels
+
+
+def averaged(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Pixels reduced to a width and height by averaging areas. OpenCV is only faster by a factor of 2."""
+    import cv2
+
+    from datajob.operators.kernels.area import reduced
+
+    if pixels.shape[1::-1] == (2 * size[0], 2 * size[1]):
+        return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+    return reduced(pixels, *size)
 
 
 def quick_header(data: bytes | memoryview) -> Header | None:
     """The header of a file, read without a decoder; None if only a decoder can read it."""
-    if len(data) > _HEAD and bytes(data[:2]) == b"\xff\xd8" and (found := parse(bytes(data[:_HEAD]))):
-        return found
+    if data[:2] == b"\xff\xd8":
+        for size in _HEADS:
+            if len(data) > size and (found := parse(bytes(data[:size]))):
+                return found
     return parse(bytes(data))
 
 

@@ -113,8 +113,11 @@ def _resized(pixels: NDArray[np.uint8], size: _Size, resample: str) -> NDArray[n
         from PIL import Image
 
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling[resample.upper()]))
+    if size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]:
+        from datajob.media.picture import averaged
+
+        return averaged(pixels, size)
     import cv2
 
-    smaller = size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]
-    found: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4)
+    found: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
     return found  # type: ignore[no-any-return]

@@ -19,6 +19,8 @@ PDQ_BITS = 256
 _PDQ_SIDE = 64
 _PDQ_MIN_SIDE = 5
 _PDQ_GRADIENTS = 90
+_MAX_SIDE = 2048
+"""Pixels of a side up to which a matrix of weights is worth its memory."""
 
 
 def phash(luma: Luma, size: int = 8) -> Hash:
@@ -29,7 +31,7 @@ def phash(luma: Luma, size: int = 8) -> Hash:
     """
     import numpy as np
 
-    pixels = _resized(luma, 4 * size, 4 * size)
+    pixels = _reduced(luma, 4 * size)
     basis = _cosines(size, 4 * size)
     low = (basis @ pixels @ basis.T).round(6)
     return np.packbits(low > np.median(low))
@@ -80,6 +82,50 @@ def _resized(luma: Luma, width: int, height: int) -> NDArray[Any]:
     return np.asarray(Image.fromarray(luma).resize((width, height), Image.Resampling.LANCZOS))
 
 
+def _reduced(luma: Luma, side: int) -> NDArray[Any]:
+    """`_resized` to a square, up to the rounding of weights, and several times faster: as two matrix products.
+
+    Pillow reduces tall images in the other order, which changes where levels are cut off at 0 and 255.
+    """
+    import numpy as np
+
+    height, width = luma.shape
+    if min(height, width) < 2 * side or max(height, width) > _MAX_SIDE or height > 1.5 * width:
+        return _resized(luma, side, side)
+    columns = _levels(luma.astype(np.float32) @ _lanczos(width, side))
+    return _levels(_lanczos(height, side).T @ columns)
+
+
+def _levels(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rounded to levels, as Pillow does after each direction."""
+    import numpy as np
+
+    return np.asarray(np.clip(np.floor(values + np.float32(0.5)), 0, 255))
+
+
+@lru_cache(maxsize=64)
+def _lanczos(before: int, after: int) -> NDArray[np.float32]:
+    """The weight of each of `before` pixels in each of `after` pixels (Lanczos filter of size 3)."""
+    import numpy as np
+
+    scale = before / after
+    centers = (np.arange(after) + 0.5) * scale
+    first = np.maximum(np.floor(centers - 3 * scale + 0.5), 0).astype(np.int64)
+    places = first[:, None] + np.arange(int(6 * scale) + 2)
+    distances = (places + 0.5 - centers[:, None]) / scale
+    weights = np.where((abs(distances) < 3) & (places < before), np.sinc(distances) * np.sinc(distances / 3), 0)
+    return _dense(first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), before)
+
+
+def _dense(first: NDArray[np.int64], weights: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Weights as a matrix with a row for each of `size` pixels."""
+    import numpy as np
+
+    matrix = np.zeros((size + weights.shape[1], len(first)), np.float32)
+    matrix[first[:, None] + np.arange(weights.shape[1]), np.arange(len(first))[:, None]] = weights
+    return matrix[:size]
+
+
 @cache
 def _cosines(count: int, size: int) -> NDArray[np.float64]:
     """The first `count` rows of the DCT-II of `size` values, without normalization."""
@@ -97,10 +143,7 @@ def _downsampled(luma: Luma) -> NDArray[np.float64]:
     first, weights = _tent_weights(luma.shape[0])
     rows = np.zeros((_PDQ_SIDE, luma.shape[1]), np.float32)
     weighted_rows(np.ascontiguousarray(luma), first, weights, rows)
-    first, weights = _tent_weights(luma.shape[1])
-    columns: Any = np.zeros((luma.shape[1] + weights.shape[1], _PDQ_SIDE))
-    columns[first[:, None] + np.arange(weights.shape[1]), np.arange(_PDQ_SIDE)[:, None]] = weights
-    return np.asarray(rows @ columns[: luma.shape[1]])
+    return np.asarray(rows @ _dense(*_tent_weights(luma.shape[1]), luma.shape[1]).astype(np.float64))
 
 
 @lru_cache(maxsize=1024)

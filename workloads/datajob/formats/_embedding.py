@@ -81,7 +81,7 @@ def _refers(value: MediaValue) -> bool:
     return value.data is None and not value.missing
 
 
-def _with_bytes(value: MediaValue, waiting: Iterator[bytes | MediaError]) -> dict[str, Any] | MediaError | None:
+def _with_bytes(value: MediaValue, waiting: Iterator[bytes | memoryview | MediaError]) -> dict[str, Any] | MediaError | None:
     if value.missing:
         return None
     data = next(waiting) if _refers(value) else value.data

@@ -23,6 +23,8 @@ _PNG_MODES = {
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 """JPEG markers that start a frame (SOF); the others of their range define tables."""
+_HEADS = (1 << 11, 1 << 16)
+"""Bytes at the start of a JPEG that contain its header, without or with metadata."""
 
 
 class Header(NamedTuple):
@@ -58,6 +60,15 @@ def parse(data: bytes) -> Header | None:
         return _gif(data) if data.startswith((b"GIF87a", b"GIF89a")) else None
     except (struct.error, IndexError):
         return None
+
+
+def quick_header(data: bytes | memoryview) -> Header | None:
+    """The header of a file, read without a decoder; None if only a decoder can read it."""
+    if data[:2] == b"\xff\xd8":
+        for size in _HEADS:
+            if len(data) > size and (found := parse(bytes(data[:size]))):
+                return found
+    return parse(bytes(data))
 
 
 def _jpeg(data: bytes) -> Header | None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from datajob.media import image
-from datajob.media.headers import Header, parse
+from datajob.media.headers import Header, quick_header
 from datajob.media.image import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 Color = Literal["gray", "rgb"]
 MAX_DECODED = 512 << 20
 """Bytes of the decoded images of a row, except for a single larger one."""
-_HEADS = (1 << 11, 1 << 16)
-"""Bytes at the start of a JPEG that contain its header, without or with metadata."""
 
 
 @dataclass(frozen=True)
@@ -243,15 +241,6 @@ def averaged(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     if pixels.shape[1::-1] == (2 * size[0], 2 * size[1]):
         return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
     return reduced(pixels, *size)
-
-
-def quick_header(data: bytes | memoryview) -> Header | None:
-    """The header of a file, read without a decoder; None if only a decoder can read it."""
-    if data[:2] == b"\xff\xd8":
-        for size in _HEADS:
-            if len(data) > size and (found := parse(bytes(data[:size]))):
-                return found
-    return parse(bytes(data))
 
 
 def load_libraries() -> None:

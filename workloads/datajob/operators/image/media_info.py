@@ -76,8 +76,8 @@ class MediaInfo(Map):
     def _headers(self, values: list[Any]) -> Any:
         """The header of each value, or why there is none. Pillow reads rare formats in the process that decodes."""
         from datajob.formats.media_files import fetch_all
+        from datajob.media.headers import quick_header
         from datajob.media.isolation import run_isolated
-        from datajob.media.picture import quick_header
 
         found: list[Any] = []
         others: dict[int, bytes | memoryview] = {}

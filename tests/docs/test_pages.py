@@ -40,6 +40,15 @@ def around(part: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "part"}, "spec": spec}
 
 
+def test_steps_in_tables_about_images_are_valid() -> None:
+    found = re.findall(r"`(\w+): (\{[^`]*\})`", read("docs/images.md"))
+    assert len(found) >= 14
+    keys = {operator.key for operator in all_operators().values()}
+    for key, parameters in found:
+        if key in keys:
+            assert_valid(around({"steps": [{key: yaml.safe_load(parameters)}]}))
+
+
 @pytest.mark.parametrize(
     "page",
     [

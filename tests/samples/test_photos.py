@@ -1,8 +1,9 @@
-"""The sample that cleans a folder of photos."""
+"""The samples that clean a folder of photos, and pairs of images and texts."""
 
 import io
 from pathlib import Path
 
+import datasets
 from PIL import Image, ImageFilter
 
 from datajob.formats.webdataset import WebdatasetReader
@@ -36,3 +37,15 @@ def test_clean_photos_keeps_one_good_photo_of_each_kind(sample: Sample, tmp_path
         [data] = [value for value in row.values() if isinstance(value, bytes)]
         with Image.open(io.BytesIO(data)) as image:
             assert max(image.size) == 512
+
+
+def test_llava_pretrain_keeps_pairs_of_good_images_and_captions(sample: Sample, tmp_path: Path) -> None:
+    ran = sample("llava-pretrain.yaml")
+    assert ran.rejected() == {"duplicate": 1, "alphanumeric_ratio_too_low": 1}
+    assert ran.report.progress.rows_failed == 1
+    files = sorted(map(str, (tmp_path / "out").glob("*.parquet")))
+    found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert found.features["image"] == datasets.Image()
+    assert [row["id"] for row in found] == [f"{i:05}" for i in range(6)]
+    assert [row["image"].size for row in found][:3] == [(320, 240), (240, 320), (256, 256)]
+    assert all(row["conversations"][0]["value"].count("<image>") == 1 for row in found)

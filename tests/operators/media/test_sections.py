@@ -171,6 +171,16 @@ def test_lists_of_measures_match_the_images_that_remain() -> None:
     assert passed.column("width").to_pylist() == [[10, None, 3, 20, 12], [None], None]
 
 
+def test_images_that_remain_are_changed_and_rows_with_other_texts_fail_alone() -> None:
+    images = [[picture(10), None, picture(3), picture(12)], [picture(10), picture(3)], [picture(20)]]
+    table = table_of(*images, kind=pa.list_(pa.binary()))
+    table = table.append_column("text", pa.array(["<image>" * 4, "<image>", "<image>"]))
+    passed, accounting = apply(table, Width(min=5, keep_if="each", text="text"), Halve())
+    found = [[image and Image.open(io.BytesIO(image)).width for image in row] for row in passed.column("image").to_pylist()]
+    assert (passed.column("id").to_pylist(), found) == ([0, 2], [[5, None, 6], [10]])
+    assert accounting.step("0 width").failed == 1
+
+
 def test_texts_between_images_remain_with_their_positions() -> None:
     images = [[None, picture(3), None, picture(10), picture(4)], [picture(10)]]
     table = table_of(*images, kind=pa.list_(pa.binary()))
@@ -196,6 +206,17 @@ def test_paths_and_structs_become_structs_with_the_new_bytes(tmp_path: Path) -> 
     assert [Image.open(io.BytesIO(image["bytes"])).width for image in images] == [5, 11, 5]
     assert [image["path"] for image in images] == ["x.png", None, "a b.png"]
     assert apply(table_of(kind=pa.string()), Halve())[0].schema.field("image").type == media_type()
+
+
+def test_paths_of_unchanged_images_include_the_folder(tmp_path: Path) -> None:
+    for name in ("a.png", "b#1.png"):
+        (tmp_path / name).write_bytes(picture(11))
+    size = len(picture(11))
+    paths = ["a.png", "b#1.png", f"a.png#bytes=0,{size}", f"b%231.png#bytes=0,{size}", str(tmp_path / "a.png")]
+    passed, _ = apply(table_of(*paths, kind=pa.string()), Halve(folder=str(tmp_path)))
+    images = passed.column("image").to_pylist()
+    assert [image["path"] for image in images] == [f"{tmp_path}/{path}" for path in paths[:4]] + paths[4:]
+    assert apply(table_of(*images, kind=media_type()), Mean())[0].num_rows == 5
 
 
 def test_measures_of_all_rows_are_those_of_the_images() -> None:

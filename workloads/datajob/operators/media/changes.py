@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from datajob.formats.storage import join, scheme_of
+from datajob.media.errors import MediaError
+from datajob.media.references import is_url, parse_reference
 from datajob.media.values import is_bytes, is_list, is_media, media_type, media_values
 
 if TYPE_CHECKING:
@@ -15,10 +18,11 @@ Files = Mapping[int, Sequence[bytes | None]]
 """The new files of the images of a row, by the position of the row; None for an unchanged image."""
 
 
-def with_files(column: pa.Array, files: Files) -> pa.Array:
+def with_files(column: pa.Array, files: Files, folder: str | None = None) -> pa.Array:
     """The column with new files. Bytes remain bytes; paths become structs of bytes and path.
 
-    Of the path of a changed image, the name remains: the rest would refer to the file before the change.
+    Of the path of a changed image, the name remains: the rest would refer to the file before the change. The path of an
+    unchanged one includes `folder`, because later steps and the sink do not know it.
     """
     import pyarrow as pa
 
@@ -28,12 +32,12 @@ def with_files(column: pa.Array, files: Files) -> pa.Array:
     for row, value in enumerate(values):
         new = files.get(row)
         if not is_list(column.type):
-            values[row] = _item(value, None if new is None else new[0], as_struct=as_struct)
+            values[row] = _item(value, None if new is None else new[0], folder, as_struct=as_struct)
         elif value is not None:
             present = iter(new or [None] * len(value))
             missing = [one.missing for one in _members(column, row)]
             values[row] = [
-                _item(one, None if gone else next(present), as_struct=as_struct)
+                _item(one, None if gone else next(present), folder, as_struct=as_struct)
                 for one, gone in zip(value, missing, strict=True)
             ]
     kind = item if is_bytes(item) or is_media(item) else media_type()
@@ -42,14 +46,25 @@ def with_files(column: pa.Array, files: Files) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _item(value: Any, new: bytes | None, *, as_struct: bool) -> Any:
+def _item(value: Any, new: bytes | None, folder: str | None, *, as_struct: bool) -> Any:
     if not as_struct:
         return value if new is None else new
     old = {"bytes": None, "path": value} if isinstance(value, str) else value
     if new is None:
-        return old
+        return old if folder is None or not old or old["bytes"] is not None else {**old, "path": _below(folder, old["path"])}
     path = (old or {}).get("path")
     return {"bytes": new, "path": PurePosixPath(path.partition("#")[0]).name if path else None}
+
+
+def _below(folder: str, text: str | None) -> str | None:
+    """A reference with the folder in front of its path, if that is relative."""
+    try:
+        found = parse_reference(text or "")
+    except MediaError:
+        return text
+    if not found.path or found.path.startswith("/") or is_url(found.path) or scheme_of(found.path):
+        return text
+    return str(found._replace(path=join(folder, found.path)))
 
 
 def _item_type(kind: pa.DataType) -> Any:

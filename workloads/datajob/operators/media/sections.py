@@ -165,18 +165,19 @@ class Found:
 
     def changed(self, table: pa.Table) -> pa.Table:
         """The table with the media that remain, as the steps changed them."""
-        column = self.column
-        if any(isinstance(step, MediaMap) for step in self.steps):
-            column = with_files(column, {row: end.files for row, end in self._ends() if end.files is not None})
+        column, mismatched = self.column, set[int]()
         name, each = self.steps[0].column, [s for s in self.steps if isinstance(s, MediaFilter) and s.keep_if == "each"]
         if is_list(column.type) and each:
             text = next((text for step in each if (text := step.placeholders())), None)
             other = next((other for step in each if (other := step.alongside())), None)
             found = drop_items(column, self._stays(), _whole(table, text), _whole(table, other))
-            column = found.items
+            column, mismatched = found.items, set(found.failed)  # these rows fail, and keep all items
             for changed, values in ((text, found.text), (other, found.alongside)):
                 if changed is not None and values is not None:
                     table = table.set_column(table.schema.get_field_index(changed), changed, values)
+        if any(isinstance(step, MediaMap) for step in self.steps):
+            files = {row: end.files for row, end in self._ends() if end.files is not None and row not in mismatched}
+            column = with_files(column, files, self.steps[0].folder)
         return table if column is self.column else table.set_column(table.schema.get_field_index(name), name, column)
 
     def _ends(self) -> Iterator[tuple[int, Changed]]:

@@ -207,7 +207,7 @@ def _in_store(path: str, start: int, wanted: int | None, limit: int) -> bytes:
             size = left if wanted is None else min(wanted, left)
             if size > limit:
                 raise MediaError("tooLarge", f"{path}: {size:,} bytes; the limit is {limit:,}")
-            return bytes(file.read_at(size, start))
+            return bytes(file.read_at(size, start)) if size else b""
 
 
 @contextmanager

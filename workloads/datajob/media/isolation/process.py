@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import signal
@@ -44,6 +45,7 @@ class Child:
         self._large = False
         self._items, self._cell = _shared_file("items"), _shared_file("cell")
         os.ftruncate(self._items, MAPPED)
+        self._mapped = mmap.mmap(self._items, MAPPED)
         life, self._life = os.pipe()
         os.pwrite(self._cell, frames.CELL.pack(frames.NO_ITEM), 0)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child
@@ -99,10 +101,18 @@ class Child:
         offset = 0 if size > SLOT else self._chunks % 2 * SLOT
         self._chunks += 1
         self._large = self._large or size > SLOT
-        _write_all(self._items, [value for item in items for value in item], offset)
+        self._put([value for item in items for value in item], offset, size)
         first, self.sent = self.sent, self.sent + len(items)
         self._write(frames.pack(Chunk(work, first, offset, [tuple(map(len, item)) for item in items])))
         return first
+
+    def _put(self, values: Sequence[Buffer], offset: int, size: int) -> None:
+        """Copy values to the file, one after the other."""
+        if offset + size > MAPPED:
+            return _write_all(self._items, values, offset)
+        for value in values:
+            self._mapped[offset : offset + len(value)] = value
+            offset += len(value)
 
     def receive(self) -> Results:
         """The next results. Raises ChildEnded if the child ended, or was ended because an item took too long."""
@@ -150,6 +160,7 @@ class Child:
         self._close_files()
 
     def _close_files(self) -> None:
+        self._mapped.close()
         for name in ("_items", "_cell", "_life"):
             if (descriptor := getattr(self, name)) >= 0:
                 os.close(descriptor)

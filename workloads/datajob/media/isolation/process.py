@@ -109,7 +109,8 @@ class Child:
     def _put(self, values: Sequence[Buffer], offset: int, size: int) -> None:
         """Copy values to the file, one after the other."""
         if offset + size > MAPPED:
-            return _write_all(self._items, values, offset)
+            _write_all(self._items, values, offset)
+            return
         for value in values:
             self._mapped[offset : offset + len(value)] = value
             offset += len(value)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ MIXES = (
     Mix("device-bound, 2 devices", 2, 5.0, 25.0, 1600),
     Mix("device-bound, 8 devices", 8, 5.0, 40.0, 3200),
 )
+
+FAST = Mix("ten times the rows", 2, 0.1, 1.0, 12000)
+"""For the comparison of memory with ten times the rows."""
+FAST_PAYLOAD = 3_000
 
 
 @dataclass
@@ -116,7 +120,7 @@ def run(contender: str, mix: Mix, source: Path, work: Path, cores: int, package:
     found = json.loads(process.stdout.read().splitlines()[-1])
     return {
         **steady(work / "log", mix), "wall": wall, "first": first_call(work / "log") - began, "others": others / wall,
-        "objectStore": found.get("objectStore", 0) / 1e6, "peak": watch.peak, "rows": rows_in(work / "out"),
+        "objectStore": found.get("objectStore", 0) / 1e6, "peak": watch.peak, "rows": rows_in(work / "out"), "used": used,
     }  # fmt: skip
 
 
@@ -132,21 +136,17 @@ def first_call(log: Path) -> float:
 
 
 def steady(log: Path, mix: Mix) -> dict[str, float]:
-    """The rate from the first row to the last, and the busy share of the devices without the first and last tenth of the rows.
-
-    The rate includes the time until the first row reaches a device, but not the start of the processes.
-    """
+    """The rate and the busy share of the devices in steady state: without the first and last tenth of the rows."""
     found = calls(log)
     total, passed = sum(n for *_, n in found), 0
-    inner: list[float] = []
+    inner: list[tuple[float, int]] = []
     for _, end, rows in found:
         passed += rows
         if total * 0.1 <= passed <= total * 0.9:
-            inner.append(end)
-    start, stop = inner[0], inner[-1]
+            inner.append((end, passed))
+    (start, first), (stop, last) = inner[0], inner[-1]
     busy = sum(max(0.0, min(b, stop) - max(a, start)) for a, b, _ in found)
-    began = float((log / "began").read_text())
-    return {"rate": total / (found[-1][1] - began), "busy": busy / (stop - start) / mix.devices}
+    return {"rate": (last - first) / (stop - start), "busy": busy / (stop - start) / mix.devices}
 
 
 def rows_in(folder: Path) -> int:
@@ -156,7 +156,7 @@ def rows_in(folder: Path) -> int:
     return sum(pq.ParquetFile(file).metadata.num_rows for file in folder.rglob("*.parquet"))
 
 
-def write_input(folder: Path, rows: int) -> Path:
+def write_input(folder: Path, rows: int, files: int = FILES, payload: int = PAYLOAD) -> Path:
     """Parquet files of rows with an ID and incompressible bytes."""
     import numpy as np
     import pyarrow as pa
@@ -164,10 +164,10 @@ def write_input(folder: Path, rows: int) -> Path:
 
     folder.mkdir()
     random = np.random.default_rng(1)
-    size = -(-rows // FILES)
-    for part in range(FILES):
+    size = -(-rows // files)
+    for part in range(files):
         ids = range(part * size, min(rows, (part + 1) * size))
-        data = [random.bytes(PAYLOAD) for _ in ids]
+        data = [random.bytes(payload) for _ in ids]
         pq.write_table(pa.table({"id": list(ids), "data": data}), folder / f"in-{part:04}.parquet")
     return folder
 
@@ -199,11 +199,29 @@ def compare(mix: Mix, work: Path, cores: int, before: Path | None, only: str | N
         print(
             f"{mix.name} | {name}: {m['rate']:.1f} rows/s of {mix.ceiling(cores):.0f} ({mix.ceiling(free):.0f} with the "
             f"{free:.2f} cores that other processes left), devices {m['busy']:.1%} busy, first call {m['first']:.1f} s, "
-            f"process {m['wall']:.1f} s, object store {m['objectStore']:.0f} MB, "
-            + ", ".join(f"{k} {v:.0f} MB" for k, v in sorted(m["peak"].items())),
+            f"process {m['wall']:.1f} s, {m['used']:.0f} s of CPU time ({mix.rows * mix.cpu / 1000:.0f} s in the step), "
+            f"object store {m['objectStore']:.0f} MB, " + ", ".join(f"{k} {v:.0f} MB" for k, v in sorted(m["peak"].items())),
             flush=True,
         )
     return figures(mix, cores, found)
+
+
+def ten_times(work: Path, cores: int) -> list[Figure]:
+    """The peak memory of each kind of process, compared with that for a tenth of the rows, in a tenth of the files."""
+    found: list[dict[str, float]] = []
+    for factor in (1, 10):
+        rows = factor * FAST.rows
+        (folder := work / str(rows)).mkdir(parents=True)
+        source = write_input(folder / "in", rows, factor * FILES, FAST_PAYLOAD)
+        m = run("engine", replace(FAST, rows=rows), source, folder, cores, None)
+        assert m["rows"] == rows, f"{m['rows']} rows of {rows}"
+        peaks = {kind: m["peak"][kind] for kind in ("driver", "_ShardWorker", "_ModelActor")}
+        found.append({"object store": m["objectStore"], **peaks})
+    few, many = found
+    return [
+        Figure(f"{FAST.name}: {kind}", many[kind], "MB", f"{few[kind]:.0f}", many[kind] / max(1.0, few[kind]), "<= 1.1")
+        for kind in few
+    ]
 
 
 def figures(mix: Mix, cores: int, found: dict[str, dict[str, Any]]) -> list[Figure]:
@@ -228,7 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
     parser.add_argument("--before", default=BEFORE, help="commit of the earlier version; empty: none")
     parser.add_argument("--only", choices=["before", "Ray Data", "none"], help="compare with this contender alone")
-    parser.add_argument("--mix", type=int, help="measure only this mix")
+    parser.add_argument("--mix", type=int, help="measure only this mix; 5: memory")
     parser.add_argument("--scale", type=float, default=1.0, help="factor of the number of rows")
     parser.add_argument("--cores", type=int, default=min(2, os.cpu_count() or 1))
     arguments = parser.parse_args()
@@ -240,6 +258,8 @@ def main() -> None:
                 (work := Path(folder, str(number))).mkdir()
                 mix = Mix(mix.name, mix.devices, mix.cpu, mix.device, int(mix.rows * arguments.scale))
                 found += compare(mix, work, arguments.cores, before, arguments.only)
+        if arguments.mix is None or arguments.mix == len(MIXES):
+            found += ten_times(Path(folder, "memory"), arguments.cores)
     publish(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def burn(milliseconds: float, log: str) -> None:
+def burn(milliseconds: float) -> None:
     """Use the CPU for this long, in Python like a user's function. Waiting for a core does not count."""
-    with suppress(FileExistsError):
-        Path(log).mkdir(parents=True, exist_ok=True)
-        with Path(log, "began").open("x") as file:
-            file.write(str(time.time()))
     end = time.thread_time() + milliseconds / 1000
     while time.thread_time() < end:
         sum(range(200))
@@ -30,11 +25,10 @@ class Burn(Map):
     """Uses the CPU for a number of milliseconds per row."""
 
     milliseconds: float
-    log: str
 
     def apply(self, batch: Batch) -> pa.Table:
         """The same rows."""
-        burn(self.milliseconds * len(batch), self.log)
+        burn(self.milliseconds * len(batch))
         return batch.table
 
 

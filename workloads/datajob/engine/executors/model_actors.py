@@ -94,6 +94,11 @@ class ModelActors(Processes):
         return Member(actor, actor.ready.remote(), actor.stay.remote())
 
     @property
+    def piece_rows(self) -> int:
+        """Maximum number of rows of the pieces that it should get."""
+        return model_calls.piece_rows(self.usage.seconds_per_row)
+
+    @property
     def rows_ahead(self) -> int:
         """Rows that wait for a process or are in one."""
         waiting: list[Piece] = [*self.queue, *(p for m in self.members for p in m.running.values())]

@@ -10,12 +10,13 @@ from typing import Any
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.executors.base import MAX_OPEN
+from datajob.engine.executors.base import MAX_OPEN, ROWS_AHEAD
 from datajob.engine.executors.faults import Blame, refuse_endless
 from datajob.engine.executors.model_actors import ModelActors, Piece
 from datajob.engine.executors.processes import Member
 from datajob.engine.executors.shard_workers import Asked, ShardWorkers
 from datajob.engine.worker import model_calls
+from datajob.engine.worker.intake import MOST_ROWS
 from datajob.engine.worker.task import ShardFailure, Task, shard_name
 
 AT_ONCE = 3
@@ -40,6 +41,8 @@ class Open:
     """True if another machine has to confirm an error, since the cause can be the machine."""
     gone: bool = False
     """True if its worker died."""
+    most_rows: int = 0
+    """The largest number of rows for which it needed a model at a time."""
 
 
 class OpenShards:
@@ -56,6 +59,8 @@ class OpenShards:
         self.waiting: deque[Shard] = deque()
         self._open: set[Open] = set()
         self._blame = Blame()
+        self._complete = self._most_rows = 0
+        """Complete shards, and the sum of their `most_rows`."""
 
     def begin(self, task: Task, shards: Sequence[Shard]) -> None:
         """Set the shards of a stage and what to do with them."""
@@ -85,11 +90,24 @@ class OpenShards:
             opened = Open(shard, member, doubtful=self._elsewhere(member) and not self._blame.has_failed(shard.index))
             self._open.add(opened)
             member.held.add(opened)
-            member.running[member.actor.run.remote([self._reference], shard, opened.doubtful)] = opened
+            member.running[member.actor.run.remote([self._reference], shard, opened.doubtful, self._piece_rows())] = opened
 
     def _needs_rows(self) -> bool:
         held = sum(piece.bytes for opened in self._open for piece in opened.pieces)
-        return held <= self._store and not any(pool.full for pool in self._pool_of.values())
+        return held <= self._store and not any(pool.full for pool in self._pool_of.values()) and not self._enough
+
+    @property
+    def _enough(self) -> bool:
+        """True if the open shards occupy workers and models once their tables, which are small at first, have their full size.
+
+        More open shards would only use memory.
+        """
+        rows = self._most_rows / self._complete if self._complete else MOST_ROWS
+        others = len(self._open) - self.at_once * len(self._workers.usable)
+        return others * rows >= ROWS_AHEAD * sum(max(1, pool.active) for pool in set(self._pool_of.values()))
+
+    def _piece_rows(self) -> dict[str, int]:
+        return {step: pool.piece_rows for step, pool in self._pool_of.items()}
 
     def _accepts(self, member: Member, shard: Shard) -> bool:
         """True if a worker can open a shard now. A shard whose worker died runs alone: no other one is blamed for it."""
@@ -98,6 +116,8 @@ class OpenShards:
             return True
         if self._blame.suspects and any(map(suspect, [shard.index, *(opened.shard.index for opened in member.held)])):
             return False
+        if member.running and len(member.held) > self.at_once:
+            return False  # it is busy, so another shard would only use memory
         limit = shards_at_once(len(self.waiting), len(self._workers.usable), self.at_once)
         return len(member.running) < limit and len(member.held) < MAX_OPEN
 
@@ -114,12 +134,14 @@ class OpenShards:
         if isinstance(result, Asked):
             parts = zip(result.pieces, result.rows, result.bytes, strict=True)
             work.pieces = [Piece(work, i, result.call, part, rows, size) for i, (part, rows, size) in enumerate(parts)]
+            work.most_rows = max(work.most_rows, sum(result.rows))
             self._pool_of[result.call.step].queue.extend(work.pieces)
             return None
         self._close(work)
         if self._runs_elsewhere(work, result):
             self.waiting.appendleft(work.shard)
             return None
+        self._complete, self._most_rows = self._complete + 1, self._most_rows + work.most_rows
         self._workers.completed(member)
         if isinstance(result, Record):
             self._workers.usage.rows += max((step.rows_in for step in result.tally.steps.values()), default=0)
@@ -147,7 +169,7 @@ class OpenShards:
         if len(opened.replies) == len(opened.pieces):
             replies = [opened.replies[i] for i in range(len(opened.pieces))]
             member = opened.worker
-            member.running[member.actor.resume.remote(opened.shard.index, *replies)] = opened
+            member.running[member.actor.resume.remote(opened.shard.index, self._piece_rows(), *replies)] = opened
 
     # --- what was lost ---
 

@@ -104,18 +104,20 @@ class _ShardWorker(Actor):
         self._tasks: dict[Any, Task] = {}
         self._sessions: dict[int, Session] = {}
 
-    def run(self, task: list[Any], shard: Shard, doubtful: bool) -> Step:
+    def run(self, task: list[Any], shard: Shard, doubtful: bool, piece_rows: dict[str, int]) -> Step:
         """Run a shard until it stops. The task is fetched once. `doubtful`: see `Task.commit`."""
         import ray
 
+        model_calls.use_piece_rows(piece_rows)
         (reference,) = task
         if reference not in self._tasks:
             self._tasks[reference] = ray.get(reference)
         session = self._sessions[shard.index] = Session(self._tasks[reference], shard, self._steps, doubtful)
         return self._until_stop(shard.index, session.next)
 
-    def resume(self, index: int, *replies: Reply | ShardFailure) -> Step:
+    def resume(self, index: int, piece_rows: dict[str, int], *replies: Reply | ShardFailure) -> Step:
         """Continue a shard that waits for these replies."""
+        model_calls.use_piece_rows(piece_rows)
         session = self._sessions[index]
         return self._until_stop(index, lambda: session.resume(list(replies)))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from datajob.engine.counts.tally import Tally
@@ -38,7 +39,7 @@ class Processed:
     mixed: bool = False
     """True if rows failed because the results of a step have several types."""
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Approximate size."""
         return int(self.table.nbytes + sum(rows.nbytes for _, _, rows, _ in self.rejects.rows))

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FIRST_ROWS, MOST_ROWS = 16, 256
 """Rows of the first and of the largest table of a shard whose rows go through a model."""
 
+COPIED_BYTES = 1 << 18
+"""Tables of at most this size on average are copied to one."""
+
 FAIL_TOGETHER = 256
 """Number of bad records that fail together."""
 
@@ -173,8 +176,6 @@ def _doubling() -> Iterator[int]:
 
 def _regroup(tables: Iterator[pa.Table], size: int, limits: Iterator[int | None]) -> Iterator[pa.Table]:
     """Tables that end once they have the next limit of rows or about `size` bytes."""
-    import pyarrow as pa
-
     waiting: list[pa.Table] = []
     rows = held = 0
     limit = next(limits)
@@ -185,7 +186,22 @@ def _regroup(tables: Iterator[pa.Table], size: int, limits: Iterator[int | None]
             waiting.append(part)
             rows, held = rows + part.num_rows, held + part.nbytes
             if held >= size // 2 or rows == limit:
-                yield pa.concat_tables(waiting) if len(waiting) > 1 else part
+                yield _one_table(waiting, held)
                 waiting, rows, held, limit = [], 0, 0, next(limits)
     if waiting:
-        yield pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]
+        yield _one_table(waiting, held)
+
+
+def _one_table(tables: list[pa.Table], size: int) -> pa.Table:
+    """The rows of all tables, of about `size` bytes. Small ones are copied: each operation takes time for each chunk."""
+    import pyarrow as pa
+
+    if len(tables) == 1:
+        return tables[0]
+    table = pa.concat_tables(tables)
+    if size > COPIED_BYTES * len(tables):
+        return table
+    try:
+        return table.combine_chunks()
+    except pa.ArrowException:  # a type that Arrow cannot join
+        return table

@@ -6,8 +6,9 @@ spread over the processes of the model. What the other process does is `answer`.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 PIECE_ROWS = 64
 """Maximum number of rows of a piece: the rows of a batch on an accelerator."""
+MIN_PIECE_ROWS = 16
+PIECE_SECONDS = 0.5
+"""Time that a piece should take in a model process. Long pieces leave devices without work while others have several."""
 PIECE_BYTES = 8 << 20
 WINDOW_BYTES = 64 << 20
 """Bytes of the pieces of one table that wait for the model at the same time."""
@@ -65,6 +69,8 @@ class Models(Protocol):
 
 
 _mine = threading.local()
+_piece_rows: dict[str, int] = {}
+"""Maximum number of rows of a piece by step, from the speed of its model. PIECE_ROWS until it is known."""
 _preparations: dict[str, Any] = {}
 """By step. Known from the first reply of its model; rows before that are sent as they are."""
 
@@ -72,6 +78,17 @@ _preparations: dict[str, Any] = {}
 def use(models: Models) -> None:
     """Let the shards of this thread call the models of other processes."""
     _mine.models = models
+
+
+def piece_rows(seconds_per_row: float) -> int:
+    """Maximum number of rows of a piece for a process that takes this long for a row; 0: unknown."""
+    rows = PIECE_SECONDS / seconds_per_row if seconds_per_row else PIECE_ROWS
+    return int(min(PIECE_ROWS, max(MIN_PIECE_ROWS, rows)))
+
+
+def use_piece_rows(by_step: Mapping[str, int]) -> None:
+    """Set the maximum number of rows of the pieces that this process sends to the model of each step."""
+    _piece_rows.update(by_step)
 
 
 def infer(step: Step[Model], batch: Batch, tally: Tally, outputs: ShardModelOutputs | None) -> Inferred:
@@ -174,16 +191,18 @@ def joined(found: Sequence[Inferred], rows: Sequence[int]) -> Inferred:
 def _prepared(step: Step[Model], table: pa.Table) -> Iterator[pa.Table]:
     """The pieces of a table, with the work done that the model leaves to this process. One piece is prepared at a time."""
     preparation = _preparations.get(step.name)
-    for piece in _cut(table):
+    limit = _piece_rows.get(step.name, PIECE_ROWS)
+    for piece in _cut(table, limit):
         if preparation is None:
             yield piece
         else:
-            yield from _cut(step.operator.prepare(Batch(piece), preparation))
+            yield from _cut(step.operator.prepare(Batch(piece), preparation), limit)
 
 
-def _cut(table: pa.Table) -> Iterator[pa.Table]:
-    """Pieces of few rows and bytes; one without rows for an empty table."""
-    rows = min(PIECE_ROWS, max(1, table.num_rows * PIECE_BYTES // max(1, table.nbytes)))
+def _cut(table: pa.Table, limit: int) -> Iterator[pa.Table]:
+    """Pieces of similar size, of at most `limit` rows and few bytes; one without rows for an empty table."""
+    most = min(limit, max(1, table.num_rows * PIECE_BYTES // max(1, table.nbytes)))
+    rows = math.ceil(table.num_rows / max(1, math.ceil(table.num_rows / most))) or 1
     for start in range(0, max(1, table.num_rows), rows):
         yield table.slice(start, rows)
 

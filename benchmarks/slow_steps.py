@@ -73,24 +73,35 @@ def called_rows(folder: Path) -> int:
     return sum(int(line) for file in (folder / "calls").iterdir() for line in file.read_text().split())
 
 
-def lost_seconds(folder: Path) -> float:
-    """Work that is repeated per kill: a run is killed KILLS times, at random moments of its work."""
-    shutil.rmtree(folder / "out")
-    before = called_rows(folder)
+def stored_rows(folder: Path) -> int:
+    """Rows whose results are in checkpoints."""
+    from datajob.engine.worker.checkpoints import CHECKPOINTS, covered_rows
+
+    stored: dict[Path, dict[int, int]] = {}
+    for file in (folder / "out" / CHECKPOINTS).rglob("*.arrow"):
+        first, last = map(int, file.stem.split("-"))
+        ranges = stored.setdefault(file.parent, {})
+        ranges[first] = max(last, ranges.get(first, 0))
+    return sum(map(covered_rows, stored.values()))
+
+
+def lost_seconds(folder: Path) -> list[float]:
+    """Work that each kill loses: a run is killed KILLS times, at random moments of its work."""
     chance = random.Random(2)
-    kills = 0
-    for _ in range(KILLS):
-        target = called_rows(folder) + chance.randint(CALLED, FILES * ROWS // 5)
-        process = start(folder)
+    lost: list[float] = []
+    while len(lost) < KILLS:
+        called, stored = called_rows(folder), stored_rows(folder)
+        target = called + chance.randint(CALLED, FILES * ROWS // 5)
+        process = start(folder, *([] if lost else ["--fresh"]))
         while process.poll() is None and called_rows(folder) < target:
             time.sleep(0.01)
-        kills += process.poll() is None
         process.kill()
-        if process.wait() == 0:
-            break
-    if start(folder).wait():
-        raise SystemExit("the run failed")
-    return (called_rows(folder) - before - FILES * ROWS) * SECONDS / CALLED / max(1, kills)
+        if process.wait() == 0:  # the next run begins again
+            shutil.rmtree(folder / "out")
+            continue
+        time.sleep(1)  # its processes end when they notice that it is gone
+        lost.append((called_rows(folder) - called - (stored_rows(folder) - stored)) * SECONDS / CALLED)
+    return lost
 
 
 def main() -> None:
@@ -104,7 +115,8 @@ def main() -> None:
     publish(
         [
             Figure(f"slow function, {cores} cores", ours, "s", f"one process {single:.1f} s", single / ours, ">= 1.7"),
-            Figure("work repeated after a kill", lost, "s", f"{KILLS} kills", goal="<= 5"),
+            Figure("work lost by a kill, maximum", max(lost), "s", f"{KILLS} kills", goal="<= 5"),
+            Figure("work lost by a kill, average", sum(lost) / KILLS, "s", f"{KILLS} kills"),
         ]
     )
 

@@ -54,6 +54,7 @@ MIXES = (
     Mix("device-bound, 8 devices", 8, 5.0, 40.0, 3200),
 )
 
+CLUSTER = Mix("six machines with a core, two with four devices", 8, 3.0, 80.0, 2400)
 FAST = Mix("ten times the rows", 2, 0.1, 1.0, 12000)
 """For the comparison of memory with ten times the rows."""
 FAST_PAYLOAD = 3_000
@@ -206,6 +207,17 @@ def compare(mix: Mix, work: Path, cores: int, before: Path | None, only: str | N
     return figures(mix, cores, found)
 
 
+def busy_cluster(work: Path) -> list[Figure]:
+    """The devices of a simulated cluster of eight machines, which share the cores of this one."""
+    work.mkdir()
+    m = run("cluster", CLUSTER, write_input(work / "in", CLUSTER.rows), work, 8, None)
+    assert m["rows"] == CLUSTER.rows, f"{m['rows']} rows of {CLUSTER.rows}"
+    return [
+        Figure(f"{CLUSTER.name}: rate", m["rate"], "rows/s", "devices: 100", m["rate"] / 100, ">= 0.9"),
+        Figure(f"{CLUSTER.name}: devices busy", m["busy"] * 100, "%", "", None, ">= 90"),
+    ]
+
+
 def ten_times(work: Path, cores: int) -> list[Figure]:
     """The peak memory of each kind of process, compared with that for a tenth of the rows, in a tenth of the files."""
     found: list[dict[str, float]] = []
@@ -246,7 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
     parser.add_argument("--before", default=BEFORE, help="commit of the earlier version; empty: none")
     parser.add_argument("--only", choices=["before", "Ray Data", "none"], help="compare with this contender alone")
-    parser.add_argument("--mix", type=int, help="measure only this mix; 5: memory")
+    parser.add_argument("--mix", type=int, help="measure only this mix; 5: memory; 6: a cluster")
     parser.add_argument("--scale", type=float, default=1.0, help="factor of the number of rows")
     parser.add_argument("--cores", type=int, default=min(2, os.cpu_count() or 1))
     arguments = parser.parse_args()
@@ -258,8 +270,10 @@ def main() -> None:
                 (work := Path(folder, str(number))).mkdir()
                 mix = Mix(mix.name, mix.devices, mix.cpu, mix.device, int(mix.rows * arguments.scale))
                 found += compare(mix, work, arguments.cores, before, arguments.only)
-        if arguments.mix is None or arguments.mix == len(MIXES):
+        if arguments.mix in (None, len(MIXES)):
             found += ten_times(Path(folder, "memory"), arguments.cores)
+        if arguments.mix in (None, len(MIXES) + 1):
+            found += busy_cluster(Path(folder, "cluster"))
     publish(found)
 
 

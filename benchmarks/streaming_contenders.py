@@ -85,14 +85,12 @@ def ray_data(o: dict[str, Any]) -> None:
     rows.map_batches(Caption, batch_size=BATCH, num_gpus=1, num_cpus=0, compute=actors).write_parquet(o["output"])
 
 
-def main() -> None:
-    """Run a contender and print what it measured as JSON."""
+def start_ray(o: dict[str, Any]) -> None:
+    """Start a Ray with devices that do not exist."""
     import logging
 
     import ray
 
-    o = json.loads(sys.argv[1])
-    found: dict[str, Any] = {"started": time.time()}
     ray.init(
         "local",
         num_gpus=o["devices"],
@@ -102,8 +100,37 @@ def main() -> None:
         logging_level=logging.ERROR,
         object_store_memory=OBJECT_STORE[o["contender"]],
     )
-    with object_store_peak(found):
-        {"engine": engine, "rayData": ray_data}[o["contender"]](o)
+
+
+@contextmanager
+def cluster(devices: int) -> Iterator[None]:
+    """A cluster of six machines with a core, and two with a core and half of the devices each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for gpus in (0, 0, 0, 0, 0, 0, devices // 2, devices // 2):
+        made.add_node(num_cpus=1, num_gpus=gpus, wait=False, object_store_memory=OBJECT_STORE["engine"])
+    made.wait_for_nodes(timeout=120)
+    ray.init(address=made.address, log_to_driver=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        made.shutdown()  # type: ignore[no-untyped-call]
+
+
+def main() -> None:
+    """Run a contender and print what it measured as JSON."""
+    o = json.loads(sys.argv[1])
+    found: dict[str, Any] = {"started": time.time()}
+    if o["contender"] == "cluster":
+        with cluster(o["devices"]):
+            engine(o)
+    else:
+        start_ray(o)
+        with object_store_peak(found):
+            {"engine": engine, "rayData": ray_data}[o["contender"]](o)
     print(json.dumps(found))
 
 

@@ -28,6 +28,9 @@ from datajob.formats._pandas_import import recognize_pandas
 OBJECT_STORE_BYTES = 256 << 20
 """Object store of a Ray that is started on this machine. Small, since rows stay in files and only records are exchanged."""
 
+STARTS = 3
+"""Maximum number of attempts to start Ray."""
+
 PATIENCE = Limit(seconds=5, remaining=15)
 """When a worker gives up a shard if most of the others have nothing to do."""
 
@@ -53,7 +56,7 @@ class RayExecutor:
         self._promised = bool(address)
         if self._ours:
             own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+            start_ray(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         if preload:
             importing.join()
 
@@ -113,6 +116,21 @@ class RayExecutor:
         early, self._early = self._early, None
         if early is not None:
             early.close()
+
+
+def start_ray(**options: Any) -> None:
+    """Start Ray or connect to it. Ray gives its processes 30 seconds to start, which is too little on an overloaded machine."""
+    import ray
+
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(**options)
+        except Exception as error:
+            if attempt == STARTS or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()  # type: ignore[no-untyped-call]
+        else:
+            return
 
 
 def _import_ray_data() -> None:

@@ -137,7 +137,10 @@ def first_call(log: Path) -> float:
 
 
 def steady(log: Path, mix: Mix) -> dict[str, float]:
-    """The rate and the busy share of the devices in steady state: without the first and last tenth of the rows."""
+    """The rate and the busy share of the devices in steady state: without the first and last tenth of the rows.
+
+    `rate` is that of all rows, from the begin of the first CPU step on: a pipeline can prepare rows long before their model runs.
+    """
     found = calls(log)
     total, passed = sum(n for *_, n in found), 0
     inner: list[tuple[float, int]] = []
@@ -147,7 +150,8 @@ def steady(log: Path, mix: Mix) -> dict[str, float]:
             inner.append((end, passed))
     (start, first), (stop, last) = inner[0], inner[-1]
     busy = sum(max(0.0, min(b, stop) - max(a, start)) for a, b, _ in found)
-    return {"rate": (last - first) / (stop - start), "busy": busy / (stop - start) / mix.devices}
+    seconds = found[-1][1] - float((log / "began").read_text())
+    return {"rate": total / seconds, "steady": (last - first) / (stop - start), "busy": busy / (stop - start) / mix.devices}
 
 
 def rows_in(folder: Path) -> int:
@@ -198,7 +202,8 @@ def compare(mix: Mix, work: Path, cores: int, before: Path | None, only: str | N
         assert m["rows"] == mix.rows, f"{name}: {m['rows']} rows of {mix.rows}"
         free = max(0.1, cores - m["others"])
         print(
-            f"{mix.name} | {name}: {m['rate']:.1f} rows/s of {mix.ceiling(cores):.0f} ({mix.ceiling(free):.0f} with the "
+            f"{mix.name} | {name}: {m['rate']:.1f} rows/s, at the devices {m['steady']:.1f} in steady state "
+            f"of {mix.ceiling(cores):.0f} ({mix.ceiling(free):.0f} with the "
             f"{free:.2f} cores that other processes left), devices {m['busy']:.1%} busy, first call {m['first']:.1f} s, "
             f"process {m['wall']:.1f} s, {m['used']:.0f} s of CPU time ({mix.rows * mix.cpu / 1000:.0f} s in the step), "
             f"object store {m['objectStore']:.0f} MB, " + ", ".join(f"{k} {v:.0f} MB" for k, v in sorted(m["peak"].items())),
@@ -213,7 +218,7 @@ def busy_cluster(work: Path) -> list[Figure]:
     m = run("cluster", CLUSTER, write_input(work / "in", CLUSTER.rows), work, 8, None)
     assert m["rows"] == CLUSTER.rows, f"{m['rows']} rows of {CLUSTER.rows}"
     return [
-        Figure(f"{CLUSTER.name}: rate", m["rate"], "rows/s", "devices: 100", m["rate"] / 100, ">= 0.9"),
+        Figure(f"{CLUSTER.name}: steady", m["steady"], "rows/s", "devices: 100", m["steady"] / 100, ">= 0.9"),
         Figure(f"{CLUSTER.name}: devices busy", m["busy"] * 100, "%", "", None, ">= 90"),
     ]
 
@@ -241,7 +246,7 @@ def figures(mix: Mix, cores: int, found: dict[str, dict[str, Any]]) -> list[Figu
     ours = found["ours"]
     free = max(0.1, cores - ours["others"])
     limit = mix.ceiling(free)
-    out = [Figure(f"{mix.name}: rate", ours["rate"], "rows/s", f"ceiling: {limit:.1f}", ours["rate"] / limit, ">= 0.9")]
+    out = [Figure(f"{mix.name}: steady", ours["steady"], "rows/s", f"ceiling: {limit:.1f}", ours["steady"] / limit, ">= 0.9")]
     if free * 1000 / mix.cpu >= mix.devices * 1000 / mix.device:
         out.append(Figure(f"{mix.name}: devices busy", ours["busy"] * 100, "%", "", None, ">= 95"))
     for name, other in found.items():

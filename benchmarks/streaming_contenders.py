@@ -50,7 +50,7 @@ def engine(o: dict[str, Any]) -> None:
     from datajob.engine.driver import run_job
     from datajob.engine.options import RunOptions
 
-    before = {"operator": "benchmarks.streaming_steps:Burn", "params": {"milliseconds": o["cpu"]}}
+    before = {"operator": "benchmarks.streaming_steps:Burn", "params": {"milliseconds": o["cpu"], "log": o["log"]}}
     model = {"operator": "benchmarks.streaming_steps:Occupy", "params": {"milliseconds": o["device"], "log": o["log"]}}
     spec = {
         "sources": [{"parquet": {"paths": [o["input"]]}}],
@@ -68,7 +68,7 @@ def ray_data(o: dict[str, Any]) -> None:
     from benchmarks.streaming_steps import SimulatedDevice, burn
 
     def prepare(batch: Any) -> Any:
-        burn(o["cpu"] * len(batch["id"]))
+        burn(o["cpu"] * len(batch["id"]), o["log"])
         return batch
 
     class Caption:

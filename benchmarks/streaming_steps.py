@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def burn(milliseconds: float) -> None:
+def burn(milliseconds: float, log: str) -> None:
     """Use the CPU for this long, in Python like a user's function. Waiting for a core does not count."""
+    with suppress(FileExistsError):
+        Path(log).mkdir(parents=True, exist_ok=True)
+        with Path(log, "began").open("x") as file:
+            file.write(str(time.time()))
     end = time.thread_time() + milliseconds / 1000
     while time.thread_time() < end:
         sum(range(200))
@@ -25,10 +30,11 @@ class Burn(Map):
     """Uses the CPU for a number of milliseconds per row."""
 
     milliseconds: float
+    log: str
 
     def apply(self, batch: Batch) -> pa.Table:
         """The same rows."""
-        burn(self.milliseconds * len(batch))
+        burn(self.milliseconds * len(batch), self.log)
         return batch.table
 
 

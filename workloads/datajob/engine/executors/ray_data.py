@@ -128,7 +128,7 @@ def start_ray(**options: Any) -> None:
         except Exception as error:
             if attempt == STARTS or "timed out during startup" not in str(error):
                 raise
-            ray.shutdown()  # type: ignore[no-untyped-call]
+            ray.shutdown()
         else:
             return
 

@@ -139,7 +139,7 @@ def first_call(log: Path) -> float:
 def steady(log: Path, mix: Mix) -> dict[str, float]:
     """The rate and the busy share of the devices in steady state: without the first and last tenth of the rows.
 
-    `rate` is that of all rows, from the begin of the first CPU step on: a pipeline can prepare rows long before their model runs.
+    `rate` is that of all rows, from the first CPU step on: a pipeline can prepare rows long before their model runs.
     """
     found = calls(log)
     total, passed = sum(n for *_, n in found), 0

@@ -8,6 +8,7 @@ from datajob.operators.audio.normalize_loudness import NormalizeLoudness as Norm
 from datajob.operators.audio.resample_audio import ResampleAudio as ResampleAudio
 from datajob.operators.audio.silence_ratio import SilenceRatio as SilenceRatio
 from datajob.operators.audio.snr import Snr as Snr
+from datajob.operators.audio.vad_segment import VadSegment as VadSegment
 from datajob.operators.dedup.exact_dedup import ExactDedup as ExactDedup
 from datajob.operators.dedup.image_dedup import ImageDedup as ImageDedup
 from datajob.operators.dedup.line_dedup import LineDedup as LineDedup
@@ -209,6 +210,7 @@ __all__ = [
     "Top",
     "UnicodeNormalize",
     "UrlRatio",
+    "VadSegment",
     "VisionLanguage",
     "Watermark",
     "WhitespaceNormalize",

@@ -51,6 +51,8 @@ def read_facts(file: MediaFile) -> AudioFacts:
         if head.startswith(b"ID3") or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE0 == 0xE0):
             start = _after_tags(file)
             return _flac(file, start) if file.part(start, 4) == b"fLaC" else mp3_facts(file, start)
+    except MediaError:
+        raise
     except (struct.error, IndexError, ValueError) as error:
         raise MediaError("truncated", "the file ends within its header") from error
     raise _unknown(head)

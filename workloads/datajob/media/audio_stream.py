@@ -62,14 +62,25 @@ def _open_soundfile(file: MediaFile, facts: AudioFacts, span: TimeSpan | None) -
     import soundfile
 
     try:
-        return _SoundFile(soundfile.SoundFile(file), facts, span)
+        sound = soundfile.SoundFile(file)
+        if _stops_early(sound, facts):
+            sound.close()
+            return None
+        return _SoundFile(file, sound, facts, span)
     except (soundfile.LibsndfileError, RuntimeError):
         return None
 
 
+def _stops_early(sound: Any, facts: AudioFacts) -> bool:
+    """Whether libsndfile would not read all samples: of a WAV file that states no data, or of an MP3 file with a variable bit
+    rate and no table, whose length it estimates by the first frame."""
+    expected = (facts.duration or 0) * sound.samplerate
+    return expected - sound.frames > 0.25 * sound.samplerate if facts.format in ("WAV", "MP3") else False
+
+
 class _SoundFile:
-    def __init__(self, sound: Any, facts: AudioFacts, span: TimeSpan | None) -> None:
-        self._sound = sound
+    def __init__(self, file: MediaFile, sound: Any, facts: AudioFacts, span: TimeSpan | None) -> None:
+        self._file, self._sound = file, sound
         self._facts = facts
         self._span = span
         self.form = Form(sound.samplerate, sound.channels)
@@ -95,7 +106,9 @@ class _SoundFile:
                 total += len(block)
                 yield np.asarray(block)
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise MediaError("damaged", f"the audio cannot be decoded: {error}") from error
+            at_end = self._file.tell() >= self._file.size
+            reason, why = ("truncated", "the file ends early") if at_end else ("damaged", str(error))
+            raise MediaError(reason, f"the audio cannot be decoded: {why}") from error
         if left is None:
             check_complete(self._facts, total / rate)
 

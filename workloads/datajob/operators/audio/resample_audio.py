@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class ResampleAudio(AudioMap):
 
         - resampleAudio: {rate: 16000, channels: 1, format: flac}
     """
+
+    packages: ClassVar[dict[str, str]] = {"soxr": "soxr"}
 
     rate: int | None = Field(default=16_000, ge=1000, le=384_000, description="Sample rate in Hz; null keeps it.")
     channels: Literal[1, 2] | None = Field(

@@ -53,6 +53,10 @@ class AudioStep(MediaStep):
     )
     folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
 
+    def required(self) -> Mapping[str, str]:
+        """Steps that decode need soundfile. PyAV is needed for some formats only, whose rows fail without it."""
+        return self.packages if self.reads_headers() else {"soundfile": "soundfile", **self.packages}
+
     def seconds_limit(self) -> float:
         """The longest audio that the step decodes."""
         return MAX_SECONDS

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 from datajob.media.audio_facts import is_matroska, read_facts
@@ -151,7 +152,9 @@ class Last:
         """Decoded frames."""
 
     def push(self, block: Block) -> None:
-        """The next block of the file."""
+        """The next block of the file. Raises MediaError if a sample is not a number."""
+        if not isfinite(float(block.sum())):
+            raise MediaError("damaged", "a sample of the audio is not a finite number")
         self.frames += len(block)
         self._pass(block, last=False)
 

@@ -1,7 +1,7 @@
 """What a user would write instead of a job: loops over Parquet files of images in one process per core.
 
-Each loop does what the job `images.PIPELINE` does: it measures sharpness and brightness at 512 pixels and the perceptual hash
-at 384 pixels or more, reduces the image to 336 pixels, and writes measures and new files to Parquet.
+Each loop does what the job `images.PIXELS` does, except for comparing the hashes: it measures sharpness and brightness at 512
+pixels, computes the perceptual hash, reduces the image to 336 pixels, and writes measures and new files to Parquet.
 """
 
 from __future__ import annotations
@@ -72,7 +72,18 @@ def fastest(data: bytes) -> Found:
     return float(cv2.Laplacian(measured, cv2.CV_64F).var()), float(measured.mean()) / 255, hashed, encoded
 
 
-LOOPS: dict[str, Callable[[bytes], Found]] = {"Pillow": pillow, "simplejpeg": fast, "single decode": fastest}
+def decode(data: bytes) -> Found:
+    """Only decode with Pillow, which is what scripts do to learn the size of an image."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return float(image.width), float(image.height), b"", b""
+
+
+LOOPS: dict[str, Callable[[bytes], Found]] = {
+    "Pillow": pillow, "simplejpeg": fast, "single decode": fastest, "decode": decode,
+}  # fmt: skip
 
 
 def _size(width: int, height: int, scale: float) -> tuple[int, int]:
@@ -93,9 +104,9 @@ def _phash(small: Any) -> bytes:
 class Loop:
     """A loop in processes that have started and imported their libraries."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, processes: int = CORES) -> None:
         self._name = name
-        self._pool = get_context("spawn").Pool(CORES)
+        self._pool = get_context("spawn").Pool(processes)
 
     def run(self, source: Path, sink: Path) -> None:
         """Process the files of a folder."""

@@ -1,4 +1,4 @@
-"""Data-Juicer in an environment of its own: the same rules for the same files, its speed, memory and decisions."""
+"""Data-Juicer in a separate environment: the same rules for the same files, its speed, memory and decisions."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_each_keeps_the_images_that_fit_the_text(clip: Path, tmp_path: Path) -> 
     assert scores[middle] - scores[low] > 0.01
     rows = [{"images": [pictures()[low], pictures()[high]], "text": "<image>\ntemple <image>"}]
     write_parts(tmp_path / "in", rows, 1)
-    step = {"clipSimilarity": {"column": "images", "model": str(clip), "min": limit, "keep": "each"}}
+    step = {"clipSimilarity": {"column": "images", "model": str(clip), "min": limit, "keep": "each", "placeholders": "text"}}
     run(make_job(tmp_path / "in", tmp_path / "out", [step]))
     assert read_manifest(tmp_path / "out") == [{"images": [pictures()[high]], "text": "temple <image>"}]
 

@@ -14,6 +14,7 @@ from datajob.api.report import Report
 from datajob.errors import InvalidJob, plain
 from datajob.operators.inference.nsfw import Nsfw
 from tests.operators.inference.conftest import Ask
+from tests.support.bad_images import bad_images, rare_images
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 from tests.support.models.images import make_classifier
 from tests.support.models.plain_images import pictures, probabilities
@@ -105,15 +106,14 @@ def test_a_model_without_the_weights_of_a_classifier_is_refused(dinov2: Path, as
         ask(Nsfw(model=str(dinov2)), [{"image": CHINA}])
 
 
-def test_every_kind_of_bad_image_has_a_reason(classifier: Path, ask: Ask) -> None:
-    from tests.operators.media.test_bad_images import inputs
-
-    values = [value for value, _ in inputs().values()]
-    found, failed = ask(Nsfw(model=str(classifier), output="nsfw"), pa.table({"image": pa.array(values, pa.binary())}))
-    for row, (name, (_, reason)) in enumerate(inputs().items()):
-        got = plain(failed.get(row, "")).partition(":")[0] or None
-        assert got == reason if reason is None else got in reason.split("|"), name
-        assert (found[row]["nsfw"] is None) == (reason is not None)
+def test_every_kind_of_bad_image_has_a_reason_and_rare_ones_have_a_score(classifier: Path, ask: Ask) -> None:
+    bad, rare = bad_images(), rare_images()
+    images = pa.array([*(each.data for each in bad.values()), *rare.values()], pa.binary())
+    found, failed = ask(Nsfw(model=str(classifier), output="nsfw"), pa.table({"image": images}))
+    reasons = {name: plain(failed.get(row, "")).partition(":")[0] for row, name in enumerate(bad)}
+    assert {name: reason for name, reason in reasons.items() if reason not in str(bad[name].pixels).split("|")} == {}
+    for row, (name, data) in enumerate(rare.items(), start=len(bad)):
+        assert found[row]["nsfw"] == pytest.approx(probabilities(classifier, data)[1], abs=0.03), name
 
 
 @pytest.mark.parametrize("step", [{"max": 1.5}, {"labels": []}, {"keep": "some"}, {"batchTokens": 3}])

@@ -36,7 +36,7 @@ class ImageClasses(ImageModelFilter):
         """The classifier."""
         return Settings("imageClassify", self.model, self.revision, "transformers", self.dtype, batch_rows=self.batch_rows)
 
-    def placeholders(self) -> str | None:
+    def marked_text(self) -> str | None:
         """The parameter `text`."""
         return self.text
 

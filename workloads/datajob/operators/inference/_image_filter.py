@@ -43,7 +43,7 @@ class ImageModelFilter(ImageModel, ModelFilter):
         """The score of each image of a row. Raises RequestError if the row cannot be scored."""
         raise NotImplementedError
 
-    def placeholders(self) -> str | None:
+    def marked_text(self) -> str | None:
         """The column with one `<image>` per image, if those of removed images are removed from it."""
         return None
 
@@ -111,7 +111,7 @@ class ImageModelFilter(ImageModel, ModelFilter):
         items: list[Any] = list(media_values(flat(batch.array(self.column))))
         present = iter(kept.tolist())
         stays = np.array([item.missing or next(present) for item in items], dtype=bool)
-        name = self.placeholders()
+        name = self.marked_text()
         if name is None:
             return {self.column: drop_items(batch.array(self.column), stays).items}
         text = batch.array(name)

@@ -44,7 +44,7 @@ class Aesthetics(EmbeddingModel, ImageModelFilter):
         description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
     )
 
-    def placeholders(self) -> str | None:
+    def marked_text(self) -> str | None:
         """The parameter `text`."""
         return self.text
 

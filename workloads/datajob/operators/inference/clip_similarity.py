@@ -43,8 +43,11 @@ class ClipSimilarity(EmbeddingModel, ImageModelFilter):
     )
     text: Column = Field(
         default="text",
-        description="Column with a text or a list of texts. `<image>` is not compared. With `keep: each`, texts need one "
-        "`<image>` per image; those of removed images are removed.",
+        description="Column with a text or a list of texts. `<image>` in a text is not compared.",
+    )
+    placeholders: Column | None = Field(
+        default=None,
+        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
     )
     min: float | None = Field(default=0.2, ge=-1, le=1, description="Minimum cosine; not used with `top`.")
     max: float | None = Field(default=None, ge=-1, le=1, description="Maximum cosine.")
@@ -85,9 +88,9 @@ class ClipSimilarity(EmbeddingModel, ImageModelFilter):
         """Without `top`, the limits."""
         return () if self.top is not None else super().bounds()
 
-    def placeholders(self) -> str | None:
-        """The parameter `text`."""
-        return self.text
+    def marked_text(self) -> str | None:
+        """The parameter `placeholders`."""
+        return self.placeholders
 
     def texts(self, batch: Batch) -> list[list[str] | RequestError]:
         """The texts of each row without placeholders."""

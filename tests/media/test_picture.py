@@ -90,6 +90,15 @@ def test_an_exact_need_is_reduced_from_the_full_size_regardless_of_other_needs(n
         assert np.array_equal(found.pixels(exact), expected)
 
 
+def test_needs_of_the_same_size_share_one_reduction() -> None:
+    exact, means = Need("gray", longer=128, exact=True), Need("gray", longer=128)
+    found = Picture(photo_bytes("china"), [means, exact, Need("rgb", longer=128)])
+    assert found.pixels(means) is found.pixels(exact)
+    edited = Edited(np.asarray(photo("china")), Encoding())
+    assert edited.pixels(means) is edited.pixels(exact)
+    assert edited.pixels(means) is not edited.pixels(Need("rgb", longer=128))
+
+
 def test_the_decoder_reduces_to_the_smallest_scale_that_serves_all_needs() -> None:
     data = encoded(photo("china").resize((1600, 1200)), "JPEG")
     for needs, width in [

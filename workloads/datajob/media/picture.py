@@ -89,7 +89,8 @@ class Picture:
         self._needs = tuple(needs)
         self._max_pixels = max_pixels
         self._bases: dict[Color, Pixels] = {}
-        self._reduced: dict[Need, Pixels] = {}
+        self._reduced: dict[tuple[Color, Color, tuple[int, int]], Pixels] = {}
+        """By the color of the decoded image, the color of the need and its size."""
 
     def check(self, step: Any) -> None:
         """Raise ImageError if the image is larger than the step permits."""
@@ -137,12 +138,12 @@ class Picture:
         """
         if need not in self._needs:
             raise ValueError(f"the step did not declare that it needs {need}")
-        if need not in self._reduced:
-            self._reduced[need] = self._reduce(need)
-        pixels = self._reduced[need]
+        key = self._source(need), need.color, need.size(self.width, self.height)
+        if key not in self._reduced:
+            self._reduced[key] = _as_needed(self._base(need), need, self.width, self.height)
         if self._decoded is not None:
             self._decoded.use(self)
-        return pixels
+        return self._reduced[key]
 
     @property
     def decoded_bytes(self) -> int:
@@ -159,20 +160,23 @@ class Picture:
 
         return np.asarray(image.decode(bytes(self.data), self._max_pixels, background))
 
-    def _base(self, need: Need) -> Pixels:
-        """The image, upright, at the smallest scale that suffices for all needs with which this one shares it.
+    def _source(self, need: Need) -> Color:
+        """The color of the decoded image that serves a need.
 
         A need of luma shares the RGB pixels of other needs, unless it is exact: luma from RGB differs from that of a JPEG by
         rounding, which changes measures of detail by up to 2 %.
         """
-        header = self.header
-        gray = [other for other in self._needs if other.color == "gray"]
-        rgb = [other for other in self._needs if other.color == "rgb"]
-        own = any(other.exact for other in gray) or not rgb
-        color: Color = "gray" if need.color == "gray" and own else "rgb"
+        if need.color == "rgb":
+            return "rgb"
+        exact = any(other.exact for other in self._needs if other.color == "gray")
+        return "gray" if exact or all(other.color == "gray" for other in self._needs) else "rgb"
+
+    def _base(self, need: Need) -> Pixels:
+        """The image, upright, at the smallest scale that suffices for all needs with which this one shares it."""
+        header, color = self.header, self._source(need)
         if color not in self._bases:
             image.check_pixels(header.width, header.height, self._max_pixels)
-            served = gray if color == "gray" else rgb if own else self._needs
+            served = [other for other in self._needs if self._source(other) == color]
             found = _decode_jpeg(self.data, header, color, self._smallest(served)) if header.format == "JPEG" else None
             self._bases[color] = _decode_any(self.data, color, self._max_pixels) if found is None else found
         return self._bases[color]
@@ -182,9 +186,6 @@ class Picture:
         whole = self.width, self.height
         sizes = [whole if need.exact else need.size(*whole) for need in needs]
         return max(width for width, _ in sizes), max(height for _, height in sizes)
-
-    def _reduce(self, need: Need) -> Pixels:
-        return _as_needed(self._base(need), need, self.width, self.height)
 
 
 class Edited(Picture):
@@ -199,9 +200,10 @@ class Edited(Picture):
 
     def pixels(self, need: Need) -> Pixels:
         """The pixels of any need."""
-        if need not in self._reduced:
-            self._reduced[need] = _as_needed(self._rgb, need, self.width, self.height)
-        return self._reduced[need]
+        key: Any = "rgb", need.color, need.size(self.width, self.height)
+        if key not in self._reduced:
+            self._reduced[key] = _as_needed(self._rgb, need, self.width, self.height)
+        return self._reduced[key]
 
     def check(self, step: Any) -> None:
         """Steps process what a step before has made."""

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from datajob.media.errors import MediaError
 
@@ -21,18 +21,44 @@ _REASONS = {401: "denied", 403: "denied", 404: "notFound", 410: "notFound", 416:
 
 def read(url: str, start: int, wanted: int | None, limit: int) -> bytes:
     """`wanted` bytes from `start` on (None: to the end). Raises MediaError."""
+    if wanted == 0:
+        return b""
+    data = _answer(url, start, wanted, limit)[0]
+    if wanted is None and len(data) > limit:
+        raise MediaError("tooLarge", f"{url}: more than {limit:,} bytes")
+    return data
+
+
+class Beginning(NamedTuple):
+    """Bytes of a file, and what the server states about the file."""
+
+    data: bytes
+    size: int | None
+    """Bytes of the whole file; None if the server does not state them."""
+    ranges: bool
+    """Whether the server sends ranges of the file."""
+
+
+def beginning(url: str, start: int, wanted: int) -> Beginning:
+    """Up to `wanted` bytes from `start` on, in one request. Raises MediaError."""
+    data, status, headers = _answer(url, start, wanted, wanted)
+    total = headers.get("Content-Range", "").rpartition("/")[2] if status == 206 else headers.get("Content-Length", "")
+    return Beginning(data, int(total) if total.isascii() and total.isdigit() else None, status == 206)
+
+
+def _answer(url: str, start: int, wanted: int | None, limit: int) -> tuple[bytes, int, Any]:
+    """The bytes, at most one more than the limit; the HTTP status, and the headers of the answer."""
     headers = {"User-Agent": "datajob", "Accept-Encoding": "identity"}
     whole = not start and wanted is None
     if not whole:
         headers["Range"] = f"bytes={start}-{'' if wanted is None else start + wanted - 1}"
-    if wanted == 0:
-        return b""
     began = time.monotonic()
     try:
         with _opener().open(urllib.request.Request(url, headers=headers), timeout=CONNECT_SECONDS) as response:  # noqa: S310
             skipped = 0 if whole or response.status == 206 else start  # a server that does not support ranges
             end = limit + 1 if wanted is None else wanted
             data = _body(url, response, skipped + end, began)[skipped:]
+            return data[:wanted], response.status, response.headers
     except MediaError:
         raise
     except http.client.IncompleteRead as error:
@@ -46,9 +72,6 @@ def read(url: str, start: int, wanted: int | None, limit: int) -> bytes:
         raise MediaError("tooSlow" if slow else "unreachable", f"{url}: {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise MediaError("unreadable", f"{url}: {type(error).__name__} {error}".strip()) from error
-    if wanted is None and len(data) > limit:
-        raise MediaError("tooLarge", f"{url}: more than {limit:,} bytes")
-    return data[:wanted]
 
 
 def _body(url: str, response: Any, size: int, began: float) -> bytes:

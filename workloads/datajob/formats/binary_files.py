@@ -60,14 +60,6 @@ class BinaryFilesReader(Reader):
             yield conform(row, schema, fragment, self)
 
 
-def first_bytes(path: str, size: int) -> bytes:
-    """The beginning of a file. Raises InputError if it cannot be read."""
-    with readable(path):
-        filesystem, inner = resolve(path)
-        with filesystem.open_input_file(inner) as file:
-            return bytes(file.read(size))
-
-
 def whole_file(path: str, on_bad: OnBadRecord) -> bytes | None:
     """The content of a file. If it is too large for a value, it is a bad record and the result is None."""
     with readable(path):

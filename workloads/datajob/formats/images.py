@@ -11,11 +11,14 @@ from datajob.errors import InvalidJob
 from datajob.formats._columns import conform, did_you_mean, with_file_columns
 from datajob.formats._image_files import FILE_NAME, IMAGE_ENDINGS, ImageFiles
 from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
-from datajob.formats.binary_files import LOAD_FIELD, Load, first_bytes, whole_file
-from datajob.media.headers import Header, parse
+from datajob.formats.binary_files import LOAD_FIELD, Load, whole_file
+from datajob.formats.media_files import open_file
+from datajob.formats.storage import readable
+from datajob.media.errors import MediaError
+from datajob.media.headers import Header
 from datajob.media.image import ImageError, read_header
 from datajob.media.references import literal
-from datajob.media.values import is_list, is_media, media_type
+from datajob.media.values import MediaValue, is_list, is_media, media_type
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
@@ -54,12 +57,12 @@ class ImagesReader(Reader):
 
         path, size = fragment.file.path, fragment.file.size
         reference = self.load == "reference"
-        data = first_bytes(path, HEADER_BYTES) if reference else whole_file(path, on_bad)
-        if data is None:
+        data = None if reference else whole_file(path, on_bad)
+        if data is None and not reference:
             return
         try:
-            header = _header(path, data, size, on_bad)
-        except ImageError as error:
+            header = _header_of(path) if data is None else read_header(data)
+        except MediaError as error:
             on_bad("", f"{path}: {error.marked}")
             return
         if header.width * header.height > BOMB_PIXELS:
@@ -72,23 +75,14 @@ class ImagesReader(Reader):
         yield conform(pa.table({"image": pa.array([image], media_type()), **columns}), schema, fragment, self)
 
 
-def _header(path: str, data: bytes, size: int, on_bad: OnBadRecord) -> Header:
-    """The header of an image, of which `data` is the beginning. Raises ImageError.
-
-    Only that of a JPEG is known to be complete without the end of the file.
-    """
-    if len(data) < size:
-        header = parse(data)
-        if header is not None and header.format == "JPEG":
-            return header
-        data = whole_file(path, on_bad) or b""
-    return read_header(data)
+def _header_of(path: str) -> Header:
+    """The header of an image file, of which few parts are read. Raises MediaError, and InputError if it cannot be read."""
+    with readable(path), open_file(MediaValue(path=path), header=True) as file:
+        return read_header(file)
 
 
 BOMB_PIXELS = 178_956_970
 """By default, Pillow does not open larger images."""
-HEADER_BYTES = 64 << 10
-"""Bytes that are read of a JPEG that is not loaded. Nearly all headers end there."""
 _FACTS = {"width": "int32", "height": "int32", "format": "string", "mode": "string", "frames": "int32"}
 
 

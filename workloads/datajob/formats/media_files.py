@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from datajob.errors import InputError, StorageUnavailable
 from datajob.formats import _web
 from datajob.formats.storage import explain, join, readable, resolve, scheme_of
 from datajob.media.errors import MediaError
-from datajob.media.files import MediaFile
+from datajob.media.files import PIECE, MediaFile
 from datajob.media.references import is_url
 from datajob.media.values import MediaValue
 
@@ -27,6 +28,9 @@ MAX_BYTES = (1 << 31) - 1
 THREADS = 16
 STORE_PIECE = 4 << 20
 """Bytes of a read of an object store, where each request takes long."""
+HEADER_PIECE, LOCAL_HEADER_PIECE = 64 << 10, 4 << 10
+"""Bytes of the first read of a file of which only the header is needed, from the network and from local disks."""
+T = TypeVar("T")
 _STORE_REASONS = (
     ("permission denied", "denied"),
     ("credentials are invalid", "denied"),
@@ -57,15 +61,20 @@ def fetch(value: MediaValue, folder: str | None = None, first: int | None = None
 def fetch_all(
     values: Iterable[MediaValue], folder: str | None = None, threads: int = THREADS
 ) -> Iterator[bytes | memoryview | MediaError]:
-    """The bytes of each value or why there are none, in order. `threads` files are read at the same time.
+    """The bytes of each value or why there are none, in order. Values that have bytes are not copied."""
+    return read_all(lambda value: fetch(value, folder), values, threads)
 
-    Values that have bytes do not wait for a thread, and are not copied.
+
+def read_all(read: Callable[[MediaValue], T], values: Iterable[MediaValue], threads: int = THREADS) -> Iterator[T | MediaError]:
+    """What `read` returns for each value or why it fails, in order. `threads` files are read at the same time.
+
+    Values that have bytes do not wait for a thread.
     """
     from collections import deque
 
-    def one(value: MediaValue) -> Any:
+    def one(value: MediaValue) -> T | MediaError:
         try:
-            return fetch(value, folder)
+            return read(value)
         except MediaError as error:
             return error
 
@@ -82,28 +91,57 @@ def fetch_all(
             yield ahead.popleft().result()
 
 
-def open_file(value: MediaValue, folder: str | None = None) -> MediaFile:
-    """A value as a file, of which only the parts that are used are read. Files on the web are read completely.
+def open_file(value: MediaValue, folder: str | None = None, *, header: bool = False) -> MediaFile:
+    """A value as a file, of which only the parts that are used are read; `header`: few parts, in small pieces.
 
-    Raises the errors of `fetch`; reading from the file does so as well.
+    Files on the web are read completely, except for their headers. Raises the errors of `fetch`; reading from the file does so
+    as well.
     """
     if value.data is not None or value.missing or value.problem is not None:
         return MediaFile.of(fetch(value, folder))
     path = located(value, folder)
     if is_url(path):
-        return MediaFile.of(fetch(value, folder))
-    file = _open_in_store(path) if scheme_of(path) else _open_local(path)
+        return _open_on_web(value, path) if header else MediaFile.of(fetch(value, folder))
+    file = _open_in_store(path, header) if scheme_of(path) else _open_local(path, header)
     if value.byte_range is not None:
         start, length = value.byte_range
         if start + length > file.size:
             file.close()
             raise MediaError("truncated", f"{path}: the file ends before byte {start + length:,}")
-        whole = file
-        file = MediaFile(lambda offset, size: whole.part(start + offset, size), length, close=whole.close)
+        file = file.within(start, length)
     if not file.size:
         file.close()
         raise MediaError("empty", f"{path}: the file is empty")
     return file
+
+
+def _open_on_web(value: MediaValue, url: str) -> MediaFile:
+    """A file of which the first request also returns the size. It is read completely if the server does not support that."""
+    start, length = value.byte_range or (0, None)
+    wanted = HEADER_PIECE if length is None else min(HEADER_PIECE, length)
+    try:
+        first = _web.beginning(url, start, wanted) if wanted else None
+    except MediaError as error:
+        if error.reason != "truncated":
+            raise
+        first = None  # such as an empty file
+    if first is None or not first.data or first.size is None:
+        return MediaFile.of(fetch(replace(value, path=url)))
+    size = first.size - start if length is None else length
+    if start + size > first.size or len(first.data) < min(wanted, size):
+        raise MediaError("truncated", f"{url}: the file ends before byte {start + size:,}")
+    begun, ranges = first.data, first.ranges
+    whole: list[bytes | memoryview] = []
+
+    def read_at(offset: int, most: int) -> bytes | memoryview:
+        if offset + most <= len(begun):
+            return begun[offset : offset + most]
+        if ranges:
+            return _web.read(url, start + offset, most, MAX_BYTES)
+        whole[:] = whole or [fetch(replace(value, path=url))]
+        return whole[0][offset : offset + most]
+
+    return MediaFile(read_at, size, piece=len(begun), grow_to=STORE_PIECE)
 
 
 def located(value: MediaValue, folder: str | None) -> str:
@@ -166,7 +204,7 @@ def _opened(path: str) -> tuple[int, int]:
     return file, found.st_size
 
 
-def _open_local(path: str) -> MediaFile:
+def _open_local(path: str, header: bool) -> MediaFile:
     file, size = _opened(path)
 
     def read_at(offset: int, wanted: int) -> bytes:
@@ -175,10 +213,10 @@ def _open_local(path: str) -> MediaFile:
         except OSError as error:
             raise MediaError("unreadable", f"{path}: {explain(error)}") from error
 
-    return MediaFile(read_at, size, close=lambda: os.close(file))
+    return MediaFile(read_at, size, LOCAL_HEADER_PIECE if header else PIECE, close=lambda: os.close(file))
 
 
-def _open_in_store(path: str) -> MediaFile:
+def _open_in_store(path: str, header: bool) -> MediaFile:
     with _store_errors(path):
         filesystem, inner = resolve(path)
         file = filesystem.open_input_file(inner)
@@ -188,7 +226,7 @@ def _open_in_store(path: str) -> MediaFile:
         with _store_errors(path):
             return bytes(file.read_at(wanted, offset))
 
-    return MediaFile(read_at, size, piece=STORE_PIECE, close=file.close)
+    return MediaFile(read_at, size, HEADER_PIECE if header else STORE_PIECE, close=file.close, grow_to=STORE_PIECE)
 
 
 def _all(file: int, start: int, size: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, overload
 from zlib import crc32, decompressobj
 from zlib import error as zlib_error
 
@@ -20,11 +20,28 @@ _PNG_MODES = {
     (1, 0): "1", (2, 0): "L", (4, 0): "L", (8, 0): "L", (16, 0): "I;16", (8, 2): "RGB", (16, 2): "RGB", (1, 3): "P",
     (2, 3): "P", (4, 3): "P", (8, 3): "P", (8, 4): "LA", (16, 4): "RGBA", (8, 6): "RGBA", (16, 6): "RGBA",
 }  # fmt: skip
+_FAR = 1 << 17
+"""Bytes of the rest of a PNG file from which its end is read instead of all chunks."""
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 """JPEG markers that start a frame (SOF); the others of their range define tables."""
 _HEADS = (1 << 11, 1 << 16)
 """Bytes at the start of a JPEG that contain its header, without or with metadata."""
+
+
+class Data(Protocol):
+    """An encoded file: bytes, or the bytes of a file that are read when a parser asks for them (`Lazy` in `files`)."""
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, key: int, /) -> int: ...
+
+    @overload
+    def __getitem__(self, key: slice, /) -> bytes: ...
+
+    def startswith(self, prefix: bytes, start: int = 0, /) -> bool:
+        """Whether the bytes from `start` on begin with a prefix."""
 
 
 class Header(NamedTuple):
@@ -48,8 +65,8 @@ class Header(NamedTuple):
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def parse(data: bytes) -> Header | None:
-    """The header of a file, or None if only Pillow can tell."""
+def parse(data: Data) -> Header | None:
+    """The header of a file, or None if only Pillow can tell. Of a file, only the parts that state something are read."""
     try:
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg(data)
@@ -57,7 +74,7 @@ def parse(data: bytes) -> Header | None:
             return _png(data)
         if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             return _webp(data)
-        return _gif(data) if data.startswith((b"GIF87a", b"GIF89a")) else None
+        return _gif(data[:]) if data[:6] in (b"GIF87a", b"GIF89a") else None
     except (struct.error, IndexError):
         return None
 
@@ -71,9 +88,10 @@ def quick_header(data: bytes | memoryview) -> Header | None:
     return parse(bytes(data))
 
 
-def _jpeg(data: bytes) -> Header | None:
+def _jpeg(data: Data) -> Header | None:
     """Read marker by marker up to the first scan."""
-    at, frame, exif, xmp = 2, None, None, None
+    at, frame, turned, xmp = 2, None, None, None
+    described = False
     while True:
         if data[at] != 0xFF:
             return None
@@ -85,10 +103,10 @@ def _jpeg(data: bytes) -> Header | None:
             break
         length = data[at + 2] << 8 | data[at + 3]
         if marker in _FRAMES:
-            bits, height, width, channels = struct.unpack_from(">BHHB", data, at + 4)
+            bits, height, width, channels = struct.unpack(">BHHB", data[at + 4 : at + 10])
             frame = (bits, width, height, channels)
-        elif marker == 0xE1 and exif is None and data.startswith(b"Exif\0\0", at + 4):
-            exif = data[at + 10 : at + 2 + length]
+        elif marker == 0xE1 and not described and data.startswith(b"Exif\0\0", at + 4):
+            described, turned = True, _exif_orientation(data, at + 10, at + 2 + length)
         elif marker == 0xE1 and data.startswith(b"http://ns.adobe.com/xap/1.0/", at + 4):
             xmp = data[at + 4 : at + 2 + length]
         elif (marker == 0xE2 and data.startswith(b"MPF\0", at + 4)) or not 0xC0 <= marker <= 0xFE or 0xD0 <= marker <= 0xD9:
@@ -96,22 +114,26 @@ def _jpeg(data: bytes) -> Header | None:
         at += 2 + length
     if frame is None or frame[0] != 8 or frame[3] not in _JPEG_MODES or 0 in frame[1:3]:
         return None
-    return Header(frame[1], frame[2], "JPEG", _JPEG_MODES[frame[3]], _orientation(exif, xmp))
+    return Header(frame[1], frame[2], "JPEG", _JPEG_MODES[frame[3]], _orientation(turned, xmp))
 
 
-def _png(data: bytes) -> Header | None:
-    """All chunks: the orientation may follow the pixels."""
-    length, kind, width, height, depth, color = struct.unpack_from(">I4sIIBB", data, 8)
-    if kind != b"IHDR" or length != 13 or crc32(data[12:29]) != struct.unpack_from(">I", data, 29)[0]:
+def _png(data: Data) -> Header | None:
+    """All chunks, except those of the pixels: the orientation may follow them."""
+    length, kind, width, height, depth, color = struct.unpack(">I4sIIBB", data[8:26])
+    if kind != b"IHDR" or length != 13 or crc32(data[12:29]) != struct.unpack(">I", data[29:33])[0]:
         return None
     mode, frames, at = _PNG_MODES.get((depth, color)), 1, 33
-    exif, profile, xmp = None, None, None
+    turned, profile, xmp, described, skipped = None, None, None, False, False
     while len(data) - at >= 8:
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
         if kind == b"eXIf":
-            exif = data[at + 8 : at + 8 + length]
+            described, turned = True, _exif_orientation(data, at + 8, at + 8 + length)
         elif kind == b"acTL":
-            frames = struct.unpack_from(">I", data, at + 8)[0]
+            frames = struct.unpack(">I", data[at + 8 : at + 12])[0]
+        elif kind == b"IDAT" and not skipped and len(data) - at > _FAR:
+            skipped = True
+            at = _last_pixels(data) or at
+            continue
         elif kind in (b"tEXt", b"zTXt") and data.startswith(_PROFILE, at + 8):
             profile = _raw_profile(data[at + 8 + len(_PROFILE) : at + 8 + length], kind == b"zTXt")
         elif kind == b"iTXt" and data.startswith(b"XML:com.adobe.xmp\0\0", at + 8):
@@ -121,7 +143,26 @@ def _png(data: bytes) -> Header | None:
         at += 12 + length
     if not mode or not width or not height or not frames:
         return None
-    return Header(width, height, "PNG", mode, _orientation(exif or profile, xmp), frames)
+    return Header(width, height, "PNG", mode, _orientation(turned if described else _of_profile(profile), xmp), frames)
+
+
+def _last_pixels(data: Data) -> int | None:
+    """Where the first chunk of pixels starts from which chunks lead to the end of the file, within the last bytes of it."""
+    start = len(data) - _FAR // 2
+    tail = data[start : len(data)]
+    named = tail.find(b"IDAT", 4)
+    while named >= 4:
+        at = named - 4
+        while at + 12 <= len(tail) and tail[at + 4 : at + 8] != b"IEND":
+            at += 12 + int.from_bytes(tail[at : at + 4], "big")
+        if at + 12 == len(tail):
+            return start + named - 4
+        named = tail.find(b"IDAT", named + 1)
+    return None
+
+
+def _of_profile(profile: bytes | None) -> int | None:
+    return _exif_orientation(profile, 0, len(profile)) if profile else None
 
 
 def _raw_profile(text: bytes, compressed: bool) -> bytes | None:
@@ -133,33 +174,34 @@ def _raw_profile(text: bytes, compressed: bool) -> bytes | None:
         return None
 
 
-def _webp(data: bytes) -> Header | None:
+def _webp(data: Data) -> Header | None:
     kind = data[12:16]
     if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
-        width, height = struct.unpack_from("<HH", data, 26)
+        width, height = struct.unpack("<HH", data[26:30])
         return Header(width & 0x3FFF, height & 0x3FFF, "WEBP", "RGB")
     if kind == b"VP8L" and data[20] == 0x2F:
-        bits = struct.unpack_from("<I", data, 21)[0]
+        bits = struct.unpack("<I", data[21:25])[0]
         mode = "RGBA" if bits >> 28 & 1 else "RGB"
         return Header((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, "WEBP", mode)
     if kind != b"VP8X":
         return None
     flags, size = data[20], data[24:30]
     width, height = int.from_bytes(size[:3], "little") + 1, int.from_bytes(size[3:], "little") + 1
-    at, frames, exif, xmp = 30, 0, None, None
+    at, frames, turned, xmp = 30, 0, None, None
     while len(data) - at >= 8:
         name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if name == b"ANMF":
             frames += 1
         elif name == b"EXIF":
-            exif = data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0")
+            start = at + 8 + (6 if data.startswith(b"Exif\0\0", at + 8) else 0)
+            turned = _exif_orientation(data, start, at + 8 + length)
         elif name == b"XMP ":
             xmp = data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
     if len(data) < at:  # Pillow refuses most truncated files
         return None
     mode = "RGBA" if flags & 0x10 else "RGB"
-    return Header(width, height, "WEBP", mode, _orientation(exif, xmp), max(frames, 1))
+    return Header(width, height, "WEBP", mode, _orientation(turned, xmp), max(frames, 1))
 
 
 def _gif(data: bytes) -> Header | None:
@@ -194,25 +236,30 @@ def _is_gray(palette: bytes) -> bool:
     return palette[::3] == palette[1::3] == palette[2::3]
 
 
-def _orientation(exif: bytes | None, xmp: bytes | None) -> int:
-    """The EXIF orientation of a TIFF structure, otherwise that of XMP; 1 if there is none or it is invalid."""
-    found = _exif_orientation(exif) if exif else None
+def _orientation(found: int | None, xmp: bytes | None) -> int:
+    """The EXIF orientation, otherwise that of XMP; 1 if there is none or it is invalid."""
     if found is None and xmp and (match := _XMP_ORIENTATION.search(xmp)):
         found = int(match[1])
     return found if found is not None and 1 <= found <= 8 else 1
 
 
-def _exif_orientation(tiff: bytes) -> int | None:
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+def _exif_orientation(data: Data, start: int, stop: int) -> int | None:
+    """The orientation of a TIFF structure between two positions, of which only the directory is read."""
+
+    def unpack(kind: str, at: int) -> tuple[int, ...]:
+        end = start + at + struct.calcsize(kind)
+        return struct.unpack(kind, data[start + at : end] if end <= stop else b"")
+
+    order = {b"II": "<", b"MM": ">"}.get(data[start : min(start + 2, stop)])
     if order is None:
         return None
     try:
-        start = struct.unpack_from(order + "I", tiff, 4)[0]
-        for entry in range(struct.unpack_from(order + "H", tiff, start)[0]):
-            tag, kind, count = struct.unpack_from(order + "HHI", tiff, start + 2 + 12 * entry)
+        directory = unpack(order + "I", 4)[0]
+        for entry in range(unpack(order + "H", directory)[0]):
+            tag, kind, count = unpack(order + "HHI", directory + 2 + 12 * entry)
             if tag == _ORIENTATION:
                 known = {1: "B", 3: "H", 4: "I"}.get(kind)
-                return int(struct.unpack_from(order + known, tiff, start + 10 + 12 * entry)[0]) if known and count == 1 else 1
+                return unpack(order + known, directory + 10 + 12 * entry)[0] if known and count == 1 else 1
     except struct.error:
         pass
     return None

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from datajob.media.errors import MediaError
+from datajob.media.files import Lazy, MediaFile
 from datajob.media.headers import Header, parse
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _OTHER_FORMATS = (
     (0, b"\x00\x00\x01\x00", "icon"), (0, b"DDS ", "DDS"), (0, b"P6", "PPM"),
     (0, b"P5", "PGM"), (0, b"\x76\x2f\x31\x01", "OpenEXR"),
 )  # fmt: skip
+_MAGIC = 64
+"""Bytes at the start of a file that name its format."""
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 _pillow = threading.Lock()
 
@@ -46,9 +49,9 @@ class ImageError(MediaError):
     """
 
 
-def read_header(data: bytes) -> Header:
-    """The header of an encoded image of any size; no pixel is decoded. Raises ImageError."""
-    if header := parse(data):
+def read_header(data: bytes | MediaFile) -> Header:
+    """The header of an encoded image of any size; no pixel is decoded. Of a file, few parts are read. Raises ImageError."""
+    if header := parse(Lazy(data) if isinstance(data, MediaFile) else data):
         return header
     with _opened(data) as image, _reasons(), _quiet():
         turned = image.getexif().get(ORIENTATION, 1) if image.format != "PNG" else 1  # would decode it
@@ -106,15 +109,16 @@ def _from_pixels(pixels: Any) -> Image:
 
 
 @contextmanager
-def _opened(data: bytes, max_pixels: int | None = None) -> Iterator[Image]:
+def _opened(data: bytes | MediaFile, max_pixels: int | None = None) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
+    file: Any = data if isinstance(data, MediaFile) else io.BytesIO(data)
     with _reasons(), _quiet():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # `max_pixels` is the limit here
         try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(file, formats=FORMATS)
         except UnidentifiedImageError:
-            raise _unidentified(data) from None
+            raise _unidentified(data.part(0, _MAGIC) if isinstance(data, MediaFile) else data[:_MAGIC]) from None
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:

@@ -19,7 +19,8 @@ _SEARCH = 1 << 16
 """Bytes after the tags in which the first frame must start."""
 _PROBE = 64
 """Frames whose bit rates are compared to see whether the bit rate is constant."""
-_BLOCK = 1 << 20
+_FIRST_BLOCK, _BLOCK = 1 << 17, 1 << 20
+"""Bytes that are read at once. The first block contains the frames whose bit rates are compared."""
 
 
 class _Frame(NamedTuple):
@@ -104,7 +105,7 @@ def _counted(file: MediaFile, at: int, end: int, first: _Frame) -> int:
     data, base = b"", at
     while at + 4 <= end:
         if at + 4 > base + len(data):
-            data, base = file.part(at, _BLOCK), at
+            data, base = file.part(at, _BLOCK if data else _FIRST_BLOCK), at
         frame = _frame(data[at - base : at - base + 4])
         if frame is None or frame.rate != first.rate:
             following = data.find(b"\xff", at - base + 1)

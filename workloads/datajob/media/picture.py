@@ -102,6 +102,11 @@ class Picture:
         return None
 
     @cached_property
+    def file_size(self) -> int:
+        """Bytes of the file, as it is or as it is written."""
+        return len(self.file() or self.data)
+
+    @cached_property
     def header(self) -> Header:
         """What the header states. Raises ImageError if it is damaged or the format is not supported."""
         return quick_header(self.data) or image.read_header(bytes(self.data))
@@ -243,16 +248,6 @@ def averaged(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     if pixels.shape[1::-1] == (2 * size[0], 2 * size[1]):
         return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
     return reduced(pixels, *size)
-
-
-def load_libraries() -> None:
-    """Import what decodes and reduces images, with one thread."""
-    import cv2
-    import simplejpeg  # noqa: F401
-    from PIL import Image
-
-    Image.init()
-    cv2.setNumThreads(1)
 
 
 def luma(rgb: Pixels) -> Pixels:

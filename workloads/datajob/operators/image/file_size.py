@@ -29,9 +29,11 @@ class FileSize(ImageFilter):
 
     def measure(self, picture: Picture) -> float:
         """The size of the file. An image that an earlier step changed is measured as it is written."""
-        from datajob.media.picture import Edited
+        return picture.file_size
 
-        return len(picture.file() if isinstance(picture, Edited) else picture.data)
+    def needs_header(self) -> bool:
+        """False."""
+        return False
 
     def bounds(self) -> tuple[Bound, ...]:
         """The limits that are set."""

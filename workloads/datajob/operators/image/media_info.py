@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from datajob.errors import StorageUnavailable
 from datajob.media.errors import MediaError
 from datajob.media.headers import Header
 from datajob.operators.base import Map
@@ -75,25 +76,19 @@ class MediaInfo(Map):
 
     def _headers(self, values: list[Any]) -> Any:
         """The header of each value, or why there is none. Pillow reads rare formats in the process that decodes."""
-        from datajob.formats.media_files import fetch_all
-        from datajob.media.headers import quick_header
+        from datajob.formats.media_files import read_all
         from datajob.media.isolation import run_isolated
+        from datajob.operators.media.image_headers import for_child, header_in_child, read_facts
 
-        found: list[Any] = []
-        others: dict[int, bytes | memoryview] = {}
-        for at, data in enumerate(fetch_all(values, self.folder)):
-            found.append(data if isinstance(data, MediaError) else quick_header(data))
-            if found[-1] is None and not isinstance(data, MediaError):
-                others[at] = data
-        for at, result in zip(others, run_isolated(_read, [(data,) for data in others.values()]), strict=True):
+        read = read_all(lambda value: read_facts(value, self.folder), values)
+        found = [one if isinstance(one, MediaError) else one.header for one in read]
+        others = [at for at, one in enumerate(found) if one is None]
+        results = run_isolated(header_in_child, (for_child([values[at]], self.folder) for at in others))
+        for at, result in zip(others, results, strict=True):
+            if isinstance(result, StorageUnavailable):
+                raise result
             found[at] = result
         return iter(found)
-
-
-def _read(item: tuple[Any, ...]) -> Header:
-    from datajob.media.image import read_header
-
-    return read_header(bytes(item[0]))
 
 
 def _facts(found: Header | MediaError, batch: Batch, row: int) -> dict[str, Any] | None:

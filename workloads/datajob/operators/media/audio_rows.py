@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from datajob.formats.media_files import open_file
-from datajob.media.errors import MediaError
-from datajob.media.files import MediaFile
 from datajob.media.values import MediaValue
 from datajob.operators.media.audio_steps import AudioStep
-from datajob.operators.media.rows import RowWork
+from datajob.operators.media.rows import Input, RowWork
 from datajob.operators.media.sounds import Reading, Sound
 
 
@@ -33,23 +31,20 @@ class AudioWork(RowWork[AudioStep]):
             values = (pickle.dumps(([MediaValue(b"")], None)), encoded(silence, Form(16_000, 1), kind))
             AudioWork(ours, self.lists, decides=False)(values)
 
-    def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> list[tuple[Any, ...] | MediaError]:
+    def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> Iterator[Input]:
         """A description of the values, and the bytes of those that have any. References are read by the child."""
-        found: list[tuple[Any, ...] | MediaError] = []
         for values in rows:
             present = [value for value in values if not (self.lists and value.missing)]
             described = [replace(value, data=None if value.data is None else b"") for value in present]
             data = [value.data for value in present if value.data is not None]
-            found.append((pickle.dumps((described, folder)), *data))
-        return found
+            buffers = (pickle.dumps((described, folder)), *data)
+            yield (self._by_headers(buffers) if self.reads_headers else None) or buffers
 
-    def in_process(self, values: tuple[Any, ...]) -> Any:
-        """The result of steps that only read headers; None if a header needs a decoder to be read."""
-        items = self.items(values)
+    def _by_headers(self, values: tuple[Any, ...]) -> list[Any] | None:
+        """The results of steps that only read headers; None if a header needs a decoder to be read."""
+        items = self.items(values, header=True)
         try:
-            if any(not item.has_header() for item in items):
-                return None
-            return self.results(items)
+            return None if any(not item.has_header() for item in items) else self.results(items)
         finally:
             _close(items)
 
@@ -61,7 +56,7 @@ class AudioWork(RowWork[AudioStep]):
         finally:
             _close(items)
 
-    def items(self, values: tuple[Any, ...]) -> list[Any]:
+    def items(self, values: tuple[Any, ...], header: bool = False) -> list[Any]:
         """Sounds, which know all steps of the section."""
         described, folder = pickle.loads(values[0])  # noqa: S301 - written by `inputs`
         data = iter(values[1:])
@@ -69,12 +64,8 @@ class AudioWork(RowWork[AudioStep]):
         items = []
         for value in described:
             whole = replace(value, data=next(data)) if value.data is not None else value
-            items.append(Sound(Reading(partial(_open, whole, folder), value.time_span, self.steps, limit)))
+            items.append(Sound(Reading(partial(open_file, whole, folder, header=header), value.time_span, self.steps, limit)))
         return items
-
-
-def _open(value: MediaValue, folder: str | None) -> MediaFile:
-    return open_file(value, folder)
 
 
 def _close(items: Sequence[Sound]) -> None:

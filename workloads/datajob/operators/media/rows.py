@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -56,6 +56,8 @@ class Changed(NamedTuple):
 
 
 StepResult = Measured | Edits | Signed
+Input = tuple[Any, ...] | list[Any] | MediaError
+"""Buffers for the child, results, or an error."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,16 @@ class RowWork(Generic[Step]):
     def prepare(self) -> None:
         """Load the libraries that our own steps need, before memory is limited."""
 
-    def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> Iterable[tuple[Any, ...] | MediaError]:
-        """What the child needs of each row, as buffers, or why the row fails. An iterator reads files as they are needed."""
-        raise NotImplementedError
+    @cached_property
+    def reads_headers(self) -> bool:
+        """Whether all steps only read headers."""
+        return all(step.reads_headers() for step in self.steps)
 
-    def in_process(self, values: tuple[Any, ...]) -> Any:
-        """The result of steps that only read headers, without the child; None if a header needs a decoder to be read."""
+    def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> Iterator[Input]:
+        """What the child needs of each row, as buffers; or the results if it is not needed; or why the row fails.
+
+        Steps that only read headers need no child unless a decoder must read a header. Files are read as they are needed.
+        """
         raise NotImplementedError
 
     def items(self, values: tuple[Any, ...]) -> list[Any]:

@@ -101,12 +101,12 @@ class Section:
 
         def items() -> Iterator[Any]:
             for row, item in enumerate(work.inputs(rows, first.folder)):
-                found[row] = item if isinstance(item, MediaError) else work.in_process(item) if in_process else None
-                if found[row] is None:
+                if isinstance(item, tuple):
                     sent.append(row)
                     yield item
+                else:
+                    found[row] = item
 
-        in_process = _reads_headers(self.steps)
         for row, result in zip(sent, run_isolated(work, items()), strict=True):
             if isinstance(result, StorageUnavailable):
                 raise result

@@ -62,6 +62,10 @@ class ImageStep(MediaStep):
         """The pixels that the step needs; none by default."""
         return ()
 
+    def needs_header(self) -> bool:
+        """Whether the step needs more than the size of the file."""
+        return True
+
     def required(self) -> Mapping[str, str]:
         """Steps that need pixels need what decodes and reduces images."""
         decoders = {"cv2": "opencv-python-headless", "simplejpeg": "simplejpeg"} if self.needs() else {}

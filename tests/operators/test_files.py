@@ -20,16 +20,22 @@ from datajob.parameters import ReadsFile, named_files
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 NAMES_A_FILE: dict[str, dict[str, Any]] = {
+    "aesthetics": {"head": "{}"},
     "chunkText": {"unit": "tokens", "modelTokenizer": "{}"},
+    "classifyImage": {"model": "{}", "labels": ["a cat", "a dog"]},
+    "clipSimilarity": {"model": "{}"},
     "embed": {"model": "{}", "column": "text"},
     "fasttextClassifier": {"model": "{}", "label": "good"},
     "flaggedWords": {"file": "{}"},
+    "imageEmbed": {"model": "{}"},
     "llavaCaption": {"model": "{}", "column": "image"},
+    "nsfw": {"model": "{}"},
     "perplexity": {"model": "{}", "tokenizer": "{}"},
     "stopWordRatio": {"file": "{}"},
     "textGeneration": {"model": "{}", "prompt": "{{text}}"},
     "tokenCount": {"tokenizer": "{}"},
     "visionLanguage": {"model": "{}", "prompt": "{{text}}", "image": "image"},
+    "watermark": {"model": "{}"},
 }
 
 

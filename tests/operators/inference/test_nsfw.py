@@ -16,6 +16,7 @@ from datajob.operators.inference.nsfw import Nsfw
 from tests.operators.inference.conftest import Ask
 from tests.support.bad_images import bad_images, rare_images
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
+from tests.support.models.fixtures import needs_torch
 from tests.support.models.images import make_classifier
 from tests.support.models.plain_images import pictures, probabilities
 
@@ -92,6 +93,7 @@ def test_a_text_with_another_number_of_placeholders_fails_its_row(classifier: Pa
 
 
 def test_classes_are_chosen_by_name(tmp_path: Path, ask: Ask) -> None:
+    needs_torch()
     five = make_classifier(tmp_path / "five", ("drawings", "hentai", "neutral", "porn", "sexy"))
     found, _ = ask(Nsfw(model=str(five), labels=("Porn", "hentai"), output="nsfw"), [{"image": CHINA}])
     assert found[0]["nsfw"] == pytest.approx(probabilities(five, CHINA)[[1, 3]].sum(), abs=0.02)

@@ -13,11 +13,13 @@ from datajob.engine.counts.sketch import WIDEST, Sketch
 from datajob.engine.plan.analysis import Analysis, analysis_job
 from datajob.engine.report.distributions import bin_edges, suggest
 from datajob.errors import InputError, InvalidJob
+from datajob.operators.registry import all_operators, filters_with_limits, modality
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 from tests.support.pictures import PHOTOS, photo_bytes
 
 WORDS = ["the", "house", "of", "sand", "and", "fog.", "#", "12", "...", "中文", "with", "words\n", "lines.\n\n"]
 ROWS = 600
+MODELS = {"aesthetics", "clipSimilarity", "nsfw", "watermark"}
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +190,14 @@ def test_a_job_of_images_needs_no_text(steps: list[Any], measures: tuple[str, ..
     )
     rows = {measure.name: measure.rows for measure in run(job).measures}
     assert rows == dict.fromkeys(expected, len(PHOTOS))
+
+
+def test_a_limit_is_suggested_for_every_measure_of_images(tmp_path: Path) -> None:
+    keys = tuple(key for key in filters_with_limits() if modality(all_operators()[key]) == "image" and key not in MODELS)
+    assert len(keys) >= 12
+    write_parts(tmp_path / "in", [{"image": photo_bytes(name)} for name in PHOTOS], 1)
+    steps = [{"entropy": {"min": 1}}, {"faceCount": {"max": 9}}]  # have no limits by default
+    job = analysis_job(make_job(tmp_path / "in", tmp_path / "out", steps), Analysis(measures=keys), str(tmp_path / "report"))
+    limits = [(measure.of, limit) for measure in run(job).measures for limit in measure.thresholds]
+    assert {of for of, _ in limits} == set(keys)
+    assert all(limit.suggested_rejected == 0 for _, limit in limits)

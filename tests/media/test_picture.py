@@ -66,7 +66,7 @@ def test_pixels_are_those_of_the_reference_decoder(name: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(10))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_the_orientation_is_applied(orientation: int, kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -76,6 +76,14 @@ def test_the_orientation_is_applied(orientation: int, kind: str) -> None:
     found = Picture(data, [RGB, reduced])
     assert np.array_equal(found.pixels(RGB), expected)
     assert found.pixels(reduced).shape == ((16, 12) if orientation in (5, 6, 7, 8) else (12, 16))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "GIF"])
+def test_an_image_of_another_size_than_its_header_states_fails(kind: str) -> None:
+    found = Picture(encoded(photo("china").resize((64, 48)), kind), [RGB])
+    found.header = found.header._replace(width=65)
+    with pytest.raises(ImageError, match="the header states 65 x 48 pixels, but the decoded image has 64 x 48"):
+        found.pixels(RGB)
 
 
 @pytest.mark.parametrize("name", ["china", "flower", "face"])

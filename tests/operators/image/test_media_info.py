@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from PIL import Image
 
 from datajob.errors import plain
@@ -30,6 +31,12 @@ NAMES = ("width", "height", "format", "mode", "frames")
 def facts(batch: Batch, **step: Any) -> list[tuple[Any, ...]]:
     found = MediaInfo(**step).apply(batch)
     return list(zip(*(found.column(step.get("prefix", "") + name).to_pylist() for name in NAMES), strict=True))
+
+
+def test_the_column_of_the_images_is_not_replaced() -> None:
+    for step in ({"column": "width"}, {"column": "a_mode", "prefix": "a_"}):
+        with pytest.raises(ValueError, match="`prefix` must make names other than"):
+            MediaInfo.model_validate(step)
 
 
 def test_columns_state_what_the_header_does() -> None:

@@ -97,6 +97,19 @@ def test_damaged_images_fail() -> None:
 
 
 @pytest.mark.parametrize(
+    ("size", "kind", "step"),
+    [
+        ((60_000, 1), "PNG", {"side": 2_000, "mode": "centerCrop", "upscale": True}),
+        ((20_000, 1), "PNG", {"side": 65_000, "upscale": True, "resample": "bicubic", "max_pixels": 100_000}),
+        ((8, 1), "WEBP", {"width": 16_384, "height": 2_048, "upscale": True}),
+        ((1, 8), "WEBP", {"width": 4, "height": 16_384, "mode": "pad"}),
+    ],
+)
+def test_results_that_are_too_large_fail_with_a_reason(size: tuple[int, int], kind: str, step: dict[str, Any]) -> None:
+    assert change(ResizeImage.model_validate(step), encoded(Image.new("RGB", size), kind)) == ["tooManyPixels"]
+
+
+@pytest.mark.parametrize(
     "step", [{}, {"side": 5, "width": 5, "height": 5}, {"width": 5}, {"side": 5, "background": [0, 0, 256]}]
 )
 def test_a_size_is_required(step: dict[str, Any]) -> None:

@@ -104,7 +104,7 @@ def test_an_image_is_decoded_once_for_all_steps_and_not_for_steps_after_a_reject
     decoded: list[str] = []
     decode = module._decode_any
     monkeypatch.setattr(
-        module, "_decode_any", lambda data, color, limit: (decoded.append(color), decode(data, color, limit))[1]
+        module, "_decode_any", lambda data, color, *more: (decoded.append(color), decode(data, color, *more))[1]
     )
     steps = (ImageSize(min_side=8), Mean(max=200), Mean(min=1), Halve())
     assert len(ImageWork(steps, lists=False)((picture(20),))) == 5
@@ -191,6 +191,35 @@ def test_texts_between_images_remain_with_their_positions() -> None:
     assert plain(accounting.step("0 width").error).startswith("texts: the row has 1 images, but 2 values in `texts`")
     with pytest.raises(InputError, match="must be a column of lists"):
         apply(table, Width(keep_if="each", texts="id"))
+
+
+def test_measures_keep_the_position_of_an_image_that_becomes_null() -> None:
+    table = table_of([None, picture(3), None, picture(10), picture(4)], [picture(3)], kind=pa.list_(pa.binary()))
+    table = table.append_column("texts", pa.array([["a", None, "b", None, "c"], ["d"]]))
+    steps = [Width(min=5, keep_if="each", texts="texts", output="width"), Mean(keep_if="each", output="mean")]
+    passed, _ = apply(table, *steps)
+    assert passed.column("width").to_pylist() == [[None, None, 10, None], [None]]
+    assert passed.column("mean").to_pylist() == [[None, None, 128, None], [None]]
+    assert [[image is None for image in row] for row in passed.column("image").to_pylist()] == [
+        [True, True, False, True],
+        [True],
+    ]
+
+
+def test_steps_that_name_other_texts_do_not_leave_placeholders_of_removed_images() -> None:
+    table = table_of([picture(10), picture(3)], [picture(10)], kind=pa.list_(pa.binary()))
+    table = table.append_column("text", pa.array(["a <image><image>", "<image>"]))
+    table = table.append_column("caption", pa.array(["b <image><image>", "<image>"]))
+    steps = [Width(min=5, keep_if="each", text="text"), Mean(keep_if="each", text="caption")]
+    passed, accounting = apply(table, *steps)
+    assert passed.column("id").to_pylist() == [1]
+    assert plain(accounting.step("1 mean").error).startswith("placeholders: the text has 2 placeholders")
+
+
+def test_measures_do_not_replace_their_images() -> None:
+    for make in (lambda: Mean(output="image"), lambda: ImageSize(column="a", output="a")):
+        with pytest.raises(ValueError, match="`output` must not be"):
+            make()
 
 
 def test_paths_and_structs_become_structs_with_the_new_bytes(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ _OTHER_FORMATS = (
 )  # fmt: skip
 _MAGIC = 64
 """Bytes at the start of a file that name its format."""
+_MAX_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
+"""Pixels per side that the formats, or their encoders, allow."""
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 _pillow = threading.Lock()
 
@@ -57,7 +59,10 @@ def read_header(data: bytes | MediaFile) -> Header:
         turned = image.getexif().get(ORIENTATION, 1) if image.format != "PNG" else 1  # would decode it
         orientation = turned if turned in range(1, 9) else 1
         frames = getattr(image, "n_frames", 1)
-        return Header(image.width, image.height, str(image.format), image.mode, orientation, frames)
+        width, height = image.size
+        if image.format == "TIFF" and orientation >= 5:  # Pillow states the size as displayed
+            width, height = height, width
+        return Header(width, height, str(image.format), image.mode, orientation, frames)
 
 
 def decode(image: Any, max_pixels: int = MAX_PIXELS, background: Color = WHITE) -> Image:
@@ -149,6 +154,23 @@ def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
     """Raise ImageError if an image has more pixels than the limit."""
     if max_pixels is not None and width * height > max_pixels:
         raise ImageError("tooManyPixels", f"the image has {width} x {height} pixels; `maxPixels` allows {max_pixels:,}")
+
+
+def check_decoded(size: tuple[int, int], stated: tuple[int, int]) -> None:
+    """Raise ImageError if a decoded image is not as large as its header states: all results would be distorted."""
+    if size != stated:
+        text = f"the header states {stated[0]} x {stated[1]} pixels, but the decoded image has {size[0]} x {size[1]}"
+        raise ImageError("damaged", text)
+
+
+def check_sides(width: int, height: int, format: str) -> None:
+    """Raise ImageError if a format cannot store an image of this size."""
+    limit = _MAX_SIDES.get(format)
+    if limit is not None and max(width, height) > limit:
+        raise ImageError(
+            "tooManyPixels",
+            f"the new image has {width} x {height} pixels, but {format} allows {limit:,} per side; reduce it or write PNG",
+        )
 
 
 @contextmanager

@@ -183,7 +183,7 @@ class Picture:
             image.check_pixels(header.width, header.height, self._max_pixels)
             served = [other for other in self._needs if self._source(other) == color]
             found = _decode_jpeg(self.data, header, color, self._smallest(served)) if header.format == "JPEG" else None
-            self._bases[color] = _decode_any(self.data, color, self._max_pixels) if found is None else found
+            self._bases[color] = _decode_any(self.data, color, self._max_pixels, header) if found is None else found
         return self._bases[color]
 
     def _smallest(self, needs: Sequence[Need]) -> tuple[int, int]:
@@ -221,6 +221,7 @@ class Edited(Picture):
         """The new file: without metadata, and with the usual subsampling of colors below quality 90."""
         from PIL import Image
 
+        image.check_sides(self.width, self.height, self.encoding.format)
         stream = io.BytesIO()
         options: dict[str, Any] = {"quality": self.encoding.quality} if self.encoding.format != "PNG" else {}
         if self.encoding.format == "JPEG":
@@ -287,9 +288,10 @@ def _upright(pixels: Any, orientation: int) -> Any:
     return pixels
 
 
-def _decode_any(data: bytes | memoryview, color: Color, max_pixels: int) -> Pixels:
+def _decode_any(data: bytes | memoryview, color: Color, max_pixels: int, header: Header) -> Pixels:
     """The whole image, decoded by Pillow."""
     import numpy as np
 
     found = image.decode(bytes(data), max_pixels)
+    image.check_decoded(found.size, header.upright)
     return np.asarray(found.convert("L") if color == "gray" else found)

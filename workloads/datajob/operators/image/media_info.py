@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datajob.errors import StorageUnavailable
 from datajob.media.errors import MediaError
@@ -31,7 +31,9 @@ class MediaInfo(Map):
     | `mode` | Type of the pixels as Pillow names it, such as `RGB` or `L` |
     | `frames` | More than 1 for an animation |
 
-    The values for a list of images are lists. A row fails if one of its images is missing or has no valid header.
+    Existing columns with these names are replaced; `prefix` avoids that. The values for a list of images are lists. They do not
+    change when a later step removes images: place this step after those with `keep: each`. A row fails if one of its images is
+    missing or has no valid header.
 
     Example:
 
@@ -43,6 +45,12 @@ class MediaInfo(Map):
     )
     folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
     prefix: str = Field(default="", description="Start of the names of the columns.")
+
+    @model_validator(mode="after")
+    def _other_columns(self) -> Self:
+        if self.column in {self.prefix + name for name in _COLUMNS}:
+            raise ValueError(f"`prefix` must make names other than `{self.column}`, which is the column of the images")
+        return self
 
     def outputs(self, columns: Order) -> Order:
         """The columns before this step and the new ones."""

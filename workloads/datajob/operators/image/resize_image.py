@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from datajob.media.errors import MediaError
 from datajob.operators.media.steps import ImageMap
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class ResizeImage(ImageMap):
         size = self._scaled(*whole)
         if size == whole and (self.mode == "keepRatio" or whole == (width, height)):
             return None
+        if size[0] * size[1] > max(self.max_pixels, whole[0] * whole[1]):
+            text = f"the image of {whole[0]} x {whole[1]} pixels would be enlarged to {size[0]} x {size[1]}"
+            raise MediaError("tooManyPixels", f"{text}; `maxPixels` allows {self.max_pixels:,}")
         pixels = _resized(picture.pixels(*self.needs()), size, self.resample)
         if self.mode == "keepRatio":
             return pixels

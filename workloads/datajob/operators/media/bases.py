@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datajob.media.signatures import Kind
 from datajob.operators.base import Batch, Bound, Filter, Map, Measures, Verdict
@@ -69,6 +69,12 @@ class MediaFilter(MediaStep, Filter):
     if TYPE_CHECKING:  # each kind of media declares these parameters in its own words
         keep_if: Keep
         output: str | None
+
+    @model_validator(mode="after")
+    def _output_is_another_column(self) -> Self:
+        if self.output is not None and self.output == self.column:
+            raise ValueError(f"`output` must not be `{self.column}`: the measures would replace the column that they are about")
+        return self
 
     def measure(self, item: Any) -> float | Mapping[str, float]:
         """The measure of an item, or several by name. Raises MediaError if it has none."""

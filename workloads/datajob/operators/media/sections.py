@@ -60,9 +60,19 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     first = section[0]
     if not isinstance(first, MediaStep) or not isinstance(operator, MediaStep):
         return False
-    return _shared(first) == _shared(operator) and (
-        not _reads_headers(section) or operator.reads_headers() or any(_lists_measures(step) for step in section)
+    return (
+        _shared(first) == _shared(operator)
+        and not _names_other_texts(section, operator)
+        and (not _reads_headers(section) or operator.reads_headers() or any(_lists_measures(step) for step in section))
     )
+
+
+def _names_other_texts(section: Sequence[Operator], operator: Operator) -> bool:
+    """Whether it names another `text` or `texts` than a step of the section, which changes one of each."""
+    filters = [step for step in (*section, operator) if isinstance(step, MediaFilter)]
+    texts = {text for step in filters if (text := step.placeholders()) is not None}
+    others = {other for step in filters if (other := step.alongside()) is not None}
+    return len(texts) > 1 or len(others) > 1
 
 
 def _lists_measures(step: Operator) -> bool:
@@ -141,7 +151,7 @@ class Found:
                 self._check_placeholders(text, batch)
             if (other := step.alongside()) is not None:
                 self._check_lengths(other, batch)
-        return Verdict(codes, step.reasons(), self._columns(number, step))
+        return Verdict(codes, step.reasons(), self._columns(number, step, batch))
 
     def measures(self, number: int) -> Mapping[str, NDArray[Any]]:
         """The measures of a filter for all rows."""
@@ -227,17 +237,23 @@ class Found:
                 found.append(result[number] if number < len(result) else None)
         return found
 
-    def _columns(self, number: int, step: MediaFilter) -> dict[str, pa.Array]:
+    def _columns(self, number: int, step: MediaFilter, batch: Batch) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         if step.output is None:
             return {}
         if is_list(self.column.type):
-            return {step.output: pa.array(self._lists_of_measures(number), pa.list_(pa.float64()))}
+            return {step.output: pa.array(self._lists_of_measures(number, self._texts(batch)), pa.list_(pa.float64()))}
         first = [result.values[0] if isinstance(result, Measured) else None for result in self._results(number)]
         return {step.output: pa.array([None if value is None else value[0] for value in first], pa.float64())}
 
-    def _lists_of_measures(self, number: int) -> list[list[float | None] | None]:
+    def _texts(self, batch: Batch) -> list[Any] | None:
+        """The lists of texts of the rows, if a step with `keep: each` names them: an image with a text becomes null."""
+        filters = (step for step in self.steps if isinstance(step, MediaFilter) and step.keep_if == "each")
+        name = next((other for step in filters if (other := step.alongside()) is not None), None)
+        return None if name is None else batch.array(name).to_pylist()
+
+    def _lists_of_measures(self, number: int, texts: list[Any] | None) -> list[list[float | None] | None]:
         """The first measure of each item that remains after the last step; None for nulls, and for rows without a result."""
         ends = dict(self._ends())
         lists: list[list[float | None] | None] = []
@@ -247,9 +263,12 @@ class Found:
                 continue
             first = {at: None if value is None else value[0] for at, value in zip(result.at, result.values, strict=True)}
             kept = ends[row].kept if row in ends else None
-            lists.append(
-                [None if at is None else first.get(at) for at in self._positions(row) if at is None or not kept or kept[at]]
-            )
+            measures: list[float | None] = []
+            for position, at in enumerate(self._positions(row)):
+                stays = at is not None and (not kept or kept[at])
+                if at is None or stays or _has_text(texts, row, position):
+                    measures.append(first.get(at) if at is not None and stays else None)
+            lists.append(measures)
         return lists
 
     def _positions(self, row: int) -> Iterator[int | None]:
@@ -258,6 +277,11 @@ class Found:
         assert isinstance(items, tuple)
         present = itertools.count()
         yield from (None if item.missing else next(present) for item in items)
+
+
+def _has_text(texts: list[Any] | None, row: int, position: int) -> bool:
+    values = None if texts is None else texts[row]
+    return values is not None and position < len(values) and values[position] is not None
 
 
 def _whole(table: pa.Table, name: str | None) -> pa.Array | None:

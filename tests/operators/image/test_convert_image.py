@@ -89,3 +89,13 @@ def test_files_are_kept_only_if_metadata_may_remain() -> None:
     assert change(ConvertImage(), data) != [data]
     assert change(ConvertImage(strip_metadata=False), FILES["turned"]) != [FILES["turned"]]
     assert change(ConvertImage(format="webp"), b"text", data[:9000]) == ["notAnImage", "truncated"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_file_with_a_transparent_color_is_not_kept(mode: Any) -> None:
+    source = Image.new(mode, (20, 10), "red")
+    clear, plain = encoded(source, transparency=source.getpixel((0, 0))), encoded(source)
+    found, kept = change(ConvertImage(format="png", mode=mode, strip_metadata=False), clear, plain)
+    with Image.open(io.BytesIO(found)) as image:
+        assert (image.getpixel((3, 3)), "transparency" in image.info) == ((255, 255, 255) if mode == "RGB" else 255, False)
+    assert kept == plain

@@ -61,7 +61,7 @@ class ConvertImage(ImageMap):
 
         header = picture.header
         plain = (header.format, header.mode, header.orientation, header.frames) == (self.format.upper(), self.mode, 1, 1)
-        if plain and not self.strip_metadata and not isinstance(picture, Edited):
+        if plain and not self.strip_metadata and not isinstance(picture, Edited) and not _has_transparent_color(picture.data):
             return None
         return picture.pixels(*self.needs()) if self.background == WHITE else picture.on(self.background)
 
@@ -70,3 +70,9 @@ class ConvertImage(ImageMap):
         from datajob.media.picture import Encoding
 
         return Encoding(self.format.upper(), self.quality, gray=self.mode == "L")
+
+
+def _has_transparent_color(data: bytes | memoryview) -> bool:
+    """Whether a PNG without an alpha channel states a color that is transparent (chunk tRNS)."""
+    head = bytes(data).partition(b"IDAT")[0]
+    return head.startswith(b"\x89PNG") and b"tRNS" in head

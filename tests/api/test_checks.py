@@ -63,6 +63,30 @@ def test_a_column_missing_at_a_step_is_reported(steps: list[dict[str, Any]], pro
     assert said(job(steps)) == [problem]
 
 
+EACH = {"column": "images", "keep": "each"}
+TRIMMED = {
+    "a later step does not name the text": ([{"imageSize": EACH | {"text": "text"}}, {"sharpness": EACH}], 1),
+    "a later step names another one": ([{"imageSize": EACH | {"text": "text"}}, {"nsfw": EACH | {"text": "id"}}], 1),
+    "a later step with a model does not name the texts": (
+        [{"imageSize": EACH | {"texts": "text"}}, {"clipSimilarity": EACH}],
+        1,
+    ),
+    "both name it": ([{"imageSize": EACH | {"text": "text"}}, {"sharpness": EACH | {"text": "text"}}], 0),
+    "the later one removes no images": ([{"imageSize": EACH | {"text": "text"}}, {"sharpness": {"column": "images"}}], 0),
+    "the text is gone": ([{"imageSize": EACH | {"text": "text"}}, {"drop": {"columns": ["text"]}}, {"sharpness": EACH}], 0),
+    "it is about another list": ([{"imageSize": EACH | {"text": "text"}}, {"sharpness": EACH | {"column": "id"}}], 0),
+}
+
+
+@pytest.mark.parametrize(("steps", "problems"), TRIMMED.values(), ids=list(TRIMMED))
+def test_all_steps_that_remove_images_of_a_list_change_the_same_texts(steps: list[dict[str, Any]], problems: int) -> None:
+    sources = [{"parquet": {"paths": ["in"], "columns": ["id", "text", "images"]}}]
+    found = [line for line in said(job(steps, sources)) if "warning: " not in line]
+    assert len(found) == problems
+    for line in found:
+        assert "removes items of `images`, but does not change `text` accordingly, as steps[0] does; name the column" in line
+
+
 def test_a_column_added_by_an_earlier_step_is_available() -> None:
     assert said(job([{"compute": {"columns": {"n": "length(text)"}}}, {"filter": {"where": "n > 3"}}])) == []
 

@@ -43,9 +43,11 @@ def check_imports(job: DataJob) -> Iterator[Problem]:
 
 def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:
     """Track the columns of the sources through the steps to the sink."""
+    trimmed: dict[str, dict[str, int]] = {}
     for index, step in enumerate(spec.steps):
         operator, path = step.chosen, ("spec", "steps", index, step.key)
         try:
+            yield from _untrimmed(operator, index, columns, path, trimmed)
             yield from _missing(operator.inputs(), columns, path, operator)
             columns = operator.outputs(columns) or (_ANY,)
         except InvalidJob as error:  # for example, an invalid SQL expression
@@ -53,6 +55,24 @@ def check_columns(spec: DataJobSpec, columns: Columns) -> Iterator[Problem]:
             columns = (_ANY,)
     sink = spec.sink.chosen.for_columns(columns)
     yield from _missing(marked_columns(sink, Reads), columns, ("spec", "sink", spec.sink.key), sink)
+
+
+def _untrimmed(
+    operator: Operator, index: int, columns: Columns, path: Path, trimmed: dict[str, dict[str, int]]
+) -> Iterator[Problem]:
+    """Columns that an earlier step kept in line with a list, and that this one does not, although it removes items.
+
+    `trimmed` contains these columns and the indexes of the steps by list. It is updated.
+    """
+    if (found := operator.trims()) is None:
+        return
+    media, beside = found
+    earlier = trimmed.setdefault(media, {})
+    for column, first in earlier.items():
+        if column not in beside and (column in columns or _ANY in columns):
+            message = f"removes items of `{media}`, but does not change `{column}` accordingly, as steps[{first}] does"
+            yield Problem(path, message, "name the column in both steps, or remove `keep: each`")
+    earlier.update({column: index for column in beside if column not in earlier})
 
 
 def _source_columns(spec: DataJobSpec) -> Columns:

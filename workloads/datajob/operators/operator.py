@@ -63,6 +63,10 @@ class Operator(Parameters):
         """The columns whose values it needs; the bytes of others are not read for it. None: all columns, as for user code."""
         return None if self.runs_user_code() else self.inputs()
 
+    def trims(self) -> tuple[str, Order] | None:
+        """A column of lists from which it removes items, and the columns that it changes accordingly; None: no such column."""
+        return None
+
     def identity(self) -> Any:
         """Everything that determines the result of the step, as plain data: if it changes, the step runs again.
 

@@ -47,6 +47,11 @@ class ImageModelFilter(ImageModel, ModelFilter):
         """The column with one `<image>` per image, if those of removed images are removed from it."""
         return None
 
+    def trims(self) -> tuple[str, tuple[str, ...]] | None:
+        """With `keep: each`, the column of the images and the marked text."""
+        text = self.marked_text()
+        return (self.column, () if text is None else (text,)) if self.keep_if == "each" else None
+
     def score_column(self) -> str:
         """The column with the scores, until the step ends."""
         return self.output or f"_{self.key}"

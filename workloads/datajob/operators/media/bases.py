@@ -96,6 +96,11 @@ class MediaFilter(MediaStep, Filter):
         """The column of lists as long as those of the items, if `keep: each` removes the positions of removed items."""
         return None
 
+    def trims(self) -> tuple[str, tuple[str, ...]] | None:
+        """With `keep: each`, the column of the media, and those named by `placeholders` and `alongside`."""
+        beside = (self.placeholders(), self.alongside())
+        return (self.column, tuple(name for name in beside if name is not None)) if self.keep_if == "each" else None
+
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`; rows whose media cannot be measured fail."""
         from datajob.operators.media.sections import Section

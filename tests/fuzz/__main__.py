@@ -1,10 +1,12 @@
 """Runs cases in child processes until the time is over. A finding is printed as `check seed: what is wrong`.
 
 python -m tests.fuzz --seconds 600            random cases, after those of past_faults.txt
+python -m tests.fuzz --seed 1 --cases 2000    the same cases on every machine
 python -m tests.fuzz --case json_lines:4711   one case, in this process
 """
 
 import argparse
+import math
 import random
 import subprocess
 import sys
@@ -28,6 +30,7 @@ def main() -> int:
     """The command line; the exit code is 1 when anything was found."""
     arguments = argparse.ArgumentParser(prog="tests.fuzz")
     arguments.add_argument("--seconds", type=float, default=600)
+    arguments.add_argument("--cases", type=int, default=None, help="the number of cases, instead of a time")
     arguments.add_argument("--seed", type=int, default=None, help="seed of the whole run; by default a new one")
     arguments.add_argument("--case", default=None, help="check:seed")
     arguments.add_argument("--child", nargs="*", default=None, help=argparse.SUPPRESS)
@@ -37,7 +40,8 @@ def main() -> int:
         return 0
     if given.child is not None:
         return _child(given.child)
-    return _parent(given.seconds, given.seed if given.seed is not None else random.SystemRandom().randrange(2**32))
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
+    return _parent(given.seconds if given.cases is None else math.inf, given.cases or sys.maxsize, seed)
 
 
 def _child(cases: list[str]) -> int:
@@ -51,12 +55,13 @@ def _child(cases: list[str]) -> int:
     return 0
 
 
-def _parent(seconds: float, seed: int) -> int:
+def _parent(seconds: float, cases: int, seed: int) -> int:
+    """Runs cases until the time or their number is reached."""
     print(f"seed {seed}")
     rng, end = random.Random(seed), time.monotonic() + seconds
     found: list[str] = []
     done, waiting = 0, past_faults()
-    while waiting or time.monotonic() < end:
+    while waiting or (done < cases and time.monotonic() < end):
         while len(waiting) < CASES_PER_CHILD:
             waiting.append(f"{rng.choice(list(CHECKS))}:{rng.randrange(2**32)}")
         batch, waiting = waiting[:CASES_PER_CHILD], waiting[CASES_PER_CHILD:]
@@ -65,7 +70,7 @@ def _parent(seconds: float, seed: int) -> int:
         for finding in findings:
             print(finding, flush=True)
         found += findings
-        waiting = waiting if time.monotonic() < end else []
+        waiting = waiting if done < cases and time.monotonic() < end else []
     print(f"{done} cases, {len(found)} findings")
     return 1 if found else 0
 

@@ -177,7 +177,7 @@ def parquet_round_trip(rng: random.Random, folder: Path) -> None:
     need(back.num_rows == table.num_rows and back.column_names == table.column_names, "pyarrow reads other rows or columns")
     for name in table.column_names:
         then, now = table.column(name), back.column(name)
-        if "[s" in str(then.type) or "date64" in str(then.type):  # Parquet has no seconds
+        if any(kind in str(then.type) for kind in ("[s", "[ns", "date64")):  # written as milliseconds, microseconds, days
             try:
                 now = sound_cast(now, then.type)
             except pa.ArrowNotImplementedError:

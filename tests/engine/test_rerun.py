@@ -44,3 +44,13 @@ def test_a_retry_of_a_fresh_run_reuses_its_shards(tmp_path: Path) -> None:
         with pytest.raises(RowsFailed):
             run(job, shard_bytes=1, run_id="1", fresh=True)
         assert read_report(str(tmp_path / "out")).shards_reused == reused
+
+
+def test_changed_parameters_of_a_source_repeat_its_shards(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"id": i, "text": f"text {i}"} for i in range(20)], 2)
+    sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
+    for columns in (["id"], ["text", "id"]):
+        source = {"parquet": {"paths": [str(tmp_path / "in")], "columns": columns}}
+        report = run(make_job(tmp_path / "in", tmp_path / "out", sources=[source], sink=sink))
+        assert report.shards_reused == 0
+        assert [list(row) for row in read_manifest(tmp_path / "out")[:1]] == [columns]

@@ -96,7 +96,9 @@ class Context:
 
 def from_fragments(source: FragmentInput) -> Upstream:
     """The rows of files that were listed."""
-    return Upstream(Intake(source), tuple(s.identity() for s in source.shards), tuple(s.weight for s in source.shards))
+    read = [reader.identity() for reader in source.readers]
+    identities = tuple([read[shard.source], *shard.identity()] for shard in source.shards)
+    return Upstream(Intake(source), identities, tuple(shard.weight for shard in source.shards))
 
 
 def intermediate_folder(stage: str) -> str:

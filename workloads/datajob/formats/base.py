@@ -86,6 +86,10 @@ class Reader(Parameters):
 
         return list_inputs(self.paths, self.suffixes)
 
+    def identity(self) -> list[Any]:
+        """What determines the rows of a file: the format and all parameters except those that choose the files."""
+        return [self.key, self.model_dump(mode="json", exclude={"paths"})]
+
     def known_columns(self) -> tuple[str, ...] | None:
         """The columns that rows will have if they are known without opening a file, otherwise None."""
         return None

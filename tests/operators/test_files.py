@@ -31,6 +31,7 @@ NAMES_A_FILE: dict[str, dict[str, Any]] = {
     "llavaCaption": {"model": "{}", "column": "image"},
     "nsfw": {"model": "{}"},
     "perplexity": {"model": "{}", "tokenizer": "{}"},
+    "speechQuality": {"model": "{}"},
     "stopWordRatio": {"file": "{}"},
     "textGeneration": {"model": "{}", "prompt": "{{text}}"},
     "tokenCount": {"tokenizer": "{}"},

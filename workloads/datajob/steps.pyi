@@ -8,7 +8,10 @@ from datajob.operators.audio.normalize_loudness import NormalizeLoudness as Norm
 from datajob.operators.audio.resample_audio import ResampleAudio as ResampleAudio
 from datajob.operators.audio.silence_ratio import SilenceRatio as SilenceRatio
 from datajob.operators.audio.snr import Snr as Snr
+from datajob.operators.audio.speech_quality import SpeechQuality as SpeechQuality
+from datajob.operators.audio.transcript_quality import TranscriptQuality as TranscriptQuality
 from datajob.operators.audio.vad_segment import VadSegment as VadSegment
+from datajob.operators.audio.word_error_rate import WordErrorRate as WordErrorRate
 from datajob.operators.dedup.exact_dedup import ExactDedup as ExactDedup
 from datajob.operators.dedup.image_dedup import ImageDedup as ImageDedup
 from datajob.operators.dedup.line_dedup import LineDedup as LineDedup
@@ -200,6 +203,7 @@ __all__ = [
     "Snr",
     "Sort",
     "SpecialCharacters",
+    "SpeechQuality",
     "Split",
     "StopWordRatio",
     "SubstringDedup",
@@ -208,6 +212,7 @@ __all__ = [
     "TextLength",
     "TokenCount",
     "Top",
+    "TranscriptQuality",
     "UnicodeNormalize",
     "UrlRatio",
     "VadSegment",
@@ -216,5 +221,6 @@ __all__ = [
     "WhitespaceNormalize",
     "WhitespaceRatio",
     "WordCount",
+    "WordErrorRate",
     "WordRepetition",
 ]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from datajob.errors import InvalidJob
 from datajob.media.audio_types import Form
+from datajob.operators.audio._segments import HYSTERESIS
 from datajob.operators.media.audio_steps import AudioSignature
 from datajob.operators.media.effects import Conversion
+from datajob.operators.media.meters import Windows, percentiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +29,8 @@ FRAME, CONTEXT = 512, 64
 """Samples of a frame, and samples of the frame before that the network sees as well."""
 FRAME_SECONDS = FRAME / RATE
 _WINDOW, _STRIDE, _BINS = 256, 128, 129
+_MARGIN = 6
+"""Frames next to speech that are not noise: words begin and end quietly."""
 _WEIGHTS = "data/silero_vad_16k_op15.onnx"
 
 
@@ -76,6 +80,36 @@ class SpeechMeter:
         if len(self._rest) > CONTEXT:
             self._add(np.zeros((FRAME - (len(self._rest) - CONTEXT), 1), np.float32))
         return np.concatenate([*self._found, np.zeros(0, np.float32)]), self._frames / self._rate
+
+
+class SpeechPowers:
+    """The power of each window, and the probability of speech of each frame."""
+
+    def __init__(self, form: Form, window: float) -> None:
+        self._windows, self._speech = Windows(form, window), SpeechMeter(form)
+
+    def add(self, block: Block) -> None:
+        """Measure both."""
+        self._windows.add(block)
+        self._speech.add(block)
+
+    def value(self) -> tuple[NDArray[np.float64], Floats]:
+        """Powers and probabilities."""
+        return self._windows.value(), self._speech.value()[0]
+
+
+def speech_and_noise(
+    powers: NDArray[np.float64], probabilities: Floats, window: float, threshold: float
+) -> tuple[float, float]:
+    """The mean power of windows with speech, and of those without and not next to it; 0 for speech if there is none."""
+    import numpy as np
+
+    at = np.minimum(((np.arange(len(powers)) + 0.5) * window / FRAME_SECONDS).astype(np.int64), len(probabilities) - 1)
+    near = np.convolve(probabilities >= threshold - HYSTERESIS, np.ones(2 * _MARGIN + 1), "same")[: len(probabilities)] > 0
+    speech, noise = powers[probabilities[at] >= threshold], powers[~near[at]]
+    if not len(speech):
+        return 0.0, 0.0
+    return float(speech.mean()), float(noise.mean()) if len(noise) else percentiles(powers)[1]
 
 
 class _Network:

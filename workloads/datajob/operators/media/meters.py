@@ -256,11 +256,16 @@ def bandwidth(spectrum: Values, bin_width: float, drop: float) -> float:
     return float(np.flatnonzero(spectrum >= peak * 10 ** (-drop / 10))[-1]) * bin_width
 
 
-def percentile_snr(powers: Values) -> float:
-    """10 log10 of (signal - noise) / noise: the 90th and the 10th percentile of the powers of windows. From -20 to 100."""
+def percentiles(powers: Values) -> tuple[float, float]:
+    """The 90th percentile of the powers of windows, as signal, and the 10th, as noise."""
     import numpy as np
 
     noise, signal = np.percentile(powers, [10, 90])
+    return float(signal), float(noise)
+
+
+def ratio_of_powers(signal: float, noise: float) -> float:
+    """10 log10 of (signal - noise) / noise, from -20 to 100."""
     if signal <= 0:
         return -20.0
     return min(100.0, max(-20.0, decibels((signal - noise) / max(noise, signal * 1e-10))))

@@ -35,7 +35,7 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         "attempt": 2,
         "started": "2026-05-01T12:00:00Z",
         "progress": {"rowsIn": 100, "rowsOut": 90, "shardsDone": 3, "shardsTotal": 10, "percent": 30, "etaSeconds": 40},
-        "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}}],
+        "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}, "removedItems": {"blurred": 4}}],
         "pools": [{"name": "llava", "device": "gpu", "processes": 2, "busy": 0.97, "queued": 64, "rowsPerSecond": 12.5}],
     }
     shown = series(datajob(status=status))
@@ -45,6 +45,7 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         'datajob_progress_ratio{name="clean-web",namespace="team-a"} 0.3',
         'datajob_rejected_rows{name="clean-web",namespace="team-a",reason="short",step="filter"} 10.0',
         'datajob_step_seconds{name="clean-web",namespace="team-a",step="filter"} 1.5',
+        'datajob_removed_items{name="clean-web",namespace="team-a",reason="blurred",step="filter"} 4.0',
         'datajob_failed_attempts{name="clean-web",namespace="team-a"} 1.0',
         'datajob_attempt{name="clean-web",namespace="team-a"} 2.0',
         'datajob_eta_seconds{name="clean-web",namespace="team-a"} 40.0',

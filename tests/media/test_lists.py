@@ -4,23 +4,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datajob.media.lists import drop_items, rows_to_keep, without_placeholders
-
-
-@pytest.mark.parametrize(("keep", "expected"), [("any", [1, 1, 0, 1]), ("all", [1, 0, 0, 1]), ("each", [1, 1, 1, 1])])
-def test_a_row_passes_by_its_items(keep: Any, expected: list[int]) -> None:
-    good = np.array([True, True, False, False], dtype=bool)
-    assert rows_to_keep(good, [1, 2, 1, 0], keep).tolist() == [bool(e) for e in expected]
-
-
-def test_nulls_between_items_do_not_decide_about_a_row() -> None:
-    good, present = np.array([True, False, True]), np.array([False, True, False])
-    assert rows_to_keep(good, [3], "any", present).tolist() == [False]
-    assert rows_to_keep(~good, [3], "all", present).tolist() == [True]
+from datajob.media.lists import drop_items, without_placeholders
 
 
 def test_placeholders_of_dropped_items_leave_conversations() -> None:
@@ -55,7 +42,7 @@ def test_interleaved_documents_lose_the_position_of_an_item_in_both_lists() -> N
     assert dropped.items.to_pylist() == [[None, "b", None], [None], ["e"]]
     assert dropped.alongside is not None
     assert dropped.alongside.to_pylist() == [["x", None, "y"], ["z"], ["p", "q"]]
-    assert dropped.failed == {2: "the row has 1 items, but the list alongside has 2"}
+    assert dropped.failed == {2: "the row has 1 items, but 2 values in the texts"}
 
 
 ROWS = st.lists(st.one_of(st.none(), st.lists(st.tuples(st.binary(max_size=3), st.booleans()), max_size=4)), max_size=6)

@@ -29,6 +29,7 @@ _HELP = {
     "datajob_shards": "Shards of a DataJob.",
     "datajob_output_bytes": "Size of the result of a DataJob.",
     "datajob_rejected_rows": "Rows that a step rejected.",
+    "datajob_removed_items": "Items that a step removed from lists of rows that it passed on, such as images.",
     "datajob_step_seconds": "Processing time of a step in seconds, summed over all workers.",
 }
 _NAMES = tuple(_HELP)
@@ -123,6 +124,8 @@ def _steps(steps: Iterable[Manifest]) -> Iterator[Sample]:
         yield "datajob_step_seconds", {"step": step["name"]}, step.get("seconds", 0)
         for why, count in step.get("rejected", {}).items():
             yield "datajob_rejected_rows", {"step": step["name"], "reason": why}, count
+        for why, count in step.get("removedItems", {}).items():
+            yield "datajob_removed_items", {"step": step["name"], "reason": why}, count
 
 
 def _is_true(status: Manifest, kind: str) -> bool:

@@ -33,7 +33,7 @@ def test_a_label_below_the_minimum_is_null_and_bad_images_fail(clip: Path, ask: 
     images = pa.array([[china, china], [], [b"broken"]], pa.list_(pa.binary()))
     step = ClassifyImage(model=str(clip), labels=LABELS, min=1.0, output="kind")
     found, failed = ask(step, pa.table({"image": images}))
-    assert [row["kind"] for row in found] == [[None, None], [], []]
+    assert [row["kind"] for row in found] == [[None, None], [], None]
     assert list(failed) == [2]
 
 

@@ -66,7 +66,7 @@ def test_a_list_of_images_has_a_list_of_embeddings(clip: Path, ask: Ask) -> None
     images = pa.array([[china, None, face], [], None, [china, b"broken"]], pa.list_(pa.binary()))
     found, failed = ask(ImageEmbed(model=str(clip)), pa.table({"image": images}))
     single, _ = ask(ImageEmbed(model=str(clip)), [{"image": china}, {"image": face}])
-    assert found[0]["embedding"] == [row["embedding"] for row in single]
+    assert found[0]["embedding"] == [single[0]["embedding"], None, single[1]["embedding"]]
     assert found[1]["embedding"] == found[2]["embedding"] == []
     assert list(failed) == [3]
 

@@ -64,13 +64,15 @@ def test_lists_are_decided_as_a_whole_or_image_by_image(
     assert probabilities(classifier, high)[1] > limit + 0.01
     images = pa.array([[low, None], [high, low], [high], [], None], pa.list_(pa.binary()))
     step = {"nsfw": {"model": str(classifier), "max": limit, "keep": keep, "text": "text", "output": "nsfw"}}
-    rows, _ = job(tmp_path, images, step)
+    rows, report = job(tmp_path, images, step)
     assert [row["id"] for row in rows] == expected
-    assert len(rows[0]["nsfw"]) == 1, "nulls have no score"
+    assert rows[0]["nsfw"] == [pytest.approx(limit - 0.01, abs=0.02), None], "nulls have no score"
     if keep == "each":
         assert [row["image"] for row in rows] == [[low, None], [low], [], [], None]
         assert [row["text"] for row in rows] == ["<image><image>", "<image>", "", "", ""]
-        assert len(rows[1]["nsfw"]) == 2
+        assert [len(row["nsfw"]) for row in rows] == [2, 1, 0, 0, 0]
+        assert report.steps[1].removed_items == {"nsfw_too_high": 2}
+    assert "_nsfw_errors" not in rows[0]
 
 
 @pytest.mark.parametrize("keep", ["any", "all", "each"])
@@ -82,6 +84,27 @@ def test_one_bad_image_fails_the_row_or_is_removed(keep: str, classifier: Path, 
     assert report.progress.rows_failed == (0 if keep == "each" else 2)
     if keep == "each":
         assert [row["image"] for row in rows] == [[CHINA], [], [FACE]]
+        assert report.steps[1].removed_items == {"notAnImage": 2}
+
+
+def test_interleaved_documents_and_measures_of_other_steps_lose_the_removed_images(classifier: Path, tmp_path: Path) -> None:
+    low, high = sorted((CHINA, FACE), key=lambda data: probabilities(classifier, data)[1])
+    limit = float(probabilities(classifier, low)[1]) + 0.01
+    rows = [{"image": [None, high, None, low, high], "texts": ["a", None, "b", None, "c"]}]
+    write_parts(tmp_path / "in", rows, 1)
+    each = {"model": str(classifier), "keep": "each", "texts": "texts"}
+    steps = [
+        {"mediaInfo": {}},
+        {"imageSize": {"output": "side"}},
+        {"nsfw": {**each, "max": 1, "output": "first"}},
+        {"nsfw": {**each, "max": limit, "output": "second"}},
+    ]
+    report = run(make_job(tmp_path / "in", tmp_path / "out", steps))
+    (row,) = read_manifest(tmp_path / "out")
+    assert (row["image"], row["texts"]) == ([None, None, low, None], ["a", "b", None, "c"])
+    for name in ("width", "side", "first", "second"):
+        assert [value is not None for value in row[name]] == [False, False, True, False], name
+    assert report.steps[4].removed_items == {"nsfw_too_high": 2}
 
 
 def test_a_text_with_another_number_of_placeholders_fails_its_row(classifier: Path, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_texts_between_images_remain_with_their_positions() -> None:
     passed, accounting = apply(table, Width(min=5, keep_if="each", texts="texts"), Mean(keep_if="each"))
     assert passed.column("texts").to_pylist() == [["a", "b", None, "c"]]
     assert [image is None for image in passed.column("image").to_pylist()[0]] == [True, True, False, True]
-    assert plain(accounting.step("0 width").error).startswith("texts: the row has 1 images, but 2 values in `texts`")
+    assert plain(accounting.step("0 width").error).startswith("texts: the row has 1 items, but 2 values in `texts`")
     with pytest.raises(InputError, match="must be a column of lists"):
         apply(table, Width(keep_if="each", texts="id"))
 

@@ -21,6 +21,11 @@ class MediaError(ValueError):
         return f"{self.reason}: {super().__str__()}"
 
     @property
+    def word(self) -> str:
+        """The reason for counts; `failed` if it is not a word, because it can then contain values of the row."""
+        return self.reason if _WORD.fullmatch(self.reason) else "failed"
+
+    @property
     def marked(self) -> str:
         """The reason, which is public if it is a word, and the message, which can contain values of the row."""
         if not _WORD.fullmatch(self.reason):

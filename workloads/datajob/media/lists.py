@@ -1,9 +1,9 @@
-"""Several media in one row: what `keep` decides about the row, and dropping single items with what stands for them."""
+"""Several media in one row: dropping single items with what stands for them in other columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.media.values import flat, item_counts
@@ -26,26 +26,8 @@ class Dropped:
     text: pa.Array | None
     alongside: pa.Array | None
     failed: dict[int, str]
-    """Rows whose text does not match the items, with the reason. Their values are unchanged."""
-
-
-def rows_to_keep(
-    good: NDArray[np.bool_], counts: Sequence[int], keep: Keep, present: NDArray[np.bool_] | None = None
-) -> NDArray[np.bool_]:
-    """Whether each row passes. `good` has one decision per item of all rows, `counts` the number of items of each row.
-
-    Items that are not `present`, such as nulls between images, do not count. A row without items passes: nothing in it fails.
-    """
-    import numpy as np
-
-    exists = np.ones(len(good), dtype=bool) if present is None else np.asarray(present, dtype=bool)
-    rows = np.repeat(np.arange(len(counts)), np.asarray(counts, dtype=np.int64))
-    items = np.bincount(rows[exists], minlength=len(counts))
-    passed = np.bincount(rows[exists & np.asarray(good, dtype=bool)], minlength=len(counts))
-    if keep == "each":
-        return np.ones(len(counts), dtype=bool)
-    decided: NDArray[np.bool_] = passed >= (items if keep == "all" else np.minimum(items, 1))
-    return decided
+    """Rows whose other columns do not match the items, with the reason. Their values are unchanged."""
+    per_item: dict[str, pa.Array] = field(default_factory=dict)
 
 
 def drop_items(
@@ -53,43 +35,63 @@ def drop_items(
     good: NDArray[np.bool_],
     text: pa.Array | None = None,
     alongside: pa.Array | None = None,
-    placeholder: str = PLACEHOLDER,
+    per_item: Mapping[str, pa.Array] | None = None,
 ) -> Dropped:
-    """Drop the items that are not `good` from a column of lists, with what stands for them in two other columns.
+    """Drop the items that are not `good` from a column of lists, with what stands for them in other columns.
 
     `text` has one placeholder per item, in order: in a text, or anywhere within lists and structs of texts (as in the
     conversations of LLaVA). `alongside` is a list as long as that of the items (as in OBELICS): where its value is null, the
-    position is dropped from both lists; where it has a value, the position remains and the item becomes null.
+    position is dropped from both lists; where it has a value, the position remains and the item becomes null. The columns
+    `per_item` have one value per item, which is dropped or becomes null as the item does.
     """
     import numpy as np
 
     counts = np.asarray(item_counts(items), dtype=np.int64)
     rows = np.repeat(np.arange(len(counts)), counts)
     bad = ~np.asarray(good, dtype=bool)
-    new_text, failed = _texts(text, bad, counts, placeholder)
-    if alongside is not None:
-        lengths = np.asarray(item_counts(alongside), dtype=np.int64)
-        unequal = (
-            (row, f"the row has {counts[row]} items, but the list alongside has {lengths[row]}")
-            for row in np.flatnonzero(counts != lengths).tolist()
-        )
-        failed = {**dict(unequal), **failed}
+    others = {**(per_item or {}), **({} if alongside is None else {"the texts": alongside})}
+    new_text, failed = _texts(text, bad, counts)
+    for name, column in others.items():
+        failed = {**unequal_lengths(items, column, name), **failed}
     bad &= ~np.isin(rows, list(failed))
     if text is not None:
         text = _replaced(text, {row: value for row, value in new_text.items() if row not in failed})
-    if alongside is None:
-        return Dropped(_lists(items, ~bad, np.zeros(len(bad), dtype=bool)), text, None, failed)
-    edges = np.cumsum(counts) - counts
-    other_edges = np.cumsum(lengths) - lengths
-    at = other_edges[rows] + np.arange(len(rows)) - edges[rows]
-    other = flat(alongside)
-    has_text = np.zeros(len(bad), dtype=bool)
-    has_text[bad] = np.asarray(other.is_valid())[at[bad]]
-    stays = np.ones(len(other), dtype=bool)
-    stays[at[bad & ~has_text]] = False
+    within = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+
+    def places(column: pa.Array) -> NDArray[np.int64]:
+        """The position of the value of each item among the values of all lists."""
+        lengths = np.asarray(item_counts(column), dtype=np.int64)
+        return np.asarray((np.cumsum(lengths) - lengths)[rows] + within)
+
+    null = np.zeros(len(bad), dtype=bool)
+    if alongside is not None:
+        null[bad] = np.asarray(flat(alongside).is_valid())[places(alongside)[bad]]
+
+    def without(column: pa.Array, nulls: NDArray[np.bool_]) -> pa.Array:
+        """The column without the values of the items that are dropped, and null for some of those that are not."""
+        at, size = places(column), len(flat(column))
+        stays, empty = np.ones(size, dtype=bool), np.zeros(size, dtype=bool)
+        stays[at[bad & ~null]] = False
+        empty[at[nulls]] = True
+        return _lists(column, stays, empty)
+
     return Dropped(
-        _lists(items, ~bad | has_text, bad & has_text), text, _lists(alongside, stays, ~stays), dict(sorted(failed.items()))
+        without(items, bad & null),
+        text,
+        None if alongside is None else without(alongside, np.zeros(len(bad), dtype=bool)),
+        dict(sorted(failed.items())),
+        {name: without(column, bad & null) for name, column in (per_item or {}).items()},
     )
+
+
+def unequal_lengths(items: pa.Array, column: pa.Array, name: str) -> dict[int, str]:
+    """The rows whose lists in another column are not as long as those of the items."""
+    pairs = zip(item_counts(items), item_counts(column), strict=True)
+    return {
+        row: f"the row has {count} items, but {length} values in {name}"
+        for row, (count, length) in enumerate(pairs)
+        if count != length
+    }
 
 
 def _lists(column: Any, stays: NDArray[np.bool_], null: NDArray[np.bool_]) -> pa.Array:
@@ -112,9 +114,7 @@ def _lists(column: Any, stays: NDArray[np.bool_], null: NDArray[np.bool_]) -> pa
     return made
 
 
-def _texts(
-    text: pa.Array | None, bad: NDArray[np.bool_], counts: NDArray[np.int64], placeholder: str
-) -> tuple[dict[int, Any], dict[int, str]]:
+def _texts(text: pa.Array | None, bad: NDArray[np.bool_], counts: NDArray[np.int64]) -> tuple[dict[int, Any], dict[int, str]]:
     """The changed texts of rows that lose items, and the rows with another number of placeholders."""
     changed: dict[int, Any] = {}
     failed: dict[int, str] = {}
@@ -123,7 +123,7 @@ def _texts(
         lost = bad[start : start + count]
         start += count
         try:
-            value = without_placeholders(text[row].as_py(), lost.tolist(), placeholder)  # type: ignore[index]
+            value = without_placeholders(text[row].as_py(), lost.tolist())  # type: ignore[index]
         except ValueError as error:
             failed[row] = str(error)
         else:
@@ -132,16 +132,16 @@ def _texts(
     return changed, failed
 
 
-def without_placeholders(value: Any, lost: Sequence[bool], placeholder: str = PLACEHOLDER) -> Any:
+def without_placeholders(value: Any, lost: Sequence[bool]) -> Any:
     """A text, or lists and structs of texts, without the placeholders of the items that are lost.
 
     Raises ValueError if it has another number of placeholders than there are items.
     """
-    found = sum(text.count(placeholder) for text in _strings(value))
+    found = sum(text.count(PLACEHOLDER) for text in _strings(value))
     if found != len(lost):
-        raise ValueError(f"the text has {found} placeholders {placeholder}, but the row has {len(lost)} items")
+        raise ValueError(f"the text has {found} placeholders {PLACEHOLDER}, but the row has {len(lost)} items")
     decisions = iter(lost)
-    return _mapped(value, decisions, placeholder) if any(lost) else value
+    return _mapped(value, decisions) if any(lost) else value
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -152,23 +152,23 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
-def _mapped(value: Any, lost: Iterator[bool], placeholder: str) -> Any:
+def _mapped(value: Any, lost: Iterator[bool]) -> Any:
     if isinstance(value, str):
-        return _without(value, lost, placeholder)
+        return _without(value, lost)
     if isinstance(value, dict):
-        return {key: _mapped(part, lost, placeholder) for key, part in value.items()}
+        return {key: _mapped(part, lost) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_mapped(part, lost, placeholder) for part in value)
+        return type(value)(_mapped(part, lost) for part in value)
     return value
 
 
-def _without(text: str, lost: Iterator[bool], placeholder: str) -> str:
+def _without(text: str, lost: Iterator[bool]) -> str:
     """A placeholder alone in its line takes its line along."""
-    parts = text.split(placeholder)
+    parts = text.split(PLACEHOLDER)
     made = parts[0]
     for part in parts[1:]:
         if not next(lost):
-            made += placeholder + part
+            made += PLACEHOLDER + part
         elif part.startswith("\n") and (not made or made.endswith("\n")):
             made += part[1:]
         elif not part and made.endswith("\n"):

@@ -83,6 +83,8 @@ class Verdict:
     codes: NDArray[np.integer[Any]]
     reasons: tuple[str, ...]
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
+    removed: Mapping[str, NDArray[np.integer[Any]]] = field(default_factory=dict)
+    """Number of items that `columns` no longer contain of the lists of each row, by reason."""
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,18 @@ class Operator(Parameters):
         """A column of lists from which it removes items, and the columns that it changes accordingly; None: no such column."""
         return None
 
+    def item_columns(self) -> tuple[str, Order]:
+        """A column, and those that the step writes with one value per item if that column contains lists."""
+        return "", ()
+
+    def renamed(self, column: str) -> str:
+        """The name of a column after this step."""
+        return column
+
+    def trimming(self, columns: Order) -> Operator:
+        """This step, which removes the values of removed items also from columns that earlier steps have written."""
+        return self
+
     def identity(self) -> Any:
         """Everything that determines the result of the step, as plain data: if it changes, the step runs again.
 
@@ -101,7 +113,11 @@ class Operator(Parameters):
 
     def outputs(self, columns: Order) -> Order | None:
         """The columns after this step, given those before it; None if unknown before it runs, as for a user's function."""
-        return tuple(dict.fromkeys((*columns, *marked_columns(self, Writes))))
+        return tuple(dict.fromkeys((*columns, *self.written())))
+
+    def written(self) -> Order:
+        """The columns that the step adds or replaces."""
+        return marked_columns(self, Writes)
 
 
 def _is_users(operator: type[Operator]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from datajob.api.report import Report, StepReport
-from datajob.engine.report.formatting import count, share
+from datajob.engine.report.formatting import count, removed_items, share
 from datajob.python.tables import headline, result_lines
 
 _CELL = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums"
@@ -33,11 +33,16 @@ def _rows(step: StepReport, most: int) -> Iterator[str]:
     track = f'<div style="background:rgba(127,127,127,.2);width:120px">{bar}</div>'
     yield f'<tr><td style="{_NAME}"><b>{escape(step.name)}</b></td>{cells}<td style="padding:2px 10px">{track}</td></tr>'
     if step.unread:
-        label = f"{count(step.unread)} not read: <code>limit</code> had enough rows"
-        yield f'<tr style="opacity:.7"><td style="{_NAME};padding-left:26px">{label}</td><td colspan="5"></td></tr>'
+        yield _note(f"{count(step.unread)} not read: <code>limit</code> had enough rows")
+    for line in removed_items(step):
+        yield _note(escape(line))
     for reason, rejected in step.rejected.items():
         label = f"{escape(reason)} ({share(rejected, step.rows_in)})"
         yield (
             f'<tr style="opacity:.7"><td style="{_NAME};padding-left:26px">{label}</td><td></td><td></td>'
             f'<td style="{_CELL}">{count(rejected)}</td><td></td><td></td></tr>'
         )
+
+
+def _note(label: str) -> str:
+    return f'<tr style="opacity:.7"><td style="{_NAME};padding-left:26px">{label}</td><td colspan="5"></td></tr>'

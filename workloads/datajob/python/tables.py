@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from datajob.api.report import Report
-from datajob.engine.report.formatting import count, counted, duration, share, size, speed
+from datajob.engine.report.formatting import count, counted, duration, removed_items, share, size, speed
 
 _HEADS = ("Step", "Rows in", "Rows out", "Rejected", "Failed", "Seconds")
 
@@ -25,6 +25,7 @@ def step_table(report: Report, *, color: bool = True) -> Iterator[str]:
         rows.append((step.name, *map(count, counts), f"{step.seconds:,.1f}"))
         for reason, rejected in step.rejected.items():
             rows.append((f"  {reason} ({share(rejected, step.rows_in)})", "", "", count(rejected), "", ""))
+        rows += [(f"  {line}", "", "", "", "", "") for line in removed_items(step)]
         if step.unread:
             rows.append((f"  {count(step.unread)} not read: `limit` had enough rows", "", "", "", "", ""))
     for index, line in enumerate(aligned(rows)):

@@ -131,6 +131,7 @@ _THROUGHPUT = (
 
 _ERRORS = (
     _one("Rejected rows by step and reason", f"sum by (step, reason) (datajob_rejected_rows{{{JOB}}})", "{{step}}: {{reason}}"),
+    _one("Removed items by step and reason", f"sum by (step, reason) (datajob_removed_items{{{JOB}}})", "{{step}}: {{reason}}"),
     _one("Failed rows", _by_job("datajob_rows", ',count="failed"'), "{{namespace}}/{{name}}"),
     _one("Failed attempts", _by_job("datajob_failed_attempts"), "{{namespace}}/{{name}}"),
     _one(

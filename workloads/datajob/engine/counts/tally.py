@@ -38,6 +38,8 @@ class StepTally:
     failed: int = 0
     seconds: float = 0.0
     rejected: dict[str, int] = field(default_factory=dict)
+    removed_items: dict[str, int] = field(default_factory=dict)
+    """Items that it removed from lists of rows that it passed on, by reason."""
     unread: int = 0
     """Rows that it did not pass on because a later limit had enough rows."""
     error: str = ""
@@ -61,8 +63,9 @@ class StepTally:
         self.unread += other.unread
         self.seconds += other.seconds
         self.error = self.error or other.error
-        for reason, count in other.rejected.items():
-            self.rejected[reason] = self.rejected.get(reason, 0) + count
+        for mine, more in ((self.rejected, other.rejected), (self.removed_items, other.removed_items)):
+            for reason, count in more.items():
+                mine[reason] = mine.get(reason, 0) + count
 
 
 @dataclass
@@ -207,7 +210,8 @@ class Tally:
                 failed=t.failed,
                 unread=t.unread or None,
                 seconds=round(t.seconds, 3),
-                rejected=dict(sorted(t.rejected.items(), key=lambda item: (-item[1], item[0]))),
+                rejected=_most_frequent_first(t.rejected),
+                removed_items=_most_frequent_first(t.removed_items),
             )
             for name, t in found
         )
@@ -243,6 +247,10 @@ class Tally:
             left -= size
             found.append(Sample(**(sample if left >= 0 else {**sample, "pictures": {}})))
         return tuple(found)
+
+
+def _most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _moment(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from datajob.api.spec import DataJobSpec
@@ -53,7 +53,23 @@ def job_steps(spec: DataJobSpec) -> tuple[Step[Operator], ...]:
     named = zip(spec.step_names(), spec.operators(), strict=True)
     found = {name: operator.resolved().at_step(name) for name, operator in named}
     filters = {name: operator for name, operator in found.items() if isinstance(operator, Filter)}
-    return tuple(Step(name, o.with_job_filters(filters) if isinstance(o, Observe) else o) for name, o in found.items())
+    steps = (Step(name, o.with_job_filters(filters) if isinstance(o, Observe) else o) for name, o in found.items())
+    return tuple(_with_item_columns(steps))
+
+
+def _with_item_columns(steps: Iterable[Step[Operator]]) -> Iterator[Step[Operator]]:
+    """The steps. Those that remove items from lists also trim the columns that earlier steps have written for these items."""
+    per_item: dict[str, tuple[str, ...]] = {}
+    for step in steps:
+        operator = step.operator
+        trimmed, (column, columns) = operator.trims(), operator.item_columns()
+        yield step if trimmed is None else Step(step.name, operator.trimming(per_item.get(trimmed[0], ())))
+        replaced = operator.written()
+        per_item = {
+            operator.renamed(name): tuple(operator.renamed(other) for other in others if other not in replaced)
+            for name, others in per_item.items()
+        }
+        per_item[column] = (*per_item.get(column, ()), *columns)
 
 
 def _parts(step: Step[Operator]) -> tuple[Step[Operator], ...]:

@@ -1,6 +1,6 @@
 """Numbers as text, for the terminal and the report page."""
 
-from datajob.api.report import Report, Threshold
+from datajob.api.report import Report, StepReport, Threshold
 
 
 def count(value: int) -> str:
@@ -48,6 +48,11 @@ def share(part: float, whole: float) -> str:
     if 99.9 < percent < 100:
         return "> 99.9%"
     return f"{percent:.0f}%" if percent in (0, 100) else f"{percent:.1f}%"
+
+
+def removed_items(step: StepReport) -> list[str]:
+    """One line for each reason for which a step removed items from lists."""
+    return [f"{counted(items, 'item')} removed from lists: {reason}" for reason, items in step.removed_items.items()]
 
 
 def short(value: int) -> str:

@@ -53,6 +53,10 @@ class Accounting:
         if hit.any():
             self._reject(step, batch, hit, codes, verdict.reasons)
         keep = before & ~hit
+        removed = self.step(step).removed_items
+        for reason, items in verdict.removed.items():
+            if count := int(items[keep].sum()):
+                removed[reason] = removed.get(reason, 0) + count
         after = None if keep.all() else keep
         changed = {n: c for n, c in verdict.columns.items() if n not in batch.table.column_names or c is not batch.array(n)}
         if not changed:
@@ -149,7 +153,8 @@ def passed_verdict(verdict: Verdict, piece: Piece[Any]) -> Verdict:
         return verdict
     passed = piece.passed
     columns = {name: column.filter(pa.array(passed)) for name, column in verdict.columns.items()}
-    return Verdict(np.asarray(verdict.codes)[passed], verdict.reasons, columns)
+    removed = {reason: items[passed] for reason, items in verdict.removed.items()}
+    return Verdict(np.asarray(verdict.codes)[passed], verdict.reasons, columns, removed)
 
 
 def rows_but(table: pa.Table, bad: Sequence[BadRow]) -> pa.Table:

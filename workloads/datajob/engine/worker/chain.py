@@ -254,7 +254,9 @@ def _join_verdicts(pieces: Sequence[Piece[Verdict]]) -> Verdict:
         codes.append(mapping[np.asarray(verdict.codes)])
     names = list(verdicts[0].columns) if verdicts else []
     columns = {n: pa.concat_arrays([_array(v.columns[n]) for v in verdicts]) for n in names}
-    return Verdict(np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), reasons, columns)
+    why = dict.fromkeys(reason for v in verdicts for reason in v.removed)
+    removed = {r: np.concatenate([v.removed.get(r, np.zeros(len(v.codes), np.int64)) for v in verdicts]) for r in why}
+    return Verdict(np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), reasons, columns, removed)
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -31,9 +31,8 @@ class MediaInfo(Map):
     | `mode` | Type of the pixels as Pillow names it, such as `RGB` or `L` |
     | `frames` | More than 1 for an animation |
 
-    Existing columns with these names are replaced; `prefix` avoids that. The values for a list of images are lists. They do not
-    change when a later step removes images: place this step after those with `keep: each`. A row fails if one of its images is
-    missing or has no valid header.
+    Existing columns with these names are replaced; `prefix` avoids that. The values for a list of images are lists, with null
+    for each null of the list. A row whose image is missing or has no valid header fails.
 
     Example:
 
@@ -52,9 +51,13 @@ class MediaInfo(Map):
             raise ValueError(f"`prefix` must make names other than `{self.column}`, which is the column of the images")
         return self
 
-    def outputs(self, columns: Order) -> Order:
-        """The columns before this step and the new ones."""
-        return tuple(dict.fromkeys((*columns, *(self.prefix + name for name in _COLUMNS))))
+    def written(self) -> Order:
+        """The columns of the facts."""
+        return tuple(self.prefix + name for name in _COLUMNS)
+
+    def item_columns(self) -> tuple[str, Order]:
+        """All new columns."""
+        return self.column, self.written()
 
     def apply(self, batch: Batch) -> pa.Table:
         """The table with the new columns."""
@@ -65,10 +68,10 @@ class MediaInfo(Map):
         column: Any = batch.array(self.column)
         lists = is_list(column.type)
         rows = [value if isinstance(value, tuple) else (value,) for value in media_values(column)]
-        found = self._headers([value for row in rows for value in row])
+        found = self._headers([value for row in rows for value in row if not (lists and value.missing)])
         values: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         for number, row in enumerate(rows):
-            facts = [_facts(next(found), batch, number) for _ in row]
+            facts = [None if lists and value.missing else _facts(next(found), batch, number) for value in row]
             for name in _COLUMNS:
                 items = [None if fact is None else fact[name] for fact in facts]
                 values[name].append(items if lists else items[0])

@@ -10,13 +10,13 @@ from datajob.errors import InvalidJob
 from datajob.operators.inference._engines.base import RequestError, Settings
 from datajob.operators.inference._image_filter import ImageModelFilter
 from datajob.operators.inference._image_model import Vectors
-from datajob.parameters import Column
+from datajob.operators.media.removal import KeepImagesWithTexts
 
 if TYPE_CHECKING:
     from datajob.operators.inference._engines.images import ImageEngine
 
 
-class ImageClasses(ImageModelFilter):
+class ImageClasses(KeepImagesWithTexts, ImageModelFilter):
     """Keep rows by the probability that a classifier assigns to some of its classes."""
 
     abstract: ClassVar[bool] = True
@@ -27,18 +27,10 @@ class ImageClasses(ImageModelFilter):
         max_length=1000,
         description="Classes whose probabilities are added. By default, the second class of a model with two classes.",
     )
-    text: Column | None = Field(
-        default=None,
-        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
-    )
 
     def settings(self) -> Settings:
         """The classifier."""
         return Settings("imageClassify", self.model, self.revision, "transformers", self.dtype, batch_rows=self.batch_rows)
-
-    def marked_text(self) -> str | None:
-        """The parameter `text`."""
-        return self.text
 
     def scores(self, row: Vectors, model: ImageEngine) -> list[float | RequestError]:
         """The probability of the classes for each image."""

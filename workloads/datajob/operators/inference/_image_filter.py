@@ -7,34 +7,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from datajob.media.lists import Keep, drop_items, without_placeholders
-from datajob.media.values import flat, is_list, item_counts, media_values
+from datajob.errors import plain
+from datajob.media.errors import MediaError
+from datajob.media.values import MediaValue, flat, is_list, media_values
 from datajob.operators.base import Batch, Bound, Inferred, Measures, ModelFilter, Verdict
 from datajob.operators.inference._engines.base import RequestError
 from datajob.operators.inference._image_model import ImageModel, Vectors
-from datajob.operators.media.bases import min_max
+from datajob.operators.media.bases import min_max, reasons
+from datajob.operators.media.removal import KeepImages, Removal
 from datajob.parameters import NewColumn
 from datajob.suggest import snake
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from datajob.operators.inference._engines.images import ImageEngine
 
 
-class ImageModelFilter(ImageModel, ModelFilter):
+class ImageModelFilter(ImageModel, KeepImages, ModelFilter):
     """Keep rows whose image has a score within limits. `infer` adds a column with the scores."""
 
     abstract: ClassVar[bool] = True
 
-    keep_if: Keep = Field(
-        default="any",
-        alias="keep",
-        description="Whether `any` or `all` images of a list must be within the limits. With `each`, the row is kept, and the "
-        "images that are not within the limits are removed.",
-    )
     output: NewColumn | None = Field(default=None, description="Column for the score.")
 
     _measures_only: bool = PrivateAttr(default=False)
@@ -43,18 +38,13 @@ class ImageModelFilter(ImageModel, ModelFilter):
         """The score of each image of a row. Raises RequestError if the row cannot be scored."""
         raise NotImplementedError
 
-    def marked_text(self) -> str | None:
-        """The column with one `<image>` per image, if those of removed images are removed from it."""
-        return None
-
-    def trims(self) -> tuple[str, tuple[str, ...]] | None:
-        """With `keep: each`, the column of the images and the marked text."""
-        text = self.marked_text()
-        return (self.column, () if text is None else (text,)) if self.keep_if == "each" else None
-
     def score_column(self) -> str:
         """The column with the scores, until the step ends."""
         return self.output or f"_{self.key}"
+
+    def _error_column(self) -> str:
+        """With `keep: each`, the column with the reason for each image that cannot be scored, until the step ends."""
+        return f"_{self.key}_errors"
 
     def only_measuring(self, column: str) -> ImageModelFilter:
         """This step without a decision: it writes all scores to a column, null where there is none."""
@@ -71,34 +61,39 @@ class ImageModelFilter(ImageModel, ModelFilter):
         tolerant = self._measures_only or (lists and self.keep_if == "each")
         failed: dict[int, str] = {}
         values: list[Any] = []
+        errors: list[Any] = []
         for at, row in enumerate(rows):
             try:
                 found = self.scores(row, model)
-                errors = [score for score in found if isinstance(score, RequestError)]
-                if errors and not tolerant:
-                    raise errors[0]
-            except RequestError as error:
+                error = next((score for score in found if isinstance(score, RequestError)), None)
+                if error is not None and not tolerant:
+                    raise error
+            except RequestError as reason:
                 if not self._measures_only:
-                    failed[at] = str(error)
+                    failed[at] = str(reason)
                 found = []
-            scores = [None if isinstance(score, RequestError) else score for score in found]
-            values.append(scores if lists else next(iter(scores), None))
-        return Inferred({self.score_column(): pa.array(values, pa.list_(pa.float64()) if lists else pa.float64())}, failed)
+            values.append(row.value([None if isinstance(score, RequestError) else score for score in found]))
+            errors.append(row.value([_word(score) for score in found]))
+        columns = {self.score_column(): pa.array(values, pa.list_(pa.float64()) if lists else pa.float64())}
+        if lists and self.keep_if == "each":
+            columns[self._error_column()] = pa.array(errors, pa.list_(pa.string()))
+        return Inferred(columns, failed)
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row by its scores."""
         import numpy as np
 
-        lists = is_list(batch.array(self.column).type)
+        images, scores = batch.array(self.column), batch.array(self.score_column()).to_pylist()
+        if is_list(images.type) and (removal := self.removal()) is not None:
+            return self._without(batch, removal, scores)
         codes = np.zeros(len(batch), dtype=np.int8)
-        kept: list[bool] = []
-        for at, value in enumerate(batch.array(self.score_column()).to_pylist()):
-            found = [self._code(score) for score in (value if lists else [value])]
-            kept += [code == 0 for code in found]
-            passed = all(code == 0 for code in found) if self.keep_if == "all" else not found or 0 in found
-            codes[at] = 0 if passed or (lists and self.keep_if == "each") else next(code for code in found if code)
-        changed = self._without(batch, np.array(kept, dtype=bool)) if lists and self.keep_if == "each" else {}
-        return Verdict(codes, self.reasons(), changed)
+        rows: list[Any] = list(media_values(images))
+        for at, (values, found) in enumerate(zip(rows, scores, strict=True)):
+            scored = [(values, found)] if not isinstance(values, tuple) else zip(values, found or (), strict=False)
+            row = [self._code(score) for value, score in scored if not (is_list(images.type) and value.missing)]
+            passed = all(code == 0 for code in row) if self.keep_if == "all" else not row or 0 in row
+            codes[at] = 0 if passed else next(code for code in row if code)
+        return Verdict(codes, self.reasons())
 
     def _code(self, score: float | None) -> int:
         """0, or the number of the first limit that is violated; -1 for an image without a score."""
@@ -109,24 +104,25 @@ class ImageModelFilter(ImageModel, ModelFilter):
                 return code
         return 0
 
-    def _without(self, batch: Batch, kept: NDArray[np.bool_]) -> dict[str, pa.Array]:
-        """The columns without the images that are not kept. Rows fail whose text has another number of placeholders."""
+    def _without(self, batch: Batch, removal: Removal, scores: list[Any]) -> Verdict:
+        """All rows without the images that violate a limit or cannot be scored."""
         import numpy as np
 
-        items: list[Any] = list(media_values(flat(batch.array(self.column))))
-        present = iter(kept.tolist())
-        stays = np.array([item.missing or next(present) for item in items], dtype=bool)
-        name = self.marked_text()
-        if name is None:
-            return {self.column: drop_items(batch.array(self.column), stays).items}
-        text = batch.array(name)
-        for row, (count, value) in enumerate(zip(item_counts(batch.array(self.column)), text.to_pylist(), strict=True)):
-            try:
-                without_placeholders(value, [False] * count)
-            except ValueError as error:
-                batch.fail(row, f"placeholders: {error}")
-        dropped = drop_items(batch.array(self.column), stays, text)
-        return {self.column: dropped.items, name: text if dropped.text is None else dropped.text}
+        removal = Removal.of([removal], self.written())
+        removal.check(batch)
+        errors = iter(flat(batch.array(self._error_column())).to_pylist())
+        values = iter(media_values(flat(batch.array(self.column))))
+        stays: list[bool] = []
+        removed: dict[str, NDArray[np.int64]] = {}
+        for row, found in enumerate(scores):
+            for score, error, value in zip(found or (), errors, values, strict=False):
+                code = 0 if isinstance(value, MediaValue) and value.missing else self._code(score)
+                stays.append(code == 0)
+                if code:
+                    reason = self.reasons()[code - 1] if code > 0 else str(error)
+                    removed.setdefault(reason, np.zeros(len(batch), np.int64))[row] += 1
+        columns = removal.apply(batch.table, np.array(stays, dtype=bool)).columns
+        return Verdict(np.zeros(len(batch), dtype=np.int8), self.reasons(), columns, removed)
 
     def bounds(self) -> tuple[Bound, ...]:
         """`min` and `max`, where they are set."""
@@ -134,7 +130,7 @@ class ImageModelFilter(ImageModel, ModelFilter):
 
     def reasons(self) -> tuple[str, ...]:
         """The reason for rejecting an image that violates each limit."""
-        return tuple(f"{bound.measure}_too_{'low' if bound.is_minimum else 'high'}" for bound in self.bounds())
+        return reasons(self.bounds())
 
     def measures(self, batch: Batch) -> Measures:
         """The scores that the model has written: of a list, that of its first image. None if it has not run."""
@@ -147,3 +143,8 @@ class ImageModelFilter(ImageModel, ModelFilter):
         first = [(value[0] if value else None) if isinstance(value, list) else value for value in values]
         found = pa.array(first, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
         return {snake(self.key): found}
+
+
+def _word(score: float | RequestError) -> str | None:
+    """The reason for an image without a score, as one word; None for a score."""
+    return MediaError(plain(str(score)).partition(":")[0], "").word if isinstance(score, RequestError) else None

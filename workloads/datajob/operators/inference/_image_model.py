@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.media.image import MAX_PIXELS
 from datajob.media.values import MediaValue, accepts, flat, is_list, item_counts, media_values
-from datajob.operators.base import Batch, Inferred, ModelOutputCache
+from datajob.operators.base import Batch, Inferred, ModelOutputCache, Order
 from datajob.operators.inference._engines.base import Answer, Options, Request, RequestError
 from datajob.operators.inference._model_step import ModelStep
 from datajob.operators.inference._pixels import ModelPixels
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from datajob.operators.inference._engines.images import ImageEngine
 
+T = TypeVar("T")
 PIECE_ROWS = 64
 """Rows whose images are decoded at once, while the model processes those of the rows before."""
 _OPTIONS = Options(chat=False)
@@ -40,7 +41,17 @@ class Vectors:
     """The vectors of the images and texts of a row, or why there is none."""
 
     images: list[Any] = field(default_factory=list)
+    """Without the nulls of a list of images."""
+    exists: list[bool] | None = None
+    """Whether each value of a list of images is one; None for a column without lists."""
     texts: list[Any] = field(default_factory=list)
+
+    def value(self, found: Sequence[T]) -> T | list[T | None] | None:
+        """The value of the row for what was found for its images: a list for a list of images, with null for each null."""
+        if self.exists is None:
+            return found[0] if found else None
+        one = iter(found)
+        return [next(one) if exists else None for exists in self.exists] if found or not any(self.exists) else None
 
 
 @dataclass
@@ -75,13 +86,17 @@ class ImageModel(ModelStep):
         description="Maximum number of images per batch. By default, 256 on accelerators, 16 on CPUs.",
     )
 
-    def texts(self, batch: Batch) -> list[list[str] | RequestError] | None:
+    def compared_texts(self, batch: Batch) -> list[list[str] | RequestError] | None:
         """The texts of each row to compare with its images; None if there are none."""
         return None
 
     def finish(self, batch: Batch, rows: Sequence[Vectors], model: ImageEngine) -> Inferred:
         """The columns for the vectors of the rows."""
         raise NotImplementedError
+
+    def item_columns(self) -> tuple[str, Order]:
+        """All columns that it writes."""
+        return self.column, self.written()
 
     def prepare(self, batch: Batch, preparation: Any) -> pa.Table:
         """The images as the pixels that the model reads."""
@@ -114,9 +129,10 @@ class ImageModel(ModelStep):
         asked = _Asked([])
         requests: dict[str, Request] = {}
         images = self._images(batch, model, known, requests, asked.known)
-        texts = self.texts(batch) or [[] for _ in images]
+        texts = self.compared_texts(batch) or [[] for _ in images]
+        lists = is_list(batch.array(self.column).type)
         for keys, row_texts in zip(images, texts, strict=True):
-            row = Vectors(list(keys))
+            row = Vectors([key for key in keys if key], [bool(key) for key in keys] if lists else None)
             for text in row_texts if isinstance(row_texts, list) else ():
                 key = "text " + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
                 row.texts.append(key)
@@ -135,7 +151,10 @@ class ImageModel(ModelStep):
     def _images(
         self, batch: Batch, model: ImageEngine, known: Any, requests: dict[str, Request], found: dict[str, Any]
     ) -> list[list[str]]:
-        """The keys of the images of each row. Adds the requests for images that are not known, and the errors of others."""
+        """The keys of the images of each row, empty for the nulls of a list.
+
+        Adds the requests for images that are not known, and the errors of others.
+        """
         column = batch.array(self.column)
         if not accepts(column.type):
             raise InputError(
@@ -162,7 +181,7 @@ class ImageModel(ModelStep):
                 requests[str(keys[at])] = Request("", _OPTIONS, (pixels,))
         ends = iter(keys)
         counts = item_counts(column) if lists else [1] * len(column)
-        return [[key for key in (next(ends) for _ in range(count)) if key] for count in counts]
+        return [[next(ends) or "" for _ in range(count)] for count in counts]
 
     def _recalled(self, key: str, model: ImageEngine, found: dict[str, Any]) -> bool:
         """Whether the model has processed an image a moment ago, for another step."""
@@ -208,7 +227,9 @@ class ImageModel(ModelStep):
             found = asked.known[key] if isinstance(key, str) else key
             return found if isinstance(found, RequestError) else np.asarray(found, dtype=np.float32)
 
-        return [Vectors([vector(key) for key in row.images], [vector(key) for key in row.texts]) for row in asked.rows]
+        return [
+            Vectors([vector(key) for key in row.images], row.exists, [vector(key) for key in row.texts]) for row in asked.rows
+        ]
 
 
 def _values(items: pa.Array) -> list[MediaValue]:

@@ -11,13 +11,14 @@ from datajob.operators.inference._embedding_model import EmbeddingModel
 from datajob.operators.inference._engines.base import RequestError
 from datajob.operators.inference._image_filter import ImageModelFilter
 from datajob.operators.inference._image_model import Vectors
-from datajob.parameters import Column, FilePath
+from datajob.operators.media.removal import KeepImagesWithTexts
+from datajob.parameters import FilePath
 
 if TYPE_CHECKING:
     from datajob.operators.inference._engines.images import ImageEngine
 
 
-class Aesthetics(EmbeddingModel, ImageModelFilter):
+class Aesthetics(EmbeddingModel, KeepImagesWithTexts, ImageModelFilter):
     """Keep rows whose image looks good: the score of LAION's predictor of aesthetics, from about 1 to 10.
 
     The predictor (`head`) is a chain of linear layers on the CLIP embedding of length one. The scale is that of LAION, whose
@@ -39,14 +40,6 @@ class Aesthetics(EmbeddingModel, ImageModelFilter):
     )
     min: float | None = Field(default=5.0, description="Minimum score.")
     max: float | None = Field(default=None, description="Maximum score.")
-    text: Column | None = Field(
-        default=None,
-        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
-    )
-
-    def marked_text(self) -> str | None:
-        """The parameter `text`."""
-        return self.text
 
     def scores(self, row: Vectors, model: ImageEngine) -> list[float | RequestError]:
         """The score of each image."""

@@ -69,8 +69,7 @@ class ClassifyImage(EmbeddingModel):
         columns = {}
         for place, (name, kind) in enumerate(((self.output, pa.string()), (self.score_column, pa.float64()))):
             if name is not None:
-                values: list[Any] = [[pair[place] for pair in pairs] for pairs in found]
-                values = values if lists else [next(iter(value), None) for value in values]
+                values = [row.value([pair[place] for pair in pairs]) for row, pairs in zip(rows, found, strict=True)]
                 columns[name] = pa.array(values, pa.list_(kind) if lists else kind)
         return Inferred(columns, failed)
 

@@ -33,7 +33,7 @@ class ClipSimilarity(EmbeddingModel, ImageModelFilter):
     Example:
 
         - clipSimilarity: {text: caption, top: 0.3, output: similarity}
-        - clipSimilarity: {column: images, text: texts, model: openai/clip-vit-base-patch32, min: 0.25, keep: each}
+        - clipSimilarity: {column: images, text: texts, texts: texts, min: 0.25, keep: each}
     """
 
     model: FilePath = Field(
@@ -48,6 +48,11 @@ class ClipSimilarity(EmbeddingModel, ImageModelFilter):
     placeholders: Column | None = Field(
         default=None,
         description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
+    )
+    texts: Column | None = Field(
+        default=None,
+        description="With `keep: each`, the column with a list as long as that of the images, as in OBELICS. Where it is null, "
+        "the position of a removed image is removed from both lists; where it is not, the image becomes null.",
     )
     min: float | None = Field(default=0.2, ge=-1, le=1, description="Minimum cosine; not used with `top`.")
     max: float | None = Field(default=None, ge=-1, le=1, description="Maximum cosine.")
@@ -79,10 +84,9 @@ class ClipSimilarity(EmbeddingModel, ImageModelFilter):
         """With `top`, a column that remains."""
         return self.key if self.top is not None and self.output is None else super().score_column()
 
-    def outputs(self, columns: Order) -> Order:
+    def written(self) -> Order:
         """With `top`, the column of the scores always exists."""
-        added = (self.score_column(),) if self.top is not None or self.output is not None else ()
-        return tuple(dict.fromkeys((*columns, *added)))
+        return (self.score_column(),) if self.top is not None or self.output is not None else ()
 
     def bounds(self) -> tuple[Bound, ...]:
         """Without `top`, the limits."""
@@ -92,7 +96,11 @@ class ClipSimilarity(EmbeddingModel, ImageModelFilter):
         """The parameter `placeholders`."""
         return self.placeholders
 
-    def texts(self, batch: Batch) -> list[list[str] | RequestError]:
+    def paired_texts(self) -> str | None:
+        """The parameter `texts`."""
+        return self.texts
+
+    def compared_texts(self, batch: Batch) -> list[list[str] | RequestError]:
         """The texts of each row without placeholders."""
         return [_texts(value) for value in batch.array(self.text).to_pylist()]
 

@@ -47,6 +47,6 @@ class ImageEmbed(EmbeddingModel):
             for at, row in enumerate(rows)
             if (error := next((v for v in row.images if isinstance(v, RequestError)), None)) is not None
         }
-        values = [None if at in failed else row.images if lists else row.images[0] for at, row in enumerate(rows)]
+        values = [None if at in failed else row.value(row.images) for at, row in enumerate(rows)]
         kind = pa.list_(pa.float32())
         return Inferred({self.output: pa.array(values, pa.list_(kind) if lists else kind)}, failed)

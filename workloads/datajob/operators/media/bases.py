@@ -6,14 +6,15 @@ work (`RowWork` in `rows`), which opens the values of a row as items; the steps 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from datajob.media.signatures import Kind
 from datajob.operators.base import Batch, Bound, Filter, Map, Measures, Verdict
-from datajob.operators.operator import Operator
+from datajob.operators.media.removal import RemovesItems
+from datajob.operators.operator import Operator, Order
 from datajob.operators.packages import require
 from datajob.parameters import Column
 from datajob.suggest import snake
@@ -21,7 +22,6 @@ from datajob.suggest import snake
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from datajob.media.lists import Keep
     from datajob.operators.media.rows import Item, RowWork
 
 
@@ -29,6 +29,11 @@ def min_max(step: Operator, measure: str) -> tuple[Bound, ...]:
     """The limits of a measure for the parameters `min` and `max` of a step, without those that are None."""
     limits = (("min", getattr(step, "min", None)), ("max", getattr(step, "max", None)))
     return tuple(Bound(name, measure, limit, name == "min") for name, limit in limits if limit is not None)
+
+
+def reasons(bounds: Sequence[Bound]) -> tuple[str, ...]:
+    """The reason for violating each limit."""
+    return tuple(f"{bound.measure}_too_{'low' if bound.is_minimum else 'high'}" for bound in bounds)
 
 
 class MediaStep(Operator):
@@ -61,13 +66,12 @@ class MediaStep(Operator):
         raise NotImplementedError
 
 
-class MediaFilter(MediaStep, Filter):
+class MediaFilter(MediaStep, RemovesItems, Filter):
     """Keep rows whose media have measures within limits."""
 
     abstract: ClassVar[bool] = True
 
-    if TYPE_CHECKING:  # each kind of media declares these parameters in its own words
-        keep_if: Keep
+    if TYPE_CHECKING:  # each kind of media declares it in its own words
         output: str | None
 
     @model_validator(mode="after")
@@ -86,29 +90,25 @@ class MediaFilter(MediaStep, Filter):
 
     def reasons(self) -> tuple[str, ...]:
         """The reason for rejecting an item that violates each limit."""
-        return tuple(f"{bound.measure}_too_{'low' if bound.is_minimum else 'high'}" for bound in self.bounds())
+        return reasons(self.bounds())
 
-    def placeholders(self) -> str | None:
-        """The text column with one placeholder per item, if `keep: each` removes those of removed items."""
-        return None
-
-    def alongside(self) -> str | None:
-        """The column of lists as long as those of the items, if `keep: each` removes the positions of removed items."""
-        return None
-
-    def trims(self) -> tuple[str, tuple[str, ...]] | None:
-        """With `keep: each`, the column of the media, and those named by `placeholders` and `alongside`."""
-        beside = (self.placeholders(), self.alongside())
-        return (self.column, tuple(name for name in beside if name is not None)) if self.keep_if == "each" else None
+    def item_columns(self) -> tuple[str, Order]:
+        """The measures."""
+        return self.column, () if self.output is None else (self.output,)
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`; rows whose media cannot be measured fail."""
         from datajob.operators.media.sections import Section
 
         found = Section((self,)).run(batch)
-        verdict, table = found.verdict(0, batch), found.changed(batch.table)
-        changed = {} if table is batch.table else {name: Batch(table).array(name) for name in table.column_names}
-        return Verdict(verdict.codes, verdict.reasons, {**changed, **verdict.columns})
+        verdict = found.verdict(0, batch)
+        table = batch.table
+        for name, column in verdict.columns.items():
+            at = table.schema.get_field_index(name)
+            table = table.append_column(name, column) if at < 0 else table.set_column(at, name, column)
+        changed = found.changed(table)
+        columns = verdict.columns if changed is table else {name: Batch(changed).array(name) for name in changed.column_names}
+        return Verdict(verdict.codes, verdict.reasons, columns, verdict.removed)
 
     def measures(self, batch: Batch) -> Measures:
         """The measures of all rows: of a list, those of its first item; NaN if there is none."""

@@ -34,6 +34,8 @@ class Measured(NamedTuple):
     """The measures of each item that reached the step; None for an item that failed alone."""
     at: tuple[int, ...]
     """The positions of these items among those of the row."""
+    removed: tuple[str, ...] = ()
+    """Why items were removed (`keep: each`): one reason for each of them."""
 
 
 class Edits(NamedTuple):
@@ -174,16 +176,18 @@ class _Row:
         each = self._lists and self._decides and step.keep_if == "each"
         values: list[tuple[float, ...] | None] = []
         codes: list[int] = []
+        removed: list[str] = []
         reached = tuple(self._at)
         for item in self._items:
             try:
                 item.check(step)
                 found = rule.numbers(step, item)
-            except MediaError:
+            except MediaError as error:
                 if not each:
                     raise
                 values.append(None)
                 codes.append(-1)
+                removed.append(error.word)
             else:
                 values.append(found)
                 codes.append(rule.code(found))
@@ -191,7 +195,8 @@ class _Row:
             stays = [code == 0 for code in codes]
             self._items = [item for item, kept in zip(self._items, stays, strict=True) if kept]
             self._at = [at for at, kept in zip(self._at, stays, strict=True) if kept]
-            return Measured(0, tuple(values), reached)
+            removed += [step.reasons()[code - 1] for code in codes if code > 0]
+            return Measured(0, tuple(values), reached, tuple(removed))
         passed = all(code == 0 for code in codes) if step.keep_if == "all" else not codes or 0 in codes
         return Measured(0 if passed else next(code for code in codes if code), tuple(values), reached)
 

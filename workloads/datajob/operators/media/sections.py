@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError, StorageUnavailable
+from datajob.errors import StorageUnavailable
 from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
-from datajob.media.lists import drop_items, without_placeholders
-from datajob.media.values import is_list, item_counts, media_values
-from datajob.operators.base import Filter, Measures, Operator, Verdict
+from datajob.media.values import is_list, media_values
+from datajob.operators.base import Batch, Filter, Measures, Operator, Verdict
 from datajob.operators.media.bases import MediaFilter, MediaMap, MediaStep
 from datajob.operators.media.changes import with_files
+from datajob.operators.media.removal import Removal
 from datajob.operators.media.rows import Changed, Measured, Signed, StepResult
 
 if TYPE_CHECKING:
@@ -63,21 +63,16 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     return (
         _shared(first) == _shared(operator)
         and not _names_other_texts(section, operator)
-        and (not _reads_headers(section) or operator.reads_headers() or any(_lists_measures(step) for step in section))
+        and (not _reads_headers(section) or operator.reads_headers())
     )
 
 
 def _names_other_texts(section: Sequence[Operator], operator: Operator) -> bool:
     """Whether it names another `text` or `texts` than a step of the section, which changes one of each."""
     filters = [step for step in (*section, operator) if isinstance(step, MediaFilter)]
-    texts = {text for step in filters if (text := step.placeholders()) is not None}
-    others = {other for step in filters if (other := step.alongside()) is not None}
+    texts = {text for step in filters if (text := step.marked_text()) is not None}
+    others = {other for step in filters if (other := step.paired_texts()) is not None}
     return len(texts) > 1 or len(others) > 1
-
-
-def _lists_measures(step: Operator) -> bool:
-    """Whether it writes a list of measures, from which later steps of its section remove those of removed items."""
-    return isinstance(step, MediaFilter) and step.output is not None and step.keep_if == "each"
 
 
 def _shared(step: MediaStep) -> tuple[Any, ...]:
@@ -146,12 +141,10 @@ class Found:
                 codes[row] = result.code
         if not isinstance(step, MediaFilter):
             return Verdict(codes, ())
-        if step.keep_if == "each" and is_list(self.column.type):
-            if (text := step.placeholders()) is not None:
-                self._check_placeholders(text, batch)
-            if (other := step.alongside()) is not None:
-                self._check_lengths(other, batch)
-        return Verdict(codes, step.reasons(), self._columns(number, step, batch))
+        removal = step.removal() if is_list(self.column.type) else None
+        if removal is not None:
+            removal.check(batch)
+        return Verdict(codes, step.reasons(), self._columns(number, step), self._removed(number))
 
     def measures(self, number: int) -> Mapping[str, NDArray[Any]]:
         """The measures of a filter for all rows."""
@@ -175,20 +168,17 @@ class Found:
 
     def changed(self, table: pa.Table) -> pa.Table:
         """The table with the media that remain, as the steps changed them."""
-        column, mismatched = self.column, set[int]()
-        name, each = self.steps[0].column, [s for s in self.steps if isinstance(s, MediaFilter) and s.keep_if == "each"]
-        if is_list(column.type) and each:
-            text = next((text for step in each if (text := step.placeholders())), None)
-            other = next((other for step in each if (other := step.alongside())), None)
-            found = drop_items(column, self._stays(), _whole(table, text), _whole(table, other))
-            column, mismatched = found.items, set(found.failed)  # these rows fail, and keep all items
-            for changed, values in ((text, found.text), (other, found.alongside)):
-                if changed is not None and values is not None:
-                    table = table.set_column(table.schema.get_field_index(changed), changed, values)
+        name, filters = self.steps[0].column, [step for step in self.steps if isinstance(step, MediaFilter)]
+        removals = [found for step in filters if (found := step.removal()) is not None]
+        mismatched = frozenset[int]()  # these rows fail, and keep all items
+        if is_list(self.column.type) and removals:
+            outputs = tuple(output for step in filters for output in step.item_columns()[1])
+            table, _, mismatched = Removal.of(removals, outputs).apply(table, self._stays())
         if any(isinstance(step, MediaMap) for step in self.steps):
             files = {row: end.files for row, end in self._ends() if end.files is not None and row not in mismatched}
-            column = with_files(column, files, self.steps[0].folder)
-        return table if column is self.column else table.set_column(table.schema.get_field_index(name), name, column)
+            column = with_files(Batch(table).array(name), files, self.steps[0].folder)
+            table = table.set_column(table.schema.get_field_index(name), name, column)
+        return table
 
     def _ends(self) -> Iterator[tuple[int, Changed]]:
         """The position and the items of each row that passed all steps."""
@@ -209,24 +199,6 @@ class Found:
             stays += [kept is None or value.missing or next(present) for value in values]
         return np.array(stays, dtype=bool)
 
-    def _check_placeholders(self, text: str, batch: Batch) -> None:
-        """Fail the rows whose text does not have one placeholder per item."""
-        for row, (count, value) in enumerate(zip(item_counts(self.column), batch.array(text).to_pylist(), strict=True)):
-            try:
-                without_placeholders(value, [False] * count)
-            except ValueError as error:
-                batch.fail(row, MediaError("placeholders", str(error)).marked)
-
-    def _check_lengths(self, other: str, batch: Batch) -> None:
-        """Fail the rows that do not have one value in another column of lists per item."""
-        column: Any = batch.array(other)
-        if not is_list(column.type):
-            raise InputError(f"column `{other}` contains {column.type}, but `texts` must be a column of lists.")
-        for row, (count, length) in enumerate(zip(item_counts(self.column), item_counts(column), strict=True)):
-            if count != length:
-                message = f"the row has {count} images, but {length} values in `{other}`"
-                batch.fail(row, MediaError("texts", message).marked)
-
     def _results(self, number: int) -> list[StepResult | MediaError | None]:
         """The result of a step for each row; None for rows that an earlier step ended."""
         found: list[StepResult | MediaError | None] = []
@@ -237,54 +209,37 @@ class Found:
                 found.append(result[number] if number < len(result) else None)
         return found
 
-    def _columns(self, number: int, step: MediaFilter, batch: Batch) -> dict[str, pa.Array]:
+    def _removed(self, number: int) -> dict[str, NDArray[np.int64]]:
+        """The number of items that a filter removes from each row, by reason."""
+        import numpy as np
+
+        removed: dict[str, NDArray[np.int64]] = {}
+        for row, result in enumerate(self._results(number)):
+            for reason in result.removed if isinstance(result, Measured) else ():
+                removed.setdefault(reason, np.zeros(len(self.rows), np.int64))[row] += 1
+        return removed
+
+    def _columns(self, number: int, step: MediaFilter) -> dict[str, pa.Array]:
+        """The first measure of each value. Lists of measures are as long as those of the items before the section."""
         import pyarrow as pa
 
         if step.output is None:
             return {}
         if is_list(self.column.type):
-            return {step.output: pa.array(self._lists_of_measures(number, self._texts(batch)), pa.list_(pa.float64()))}
+            return {step.output: pa.array(self._lists_of_measures(number), pa.list_(pa.float64()))}
         first = [result.values[0] if isinstance(result, Measured) else None for result in self._results(number)]
         return {step.output: pa.array([None if value is None else value[0] for value in first], pa.float64())}
 
-    def _texts(self, batch: Batch) -> list[Any] | None:
-        """The lists of texts of the rows, if a step with `keep: each` names them: an image with a text becomes null."""
-        filters = (step for step in self.steps if isinstance(step, MediaFilter) and step.keep_if == "each")
-        name = next((other for step in filters if (other := step.alongside()) is not None), None)
-        return None if name is None else batch.array(name).to_pylist()
-
-    def _lists_of_measures(self, number: int, texts: list[Any] | None) -> list[list[float | None] | None]:
-        """The first measure of each item that remains after the last step; None for nulls, and for rows without a result."""
-        ends = dict(self._ends())
+    def _lists_of_measures(self, number: int) -> list[list[float | None] | None]:
+        """None for items that are null or removed by an earlier step, for null lists, and for rows without a result."""
         lists: list[list[float | None] | None] = []
-        for row, (result, exists) in enumerate(zip(self._results(number), self.column.is_valid().to_pylist(), strict=True)):
-            if not isinstance(result, Measured) or not exists:
+        exists = self.column.is_valid().to_pylist()
+        for row, (result, values) in enumerate(zip(self._results(number), media_values(self.column), strict=True)):
+            if not isinstance(result, Measured) or not exists[row]:
                 lists.append(None)
                 continue
+            assert isinstance(values, tuple)
             first = {at: None if value is None else value[0] for at, value in zip(result.at, result.values, strict=True)}
-            kept = ends[row].kept if row in ends else None
-            measures: list[float | None] = []
-            for position, at in enumerate(self._positions(row)):
-                stays = at is not None and (not kept or kept[at])
-                if at is None or stays or _has_text(texts, row, position):
-                    measures.append(first.get(at) if at is not None and stays else None)
-            lists.append(measures)
+            present = itertools.count()
+            lists.append([None if value.missing else first.get(next(present)) for value in values])
         return lists
-
-    def _positions(self, row: int) -> Iterator[int | None]:
-        """The position of each item of a row among those that are not null; None for nulls."""
-        (items,) = media_values(self.column.slice(row, 1))
-        assert isinstance(items, tuple)
-        present = itertools.count()
-        yield from (None if item.missing else next(present) for item in items)
-
-
-def _has_text(texts: list[Any] | None, row: int, position: int) -> bool:
-    values = None if texts is None else texts[row]
-    return values is not None and position < len(values) and values[position] is not None
-
-
-def _whole(table: pa.Table, name: str | None) -> pa.Array | None:
-    """A column, if any, as one array."""
-    column: Any = None if name is None else table.column(name).combine_chunks()
-    return column

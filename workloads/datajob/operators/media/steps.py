@@ -32,10 +32,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from datajob.media.image import MAX_PIXELS
-from datajob.media.lists import Keep
 from datajob.media.signatures import Kind
 from datajob.operators.base import Bound
 from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaStep, min_max
+from datajob.operators.media.removal import KeepImagesWithTexts
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
@@ -82,26 +82,11 @@ class ImageStep(MediaStep):
         return ImageWork(steps, lists, decides)
 
 
-class ImageFilter(ImageStep, MediaFilter):
+class ImageFilter(ImageStep, KeepImagesWithTexts, MediaFilter):
     """Keep rows whose image has measures within limits."""
 
     abstract: ClassVar[bool] = True
 
-    keep_if: Keep = Field(
-        default="any",
-        alias="keep",
-        description="Whether `any` or `all` images of a list must be within the limits. With `each`, the row is kept, and the "
-        "images that are not within the limits are removed.",
-    )
-    text: Column | None = Field(
-        default=None,
-        description="With `keep: each`, the column with one `<image>` per image. Those of removed images are removed.",
-    )
-    texts: Column | None = Field(
-        default=None,
-        description="With `keep: each`, the column with a list as long as that of the images, as in OBELICS. Where it is null, "
-        "the position of a removed image is removed from both lists; where it is not, the image becomes null.",
-    )
     output: NewColumn | None = Field(
         default=None, description="Column for the measure. For a list of images, it contains a list of measures."
     )
@@ -113,14 +98,6 @@ class ImageFilter(ImageStep, MediaFilter):
     def reads_headers(self) -> bool:
         """Unless it needs pixels."""
         return not self.needs() and not self.runs_user_code()
-
-    def placeholders(self) -> str | None:
-        """The parameter `text`."""
-        return self.text
-
-    def alongside(self) -> str | None:
-        """The parameter `texts`."""
-        return self.texts
 
 
 class PixelFilter(ImageFilter):

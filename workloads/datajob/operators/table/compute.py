@@ -42,9 +42,9 @@ class Compute(base.Map):
         """The columns that the expressions read."""
         return columns_of(tuple(self.columns.values()))
 
-    def outputs(self, columns: base.Order) -> base.Order:
-        """The previous columns, then the new ones."""
-        return tuple(dict.fromkeys((*columns, *self.columns)))
+    def written(self) -> base.Order:
+        """The computed columns."""
+        return tuple(self.columns)
 
     def apply(self, batch: base.Batch) -> pa.Table:
         """The table with the computed columns."""

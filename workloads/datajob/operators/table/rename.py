@@ -42,6 +42,10 @@ class Rename(base.Map):
                 raise InvalidJob(f"`rename` would create two columns named `{name}`; `drop` one of them first.")
         return renamed
 
+    def renamed(self, column: str) -> str:
+        """The new name."""
+        return self.columns.get(column, column)
+
     def apply(self, batch: base.Batch) -> pa.Table:
         """The table under the new names."""
         require(self.columns, batch.table.column_names, "`rename`")

@@ -5,7 +5,7 @@ from html import escape
 
 from datajob.api.report import Report, StepReport
 from datajob.engine.report.charts import bar
-from datajob.engine.report.formatting import count, duration, share
+from datajob.engine.report.formatting import count, duration, removed_items, share
 from datajob.engine.report.sections.parts import heads, legend
 
 
@@ -38,10 +38,11 @@ def _step(step: StepReport, most: int, rows_read: int) -> str:
         f"{step.name}: {count(step.rows_in)} in, {count(step.rows_out)} out, "
         f"{count(rejected)} rejected, {count(step.failed)} failed"
     )
+    removed = "".join(f"<br>{escape(line)}" for line in removed_items(step))
     unread = f"<br>{count(step.unread)} not read: <code>limit</code> had enough rows" if step.unread else ""
     parts = [("kept", step.rows_out / most), ("rejected", rejected / most), ("failed-rows", step.failed / most)]
     return (
-        f'<tr><th scope="row"><code>{escape(step.name)}</code>{unread}</th><td>{bar(parts, label)}</td>'
+        f'<tr><th scope="row"><code>{escape(step.name)}</code>{removed}{unread}</th><td>{bar(parts, label)}</td>'
         f'<td class="number optional">{count(step.rows_in)}</td><td class="number">{_or_none(rejected)}</td>'
         f'<td class="number optional">{_or_none(step.failed)}</td><td class="number">{count(step.rows_out)}</td>'
         f'<td class="number optional">{share(step.rows_out, rows_read)}</td></tr>'

@@ -164,3 +164,22 @@ def lengths(value: object) -> object:
     if isinstance(value, dict):
         return {name: lengths(item) for name, item in value.items() if name != "c"}
     return [lengths(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+VIEWS = [pa.list_view(pa.int64()), pa.large_list_view(pa.int64())]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+@pytest.mark.parametrize("rows", [[], [None], [[0]], [[1, None], [], None, [2]], [[5]] * 3])
+def test_list_views_become_lists_with_the_same_values(view: pa.DataType, rows: list[list[int | None] | None]) -> None:
+    item = pa.list_(pa.int64())
+    members = [{"x": row} for row in rows]
+    for array, kind, values in (
+        (pa.array([[7], *rows], view).slice(1), item, rows),
+        (pa.array([[7], *rows], view).slice(1), pa.large_list(pa.int32()), rows),
+        (pa.array([rows], pa.list_view(view)), pa.list_(item), [rows]),
+        (pa.array(members, pa.struct([("x", view)])), pa.struct([("x", item)]), members),
+    ):
+        for cast in (exact_cast(array, kind), exact_cast(pa.chunked_array([array]), kind)):
+            cast.validate(full=True)
+            assert cast.to_pylist() == values

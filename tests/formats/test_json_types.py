@@ -84,6 +84,7 @@ def test_a_column_with_different_types_in_files_is_read_if_its_type_is_declared(
         (["1.5", "1e400"], "json"),
         (["1e-400"], "json"),
         (["0.1234567890123456789"], "json"),
+        (["12345678901234.5678"], "json"),
         (["0.12345678901234568", "1e300"], pa.float64()),
         (["{}", "{}"], "json"),
         (['{"a":1}', '{"a":null}'], pa.struct([("a", pa.int64())])),

@@ -1,4 +1,8 @@
-"""Casts of nested columns. Arrow's casts of lists with nulls to lists with nulls return arrays that are too short."""
+"""Casts of nested columns that pyarrow 26 does not cast correctly.
+
+Its casts of lists with nulls to lists with nulls return arrays that are too short. Its casts of list views to lists return
+arrays with missing or invalid offsets, and therefore with other values.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ from typing import Any
 
 
 def sound_cast(column: Any, kind: Any) -> Any:
-    """A column or an array as `kind`, as `cast` does, but with correct members of type null."""
+    """A column or an array as `kind`, as `cast` does, but correct for members of type null and for list views."""
     import pyarrow as pa
 
-    if not (_has_nulls(column.type) and _has_nulls(kind)):
+    if not _is_broken(column.type, kind):
         return column.cast(kind)
     if isinstance(column, pa.ChunkedArray):
         return pa.chunked_array([_cast(chunk, kind) for chunk in column.chunks], kind)
@@ -21,6 +25,20 @@ def _is_list(kind: Any) -> bool:
 
     tests = (t.is_list, t.is_large_list, t.is_fixed_size_list, t.is_list_view, t.is_large_list_view)
     return any(test(kind) for test in tests)
+
+
+def _is_broken(a: Any, b: Any) -> bool:
+    """Whether pyarrow's cast between two types returns wrong values."""
+    return _has_views(a) or (_has_nulls(a) and _has_nulls(b))
+
+
+def _has_views(kind: Any) -> bool:
+    """Whether a type is a list view or contains one."""
+    import pyarrow.types as t
+
+    if t.is_list_view(kind) or t.is_large_list_view(kind):
+        return True
+    return any(_has_views(kind.field(i).type) for i in range(kind.num_fields)) if t.is_nested(kind) else False
 
 
 def _has_nulls(kind: Any) -> bool:
@@ -37,7 +55,7 @@ def _cast(array: Any, kind: Any) -> Any:
 
     if array.type.equals(kind):
         return array
-    if not (_has_nulls(array.type) and _has_nulls(kind)):
+    if not _is_broken(array.type, kind):
         return array.cast(kind)
     if array.offset:
         array = pa.concat_arrays([array, array.slice(0, 0)])  # without an offset

@@ -225,6 +225,10 @@ def matches(pattern: str, data: bytes) -> bool:
     return bool(pc.match_substring_regex(whole, pattern)[0].as_py())
 
 
+MANY_DIGITS = 1e11
+"""A number from this size needs at most six decimals to have 18 digits."""
+
+
 def may_be_inexact(data: bytes, table: pa.Table, pattern: str | None) -> bool:
     """Whether a double can differ from the number in the file. Only then are the lines checked."""
     if pattern is None:
@@ -265,11 +269,12 @@ def _is_large(numbers: Any) -> bool:
 
 
 def _is_long(numbers: Any) -> bool:
-    """Whether a number is zero or has more than six decimals: the remainder of a number of 18 digits, or of 1e-400."""
+    """Whether a number can be the remainder of 18 digits or of 1e-400: it has more than six decimals or 11 digits before them,
+    or is zero."""
     import pyarrow.compute as pc
 
     short = pc.and_(pc.equal(pc.round(numbers, 6), numbers), pc.not_equal(numbers, 0.0))
-    return not pc.all(short, min_count=0).as_py()
+    return not pc.all(pc.and_(short, pc.less(pc.abs(numbers), MANY_DIGITS)), min_count=0).as_py()
 
 
 def _floats(array: Any) -> Iterator[Any]:

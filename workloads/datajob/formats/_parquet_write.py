@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datajob.errors import InvalidJob, private
 from datajob.formats._columns import data_bytes, empty_table, leaves
 from datajob.formats._features import ROW_GROUP_ROWS
-from datajob.formats._parquet_portable import as_portable
+from datajob.formats._parquet_portable import as_stored
 from datajob.formats._parquet_types import are_days
 from datajob.media.values import is_media
 
@@ -45,7 +45,7 @@ class ParquetEncoder:
 
     def write(self, table: pa.Table) -> None:
         """Collect rows until there are enough for a row group."""
-        table = as_portable(table, self._schema)
+        table = as_stored(table, self._schema)
         limit = self._row_group_bytes
         rows = max(1, table.num_rows * limit // max(1, data_bytes(table)))
         start = 0

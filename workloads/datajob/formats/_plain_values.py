@@ -6,6 +6,7 @@ import base64
 import datetime
 import decimal
 import math
+from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -39,13 +40,13 @@ def json_array(array: Any) -> Any:
 
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _uuids(array) if isinstance(kind, pa.UuidType) else json_array(array.storage)
+        if isinstance(kind, pa.Bool8Type):
+            return array.storage.cast(pa.bool_())
+        return uuid_texts(array) if isinstance(kind, pa.UuidType) else json_array(array.storage)
     if t.is_dictionary(kind):
         return json_array(array.dictionary_decode())
-    if t.is_list_view(kind) or t.is_large_list_view(kind):
-        return json_array(sound_cast(array, pa.large_list(kind.value_type)))
     if t.is_nested(kind) and not t.is_union(kind):
-        return _nested(array)
+        return with_leaves(array, json_array)
     return _leaf(array)
 
 
@@ -144,7 +145,8 @@ def _interval(months: int, days: int, nanoseconds: int) -> str:
     return f"P{months}M{days}DT{seconds}S"
 
 
-def _uuids(array: Any) -> Any:
+def uuid_texts(array: Any) -> Any:
+    """The texts of UUIDs."""
     import uuid
 
     import pyarrow as pa
@@ -153,26 +155,30 @@ def _uuids(array: Any) -> Any:
     return pa.array([None if v is None else str(uuid.UUID(bytes=v)) for v in values], pa.string())
 
 
-def _nested(array: Any) -> Any:
-    """A list, struct or map with converted leaves."""
+def with_leaves(array: Any, convert: Callable[[Any], Any]) -> Any:
+    """A list, struct or map whose members are converted. List views become lists. Other arrays are unchanged."""
     import pyarrow as pa
     import pyarrow.types as t
 
+    if not t.is_nested(array.type) or t.is_union(array.type):
+        return array
+    if t.is_list_view(array.type) or t.is_large_list_view(array.type):
+        array = sound_cast(array, pa.large_list(array.type.value_type))
     if array.offset:
         array = pa.concat_arrays([array, array.slice(0, 0)])  # without an offset
     kind, nulls = array.type, array.is_null() if array.null_count else None
     if t.is_struct(kind):
         parts = [array.field(i) for i in range(kind.num_fields)]
-        made = [json_array(part) for part in parts]
+        made = [convert(part) for part in parts]
         if all(now is then for now, then in zip(made, parts, strict=True)):
             return array
         return pa.StructArray.from_arrays(made, names=list(kind.names), mask=nulls)
     if t.is_map(kind):
-        keys, items = json_array(array.keys), json_array(array.items)
+        keys, items = convert(array.keys), convert(array.items)
         same = keys is array.keys and items is array.items
         return array if same else pa.MapArray.from_arrays(array.offsets, keys, items, mask=nulls)
     values = array.values
-    made = json_array(values)
+    made = convert(values)
     if made is values:
         return array
     if t.is_fixed_size_list(kind):

@@ -211,7 +211,7 @@ class CsvWriter(Writer):
         import pyarrow as pa
 
         for field in schema:
-            if pa.types.is_nested(field.type):
+            if pa.types.is_nested(getattr(field.type, "storage_type", field.type)):
                 raise InvalidJob(
                     f"sink.csv: column {field.name} is {field.type}, which CSV cannot represent. Write JSON or Parquet, "
                     "convert the column to text with `compute` (to_json), or drop it."
@@ -260,4 +260,6 @@ class _CsvEncoder:
 def _text_of_times_and_bytes(column: Any) -> Any:
     import pyarrow as pa
 
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.string())
     return column if pa.types.is_floating(column.type) else json_column(column)

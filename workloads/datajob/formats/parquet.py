@@ -14,7 +14,7 @@ from datajob.formats._features import media_columns, read_features, with_feature
 from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns
 from datajob.formats._parquet_foreign import check_variants, schema_of
 from datajob.formats._parquet_open import open_parquet, open_small
-from datajob.formats._parquet_portable import portable_schema
+from datajob.formats._parquet_portable import check_portable, portable_schema, readable_schema
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
@@ -245,8 +245,9 @@ class ParquetWriter(Writer):
 
     types: Literal["portable", "exact"] = Field(
         default="portable",
-        description="`portable` stores what Spark can read, `exact` keeps all types. `portable` stores timestamps and times in "
-        "microseconds, and float16 as float32. A value with nanoseconds ends the job.",
+        description="`portable` stores what Spark, polars and DuckDB read with the same values, `exact` keeps all types. "
+        "`portable` stores timestamps, times and durations in microseconds, float16 as float32, and UUIDs as text. A value "
+        "with nanoseconds ends the job, and so does a decimal of more than 38 digits.",
     )
 
     media: Literal["embed", "reference"] = Field(
@@ -269,7 +270,7 @@ class ParquetWriter(Writer):
 
     def written_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns with the types in which they are stored."""
-        return portable_schema(schema) if self.types == "portable" else schema
+        return portable_schema(schema) if self.types == "portable" else readable_schema(schema)
 
     def with_features(self, features: Mapping[str, Any]) -> ParquetWriter:
         """Stores the features with the columns that have them."""
@@ -280,6 +281,8 @@ class ParquetWriter(Writer):
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.parquet`. Raises InvalidJob for a type that Parquet does not support."""
         check_storable(schema)
+        if self.types == "portable":
+            check_portable(schema)
         return FilesWriter(root, prefix, ".parquet", schema, self._encoder, self.file_bytes, self.partition_by)
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:

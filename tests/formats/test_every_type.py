@@ -1,0 +1,169 @@
+"""A column of every Arrow type, written in every format and read by every program.
+
+Each value is the same afterwards, or the column is refused before anything is written. DIFFERENT lists the rest: types that a
+program reads in its own way from correct files. Spark is tested in `tests/spark`.
+"""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from datajob.errors import InvalidJob
+from datajob.formats.base import Reader, Writer
+from datajob.formats.csv import CsvReader, CsvWriter
+from datajob.formats.json import JsonReader, JsonWriter
+from datajob.formats.parquet import ParquetReader, ParquetWriter
+from tests.support.arrow_values import columns, neutral
+from tests.support.rows import Bad, read
+
+COLUMNS = columns()
+NESTED = {name for name, array in COLUMNS.items() if pa.types.is_nested(array.type)}
+UNIONS = {"dense union", "sparse union"}
+DURATIONS = {f"duration[{unit}]" for unit in ("s", "ms", "us", "ns")}
+DECIMALS = {name for name, array in COLUMNS.items() if pa.types.is_decimal(array.type)}
+TEXTS = {"string", "large_string", "string_view", "binary", "large_binary", "binary_view"}
+DECLARED = {
+    **{name: name for name in COLUMNS if name.startswith(("int", "uint", "timestamp", "duration"))},
+    "bool": "bool",
+    "halffloat": "float16",
+    "float": "float32",
+    "double": "float64",
+    "bool8": "bool",
+    "decimal32(9, 2)": "decimal(9, 2)",
+    "decimal64(18, 4)": "decimal(18, 4)",
+    "decimal128(38, 10)": "decimal(38, 10)",
+    "date32[day]": "date",
+    "date64[ms]": "date",
+    "time32[s]": "time[s]",
+    "time32[ms]": "time[ms]",
+    "time64[us]": "time[us]",
+    "time64[ns]": "time[ns]",
+    **dict.fromkeys(("string", "large_string", "string_view", "uuid", "interval", "decimal256(50, 3)"), "string"),
+}
+"""The type to declare in `schema` for texts."""
+DECLARED_IN_JSON = {
+    **dict.fromkeys(("binary", "large_binary", "binary_view", "fixed_size_binary[3]"), "binary"),
+    "decimal256(50, 3)": "text",
+    "json": "text",
+    "map<string, int64>": "map<string, int64>",
+    "map<int32, list<item: string>>": "map<int32, list<string>>",
+    "list<item: struct<t: timestamp[us], d: decimal128(10, 2)>>": "list<struct<t: timestamp[us], d: decimal(10, 2)>>",
+}
+Read = Callable[[Path, str], list[Any]]
+
+
+def ours(kind: type[Reader], names: dict[str, str] | None = None) -> Read:
+    def values(path: Path, name: str) -> list[Any]:
+        declared = {"schema": {"c": names[name]}} if names and name in names else {}
+        bad = Bad()
+        found = read(kind(paths=(str(path),), **declared), bad).column("c").to_pylist()
+        assert not bad.records
+        return found
+
+    return values
+
+
+def by_duckdb(query: str) -> Read:
+    return lambda path, name: duckdb.connect().sql(query.format(path=path)).to_arrow_table().column("c").to_pylist()
+
+
+READERS: dict[str, dict[str, Read]] = {
+    "parquet": {
+        "ours": ours(ParquetReader),
+        "pyarrow": lambda path, name: pq.read_table(path).column("c").to_pylist(),
+        "pandas": lambda path, name: pa.array(pd.read_parquet(path, dtype_backend="pyarrow")["c"]).to_pylist(),
+        "polars": lambda path, name: pl.read_parquet(path).to_arrow().column("c").to_pylist(),
+        "DuckDB": by_duckdb("FROM read_parquet('{path}')"),
+    },
+    "json": {
+        "ours": ours(JsonReader, DECLARED | DECLARED_IN_JSON),
+        "Python": lambda path, name: [json.loads(line, parse_float=Decimal)["c"] for line in path.read_text().splitlines()],
+        "pandas": lambda path, name: pa.array(pd.read_json(path, lines=True, dtype_backend="pyarrow")["c"]).to_pylist(),
+        "polars": lambda path, name: pl.read_ndjson(path).get_column("c").to_list(),
+        "DuckDB": by_duckdb("FROM read_json('{path}')"),
+    },
+    "csv": {
+        "ours": ours(CsvReader, DECLARED),
+        "pandas": lambda path, name: pa.array(pd.read_csv(path, dtype_backend="pyarrow")["c"]).to_pylist(),
+        "polars": lambda path, name: pl.read_csv(path).get_column("c").to_list(),
+        "DuckDB": by_duckdb("FROM read_csv('{path}', header=true)"),
+    },
+}
+WRITERS: dict[str, tuple[type[Writer], dict[str, Any], str]] = {
+    "portable Parquet": (ParquetWriter, {}, "parquet"),
+    "exact Parquet": (ParquetWriter, {"types": "exact"}, "parquet"),
+    "JSON": (JsonWriter, {}, "json"),
+    "CSV": (CsvWriter, {}, "csv"),
+}
+REFUSED = {
+    "portable Parquet": {"runs", "interval", "decimal256(50, 3)", *UNIONS},
+    "exact Parquet": {"runs", "interval", *UNIONS},
+    "JSON": set(),
+    "CSV": {"runs", "tensor", *NESTED},
+}
+ROUNDED = {"decimal64(18, 4)", "decimal128(38, 10)", "decimal256(50, 3)"}
+"""Longer numbers than those of doubles, which these programs infer from text."""
+MAP = "map<string, int64>"
+"""Structs of the keys of all rows."""
+OTHER_VALUES = {"interval", *UNIONS}
+"""Text formats have other values for them, and a union has rows of several types."""
+DIFFERENT: dict[tuple[str, str], set[str]] = {
+    ("portable Parquet", "polars"): {"date64[ms]"},  # a timestamp
+    ("portable Parquet", "DuckDB"): DURATIONS,  # numbers, because Parquet has no durations
+    ("exact Parquet", "polars"): {"date64[ms]", "uuid", "decimal256(50, 3)"},
+    ("exact Parquet", "DuckDB"): {"bool8", "decimal256(50, 3)", *DURATIONS},
+    ("JSON", "ours"): OTHER_VALUES,
+    ("JSON", "Python"): {"json", *OTHER_VALUES},
+    ("JSON", "pandas"): {"int64", "uint64", "float", "double", "duration[ns]", "json", MAP, *ROUNDED, *OTHER_VALUES},
+    ("JSON", "polars"): {"json", MAP, *ROUNDED, *OTHER_VALUES},
+    ("JSON", "DuckDB"): {"json", MAP, *ROUNDED, *OTHER_VALUES},
+    ("CSV", "ours"): {"interval"},
+    ("CSV", "pandas"): {"uint64", "float", "interval", *ROUNDED, *TEXTS},  # an empty text and `null` are null
+    ("CSV", "polars"): {"float", "interval", *ROUNDED},
+    ("CSV", "DuckDB"): {"float", "interval", *ROUNDED, *TEXTS},  # an empty text is null
+}
+
+
+def written(folder: Path, writer: str, column: Any) -> Path | None:
+    """The file with a column; None if it is refused, and then nothing is written."""
+    kind, parameters, _ = WRITERS[writer]
+    table = pa.table({"c": column, "row": range(len(column))})
+    try:
+        shard = kind(path=str(folder), **parameters).open(str(folder), "part", table.schema)
+    except InvalidJob:
+        assert not folder.exists()
+        return None
+    shard.write(table)
+    return folder / shard.close()[0].path
+
+
+def expected(column: Any) -> Any:
+    return neutral(column.to_pylist())
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_values_of_every_type_are_the_same_or_refused(writer: str, tmp_path: Path) -> None:
+    readers = READERS[WRITERS[writer][2]]
+    refused = set()
+    different: dict[str, set[str]] = {program: set() for program in readers}
+    for number, (name, column) in enumerate(COLUMNS.items()):
+        path = written(tmp_path / str(number), writer, column)
+        if path is None:
+            refused.add(name)
+            continue
+        for program, values in readers.items():
+            if name in DIFFERENT.get((writer, program), set()):
+                continue
+            if neutral(values(path, name)) != expected(column):
+                different[program].add(name)
+    assert refused == REFUSED[writer]
+    assert not {program: names for program, names in different.items() if names}

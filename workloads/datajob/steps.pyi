@@ -110,6 +110,10 @@ from datajob.operators.text.whitespace_normalize import WhitespaceNormalize as W
 from datajob.operators.text.whitespace_ratio import WhitespaceRatio as WhitespaceRatio
 from datajob.operators.text.word_count import WordCount as WordCount
 from datajob.operators.text.word_repetition import WordRepetition as WordRepetition
+from datajob.operators.video.video_aspect import VideoAspect as VideoAspect
+from datajob.operators.video.video_duration import VideoDuration as VideoDuration
+from datajob.operators.video.video_fps import VideoFps as VideoFps
+from datajob.operators.video.video_resolution import VideoResolution as VideoResolution
 
 __all__ = [
     "Aesthetics",
@@ -216,6 +220,10 @@ __all__ = [
     "UnicodeNormalize",
     "UrlRatio",
     "VadSegment",
+    "VideoAspect",
+    "VideoDuration",
+    "VideoFps",
+    "VideoResolution",
     "VisionLanguage",
     "Watermark",
     "WhitespaceNormalize",

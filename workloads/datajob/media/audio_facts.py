@@ -58,11 +58,6 @@ def read_facts(file: MediaFile) -> AudioFacts:
     raise _unknown(head)
 
 
-def is_matroska(file: MediaFile) -> bool:
-    """Whether a file is Matroska or WebM, whose headers FFmpeg reads."""
-    return file.part(0, 4) == b"\x1a\x45\xdf\xa3"
-
-
 def _unknown(head: bytes) -> MediaError:
     known = ", ".join(FORMATS)
     for offset, magic, name in _OTHERS:

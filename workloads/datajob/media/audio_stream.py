@@ -1,7 +1,6 @@
 """Decoded audio, block by block: nothing holds the samples of a whole file.
 
-soundfile decodes wav, flac, mp3 and ogg. PyAV decodes m4a and what soundfile refuses; it opens containers of an allow list from
-a file object, never from a path, so that no playlist and no other file can be read.
+soundfile decodes wav, flac, mp3 and ogg. PyAV decodes m4a, the audio of videos, and what soundfile refuses.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from datajob.media.audio_types import AudioFacts, Form
+from datajob.media.containers import container, decoding
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.references import TimeSpan
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16
 """Frames of a block."""
-CONTAINERS = "wav,flac,mp3,ogg,mov,aac,matroska,webm"
-"""What PyAV opens, in names of FFmpeg. FFmpeg opens others, such as playlists, which read more files."""
 _SOUNDFILE = ("WAV", "FLAC", "MP3", "OGG")
 MAX_CHANNELS = 64
 
@@ -124,30 +122,13 @@ def check_complete(facts: AudioFacts, decoded: float) -> None:
         raise MediaError("truncated", f"the file ends after {decoded:.1f} of {facts.duration:.1f} seconds")
 
 
-@contextmanager
-def container(file: MediaFile) -> Iterator[Any]:
-    """A container of audio or video, opened by FFmpeg. Raises MediaError."""
-    try:
-        import av
-    except ImportError as error:
-        raise MediaError("unsupportedFormat", "the Python package `av` decodes this format, but is not installed") from error
-    module: Any = av
-    module.logging.restore_default_callback()  # Python callbacks of the log dead-lock threads
-    try:
-        opened = module.open(file, options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""}, metadata_errors="ignore")
-    except (module.error.FFmpegError, ValueError) as error:
-        raise MediaError("damaged", f"the file cannot be opened: {_text(error)}") from error
-    with opened:
-        yield opened
-
-
 def container_facts(file: MediaFile) -> AudioFacts:
     """The facts of a container that only FFmpeg can read. Raises MediaError."""
     file.seek(0)
     with container(file) as opened:
         stream = _audio(opened)
         duration = stream.duration * stream.time_base if stream.duration else None
-        if duration is None and opened.duration:
+        if duration is None and opened.duration and len(opened.streams) == 1:  # otherwise that of the longest track
             duration = opened.duration / 1_000_000
         name = opened.format.name.partition(",")[0]
         seconds = None if duration is None else float(duration)
@@ -196,13 +177,14 @@ class _Containers:
         start, end = self._span or (0.0, None)
         first, last = round(start * rate), None if end is None else round(end * rate)
         at: int | None = None
+        origin = max(0, self._stream.start_time or 0)
         if start:
-            self._opened.seek(int(start / self._stream.time_base), stream=self._stream)
+            self._opened.seek(origin + int(start / self._stream.time_base), stream=self._stream)
         for frame in self._frames():
             if frame.sample_rate != rate or frame.layout.nb_channels != self.form.channels:
                 raise MediaError("unsupportedFormat", "the sample rate or the number of channels changes within the file")
             if at is None:
-                at = round(float(frame.pts * frame.time_base) * rate) if start and frame.pts is not None else 0
+                at = round(float((frame.pts - origin) * frame.time_base) * rate) if start and frame.pts is not None else 0
             samples = _samples(frame, self.form.channels)
             skipped = max(0, first - at)
             stop = len(samples) if last is None else max(0, min(len(samples), last - at))
@@ -213,13 +195,8 @@ class _Containers:
                 return
 
     def _frames(self) -> Iterator[Any]:
-        import av
-
-        module: Any = av
-        try:
+        with decoding("audio"):
             yield from self._opened.decode(self._stream)
-        except module.error.FFmpegError as error:
-            raise MediaError("damaged", f"the audio cannot be decoded: {_text(error)}") from error
 
     def close(self) -> None:
         self._context.__exit__(None, None, None)
@@ -237,7 +214,3 @@ def _samples(frame: Any, channels: int) -> Block:
         return np.asarray((found.astype(np.float32) - 128) / np.float32(128), order="C")
     scale = np.float32(np.iinfo(found.dtype).max + 1.0)
     return np.asarray(found.astype(np.float32) / scale, order="C")
-
-
-def _text(error: Exception) -> str:
-    return str(error.args[1] if len(error.args) > 1 else error)

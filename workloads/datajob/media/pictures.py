@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datajob.media.signatures import kind_of
 
@@ -20,8 +20,6 @@ WIDTH, HEIGHT = 160, 48
 """Size of a waveform."""
 AUDIO_SECONDS = 60
 """Seconds of audio that are drawn."""
-CONTAINERS = "mov,matroska,webm,avi"
-"""Formats of video that are opened. FFmpeg opens others, such as playlists, which read more files."""
 MAX_CHARACTERS = 32_000
 """Maximum length of a data URI."""
 
@@ -70,15 +68,14 @@ def _waveform(data: bytes) -> str:
 
 def _key_frame(data: bytes) -> str | None:
     """The first key frame."""
-    import av
+    from PIL import Image
 
-    module: Any = av
-    with module.open(io.BytesIO(data), options={"format_whitelist": CONTAINERS}) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.skip_frame = "NONKEY"
-        stream.thread_count = 1
-        frame = next(container.decode(stream), None)
-        return None if frame is None else _jpeg(frame.to_image())
+    from datajob.media.files import MediaFile
+    from datajob.media.video_stream import open_video
+
+    with open_video(MediaFile.of(data)) as stream:
+        frame = next(stream.frames(keys_only=True), None)
+        return None if frame is None else _jpeg(Image.fromarray(frame.rgb(SIDE)))
 
 
 def _uri(kind: str, data: bytes) -> str:

@@ -13,9 +13,10 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datajob.media.audio_facts import is_matroska, read_facts
+from datajob.media.audio_facts import read_facts
 from datajob.media.audio_stream import container_facts, open_stream
 from datajob.media.audio_types import AudioFacts, Form
+from datajob.media.containers import is_avi, is_matroska, is_transport_stream
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.isolation import progress_made
@@ -67,12 +68,12 @@ class Reading:
     @cached_property
     def facts(self) -> AudioFacts:
         """The facts of the file. Raises MediaError."""
-        return read_facts(self.file) if not is_matroska(self.file) else container_facts(self.file)
+        return container_facts(self.file) if _only_ffmpeg_reads(self.file) else read_facts(self.file)
 
     def needs_decoder(self) -> bool:
         """Whether only a decoder can read the header."""
         try:
-            return is_matroska(self.file)
+            return _only_ffmpeg_reads(self.file)
         except MediaError:
             return False  # reading the facts raises it again
 
@@ -125,6 +126,10 @@ class Reading:
     def _check_duration(self, seconds: float) -> None:
         if seconds > self.max_seconds:
             raise MediaError("tooLong", f"the audio is longer than {self.max_seconds:,.0f} seconds (maxDuration)")
+
+
+def _only_ffmpeg_reads(file: MediaFile) -> bool:
+    return is_matroska(file) or is_avi(file) or is_transport_stream(file)
 
 
 def _value(meter: Meter) -> Any:

@@ -1,0 +1,176 @@
+"""Decoded video, frame by frame: nothing holds more than the frames of the decoder.
+
+Times are those of the time stamps in the file, never positions divided by a frame rate, and start with the first frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import floor
+from typing import Any
+
+from datajob.media.containers import container, decoding
+from datajob.media.errors import MediaError
+from datajob.media.files import MediaFile
+from datajob.media.isolation import progress_made
+from datajob.media.references import TimeSpan
+from datajob.media.video_frame import VideoFrame
+
+MAX_PIXELS = 100_000_000
+"""Default limit of the pixels of a frame."""
+_NEAR = 1e-6
+"""Seconds by which rounded times may differ."""
+_FEW_FRAMES = 4
+"""Frames that are decoded rather than skipped by a seek."""
+_FAR = 10.0
+"""Seconds from which a seek is tried in a file without an index."""
+
+
+class VideoStream:
+    """The first video track of an open file."""
+
+    def __init__(self, opened: Any, max_pixels: int, vectors: bool = False) -> None:
+        self.opened = opened
+        """PyAV's container."""
+        self.track = video_track(opened)
+        self._context = self.track.codec_context
+        self._max_pixels = max_pixels
+        self._check_pixels(self._context.width, self._context.height)
+        self.track.thread_count = 1
+        if vectors:
+            self._context.options = {"flags2": "+export_mvs"}
+        _discard_others(opened, self.track)
+        self._unit = float(self.track.time_base)
+        self._origin = self.track.start_time or 0
+        self._last = 0.0
+        self.end = 0.0
+        """Seconds after the last decoded frame."""
+
+    def frames(self, keys_only: bool = False, span: TimeSpan | None = None) -> Iterator[VideoFrame]:
+        """All frames, or the key frames, of the file or of a part of it. Raises MediaError."""
+        start, end = span or (0.0, None)
+        found = self._from(start, keys_only) if start > 0 else self._decoded(keys_only)
+        for frame in found:
+            if end is not None and frame.time >= end - _NEAR:
+                return
+            if frame.time >= start - _NEAR:
+                frame.time = max(0.0, frame.time - start)
+                yield frame
+
+    def at(self, times: Sequence[float]) -> Iterator[VideoFrame]:
+        """The frame that is displayed at each of some ascending times: the last one that does not start after it.
+
+        It seeks where that saves decoding, and decodes on where it does not. Raises MediaError.
+        """
+        if not times:
+            return
+        found = self._from(times[0])  # this also reads the index of Matroska files
+        shown = coming = next(found, None)
+        for time in times:
+            if coming is not None and self._skips(coming.time, time):
+                found = self._from(time)
+                shown = coming = next(found, None)
+            while coming is not None and coming.time <= time + _NEAR:
+                shown, coming = coming, next(found, None)
+            if shown is None:
+                raise MediaError("noFrames", "the video has no frame that can be decoded")
+            yield shown
+
+    def last_time(self) -> float:
+        """The end of the last frame according to the packets, which are read to the end of the file. Nothing is decoded."""
+        end = 0.0
+        with decoding("video"):
+            for packet in self.opened.demux(self.track):
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if stamp is not None:
+                    end = max(end, (stamp - self._origin + (packet.duration or 0)) * self._unit)
+                progress_made()
+        return end
+
+    def _skips(self, now: float, time: float) -> bool:
+        """Whether a seek to `time` skips frames that would be decoded otherwise."""
+        index = self.track.index_entries
+        if not len(index):
+            return time - now > _FAR
+        by_display = "matroska" in self.opened.format.name  # other indexes have decoding times
+        first = self._origin if by_display else index[0].timestamp
+        at = index.search_timestamp(first + int((time + _NEAR) / self._unit))
+        key = -1.0 if at < 0 else (index[at].timestamp - first) * self._unit
+        return bool(key > now + _FEW_FRAMES / float(self.track.average_rate or 25))
+
+    def _from(self, time: float, keys_only: bool = False) -> Iterator[VideoFrame]:
+        """Frames from the last key frame at or before a time."""
+        target = time
+        while True:
+            self._last = 0.0
+            with decoding("video"):
+                self.opened.seek(self._origin + floor(target / self._unit), stream=self.track)
+            found = self._decoded(keys_only)
+            first = next(found, None)
+            if target < -_FAR or (first is not None and first.time <= time + _NEAR):
+                if first is not None:
+                    yield first
+                yield from found
+                return
+            target = time - max(1.0, 4 * (time - target))  # the seek was not precise
+
+    def _decoded(self, keys_only: bool = False) -> Iterator[VideoFrame]:
+        """Frames from the current position on, in the order of display."""
+        self._context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
+        with decoding("video"):
+            for packet in self.opened.demux(self.track):
+                if keys_only and packet.size and not packet.is_keyframe:  # some decoders do not skip frames
+                    continue
+                for raw in packet.decode():
+                    yield self._frame(raw)
+
+    def _frame(self, raw: Any) -> VideoFrame:
+        self._check_pixels(raw.width, raw.height)
+        if raw.is_corrupt:
+            raise MediaError("damaged", "a frame of the video is damaged")
+        stamp = raw.dts if raw.pts is None else raw.pts
+        step = (raw.duration or 0) * self._unit or 1 / float(self.track.average_rate or 25)
+        time = self.end if stamp is None else (stamp - self._origin) * self._unit
+        self._last = max(self._last, time)
+        self.end = self._last + step
+        progress_made()
+        return VideoFrame(raw, self._last, bool(raw.key_frame))
+
+    def _check_pixels(self, width: int, height: int) -> None:
+        if width * height > self._max_pixels:
+            raise too_many_pixels(width, height, self._max_pixels)
+
+
+@contextmanager
+def open_video(file: MediaFile, max_pixels: int = MAX_PIXELS, vectors: bool = False) -> Iterator[VideoStream]:
+    """The video of a file; with the motion vectors of its codec if they are needed. Raises MediaError."""
+    file.seek(0)
+    with container(file) as opened:
+        yield VideoStream(opened, max_pixels, vectors)
+
+
+def too_many_pixels(width: int, height: int, limit: int) -> MediaError:
+    """Frames are larger than permitted."""
+    return MediaError("tooManyPixels", f"frames of {width} x {height} pixels; the limit is {limit:,} (maxPixels)")
+
+
+def video_track(opened: Any) -> Any:
+    """The first video track that is not a cover picture. Raises MediaError."""
+    from av.stream import Disposition
+
+    for track in opened.streams.video:
+        if not track.disposition & Disposition.attached_pic:
+            if track.codec_context is None:
+                raise MediaError("unsupportedFormat", "the codec of the video is unknown")
+            return track
+    raise MediaError("noVideo", "the file has no video track")
+
+
+def _discard_others(opened: Any, track: Any) -> None:
+    """Do not read other tracks."""
+    from av.stream import Discard
+
+    for other in opened.streams:
+        if other.index != track.index:
+            other.discard = Discard.all

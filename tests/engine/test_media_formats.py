@@ -228,3 +228,13 @@ def test_images_are_read_and_written_with_defaults(tmp_path: Path) -> None:
         stored = job_configmap(datajob(sources=sources, sink=sink, steps=[]), "run")["data"][JOB_FILE]
         run(DataJob.model_validate(yaml.safe_load(stored)))
         assert [file.read_bytes() for file in sorted(out.rglob("000*.*g"))] == list(files.values())
+
+
+def test_bytes_are_released_once_they_are_written() -> None:
+    def rest() -> int:
+        table = pa.table({"image": pa.array([{"bytes": bytes(1 << 20), "path": "a.png"}] * 4, media_type())})
+        assert [piece.rows.num_rows for piece in embedded(table, ["image"])] == [4]
+        del table
+        return pa.total_allocated_bytes()
+
+    assert rest() == rest()

@@ -84,3 +84,15 @@ class Sizes(ImageSignature):
 
     def sign(self, picture: Picture) -> tuple[int, int]:
         return picture.width, picture.height
+
+
+class Swell(ImageMap):
+    """Replaces each image by a file of 1 MB."""
+
+    def edited(self, picture: Picture) -> Any:
+        return _Large(picture.data)
+
+
+class _Large(Picture):
+    def file(self) -> bytes:
+        return os.urandom(1 << 20)

@@ -85,7 +85,10 @@ def _with_bytes(value: MediaValue, waiting: Iterator[bytes | memoryview | MediaE
     if value.missing:
         return None
     data = next(waiting) if _refers(value) else value.data
-    return data if isinstance(data, MediaError) else {"bytes": data, "path": name_of(value, data or b"")}
+    if isinstance(data, MediaError):
+        return data
+    # pyarrow 26 never releases a memoryview that it converts, and so all bytes of its table
+    return {"bytes": None if data is None else bytes(data), "path": name_of(value, data or b"")}
 
 
 def name_of(value: MediaValue, data: bytes | memoryview) -> str | None:

@@ -10,13 +10,13 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from datajob.errors import InputError, StorageUnavailable
 from datajob.formats import _web
+from datajob.formats._read_ahead import Admit, read_ahead
 from datajob.formats.storage import explain, join, readable, resolve, scheme_of
 from datajob.media.errors import MediaError
 from datajob.media.files import PIECE, MediaFile
@@ -39,8 +39,16 @@ _STORE_REASONS = (
 )
 
 
-def fetch(value: MediaValue, folder: str | None = None, first: int | None = None, limit: int = MAX_BYTES) -> bytes | memoryview:
+def fetch(
+    value: MediaValue,
+    folder: str | None = None,
+    first: int | None = None,
+    limit: int = MAX_BYTES,
+    admit: Admit = lambda _: None,
+) -> bytes | memoryview:
     """The encoded bytes of a value, or only its `first` bytes. Relative paths are below `folder`, and must remain there.
+
+    `admit` is called with the number of bytes before they are read.
 
     Raises MediaError. Its reasons: `noMedia` (null), `empty` (no bytes), `badReference`, `outsideFolder`, `notFound`,
     `notAFile`, `denied`, `truncated` (the file ends before the range), `tooLarge`, `unreachable`, `tooSlow`, `unreadable`.
@@ -52,7 +60,7 @@ def fetch(value: MediaValue, folder: str | None = None, first: int | None = None
     if value.data is not None:
         data: bytes | memoryview = value.data if first is None else value.data[:first]
     else:
-        data = _read(located(value, folder), value.byte_range, first, limit)
+        data = _read(located(value, folder), value.byte_range, first, limit, admit)
     if not len(data):
         raise MediaError("empty", f"{value.path}: the file is empty" if value.data is None else "the value has no bytes")
     return data
@@ -61,8 +69,11 @@ def fetch(value: MediaValue, folder: str | None = None, first: int | None = None
 def fetch_all(
     values: Iterable[MediaValue], folder: str | None = None, threads: int = THREADS
 ) -> Iterator[bytes | memoryview | MediaError]:
-    """The bytes of each value or why there are none, in order. Values that have bytes are not copied."""
-    return read_all(lambda value: fetch(value, folder), values, threads)
+    """The bytes of each value or why there are none, in order. Values that have bytes are not copied.
+
+    Local files and those of an object store are read ahead while they fit into memory.
+    """
+    return read_ahead(lambda value, admit: fetch(value, folder, admit=admit), values, threads)
 
 
 def read_all(read: Callable[[MediaValue], T], values: Iterable[MediaValue], threads: int = THREADS) -> Iterator[T | MediaError]:
@@ -70,25 +81,7 @@ def read_all(read: Callable[[MediaValue], T], values: Iterable[MediaValue], thre
 
     Values that have bytes do not wait for a thread.
     """
-    from collections import deque
-
-    def one(value: MediaValue) -> T | MediaError:
-        try:
-            return read(value)
-        except MediaError as error:
-            return error
-
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Any] = deque()
-        for value in values:
-            if value.data is not None and not ahead:
-                yield one(value)
-                continue
-            ahead.append(pool.submit(one, value))
-            if len(ahead) > threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    return read_ahead(lambda value, _: read(value), values, threads)
 
 
 def open_file(value: MediaValue, folder: str | None = None, *, header: bool = False) -> MediaFile:
@@ -163,26 +156,30 @@ def located(value: MediaValue, folder: str | None) -> str:
     return join(folder, inside)
 
 
-def _read(path: str, byte_range: tuple[int, int] | None, first: int | None, limit: int) -> bytes:
+def _read(path: str, byte_range: tuple[int, int] | None, first: int | None, limit: int, admit: Admit) -> bytes:
     start, length = byte_range or (0, None)
     if length is not None and length > limit:
         raise MediaError("tooLarge", f"{path}: {length:,} bytes; the limit is {limit:,}")
     wanted = length if first is None else first if length is None else min(first, length)
-    read = _web.read if is_url(path) else _in_store if scheme_of(path) else _local
-    data = read(path, start, wanted, limit)
+    if is_url(path):
+        data = _web.read(path, start, wanted, limit)
+    else:
+        data = (_in_store if scheme_of(path) else _local)(path, start, wanted, limit, admit)
     if length is not None and wanted is not None and len(data) < wanted:
         raise MediaError("truncated", f"{path}: the file ends before byte {start + length:,}")
     return data
 
 
-def _local(path: str, start: int, wanted: int | None, limit: int) -> bytes:
+def _local(path: str, start: int, wanted: int | None, limit: int, admit: Admit) -> bytes:
     file, size = _opened(path)
     try:
         left = max(0, size - start)
         left = left if wanted is None else wanted
         if left > limit:
             raise MediaError("tooLarge", f"{path}: {left:,} bytes; the limit is {limit:,}")
-        return _all(file, start, min(left, max(0, size - start)))
+        left = min(left, max(0, size - start))
+        admit(left)
+        return _all(file, start, left)
     except OSError as error:
         raise MediaError("unreadable", f"{path}: {explain(error)}") from error
     finally:
@@ -237,7 +234,7 @@ def _all(file: int, start: int, size: int) -> bytes:
     return data
 
 
-def _in_store(path: str, start: int, wanted: int | None, limit: int) -> bytes:
+def _in_store(path: str, start: int, wanted: int | None, limit: int, admit: Admit) -> bytes:
     with _store_errors(path):
         filesystem, inner = resolve(path)
         with filesystem.open_input_file(inner) as file:
@@ -245,6 +242,7 @@ def _in_store(path: str, start: int, wanted: int | None, limit: int) -> bytes:
             size = left if wanted is None else min(wanted, left)
             if size > limit:
                 raise MediaError("tooLarge", f"{path}: {size:,} bytes; the limit is {limit:,}")
+            admit(size)
             return bytes(file.read_at(size, start)) if size else b""
 
 

@@ -150,17 +150,22 @@ def restored(table: pa.Table, columns: Collection[str] | None = None) -> Iterato
 
 def in_pieces(table: pa.Table, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
     """The rows in pieces of bounded size with their bytes, which are not read."""
+    names = _stored_columns(table, columns)
+    return cut_by_size(table, sum(_bytes_of(table.column(name)) for name in names), PIECE_BYTES) if names else iter([table])
+
+
+def cut_by_size(table: pa.Table, sizes: Any, limit: int) -> Iterator[pa.Table]:
+    """The rows in pieces of up to `limit` bytes, or of one row. `sizes` are the bytes of each row."""
     import numpy as np
 
-    names = _stored_columns(table, columns)
-    if not names or not table.num_rows:
+    ends = np.cumsum(sizes)
+    if not table.num_rows or ends[-1] <= limit:
         yield table
         return
-    ends = np.cumsum(sum(_bytes_of(table.column(name)) for name in names))
     start = 0
     while start < table.num_rows:
         before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + PIECE_BYTES, "right")))
+        stop = max(start + 1, int(np.searchsorted(ends, before + limit, "right")))
         yield table.slice(start, stop - start)
         start = stop
 

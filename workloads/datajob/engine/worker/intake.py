@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from datajob.engine.commit.shard import Shard
-from datajob.engine.exchange.byte_files import in_pieces
+from datajob.engine.exchange.byte_files import cut_by_size, in_pieces
 from datajob.engine.input.inputs import BATCH_BYTES, FragmentInput, Input
 from datajob.engine.input.prefetch import BadRecord
 from datajob.engine.worker.accounting import Accounting, passed_verdict
 from datajob.engine.worker.chain import compact
 from datajob.formats._exact import exact_concat
+from datajob.formats.media_sizes import estimated_sizes
 from datajob.operators.base import Batch, Verdict
+from datajob.operators.media.bases import MediaMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,10 +65,13 @@ class Intake:
     source: Input
     decision: Decision | None = None
 
-    def tables(self, shard: Shard, accounting: Accounting, for_model: bool) -> Iterator[pa.Table]:
+    def tables(
+        self, shard: Shard, accounting: Accounting, for_model: bool, rewritten: Sequence[MediaMap] = ()
+    ) -> Iterator[pa.Table]:
         """The rows of a shard in order, as tables of bounded size; `for_model`, also of few rows.
 
-        Bytes that were stored apart from the rows are not read, but count toward the size.
+        Bytes that were stored apart from the rows are not read, but count toward the size. So do the files that rows refer to,
+        if a step of `rewritten` replaces them by new files, which the rows then contain.
         """
         tables = self._read(shard, accounting)
         if self.decision is not None:
@@ -74,7 +79,8 @@ class Intake:
         for table in small_first(tables, BATCH_BYTES) if for_model else merge_small(tables, BATCH_BYTES):
             if isinstance(self.source, FragmentInput):
                 accounting.tally.measure("read", table)
-            yield from in_pieces(table)
+            for piece in in_pieces(table):
+                yield from _by_files(piece, rewritten)
 
     def _read(self, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:
         name = self.source.step
@@ -152,6 +158,15 @@ def _apply(table: pa.Table, start: int, step: str, decision: ShardDecision, acco
             rows = compact(accounting.decide(step, Batch(rows), passed_verdict(piece.result, piece))).table
         passed.append(rows)
     return passed[0] if len(passed) == 1 else exact_concat([table.slice(0, 0), *passed])
+
+
+def _by_files(table: pa.Table, rewritten: Sequence[MediaMap]) -> Iterator[pa.Table]:
+    """The rows in pieces whose references stand for about BATCH_BYTES."""
+    import numpy as np
+
+    steps = {(step.column, step.folder) for step in rewritten if step.column in table.column_names}
+    sizes = sum((estimated_sizes(table.column(name), folder) for name, folder in sorted(steps, key=str)), np.zeros(1, np.int64))
+    yield from cut_by_size(table, sizes, BATCH_BYTES)
 
 
 def merge_small(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:

@@ -149,9 +149,7 @@ def test_a_need_that_no_step_declared_is_an_error() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODES if "JPEG" in name or name in ("progressive", "CMYK", "RGBA")])
 def test_a_file_that_ends_early_or_is_damaged_is_refused_or_is_what_pillow_decodes(name: str) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    choices = random.Random(seed)
+    choices = random.Random(1)
     for _ in range(40):
         data = bytearray(MODES[name])
         if choices.random() < 0.5:

@@ -12,6 +12,7 @@ from datajob.operators.audio.speech_quality import SpeechQuality as SpeechQualit
 from datajob.operators.audio.transcript_quality import TranscriptQuality as TranscriptQuality
 from datajob.operators.audio.vad_segment import VadSegment as VadSegment
 from datajob.operators.audio.word_error_rate import WordErrorRate as WordErrorRate
+from datajob.operators.dedup.audio_dedup import AudioDedup as AudioDedup
 from datajob.operators.dedup.exact_dedup import ExactDedup as ExactDedup
 from datajob.operators.dedup.image_dedup import ImageDedup as ImageDedup
 from datajob.operators.dedup.line_dedup import LineDedup as LineDedup
@@ -120,6 +121,7 @@ __all__ = [
     "AlphanumericRatio",
     "Analyze",
     "AspectRatio",
+    "AudioDedup",
     "AudioDuration",
     "AudioFormat",
     "AverageWordLength",

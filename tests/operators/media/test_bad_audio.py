@@ -21,7 +21,7 @@ from datajob.operators.audio.loudness import Loudness
 from datajob.operators.audio.normalize_loudness import NormalizeLoudness
 from datajob.operators.audio.resample_audio import ResampleAudio
 from datajob.operators.media.sections import Section
-from tests.support.sounds import batch, decoded, file, measure, noise, reasons, silence
+from tests.support.sounds import batch, change, decoded, file, measure, noise, reasons, silence
 
 GOOD = noise(3)
 WAV, FLAC, MP3, OGG, M4A = (file(GOOD, kind) for kind in ("wav", "flac", "mp3", "ogg", "m4a"))
@@ -85,9 +85,9 @@ def test_a_file_that_cannot_be_used_fails_with_a_reason(name: str) -> None:
     data, reason = REFUSED[name]
     steps = (DURATION, Loudness(), Clipping())
     assert [reasons(step, data) for step in steps] == [[reason]] * 3
-    for change in (ResampleAudio(rate=8000), NormalizeLoudness()):
+    for step in (ResampleAudio(rate=8000), NormalizeLoudness()):
         rows = batch([data, WAV])
-        found = change.apply(rows)
+        found = step.apply(rows)
         assert found.num_rows == 2 and plain(rows.failures[0]).startswith(f"{reason}:") and list(rows.failures) == [0]
 
 
@@ -146,6 +146,15 @@ def test_audio_without_samples_is_defined() -> None:
     none = file(np.zeros((0, 1), np.float32))
     assert reasons(DURATION, none) == ["duration_too_low"]
     assert reasons(Loudness(), none) == ["noSamples"]
+    for kind in ("wav", "flac", "ogg"):
+        assert change(ResampleAudio(rate=8000, format=kind), none) == ["noSamples"]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 10, 100])
+def test_audio_of_a_few_samples_is_converted(frames: int) -> None:
+    for rate in (8000, 44_100):
+        [made] = change(ResampleAudio(rate=rate, format="flac"), file(GOOD[:frames]))
+        assert abs(len(decoded(made)[0]) - frames * rate / 16_000) <= 1
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -183,9 +192,7 @@ def test_references_that_cannot_be_read_fail_their_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "ogg", "m4a"])
 def test_damaged_files_have_a_result_and_spare_their_neighbors(kind: str) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    choices = random.Random(seed)
+    choices = random.Random(f"damaged {kind}")
     good = file(GOOD, kind)
     values = [good]
     for _ in range(30):

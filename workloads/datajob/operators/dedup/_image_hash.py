@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from datajob.media.image import MAX_PIXELS
 from datajob.operators.media.steps import ImageSignature
 
 if TYPE_CHECKING:
     from datajob.media.picture import Need, Picture
-    from datajob.operators.base import Batch
 
 _SIDES = {"phash": 384, "dhash": 384, "pdq": 512}
 """Shorter side of the image to hash. The hashes differ from those of the full size in at most 2 bits (PDQ: on average 5)."""
@@ -53,16 +52,3 @@ class ImageArea(ImageSignature):
     def sign(self, picture: Picture) -> int:
         """Width times height, from the header."""
         return picture.width * picture.height
-
-
-def signed(step: ImageSignature, batch: Batch) -> list[Any]:
-    """The value of the image of each row, None for rows that fail. Raises InputError for lists."""
-    from datajob.errors import InputError
-    from datajob.media.values import is_list
-
-    kind = batch.table.schema.field(step.column).type
-    if is_list(kind):
-        raise InputError(
-            f"column `{step.column}` contains {kind}, but `imageDedup` compares one image per row. Use `explode` before it."
-        )
-    return step.signed(batch)

@@ -42,7 +42,7 @@ def near_signatures(hashes: NDArray[np.uint8], rows: NDArray[np.int64], bits: in
         keys[:, block] = mixed(words(np.packbits(part, axis=1))[:, 0] if part.size else np.zeros(len(hashes), np.uint64), block)
     table = key_table(keys, rows)
     table = table.append_column("block", pa.array(np.tile(np.arange(blocks, dtype=np.uint8), len(hashes))))
-    return _with_words(table, np.repeat(words(hashes), blocks, axis=0))
+    return with_words(table, np.repeat(words(hashes), blocks, axis=0))
 
 
 def link_near_hashes(signatures: pa.Table, bits: int, distance: int) -> pa.Table:
@@ -92,7 +92,8 @@ def _known_elsewhere(
     return known
 
 
-def _with_words(table: pa.Table, hashes: NDArray[np.uint64]) -> pa.Table:
+def with_words(table: pa.Table, hashes: NDArray[np.uint64]) -> pa.Table:
+    """The table with columns for the words of hashes."""
     import pyarrow as pa
 
     for word in range(hashes.shape[1]):
@@ -107,7 +108,7 @@ def words_table(hashes: NDArray[np.uint8]) -> pa.Table:
     from datajob.operators.media.hashes import words
 
     found = words(hashes)
-    return _with_words(pa.table({"hashed": pa.nulls(len(found))}), found).drop_columns(["hashed"])
+    return with_words(pa.table({"hashed": pa.nulls(len(found))}), found).drop_columns(["hashed"])
 
 
 def words_of(table: pa.Table) -> NDArray[np.uint64]:

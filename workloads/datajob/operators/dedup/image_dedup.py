@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from datajob.errors import InvalidJob
 from datajob.operators import base
 from datajob.operators.dedup._against import ColumnDedup, corpus_reader
 from datajob.operators.media.image import MAX_PIXELS
@@ -132,51 +131,39 @@ class ImageDedup(ColumnDedup):
 
     def confirm(self, evidence: pa.Table) -> pa.Table:
         """The images of each group that are not kept, with the image that is."""
-        import numpy as np
-        import pyarrow as pa
-
-        from datajob.operators.dedup._linking import groups_of
+        from datajob.operators.dedup._media import first_of_each, in_order_of_preference, repeats
         from datajob.operators.dedup._near_hashes import words_of
         from datajob.operators.kernels.hamming import first_kept
 
-        rows, keys = evidence.column("row").to_numpy(), evidence.column("key").to_numpy()
-        order = np.lexsort((rows, -evidence.column("preference").to_numpy(), rows >= 0, keys))
-        evidence, groups = groups_of(evidence.take(pa.array(order)))
-        rows = evidence.column("row").to_numpy()
-        kept = np.repeat(groups[:-1], np.diff(groups))
-        kept[groups[:-1]] = -1
+        evidence, groups = in_order_of_preference(evidence)
+        kept = first_of_each(groups)
         if self.grouping == "firstCome":
-            first_kept(words_of(evidence), groups, rows < 0, self.limit(), kept)
-        found = np.flatnonzero(kept >= 0)
-        return pa.table({"row": pa.array(rows[found]), "kept": pa.array(rows[kept[found]])})
+            first_kept(words_of(evidence), groups, evidence.column("row").to_numpy() < 0, self.limit(), kept)
+        return repeats(evidence, kept)
 
     def _preferences(self, batch: base.Batch) -> NDArray[np.float64]:
         """Images with a higher number are preferred."""
         import numpy as np
-        import pyarrow as pa
-        import pyarrow.types as t
 
-        from datajob.operators.dedup._image_hash import ImageArea, signed
+        from datajob.operators.dedup._image_hash import ImageArea
+        from datajob.operators.dedup._media import numbers, signed
 
         if self.keep == "first":
             return np.zeros(len(batch))
-        if self.by is None:
-            areas = signed(ImageArea(column=self.column, folder=self.folder), batch)
-            return np.array([np.nan if area is None else area for area in areas], dtype=np.float64)
-        kind = batch.table.schema.field(self.by).type
-        if not (t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_null(kind)):
-            raise InvalidJob(f"imageDedup: column `{self.by}` in `by` contains {kind}, but `keep: best` needs numbers.")
-        numbers = np.asarray(batch.array(self.by).cast(pa.float64()).fill_null(-np.inf), dtype=np.float64)
-        return np.where(np.isnan(numbers), -np.inf, numbers)
+        if self.by is not None:
+            return numbers(batch, self.by, self.key)
+        areas = signed(ImageArea(column=self.column, folder=self.folder), batch, self.key)
+        return np.array([np.nan if area is None else area for area in areas], dtype=np.float64)
 
     def _hashes(self, batch: base.Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The hash of each image of sufficient quality, and its position. Images that cannot be decoded fail."""
         import numpy as np
 
-        from datajob.operators.dedup._image_hash import ImageHash, signed
+        from datajob.operators.dedup._image_hash import ImageHash
+        from datajob.operators.dedup._media import signed
 
         step = ImageHash(column=self.column, folder=self.folder, max_pixels=self.max_pixels, method=self.method, size=self.size)
-        found = signed(step, batch)
+        found = signed(step, batch, self.key)
         least = self.quality if self.method == "pdq" else 0
         rows = [row for row, value in enumerate(found) if value is not None and value[0] >= least]
         hashes = np.frombuffer(b"".join(found[row][1] for row in rows), np.uint8)

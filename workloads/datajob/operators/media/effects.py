@@ -24,7 +24,7 @@ class Conversion:
         self._mix = before.channels > form.channels
         self._channels = before.channels
         resamples = before.rate != form.rate
-        mixed = min(before.channels, form.channels)
+        self._mixed = mixed = min(before.channels, form.channels)
         self._stream = (
             soxr.ResampleStream(before.rate, form.rate, mixed, dtype="float32", quality=quality) if resamples else None
         )
@@ -39,7 +39,7 @@ class Conversion:
             block = _mono(block)
         if self._stream is not None:
             found = self._stream.resample_chunk(np.ascontiguousarray(block), last=last)
-            block = found.reshape(len(found), -1)
+            block = found.reshape(-1, self._mixed)
         if block.shape[1] < self.form.channels:
             block = np.repeat(block, self.form.channels, axis=1)
         return np.ascontiguousarray(block, np.float32)

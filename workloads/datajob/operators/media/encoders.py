@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.media.errors import MediaError
+from datajob.operators.media.meters import no_samples
 
 if TYPE_CHECKING:
     from datajob.media.audio_stream import Block
@@ -41,8 +42,11 @@ class AudioWriter:
             raise MediaError("tooLarge", "the changed audio is larger than 2 GiB, the maximum size of a value")
 
     def value(self) -> bytes:
-        """The file."""
+        """The file. Raises MediaError if it has no samples, because FLAC and Ogg files then have no bytes."""
+        empty = not self._sound.frames
         self._sound.close()
+        if empty:
+            raise no_samples()
         return self._stream.getvalue()
 
 

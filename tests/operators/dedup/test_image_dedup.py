@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from datajob.operators.base import Batch
 from datajob.operators.dedup.image_dedup import ImageDedup
-from tests.support.local_jobs import make_job, read_manifest, run, write_parts
+from tests.support.local_jobs import make_job, read_glob, read_manifest, run, write_parts
 from tests.support.pictures import PHOTOS, encoded, photo
 
 SIDE = 240
@@ -97,6 +97,18 @@ def test_an_existing_corpus_is_preferred(step: dict[str, Any], tmp_path: Path) -
     write_parts(tmp_path / "old", [{"image": CHANGES["half size"](originals()[1])}], 1)
     rows = [{"id": i, "image": image} for i, image in enumerate(images)]
     assert job(tmp_path, rows, {"distance": 8, "against": str(tmp_path / "old"), **step}) == [0, 2]
+
+
+def test_numbers_that_cannot_be_compared_exactly_fail_alone(tmp_path: Path) -> None:
+    scores = [2**53 + 1, 2**53 + 2, 5, 7]
+    write_parts(tmp_path / "in", [{"image": blocks(0), "score": score} for score in scores], 2)
+    step = {"imageDedup": {"keep": "best", "by": "score"}}
+    errors = {"policy": "quarantine", "path": str(tmp_path / "bad")}
+    report = run(make_job(tmp_path / "in", tmp_path / "out", [step], errors=errors))
+    assert [row["score"] for row in read_manifest(tmp_path / "out")] == [7]
+    assert (report.progress.rows_failed, report.progress.rows_rejected) == (2, 1)
+    (reason, *_) = {row["_error"] for row in read_glob(tmp_path / "bad")}
+    assert reason.startswith("notExact: the integer in `score`")
 
 
 def test_images_that_cannot_be_decoded_fail_alone(tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ def test_integers_are_ranked_exactly_or_fail() -> None:
     assert values[[1, 4]].tolist() == [2.0**53, 5.0] and isnan(values[2])
 
 
+def test_decimals_are_ranked_if_doubles_distinguish_them() -> None:
+    digits = ["0.10", "0.11", "9999999999999.98", "9999999999999.99", "-9999999999999.99"]
+    values = Top(by="n", count=1).ranks(Batch(pa.table({"n": pa.array(digits).cast(pa.decimal128(15, 2))})))
+    assert sorted(range(5), key=values.__getitem__) == [4, 0, 1, 2, 3] and len(set(values.tolist())) == 5
+    with pytest.raises(InvalidJob, match="decimals of up to 15 digits, but `n` contains decimal128"):
+        Top(by="n", count=1).ranks(Batch(pa.table({"n": pa.array(digits).cast(pa.decimal128(16, 2))})))
+
+
 def test_the_number_of_rows_is_that_of_the_decimal_fraction() -> None:
     assert Top(by="x", fraction=0.07).kept(100) == 7, "0.07 * 100 is 7.000000000000001 in doubles"
     assert [Top(by="x", fraction=0.3).kept(n) for n in (0, 1, 10, 11)] == [0, 1, 3, 4]

@@ -16,10 +16,8 @@ import yaml
 
 from datajob.api import API_GROUP, API_VERSION
 from datajob.api.jsonschema import Schema, datajob_tree, first_sentence
+from datajob.formats._exact import EXACT
 from datajob.one_of import EXACTLY_ONE
-
-EXACT = 2**53
-"""64-bit floats represent all integers up to this one exactly."""
 
 MAX_CHARACTERS = 16_384
 MAX_ENTRIES = 10_000

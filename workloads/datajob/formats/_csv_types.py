@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from datajob.formats._exact import ROUNDS_FROM, as_decimal
+from datajob.formats._exact import EXACT, ROUNDS_FROM, as_decimal
 from datajob.formats._text_cast import text_as
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ SHORT = 15
 """A decimal of this length without an exponent has at most 15 digits, which a double represents exactly."""
 HEAD = 1000
 """Values that are inspected first."""
-EXACT = 1 << 53
-"""Doubles represent integers up to this size exactly."""
 LARGE = {b"large": b"1"}
 """Metadata of a column with larger integers."""
 

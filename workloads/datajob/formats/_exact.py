@@ -13,6 +13,8 @@ from datajob.formats._cast import sound_cast
 if TYPE_CHECKING:
     import pyarrow as pa
 
+EXACT = 2**53
+"""Doubles represent all integers up to this magnitude."""
 ROUNDS_FROM = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
 """The size from which a floating-point type does not represent every integer, by its bits."""
 Common = Callable[[Any, Any], Any]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats._columns import leaves, rebuilt
+from datajob.formats._exact import EXACT
 from datajob.formats._json_check import kind_of, type_check
 from datajob.formats._json_parse import JsonParser, long_fraction, may_be_inexact
 from datajob.formats._json_types import certainly_complete, has_nulls, is_column, joined, lacks_keys, number_type, overflows
@@ -152,7 +153,7 @@ class FileLearner:
                 ends = pc.min_max(leaf).as_py()
                 if ends["min"] < 0:
                     self._negative.add(name)
-                if max(-ends["min"], ends["max"]) > 2**53:
+                if max(-ends["min"], ends["max"]) > EXACT:
                     self._large.add(name)
 
     def _look_at_doubles(self, data: bytes, table: pa.Table, parser: JsonParser) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, model_validator
 
 from datajob.errors import InvalidJob
+from datajob.formats._exact import EXACT
 from datajob.operators import base
 from datajob.operators.columns import require
 from datajob.parameters import Column
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EXACT = 2**53
-"""Integers of a larger magnitude need not have an exact double."""
+_DIGITS = 15
+"""Different decimals of up to this number of digits have different doubles."""
 
 
 class Highest(base.Ranking):
@@ -55,17 +56,18 @@ class Highest(base.Ranking):
 
 
 def numbers(batch: base.Batch, column: str, key: str) -> NDArray[np.float64]:
-    """A column of numbers as doubles, NaN where it is null. Fails integers that no double represents exactly."""
+    """A column of numbers as doubles in the same order, NaN where it is null. Fails integers above 2^53 in magnitude."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.types as t
 
     array = batch.array(column)
     kind = array.type
-    if not (t.is_integer(kind) or t.is_floating(kind) or t.is_null(kind)):
+    ordered = t.is_decimal(kind) and kind.precision <= _DIGITS
+    if not (t.is_integer(kind) or t.is_floating(kind) or t.is_null(kind) or ordered):
         raise InvalidJob(
-            f"`{key}` needs a column of integers or floats, but `{column}` contains {kind}. Convert it first, for example with "
-            f"`cast: {{columns: {{{column}: double}}}}`."
+            f"`{key}` needs integers, floats or decimals of up to {_DIGITS} digits, but `{column}` contains {kind}. "
+            f"Convert it first, for example with `cast: {{columns: {{{column}: double}}}}`."
         )
     if t.is_integer(kind):
         integers = np.asarray(array.fill_null(0))

@@ -11,7 +11,7 @@ from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import RunState
 from datajob.errors import InputError, InvalidJob
 from datajob.formats._columns import plain_schema
-from datajob.formats._exact import Common, TypeConflictError, common_type, unite_types
+from datajob.formats._exact import EXACT, Common, TypeConflictError, common_type, unite_types
 from datajob.formats.base import InputFile, OutputFile, Writer
 from datajob.formats.folder import Folder
 from datajob.formats.json import types_of_files
@@ -20,8 +20,6 @@ from datajob.formats.parquet import ParquetReader, columns_of_nulls
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EXACT = 2**53
-"""A double represents all integers up to this one."""
 ADVICE = "Set one type for the column, in `types` of the step that adds it or with a `cast` step."
 
 

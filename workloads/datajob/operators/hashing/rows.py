@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob
 from datajob.formats._cast import sound_cast
+from datajob.formats._exact import EXACT
 from datajob.formats._stored_bytes import HIGH, LOW, is_stored
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _MIX = 0x9E3779B97F4A7C15
 _LANES = (0x8A91A6D40BF42040, 0x2FE12A6D5C0BF33D)
 _NULL = (0x6C62272E07BB0142, 0x62B821756295C58D)
-_LARGEST_EXACT = 2**53
 
 
 class Hashes(NamedTuple):
@@ -172,7 +172,7 @@ def _hash_numbers(array: Any) -> Hashes:
         words = np.asarray(array.fill_null(0))
         return _hash_words(np.where(words >> np.uint64(63), _finish(words), words))  # not as the negative number of these bits
     values = np.asarray(array.cast(pa.float64()).fill_null(0.0))
-    whole = (np.abs(values) <= _LARGEST_EXACT) & (np.trunc(values) == values)
+    whole = (np.abs(values) <= EXACT) & (np.trunc(values) == values)
     numbers = np.where(whole, values, 0).astype(np.int64).view(np.uint64)
     bits = np.where(np.isnan(values), np.nan, values).view(np.uint64)
     return _hash_words(np.where(whole, numbers, _finish(bits)))

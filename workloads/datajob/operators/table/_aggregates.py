@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.errors import InvalidJob, private
 from datajob.formats._columns import rebuilt
+from datajob.formats._exact import EXACT
 from datajob.operators.table._connection import query, quoted
 from datajob.operators.table._sql_types import for_expressions, for_grouping
 
@@ -30,8 +31,6 @@ class Formula(NamedTuple):
 
 
 _COLLECT = "collect"
-EXACT = 2**53
-"""A double represents all integers up to this one."""
 
 FORMULAS = {
     "count": Formula(("count({v})",), "coalesce(sum({p0}), 0)::BIGINT"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError, InvalidJob
+from datajob.errors import InputError
 from datajob.media.values import is_list
 
 if TYPE_CHECKING:
@@ -26,21 +26,11 @@ def signed(step: MediaSignature, batch: Batch, key: str) -> list[Any]:
     return step.signed(batch)
 
 
-def numbers(batch: Batch, by: str, key: str) -> NDArray[np.float64]:
-    """The numbers of a column, by which rows are preferred; null and NaN are the lowest."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.types as t
-
-    kind = batch.table.schema.field(by).type
-    if not (t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_null(kind)):
-        raise InvalidJob(f"{key}: column `{by}` in `by` contains {kind}, but `keep: best` needs numbers.")
-    found = np.asarray(batch.array(by).cast(pa.float64()).fill_null(-np.inf), dtype=np.float64)
-    return np.where(np.isnan(found), -np.inf, found)
-
-
 def in_order_of_preference(evidence: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
-    """The rows of each group, and the bounds of the groups: first an existing corpus, then by preference, then by position."""
+    """The rows of each group, and the bounds of the groups.
+
+    First an existing corpus, then by preference with NaN last, then by position.
+    """
     import numpy as np
     import pyarrow as pa
 

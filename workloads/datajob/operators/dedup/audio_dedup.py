@@ -131,7 +131,7 @@ class AudioDedup(ColumnDedup):
         import pyarrow as pa
 
         from datajob.operators.dedup._fingerprints import key_frames
-        from datajob.operators.dedup._media import numbers
+        from datajob.operators.ranks import numbers
 
         preferences = np.zeros(len(batch)) if self.by is None else numbers(batch, self.by, self.key)
         found = self._prints(batch) if self.method == "fingerprint" or self.keep == "longest" else []

@@ -146,7 +146,8 @@ class ImageDedup(ColumnDedup):
         import numpy as np
 
         from datajob.operators.dedup._image_hash import ImageArea
-        from datajob.operators.dedup._media import numbers, signed
+        from datajob.operators.dedup._media import signed
+        from datajob.operators.ranks import numbers
 
         if self.keep == "first":
             return np.zeros(len(batch))

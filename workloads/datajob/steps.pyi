@@ -111,6 +111,11 @@ from datajob.operators.text.whitespace_normalize import WhitespaceNormalize as W
 from datajob.operators.text.whitespace_ratio import WhitespaceRatio as WhitespaceRatio
 from datajob.operators.text.word_count import WordCount as WordCount
 from datajob.operators.text.word_repetition import WordRepetition as WordRepetition
+from datajob.operators.video.black_frames import BlackFrames as BlackFrames
+from datajob.operators.video.cut_media import CutMedia as CutMedia
+from datajob.operators.video.motion_score import MotionScore as MotionScore
+from datajob.operators.video.scene_split import SceneSplit as SceneSplit
+from datajob.operators.video.static_video import StaticVideo as StaticVideo
 from datajob.operators.video.video_aspect import VideoAspect as VideoAspect
 from datajob.operators.video.video_duration import VideoDuration as VideoDuration
 from datajob.operators.video.video_fps import VideoFps as VideoFps
@@ -126,6 +131,7 @@ __all__ = [
     "AudioFormat",
     "AverageWordLength",
     "Bandwidth",
+    "BlackFrames",
     "BlankImage",
     "BlurFaces",
     "BoilerplateRatio",
@@ -144,6 +150,7 @@ __all__ = [
     "ConvertImage",
     "CropImage",
     "Custom",
+    "CutMedia",
     "DigitRatio",
     "Distinct",
     "Drop",
@@ -179,6 +186,7 @@ __all__ = [
     "MapBatches",
     "MediaInfo",
     "MinhashDedup",
+    "MotionScore",
     "NormalizeLoudness",
     "Nsfw",
     "ParagraphDedup",
@@ -198,6 +206,7 @@ __all__ = [
     "ResampleAudio",
     "ResizeImage",
     "Sample",
+    "SceneSplit",
     "Select",
     "SemanticDedup",
     "SentenceEndRatio",
@@ -211,6 +220,7 @@ __all__ = [
     "SpecialCharacters",
     "SpeechQuality",
     "Split",
+    "StaticVideo",
     "StopWordRatio",
     "SubstringDedup",
     "TextArea",

@@ -28,7 +28,7 @@ class Counted:
 
     def add(self, frame: VideoFrame) -> None:
         """The next frame."""
-        assert frame.luma.shape == frame.small(1 << 20).shape and frame.luma.dtype == np.uint8
+        assert frame.luma.shape == frame.small(1 << 20).luma.shape and frame.luma.dtype == np.uint8
         self.times.append(frame.time)
 
     def value(self) -> float:

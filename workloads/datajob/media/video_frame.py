@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from datajob.media.small_frames import SmallFrame
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -52,20 +54,14 @@ class VideoFrame:
         full = self._planar.format.name.startswith(("yuvj", "gray")) or self._planar.color_range == FULL_RANGE
         return (0, 255) if full else (16, 235)
 
-    def small(self, width: int) -> Pixels:
-        """Every n-th pixel of the luma in both directions, with the largest n that leaves at least `width` columns.
-
-        Meters that ask for the same width share the copy.
-        """
-        import numpy as np
-
-        step = max(1, self.width // width)
-        if step not in self._small:
-            self._small[step] = np.ascontiguousarray(self.luma[::step, ::step])
-        return self._small[step]
+    def small(self, width: int) -> SmallFrame:
+        """The frame at a smaller width. Meters that ask for the same width share it."""
+        if width not in self._small:
+            self._small[width] = SmallFrame(self, width)
+        return self._small[width]
 
     @cached_property
-    def _small(self) -> dict[int, Pixels]:
+    def _small(self) -> dict[int, SmallFrame]:
         return {}
 
     @property

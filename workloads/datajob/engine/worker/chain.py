@@ -21,7 +21,7 @@ from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
 from datajob.formats._stored_bytes import contains
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, ModelFilter, Observe, Operator, Verdict
-from datajob.operators.media.bases import MediaStep
+from datajob.operators.media.bases import MediaSplit, MediaStep
 from datajob.operators.media.sections import Section, sections
 
 if TYPE_CHECKING:
@@ -84,16 +84,19 @@ class Chain:
         batch = compact(batch)
         found = Section(tuple(step.operator for step in steps if isinstance(step.operator, MediaStep))).run(batch)
         shared = (time.perf_counter() - started) / len(steps)
+        parts: pa.Table | None = None
         for number, step in enumerate(steps):
             started = time.perf_counter()
             counts = self.accounting.step(step.name)
             counts.rows_in += alive_rows(batch)
             batch.failures = {}
             verdict = found.verdict(number, batch)
+            if isinstance(step.operator, MediaSplit):  # the last one
+                parts = step.operator.split(batch, found.changed(batch.table), found.values(number))
             batch = self.accounting.decide(step.name, self.accounting.mark_failed(step.name, batch), verdict)
-            counts.rows_out += alive_rows(batch)
+            counts.rows_out += alive_rows(batch) if parts is None else parts.num_rows
             counts.seconds += shared + time.perf_counter() - started
-        return Batch(found.changed(batch.table), batch.alive)
+        return Batch(found.changed(batch.table), batch.alive) if parts is None else Batch(parts)
 
     def _run(self, step: Step[Operator], batch: Batch) -> Batch:
         operator = step.operator

@@ -9,7 +9,7 @@ from numba.core import types as numba_types
 from datajob.operators.kernels.arrays import Text, Words
 
 types: Any = numba_types
-i8, i32, i64, u8, u64 = types.int8, types.int32, types.int64, types.uint8, types.uint64
+i8, i32, i64, u8, u32, u64 = types.int8, types.int32, types.int64, types.uint8, types.uint32, types.uint64
 f32, f64 = types.float32, types.float64
 boolean, void = types.boolean, types.void
 

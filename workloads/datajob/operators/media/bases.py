@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from datajob.media.signatures import Kind
-from datajob.operators.base import Batch, Bound, Filter, Map, Measures, Verdict
+from datajob.operators.base import Batch, Bound, Filter, FlatMap, Map, Measures, Verdict
 from datajob.operators.media.removal import RemovesItems
 from datajob.operators.operator import Operator, Order
 from datajob.operators.packages import require
@@ -131,6 +131,26 @@ class MediaSignature(MediaStep):
         from datajob.operators.media.sections import Section
 
         return Section((self,)).run(batch).signed(batch)
+
+
+class MediaSplit(MediaSignature, FlatMap):
+    """Turns each row into one row for each part of its media.
+
+    It is the last step of a section, and so shares the decode of the steps before it.
+    """
+
+    abstract: ClassVar[bool] = True
+
+    def split(self, batch: Batch, table: pa.Table, found: list[Any]) -> pa.Table:
+        """The new rows, from `table` (the rows of `batch` as earlier steps changed them) and what `sign` returned for each row.
+
+        It is None for rows without a result, which are left out. Fails the rows of `batch` that it cannot split.
+        """
+        raise NotImplementedError
+
+    def expand(self, batch: Batch) -> pa.Table:
+        """The parts of all rows."""
+        return self.split(batch, batch.table, self.signed(batch))
 
 
 class MediaMap(MediaStep, Map):

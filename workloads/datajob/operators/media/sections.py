@@ -16,7 +16,7 @@ from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.values import is_list, media_values
 from datajob.operators.base import Batch, Filter, Measures, Operator, Verdict
-from datajob.operators.media.bases import MediaFilter, MediaMap, MediaStep
+from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSplit, MediaStep
 from datajob.operators.media.changes import with_files
 from datajob.operators.media.removal import Removal
 from datajob.operators.media.rows import Changed, Measured, Signed, StepResult
@@ -58,7 +58,7 @@ def measures_of(filters: Mapping[str, Filter], batch: Batch) -> dict[str, Measur
 
 def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     first = section[0]
-    if not isinstance(first, MediaStep) or not isinstance(operator, MediaStep):
+    if not isinstance(first, MediaStep) or not isinstance(operator, MediaStep) or isinstance(section[-1], MediaSplit):
         return False
     return (
         _shared(first) == _shared(operator)
@@ -162,8 +162,12 @@ class Found:
     def signed(self, batch: Batch) -> list[Any]:
         """The values of the only step, a MediaSignature. Fails the rows that have none."""
         self.verdict(0, batch)
+        return self.values(0)
+
+    def values(self, number: int) -> list[Any]:
+        """What a MediaSignature returned for each row; None for rows without a result."""
         lists = is_list(self.column.type)
-        values = (list(result.values) if isinstance(result, Signed) else None for result in self._results(0))
+        values = (list(result.values) if isinstance(result, Signed) else None for result in self._results(number))
         return [value if lists or value is None else value[0] for value in values]
 
     def changed(self, table: pa.Table) -> pa.Table:

@@ -6,7 +6,7 @@ A filter measures frames, and has limits:
         max: float = Field(default=0.9, description="...")
 
         def meter(self, facts: VideoFacts) -> FrameMeter:
-            return DarknessMeter()      # add(frame): frame.luma, frame.small(width), frame.planes, frame.time; value()
+            return DarknessMeter()      # add(frame): frame.luma, frame.small(width).luma, frame.time; value()
 
         def bounds(self) -> tuple[Bound, ...]:
             return min_max(self, "darkness")
@@ -15,6 +15,7 @@ A filter measures frames, and has limits:
 - A step that tolerates it returns "key" from `frames`: it sees key frames only. If this is true of all steps of the section,
   the other frames are not decoded. A step with `vectors` sees the motion vectors of the codec.
 - A VideoSignature computes a value for steps that are not filters or maps, such as the scenes of each row.
+- A VideoSplit turns each row into parts of its video. It ends a section.
 - A VideoMap returns a new file from `change`. Steps after it see the new file.
 - To fail a value, raise MediaError with one word as the reason.
 - Adjacent steps on the same column form a section: each value is decoded once for all of them, and again after a map. A step
@@ -31,7 +32,7 @@ from pydantic import Field
 from datajob.media.lists import Keep
 from datajob.media.signatures import Kind
 from datajob.operators.base import Bound
-from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaStep, min_max
+from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaSplit, MediaStep, min_max
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
@@ -167,6 +168,16 @@ class VideoSignature(FrameStep, MediaSignature):
         return clip.measured(self)
 
 
+class VideoSplit(FrameStep, MediaSplit):
+    """Turns each row into one row for each part of its video, such as its scenes."""
+
+    abstract: ClassVar[bool] = True
+
+    def sign(self, clip: Clip) -> Any:
+        """What the meter measured."""
+        return clip.measured(self)
+
+
 class VideoMap(FrameStep, MediaMap):
     """Change the video of each row."""
 
@@ -183,5 +194,6 @@ class VideoMap(FrameStep, MediaMap):
 
 
 __all__ = [
-    "Bound", "FrameFilter", "FrameStep", "VideoFilter", "VideoMap", "VideoSignature", "VideoStep", "min_max",
+    "Bound", "FrameFilter", "FrameStep", "VideoFilter", "VideoMap", "VideoSignature", "VideoSplit",
+    "VideoStep", "min_max",
 ]  # fmt: skip

@@ -1,0 +1,210 @@
+"""Parts of videos as files: packets are copied, or frames are encoded again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from datajob.media.containers import container, reason_of
+from datajob.media.errors import MediaError
+from datajob.media.files import MediaFile
+from datajob.media.isolation import progress_made
+from datajob.media.references import TimeSpan
+from datajob.media.video_stream import VideoStream, video_track
+from datajob.media.video_types import VideoFacts
+
+_CONTAINERS = {"MP4": "mp4", "TS": "mp4", "MOV": "mov", "WebM": "webm"}
+"""The container of copied packets by that of the file, if it is not Matroska."""
+_IN_MP4 = {"aac", "mp3", "opus", "flac", "alac", "ac3", "eac3"}
+"""Codecs of audio that players expect in MP4."""
+_UNIT = Fraction(1, 60_000)
+"""Of the times of encoded frames: usual frame rates have whole durations."""
+_NEAR = 1e-6
+ENCODERS = {
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "5", "b": "0"}),
+    "av1": ("libsvtav1", {"preset": "9"}),
+}
+"""FFmpeg's names and options. Both are under BSD licenses."""
+
+
+@dataclass
+class _Packets:
+    """Packets of a part, in the order of decoding. Times are in seconds since the first frame of the file."""
+
+    track: Any
+    origin: float
+    found: list[Any]
+
+    def time(self, packet: Any) -> float:
+        """The presentation time."""
+        if packet.pts is None:
+            raise MediaError("noTimes", "packets have no time stamps; use `reencode: true`")
+        return float(packet.pts * packet.time_base) - self.origin
+
+
+def copied(file: MediaFile, facts: VideoFacts, span: TimeSpan, key: Literal["before", "after"]) -> bytes:
+    """A part from the last key frame before its start, or from the first one after it; its audio is copied too.
+
+    Raises MediaError.
+    """
+    start, end = span
+    file.seek(0)
+    with container(file) as opened:
+        video, audio = _packets(opened, start, end, key)
+        if not video.found:
+            raise MediaError("noKeyFrame", f"there is no key frame between {start:g} s and {end:g} s; use `reencode: true`")
+        first = min(video.time(packet) for packet in video.found if packet.is_keyframe)
+        with _output(_CONTAINERS.get(facts.format, "matroska")) as (target, result):
+            for packets in filter(None, (video, audio)):
+                added = target.add_stream_from_template(packets.track)
+                for packet in packets.found:
+                    packet.stream = added
+            _mux(target, video, audio, first)
+    return result.getvalue()
+
+
+def _packets(opened: Any, start: float, end: float | None, key: str) -> tuple[_Packets, _Packets | None]:
+    """The packets of the part, and those of the audio from the file's position on."""
+    track = video_track(opened)
+    origin = float((track.start_time or 0) * track.time_base)
+    video = _Packets(track, origin, [])
+    audio = _Packets(opened.streams.audio[0], origin, []) if opened.streams.audio else None
+    _seek(opened, track, start)
+    done = {id(packets): packets is None for packets in (video, audio)}
+    for packet in opened.demux([packets.track for packets in (video, audio) if packets is not None]):
+        packets = video if packet.stream.index == track.index else audio
+        if packet.dts is None or packets is None or done[id(packets)]:
+            continue
+        time = packets.time(packet)
+        if end is not None and time >= end - _NEAR:
+            done[id(packets)] = True
+        elif packets is audio or _belongs(video, packet, time, start, key):
+            packets.found.append(packet)
+        progress_made()
+        if all(done.values()):
+            break
+    return video, audio
+
+
+def _seek(opened: Any, track: Any, start: float) -> None:
+    if start > 0:
+        with _reported():
+            opened.seek((track.start_time or 0) + int(start / track.time_base), stream=track)
+
+
+def _belongs(video: _Packets, packet: Any, time: float, start: float, key: str) -> bool:
+    """Whether a packet can be decoded in the part. A later key frame before the start replaces what was found."""
+    if packet.is_keyframe and (not video.found or time <= start + _NEAR):
+        if key == "after" and time < start - _NEAR:
+            return False
+        video.found.clear()
+        return True
+    return bool(video.found) and time > video.time(video.found[0])  # otherwise it precedes the key frame in display
+
+
+def _mux(target: Any, video: _Packets, audio: _Packets | None, first: float) -> None:
+    """Write packets with times from `first` on."""
+    packets = [(video, packet) for packet in video.found]
+    if audio is not None:
+        packets += [(audio, packet) for packet in audio.found if audio.time(packet) >= first - _NEAR]
+    with _reported():
+        for source, packet in sorted(packets, key=lambda pair: pair[1].dts * pair[1].time_base):
+            shift = round((first + source.origin) / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            target.mux(packet)
+
+
+def encoded(file: MediaFile, span: TimeSpan | None, codec: str, quality: int, max_pixels: int) -> bytes:
+    """A part, or the whole file, encoded again; its audio is copied. Raises MediaError."""
+    file.seek(0)
+    audio: _Packets | None = None
+    with container(file) as opened:
+        if opened.streams.audio:
+            audio = _audio_packets(opened, *(span or (0.0, None)))
+        kind = "mp4" if audio is None or audio.track.codec_context.name in _IN_MP4 else "matroska"
+        with _output(kind) as (target, result):
+            added = None if audio is None else target.add_stream_from_template(audio.track)
+            encoder: Any = None
+            file.seek(0)
+            with container(file) as again:
+                stream = VideoStream(again, max_pixels)
+                for frame in stream.frames(span=span):
+                    if encoder is None:
+                        encoder = _encoder(target, frame, stream.track, codec, quality)
+                    with _reported():
+                        target.mux(encoder.encode(_prepared(frame, encoder)))
+            if encoder is None:
+                raise MediaError("noFrames", "the part has no frames")
+            with _reported():
+                target.mux(encoder.encode(None))
+            if audio is not None:
+                for packet in audio.found:
+                    packet.stream = added
+                _mux(target, _Packets(None, 0.0, []), audio, span[0] if span else 0.0)
+    return result.getvalue()
+
+
+def _audio_packets(opened: Any, start: float, end: float | None) -> _Packets:
+    video = video_track(opened)
+    audio = _Packets(opened.streams.audio[0], float((video.start_time or 0) * video.time_base), [])
+    _seek(opened, video, start)
+    for packet in opened.demux(audio.track):
+        if packet.dts is not None and (end is None or audio.time(packet) < end - _NEAR):
+            audio.found.append(packet)
+        elif packet.dts is not None:
+            break
+        progress_made()
+    return audio
+
+
+def _encoder(target: Any, frame: Any, track: Any, codec: str, quality: int) -> Any:
+    name, options = ENCODERS[codec]
+    found = target.add_stream(name, rate=track.average_rate or 30, options={**options, "crf": str(quality)})
+    found.width, found.height, found.pix_fmt = frame.width, frame.height, "yuv420p"
+    found.time_base = found.codec_context.time_base = _UNIT
+    found.thread_count = 1
+    if track.sample_aspect_ratio:
+        found.codec_context.sample_aspect_ratio = track.sample_aspect_ratio
+    if frame.rotation:
+        found.set_display_rotation(-frame.rotation)
+    return found
+
+
+def _prepared(frame: Any, encoder: Any) -> Any:
+    """The frame for the encoder: its size is that of the first frame."""
+    prepared = frame.raw.reformat(width=encoder.width, height=encoder.height, format="yuv420p")
+    prepared.pts, prepared.time_base, prepared.pict_type = round(frame.time / _UNIT), _UNIT, 0
+    return prepared
+
+
+@contextmanager
+def _output(kind: str) -> Iterator[tuple[Any, io.BytesIO]]:
+    """A container to write to, and its bytes after it is closed."""
+    import av
+
+    result = io.BytesIO()
+    target: Any = av.open(result, "w", format=kind)
+    try:
+        yield target, result
+        with _reported():
+            target.close()
+    except BaseException:
+        with suppress(Exception):
+            target.close()
+        raise
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Errors of FFmpeg as MediaError (`notWritable`)."""
+    import av
+
+    module: Any = av
+    try:
+        yield
+    except (module.error.FFmpegError, ValueError) as error:
+        raise MediaError("notWritable", f"the part cannot be written: {reason_of(error)}") from error

@@ -100,8 +100,10 @@ class OpenShards:
     def _enough(self) -> bool:
         """True if the open shards occupy workers and models once their tables, which are small at first, have their full size.
 
-        More open shards would only use memory.
+        More open shards would only use memory. Models that run in the workers need no rows of other shards.
         """
+        if not self._pool_of:
+            return False
         rows = self._most_rows / self._complete if self._complete else MOST_ROWS
         others = len(self._open) - self.at_once * len(self._workers.usable)
         return others * rows >= ROWS_AHEAD * sum(max(1, pool.active) for pool in set(self._pool_of.values()))

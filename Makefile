@@ -8,7 +8,7 @@ EXTRAS := --extra controller --extra workload --extra text --extra image --extra
 RUN := .venv/bin
 # Tests in as many processes as there are cores, up to 8.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
-UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e
+UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e and not spark
 
 export UV_PYTHON_DOWNLOADS = never
 # Otherwise, each of many processes would compile the modules of the project and of the tests.
@@ -17,7 +17,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -34,13 +34,13 @@ demo: setup ## Clean a multilingual corpus and write a report to out/demo
 	$(RUN)/datajob run manifests/samples/clean-docs.yaml --fresh --set spec.sink.parquet.path=out/demo --set spec.sink.parquet.mode=overwrite --set spec.rejects.path=out/demo-rejects
 	@echo "Open the report in a browser: out/demo/_datajob/report.html"
 
-test: test-unit test-rest test-models e2e ## Run every test that this machine supports
+test: test-unit test-rest test-models test-spark e2e ## Run every test that this machine supports
 
 test-unit: setup ## Run the fast tests: no Ray, no servers
 	$(RUN)/python -m pytest -q $(PARALLEL) -m "$(UNIT)"
 
 test-rest: setup ## Run the tests with Ray, S3, a browser and an API server; list the skipped ones with the reason
-	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e"
+	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e and not spark"
 
 FUZZ_SECONDS ?= 600
 
@@ -59,6 +59,15 @@ test-vllm: .venv-vllm/.ready ## Run the tests of vLLM on the CPU in a separate e
 	sh workloads/requirements.sh cpu vllm "" "" .venv-vllm/locked
 	"$(UV)" pip install --quiet --no-deps --python .venv-vllm/bin/python -r .venv-vllm/locked/requirements.txt
 	"$(UV)" pip install --quiet --python .venv-vllm/bin/python pytest pytest-timeout hypothesis
+	@touch $@
+
+test-spark: setup ## Exchange files with Spark in a separate environment (needs Java; the first time, downloads 460 MB)
+	@if java -version >/dev/null 2>&1; then $(MAKE) --no-print-directory .venv-spark/.ready && $(RUN)/python -m pytest -q tests/spark; \
+	else echo "test-spark: skipped, because Java is not installed"; fi
+
+# A separate environment, because few need it and it is large. The version is in uv.lock.
+.venv-spark/.ready: pyproject.toml uv.lock | .venv/.ready
+	UV_PROJECT_ENVIRONMENT=.venv-spark "$(UV)" sync --frozen --quiet --python $(PYTHON) --only-group spark
 	@touch $@
 
 e2e: setup ## Run DataJobs on a node with KubeRay (root or kind; the first time, builds Kubernetes)

@@ -70,8 +70,8 @@ def test_quotes_are_ordinary_characters_if_quoting_is_disabled(tmp_path: Path) -
 
 
 def test_quotes_inside_values_are_ordinary_characters(tmp_path: Path) -> None:
-    table = read(reader(put(tmp_path / "x.csv", 'a,b\n1,5" pipe\n2,"x, y"\n3,z"\n4,"a"b\n')))
-    assert table.column("b").to_pylist() == ['5" pipe', "x, y", 'z"', "ab"]
+    table = read(reader(put(tmp_path / "x.csv", 'a,b\n1,5" pipe\n2,"x, y"\n3,z"\n')))
+    assert table.column("b").to_pylist() == ['5" pipe', "x, y", 'z"']
 
 
 @pytest.mark.parametrize(

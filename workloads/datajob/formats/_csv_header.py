@@ -44,7 +44,7 @@ def _first_row(path: str, records: Records, dialect: Dialect) -> list[str]:
         delimiter=delimiter,
         quotechar=dialect.quote or None,
         quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-        escapechar=dialect.escape,
-        doublequote=dialect.escape is None,
+        escapechar=dialect.parsed_escape,
+        doublequote=dialect.parsed_escape is None,
     )
     return next((row for row in rows if row), [])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.formats._csv_blocks import record_blocks
 from datajob.formats._csv_header import HEAD, header
-from datajob.formats._csv_records import Dialect, Records
+from datajob.formats._csv_records import Dialect, Records, check_escapes
 from datajob.formats._csv_scan import scan
 from datajob.formats._csv_types import changed_by, converted, failing, inferred, overflowing
 from datajob.formats._lines import line_blocks, opened_text
@@ -64,6 +64,7 @@ class CsvParser:
                 first = next(record_blocks(stream, self._dialect, HEAD), None)
             self.names = header(self._path, first, self._dialect)
         for records in self._blocks(start, end, block_bytes):
+            check_escapes(self._path, records.data, self._dialect)
             if self.names is None:
                 self.names = header(self._path, records, self._dialect)
             skip_header = self._dialect.header and self._row == 1 and start == 0
@@ -212,8 +213,8 @@ def _arrow_rows(
         parse_options=pyarrow.csv.ParseOptions(
             delimiter=delimiter,
             quote_char=dialect.quote or False,
-            double_quote=dialect.escape is None,
-            escape_char=dialect.escape or False,
+            double_quote=dialect.parsed_escape is None,
+            escape_char=dialect.parsed_escape or False,
             invalid_row_handler=on_ragged,
         ),
         convert_options=pyarrow.csv.ConvertOptions(
@@ -265,9 +266,6 @@ def _fit(text: str, values: int, columns: int, delimiter: str, dialect: Dialect)
         return None
     mark, quote = re.escape(delimiter), re.escape(dialect.quote)
     quoted = f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}" if dialect.quote else "(?!)"
-    if dialect.escape and dialect.quote:
-        escape = re.escape(dialect.escape)
-        quoted = f"{quote}(?:[^{quote}{escape}]|{escape}.)*{quote}"
     value = f"(?:{quoted})?[^{mark}]*"
     found = re.match(f"{value}(?:{mark}{value}){{{columns - 1}}}(?={mark})", text, re.DOTALL)
     return found[0] if found else None

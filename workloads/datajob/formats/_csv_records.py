@@ -11,6 +11,8 @@ from datajob.errors import InputError
 
 _SPARE_DELIMITERS = b"\x1f\x1e\x1d\x1c\x01\x02\x03\x04"
 """Bytes that can replace a delimiter of several bytes while Arrow parses."""
+_OF_SPARK = re.compile(r"\Apart-\d{5}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The beginning of the names of files that Spark writes."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class Dialect:
     quote: str
     """If empty, quotes are ordinary characters."""
     escape: str | None = None
+    """Precedes quotes and itself within quoted values; any character if there are no quotes. None: quotes are doubled."""
+    states_escape: bool = False
+    """Whether the job states how quotes are escaped."""
     header: bool = True
     names: tuple[str, ...] | None = None
     nulls: tuple[str, ...] = ("",)
@@ -35,6 +40,11 @@ class Dialect:
     def simple(self) -> bool:
         """Whether Arrow can read the bytes unchanged."""
         return self.escape is None and self.comment is None and not self.skip_blanks and len(self.delimiter.encode()) == 1
+
+    @property
+    def parsed_escape(self) -> str | None:
+        """The escape character for the parser: within quoted values, `for_arrow` replaces it."""
+        return None if self.quote else self.escape
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Records:
                 continue
             parts.append(_outside(self.data[at:start], dialect, delimiter))
             if edit < 0:
-                parts.append(self.data[start:end])
+                parts.append(_with_doubled_quotes(self.data[start:end], dialect))
             elif self.edits[edit].reason is None:
                 parts.append(b"\n")
             else:
@@ -96,6 +106,31 @@ def _outside(data: bytes, dialect: Dialect, delimiter: str) -> bytes:
     return _blanks(delimiter).sub(rb"\1", data) if dialect.skip_blanks else data
 
 
+def _with_doubled_quotes(value: bytes, dialect: Dialect) -> bytes:
+    """A quoted value in which quotes are doubled instead of escaped."""
+    if dialect.escape is None or dialect.escape.encode() not in value:
+        return value
+    quote, escape = dialect.quote.encode(), dialect.escape.encode()
+    return _escaped(quote, escape).sub(lambda found: quote * 2 if found[1] == quote else escape, value)
+
+
+@cache
+def _escaped(quote: bytes, escape: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"%s([%s%s])" % (re.escape(escape), re.escape(quote), re.escape(escape)))
+
+
 @cache
 def _blanks(delimiter: str) -> re.Pattern[bytes]:
     return re.compile(rb"(%s|[\r\n]|\A)[ \t]+" % re.escape(delimiter.encode()))
+
+
+def check_escapes(path: str, data: bytes, dialect: Dialect) -> None:
+    """Raise InputError if Spark wrote the file and the job does not state how it escaped the quotes and backslashes in it."""
+    if dialect.states_escape or not dialect.quote or not _OF_SPARK.search(path.rsplit("/", 1)[-1]):
+        return
+    if b'"' in data and (b'\\"' in data or b"\\\\" in data):
+        raise InputError(
+            f"{path}: Spark wrote this file, and its values contain backslashes before quotes or other backslashes. Set "
+            '`escape: "\\\\"` if Spark escaped quotes with backslashes, which is its default, or `escape: \'"\'` if it doubled '
+            "them."
+        )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_RECORD = 256 << 20
 """A longer record is a bad record."""
 UNCLOSED = "a quote is opened but not closed correctly"
+AFTER_QUOTE = "text follows the closing quote of a value"
+ESCAPE = '; set `escape: "\\\\"` if the file escapes quotes with a backslash, as Spark does'
 
 
 def scan(data: bytes, dialect: Dialect, newline: bytes, final: bool) -> tuple[Records, bytes]:
@@ -109,7 +111,9 @@ class _Scan:
             if not certain and (end < 0 or end == len(self._data)):
                 cut = self._record
             elif end < 0 or (self._spans_lines(start, end) and not (self._dialect.multiline and after.match(self._data, end))):
-                self._bad_line(start)
+                self._bad_line(start, UNCLOSED)
+            elif not after.match(self._data, end):
+                self._bad_line(start, AFTER_QUOTE)
             else:
                 self._quoted.append((start, end))
                 self._at = end
@@ -155,9 +159,11 @@ class _Scan:
         self._at = self._record = end
         return -1
 
-    def _bad_line(self, opened: int) -> None:
+    def _bad_line(self, opened: int, reason: str) -> None:
         end = self._line_end(opened)
-        self._edits.append(Edit(self._record, end, UNCLOSED))
+        if self._dialect.escape is None and self._data.find(b'\\"', opened, end) >= 0:
+            reason += ESCAPE
+        self._edits.append(Edit(self._record, end, reason))
         self._at = self._record = end
 
     def _spans_lines(self, start: int, end: int) -> bool:
@@ -177,11 +183,7 @@ def _openings(data: bytes, codes: NDArray[np.uint8], quotes: NDArray[np.int64], 
 def _starts_value(data: bytes, at: int, dialect: Dialect) -> bool:
     while dialect.skip_blanks and at and data[at - 1] in b" \t":
         at -= 1
-    delimiter = dialect.delimiter.encode()
-    if at == 0 or data[at - 1] in b"\r\n":
-        return True
-    escaped = dialect.escape is not None and data.endswith(dialect.escape.encode() + delimiter, 0, at)
-    return data.endswith(delimiter, 0, at) and not escaped
+    return at == 0 or data[at - 1] in b"\r\n" or data.endswith(dialect.delimiter.encode(), 0, at)
 
 
 def _edges(dialect: Dialect) -> NDArray[np.bool_]:

@@ -50,7 +50,11 @@ class CsvReader(ColumnsReader):
         description="Character around values that contain a delimiter or a line break. An empty string disables quoting.",
     )
     escape: str | None = Field(
-        default=None, min_length=1, max_length=1, description="Escape character; by default, quotes are escaped by doubling."
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="Character before quotes and before itself within quoted values; everywhere if `quote` is empty. By "
+        'default, quotes are doubled. For files of Spark, set a backslash (`"\\\\"`), or `\'"\'` if they double quotes.',
     )
     header: bool = Field(default=True, description="Whether the first row of each file contains the column names.")
     names: tuple[str, ...] | None = Field(
@@ -159,7 +163,8 @@ class CsvReader(ColumnsReader):
         return Dialect(
             delimiter=self.delimiter or ("\t" if tabs else ","),
             quote=self.quote,
-            escape=self.escape,
+            escape=self.escape if self.escape != self.quote else None,
+            states_escape=self.escape is not None,
             header=self.header,
             names=self.names,
             nulls=self.nulls,

@@ -1,4 +1,4 @@
-"""One Spark session for all tests. Spark is in an environment of its own, `.venv-spark`, and needs Java."""
+"""One Spark session for all tests. Spark is in a separate environment, `.venv-spark`, and needs Java."""
 
 import shutil
 import sys

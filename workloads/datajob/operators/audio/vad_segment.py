@@ -14,8 +14,8 @@ from datajob.parameters import Column, NewColumn
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from datajob.operators.audio._speech import SpeechProbability
     from datajob.operators.base import Batch
+    from datajob.operators.media.speech import SpeechProbability
 
 
 class VadSegment(FlatMap):
@@ -61,7 +61,7 @@ class VadSegment(FlatMap):
         return tuple(dict.fromkeys((*columns, *filter(None, (self.start, self.end)))))
 
     def _probability(self) -> SpeechProbability:
-        from datajob.operators.audio._speech import SpeechProbability
+        from datajob.operators.media.speech import SpeechProbability
 
         return SpeechProbability(column=self.column, folder=self.folder)
 
@@ -100,8 +100,8 @@ class VadSegment(FlatMap):
         return table
 
     def _segments(self, found: Any) -> list[tuple[float, float]]:
-        from datajob.operators.audio._segments import Rules, segments
-        from datajob.operators.audio._speech import FRAME_SECONDS
+        from datajob.operators.media.segments import Rules, segments
+        from datajob.operators.media.speech import FRAME_SECONDS
 
         probabilities, duration = found
         rules = Rules(self.threshold, self.min_silence, self.pad, self.min, self.max)

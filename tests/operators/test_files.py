@@ -21,6 +21,7 @@ from tests.support.local_jobs import make_job, read_manifest, run, write_parts
 
 NAMES_A_FILE: dict[str, dict[str, Any]] = {
     "aesthetics": {"head": "{}"},
+    "audioLanguage": {"model": "{}"},
     "chunkText": {"unit": "tokens", "modelTokenizer": "{}"},
     "classifyImage": {"model": "{}", "labels": ["a cat", "a dog"]},
     "clipSimilarity": {"model": "{}"},
@@ -35,6 +36,7 @@ NAMES_A_FILE: dict[str, dict[str, Any]] = {
     "stopWordRatio": {"file": "{}"},
     "textGeneration": {"model": "{}", "prompt": "{{text}}"},
     "tokenCount": {"tokenizer": "{}"},
+    "transcribe": {"model": "{}"},
     "visionLanguage": {"model": "{}", "prompt": "{{text}}", "image": "image"},
     "watermark": {"model": "{}"},
 }

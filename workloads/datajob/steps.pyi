@@ -39,6 +39,7 @@ from datajob.operators.image.resize_image import ResizeImage as ResizeImage
 from datajob.operators.image.sharpness import Sharpness as Sharpness
 from datajob.operators.image.text_area import TextArea as TextArea
 from datajob.operators.inference.aesthetics import Aesthetics as Aesthetics
+from datajob.operators.inference.audio_language import AudioLanguage as AudioLanguage
 from datajob.operators.inference.classify_image import ClassifyImage as ClassifyImage
 from datajob.operators.inference.clip_similarity import ClipSimilarity as ClipSimilarity
 from datajob.operators.inference.embed import Embed as Embed
@@ -46,6 +47,7 @@ from datajob.operators.inference.image_embed import ImageEmbed as ImageEmbed
 from datajob.operators.inference.llava import Llava as Llava
 from datajob.operators.inference.nsfw import Nsfw as Nsfw
 from datajob.operators.inference.text_generation import TextGeneration as TextGeneration
+from datajob.operators.inference.transcribe import Transcribe as Transcribe
 from datajob.operators.inference.vision_language import VisionLanguage as VisionLanguage
 from datajob.operators.inference.watermark import Watermark as Watermark
 from datajob.operators.table.cast import Cast as Cast
@@ -129,6 +131,7 @@ __all__ = [
     "AudioDedup",
     "AudioDuration",
     "AudioFormat",
+    "AudioLanguage",
     "AverageWordLength",
     "Bandwidth",
     "BlackFrames",
@@ -228,6 +231,7 @@ __all__ = [
     "TextLength",
     "TokenCount",
     "Top",
+    "Transcribe",
     "TranscriptQuality",
     "UnicodeNormalize",
     "UrlRatio",

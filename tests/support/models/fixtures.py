@@ -83,3 +83,21 @@ def dinov2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.models.images import make_dinov2
 
     return make_dinov2(tmp_path_factory.mktemp("models") / "dinov2")
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Whisper model with random weights and windows of 30 seconds."""
+    needs_torch()
+    from tests.support.models.speech import make_whisper
+
+    return make_whisper(tmp_path_factory.mktemp("models") / "whisper")
+
+
+@pytest.fixture(scope="session")
+def short_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Whisper model with windows of 4 seconds."""
+    needs_torch()
+    from tests.support.models.speech import make_whisper
+
+    return make_whisper(tmp_path_factory.mktemp("models") / "short-whisper", seconds=4)

@@ -172,6 +172,10 @@ class ModelFilter(Model, Filter):
         """This step without a decision: it writes what `measures` reads to a column, null for rows that it cannot measure."""
         raise NotImplementedError
 
+    def measuring_from(self, column: str) -> ModelFilter:
+        """This step, which reads its measure from a column that `only_measuring` wrote."""
+        raise NotImplementedError
+
 
 class Global(Operator):
     """Needs all rows, and therefore ends a stage. Subclass one of the three families below instead."""
@@ -201,8 +205,7 @@ class Deduplicate(Global):
     def resolve(self, signatures: pa.Table) -> pa.Table:
         """The duplicates among all signatures of a set of keys, whose `row` is now the int64 id in the whole input, ascending.
 
-        Returns `row` (int64, to reject), `kept` (int64, the row that it repeats) and what `remove` needs. If `links` is
-        True, returns edges between similar rows instead.
+        Returns `row` (int64, to reject), `kept` (int64, the row it repeats) and what `remove` needs; with `links`, edges.
         """
         raise NotImplementedError
 
@@ -222,10 +225,7 @@ class Deduplicate(Global):
         raise NotImplementedError
 
     def remove(self, batch: Batch, repeats: pa.Table) -> Verdict:
-        """The decision for the rows of a batch, given the duplicates in it (`row`: position in the batch, ascending).
-
-        By default, rejects all duplicates.
-        """
+        """The decision for a batch, given its duplicates (`row`: position in it, ascending). By default, rejects them."""
         import numpy as np
 
         codes = np.zeros(len(batch), dtype=np.int8)

@@ -62,7 +62,7 @@ def analysis_job(job: DataJob, wanted: Analysis, folder: str) -> DataJob:
     filters = {step.name: step.operator for step in steps if isinstance(step.operator, Filter)}
     limited = [rule for rule in filters.values() if rule.bounds()]
     scored = _scored(filters, wanted.measures)
-    filters |= {name: rule.model_copy(update={"output": _column(name)}) for name, rule in scored.items() if name in filters}
+    filters |= {name: rule.measuring_from(_column(name)) for name, rule in scored.items() if name in filters}
     analyze = all_operators()["analyze"].model_validate(_parameters(wanted, limited))
     assert isinstance(analyze, Observe)
     spec = job.spec.model_dump(include={"sources", "runtime", "resources"})

@@ -40,7 +40,8 @@ class TranscriptQuality(Filter):
     Example:
 
         - audioDuration: {output: seconds}
-        - transcriptQuality: {duration: seconds, phrases: [thanks for watching]}
+        - transcribe: {noSpeechColumn: no_speech}
+        - transcriptQuality: {duration: seconds, noSpeech: no_speech, phrases: [thanks for watching]}
     """
 
     column: Column = Field(default="transcript", description="Column with the transcript.")
@@ -49,7 +50,9 @@ class TranscriptQuality(Filter):
         description="Column with the seconds of the audio. Without it, characters per second are not limited. After "
         "`vadSegment`, measure the segments with `audioDuration`.",
     )
-    no_speech: Column | None = Field(default=None, description="Column with the probability that the audio contains no speech.")
+    no_speech: Column | None = Field(
+        default=None, description="Column with the probability that the audio contains no speech, from `transcribe`."
+    )
     min_characters: int = Field(default=1, ge=0, description="Minimum number of letters and digits. Emilia uses 2.")
     min_unique_words: float = Field(
         default=0.4,

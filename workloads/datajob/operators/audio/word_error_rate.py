@@ -32,6 +32,7 @@ class WordErrorRate(Measure):
 
     Example:
 
+        - transcribe: {}
         - wordErrorRate: {reference: text, max: 0.04, output: wer}
     """
 

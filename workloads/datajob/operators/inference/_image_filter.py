@@ -53,6 +53,10 @@ class ImageModelFilter(ImageModel, KeepImages, ModelFilter):
         copy._measures_only = True
         return copy
 
+    def measuring_from(self, column: str) -> ImageModelFilter:
+        """This step with its scores in another column."""
+        return self.model_copy(update={"output": column})
+
     def finish(self, batch: Batch, rows: Sequence[Vectors], model: ImageEngine) -> Inferred:
         """The scores. A row fails with its first image, unless only the images are removed that cannot be scored."""
         import pyarrow as pa

@@ -8,6 +8,7 @@ again from the file, so that memory does not depend on the duration.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 _END = -1
 """Where the file after the last step is stored."""
+
+
+class Enough(Exception):
+    """Raised by a meter that needs no more samples. It must be alone in its section."""
 
 
 class Meter(Protocol):
@@ -94,11 +99,12 @@ class Reading:
                 return
             last = Last(links)
             try:
-                for block in stream.blocks():
-                    last.push(block)
-                    self._check_duration(last.frames / stream.form.rate)
-                    progress_made()
-                last.end()
+                with suppress(Enough):
+                    for block in stream.blocks():
+                        last.push(block)
+                        self._check_duration(last.frames / stream.form.rate)
+                        progress_made()
+                    last.end()
             except MediaError as error:
                 self.found.update({link.position: error for link in links if link.meter is not None})
                 return

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-Task = Literal["vision", "text", "embed", "imageEmbed", "imageClassify"]
+Task = Literal["vision", "text", "embed", "imageEmbed", "imageClassify", "speech"]
 IMAGE_TASKS = ("imageEmbed", "imageClassify")
 """Tasks of models that compute a vector per image."""
 
@@ -33,6 +33,21 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class SpeechOptions:
+    """Options of speech recognition."""
+
+    transcribe: bool = True
+    """False: only the language is detected."""
+    language: str | None = None
+    """Code of the language; None to detect it."""
+    translate: bool = False
+    """Translate to English."""
+    beams: int = 1
+    words: bool = False
+    """Compute the times of words."""
+
+
+@dataclass(frozen=True)
 class Options:
     """Options of generation; requests with equal options can share a batch."""
 
@@ -48,6 +63,7 @@ class Options:
     max_pixels: int = 0
     folder: str | None = None
     """The folder that relative image paths are resolved against."""
+    speech: SpeechOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,8 @@ class Request:
     """Bytes, paths or pixels, as in the row; decoded just before they are needed."""
     seed: int = 0
     """The seed of its random numbers, so that sampled answers do not depend on the other rows of a batch."""
+    samples: Any = None
+    """Mono audio at 16 kHz, as array of float32."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,13 @@ class Answer:
     """The share of the request in the time of its batch."""
     vector: Any = None
     """float32 array of an embedding."""
+    language: str | None = None
+    """Code of the language of speech."""
+    language_probability: float = 0.0
+    no_speech: float = 0.0
+    """Probability that the audio contains no speech."""
+    words: Any = None
+    """Words with their start and end in seconds: a list of dicts."""
 
 
 class RequestError(ValueError):

@@ -18,6 +18,8 @@ def start_engine(settings: Settings, device: Device) -> Engine:
         settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
     if settings.task in IMAGE_TASKS:
         return _image_engine(settings, device)
+    if settings.task == "speech":
+        return _speech_engine(settings, device)
     name = settings.engine if settings.engine != "auto" else _best(settings, device)
     if name == "fake":
         from datajob.operators.inference._engines.fake import Fake
@@ -44,6 +46,13 @@ def _image_engine(settings: Settings, device: Device) -> Engine:
     from datajob.operators.inference._engines.images import ImageClassifier, ImageEmbedder, ImageEngine
 
     return ImageEngine((ImageClassifier if settings.task == "imageClassify" else ImageEmbedder)(settings, device))
+
+
+def _speech_engine(settings: Settings, device: Device) -> Engine:
+    _require("torch", "transformers")
+    from datajob.operators.inference._engines.speech import SpeechBackend, SpeechEngine
+
+    return SpeechEngine(SpeechBackend(settings, device))
 
 
 def _require(*packages: str) -> None:

@@ -37,6 +37,11 @@ def load_config(settings: Settings) -> Any:
             f"The model {settings.model} is a {config.model_type} model, but this step needs a {settings.model_type} model "
             "(LLaVA-NeXT). Use `visionLanguage` for other vision-language models and `textGeneration` for language models."
         )
+    if settings.task == "speech" and config.model_type != "whisper":
+        raise InvalidJob(
+            f"The model {settings.model} is a {config.model_type} model, but this step needs a Whisper model, such as "
+            "openai/whisper-large-v3."
+        )
     return config
 
 
@@ -47,7 +52,7 @@ def load_processor(settings: Settings) -> Any:
     if settings.task in IMAGE_TASKS:
         with _as_invalid_job(settings):
             return AutoImageProcessor.from_pretrained(settings.model, revision=settings.revision)
-    kind: Any = AutoProcessor if settings.task == "vision" else AutoTokenizer
+    kind: Any = AutoProcessor if settings.task in ("vision", "speech") else AutoTokenizer
     with _as_invalid_job(settings):
         processor = kind.from_pretrained(settings.model, revision=settings.revision)
     tokenizer = getattr(processor, "tokenizer", processor)
@@ -72,7 +77,11 @@ def load_model(settings: Settings, device: torch.device, accelerators: float) ->
     import transformers
 
     names = {"vision": "AutoModelForImageTextToText", "text": "AutoModelForCausalLM", "embed": "AutoModel"}
-    names |= {"imageEmbed": "AutoModel", "imageClassify": "AutoModelForImageClassification"}
+    names |= {
+        "speech": "AutoModelForSpeechSeq2Seq",
+        "imageEmbed": "AutoModel",
+        "imageClassify": "AutoModelForImageClassification",
+    }
     kind = getattr(transformers, names[settings.task])
     extra: dict[str, Any] = {}
     if settings.attention != "auto":
@@ -90,7 +99,7 @@ def load_model(settings: Settings, device: torch.device, accelerators: float) ->
         model, info = kind.from_pretrained(
             settings.model, revision=settings.revision, dtype=dtype_of(settings, device), output_loading_info=True, **extra
         )
-    if settings.task in IMAGE_TASKS:
+    if settings.task in (*IMAGE_TASKS, "speech"):
         _check_complete(settings, type(model).__name__, info)
     model = model if "device_map" in extra else model.to(device)
     return model.eval()

@@ -1,0 +1,122 @@
+"""audioLanguage: keep rows by the language that is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from datajob.errors import InvalidJob
+from datajob.operators.base import Batch, Bound, Measures, ModelFilter, Verdict
+from datajob.operators.inference._engines.base import Answer, SpeechOptions
+from datajob.operators.inference._speech_model import Heard, SpeechModel
+from datajob.operators.operator import Order
+from datajob.parameters import FilePath, NewColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datajob.operators.inference._engines.speech import SpeechEngine
+
+NO_SPEECH = "und"
+_SILENCE = Answer(language=NO_SPEECH)
+_LANGUAGE, _SCORE = "_audioLanguage", "_audioLanguage-score"
+
+
+class AudioLanguage(SpeechModel, ModelFilter):
+    """Keep rows by the language that is spoken and its probability, with a Whisper model, and add both as columns.
+
+    The language is that of the first window of 30 seconds with speech. Audio in which silero-vad finds no speech has the
+    language `und` and probability 0. Emilia keeps a probability of at least 0.8.
+
+    If `transcribe` has the same `model`, `revision`, `dtype` and `batchRows`, both steps share one copy of the model.
+
+    Example:
+
+        - audioLanguage: {model: openai/whisper-large-v3, languages: [en, de], min: 0.8}
+    """
+
+    model: FilePath = Field(
+        default="openai/whisper-large-v3",
+        description="Multilingual Whisper model: a name on the Hugging Face Hub or a folder. A folder starts with `/`, `./` or "
+        "`~` and must be accessible to every worker.",
+    )
+    languages: tuple[str, ...] = Field(
+        default=(), max_length=200, description="Codes of the languages to keep, such as `en`; empty for all."
+    )
+    min: float | None = Field(default=0.8, ge=0, le=1, description="Minimum probability.")
+    output: NewColumn | None = Field(default="language", description="Column (string) for the code of the language.")
+    score_output: NewColumn | None = Field(default="language_score", description="Column (double) for the probability.")
+
+    def speech_options(self, model: SpeechEngine) -> SpeechOptions:
+        """No transcript. Raises InvalidJob for languages that the model does not have."""
+        if not model.languages:
+            raise InvalidJob(f"`audioLanguage`: the model {self.model} only recognizes English. Use a multilingual model.")
+        unknown = sorted(set(self.languages) - {*model.languages, NO_SPEECH})
+        if unknown:
+            raise InvalidJob(
+                f"`audioLanguage`: the model {self.model} has no language `{unknown[0]}`. Its languages are "
+                f"{', '.join(sorted(model.languages))}."
+            )
+        return SpeechOptions(transcribe=False)
+
+    def first_only(self) -> bool:
+        """One window is enough."""
+        return True
+
+    def only_measuring(self, column: str) -> AudioLanguage:
+        """This step without a decision: it writes the probability to a column."""
+        copy = self.model_copy(update={"languages": (), "min": None, "output": None, "score_output": column})
+        copy._measures_only = True
+        return copy
+
+    def measuring_from(self, column: str) -> AudioLanguage:
+        """This step with its probabilities in another column."""
+        return self.model_copy(update={"score_output": column})
+
+    def outputs(self, columns: Order) -> Order | None:
+        """The columns before this step, and those that are set."""
+        return tuple(dict.fromkeys((*columns, *filter(None, (self.output, self.score_output)))))
+
+    def _columns(self) -> tuple[str, str]:
+        return self.output or _LANGUAGE, self.score_output or _SCORE
+
+    def finish(self, rows: Sequence[list[Heard] | None]) -> dict[str, pa.Array]:
+        """Languages and probabilities."""
+        import pyarrow as pa
+
+        languages, scores = self._columns()
+        first = [None if row is None else row[0].answer if row else _SILENCE for row in rows]
+        return {
+            languages: pa.array([answer and answer.language for answer in first], pa.string()),
+            scores: pa.array([answer and answer.language_probability for answer in first], pa.float64()),
+        }
+
+    def keep(self, batch: Batch) -> Verdict:
+        """Decide each row by its language."""
+        import numpy as np
+
+        languages, scores = (batch.array(name).to_pylist() for name in self._columns())
+        codes = np.zeros(len(batch), dtype=np.int8)
+        for row, (language, score) in enumerate(zip(languages, scores, strict=True)):
+            if self.languages and language not in self.languages:
+                codes[row] = 1
+            elif self.min is not None and score is not None and score < self.min:
+                codes[row] = 2
+        return Verdict(codes, ("other_language", "language_uncertain"))
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """The minimum probability."""
+        return () if self.min is None else (Bound("min", "score", self.min, is_minimum=True),)
+
+    def measures(self, batch: Batch) -> Measures:
+        """The probabilities that the model has written; none if it has not run."""
+        import numpy as np
+        import pyarrow as pa
+
+        name = self._columns()[1]
+        if name not in batch.table.column_names:
+            return {}
+        values: Any = batch.array(name)
+        return {"score": values.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)}

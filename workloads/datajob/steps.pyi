@@ -21,6 +21,7 @@ from datajob.operators.dedup.paragraph_dedup import ParagraphDedup as ParagraphD
 from datajob.operators.dedup.semantic_dedup import SemanticDedup as SemanticDedup
 from datajob.operators.dedup.simhash_dedup import SimhashDedup as SimhashDedup
 from datajob.operators.dedup.substring_dedup import SubstringDedup as SubstringDedup
+from datajob.operators.dedup.video_dedup import VideoDedup as VideoDedup
 from datajob.operators.image.aspect_ratio import AspectRatio as AspectRatio
 from datajob.operators.image.blank_image import BlankImage as BlankImage
 from datajob.operators.image.blur_faces import BlurFaces as BlurFaces
@@ -237,6 +238,7 @@ __all__ = [
     "UrlRatio",
     "VadSegment",
     "VideoAspect",
+    "VideoDedup",
     "VideoDuration",
     "VideoFps",
     "VideoResolution",

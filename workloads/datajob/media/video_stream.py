@@ -88,6 +88,21 @@ class VideoStream:
                 progress_made()
         return end
 
+    def packets(self, span: TimeSpan | None = None) -> Iterator[bytes]:
+        """The encoded frames of the file or of a part of it, in the order of decoding. Raises MediaError if there are none."""
+        start, end = span or (0.0, None)
+        found = False
+        with decoding("video"):
+            for packet in self.opened.demux(self.track):
+                stamp = packet.dts if packet.pts is None else packet.pts
+                time = 0.0 if stamp is None else (stamp - self._origin) * self._unit
+                if packet.size and time >= start - _NEAR and (end is None or time < end - _NEAR):
+                    found = True
+                    yield bytes(packet)
+                progress_made()
+        if not found:
+            raise MediaError("noFrames", "the video has no frames")
+
     def _skips(self, now: float, time: float) -> bool:
         """Whether a seek to `time` skips frames that would be decoded otherwise."""
         index = self.track.index_entries

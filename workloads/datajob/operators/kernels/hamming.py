@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from datajob.operators.kernels.jit import helper, inline, kernel
-from datajob.operators.kernels.types import boolean, i64, read, u64, void, write
+from datajob.operators.kernels.types import boolean, f64, i64, read, u64, void, write
 
 WORD = 64
 _MAX_WIDTH = 16
@@ -212,4 +212,38 @@ def first_kept(hashes: Any, groups: Any, always: Any, limit: int, near: Any) -> 
             for j in range(groups[g], i if not always[i] else groups[g]):
                 if near[j] == -1 and _near(hashes[i], hashes[j], limit):
                     near[i] = j
+                    break
+
+
+@inline
+def _nearest(hashed: Any, others: Any, limit: int) -> int:
+    """The position of the first hash that differs in at most `limit` bits, or the number of `others`."""
+    at = 0
+    while at < others.shape[0] and not _near(hashed, others[at], limit):
+        at += 1
+    return at
+
+
+@kernel(void(read(u64, 2), read(i64), read(i64), read(boolean), i64, f64, write(i64)))
+def first_containing(hashes: Any, sets: Any, groups: Any, always: Any, limit: int, share: float, found: Any) -> None:
+    """For each set of hashes, the first earlier one of its group that is kept and contains at least a `share` of it; or -1.
+
+    Set s consists of the hashes `sets[s]:sets[s + 1]`; a hash is contained if one differs in at most `limit` bits. Empty sets
+    and those that are `always` kept have -1.
+    """
+    for g in range(groups.size - 1):
+        for s in range(groups[g], groups[g + 1]):
+            found[s] = -1
+            size = sets[s + 1] - sets[s]
+            for other in range(groups[g], s if size and not always[s] else groups[g]):
+                if found[other] >= 0:
+                    continue
+                spare = size - np.ceil(share * size - 1e-9)
+                for i in range(sets[s], sets[s + 1]):
+                    if _nearest(hashes[i], hashes[sets[other] : sets[other + 1]], limit) == sets[other + 1] - sets[other]:
+                        spare -= 1
+                        if spare < 0:
+                            break
+                if spare >= 0:
+                    found[s] = other
                     break

@@ -13,8 +13,13 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from datajob.errors import DataJobError
+from datajob.media.picture import Need, Picture
 from datajob.operators.base import Batch
 from datajob.operators.dedup.image_dedup import ImageDedup
+from datajob.operators.image.sharpness import Sharpness
+from datajob.operators.media.sections import Section
+from datajob.operators.media.steps import PixelFilter
 from tests.support.local_jobs import make_job, read_glob, read_manifest, run, write_parts
 from tests.support.pictures import PHOTOS, encoded, photo
 
@@ -126,13 +131,29 @@ def test_images_without_structure_have_no_pdq_hash_and_are_kept(tmp_path: Path) 
     assert job(tmp_path / "phash", rows, {"method": "phash"}) == [0]
 
 
+class Colors(PixelFilter):
+    """Needs colors, as `textArea` does."""
+
+    def needs(self) -> tuple[Need, ...]:
+        return (Need("rgb", longer=640),)
+
+    def measure(self, picture: Picture) -> float:
+        return float(picture.pixels(*self.needs()).mean())
+
+
+@pytest.mark.parametrize("before", [(), (Sharpness(min=0),), (Colors(),)], ids=["alone", "gray", "colors"])
 @pytest.mark.parametrize("method", ["phash", "dhash"])
-def test_the_hash_of_a_file_is_near_that_of_imagehash(method: str) -> None:
+def test_the_hash_of_a_file_is_near_that_of_imagehash(method: str, before: tuple[Any, ...]) -> None:
     import imagehash
 
-    for image in originals():
+    for image in originals()[:: 3 if before else 1]:
         data = encoded(image.resize((2000, 1700)), "JPEG", quality=90)
-        hashes, rows = ImageDedup(method=method)._hashes(Batch(pa.table({"image": [data]})))
+        step = ImageDedup(method=method)
+        table = pa.table({"image": [data]})
+        if before:
+            verdict = Section((*before, step.signing())).run(Batch(table)).verdict(1, Batch(table))
+            table = table.append_column(step.signing_column, verdict.columns[step.signing_column])
+        hashes, rows = step._hashes(Batch(table))
         with Image.open(io.BytesIO(data)) as opened:
             theirs = bytes.fromhex(str(getattr(imagehash, method)(opened)))
         assert rows.tolist() == [0]
@@ -150,3 +171,48 @@ def test_the_hash_of_a_file_is_near_that_of_imagehash(method: str) -> None:
 def test_parameters_that_contradict_each_other_are_refused(step: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ImageDedup.model_validate(step)
+
+
+@pytest.mark.parametrize("policy", ["drop", "fail"])
+def test_hashes_share_the_decode_of_the_steps_before(policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sections: list[list[str]] = []
+    original = Section.run
+
+    def recorded(self: Section, batch: Batch) -> Any:
+        sections.append([step.key for step in self.steps])
+        return original(self, batch)
+
+    monkeypatch.setattr(Section, "run", recorded)
+    images = [encoded(image, "JPEG", quality=90) for image in originals()[:6]]
+    images += [CHANGES["quality 60"](originals()[0]), *([b"text"] if policy == "drop" else [])]
+    write_parts(tmp_path / "in", [{"id": i, "image": image} for i, image in enumerate(images)], 2)
+    steps = [
+        {"sharpness": {"min": 0}},
+        {"brightness": {"max": 1}},
+        {"imageDedup": {"keep": "largest"}},
+        {"limit": {"count": 9}},
+    ]
+    report = run(make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": policy}), shard_bytes=20_000)
+    assert [row["id"] for row in read_manifest(tmp_path / "out")] == [0, 1, 2, 3, 4, 5]
+    assert set(read_manifest(tmp_path / "out")[0]) == {"id", "image"}
+    together = ["sharpness", "brightness", "imageHash"]
+    assert together in sections and ["imageHash"] not in sections
+    counts = {step.name: (step.rows_in, step.rows_out, sum(step.rejected.values()), step.failed) for step in report.steps}
+    assert counts["imageDedup"] == (7, 6, 1, 0)
+
+
+def test_images_that_only_the_hash_cannot_decode_fail_at_the_deduplication(tmp_path: Path) -> None:
+    images = [encoded(image, "JPEG", quality=90) for image in originals()[:3]]
+    images.append(encoded(originals()[3].resize((480, 480)), "PNG"))
+    write_parts(tmp_path / "in", [{"id": i, "image": image} for i, image in enumerate(images)], 1)
+    steps = [{"sharpness": {"min": 0}}, {"imageDedup": {"maxPixels": 240 * 240}}]
+    report = run(make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": "drop"}))
+    found = report.steps[2]
+    assert (found.rows_in, found.rows_out, found.failed) == (4, 3, 1)
+    with pytest.raises(DataJobError, match=r"Step imageDedup .*tooManyPixels.*It is row 4 of those that reach the step"):
+        run(make_job(tmp_path / "in", tmp_path / "other", steps))
+
+
+@pytest.mark.parametrize("step", [{"grouping": "firstCome"}, {"against": "old/*.parquet"}, {}])
+def test_hashes_that_are_compared_with_those_of_other_rows_have_a_decode_of_their_own(step: dict[str, Any]) -> None:
+    assert (ImageDedup(**step).signing() is None) == bool(step)

@@ -76,6 +76,10 @@ class _Ranks:
         operator = self.ranking.operator
         return None if operator.runs_user_code() else operator.inputs()
 
+    def counted(self, table: pa.Table) -> bool:
+        """No."""
+        return False
+
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write the ranks. Returns the rows that did not fail."""
         import pyarrow as pa

@@ -209,6 +209,15 @@ class Deduplicate(Global):
         """
         raise NotImplementedError
 
+    def signing(self) -> Operator | None:
+        """A step that computes what `signatures` needs in a column of its own, so that it shares work with the steps before.
+
+        It is used if it forms a section with them (`media.sections`). Its column, `signing_column`, is not stored. None if
+        `signatures` must compute everything, for example because it must compute the same for other rows.
+        """
+        return None
+
+    signing_column: ClassVar[str] = "_signed"
     links: ClassVar[bool] = False
     """True if `resolve` returns edges; only the first row of each connected component is then kept."""
 

@@ -37,6 +37,10 @@ class Signatures:
         operator = self.deduplicate.operator
         return None if operator.runs_user_code() else operator.inputs()
 
+    def counted(self, table: pa.Table) -> bool:
+        """Whether the fused steps have computed what the signatures need."""
+        return self.deduplicate.operator.signing_column in table.column_names
+
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write the signatures, partitioned by key. Returns the rows that have signatures or need none."""
         operator = self.deduplicate.operator
@@ -45,7 +49,7 @@ class Signatures:
         for piece in pieces:
             self._write(piece, position if self.skips_failed else position + piece.start, file)
             position += int(piece.passed.sum()) if self.skips_failed else 0
-        return passed.table
+        return passed.table.drop_columns([operator.signing_column]) if self.counted(passed.table) else passed.table
 
     def _write(self, piece: Piece[pa.Table], first: int, file: BlockWriter) -> None:
         import numpy as np

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from datajob.engine.commit.shard import Shard, digest, make_shards
 from datajob.engine.dedup.distributed_components import link
@@ -15,14 +14,14 @@ from datajob.engine.dedup.union_find import Forest
 from datajob.engine.exchange.row_ids import JOB_ROWS, FailedRows, Ranges, RowFiles, RowNumbers
 from datajob.engine.input.inputs import Input, IntermediateInput
 from datajob.engine.plan.fused import FusedSteps
+from datajob.engine.plan.steps import Step
 from datajob.engine.stage import Context, Records, Stage, StageResult, Upstream, from_fragments, intermediate_folder
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.outputs import IntermediateOutput
 from datajob.formats.folder import Folder
 from datajob.operators.base import Deduplicate
-
-if TYPE_CHECKING:
-    from datajob.engine.plan.steps import Step
+from datajob.operators.media.bases import MediaMap, MediaSplit
+from datajob.operators.media.sections import sections
 
 DRIVER_EDGES = 1 << 24
 """Up to this many edges, the driver finds the connected components itself, in less than 2 GiB; for more, the workers do."""
@@ -62,7 +61,7 @@ def deduplicate(
     """Store the rows with their signatures, find what repeats something, and return the rows without it."""
     operator, partitions = step.operator, context.partitions(step.operator)
     side = _job_side(context, name, fingerprint, step, upstream)
-    yield context.rows(name, upstream.intake, fused, side.output, side.shards)
+    yield context.rows(name, upstream.intake, _with_signing(fused, step), side.output, side.shards)
     sides, shards = [side], side.shards
     for number, older in enumerate(map(from_fragments, context.side_inputs(step.operator)), start=1):
         side = _older_side(context, f"{name}-{number}", digest(fingerprint, number), step, older, sides)
@@ -86,6 +85,20 @@ def deduplicate(
     stored = IntermediateInput(context.sink, tuple(map(sides[0].output.rows_name, shards)), failed)
     intake = Intake(stored, Removal(step, repeats, failed))
     return Upstream(intake, tuple((s.key, everything) for s in shards), tuple(s.weight for s in shards), step)
+
+
+def _with_signing(fused: FusedSteps, step: Step[Deduplicate]) -> FusedSteps:
+    """The fused steps and, if it shares their decode, the step that computes what signatures need.
+
+    The steps of the section must not change media: what is stored is encoded again.
+    """
+    operators, signing = [each.operator for each in fused.steps], step.operator.signing()
+    if signing is None:
+        return fused
+    start, end = sections([*operators, signing])[-1]
+    if end - start == 1 or any(isinstance(operator, MediaMap | MediaSplit) for operator in operators[start:]):
+        return fused
+    return replace(fused, steps=(*fused.steps, Step(step.name, signing)))
 
 
 def _job_side(context: Context, name: str, fingerprint: str, step: Step[Deduplicate], upstream: Upstream) -> _Side:

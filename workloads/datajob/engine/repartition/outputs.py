@@ -38,6 +38,10 @@ class Samples:
         """The columns that the operator compares."""
         return self.repartition.operator.compares(0)
 
+    def counted(self, table: pa.Table) -> bool:
+        """No."""
+        return False
+
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write a sample of the rows. Returns the rows without those that cannot be sampled."""
         operator = self.repartition.operator

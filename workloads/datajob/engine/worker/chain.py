@@ -21,7 +21,7 @@ from datajob.errors import InvalidJob, private
 from datajob.formats._exact import exact_concat
 from datajob.formats._stored_bytes import contains
 from datajob.operators.base import Batch, Filter, FlatMap, Map, Measures, Model, ModelFilter, Observe, Operator, Verdict
-from datajob.operators.media.bases import MediaSplit, MediaStep
+from datajob.operators.media.bases import MediaColumn, MediaSplit, MediaStep
 from datajob.operators.media.sections import Section, sections
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Chain:
             if isinstance(step.operator, MediaSplit):  # the last one
                 parts = step.operator.split(batch, found.changed(batch.table), found.values(number))
             batch = self.accounting.decide(step.name, self.accounting.mark_failed(step.name, batch), verdict)
-            counts.rows_out += alive_rows(batch) if parts is None else parts.num_rows
+            if not isinstance(step.operator, MediaColumn):  # rows pass when they are known not to be duplicates
+                counts.rows_out += alive_rows(batch) if parts is None else parts.num_rows
             counts.seconds += shared + time.perf_counter() - started
         return Batch(found.changed(batch.table), batch.alive) if parts is None else Batch(parts)
 

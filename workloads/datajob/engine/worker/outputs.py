@@ -109,6 +109,9 @@ class Companion(Protocol):
     def needs(self) -> Order | None:
         """The columns whose bytes it needs; None: all columns."""
 
+    def counted(self, table: pa.Table) -> bool:
+        """Whether the rows were counted at the step before."""
+
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write to `file` what is needed of rows from position `start` on; returns the rows on which this did not fail."""
 
@@ -154,10 +157,11 @@ class _OpenIntermediate:
     def write(self, table: pa.Table) -> None:
         companion, read = self._output.companion, table.num_rows
         if companion is not None:
-            started = time.perf_counter()
+            started, counted = time.perf_counter(), companion.counted(table)
             table = companion.extract(table, self._next, self._side, self._shard, self._accounting)
             counts = self._accounting.step(companion.step)
-            counts.rows_in += read if self._output.stores_rows else read - table.num_rows
+            if not counted:
+                counts.rows_in += read if self._output.stores_rows else read - table.num_rows
             counts.seconds += time.perf_counter() - started
         if self._output.stores_rows and table.num_rows:
             self._rows.write(table if self._moves_bytes else self._bytes.store(table))

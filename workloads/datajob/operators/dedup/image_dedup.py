@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from datajob.operators.dedup._image_hash import ImageHash
+
 _DISTANCES = {"phash": 5, "dhash": 5, "pdq": 31}
 _PDQ_BITS = 256
 
@@ -98,6 +100,14 @@ class ImageDedup(ColumnDedup):
         """Whether more than the order of rows decides which image of a group is kept."""
         return self.keep != "first" or self.grouping == "firstCome"
 
+    def signing(self) -> ImageHash | None:
+        """The hashes, unless they are compared with those of images that no steps process before.
+
+        The hashes of an image can differ by a few bits if it is decoded for other steps at another size.
+        """
+        alone = self.against is not None or self.grouping == "firstCome"
+        return None if alone else self._hash()
+
     def signatures(self, batch: base.Batch) -> pa.Table:
         """A signature per block of the hash for each image."""
         from datajob.operators.dedup._near_hashes import near_signatures
@@ -156,16 +166,22 @@ class ImageDedup(ColumnDedup):
         areas = signed(ImageArea(column=self.column, folder=self.folder), batch, self.key)
         return np.array([np.nan if area is None else area for area in areas], dtype=np.float64)
 
+    def _hash(self) -> ImageHash:
+        """The step that computes hashes."""
+        from datajob.operators.dedup._image_hash import ImageHash
+
+        parameters = {name: getattr(self, name) for name in ("column", "folder", "max_pixels", "method", "size")}
+        return ImageHash(**parameters)
+
     def _hashes(self, batch: base.Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The hash of each image of sufficient quality, and its position. Images that cannot be decoded fail."""
         import numpy as np
 
-        from datajob.operators.dedup._image_hash import ImageHash
         from datajob.operators.dedup._media import signed
 
-        step = ImageHash(column=self.column, folder=self.folder, max_pixels=self.max_pixels, method=self.method, size=self.size)
-        found = signed(step, batch, self.key)
+        there = self.signing_column in batch.table.column_names
+        found = batch.array(self.signing_column).to_pylist() if there else signed(self._hash(), batch, self.key)
         least = self.quality if self.method == "pdq" else 0
         rows = [row for row, value in enumerate(found) if value is not None and value[0] >= least]
-        hashes = np.frombuffer(b"".join(found[row][1] for row in rows), np.uint8)
+        hashes = np.frombuffer(b"".join(found[row][1:] for row in rows), np.uint8)
         return hashes.reshape(len(rows), -(-self.bits() // 8)), np.array(rows, dtype=np.int64)

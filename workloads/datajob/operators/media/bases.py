@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from datajob.media.signatures import Kind
-from datajob.operators.base import Batch, Bound, Filter, FlatMap, Map, Measures, Verdict
+from datajob.operators.base import Batch, Bound, Deduplicate, Filter, FlatMap, Map, Measures, Verdict
 from datajob.operators.media.removal import RemovesItems
 from datajob.operators.operator import Operator, Order
 from datajob.operators.packages import require
@@ -131,6 +131,18 @@ class MediaSignature(MediaStep):
         from datajob.operators.media.sections import Section
 
         return Section((self,)).run(batch).signed(batch)
+
+
+class MediaColumn(MediaSignature):
+    """A signature that becomes a column, for the global step after its section (`Deduplicate.signing`)."""
+
+    abstract: ClassVar[bool] = True
+
+    values_column: str = Deduplicate.signing_column
+
+    def array(self, values: list[Any]) -> pa.Array:
+        """The values as a column; None for rows that failed or that an earlier step rejected."""
+        raise NotImplementedError
 
 
 class MediaSplit(MediaSignature, FlatMap):

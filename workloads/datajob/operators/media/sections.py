@@ -16,7 +16,7 @@ from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.values import is_list, media_values
 from datajob.operators.base import Batch, Filter, Measures, Operator, Verdict
-from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSplit, MediaStep
+from datajob.operators.media.bases import MediaColumn, MediaFilter, MediaMap, MediaSplit, MediaStep
 from datajob.operators.media.changes import with_files
 from datajob.operators.media.removal import Removal
 from datajob.operators.media.rows import Changed, Measured, Signed, StepResult
@@ -139,6 +139,9 @@ class Found:
                 batch.fail(row, result.marked)
             elif isinstance(result, Measured):
                 codes[row] = result.code
+        if isinstance(step, MediaColumn) and not is_list(self.column.type):
+            values = (result.values[0] if isinstance(result, Signed) else None for result in self._results(number))
+            return Verdict(codes, (), {step.values_column: step.array(list(values))})
         if not isinstance(step, MediaFilter):
             return Verdict(codes, ())
         removal = step.removal() if is_list(self.column.type) else None

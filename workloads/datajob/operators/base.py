@@ -210,7 +210,7 @@ class Deduplicate(Global):
         raise NotImplementedError
 
     def signing(self) -> Operator | None:
-        """A step that computes what `signatures` needs in a column of its own, so that it shares work with the steps before.
+        """A step that computes what `signatures` needs in a separate column, and so shares work with the steps before it.
 
         It is used if it forms a section with them (`media.sections`). Its column, `signing_column`, is not stored. None if
         `signatures` must compute everything, for example because it must compute the same for other rows.

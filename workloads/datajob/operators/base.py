@@ -8,10 +8,10 @@ is its modality. pyarrow, numpy and heavier packages are only imported inside me
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from datajob.operators.batch import Batch as Batch
+from datajob.operators.batch import Bound as Bound
 from datajob.operators.batch import Device as Device
 from datajob.operators.batch import Inferred as Inferred
 from datajob.operators.batch import ModelOutputCache as ModelOutputCache
@@ -24,18 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A parameter of a filter that limits one of its measures."""
-
-    parameter: str
-    """Path of the parameter in the step, as in YAML: `minWords`, `topSequences[0].max`."""
-    measure: str
-    limit: float
-    is_minimum: bool
-    """True: rows with a lower measure are rejected; False: rows with a higher measure."""
 
 
 Measures = Mapping[str, "NDArray[Any]"]

@@ -1,4 +1,4 @@
-"""The data that operators receive and return: batches, verdicts, model outputs.
+"""The data that operators receive and return: batches, verdicts, limits, model outputs.
 
 The engine and all operators share these types.
 """
@@ -85,6 +85,18 @@ class Verdict:
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     removed: Mapping[str, NDArray[np.integer[Any]]] = field(default_factory=dict)
     """Number of items that `columns` no longer contain of the lists of each row, by reason."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A parameter of a filter that limits one of its measures."""
+
+    parameter: str
+    """Path of the parameter in the step, as in YAML: `minWords`, `topSequences[0].max`."""
+    measure: str
+    limit: float
+    is_minimum: bool
+    """True: rows with a lower measure are rejected; False: rows with a higher measure."""
 
 
 @dataclass(frozen=True)

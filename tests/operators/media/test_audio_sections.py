@@ -16,6 +16,7 @@ from datajob.operators.audio.loudness import Loudness
 from datajob.operators.audio.normalize_loudness import NormalizeLoudness
 from datajob.operators.audio.resample_audio import ResampleAudio
 from datajob.operators.audio.silence_ratio import SilenceRatio
+from datajob.operators.audio.vad_segment import VadSegment
 from datajob.operators.base import Batch
 from datajob.operators.image.image_size import ImageSize
 from datajob.operators.media.audio_rows import AudioWork
@@ -25,6 +26,7 @@ from tests.support.local_jobs import make_job, read_manifest, run
 from tests.support.sounds import batch, decoded, file, measure, noise, silence, sine
 
 EACH = (Loudness(), SilenceRatio(), Clipping())
+SPEECH = Path(__file__).parents[3] / "manifests" / "samples" / "data" / "speech" / "harvard-1.ogg"
 STEPS = ("audioDuration", "loudness", "clipping", "resampleAudio")
 
 
@@ -53,6 +55,17 @@ def batch_values(values: tuple[bytes, ...]) -> list[Any]:
     from datajob.media.values import media_values
 
     return list(media_values(pa.array(values, pa.binary())))
+
+
+@pytest.mark.parametrize(("shape", "decodes"), [(None, 1), ("flac", 2)])
+def test_segments_share_the_decode_of_measures(shape: Any, decodes: int, opened: list[Any]) -> None:
+    results = here((*EACH, VadSegment(format=shape)), SPEECH.read_bytes())
+    assert len(opened) == decodes and len(results[3].values[0]) == 2
+
+
+def test_segments_end_a_section_and_do_not_follow_changes_in_one() -> None:
+    steps = [Loudness(), VadSegment(), Loudness(), ResampleAudio(), VadSegment()]
+    assert sections(steps) == [(0, 2), (2, 4), (4, 5)]
 
 
 def test_measures_and_conversion_share_one_decode(opened: list[Any]) -> None:

@@ -29,7 +29,7 @@ from pydantic import Field
 from datajob.media.lists import Keep
 from datajob.media.signatures import Kind
 from datajob.operators.base import Bound
-from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaStep, min_max
+from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaSplit, MediaStep, min_max
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
@@ -146,6 +146,16 @@ class AudioSignature(AudioStep, MediaSignature):
         return sound.measured(self)
 
 
+class AudioSplit(AudioStep, MediaSplit):
+    """Turns each row into one row for each part of its audio."""
+
+    abstract: ClassVar[bool] = True
+
+    def sign(self, sound: Sound) -> Any:
+        """What the meter measured."""
+        return sound.measured(self)
+
+
 class AudioMap(AudioStep, MediaMap):
     """Change the audio of each row."""
 
@@ -166,4 +176,4 @@ class AudioMap(AudioStep, MediaMap):
         return sound.edited()
 
 
-__all__ = ["AudioFilter", "AudioMap", "AudioSignature", "AudioStep", "Bound", "SampleFilter", "min_max"]
+__all__ = ["AudioFilter", "AudioMap", "AudioSignature", "AudioSplit", "AudioStep", "Bound", "SampleFilter", "min_max"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.media.errors import MediaError
+from datajob.media.isolation import progress_made
 from datajob.operators.media.meters import no_samples
 
 if TYPE_CHECKING:
-    from datajob.media.audio_stream import Block
+    from datajob.media.audio_stream import AudioStream, Block
     from datajob.media.audio_types import Form
+    from datajob.media.references import TimeSpan
 
 AudioFormat = Literal["wav", "flac", "ogg"]
 MAX_BYTES = (1 << 31) - 1
@@ -55,3 +58,31 @@ def encoded(block: Block, form: Form, kind: str) -> bytes:
     writer = AudioWriter(form, kind)
     writer.add(block)
     return writer.value()
+
+
+def written_parts(stream: AudioStream, spans: Sequence[TimeSpan], kind: str) -> list[bytes]:
+    """The files of time spans of a stream, in order. Only one of them is written at a time."""
+    rate, at, size = stream.form.rate, 0, 0
+    ends = [(round(start * rate), None if end is None else round(end * rate)) for start, end in spans]
+    files: list[bytes] = []
+    writer: AudioWriter | None = None
+    for block in stream.blocks():
+        progress_made()
+        while len(files) < len(ends):
+            first, last = ends[len(files)]
+            if first >= at + len(block):
+                break
+            writer = writer or AudioWriter(stream.form, kind)
+            writer.add(block[max(0, first - at) : None if last is None else max(0, last - at)])
+            if last is None or last > at + len(block):
+                break
+            files.append(writer.value())
+            writer, size = None, size + len(files[-1])
+            if size > MAX_BYTES:
+                raise MediaError("tooLarge", "the parts together are larger than 2 GiB; leave out `format` to refer to them")
+        at += len(block)
+        if len(files) == len(ends):
+            break
+    if writer is not None:
+        files.append(writer.value())
+    return files

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import StorageUnavailable
+from datajob.errors import InputError, StorageUnavailable
 from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.values import is_list, media_values
@@ -64,6 +64,7 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
         _shared(first) == _shared(operator)
         and not _names_other_texts(section, operator)
         and (not _reads_headers(section) or operator.reads_headers())
+        and not (isinstance(operator, MediaSplit) and any(isinstance(step, MediaMap) for step in section))
     )
 
 
@@ -98,6 +99,11 @@ class Section:
         for step in self.steps:
             step.resolved()  # the child would fail each row if a package is missing
         column = batch.array(first.column)
+        if isinstance(last := self.steps[-1], MediaSplit) and is_list(column.type):
+            raise InputError(
+                f"column `{last.column}` contains {column.type}, but `{last.key}` splits one value per row. "
+                "Use `explode` before it."
+            )
         values: list[Any] = list(media_values(column))
         rows = [value if isinstance(value, tuple) else (value,) for value in values]
         work = first.work(self.steps, is_list(column.type), self.decides)

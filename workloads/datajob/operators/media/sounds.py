@@ -224,6 +224,14 @@ class Sound:
             reading.run(position)
         return _unless_error(reading.found[position])
 
+    def cut(self, spans: Sequence[TimeSpan], kind: str) -> list[bytes]:
+        """Parts of the audio as files, from spans in order that do not overlap. Decodes once more."""
+        from datajob.operators.media.encoders import written_parts
+
+        reading = self._reading
+        with open_stream(reading.file, reading.facts, reading.span) as stream:
+            return written_parts(stream, spans, kind)
+
     def has_header(self) -> bool:
         """Whether the header can be read without a decoder, or why it cannot be read is known."""
         return not self._reading.needs_decoder()

@@ -89,4 +89,4 @@ class SceneSplit(VideoSplit):
         """One row per part."""
         from datajob.operators.media.parts import part_rows
 
-        return part_rows(self.key, batch, table, self.column, found, (self.start, self.end))
+        return part_rows(self, batch, table, found, (self.start, self.end))

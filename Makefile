@@ -40,7 +40,7 @@ test-unit: setup ## Run the fast tests: no Ray, no servers
 	$(RUN)/python -m pytest -q $(PARALLEL) -m "$(UNIT)"
 
 test-rest: setup ## Run the tests with Ray, S3, a browser and an API server; list the skipped ones with the reason
-	$(RUN)/python -m pytest -q -m "not ($(UNIT)) and not e2e and not spark"
+	$(RUN)/python -m pytest -q -n 2 --dist loadgroup -m "not ($(UNIT)) and not e2e and not spark"
 
 FUZZ_SECONDS ?= 600
 

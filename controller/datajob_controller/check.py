@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from datajob_controller.__main__ import read_settings
+from datajob_controller.runtime.claims import cannot_be_claimed
 from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.kube import UNREACHABLE, Kube, load_configuration
 from datajob_controller.runtime.manifests import parse_time
@@ -57,10 +58,10 @@ async def _permitted(kube: Kube, settings: Settings, kinds: Iterable[str]) -> As
         problem = "" if found else f"no namespace has the labels {settings.namespace_selector}"
         yield problem, f"{len(found)} namespaces have the labels {settings.namespace_selector}"
     for namespace in settings.namespaces or (settings.pod_namespace,):
-        denied = await first_denied(kube, namespace, kinds)
+        denied = await first_denied(kube, namespace, kinds) or await cannot_be_claimed(kube, namespace)
         yield (
             f"the controller has no permission to {denied} in {namespace}: {_ROLES}" if denied else "",
-            f"{namespace} can be watched",
+            f"{namespace} can be served",
         )
 
 

@@ -17,11 +17,13 @@ from datajob.operators.registry import all_operators
 EXPORTS = {
     "datajob": [
         "Analysis",
+        "ClusterUnavailable",
         "DataJob",
         "DataJobError",
         "Errors",
         "InputError",
         "InvalidJob",
+        "NotComplete",
         "Plan",
         "Problem",
         "Rejects",
@@ -35,12 +37,14 @@ EXPORTS = {
         "SinkBusy",
         "SinkError",
         "StorageUnavailable",
+        "SubmittedJob",
         "WorkerDied",
         "__version__",
         "analyze",
         "load",
         "plan",
         "run",
+        "submit",
         "validate",
     ],
     "datajob.operators": [
@@ -68,10 +72,11 @@ EXPORTS = {
     ],
 }
 CALLABLES = [
-    *(getattr(datajob, name) for name in ("analyze", "load", "plan", "run", "validate")),
+    *(getattr(datajob, name) for name in ("analyze", "load", "plan", "run", "submit", "validate")),
     *(datajob.DataJob.new, datajob.DataJob.to_yaml),
     *(vars(datajob.Result)[f"to_{kind}"] for kind in ("arrow", "pandas", "polars", "ray")),
     datajob.Analysis.to_pandas,
+    datajob.SubmittedJob.wait,
 ]
 
 

@@ -7,6 +7,7 @@ left running; any other is started here and ends with the session, even when tha
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,15 +18,22 @@ from hack.cluster.sandbox import Sandbox, obstacle
 
 # The first test of a session pays for the cluster: on an empty cache every program is built first.
 TIMEOUT_SECONDS = 3600
+TESTS = Path(__file__).parents[1]
 _STARTED_HERE = ("control_plane", "node", "ray_image")
+_FOLDERS = (Path("cluster"), Path("install"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests that may have to wait for a cluster the time for it, unless they say themselves how long they take."""
+    """Give tests of clusters enough time for the start of one, and run them in one process (`--dist loadgroup`).
+
+    All other tests are grouped by file.
+    """
     for item in items:
-        wants = set(getattr(item, "fixturenames", ()))
-        if wants.intersection(_STARTED_HERE) and not item.get_closest_marker("timeout"):
+        of_clusters = bool(set(getattr(item, "fixturenames", ())).intersection(_STARTED_HERE))
+        if of_clusters and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
+        file = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group("clusters" if of_clusters or file.parent in _FOLDERS else str(file)))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,18 @@ other public modules. Every other module is private. Names are imported on first
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import DataJobError, InputError, InvalidJob, RowsFailed, SinkBusy, SinkError, StorageUnavailable, WorkerDied
+from datajob.errors import (
+    ClusterUnavailable,
+    DataJobError,
+    InputError,
+    InvalidJob,
+    NotComplete,
+    RowsFailed,
+    SinkBusy,
+    SinkError,
+    StorageUnavailable,
+    WorkerDied,
+)
 
 if TYPE_CHECKING:
     from datajob.api.datajob import DataJob
@@ -19,16 +30,19 @@ if TYPE_CHECKING:
     from datajob.python.jobs import Plan, load, plan, validate
     from datajob.python.result import Result, ResultFile
     from datajob.python.running import analyze, run
+    from datajob.python.submission import SubmittedJob, submit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "ClusterUnavailable",
     "DataJob",
     "DataJobError",
     "Errors",
     "InputError",
     "InvalidJob",
+    "NotComplete",
     "Plan",
     "Problem",
     "Rejects",
@@ -42,12 +56,14 @@ __all__ = [
     "SinkBusy",
     "SinkError",
     "StorageUnavailable",
+    "SubmittedJob",
     "WorkerDied",
     "__version__",
     "analyze",
     "load",
     "plan",
     "run",
+    "submit",
     "validate",
 ]
 
@@ -64,10 +80,12 @@ _MODULES = {
     "ResultFile": "datajob.python.result",
     "Retry": "datajob.api.spec",
     "Runtime": "datajob.api.resources",
+    "SubmittedJob": "datajob.python.submission",
     "analyze": "datajob.python.running",
     "load": "datajob.python.jobs",
     "plan": "datajob.python.jobs",
     "run": "datajob.python.running",
+    "submit": "datajob.python.submission",
     "validate": "datajob.python.jobs",
 }
 

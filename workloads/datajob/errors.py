@@ -126,6 +126,18 @@ class WorkerDied(DataJobError):
     exit_code = 7
 
 
+class ClusterUnavailable(DataJobError):
+    """The Kubernetes API server cannot be reached, or refuses a request of `datajob submit`."""
+
+    exit_code = 9
+
+
+class NotComplete(DataJobError):
+    """A submitted DataJob failed for a reason that has no other code, was deleted, or did not finish in time."""
+
+    exit_code = 10
+
+
 def describe_error(error: Exception) -> str:
     """The type and the message of an exception, as text that can be stored."""
     return plain(described(error))

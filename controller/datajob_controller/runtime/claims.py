@@ -94,3 +94,11 @@ class Claims:
             meta = {"name": NAME, "namespace": namespace}
             await self._kube.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec})
         return ""
+
+
+async def cannot_be_claimed(kube: Kube, namespace: str) -> str:
+    """What is needed to claim a namespace and is not permitted, such as `update leases/datajob-namespace`; empty if all is."""
+    for verb, name in (("create", ""), ("get", NAME), ("update", NAME)):
+        if not await kube.may(verb, "Lease", namespace, name):
+            return " ".join(filter(None, (verb, f"{kube.plural('Lease')}/{name}".rstrip("/"))))
+    return ""

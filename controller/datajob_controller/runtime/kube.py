@@ -171,13 +171,13 @@ class Kube:
         active = (one["metadata"] for one in listed["items"] or () if "deletionTimestamp" not in one["metadata"])
         return frozenset(meta["name"] for meta in active)
 
-    async def may(self, verb: str, kind: str, namespace: str) -> bool:
+    async def may(self, verb: str, kind: str, namespace: str, name: str = "") -> bool:
         """Whether the controller has a permission in a namespace. Permissions from a RoleBinding end with the namespace.
 
         A cluster may forbid this question. Then the answer is yes, and the request itself shows what is permitted.
         """
         resource = self._resources[kind]
-        attributes = {"namespace": namespace, "verb": verb, "group": resource.group, "resource": resource.plural}
+        attributes = {"namespace": namespace, "verb": verb, "group": resource.group, "resource": resource.plural, "name": name}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": _REVIEW, "spec": {"resourceAttributes": attributes}}
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         try:

@@ -34,6 +34,8 @@ _python_path = click.option(
     type=click.Path(exists=True, file_okay=False),
     help="Additional folder to import the job's functions from; the folder of FILE is always searched.",
 )
+_namespace = click.option("-n", "--namespace", help="Namespace of the DataJob. By default, that of the current context.")
+_context = click.option("--context", help="Context of the kubeconfig. By default, the current one.")
 _quiet = click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 _form = click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
@@ -49,13 +51,15 @@ def datajob() -> None:
     \b
     datajob validate job.yaml      check a job
     datajob run job.yaml           run a job
+    datajob submit job.yaml        run a job on a cluster
     datajob operators              list the operators
     datajob report out/clean       print the report of a run
     datajob logs clean-web         print the log of a run
     datajob analyze job.yaml       measure texts and suggest limits
 
     Exit codes: 0 success, 1 unexpected error, 2 invalid job or command line, 3 input error, 4 sink error,
-    5 rows failed, 6 storage unavailable, 7 workers died, 8 sink in use by another run, 130 interrupted.
+    5 rows failed, 6 storage unavailable, 7 workers died, 8 sink in use by another run, 9 no access to the cluster,
+    10 submitted job not complete, 130 interrupted.
     """
 
 
@@ -86,6 +90,40 @@ def run(**options: Any) -> None:
     from datajob.cli.running import run_file
 
     run_file(**options)
+
+
+@_command("Submit a job to a cluster.")
+@click.argument("file", type=click.Path())
+@_name
+@_set
+@_namespace
+@_context
+@click.option(
+    "--run-id",
+    metavar="TEXT",
+    help="Identity of the run (spec.restart.id), such as the id of a workflow. The job runs again whenever it changes.",
+)
+@click.option("--force-conflicts", is_flag=True, help="Take over fields that another tool manages.")
+@click.option("--wait", is_flag=True, help="Follow the job to its end, and exit with its exit code.")
+@click.option("--timeout", metavar="DURATION", help="Stop waiting after this time, such as 90s or 1h30m. The job continues.")
+@click.option(
+    "--on-termination",
+    type=click.Choice(["leave", "suspend", "delete"]),
+    default="leave",
+    show_default=True,
+    help="What happens to the job if the waiting command receives SIGTERM or Ctrl-C.",
+)
+@_quiet
+@_form
+def submit(**options: Any) -> int:
+    """Apply the job in FILE (- for standard input) to a cluster, where the controller runs it.
+
+    With --wait, prints the path of the manifest of the result at the end. An unchanged job that has ended does not run
+    again; use --run-id for that. Exit codes 9 and 10: no access to the cluster, or the job did not complete.
+    """
+    from datajob.cli.submitting import submit_file
+
+    return submit_file(**options)
 
 
 @_command("Measure texts and suggest limits.")
@@ -189,8 +227,8 @@ def report(path: str, html: str | None, in_browser: bool) -> None:
 @_command("Print the log of a run.")
 @click.argument("target", metavar="NAME|PATH")
 @click.option("--attempt", type=click.IntRange(min=1), help="Number of the attempt. By default, the last one.")
-@click.option("-n", "--namespace", help="Namespace of the DataJob. By default, that of the current context of kubectl.")
-@click.option("--context", help="Context of kubectl.")
+@_namespace
+@_context
 def logs(target: str, attempt: int | None, namespace: str | None, context: str | None) -> None:
     """Print the log of the driver of a run, also after its pods are gone.
 

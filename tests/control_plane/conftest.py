@@ -60,7 +60,7 @@ def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, requ
     server = f"https://127.0.0.1:{request.getfixturevalue('gate').port}" if "gate" in request.fixturenames else ""
     kubeconfig = account_kubeconfig(api, control_plane.kubeconfig, tmp_path, server)
     # Each test has its own namespace and therefore its own leader.
-    env = {"KUBECONFIG": str(kubeconfig), "DATAJOB_LEASE_SECONDS": "6", "DATAJOB_NAMESPACES": namespace}
+    env = {"KUBECONFIG": str(kubeconfig), "DATAJOB_LEASE_SECONDS": "12", "DATAJOB_NAMESPACES": namespace}
     started: list[ControllerProcess] = []
 
     def start_one(module: str = "datajob_controller", **more: str) -> ControllerProcess:
@@ -77,7 +77,7 @@ def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, requ
 def controller(api: Api, control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerProcess]:
     """A leading controller that watches the whole cluster, for all tests of a file."""
     folder = tmp_path_factory.mktemp("controller")
-    env = {"KUBECONFIG": str(account_kubeconfig(api, control_plane.kubeconfig, folder)), "DATAJOB_LEASE_SECONDS": "6"}
+    env = {"KUBECONFIG": str(account_kubeconfig(api, control_plane.kubeconfig, folder)), "DATAJOB_LEASE_SECONDS": "60"}
     made = ControllerProcess(folder, "controller", env).start()
     wait_for(made.leads, "the controller to lead", 300)
     yield made

@@ -23,6 +23,7 @@ _STARTED_HERE = ("control_plane", "node", "ray_image")
 _FOLDERS = (Path("cluster"), Path("install"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests of clusters enough time for the start of one, and run them in one process (`--dist loadgroup`).
 

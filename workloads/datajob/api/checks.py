@@ -3,7 +3,7 @@
 The checks look at the job alone, not at its data, and have no side effects except in `check_imports`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from posixpath import normpath
 
@@ -12,6 +12,7 @@ from datajob.api.pod_checks import pod_problems
 from datajob.api.problems import Path, Problem, closest
 from datajob.api.spec import DataJobSpec
 from datajob.errors import InvalidJob
+from datajob.formats.base import Reader
 from datajob.formats.listing import expand_braces, is_hidden
 from datajob.operators.base import Global, Model, Operator
 from datajob.parameters import Parameters, Reads, columns_by_field, marked_columns
@@ -122,16 +123,16 @@ _HIDE = "choose another folder, or one whose name begins with `_`"
 
 def _read_paths(spec: DataJobSpec) -> Iterator[str]:
     for source in spec.sources:
-        yield from _expanded(source.chosen.paths)
+        yield from _expanded(source.chosen)
     for operator in spec.operators():
         if isinstance(operator, Global):
             for reader in operator.side_sources():
-                yield from _expanded(reader.paths)
+                yield from _expanded(reader)
 
 
-def _expanded(paths: Iterable[str]) -> Iterator[str]:
-    """Each path, and what its `{a,b}` stand for."""
-    for path in paths:
+def _expanded(reader: Reader) -> Iterator[str]:
+    """Each path of a reader, and what its `{a,b}` stand for."""
+    for _, path in reader.places():
         yield from dict.fromkeys((path, *expand_braces(path)))
 
 
@@ -192,12 +193,12 @@ def _unreachable(spec: DataJobSpec) -> Iterator[Problem]:
 def _places(spec: DataJobSpec) -> Iterator[tuple[Path, str]]:
     """Every path that the job reads or writes, and the field that sets it."""
     for index, source in enumerate(spec.sources):
-        for number, place in enumerate(source.chosen.paths):
-            yield ("spec", "sources", index, source.key, "paths", number), place
+        for field, place in source.chosen.places():
+            yield ("spec", "sources", index, source.key, *field), place
     for index, step in enumerate(spec.steps):
         if isinstance(step.chosen, Global):
             for reader in step.chosen.side_sources():
-                yield from ((("spec", "steps", index, step.key), place) for place in reader.paths)
+                yield from ((("spec", "steps", index, step.key), place) for _, place in reader.places())
     yield ("spec", "sink", spec.sink.key, "path"), spec.sink.chosen.path
     if spec.rejects:
         yield ("spec", "rejects", "path"), spec.rejects.path

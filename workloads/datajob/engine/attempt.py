@@ -16,6 +16,7 @@ from datajob.engine.plan.fused import StepPlan
 from datajob.engine.stage import Context
 from datajob.engine.worker.rejects import RejectFolders
 from datajob.errors import InputError
+from datajob.formats._table_sink import TableWriter
 from datajob.formats.base import Writer
 from datajob.formats.folder import Folder
 from datajob.operators.base import Global
@@ -31,17 +32,13 @@ class Attempt:
     sink: Folder
     state: RunState
     listing: Listing
-
-    @property
-    def writer(self) -> Writer:
-        """The writer of the sink."""
-        writer: Writer = self.job.spec.sink.chosen
-        return writer
+    writer: Writer
+    """The writer of the sink, for this run."""
 
     @property
     def _append_id(self) -> str | None:
-        """In mode `append`, the ID of the run: every run adds its own files."""
-        return self.state.run_id if self.writer.mode == "append" else None
+        """In mode `append` and for tables, the ID of the run: every run adds its own files."""
+        return self.state.run_id if self.writer.mode == "append" or isinstance(self.writer, TableWriter) else None
 
     @property
     def rejects(self) -> RejectFolders:

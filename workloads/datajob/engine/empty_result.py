@@ -27,10 +27,7 @@ def write_empty(attempt: Attempt) -> list[OutputFile]:
     if is_analysis(attempt.plan.steps):
         return []
 
-    try:
-        schema = _result_schema(attempt)
-    except Exception:  # noqa: BLE001 - operators need not accept a table without rows, nor columns that are unknown
-        schema = pa.schema([])
+    schema = result_columns(attempt) or pa.schema([])
     writer = attempt.writer.model_copy(update={"partition_by": None})
     prefix = Shard(0, digest(attempt.state.run_id), 1).prefix
     shard = writer.open(writer.path, prefix, schema)
@@ -40,6 +37,14 @@ def write_empty(attempt: Attempt) -> list[OutputFile]:
         shard.abort()
         raise
     return shard.close()
+
+
+def result_columns(attempt: Attempt) -> pa.Schema | None:
+    """The columns of a result without rows, or None if they are unknown."""
+    try:
+        return _result_schema(attempt)
+    except Exception:  # noqa: BLE001 - operators need not accept a table without rows, nor columns that are unknown
+        return None
 
 
 def _result_schema(attempt: Attempt) -> pa.Schema:

@@ -17,6 +17,7 @@ from datajob.engine.report.report_builder import ReportBuilder
 from datajob.engine.stage import Records, Stage
 from datajob.engine.worker.task import ShardFailure
 from datajob.errors import RowsFailed
+from datajob.formats._table_sink import TableWriter
 from datajob.formats.storage import BOOKKEEPING
 
 REPORT_SECONDS = 5.0
@@ -101,7 +102,8 @@ class StageRunner:
         ledger = Ledger(self._attempt.sink.path, stage.name)
         for record in ledger.load(stage.shards):
             if record.files and there is None:
-                there = self._attempt.sink.list("", recursive=True)
+                writer = self._attempt.writer
+                there = self._attempt.sink.list(writer.folder if isinstance(writer, TableWriter) else "", recursive=True)
             if all(there and there.get(f.path) == f.size for f in record.files):
                 reused[record.index] = record
                 self._report.count(record, stage.shards[record.index].weight, reused=True)

@@ -10,7 +10,7 @@ from pydantic import Field
 from datajob.errors import InputError, private
 from datajob.formats._exact import TypeConflictError, exact_cast, unite_types
 from datajob.formats._text_cast import text_as
-from datajob.formats.base import Fragment, InputFile, Reader
+from datajob.formats.base import FileReader, Fragment, InputFile, Reader
 from datajob.formats.types import arrow_type
 from datajob.suggest import nearest
 
@@ -21,7 +21,7 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 """The folder value for null, as in Hive."""
 
 
-class ColumnsReader(Reader):
+class ColumnsReader(FileReader):
     """Base class of readers of files with named columns."""
 
     abstract: ClassVar[bool] = True
@@ -43,7 +43,7 @@ class ColumnsReader(Reader):
         if not of_files.names and self.columns:  # no file has any record: the job decides about the columns
             partitions = {key for file in files for key, _ in file.partition}
             of_files = pa.schema([(name, pa.string()) for name in self.columns if name not in partitions])
-        return project(with_file_columns(of_files, self, files), self._projection(), self.paths[0])
+        return project(with_file_columns(of_files, self, files), self._projection(), self.name())
 
 
 def rebuilt(kind: Any, leaf: Callable[[Any], Any]) -> Any:
@@ -167,7 +167,7 @@ def unite_with_nulls(schemas: Mapping[str, pa.Schema], advice: str = CAST_ADVICE
     return pa.schema(list(kinds.items()))
 
 
-def with_file_columns(schema: pa.Schema, reader: Reader, files: Iterable[InputFile]) -> pa.Schema:
+def with_file_columns(schema: pa.Schema, reader: FileReader, files: Iterable[InputFile]) -> pa.Schema:
     """`schema` plus a column for each hive partition that the files lack, and `includePath`'s.
 
     Raises InputError for a value of a partition that is not of the type that the reader gives.

@@ -80,10 +80,10 @@ def _timestamps(column: Any) -> list[Any]:
     return [leaf for leaf in found if pa.types.is_timestamp(leaf.type)]
 
 
-def good_rows(table: pa.Table, path: str, first: int, on_bad: OnBadRecord) -> pa.Table:
+def good_rows(table: pa.Table, path: str, positions: Sequence[int], on_bad: OnBadRecord) -> pa.Table:
     """The rows whose values their types allow: text is UTF-8, a time within a day, a decimal within its precision.
 
-    `first` is the number of the first row within the file, from 0.
+    `positions` are the numbers of the rows within the file, from 0.
     """
     import numpy as np
     import pyarrow as pa
@@ -104,7 +104,7 @@ def good_rows(table: pa.Table, path: str, first: int, on_bad: OnBadRecord) -> pa
             for row, reason in _bad_values(plain):
                 reasons.setdefault(row, f"column {name}: {reason}")
     for row, reason in sorted(reasons.items()):
-        on_bad(_shown(table.slice(row, 1))[:BAD_TEXT], f"{path}: row {first + row}: {reason}")
+        on_bad(_shown(table.slice(row, 1))[:BAD_TEXT], f"{path}: row {positions[row]}: {reason}")
     keep = np.ones(table.num_rows, bool)
     keep[list(reasons)] = False
     return table.filter(pa.array(keep))

@@ -40,6 +40,7 @@ class ParquetEncoder:
         self._rows = 0
         self._compression, self._level = compression, compression_level
         self._writer: pq.ParquetWriter | None = None
+        self._footers: list[pq.FileMetaData] = []
         self._waiting: list[pa.Table] = []
         self.held = 0
 
@@ -88,8 +89,14 @@ class ParquetEncoder:
             compression_level=self._level,
             use_dictionary=repeating or False,
             write_page_checksum=True,
+            metadata_collector=self._footers,
             write_statistics=[name for name in self._schema.names if not _long(first.column(name))] or False,
         )
+
+    @property
+    def footer(self) -> pq.FileMetaData:
+        """The footer of the finished file."""
+        return self._footers[0]
 
     def finish(self) -> None:
         """Write the last row group and the footer."""

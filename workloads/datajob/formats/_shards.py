@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from datajob.errors import InvalidJob, SinkError, private
 from datajob.formats._columns import HIVE_NULL, data_bytes, did_you_mean
@@ -42,6 +42,19 @@ class Encoder(Protocol):
 
     def finish(self) -> None:
         """Write the buffered rows and the end of the file; the stream stays open."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """An encoder that provides statistics of the columns once the file is finished."""
+
+    def stats(self) -> dict[str, Any]:
+        """The field `stats` of the file."""
+
+
+def stats_of(encoder: Encoder) -> dict[str, Any] | None:
+    """The statistics of an encoder that provides them."""
+    return encoder.stats() if isinstance(encoder, Measured) else None
 
 
 NewEncoder = Callable[["pa.NativeFile", "pa.Schema", str], Encoder]
@@ -86,10 +99,13 @@ class FilesWriter:
         file_bytes: int,
         partition_by: tuple[str, ...] | None,
         file_rows: int = sys.maxsize,
+        subfolder: str = "",
     ) -> None:
+        """All files are below `subfolder`, which ends with `/`."""
         self._root, self._prefix, self._extension = root, prefix, extension
         self._new_encoder, self._file_bytes, self._file_rows = new_encoder, file_bytes, file_rows
         self._keys = partition_by or ()
+        self._subfolder = subfolder
         self._schema = _without(schema, self._keys)
         self._open: dict[str, _File] = {}
         self._counts: dict[str, int] = {}
@@ -125,7 +141,7 @@ class FilesWriter:
         number = self._counts.get(folder, 0)
         self._counts[folder] = number + 1
         stem = f"{self._prefix}-{number:03}"
-        return _File(self._root, folder, stem, self._extension, self._schema, self._new_encoder)
+        return _File(self._root, f"{self._subfolder}{folder}", stem, self._extension, self._schema, self._new_encoder)
 
     def _finish(self, folder: str) -> None:
         file = self._open[folder]
@@ -143,7 +159,7 @@ class FilesWriter:
         except BaseException:
             self.abort()
             raise
-        written = [OutputFile(file.name, file.rows, file.atomic.size) for file in self._finished]
+        written = [OutputFile(file.name, file.rows, file.atomic.size, stats_of(file.encoder)) for file in self._finished]
         return sorted(written, key=lambda file: file.path)
 
     def abort(self) -> None:

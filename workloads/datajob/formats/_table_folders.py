@@ -14,6 +14,8 @@ from datajob.formats.storage import resolve, scheme_of
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo
 
+    from datajob.formats.folder import Folder
+
 _MARKS = {
     "Delta": re.compile(r"_delta_log/[^/]+"),
     "Hudi": re.compile(r"\.hoodie/.+"),
@@ -25,10 +27,10 @@ _FOLDERS = {"Delta": "_delta_log", "Hudi": ".hoodie", "Iceberg": "metadata", "La
 _WILDCARD = re.compile(r"[*?\[{]")
 _ANY_MARK = re.compile("|".join(f"(?:^|/)(?P<{name}>{mark.pattern})$" for name, mark in _MARKS.items()))
 _ADVICE = {
-    "Delta": "for example with `COPY (FROM delta_scan('{folder}')) TO 'rows.parquet'` in DuckDB",
-    "Iceberg": "for example with `COPY (FROM iceberg_scan('{folder}')) TO 'rows.parquet'` in DuckDB",
-    "Hudi": "for example with Spark",
-    "Lance": "for example with `lance.dataset('{folder}').to_table()` in Python",
+    "Delta": "Use the source `delta`",
+    "Iceberg": "Use the source `iceberg`",
+    "Hudi": "Export the current rows, for example with Spark, and read the exported files",
+    "Lance": "Export the current rows, for example with `lance.dataset('{folder}').to_table()`, and read the exported files",
 }
 
 
@@ -66,6 +68,14 @@ def check_outer(paths: Iterable[str], files: Container[str]) -> None:
                     raise _refused(root, kind)
 
 
+def table_in(folder: Folder) -> str | None:
+    """The kind of the table that a folder is, if it is one."""
+    for kind, name in _FOLDERS.items():
+        if any(map(_MARKS[kind].fullmatch, folder.list(name))):
+            return kind
+    return None
+
+
 def _folder(path: str, files: Container[str]) -> str:
     """The folder of a path: that of a file, or the part before the first wildcard."""
     literal = _WILDCARD.split(path)[0]
@@ -88,5 +98,5 @@ def _refused(folder: str, kind: str) -> InputError:
     shown = folder.rstrip("/")
     return InputError(
         f"{shown}: is a {kind} table. Its files also contain rows that were deleted or replaced, so they cannot be read as "
-        f"plain files. Export the current rows, {_ADVICE[kind].format(folder=shown)}, and read the exported files."
+        f"plain files. {_ADVICE[kind].format(folder=shown)}."
     )

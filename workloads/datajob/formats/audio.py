@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats._columns import conform, with_file_columns
-from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
 from datajob.formats.binary_files import LOAD_FIELD, Load, whole_file
 from datajob.formats.media_files import open_file
 from datajob.media.audio_facts import read_facts
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FACTS = {"duration": "float64", "sampleRate": "int32", "channels": "int32", "codec": "string"}
 
 
-class AudioReader(Reader):
+class AudioReader(FileReader):
     """Audio files (wav, flac, mp3, ogg, opus, m4a), one row per file with its `audio` and the values in its header.
 
     `audio` has the `bytes` and the `path` of the file, as the feature Audio of Hugging Face. Samples are not decoded:

@@ -42,7 +42,9 @@ class InputFile:
     version: str
     """Changes when the content may have changed: modification time in ns, or ETag."""
     partition: tuple[tuple[str, str], ...] = ()
-    """Hive partition values from the folders of its path (`lang=de/`)."""
+    """Hive partition values from the folders of its path (`lang=de/`), or those in the metadata of a table."""
+    deletes: tuple[str, ...] = ()
+    """Where a table lists the deleted rows of the file."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,14 @@ class Fragment:
     """Estimated bytes of input, to balance shards."""
 
 
+def finish_class(cls: Any, ending: str) -> None:
+    """Set `key` and `abstract` of a new reader or writer class: `ParquetReader` -> `parquet`."""
+    cls.abstract = cls.__dict__.get("abstract") is True
+    if "key" not in cls.__dict__:
+        name = cls.__name__.removesuffix(ending)
+        cls.key = name[:1].lower() + name[1:]
+
+
 class Reader(Parameters):
     """Base class of all readers."""
 
@@ -66,29 +76,36 @@ class Reader(Parameters):
     """Extensions of the files to read from folders; empty for all. Files that are named explicitly are always read."""
     cutting_reads: ClassVar[bool] = False
     """Whether `fragments` has to scan the whole file. It is then called only for inputs with few files."""
+    chooses_files: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that choose the files and do not change how a file is read."""
 
-    paths: Paths
     include_path: str | None = Field(
         default=None, min_length=1, description="Name of a column for the path of the file that each row comes from."
-    )
-
-    partition_types: dict[str, TypeName] = Field(
-        default={}, description="Types of columns from hive folders, such as `year: int64`. By default, they are text."
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         finish_class(cls, "Reader")
 
-    def files(self) -> list[InputFile]:
-        """The input files in the order of `paths`. Raises InputError if a path is missing, unreadable or has no files."""
-        from datajob.formats.listing import list_inputs
+    def places(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+        """The paths that are read, each with the parameter that contains it, such as `("paths", 0)`."""
+        raise NotImplementedError
 
-        return list_inputs(self.paths, self.suffixes)
+    def name(self) -> str:
+        """What is read, for messages about all files."""
+        return self.places()[0][1]
+
+    def described(self) -> str:
+        """What is read, in full."""
+        return ", ".join(place for _, place in self.places())
+
+    def files(self) -> list[InputFile]:
+        """The input files in order. Raises InputError if they cannot be listed."""
+        raise NotImplementedError
 
     def identity(self) -> list[Any]:
         """What determines the rows of a file: the format and all parameters except those that choose the files."""
-        return [self.key, self.model_dump(mode="json", exclude={"paths"})]
+        return [self.key, self.model_dump(mode="json", exclude=set(self.chooses_files))]
 
     def known_columns(self) -> tuple[str, ...] | None:
         """The columns that rows will have if they are known without opening a file, otherwise None."""
@@ -119,12 +136,6 @@ class Reader(Parameters):
 
     def check_names(self, schema: pa.Schema, files: Sequence[InputFile]) -> None:
         """Raise InputError if a parameter declares the type of a column or partition that the input does not have."""
-        partitions = dict.fromkeys(key for file in files for key, _ in file.partition)
-        for name in self.partition_types:
-            if name not in partitions:
-                near = nearest(name, partitions)
-                hint = f"; did you mean {near}?" if near else "."
-                raise InputError(f"partitionTypes: {self.paths[0]} has no partition {name}{hint}")
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """The rows of `fragment`, in file order, as tables of `schema` of about `batch_bytes` each (bounded memory).
@@ -132,6 +143,40 @@ class Reader(Parameters):
         Raises InputError if the file cannot be read (truncated, different format).
         """
         raise NotImplementedError
+
+
+class _Paths(Parameters):
+    paths: Paths
+
+
+class FileReader(Reader, _Paths):
+    """Base class of readers of files that are listed by their paths."""
+
+    abstract: ClassVar[bool] = True
+    chooses_files: ClassVar[frozenset[str]] = frozenset({"paths"})
+
+    partition_types: dict[str, TypeName] = Field(
+        default={}, description="Types of columns from hive folders, such as `year: int64`. By default, they are text."
+    )
+
+    def places(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+        """Each of `paths`."""
+        return tuple((("paths", number), path) for number, path in enumerate(self.paths))
+
+    def files(self) -> list[InputFile]:
+        """The input files in the order of `paths`. Raises InputError if a path is missing, unreadable or has no files."""
+        from datajob.formats.listing import list_inputs
+
+        return list_inputs(self.paths, self.suffixes)
+
+    def check_names(self, schema: pa.Schema, files: Sequence[InputFile]) -> None:
+        """Raise InputError if a parameter declares the type of a column or partition that the input does not have."""
+        partitions = dict.fromkeys(key for file in files for key, _ in file.partition)
+        for name in self.partition_types:
+            if name not in partitions:
+                near = nearest(name, partitions)
+                hint = f"; did you mean {near}?" if near else "."
+                raise InputError(f"partitionTypes: {self.name()} has no partition {name}{hint}")
 
 
 @dataclass(frozen=True)
@@ -143,6 +188,12 @@ class OutputFile:
     rows: int
     size: int
     """Bytes."""
+    stats: dict[str, Any] | None = None
+    """Statistics of the columns, for tables: `nulls`, and `min` and `max` as JSON values."""
+
+    def entry(self) -> dict[str, Any]:
+        """The file in a manifest."""
+        return {"path": self.path, "rows": self.rows, "size": self.size}
 
 
 class ShardWriter(Protocol):
@@ -203,11 +254,3 @@ class Writer(Parameters):
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """A writer for one shard below `root`. All file names begin with `prefix` and sort in row order."""
         raise NotImplementedError
-
-
-def finish_class(cls: Any, ending: str) -> None:
-    """Set `key` and `abstract` of a new reader or writer class: `ParquetReader` -> `parquet`."""
-    cls.abstract = cls.__dict__.get("abstract") is True
-    if "key" not in cls.__dict__:
-        name = cls.__name__.removesuffix(ending)
-        cls.key = name[:1].lower() + name[1:]

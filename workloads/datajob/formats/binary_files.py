@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from datajob.formats._columns import conform, with_file_columns
-from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
 from datajob.formats.storage import readable, resolve
 from datajob.media.references import literal
 
@@ -25,7 +25,7 @@ LOAD_FIELD: Any = Field(
 )
 
 
-class BinaryFilesReader(Reader):
+class BinaryFilesReader(FileReader):
     """Files of any format, one row per file with its `path`, its `bytes` and its `size`.
 
     With `load: reference`, the rows have no `bytes`; steps for media take the column `path`.

@@ -132,7 +132,7 @@ class CsvReader(ColumnsReader):
         super().check_names(schema, files)
         for name in self.types:
             if self.columns is None and name not in schema.names:
-                raise InputError(f"schema: {self.paths[0]} has no column {name}{did_you_mean(name, schema.names)}")
+                raise InputError(f"schema: {self.name()} has no column {name}{did_you_mean(name, schema.names)}")
 
     def _type(self, field: Any, mixed: set[str]) -> pa.DataType:
         import pyarrow as pa

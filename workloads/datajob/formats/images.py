@@ -10,7 +10,7 @@ from pydantic import Field
 from datajob.errors import InvalidJob
 from datajob.formats._columns import conform, did_you_mean, with_file_columns
 from datajob.formats._image_files import FILE_NAME, IMAGE_ENDINGS, ImageFiles
-from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader, ShardWriter, Writer
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord, ShardWriter, Writer
 from datajob.formats.binary_files import LOAD_FIELD, Load, whole_file
 from datajob.formats.media_files import open_file
 from datajob.formats.storage import readable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class ImagesReader(Reader):
+class ImagesReader(FileReader):
     """Image files, one row per file with its `image` and the values in its header.
 
     `image` has the `bytes` and the `path` of the file, as the feature Image of Hugging Face. Pixels are not decoded: `width`,

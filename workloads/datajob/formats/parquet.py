@@ -11,10 +11,11 @@ from pydantic import Field, PrivateAttr
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, plain_schema, unite
 from datajob.formats._features import media_columns, read_features, with_features
-from datajob.formats._parquet_check import check_int96, check_schema, good_rows, int96_columns
+from datajob.formats._parquet_check import check_schema
 from datajob.formats._parquet_foreign import check_variants, schema_of
 from datajob.formats._parquet_open import open_parquet, open_small
 from datajob.formats._parquet_portable import check_portable, portable_schema, readable_schema
+from datajob.formats._parquet_read import Chosen, count_rows, read_rows, row_group_ranges
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
@@ -31,13 +32,6 @@ MAX_FOOTERS = 1000
 FOOTER_THREADS = 32
 FOOTER_READ = 64 << 10
 """Bytes that Arrow reads at the end of a file to find the footer. A smaller file is read as a whole."""
-PREBUFFER_BYTES = 256 << 20
-"""A row group up to this size (compressed) is read in a few large requests. A larger one is streamed."""
-SMALL_FILE = 1 << 20
-"""A file up to this size is read in one request and decoded by one thread."""
-PROBED_ROWS = 8192
-"""A smaller row group is decoded as a whole, regardless of its dictionaries."""
-PROBE = 256
 
 
 class ParquetReader(ColumnsReader):
@@ -47,25 +41,11 @@ class ParquetReader(ColumnsReader):
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
         """Ranges of row groups of about `target` compressed bytes. A file that is not much larger is not split."""
-        if file.size <= target * 3 // 2:
-            return [Fragment(file, 0, -1, file.size)]
-        with readable(file.path, "as Parquet"):
-            footer = open_parquet(file.path).metadata
-        pieces: list[Fragment] = []
-        start = weight = 0
-        for i, size in enumerate(_compressed(footer, file.size)):
-            weight += size
-            if weight >= target or i == footer.num_row_groups - 1:
-                pieces.append(Fragment(file, start, i + 1, weight))
-                start, weight = i + 1, 0
-        return pieces
+        return row_group_ranges(file, target)
 
     def count(self, fragment: Fragment) -> int:
         """The rows of its row groups, from the footer."""
-        with readable(fragment.file.path, "as Parquet"):
-            footer = open_parquet(fragment.file.path).metadata
-        groups = range(fragment.start, footer.num_row_groups if fragment.end < 0 else fragment.end)
-        return sum(footer.row_group(i).num_rows for i in groups)
+        return count_rows(fragment)
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The union of the files' schemas, from their footers.
@@ -91,77 +71,23 @@ class ParquetReader(ColumnsReader):
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """Row group by row group: small ones together, large ones in slices. A row with an invalid value goes to `on_bad`."""
         path = fragment.file.path
-        with readable(path, "as Parquet"):
-            file = open_small(path) if fragment.file.size <= SMALL_FILE else open_parquet(path)
+
+        def choose(file: pq.ParquetFile) -> Chosen:
             of_file = schema_of(file, self.columns)
             if not of_file.equals(schema):  # the one that `schema` has checked, as in most of many files
                 check_schema(path, of_file, self.columns)
                 check_variants(path, file, of_file, self.columns)
             here, known = of_file.names, schema.names
-            names = [name for name in here if name in known]
             if self.columns is None and (extra := [name for name in here if name not in known]):
                 raise InputError(
                     f"{path}: has a column {extra[0]} that none of the sampled files has; "
                     "list the columns to read in `columns`."
                 )
-            groups = range(fragment.start, file.metadata.num_row_groups if fragment.end < 0 else fragment.end)
-            if old := [name for name in int96_columns(file.schema, of_file.types) if name in names]:
-                check_int96(path, file, open_parquet(path, int96="ns"), groups, old)
-            threads = fragment.file.size > SMALL_FILE
-            first = sum(file.metadata.row_group(i).num_rows for i in range(fragment.start))
-            end = first + sum(file.metadata.row_group(i).num_rows for i in groups)
-            for table in _tables(file, fragment.file, groups, names, batch_bytes, threads):
-                yield conform(good_rows(table, path, first, on_bad), schema, fragment, self)
-                first += table.num_rows
-            if first != end:
-                raise InputError(f"{path}: cannot be read as Parquet: {end - first} rows are missing, so it is damaged.")
+            return Chosen(of_file, tuple(name for name in here if name in known))
 
-
-def _compressed(footer: pq.FileMetaData, file_bytes: int) -> list[int]:
-    """The compressed bytes of each row group, estimated from the size of the file.
-
-    The exact sizes are in the metadata of the columns, with statistics: damaged ones end the process in pyarrow.
-    """
-    groups = [footer.row_group(i).total_byte_size for i in range(footer.num_row_groups)]
-    total = max(1, sum(groups))
-    return [max(0, file_bytes * size // total) for size in groups]
-
-
-def _tables(
-    file: pq.ParquetFile, origin: InputFile, groups: range, names: list[str], batch_bytes: int, threads: bool
-) -> Iterator[pa.Table]:
-    """The rows of `groups`. Adjacent ones are read together, up to `batch_bytes` (decoded size according to the footer)."""
-    import pyarrow as pa
-
-    path, compressed = origin.path, _compressed(file.metadata, origin.size)
-    together: list[int] = []
-    size = 0
-    for i in groups:
-        group = file.metadata.row_group(i)
-        decoded = max(group.total_byte_size, _decoded(file, path, i, names))
-        if together and size + decoded > batch_bytes:
-            yield file.read_row_groups(together, columns=names, use_threads=threads)
-            together, size = [], 0
-        if decoded <= batch_bytes:
-            together.append(i)
-            size += decoded
-            continue
-        rows = max(1, group.num_rows * batch_bytes // decoded)
-        source = file if compressed[i] <= PREBUFFER_BYTES else open_parquet(path, file.metadata, stream=True)
-        for batch in source.iter_batches(rows, row_groups=[i], columns=names):
-            yield pa.Table.from_batches([batch])
-    if together:
-        yield file.read_row_groups(together, columns=names, use_threads=threads)
-
-
-def _decoded(file: pq.ParquetFile, path: str, index: int, names: list[str]) -> int:
-    """Decoded bytes of a large row group, estimated from its first rows: those of dictionaries are in no metadata."""
-    group = file.metadata.row_group(index)
-    if group.num_rows < PROBED_ROWS:
-        return 0
-    probe = open_parquet(path, file.metadata, stream=True)
-    head = next(probe.iter_batches(PROBE, row_groups=[index], columns=names), None)
-    return 0 if head is None or not head.num_rows else head.nbytes * group.num_rows // head.num_rows
+        with readable(path, "as Parquet"):
+            for table in read_rows(fragment, choose, batch_bytes, on_bad):
+                yield conform(table, schema, fragment, self)
 
 
 def _sample(files: Sequence[InputFile]) -> list[InputFile]:

@@ -26,7 +26,7 @@ BOOKKEEPING = "_datajob"
 
 _UNAVAILABLE = (
     r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection (refused|reset)|curlCode|resolve host|timed out"
-    r"|SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|HTTP status 50\d"
+    r"|error sending request|SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|HTTP status 50\d"
 )
 _WITHOUT_REASON = re.compile(r"ACCESS_DENIED during Head\w+ operation")
 _REASONS = (
@@ -163,7 +163,12 @@ def _denied(path: str, error: OSError) -> OSError:
 
 def _kind(error: BaseException, kind: type[DataJobError]) -> type[DataJobError]:
     """StorageUnavailable if a retry can help, otherwise `kind`."""
-    return StorageUnavailable if re.search(_UNAVAILABLE, str(error)) else kind
+    return StorageUnavailable if is_unavailable(error) else kind
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether a retry can help."""
+    return re.search(_UNAVAILABLE, str(error)) is not None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from datajob.formats._columns import conform, with_file_columns
 from datajob.formats._compression import READ_ENDINGS, refuse_binary
 from datajob.formats._lines import BAD_TEXT, Block, line_blocks, line_fragments, opened
-from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +19,7 @@ MAX_TEXT = (1 << 31) - 1
 """Maximum size in bytes of a value of the Arrow type `string`."""
 
 
-class TextReader(Reader):
+class TextReader(FileReader):
     """Text files (`.txt`, `.text`, `.md`), plain or compressed, one row per line or per file."""
 
     suffixes = tuple(f"{name}{ending}" for name in (".txt", ".text", ".md") for ending in READ_ENDINGS)

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from datajob.errors import InputError
 from datajob.formats._columns import empty_table
-from datajob.formats.base import Fragment, InputFile, OutputFile, Reader, Writer
+from datajob.formats._table_sink import TableWriter
+from datajob.formats.base import FileReader, Fragment, InputFile, OutputFile, Reader, Writer
 from datajob.formats.csv import CsvWriter
 from datajob.formats.images import ImagesWriter
 from datajob.formats.registry import all_readers
@@ -64,8 +65,15 @@ def result_reader(writer: Writer, files: Sequence[OutputFile]) -> ResultReader |
         return None
     found = tuple(InputFile(join(writer.path, file.path), file.size, "", _partition(file.path)) for file in files)
     options: dict[str, Any] = {"delimiter": writer.delimiter} if isinstance(writer, CsvWriter) else {}
-    reader = all_readers()["json" if image is not None else writer.key](paths=tuple(file.path for file in found), **options)
+    reader = _reader_class(writer)(paths=tuple(file.path for file in found), **options)
     return ResultReader(reader, found, reader.schema(found), image)
+
+
+def _reader_class(writer: Writer) -> type[FileReader]:
+    key = "json" if isinstance(writer, ImagesWriter) else "parquet" if isinstance(writer, TableWriter) else writer.key
+    found = all_readers()[key]
+    assert issubclass(found, FileReader)
+    return found
 
 
 def _partition(path: str) -> tuple[tuple[str, str], ...]:

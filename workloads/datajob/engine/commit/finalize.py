@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from datajob import __version__
 from datajob.engine.commit.ledger import Record
@@ -23,9 +22,9 @@ def result_files(state: RunState, records: Iterable[Record]) -> list[OutputFile]
     return [*state.prior, *(f for record in ordered for f in record.files)]
 
 
-def write_manifest(sink: Folder, state: RunState, files: list[OutputFile]) -> None:
-    """Replace the manifest: from then on, `files` are the result."""
-    manifest = {
+def manifest(state: RunState, files: list[OutputFile]) -> bytes:
+    """The manifest of a result that consists of `files`."""
+    content = {
         "version": 1,
         "job": state.name,
         "runId": state.run_id,
@@ -33,9 +32,14 @@ def write_manifest(sink: Folder, state: RunState, files: list[OutputFile]) -> No
         "engine": __version__,
         "rows": sum(f.rows for f in files if f.rows >= 0),
         "bytes": sum(f.size for f in files),
-        "files": [asdict(f) for f in files],
+        "files": [f.entry() for f in files],
     }
-    sink.write(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def write_manifest(sink: Folder, state: RunState, files: list[OutputFile]) -> None:
+    """Replace the manifest: from then on, `files` are the result."""
+    sink.write(MANIFEST, manifest(state, files))
 
 
 def sweep(sink: Folder, writer: Writer, files: list[OutputFile], keys: dict[str, set[str]]) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
-from datajob.errors import SinkError
 from datajob.formats.base import OutputFile, Writer
 from datajob.formats.folder import Folder
 from datajob.formats.listing import is_hidden
@@ -57,47 +55,6 @@ def load_state(sink: Folder) -> RunState | None:
     return RunState(**{**raw, "prior": [OutputFile(**f) for f in raw["prior"]]})
 
 
-def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str | None) -> RunState:
-    """The state of a new run, or of the next attempt of a run that did not complete.
-
-    A complete run with the same `run_id` is returned unchanged (state `complete`): nothing is left to do. `fresh` ignores what
-    earlier runs committed; further attempts with the same `run_id` reuse what the first one committed.
-    Raises SinkError in mode `error` if the sink already holds a result.
-    """
-    last = load_state(sink)
-    if last is not None and run_id is not None and last.run_id == run_id:
-        fresh = False
-        if last.state == "complete":
-            return last
-    if last is not None and last.state != "complete":
-        state = replace(last, attempt=last.attempt + 1, name=name, run_id=run_id or last.run_id)
-        if fresh:
-            for name in ("commits", "intermediate", "checkpoints", "model-outputs"):
-                sink.delete_tree(f"{BOOKKEEPING}/{name}")
-            state = replace(state, target=None)
-        return state
-    there = data_files(sink, writer)
-    if there and writer.mode == "error":
-        raise SinkError(
-            f"{writer.path} already holds data ({_count(there)}, such as {there[0].path}). "
-            "Choose another path, or set the writer's `mode` to `overwrite` or `append`."
-        )
-    other = [file.path for file in there if not file.path.endswith(writer.extension) and not COPIES.search(file.path)]
-    if other and writer.mode == "append":
-        raise SinkError(
-            f"{writer.path} contains a result in another format ({other[0]}), and no reader supports both. "
-            "Choose another path or write the same format."
-        )
-    if fresh or writer.mode != "overwrite":
-        sink.delete_tree(f"{BOOKKEEPING}/commits")
-    prior = (_manifest_files(sink) or there) if writer.mode == "append" else []
-    return RunState(run_id or uuid.uuid4().hex, name, now(), prior=prior)
-
-
-def _count(files: list[OutputFile]) -> str:
-    return "1 file" if len(files) == 1 else f"{len(files)} files"
-
-
 def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
     """Files in the sink that have the extension of the writer or belong to a result of any format, without hidden ones."""
     return [
@@ -105,9 +62,3 @@ def data_files(sink: Folder, writer: Writer) -> list[OutputFile]:
         for name, size in sink.list("", recursive=True).items()
         if (name.endswith(writer.extension) or OURS.search(name)) and not is_hidden(name)
     ]
-
-
-def _manifest_files(sink: Folder) -> list[OutputFile]:
-    if not sink.exists(MANIFEST):
-        return []
-    return [OutputFile(**f) for f in json.loads(sink.read(MANIFEST))["files"]]

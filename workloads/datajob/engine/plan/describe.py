@@ -19,7 +19,7 @@ def _lines(job: DataJob) -> Iterator[str]:
     spec = job.spec
     yield f"DataJob {job.metadata.name}"
     for source in spec.sources:
-        yield f"  read     {source.key}: {', '.join(source.chosen.paths)}"
+        yield f"  read     {source.key}: {source.chosen.described()}"
     for fused in plan_job(spec).cuts:
         workers = "accelerator workers" if fused.accelerated else "CPU workers"
         if fused.steps:

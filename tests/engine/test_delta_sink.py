@@ -1,0 +1,299 @@
+"""Runs that write to Delta tables: one version for a run through every crash, and conflicts with other writers."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("deltalake")
+
+from deltalake import DeltaTable, write_deltalake
+
+from datajob.errors import DataJobError, InvalidJob, SinkError
+from datajob.formats import _delta_commit
+from datajob.formats.delta import DeltaWriter
+from datajob.formats.folder import Folder
+from tests.support.delta import add_actions, commit, delete_rows, log_file, protocol
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
+
+ROWS: Rows = [{"id": i, "text": f"row {i % 7}", "lang": ("de", "中 文/%", None)[i % 3], "share": i / 4} for i in range(90)]
+
+
+def rows_of(table: Path, **version: Any) -> Rows:
+    return sorted(pa.table(DeltaTable(table, **version).scan().read_all()).to_pylist(), key=lambda row: row["id"])
+
+
+def job(tmp_path: Path, mode: str = "error", source: str = "in", **sink: Any) -> Any:
+    return make_job(tmp_path / source, tmp_path / "out", sink={"delta": {"path": str(tmp_path / "out"), "mode": mode, **sink}})
+
+
+def write_input(tmp_path: Path, rows: Rows = ROWS, name: str = "in") -> None:
+    write_parts(tmp_path / name, rows, 3)
+
+
+class Killed(BaseException):
+    """What ends the driver in place of a signal."""
+
+
+@contextmanager
+def killed_at(number: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Ends the driver before or after the step `number` of the publication: each write, each deletion, and the commit."""
+    steps: list[str] = []
+    began = False
+
+    def wrap(owner: Any, name: str) -> None:
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal began
+            began = began or "publication.json" in str(args[:1])
+            if not began:
+                return original(self, *args, **kwargs)
+            for when in ("before", "after"):
+                steps.append(f"{when} {name} {args[:1]}")
+                if len(steps) == number:
+                    raise Killed
+                if when == "before":
+                    result = original(self, *args, **kwargs)
+            return result
+
+        scope.setattr(owner, name, wrapped)
+
+    with monkeypatch.context() as scope:
+        for owner, name in ((Folder, "write"), (Folder, "delete"), (_delta_commit.Publication, "_once")):
+            wrap(owner, name)
+        yield steps
+
+
+@pytest.mark.parametrize("sink", [{"mode": "append"}, {"mode": "overwrite", "overwrite": "partitions"}], ids=str)
+def test_a_driver_killed_at_each_step_of_the_commit_publishes_once(
+    sink: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path, partitionBy=["lang"]))
+    more = [{**row, "id": row["id"] + 1000} for row in ROWS if row["lang"] == "de"]
+    write_input(tmp_path, more, "more")
+    kept = ROWS if sink["mode"] == "append" else [row for row in ROWS if row["lang"] != "de"]
+    number, version = 1, 0
+    while True:
+        with killed_at(number, monkeypatch) as steps:
+            try:
+                run(job(tmp_path, source="more", **sink), run_id=f"run-{number}")
+                break
+            except Killed:
+                pass
+        run(job(tmp_path, source="more", **sink), run_id=f"run-{number}")
+        version += 1
+        assert DeltaTable(tmp_path / "out").version() == version, steps[-1]
+        expected = [*ROWS, *more * number] if sink["mode"] == "append" else [*kept, *more]
+        assert rows_of(tmp_path / "out") == sorted(expected, key=lambda row: row["id"]), steps[-1]
+        assert json.loads((tmp_path / "out/_datajob/run.json").read_text())["state"] == "complete"
+        assert {row["id"] for row in read_manifest(tmp_path / "out")} == {row["id"] for row in more}
+        report = json.loads((tmp_path / "out/_datajob/report.json").read_text())
+        assert (report["state"], report["output"]["rows"]) == ("complete", len(more)), steps[-1]
+        number += 1
+    assert number > 8, steps
+
+
+def test_input_that_changes_after_the_commit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_input(tmp_path)
+    monkeypatch.setattr(_delta_commit.Publication, "_once", after(_delta_commit.Publication._once))
+    with pytest.raises(Killed):
+        run(job(tmp_path, "append"))
+    monkeypatch.undo()
+    write_input(tmp_path, [{**ROWS[0], "id": 5000}], "in")
+    run(job(tmp_path, "append"))
+    assert rows_of(tmp_path / "out") == ROWS
+    report = run(job(tmp_path, "append"))  # a new run
+    assert report.attempt == 1
+    assert len(rows_of(tmp_path / "out")) > len(ROWS)
+
+
+def after(function: Callable[..., Any]) -> Callable[..., Any]:
+    def killed(*args: Any) -> None:
+        function(*args)
+        raise Killed
+
+    return killed
+
+
+def test_modes(tmp_path: Path) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path, partitionBy=["lang"]))
+    with pytest.raises(SinkError, match="already contains a table"):
+        run(job(tmp_path))
+    run(job(tmp_path, "append"))
+    assert rows_of(tmp_path / "out") == sorted(ROWS * 2, key=lambda row: row["id"])
+    write_input(tmp_path, [row for row in ROWS if row["lang"] == "de"], "some")
+    run(job(tmp_path, "overwrite", "some", overwrite="partitions"))
+    rest = [row for row in ROWS if row["lang"] != "de"]
+    assert rows_of(tmp_path / "out") == sorted(
+        [*(row for row in ROWS if row["lang"] == "de"), *rest * 2], key=lambda row: row["id"]
+    )
+    run(job(tmp_path, "overwrite"))
+    assert rows_of(tmp_path / "out") == ROWS
+    assert rows_of(tmp_path / "out", version=1) == sorted(ROWS * 2, key=lambda row: row["id"])  # files of old versions remain
+
+
+def test_readers_skip_files_by_statistics(tmp_path: Path) -> None:
+    long = "a" * 31 + "é" * 9
+    write_input(
+        tmp_path,
+        [{"id": 1, "text": long, "share": float("nan"), "none": None}, {"id": 2, "text": "b", "share": 1.5, "none": None}],
+    )
+    run(job(tmp_path), shard_bytes=1 << 20)
+    (add,) = add_actions(tmp_path / "out").values()
+    assert json.loads(add["stats"]) == {
+        "numRecords": 2,
+        "minValues": {"id": 1, "text": long[:32], "share": 1.5},
+        "maxValues": {"id": 2, "text": "b"},
+        "nullCount": {"id": 0, "text": 0, "share": 0, "none": 2},
+    }
+
+
+def test_columns_are_added_only_on_request_and_stored_with_the_types_of_the_table(tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "out", pa.table({"id": pa.array([-1], pa.int32())}))
+    write_input(tmp_path, [{"id": 7, "text": "a"}])
+    with pytest.raises(InvalidJob, match="the table has no column text; it has id"):
+        run(job(tmp_path, "append"))
+    run(job(tmp_path, "append", schemaMode="merge"))
+    assert rows_of(tmp_path / "out") == [{"id": -1, "text": None}, {"id": 7, "text": "a"}]
+    assert {pq.read_schema(tmp_path / "out" / path).field("id").type for path in add_actions(tmp_path / "out")} == {pa.int32()}
+    write_input(tmp_path, [{"id": 1 << 40}], "large")
+    with pytest.raises(InvalidJob, match=r"column id \(int64\) cannot be stored as int32"):
+        run(job(tmp_path, "append", "large"))
+
+
+def test_tables_with_rules_that_are_not_checked_are_not_written(tmp_path: Path) -> None:
+    write_input(tmp_path, [{"id": 7}])
+    fields = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("text", pa.string(), nullable=False)])
+    write_deltalake(tmp_path / "out", pa.table({"id": [1], "text": ["a"]}, schema=fields))
+    table = DeltaTable(tmp_path / "out")
+    table.alter.set_table_properties({"delta.appendOnly": "true"})
+    with pytest.raises(InvalidJob, match="allows only new rows"):
+        run(job(tmp_path, "overwrite"))
+    table = DeltaTable(tmp_path / "out")
+    table.alter.add_constraint({"positive": "id > 0"})
+    with pytest.raises(InvalidJob, match=r"has the constraint delta\.constraints\.positive"):
+        run(job(tmp_path, "append"))
+
+
+def test_rows_of_other_writers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer appends between the two moments at which the table is read and the version is written."""
+    write_input(tmp_path)
+    run(job(tmp_path))
+    original = _delta_commit.Publication._added
+    others = iter(range(3))
+
+    def added(self: Any) -> Any:
+        if (number := next(others, None)) is not None:
+            row = pa.table({"id": [-1 - number], "text": ["x"], "lang": ["de"], "share": [0.0]})
+            write_deltalake(tmp_path / "out", row, mode="append")
+        return original(self)
+
+    monkeypatch.setattr(_delta_commit.Publication, "_added", added)
+    run(job(tmp_path, "append"))
+    run(job(tmp_path, "overwrite"))
+    run(job(tmp_path, "overwrite"))
+    assert [row["id"] for row in rows_of(tmp_path / "out")] == [-3, *range(90)]
+
+
+def test_partitions_that_another_writer_replaces_at_the_same_time_are_replaced_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path, partitionBy=["lang"]))
+    original = _delta_commit.Publication._removed
+    others = iter(range(1))
+
+    def removed(self: Any, table: Any) -> Any:
+        found = original(self, table)
+        if next(others, None) is not None:
+            other = pa.table({"id": [-1], "text": ["x"], "lang": ["de"], "share": [0.0]})
+            write_deltalake(tmp_path / "out", other, mode="overwrite", predicate="lang = 'de'")
+        return found
+
+    monkeypatch.setattr(_delta_commit.Publication, "_removed", removed)
+    run(job(tmp_path, "overwrite", overwrite="partitions"))
+    assert rows_of(tmp_path / "out") == ROWS
+
+
+def test_a_table_that_another_writer_creates_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_input(tmp_path)
+    original = _delta_commit.Publication._create
+
+    def create(self: Any) -> str:
+        write_deltalake(tmp_path / "out", pa.table({"id": [1]}))
+        return original(self)
+
+    monkeypatch.setattr(_delta_commit.Publication, "_create", create)
+    with pytest.raises(SinkError, match="another writer has created the Delta table"):
+        run(job(tmp_path))
+    assert rows_of(tmp_path / "out") == [{"id": 1}]
+
+
+def test_deletion_vectors_of_replaced_files_are_respected(tmp_path: Path) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path))
+    delete_rows(tmp_path / "out", next(iter(add_actions(tmp_path / "out"))), [0])
+    assert len(rows_of(tmp_path / "out")) == len(ROWS) - 1
+    run(job(tmp_path, "overwrite"))
+    assert rows_of(tmp_path / "out") == ROWS
+    removed = [
+        json.loads(line)["remove"] for line in log_file(tmp_path / "out", 2).read_text().splitlines() if "remove" in line
+    ]
+    assert sum("deletionVector" in one and one["deletionVector"] is not None for one in removed) == 1
+
+
+def test_results_without_rows(tmp_path: Path) -> None:
+    write_input(tmp_path, [])
+    pq.write_table(pa.table({"id": pa.array([], pa.int64())}), tmp_path / "in" / "empty.parquet")
+    run(job(tmp_path))
+    assert DeltaTable(tmp_path / "out").schema().fields[0].name == "id"
+    run(job(tmp_path, "append"))
+    write_deltalake(tmp_path / "out", pa.table({"id": [1]}), mode="append")
+    run(job(tmp_path, "overwrite"))
+    assert rows_of(tmp_path / "out") == []
+
+
+def test_files_of_a_superseded_run_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_input(tmp_path)
+    with pytest.raises(Killed), killed_at(1, monkeypatch):
+        run(job(tmp_path), run_id="first")
+    run(job(tmp_path), run_id="second")
+    folders = [path.name for path in (tmp_path / "out").glob("data-*")]
+    assert folders == [DeltaWriter.folder_of("second")]
+    assert run(job(tmp_path), run_id="second").output is not None  # a retry of the controller
+    assert rows_of(tmp_path / "out") == ROWS
+
+
+def test_plain_files_are_not_written_into_a_table(tmp_path: Path) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path))
+    for mode in ("error", "append", "overwrite"):
+        with pytest.raises(SinkError, match="contains a Delta table"):
+            run(make_job(tmp_path / "in", tmp_path / "out", sink={"parquet": {"path": str(tmp_path / "out"), "mode": mode}}))
+    assert rows_of(tmp_path / "out") == ROWS
+
+
+def test_an_unknown_feature_of_the_table_is_refused_before_data_is_read(tmp_path: Path) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path))
+    commit(tmp_path / "out", protocol("somethingNew"))
+    with pytest.raises(DataJobError, match="somethingNew"):
+        run(job(tmp_path, "append"))
+
+
+def test_a_table_is_read_and_written_by_one_job(tmp_path: Path) -> None:
+    write_input(tmp_path)
+    run(job(tmp_path, partitionBy=["lang"]))
+    source = {"delta": {"path": str(tmp_path / "out"), "where": "lang = 'de'"}}
+    sink = {"delta": {"path": str(tmp_path / "german")}}
+    report = run(make_job(tmp_path, tmp_path, [{"filter": {"where": "id > 10"}}], sources=[source], sink=sink))
+    assert rows_of(tmp_path / "german") == [row for row in ROWS if row["lang"] == "de" and row["id"] > 10]
+    assert report.progress.rows_in == 30

@@ -1,0 +1,182 @@
+"""The sink of tables: finished Parquet files become part of a table in one commit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from datajob.errors import InvalidJob, private
+from datajob.formats._columns import did_you_mean, plain_schema
+from datajob.formats._exact import exact_cast
+from datajob.formats._features import media_columns
+from datajob.formats._parquet_types import check_storable
+from datajob.formats._parquet_write import ParquetEncoder
+from datajob.formats._shards import FilesWriter
+from datajob.formats._table_stats import footer_stats
+from datajob.formats.base import OutputFile, ShardWriter, Writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TableWriter(Writer):
+    """Base class of sinks of tables.
+
+    Workers write files to a folder of the run, which no reader of the table sees. At the end, `publish` adds them to the table
+    in one commit that contains the ID of the run, so that the next attempt finds out whether the run is published.
+    """
+
+    abstract: ClassVar[bool] = True
+    extension = ".parquet"
+
+    overwrite: Literal["table", "partitions"] = Field(
+        default="table",
+        description="What `mode: overwrite` replaces: all rows of the table, or the partitions of which the result has rows.",
+    )
+    schema_mode: Literal["strict", "merge"] = Field(
+        default="strict",
+        description="`strict` refuses columns that an existing table does not have, `merge` adds them to the table.",
+    )
+    compression: Literal["zstd", "snappy", "lz4", "none"] = Field(default="zstd", description="Compression of the pages.")
+    compression_level: int | None = Field(
+        default=None, ge=1, le=22, description="Level of zstd, from 1 (fastest) to 22 (smallest)."
+    )
+    row_group_bytes: int = Field(
+        default=64 << 20, ge=1 << 16, le=1 << 30, description="Size of a row group before compression, in bytes."
+    )
+    file_bytes: int = Field(
+        default=512 << 20, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
+    )
+    media: Literal["embed", "reference"] = Field(
+        default="embed",
+        description="`embed` stores the bytes of media in the rows, `reference` leaves references to the original files. Media "
+        "are columns of structs with `bytes` and `path`.",
+    )
+    _run: str = PrivateAttr(default="")
+    _existing: Any = PrivateAttr(default=None)
+    """The Arrow schema of the table before the run, or None."""
+
+    @model_validator(mode="after")
+    def _partitions_of_overwrite(self) -> TableWriter:
+        if self.overwrite == "partitions" and self.mode != "overwrite":
+            raise ValueError("`overwrite: partitions` requires `mode: overwrite`")
+        return self
+
+    def for_run(self, run_id: str) -> TableWriter:
+        """The writer of a run. Raises SinkError or InvalidJob if the table cannot be written."""
+        existing, keys = self.existing_schema(), self.existing_partitions()
+        if keys is not None and self.partition_by is not None and keys != self.partition_by:
+            raise InvalidJob(
+                f"sink.{self.key}: {self.path} is partitioned by {', '.join(keys) or 'no column'}, but `partitionBy` is "
+                f"{', '.join(self.partition_by)}. Remove `partitionBy`, or write a new table."
+            )
+        writer = self.model_copy(update={"partition_by": keys or self.partition_by})
+        writer._run, writer._existing = run_id, existing
+        return writer
+
+    @property
+    def folder(self) -> str:
+        """The folder of the files of the run, relative to `path`."""
+        return self.folder_of(self._run)
+
+    @staticmethod
+    def folder_of(run_id: str) -> str:
+        """The folder of the files of a run."""
+        return f"data-{hashlib.blake2b(run_id.encode(), digest_size=6).hexdigest()}"
+
+    def existing_schema(self) -> pa.Schema | None:
+        """The columns of the table, or None if it does not exist. Raises SinkError or InvalidJob if it cannot be written."""
+        raise NotImplementedError
+
+    def existing_partitions(self) -> tuple[str, ...] | None:
+        """The partition columns of the table, or None if it does not exist."""
+        raise NotImplementedError
+
+    def published(self, run_id: str) -> bool:
+        """Whether the table contains the result of a run."""
+        raise NotImplementedError
+
+    def publish(self, files: Sequence[OutputFile], schema: pa.Schema | None) -> str:
+        """Add the files to the table in one commit, unless it contains them. Returns a sentence about what was done.
+
+        `schema` contains the columns of the result; None if they are unknown because it has no rows.
+        """
+        raise NotImplementedError
+
+    def table_types(self, schema: pa.Schema) -> pa.Schema:
+        """The types in which the table stores columns. Raises InvalidJob for a type that it cannot store."""
+        raise NotImplementedError
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Columns of media."""
+        return media_columns(schema, {}, f"sink.{self.key}") if self.media == "embed" else ()
+
+    def written_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns as the table stores them: with its types where it has the column."""
+        import pyarrow as pa
+
+        existing: pa.Schema | None = self._existing
+        plain = plain_schema(schema)
+        if existing is None:
+            return self.table_types(plain)
+        unknown = [name for name in plain.names if name not in existing.names]
+        if unknown and self.schema_mode == "strict":
+            raise InvalidJob(
+                f"sink.{self.key}: the table has no column {unknown[0]}{did_you_mean(unknown[0], existing.names)}. Leave the "
+                "column out with a `drop` step, or set `schemaMode: merge` to add it to the table."
+            )
+        added = self.table_types(pa.schema([field for field in plain if field.name in unknown]))
+        return pa.schema([added.field(f.name) if f.name in unknown else existing.field(f.name) for f in plain])
+
+    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
+        """Files named `<folder of the run>/<prefix>-<n>.parquet`. Raises InvalidJob for a type that cannot be stored."""
+        check_storable(schema)
+        stored = self.written_schema(schema)
+        writer = FilesWriter(
+            root, prefix, ".parquet", stored, self._encoder, self.file_bytes, self.partition_by, subfolder=f"{self.folder}/"
+        )
+        return _Casting(writer, stored, self.key)
+
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
+        level = self.compression_level or 1 if self.compression == "zstd" else None
+        return TableEncoder(stream, schema, self.compression, level, self.row_group_bytes)
+
+
+class TableEncoder(ParquetEncoder):
+    """An encoder that provides the statistics of its file."""
+
+    def stats(self) -> dict[str, Any]:
+        """Those in the footer."""
+        return footer_stats(self.footer)
+
+
+class _Casting:
+    """A shard writer that converts rows to the types of the table. Each conversion is exact or an error."""
+
+    def __init__(self, writer: FilesWriter, schema: pa.Schema, key: str) -> None:
+        self._writer, self._schema, self._key = writer, schema, key
+        self.close: Callable[[], list[OutputFile]] = writer.close
+        self.abort: Callable[[], None] = writer.abort
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        import pyarrow as pa
+
+        columns = []
+        for field, column in zip(self._schema, table.columns, strict=True):
+            try:
+                columns.append(column if column.type.equals(field.type) else exact_cast(column, field.type))
+            except pa.ArrowException as error:
+                raise InvalidJob(
+                    f"sink.{self._key}: a value of column {field.name} ({column.type}) cannot be stored as {field.type}, its "
+                    f"type in the table{private(f' ({error})')}. Convert the column with a `cast` or `compute` step."
+                ) from error
+            if not field.nullable and column.null_count:
+                raise InvalidJob(
+                    f"sink.{self._key}: column {field.name} contains a null, but the table does not allow it. Remove these "
+                    "rows with a `filter` step."
+                )
+        self._writer.write(pa.Table.from_arrays(columns, schema=self._schema))

@@ -1,8 +1,6 @@
 """Runs that write to Delta tables: one version for a run through every crash, and conflicts with other writers."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,8 @@ from deltalake import DeltaTable, write_deltalake
 from datajob.errors import DataJobError, InvalidJob, SinkError
 from datajob.formats import _delta_commit
 from datajob.formats.delta import DeltaWriter
-from datajob.formats.folder import Folder
 from tests.support.delta import add_actions, commit, delete_rows, log_file, protocol
+from tests.support.killed import Killed, killed_at
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
 ROWS: Rows = [{"id": i, "text": f"row {i % 7}", "lang": ("de", "中 文/%", None)[i % 3], "share": i / 4} for i in range(90)]
@@ -34,92 +32,6 @@ def job(tmp_path: Path, mode: str = "error", source: str = "in", **sink: Any) ->
 
 def write_input(tmp_path: Path, rows: Rows = ROWS, name: str = "in") -> None:
     write_parts(tmp_path / name, rows, 3)
-
-
-class Killed(BaseException):
-    """What ends the driver in place of a signal."""
-
-
-@contextmanager
-def killed_at(number: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Ends the driver before or after the step `number` of the publication: each write, each deletion, and the commit."""
-    steps: list[str] = []
-    began = False
-
-    def wrap(owner: Any, name: str) -> None:
-        original: Callable[..., Any] = getattr(owner, name)
-
-        def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-            nonlocal began
-            began = began or "publication.json" in str(args[:1])
-            if not began:
-                return original(self, *args, **kwargs)
-            for when in ("before", "after"):
-                steps.append(f"{when} {name} {args[:1]}")
-                if len(steps) == number:
-                    raise Killed
-                if when == "before":
-                    result = original(self, *args, **kwargs)
-            return result
-
-        scope.setattr(owner, name, wrapped)
-
-    with monkeypatch.context() as scope:
-        for owner, name in ((Folder, "write"), (Folder, "delete"), (_delta_commit.Publication, "_once")):
-            wrap(owner, name)
-        yield steps
-
-
-@pytest.mark.parametrize("sink", [{"mode": "append"}, {"mode": "overwrite", "overwrite": "partitions"}], ids=str)
-def test_a_driver_killed_at_each_step_of_the_commit_publishes_once(
-    sink: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_input(tmp_path)
-    run(job(tmp_path, partitionBy=["lang"]))
-    more = [{**row, "id": row["id"] + 1000} for row in ROWS if row["lang"] == "de"]
-    write_input(tmp_path, more, "more")
-    kept = ROWS if sink["mode"] == "append" else [row for row in ROWS if row["lang"] != "de"]
-    number, version = 1, 0
-    while True:
-        with killed_at(number, monkeypatch) as steps:
-            try:
-                run(job(tmp_path, source="more", **sink), run_id=f"run-{number}")
-                break
-            except Killed:
-                pass
-        run(job(tmp_path, source="more", **sink), run_id=f"run-{number}")
-        version += 1
-        assert DeltaTable(tmp_path / "out").version() == version, steps[-1]
-        expected = [*ROWS, *more * number] if sink["mode"] == "append" else [*kept, *more]
-        assert rows_of(tmp_path / "out") == sorted(expected, key=lambda row: row["id"]), steps[-1]
-        assert json.loads((tmp_path / "out/_datajob/run.json").read_text())["state"] == "complete"
-        assert {row["id"] for row in read_manifest(tmp_path / "out")} == {row["id"] for row in more}
-        report = json.loads((tmp_path / "out/_datajob/report.json").read_text())
-        assert (report["state"], report["output"]["rows"]) == ("complete", len(more)), steps[-1]
-        number += 1
-    assert number > 8, steps
-
-
-def test_input_that_changes_after_the_commit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_input(tmp_path)
-    monkeypatch.setattr(_delta_commit.Publication, "_once", after(_delta_commit.Publication._once))
-    with pytest.raises(Killed):
-        run(job(tmp_path, "append"))
-    monkeypatch.undo()
-    write_input(tmp_path, [{**ROWS[0], "id": 5000}], "in")
-    run(job(tmp_path, "append"))
-    assert rows_of(tmp_path / "out") == ROWS
-    report = run(job(tmp_path, "append"))  # a new run
-    assert report.attempt == 1
-    assert len(rows_of(tmp_path / "out")) > len(ROWS)
-
-
-def after(function: Callable[..., Any]) -> Callable[..., Any]:
-    def killed(*args: Any) -> None:
-        function(*args)
-        raise Killed
-
-    return killed
 
 
 def test_modes(tmp_path: Path) -> None:
@@ -263,7 +175,7 @@ def test_results_without_rows(tmp_path: Path) -> None:
 
 def test_files_of_a_superseded_run_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_input(tmp_path)
-    with pytest.raises(Killed), killed_at(1, monkeypatch):
+    with pytest.raises(Killed), killed_at(1, _delta_commit.Publication, monkeypatch):
         run(job(tmp_path), run_id="first")
     run(job(tmp_path), run_id="second")
     folders = [path.name for path in (tmp_path / "out").glob("data-*")]
@@ -297,3 +209,24 @@ def test_a_table_is_read_and_written_by_one_job(tmp_path: Path) -> None:
     report = run(make_job(tmp_path, tmp_path, [{"filter": {"where": "id > 10"}}], sources=[source], sink=sink))
     assert rows_of(tmp_path / "german") == [row for row in ROWS if row["lang"] == "de" and row["id"] > 10]
     assert report.progress.rows_in == 30
+
+
+@pytest.mark.s3
+def test_a_table_on_s3_is_written_and_read(tmp_path: Path, bucket: str) -> None:
+    write_input(tmp_path)
+    for mode in ("error", "append", "overwrite"):
+        sink = {"delta": {"path": f"{bucket}/lake/t", "mode": mode, "partitionBy": ["lang"]}}
+        run(make_job(tmp_path / "in", tmp_path / "out", sink=sink))
+    source = {"delta": {"path": f"{bucket}/lake/t", "where": "lang IS NOT NULL"}}
+    run(make_job(tmp_path, tmp_path / "back", sources=[source]))
+    assert sorted(read_manifest(tmp_path / "back"), key=lambda row: row["id"]) == [row for row in ROWS if row["lang"]]
+    old = {"delta": {"path": f"{bucket}/lake/t", "version": 1, "columns": ["id"]}}
+    assert run(make_job(tmp_path, tmp_path / "old", sources=[old])).progress.rows_in == 2 * len(ROWS)
+
+
+@pytest.mark.s3
+def test_wrong_credentials_are_an_error_of_the_sink(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_input(tmp_path)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(DataJobError, match="credentials are invalid"):
+        run(make_job(tmp_path / "in", tmp_path / "out", sink={"delta": {"path": f"{bucket}/t"}}))

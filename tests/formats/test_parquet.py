@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datajob.errors import InputError
-from datajob.formats import parquet
+from datajob.formats import _parquet_read, parquet
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from tests.support.rows import Bad, read, write
 
@@ -76,7 +76,7 @@ def test_a_large_row_group_is_read_in_slices(tmp_path: Path) -> None:
 
 
 def test_a_huge_row_group_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "PREBUFFER_BYTES", 1)
+    monkeypatch.setattr(_parquet_read, "PREBUFFER_BYTES", 1)
     pq.write_table(TABLE, tmp_path / "a.parquet")
     assert read(reader(tmp_path), batch_bytes=10_000).equals(TABLE)
 

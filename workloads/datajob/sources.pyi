@@ -3,6 +3,7 @@ from datajob.formats.audio import AudioReader as Audio
 from datajob.formats.binary_files import BinaryFilesReader as BinaryFiles
 from datajob.formats.csv import CsvReader as Csv
 from datajob.formats.delta import DeltaReader as Delta
+from datajob.formats.iceberg import IcebergReader as Iceberg
 from datajob.formats.images import ImagesReader as Images
 from datajob.formats.json import JsonReader as Json
 from datajob.formats.parquet import ParquetReader as Parquet
@@ -14,6 +15,7 @@ __all__ = [
     "BinaryFiles",
     "Csv",
     "Delta",
+    "Iceberg",
     "Images",
     "Json",
     "Parquet",

@@ -100,13 +100,16 @@ class FilesWriter:
         partition_by: tuple[str, ...] | None,
         file_rows: int = sys.maxsize,
         subfolder: str = "",
+        keeps_keys: bool = False,
     ) -> None:
-        """All files are below `subfolder`, which ends with `/`."""
+        """All files are below `subfolder`, which ends with `/`. With `keeps_keys`, they contain the partition columns."""
         self._root, self._prefix, self._extension = root, prefix, extension
         self._new_encoder, self._file_bytes, self._file_rows = new_encoder, file_bytes, file_rows
         self._keys = partition_by or ()
         self._subfolder = subfolder
-        self._schema = _without(schema, self._keys)
+        self._keeps_keys = keeps_keys
+        without = _without(schema, self._keys)
+        self._schema = schema if keeps_keys else without
         self._open: dict[str, _File] = {}
         self._counts: dict[str, int] = {}
         self._finished: list[_File] = []
@@ -114,7 +117,7 @@ class FilesWriter:
     def write(self, table: pa.Table) -> None:
         """Append rows."""
         with storage_errors(self._root, SinkError, "write to it"):
-            for folder, part in _split(table, self._keys):
+            for folder, part in _split(table, self._keys, self._keeps_keys):
                 self._write(folder, part)
 
     def _write(self, folder: str, table: pa.Table) -> None:
@@ -187,7 +190,7 @@ def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:
     return pa.schema(rest)
 
 
-def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
+def _split(table: pa.Table, keys: tuple[str, ...], keeps_keys: bool) -> Iterator[tuple[str, pa.Table]]:
     """The table split by its partition values, with the folder of each part. The order of rows is preserved."""
     import numpy as np
     import pyarrow.compute
@@ -196,7 +199,7 @@ def _split(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, pa.Tab
     if not keys or not table.num_rows:
         yield "", table
         return
-    rest = table.drop_columns(list(keys))
+    rest = table if keeps_keys else table.drop_columns(list(keys))
     levels = [pc.binary_join_element_wise(folder_name(key), _as_text(table.column(key), key), "=") for key in keys]
     folders: Any = pc.binary_join_element_wise(*levels, "/")
     encoded = folders.dictionary_encode()

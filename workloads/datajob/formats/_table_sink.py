@@ -15,11 +15,11 @@ from datajob.formats._features import media_columns
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
-from datajob.formats._table_stats import footer_stats
 from datajob.formats.base import OutputFile, ShardWriter, Writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 class TableWriter(Writer):
@@ -31,6 +31,8 @@ class TableWriter(Writer):
 
     abstract: ClassVar[bool] = True
     extension = ".parquet"
+    partition_in_files: ClassVar[bool] = False
+    """Whether files contain the partition columns."""
 
     overwrite: Literal["table", "partitions"] = Field(
         default="table",
@@ -106,6 +108,10 @@ class TableWriter(Writer):
         """
         raise NotImplementedError
 
+    def file_stats(self, footer: pq.FileMetaData) -> dict[str, Any]:
+        """What `publish` needs to know about the columns of a file."""
+        raise NotImplementedError
+
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """The types in which the table stores columns. Raises InvalidJob for a type that it cannot store."""
         raise NotImplementedError
@@ -136,21 +142,41 @@ class TableWriter(Writer):
         check_storable(schema)
         stored = self.written_schema(schema)
         writer = FilesWriter(
-            root, prefix, ".parquet", stored, self._encoder, self.file_bytes, self.partition_by, subfolder=f"{self.folder}/"
+            root,
+            prefix,
+            ".parquet",
+            stored,
+            self._encoder,
+            self.file_bytes,
+            self.partition_by,
+            subfolder=f"{self.folder}/",
+            keeps_keys=self.partition_in_files,
         )
         return _Casting(writer, stored, self.key)
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
         level = self.compression_level or 1 if self.compression == "zstd" else None
-        return TableEncoder(stream, schema, self.compression, level, self.row_group_bytes)
+        return TableEncoder(stream, schema, self.compression, level, self.row_group_bytes, self.file_stats)
 
 
 class TableEncoder(ParquetEncoder):
     """An encoder that provides the statistics of its file."""
 
+    def __init__(
+        self,
+        stream: pa.NativeFile,
+        schema: pa.Schema,
+        compression: str,
+        level: int | None,
+        row_group_bytes: int,
+        of_footer: Callable[[pq.FileMetaData], dict[str, Any]],
+    ) -> None:
+        super().__init__(stream, schema, compression, level, row_group_bytes)
+        self._of_footer = of_footer
+
     def stats(self) -> dict[str, Any]:
-        """Those in the footer."""
-        return footer_stats(self.footer)
+        """Those that the table needs."""
+        return self._of_footer(self.footer)
 
 
 class _Casting:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from datajob.errors import InputError
+from datajob.errors import InputError, InvalidJob
 from datajob.formats._columns import HIVE_NULL, conform, project
 from datajob.formats._parquet_check import check_schema
 from datajob.formats._parquet_foreign import check_variants, schema_of
@@ -29,9 +29,8 @@ class Snapshot:
 
     schema: pa.Schema
     files: list[InputFile]
-    """Without partition values."""
-    partitions: pa.Table
-    """The partition values of the files, one row per file."""
+    partitions: pa.Table | None
+    """The partition values of the files, one row per file. None if the files are partitioned in different ways."""
 
 
 class TableReader(Reader):
@@ -39,6 +38,8 @@ class TableReader(Reader):
 
     abstract: ClassVar[bool] = True
     chooses_files: ClassVar[frozenset[str]] = frozenset({"where"})
+    partition_in_files: ClassVar[bool] = False
+    """Whether the values in files take precedence over those of their partition."""
 
     columns: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="Columns to read, in this order. By default, all."
@@ -67,16 +68,14 @@ class TableReader(Reader):
         """The files of the version in the chosen partitions. Raises InputError if the table cannot be read."""
         snapshot = self.snapshot()
         self._table_schema = snapshot.schema
-        texts = [_texts(snapshot.partitions, name) for name in snapshot.partitions.column_names]
-        names = snapshot.partitions.column_names
-        rows = zip(*texts, strict=True) if texts else itertools.repeat(())
-        files = [
-            replace(file, partition=tuple(zip(names, row, strict=True)))
-            for file, row in zip(snapshot.files, rows, strict=False)
-        ]
-        if self.where is None:
-            return files
-        return list(itertools.compress(files, matching(self.where, snapshot.partitions, self.name())))
+        if self.where is None or not snapshot.files:
+            return snapshot.files
+        if snapshot.partitions is None:
+            raise InvalidJob(
+                f"where: the partitioning of {self.name()} has changed, and some files have the former one. Use a `filter` "
+                "step."
+            )
+        return list(itertools.compress(snapshot.files, matching(self.where, snapshot.partitions, self.name())))
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The columns of the table, so that no file is opened."""
@@ -106,13 +105,15 @@ class TableReader(Reader):
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """Row group by row group, without deleted rows. A row with an invalid value goes to `on_bad`."""
-        path, partition = fragment.file.path, {key for key, _ in fragment.file.partition}
+        path = fragment.file.path
+        of_table = set() if self.partition_in_files else {key for key, _ in fragment.file.partition}
 
         def choose(file: pq.ParquetFile) -> Chosen:
-            of_file = schema_of(file, self.columns)
-            check_schema(path, of_file, self.columns)
-            check_variants(path, file, of_file, self.columns)
-            return self.choose(path, of_file, [name for name in schema.names if name not in partition])
+            of_file = schema_of(file, None)
+            chosen = self.choose(path, of_file, [name for name in schema.names if name not in of_table])
+            check_schema(path, of_file, chosen.names)
+            check_variants(path, file, of_file, chosen.names)
+            return chosen
 
         try:
             with readable(path, "as Parquet"):
@@ -126,6 +127,14 @@ class TableReader(Reader):
     def choose(self, path: str, of_file: pa.Schema, names: Sequence[str]) -> Chosen:
         """What to read of a file for the columns `names` of the table."""
         return Chosen(of_file, tuple(name for name in of_file.names if name in names))
+
+
+def with_partitions(files: Sequence[InputFile], partitions: pa.Table) -> list[InputFile]:
+    """The files with their partition values as texts, which `conform` converts to the types of the columns."""
+    names = partitions.column_names
+    texts = zip(*(_texts(partitions, name) for name in names), strict=True) if names else ((),) * len(files)
+    pairs = zip(files, texts, strict=True)
+    return [replace(file, partition=tuple(zip(names, values, strict=True))) for file, values in pairs]
 
 
 def _texts(partitions: pa.Table, name: str) -> list[str]:

@@ -189,7 +189,7 @@ class OutputFile:
     size: int
     """Bytes."""
     stats: dict[str, Any] | None = None
-    """Statistics of the columns, for tables: `nulls`, and `min` and `max` as JSON values."""
+    """What the commit of a table needs to know about the columns, as JSON."""
 
     def entry(self) -> dict[str, Any]:
         """The file in a manifest."""

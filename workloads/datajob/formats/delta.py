@@ -15,13 +15,15 @@ from datajob.formats._delta_table import check_readable, check_writable, delta_e
 from datajob.formats._delta_types import stored_types
 from datajob.formats._delta_vectors import deleted_rows, vectors
 from datajob.formats._table_sink import TableWriter
-from datajob.formats._table_source import Snapshot, TableReader
+from datajob.formats._table_source import Snapshot, TableReader, with_partitions
+from datajob.formats._table_stats import footer_stats
 from datajob.formats.base import InputFile, OutputFile
 from datajob.formats.storage import join, scheme_of
 from datajob.parameters import Parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
 
@@ -69,7 +71,8 @@ class DeltaReader(TableReader, _Place):
             InputFile(_full(self.path, path), size, f"{time}{deletes.get(path, '')}", deletes=_some(deletes.get(path)))
             for path, size, time in zip(*columns, strict=True)
         ]
-        return Snapshot(schema, files, _partitions(table, actions))
+        partitions = _partitions(table, actions)
+        return Snapshot(schema, with_partitions(files, partitions), partitions)
 
     def deleted(self, file: InputFile) -> Any:
         """The positions in its deletion vector."""
@@ -99,7 +102,7 @@ def _partitions(table: DeltaTable, actions: pa.Table) -> pa.Table:
 class DeltaWriter(TableWriter):
     """A Delta table. The rows of a run become visible in one version.
 
-    A table that does not exist is created. `schemaMode: merge` adds columns in a version of its own. If other writers commit at
+    A table that does not exist is created. `schemaMode: merge` adds columns in a separate version. If other writers commit at
     the same time, no rows are lost: those that another writer adds while the result is committed remain in the table.
     """
 
@@ -122,6 +125,10 @@ class DeltaWriter(TableWriter):
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """Types of Delta."""
         return stored_types(schema)
+
+    def file_stats(self, footer: pq.FileMetaData) -> dict[str, Any]:
+        """Minimum, maximum and number of nulls."""
+        return footer_stats(footer)
 
     def published(self, run_id: str) -> bool:
         """Whether the log contains the transaction of the run."""

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 from datajob import formats
 from datajob.formats.base import Reader, Writer
 
-READERS = ("audio", "binaryFiles", "csv", "delta", "images", "json", "parquet", "text", "webdataset")
-WRITERS = ("csv", "delta", "images", "json", "parquet", "webdataset")
+READERS = ("audio", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "parquet", "text", "webdataset")
+WRITERS = ("csv", "delta", "iceberg", "images", "json", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)
 

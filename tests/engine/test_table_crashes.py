@@ -1,0 +1,101 @@
+"""A driver that ends at any step of the commit of a table: the table contains the result of the run once."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("deltalake")
+pytest.importorskip("pyiceberg")
+
+from deltalake import DeltaTable
+
+from datajob.formats import _delta_commit, _iceberg_commit
+from tests.support.iceberg import catalog, properties
+from tests.support.killed import Killed, after, killed_at
+from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
+
+ROWS: Rows = [{"id": i, "lang": ("de", "en", None)[i % 3]} for i in range(12)]
+
+
+def by_id(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: row["id"])
+
+
+@dataclass
+class Kind:
+    """A kind of tables."""
+
+    publication: Any
+    sink: Callable[[Path], dict[str, Any]]
+    rows: Callable[[Path], Rows]
+    commits: Callable[[Path], int]
+
+
+def table(folder: Path) -> Any:
+    return catalog(folder).load_table("lake.t")
+
+
+DELTA = Kind(
+    _delta_commit.Publication,
+    lambda folder: {"delta": {"path": str(folder / "out")}},
+    lambda folder: DeltaTable(folder / "out").to_pyarrow_table().to_pylist(),
+    lambda folder: int(DeltaTable(folder / "out").version()) + 1,
+)
+ICEBERG = Kind(
+    _iceberg_commit.Publication,
+    lambda folder: {"iceberg": {"path": str(folder / "out"), "table": "lake.t", "catalog": properties(folder)}},
+    lambda folder: table(folder).scan().to_arrow().to_pylist(),
+    lambda folder: len(table(folder).metadata.snapshots),
+)
+
+
+def job(kind: Kind, folder: Path, source: str, **sink: Any) -> Any:
+    return make_job(folder / source, folder, sink={key: {**value, **sink} for key, value in kind.sink(folder).items()})
+
+
+@pytest.mark.parametrize("sink", [{"mode": "append"}, {"mode": "overwrite", "overwrite": "partitions"}], ids=str)
+@pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])
+def test_a_driver_killed_at_each_step_of_the_commit_publishes_once(
+    kind: Kind, sink: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parts(tmp_path / "in", ROWS, 2)
+    run(job(kind, tmp_path, "in", partitionBy=["lang"]))
+    more = [{**row, "id": row["id"] + 1000} for row in ROWS if row["lang"] == "de"]
+    write_parts(tmp_path / "more", more, 2)
+    number = 0
+    killed = True
+    while killed:
+        number += 1
+        with killed_at(number, kind.publication, monkeypatch) as steps:
+            try:
+                run(job(kind, tmp_path, "more", **sink), run_id=f"run-{number}")
+                killed = False
+            except Killed:
+                pass
+        run(job(kind, tmp_path, "more", **sink), run_id=f"run-{number}")
+        kept = ROWS if sink["mode"] == "append" else [row for row in ROWS if row["lang"] != "de"]
+        times = number if sink["mode"] == "append" else 1
+        assert kind.commits(tmp_path) == number + 1, steps[-1]
+        assert by_id(kind.rows(tmp_path)) == by_id([*kept, *more * times]), steps[-1]
+        assert json.loads((tmp_path / "out/_datajob/run.json").read_text())["state"] == "complete"
+        assert {row["id"] for row in read_manifest(tmp_path / "out")} == {row["id"] for row in more}
+        report = json.loads((tmp_path / "out/_datajob/report.json").read_text())
+        assert (report["state"], report["output"]["rows"]) == ("complete", len(more)), steps[-1]
+    assert number > 8, steps
+
+
+@pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])
+def test_input_that_changes_after_the_commit_is_not_read(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_parts(tmp_path / "in", ROWS, 2)
+    with monkeypatch.context() as scope, pytest.raises(Killed):
+        scope.setattr(kind.publication, "_once", after(kind.publication._once))
+        run(job(kind, tmp_path, "in", mode="append"))
+    write_parts(tmp_path / "in", [{**ROWS[0], "id": 5000}], 1)
+    run(job(kind, tmp_path, "in", mode="append"))
+    assert by_id(kind.rows(tmp_path)) == ROWS
+    assert run(job(kind, tmp_path, "in", mode="append")).attempt == 1  # a new run
+    assert len(kind.rows(tmp_path)) > len(ROWS)

@@ -1,0 +1,152 @@
+"""Columns of Iceberg tables: types in both directions, and which column of a file belongs to which of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from datajob.errors import InputError, InvalidJob
+from datajob.formats._columns import plain_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+
+_ID = b"PARQUET:field_id"
+
+
+@dataclass(frozen=True)
+class FieldIds:
+    """How the columns of files are found: by the IDs in the file or, in files without IDs, by the names of a mapping."""
+
+    ids: Mapping[str, int]
+    """IDs of the columns of the table and of the members of structs, by their path such as `call.name`."""
+    mapping: Mapping[str, int]
+    """IDs of columns by the names that they have in files without IDs."""
+
+    def names(self, path: str, of_file: pa.Schema, wanted: Sequence[str]) -> dict[str, str]:
+        """The columns of a file that the table calls `wanted`, with these names. Raises InputError for renamed members."""
+        by_id = {number: name for name, number in self.ids.items() if "." not in name}
+        found: dict[str, str] = {}
+        has_ids = any(_id(field) is not None for field in of_file)
+        for field in of_file:
+            number = _id(field) if has_ids else self.mapping.get(field.name)
+            if number in by_id and by_id[number] in wanted:
+                found[field.name] = by_id[number]
+                self._check_members(path, field, by_id[number])
+        if not has_ids and not self.mapping:
+            raise InputError(
+                f"{path}: the file has no field IDs, and the Iceberg table has no name mapping (schema.name-mapping.default)."
+            )
+        return found
+
+    def _check_members(self, path: str, field: Any, column: str) -> None:
+        for member, number in _members(field, column):
+            if number is not None and self.ids.get(member, number) != number:
+                raise InputError(
+                    f"{path}: the member {member} was replaced by another one of this name, which is not supported. Rewrite "
+                    "the file with the engine that wrote it, or exclude the column with `columns`."
+                )
+            if number is not None and member not in self.ids and number in self.ids.values():
+                raise InputError(
+                    f"{path}: the member {member} has been renamed in the Iceberg table, which is not supported. Rewrite the "
+                    "file with the engine that wrote it, or exclude the column with `columns`."
+                )
+
+
+def _id(field: Any) -> int | None:
+    text = (field.metadata or {}).get(_ID)
+    return None if text is None else int(text)
+
+
+def _members(field: Any, path: str) -> Iterator[tuple[str, int | None]]:
+    """The members of nested columns of a file by their path, with their IDs."""
+    import pyarrow.types as t
+
+    kind = field.type
+    if t.is_struct(kind):
+        inner = [(f"{path}.{one.name}", one) for one in kind]
+    elif t.is_map(kind):
+        inner = [(f"{path}.key", kind.key_field), (f"{path}.value", kind.item_field)]
+    elif t.is_list(kind) or t.is_large_list(kind):
+        inner = [(f"{path}.element", kind.value_field)]
+    else:
+        return
+    for name, one in inner:
+        yield name, _id(one)
+        yield from _members(one, name)
+
+
+def field_ids(table: Table, schema: Schema) -> FieldIds:
+    """The IDs in the schema of a table and the names in its mapping."""
+    ids = {schema.find_column_name(number) or "": number for number in schema.field_ids}
+    mapping = table.name_mapping()
+    names = {name: field.field_id for field in mapping.root for name in field.names} if mapping is not None else {}
+    return FieldIds(ids, {name: number for name, number in names.items() if number is not None})
+
+
+def arrow_columns(schema: Schema) -> pa.Schema:
+    """The columns of a table with plain types."""
+    import pyarrow as pa
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+    found = schema_to_pyarrow(schema, include_field_ids=False)
+    return pa.schema([pa.field(field.name, plain_type(field.type), field.nullable) for field in found])
+
+
+def stored_types(schema: pa.Schema) -> pa.Schema:
+    """The columns with types of Iceberg that represent all of their values. Raises InvalidJob if there is none."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(field.name, _stored(field.type, field.name)) for field in schema])
+
+
+def _stored(kind: Any, name: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if t.is_struct(kind) and kind.num_fields:
+        return pa.struct([pa.field(f.name, _stored(f.type, name)) for f in kind])
+    if t.is_map(kind):
+        return pa.map_(_stored(kind.key_type, name), _stored(kind.item_type, name))
+    if t.is_list(kind) or t.is_fixed_size_list(kind):
+        return pa.list_(_stored(kind.value_type, name))
+    found = _leaf(kind)
+    if found is None:
+        raise InvalidJob(
+            f"sink.iceberg: column {name} is {kind}, which Iceberg tables cannot store. Convert it with a `cast` step or leave "
+            "it out with a `drop` step."
+        )
+    return found
+
+
+def _leaf(kind: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if isinstance(kind, pa.JsonType) or t.is_null(kind):
+        return pa.string()
+    if t.is_integer(kind):
+        small = kind.bit_width < 32 or kind == pa.int32()
+        return pa.int32() if small else pa.decimal128(20, 0) if kind == pa.uint64() else pa.int64()
+    if t.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if t.is_time(kind):
+        return pa.time64("us")
+    if t.is_decimal(kind):
+        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 and 0 <= kind.scale <= kind.precision else None
+    if t.is_date(kind):
+        return pa.date32()
+    if t.is_float16(kind):
+        return pa.float32()
+    same = t.is_floating(kind) or t.is_boolean(kind) or t.is_string(kind) or t.is_binary(kind) or t.is_fixed_size_binary(kind)
+    return kind if same else None
+
+
+def check_defaults(name: str, schema: Schema, columns: Sequence[str] | None) -> None:
+    """Raise InputError for a column whose value in older files is not null."""
+    for field in schema.fields:
+        if (columns is None or field.name in columns) and getattr(field, "initial_default", None) is not None:
+            raise InputError(f"{name}: column {field.name} of the Iceberg table has a default value, which is not supported.")

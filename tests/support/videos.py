@@ -18,6 +18,8 @@ from datajob.operators.media.video_steps import VideoFilter
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
+_BITS = 6
+
 
 def gray(level: int, width: int = 64, height: int = 48) -> Pixels:
     """A frame of one level."""
@@ -36,13 +38,20 @@ def moving(count: int = 30, width: int = 64, height: int = 48) -> list[Pixels]:
 
 
 def numbered(count: int = 50, width: int = 64, height: int = 48) -> list[Pixels]:
-    """Frames whose level states their number, which `number_of` reads."""
-    return [gray(20 + 4 * number, width, height) for number in range(count)]
+    """Frames with bars that state their number, which `number_of` reads."""
+    frames = []
+    for number in range(count):
+        frame = gray(128, width, height)
+        for bit in range(_BITS):
+            frame[8:-8, bit * width // _BITS : (bit + 1) * width // _BITS] = 208 if number >> bit & 1 else 48
+        frames.append(frame)
+    return frames
 
 
 def number_of(pixels: Pixels) -> int:
     """The number of a frame of `numbered`."""
-    return round((float(pixels.mean()) - 20) / 4)
+    bars = np.array_split(pixels[8:-8], _BITS, axis=1)
+    return sum((bar.mean() > 128) << bit for bit, bar in enumerate(bars))
 
 
 def video(
@@ -61,6 +70,8 @@ def video(
     """Frames as a file: mp4, matroska, webm, avi, mpegts. `times` are milliseconds; `audio` are samples at 16 kHz."""
     stream = io.BytesIO()
     settings = options.pop("movflags", None)
+    if codec in ("mpeg4", "mpeg2video"):
+        options.setdefault("sc_threshold", "1000000000")  # no more key frames than requested
     with av.open(stream, "w", format=kind, options={"movflags": settings} if settings else {}) as container:
         encoder: Any = container.add_stream(codec, rate=fps, options=options)
         encoder.height, encoder.width = frames[0].shape[:2]
@@ -81,6 +92,18 @@ def video(
         if sound is not None:
             _add_sound(container, sound, audio)
     return stream.getvalue()
+
+
+def with_index_first(data: bytes) -> bytes:
+    """An MP4 file whose index is in front of its frames."""
+    start = data.index(b"moov") - 4
+    movie, media = bytearray(data[start:]), data[data.index(b"mdat") - 4 : start]
+    head = data[: data.index(b"mdat") - 4]
+    table = movie.index(b"stco") + 8
+    for number in range(int.from_bytes(movie[table : table + 4], "big")):
+        at = table + 4 + 4 * number
+        movie[at : at + 4] = (int.from_bytes(movie[at : at + 4], "big") + len(movie)).to_bytes(4, "big")
+    return head + bytes(movie) + media
 
 
 def _add_sound(container: Any, sound: Any, samples: Any) -> None:

@@ -8,6 +8,7 @@ from datajob.formats.images import ImagesReader as Images
 from datajob.formats.json import JsonReader as Json
 from datajob.formats.parquet import ParquetReader as Parquet
 from datajob.formats.text import TextReader as Text
+from datajob.formats.video import VideoReader as Video
 from datajob.formats.webdataset import WebdatasetReader as Webdataset
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Json",
     "Parquet",
     "Text",
+    "Video",
     "Webdataset",
 ]

@@ -116,8 +116,11 @@ from datajob.operators.text.word_count import WordCount as WordCount
 from datajob.operators.text.word_repetition import WordRepetition as WordRepetition
 from datajob.operators.video.black_frames import BlackFrames as BlackFrames
 from datajob.operators.video.cut_media import CutMedia as CutMedia
+from datajob.operators.video.extract_audio import ExtractAudio as ExtractAudio
+from datajob.operators.video.extract_frames import ExtractFrames as ExtractFrames
 from datajob.operators.video.motion_score import MotionScore as MotionScore
 from datajob.operators.video.scene_split import SceneSplit as SceneSplit
+from datajob.operators.video.split_duration import SplitDuration as SplitDuration
 from datajob.operators.video.static_video import StaticVideo as StaticVideo
 from datajob.operators.video.video_aspect import VideoAspect as VideoAspect
 from datajob.operators.video.video_duration import VideoDuration as VideoDuration
@@ -162,6 +165,8 @@ __all__ = [
     "Entropy",
     "ExactDedup",
     "Explode",
+    "ExtractAudio",
+    "ExtractFrames",
     "ExtractHtml",
     "ExtractPdf",
     "FaceArea",
@@ -224,6 +229,7 @@ __all__ = [
     "SpecialCharacters",
     "SpeechQuality",
     "Split",
+    "SplitDuration",
     "StaticVideo",
     "StopWordRatio",
     "SubstringDedup",

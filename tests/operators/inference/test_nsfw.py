@@ -55,6 +55,19 @@ def test_a_job_keeps_rows_within_the_limits_and_counts_the_others(classifier: Pa
     assert counts.rows_in == counts.rows_out + counts.failed + sum(counts.rejected.values())
 
 
+def test_a_list_is_decided_by_one_score(classifier: Path, tmp_path: Path) -> None:
+    low, high = sorted(float(probabilities(classifier, data)[1]) for data in (CHINA, FACE))
+    images = pa.array([[CHINA, FACE], [CHINA, None, CHINA], [FACE], [], None], pa.list_(pa.binary()))
+    for how, expected in (("mean", (low + high) / 2), ("min", low), ("max", high)):
+        step = {"nsfw": {"model": str(classifier), "max": None, "reduce": how, "output": "nsfw"}}
+        rows, _ = job(tmp_path / how, images, step)
+        assert [row["id"] for row in rows] == [0, 1, 2, 3, 4]
+        assert rows[0]["nsfw"] == pytest.approx(expected, abs=0.02) and rows[3]["nsfw"] is rows[4]["nsfw"] is None
+    step = {"nsfw": {"model": str(classifier), "max": (low + high) / 2 + 0.03, "reduce": "max"}}
+    kept, _ = job(tmp_path / "limit", images, step)
+    assert len(kept) == 3
+
+
 @pytest.mark.parametrize(("keep", "expected"), [("any", [0, 1, 3, 4]), ("all", [0, 3, 4]), ("each", [0, 1, 2, 3, 4])])
 def test_lists_are_decided_as_a_whole_or_image_by_image(
     keep: str, expected: list[int], classifier: Path, tmp_path: Path

@@ -87,14 +87,14 @@ def read_all(read: Callable[[MediaValue], T], values: Iterable[MediaValue], thre
 def open_file(value: MediaValue, folder: str | None = None, *, header: bool = False) -> MediaFile:
     """A value as a file, of which only the parts that are used are read; `header`: few parts, in small pieces.
 
-    Files on the web are read completely, except for their headers. Raises the errors of `fetch`; reading from the file does so
-    as well.
+    Files on the web are read completely if their server does not send parts. Raises the errors of `fetch`; reading from the
+    file does so as well.
     """
     if value.data is not None or value.missing or value.problem is not None:
         return MediaFile.of(fetch(value, folder))
     path = located(value, folder)
     if is_url(path):
-        return _open_on_web(value, path) if header else MediaFile.of(fetch(value, folder))
+        return _open_on_web(value, path)
     file = _open_in_store(path, header) if scheme_of(path) else _open_local(path, header)
     if value.byte_range is not None:
         start, length = value.byte_range

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from datajob import formats
 from datajob.formats.base import Reader, Writer
 
-READERS = ("audio", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "parquet", "text", "webdataset")
+READERS = ("audio", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "parquet", "text", "video", "webdataset")
 WRITERS = ("csv", "delta", "iceberg", "images", "json", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)

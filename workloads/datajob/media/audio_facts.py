@@ -9,6 +9,7 @@ from datajob.media.audio_types import AudioFacts
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.mp3_facts import mp3_facts
+from datajob.media.mp4_boxes import is_mp4
 from datajob.media.mp4_facts import mp4_facts
 
 FORMATS = ("WAV", "FLAC", "MP3", "OGG", "Opus", "M4A")
@@ -46,7 +47,7 @@ def read_facts(file: MediaFile) -> AudioFacts:
             return _flac(file, 0)
         if head.startswith(b"OggS"):
             return _ogg(file)
-        if head[4:8] == b"ftyp":
+        if is_mp4(head):
             return mp4_facts(file)
         if head.startswith(b"ID3") or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE0 == 0xE0):
             start = _after_tags(file)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from datajob.media.audio_types import AudioFacts, Form
-from datajob.media.containers import container, decoding
+from datajob.media.containers import audio_track, container, decoding
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.references import TimeSpan
@@ -126,19 +126,13 @@ def container_facts(file: MediaFile) -> AudioFacts:
     """The facts of a container that only FFmpeg can read. Raises MediaError."""
     file.seek(0)
     with container(file) as opened:
-        stream = _audio(opened)
+        stream = audio_track(opened)
         duration = stream.duration * stream.time_base if stream.duration else None
         if duration is None and opened.duration and len(opened.streams) == 1:  # otherwise that of the longest track
             duration = opened.duration / 1_000_000
         name = opened.format.name.partition(",")[0]
         seconds = None if duration is None else float(duration)
         return AudioFacts(seconds, stream.rate, stream.channels, stream.codec_context.name, name)
-
-
-def _audio(opened: Any) -> Any:
-    if not opened.streams.audio:
-        raise MediaError("noAudio", "the file has no audio track")
-    return opened.streams.audio[0]
 
 
 class _Containers:
@@ -149,7 +143,7 @@ class _Containers:
         self._opened = self._context.__enter__()
         self._span = span
         try:
-            self._stream = _audio(self._opened)
+            self._stream = audio_track(self._opened)
             self._stream.thread_count = 1
             self.form = Form(self._stream.rate, self._stream.channels)
         except BaseException:

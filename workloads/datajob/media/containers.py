@@ -48,6 +48,13 @@ def decoding(what: str) -> Iterator[None]:
         raise MediaError("damaged", f"the {what} cannot be decoded: {reason_of(error)}") from error
 
 
+def audio_track(opened: Any) -> Any:
+    """The first audio track. Raises MediaError."""
+    if not opened.streams.audio:
+        raise MediaError("noAudio", "the file has no audio track")
+    return opened.streams.audio[0]
+
+
 def reason_of(error: Exception) -> str:
     """What FFmpeg states."""
     return str(error.args[1] if len(error.args) > 1 else error)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 Keep = Literal["any", "all", "each"]
 """`any`: keep a row if one of its items passes. `all`: if all pass. `each`: keep the row, without the items that fail."""
+Reduce = Literal["mean", "min", "max"]
 PLACEHOLDER = "<image>"
+
+
+def reduced(values: Sequence[float], how: Reduce) -> float:
+    """One measure for those of the items of a list."""
+    return {"mean": lambda: sum(values) / len(values), "min": lambda: min(values), "max": lambda: max(values)}[how]()
 
 
 @dataclass(frozen=True)

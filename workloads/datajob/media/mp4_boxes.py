@@ -10,6 +10,14 @@ from datajob.media.files import MediaFile
 
 MAX_INDEX = 64 << 20
 """Bytes of the largest index (`moov`) that is read."""
+_IMAGES_IN_MP4 = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+
+
+def is_mp4(head: bytes) -> bool:
+    """Whether a file that starts with these bytes is MP4 or MOV, old files of which have no `ftyp`."""
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in _IMAGES_IN_MP4
+    return head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
 def movie(file: MediaFile) -> bytes:

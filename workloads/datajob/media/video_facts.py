@@ -8,6 +8,7 @@ from datajob.media.containers import is_avi, is_matroska, is_transport_stream
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.matroska import is_cut, matroska_video
+from datajob.media.mp4_boxes import is_mp4
 from datajob.media.mp4_video import mp4_video
 from datajob.media.signatures import kind_of
 from datajob.media.video_types import VideoFacts, displayed
@@ -19,7 +20,6 @@ _OTHERS = (
     (b".RMF", "RealMedia"), (b"WEBVTT", "subtitles"), (b"1\n00:", "subtitles"), (b"[Script Info]", "subtitles"),
 )  # fmt: skip
 _NAMES = {"avi": "AVI", "mpegts": "TS", "mov": "MP4", "matroska": "Matroska"}
-_IMAGES_IN_MP4 = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 
 
 def read_facts(file: MediaFile) -> VideoFacts | None:
@@ -42,13 +42,6 @@ def read_facts(file: MediaFile) -> VideoFacts | None:
     if is_avi(file) or is_transport_stream(file):
         return None
     raise _unknown(head)
-
-
-def is_mp4(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is MP4 or MOV, old files of which have no `ftyp`."""
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in _IMAGES_IN_MP4
-    return head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
 def ffmpeg_facts(file: MediaFile) -> VideoFacts:

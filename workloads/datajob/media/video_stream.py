@@ -43,9 +43,11 @@ class VideoStream:
         _discard_others(opened, self.track)
         self._unit = float(self.track.time_base)
         self._origin = self.track.start_time or 0
-        self._last = 0.0
+        self._last = self._next = 0.0
         self.end = 0.0
-        """Seconds after the last decoded frame."""
+        """Where the last frame ends that was read, in seconds after the first frame."""
+        self.finished = False
+        """Whether all frames after the last seek were read."""
 
     def frames(self, keys_only: bool = False, span: TimeSpan | None = None) -> Iterator[VideoFrame]:
         """All frames, or the key frames, of the file or of a part of it. Raises MediaError."""
@@ -79,14 +81,11 @@ class VideoStream:
 
     def last_time(self) -> float:
         """The end of the last frame according to the packets, which are read to the end of the file. Nothing is decoded."""
-        end = 0.0
         with decoding("video"):
             for packet in self.opened.demux(self.track):
-                stamp = packet.dts if packet.pts is None else packet.pts
-                if stamp is not None:
-                    end = max(end, (stamp - self._origin + (packet.duration or 0)) * self._unit)
+                self._skip(packet)
                 progress_made()
-        return end
+        return self.end
 
     def packets(self, span: TimeSpan | None = None) -> Iterator[bytes]:
         """The encoded frames of the file or of a part of it, in the order of decoding. Raises MediaError if there are none."""
@@ -118,7 +117,7 @@ class VideoStream:
         """Frames from the last key frame at or before a time."""
         target = time
         while True:
-            self._last = 0.0
+            self._last = self._next = 0.0
             with decoding("video"):
                 self.opened.seek(self._origin + floor(target / self._unit), stream=self.track)
             found = self._decoded(keys_only)
@@ -136,9 +135,16 @@ class VideoStream:
         with decoding("video"):
             for packet in self.opened.demux(self.track):
                 if keys_only and packet.size and not packet.is_keyframe:  # some decoders do not skip frames
+                    self._skip(packet)
                     continue
                 for raw in packet.decode():
                     yield self._frame(raw)
+        self.finished = True
+
+    def _skip(self, packet: Any) -> None:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None:
+            self.end = max(self.end, (stamp - self._origin + (packet.duration or 0)) * self._unit)
 
     def _frame(self, raw: Any) -> VideoFrame:
         self._check_pixels(raw.width, raw.height)
@@ -146,9 +152,10 @@ class VideoStream:
             raise MediaError("damaged", "a frame of the video is damaged")
         stamp = raw.dts if raw.pts is None else raw.pts
         step = (raw.duration or 0) * self._unit or 1 / float(self.track.average_rate or 25)
-        time = self.end if stamp is None else (stamp - self._origin) * self._unit
+        time = self._next if stamp is None else (stamp - self._origin) * self._unit
         self._last = max(self._last, time)
-        self.end = self._last + step
+        self._next = self._last + step
+        self.end = max(self.end, self._next)
         progress_made()
         return VideoFrame(raw, self._last, bool(raw.key_frame))
 

@@ -9,12 +9,14 @@ from pydantic import Field, PrivateAttr
 
 from datajob.errors import plain
 from datajob.media.errors import MediaError
+from datajob.media.lists import reduced
 from datajob.media.values import MediaValue, flat, is_list, media_values
 from datajob.operators.base import Batch, Bound, Inferred, Measures, ModelFilter, Verdict
 from datajob.operators.inference._engines.base import RequestError
 from datajob.operators.inference._image_model import ImageModel, Vectors
 from datajob.operators.media.bases import min_max, reasons
 from datajob.operators.media.removal import KeepImages, Removal
+from datajob.operators.operator import Order
 from datajob.parameters import NewColumn
 from datajob.suggest import snake
 
@@ -62,6 +64,7 @@ class ImageModelFilter(ImageModel, KeepImages, ModelFilter):
         import pyarrow as pa
 
         lists = is_list(batch.array(self.column).type)
+        reduces = lists and self.reduction() is not None
         tolerant = self._measures_only or (lists and self.keep_if == "each")
         failed: dict[int, str] = {}
         values: list[Any] = []
@@ -76,12 +79,22 @@ class ImageModelFilter(ImageModel, KeepImages, ModelFilter):
                 if not self._measures_only:
                     failed[at] = str(reason)
                 found = []
-            values.append(row.value([None if isinstance(score, RequestError) else score for score in found]))
+            scores = [None if isinstance(score, RequestError) else score for score in found]
+            values.append(self._reduced(scores) if reduces else row.value(scores))
             errors.append(row.value([_word(score) for score in found]))
-        columns = {self.score_column(): pa.array(values, pa.list_(pa.float64()) if lists else pa.float64())}
+        columns = {self.score_column(): pa.array(values, pa.list_(pa.float64()) if lists and not reduces else pa.float64())}
         if lists and self.keep_if == "each":
             columns[self._error_column()] = pa.array(errors, pa.list_(pa.string()))
         return Inferred(columns, failed)
+
+    def _reduced(self, scores: Sequence[float | None]) -> float | None:
+        """The score of a list; None if it has none."""
+        known, how = [score for score in scores if score is not None], self.reduction()
+        return reduced(known, how) if known and how is not None else None
+
+    def item_columns(self) -> tuple[str, Order]:
+        """The scores, if each image has one."""
+        return self.column, () if self.reduction() is not None else self.written()
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row by its scores."""
@@ -91,6 +104,8 @@ class ImageModelFilter(ImageModel, KeepImages, ModelFilter):
         if is_list(images.type) and (removal := self.removal()) is not None:
             return self._without(batch, removal, scores)
         codes = np.zeros(len(batch), dtype=np.int8)
+        if is_list(images.type) and self.reduction() is not None:
+            return Verdict(np.array([max(0, self._code(score)) for score in scores], dtype=np.int8), self.reasons())
         rows: list[Any] = list(media_values(images))
         for at, (values, found) in enumerate(zip(rows, scores, strict=True)):
             scored = [(values, found)] if not isinstance(values, tuple) else zip(values, found or (), strict=False)

@@ -94,7 +94,7 @@ class MediaFilter(MediaStep, RemovesItems, Filter):
 
     def item_columns(self) -> tuple[str, Order]:
         """The measures."""
-        return self.column, () if self.output is None else (self.output,)
+        return self.column, () if self.output is None or self.reduction() is not None else (self.output,)
 
     def keep(self, batch: Batch) -> Verdict:
         """Decide each row of `batch`; rows whose media cannot be measured fail."""
@@ -111,7 +111,7 @@ class MediaFilter(MediaStep, RemovesItems, Filter):
         return Verdict(verdict.codes, verdict.reasons, columns, verdict.removed)
 
     def measures(self, batch: Batch) -> Measures:
-        """The measures of all rows: of a list, those of its first item; NaN if there is none."""
+        """The measures of all rows: of a list, those of its first item, or those that `reduce` makes; NaN if there is none."""
         from datajob.operators.media.sections import Section
 
         return Section((self,)).run(batch).measures(0)

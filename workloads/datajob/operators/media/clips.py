@@ -84,7 +84,7 @@ class VideoReading:
                     for add, only_keys in added:
                         if frame.key or not only_keys:
                             add(frame)
-            if not keys_only and (self.span is None or self.span[1] is None):
+            if stream.finished:
                 check_complete(self.file, self.facts, stream.end)
         except MediaError as error:
             self.found.update(dict.fromkeys(meters, error))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from datajob.errors import InputError
 from datajob.media.errors import MediaError
-from datajob.media.lists import Keep, drop_items, unequal_lengths, without_placeholders
+from datajob.media.lists import Keep, Reduce, drop_items, unequal_lengths, without_placeholders
 from datajob.media.values import is_list, item_counts
 from datajob.operators.operator import Operator, Order
 from datajob.parameters import Column
@@ -105,6 +105,10 @@ class RemovesItems(Operator):
         keep_if: Keep
         column: str
 
+    def reduction(self) -> Reduce | None:
+        """How the measures of a list become one, which decides the row; None if each item is within the limits or not."""
+        return None
+
     def marked_text(self) -> str | None:
         """The text column with one placeholder per item, from which those of removed items are removed."""
         return None
@@ -143,6 +147,21 @@ class KeepImages(RemovesItems):
         description="Whether `any` or `all` images of a list must be within the limits. With `each`, the row is kept, and the "
         "images that are not within the limits are removed.",
     )
+    reduce: Reduce | None = Field(
+        default=None,
+        description="Decide by the `mean`, `min` or `max` of the measures of a list instead, such as of the frames of a video. "
+        "`output` then receives this value.",
+    )
+
+    @model_validator(mode="after")
+    def _reduced_or_removed(self) -> Self:
+        if self.reduce is not None and "keep_if" in self.model_fields_set:
+            raise ValueError("`reduce` decides by one measure of the list, so it cannot be combined with `keep`")
+        return self
+
+    def reduction(self) -> Reduce | None:
+        """The parameter `reduce`."""
+        return self.reduce
 
 
 class KeepImagesWithTexts(KeepImages):

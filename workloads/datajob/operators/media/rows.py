@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from datajob.errors import StorageUnavailable, describe_error
 from datajob.media.errors import MediaError
+from datajob.media.lists import reduced
 from datajob.media.values import MediaValue
 from datajob.operators.media.bases import MediaFilter, MediaMap, MediaSignature, MediaStep
 
@@ -36,6 +37,8 @@ class Measured(NamedTuple):
     """The positions of these items among those of the row."""
     removed: tuple[str, ...] = ()
     """Why items were removed (`keep: each`): one reason for each of them."""
+    reduced: tuple[float, ...] | None = None
+    """The measures of the list (`reduce`); None without `reduce`, and for an empty list."""
 
 
 class Edits(NamedTuple):
@@ -197,6 +200,10 @@ class _Row:
             self._at = [at for at, kept in zip(self._at, stays, strict=True) if kept]
             removed += [step.reasons()[code - 1] for code in codes if code > 0]
             return Measured(0, tuple(values), reached, tuple(removed))
+        if self._lists and (how := step.reduction()) is not None:
+            numbers = zip(*(found for found in values if found is not None), strict=True)
+            whole = tuple(reduced(column, how) for column in numbers) or None
+            return Measured(0 if whole is None else rule.code(whole), tuple(values), reached, reduced=whole)
         passed = all(code == 0 for code in codes) if step.keep_if == "all" else not codes or 0 in codes
         return Measured(0 if passed else next(code for code in codes if code), tuple(values), reached)
 

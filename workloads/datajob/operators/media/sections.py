@@ -164,8 +164,8 @@ class Found:
         names = step.measured()
         values = np.full((len(names), len(self.rows)), np.nan)
         for row, result in enumerate(self._results(number)):
-            if isinstance(result, Measured) and result.values and result.values[0] is not None:
-                values[:, row] = result.values[0]
+            if isinstance(result, Measured) and (first := result.reduced or next(iter(result.values), None)) is not None:
+                values[:, row] = first
         return dict(zip(names, values, strict=True))
 
     def signed(self, batch: Batch) -> list[Any]:
@@ -238,7 +238,11 @@ class Found:
 
         if step.output is None:
             return {}
-        if is_list(self.column.type):
+        lists = is_list(self.column.type)
+        if lists and step.reduction() is not None:
+            whole = [result.reduced if isinstance(result, Measured) else None for result in self._results(number)]
+            return {step.output: pa.array([None if value is None else value[0] for value in whole], pa.float64())}
+        if lists:
             return {step.output: pa.array(self._lists_of_measures(number), pa.list_(pa.float64()))}
         first = [result.values[0] if isinstance(result, Measured) else None for result in self._results(number)]
         return {step.output: pa.array([None if value is None else value[0] for value in first], pa.float64())}

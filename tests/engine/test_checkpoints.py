@@ -133,7 +133,7 @@ def test_a_checkpoint_keeps_values_types_and_chunks() -> None:
     rejects = CollectedRejects()
     rejects.failed("x", ["a \\ud83d"], table.slice(1, 1))
     rejects.rejected("y", pa.array(["why"]), table.slice(2, 1))
-    (found,) = checkpoints.unpack(checkpoints.pack([Processed(3, 9, table, tally, rejects, mixed=True)]))
+    (found,) = checkpoints.unpack(b"".join(checkpoints.pack([Processed(3, 9, table, tally, rejects, mixed=True)])))
     assert found.table.equals(table, check_metadata=True)
     assert [[len(chunk) for chunk in column.chunks] for column in found.table.columns] == [
         [len(chunk) for chunk in column.chunks] for column in table.columns

@@ -60,16 +60,17 @@ class Folder:
         with storage_errors(self.join(name), self._reading, "open it"):
             return self._filesystem.open_input_file(self._at(name))
 
-    def write(self, name: str, data: bytes) -> None:
-        """Replace a file. Readers see the old or the new one, never a part."""
+    def write(self, name: str, *parts: bytes | pa.Buffer) -> None:
+        """Replace a file by one with these parts. Readers see the old or the new one, never a part."""
         with storage_errors(self.join(name), SinkError, "write it"):
             if not self._local:
-                return put(self.path, self.join(name), data)
+                return put(self.path, self.join(name), parts[0] if len(parts) == 1 else b"".join(parts))
             final = Path(self._at(name))
             final.parent.mkdir(parents=True, exist_ok=True)
             waiting = final.with_name(f".{uuid.uuid4().hex}.tmp")
             try:
-                waiting.write_bytes(data)
+                with waiting.open("wb") as file:
+                    file.writelines(parts)
                 waiting.replace(final)
             finally:
                 waiting.unlink(missing_ok=True)

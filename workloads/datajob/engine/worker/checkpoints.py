@@ -67,10 +67,10 @@ class Checkpoints:
         if any(result.table.num_rows and not result.table.num_columns for result in results):
             return False
         try:
-            content = pack(results)
+            parts = pack(results)
         except pa.ArrowException:  # types that are nested too deeply
             return False
-        self._folder.write(self._file(results[0].start, results[-1].stop), content)
+        self._folder.write(self._file(results[0].start, results[-1].stop), *parts)
         return True
 
     def load(self, start: int, stop: int) -> list[Processed]:
@@ -94,8 +94,8 @@ def covered_rows(stored: Mapping[int, int]) -> int:
     return rows
 
 
-def pack(results: Sequence[Processed]) -> bytes:
-    """Results as the content of a file: the length of an index, the index as JSON, and the tables."""
+def pack(results: Sequence[Processed]) -> list[bytes | pa.Buffer]:
+    """Results as the parts of a file: the length of an index, the index as JSON, and the tables."""
     buffers: list[Any] = []
     index = [
         {
@@ -111,7 +111,7 @@ def pack(results: Sequence[Processed]) -> bytes:
         for result in results
     ]
     head = json.dumps(index).encode()
-    return b"".join([len(head).to_bytes(LENGTH_BYTES, "little"), head, *buffers])
+    return [len(head).to_bytes(LENGTH_BYTES, "little"), head, *buffers]
 
 
 def unpack(data: bytes) -> list[Processed]:

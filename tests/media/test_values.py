@@ -50,6 +50,16 @@ def test_structs_have_bytes_and_paths(binary: pa.DataType, text: pa.DataType) ->
         assert media_values(pa.array([{}, *rows], kind).slice(1)) == expected
 
 
+def test_one_member_of_a_struct_can_have_the_type_null() -> None:
+    references = pa.array([{"bytes": None, "path": "a.jpg"}, None])
+    files = pa.array([{"bytes": b"x", "path": None}, None])
+    for column, value in ((references, MediaValue(path="a.jpg")), (files, MediaValue(b"x"))):
+        assert is_media(column.type)
+        assert media_values(column) == [value, MediaValue()]
+        assert media_values(pa.array([column.to_pylist()], pa.list_(column.type))) == [(value, MediaValue())]
+    assert not is_media(pa.array([{"bytes": None, "path": None}]).type)
+
+
 @pytest.mark.parametrize("make", [pa.list_, pa.large_list, pa.list_view, pa.large_list_view], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("item", [pa.binary(), pa.string(), pa.binary_view(), STRUCT], ids=str)
 def test_lists_become_tuples(make: Any, item: pa.DataType) -> None:

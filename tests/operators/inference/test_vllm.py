@@ -35,6 +35,7 @@ spec:
   sources: [{{images: {{paths: ["{folder}/photos"]}}}}]
   steps:
   - llava: {{model: "{model}", engine: vllm, maxNewTokens: {tokens}, batchRows: 4}}
+  - compute: {{columns: {{path: image.path}}}}
   - drop: {{columns: [image]}}
   sink: {{parquet: {{path: "{folder}/out"}}}}
 """

@@ -235,6 +235,13 @@ def test_paths_and_structs_become_structs_with_the_new_bytes(tmp_path: Path) -> 
     assert [Image.open(io.BytesIO(image["bytes"])).width for image in images] == [5, 11, 5]
     assert [image["path"] for image in images] == ["x.png", None, "a b.png"]
     assert apply(table_of(kind=pa.string()), Halve())[0].schema.field("image").type == media_type()
+    for value in (
+        {"bytes": None, "path": path},
+        {"bytes": picture(10), "path": None},
+    ):  # a member has type null
+        passed, _ = apply(table_of(value, kind=pa.array([value]).type), Halve())
+        assert passed.schema.field("image").type == media_type()
+        assert Image.open(io.BytesIO(passed.column("image").to_pylist()[0]["bytes"])).width == 5
 
 
 def test_paths_of_unchanged_images_include_the_folder(tmp_path: Path) -> None:

@@ -52,7 +52,10 @@ def media_type() -> pa.StructType:
 
 
 def is_media(kind: pa.DataType) -> bool:
-    """Whether a type is a struct of bytes and a path, or a list of them. Bytes or paths alone need not be media."""
+    """Whether a type is a struct of bytes and a path, or a list of them. Bytes or paths alone need not be media.
+
+    One of both can have the type null, as in tables that were made of Python values without a type.
+    """
     import pyarrow.types as t
 
     if is_list(kind):
@@ -60,7 +63,17 @@ def is_media(kind: pa.DataType) -> bool:
     if not t.is_struct(kind):
         return False
     members = {field.name: field.type for field in kind}
-    return set(members) == {"bytes", "path"} and is_bytes(members["bytes"]) and is_text(members["path"])
+    if set(members) != {"bytes", "path"}:
+        return False
+    data, path = members["bytes"], members["path"]
+    return (is_bytes(data) and (is_text(path) or t.is_null(path))) or (t.is_null(data) and is_text(path))
+
+
+def has_null(kind: pa.StructType) -> bool:
+    """Whether a member of a struct has the type null, which cannot hold a value."""
+    import pyarrow.types as t
+
+    return any(t.is_null(field.type) for field in kind)
 
 
 def accepts(kind: pa.DataType) -> bool:

@@ -46,7 +46,7 @@ STORE_SECONDS, STORE_BYTES_PER_SECOND = 0.01, 100e6
 """Estimated duration of storing."""
 UNKNOWN = -(1 << 62)
 """Number of rows that have reached a step, if others process earlier rows."""
-MAX_HELD = 32 << 20
+MAX_HELD = 16 << 20
 """Bytes of results that may wait to be stored. Beyond it, they are stored or, before FREE_SECONDS, discarded."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datajob.formats.storage import join, scheme_of
 from datajob.media.errors import MediaError
 from datajob.media.references import is_url, parse_reference
-from datajob.media.values import is_bytes, is_list, is_media, media_type, media_values
+from datajob.media.values import has_null, is_bytes, is_list, is_media, media_type, media_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ def with_files(column: pa.Array, files: Files, folder: str | None = None) -> pa.
                 _item(one, None if gone else next(present), folder, as_struct=as_struct)
                 for one, gone in zip(value, missing, strict=True)
             ]
-    kind = item if is_bytes(item) or is_media(item) else media_type()
+    kind = item if is_bytes(item) or (is_media(item) and not has_null(item)) else media_type()
     if is_list(column.type):
         kind = pa.large_list(kind) if pa.types.is_large_list(column.type) else pa.list_(kind)
     return pa.array(values, kind)

@@ -20,7 +20,7 @@ from benchmarks.text_peers import Steps, job_file
 
 FEW = 1_000
 EVERY = 500
-"""One image of 100 megapixels among so many."""
+"""Number of images of which one has 100 megapixels."""
 SMALL, LARGE = (320, 240), (10_000, 10_000)
 STEPS: Steps = [
     {"imageSize": {"minSide": 100}},

@@ -172,7 +172,7 @@ def test_missing_files_are_errors(tmp_path: Path) -> None:
 
 def test_columns_are_found_by_their_ids(tmp_path: Path) -> None:
     """Renamed, deleted and added again under the same name, added, widened, and moved."""
-    old = pa.table({"id": pa.array([1], pa.int32()), "a": ["old a"], "b": ["old b"], "s": [{"x": 1, "y": "z"}]})
+    old = pa.table({"id": pa.array([1], pa.int32()), "a.b": [5], "a": ["old a"], "b": ["old b"], "s": [{"x": 1, "y": "z"}]})
     table = make(tmp_path, old)
     with table.update_schema() as update:
         update.rename_column("a", "c")
@@ -182,10 +182,14 @@ def test_columns_are_found_by_their_ids(tmp_path: Path) -> None:
         update.add_column("b", StringType())
         update.add_column("a", StringType())
         update.move_first("c")
-    assert read(reader(tmp_path)).to_pylist() == [{"c": "old a", "id": 1, "s": {"x": 1, "y": "z"}, "b": None, "a": None}]
+    assert read(reader(tmp_path)).to_pylist() == [
+        {"c": "old a", "id": 1, "a.b": 5, "s": {"x": 1, "y": "z"}, "b": None, "a": None}
+    ]
     assert read(reader(tmp_path, columns=("a", "c"))).to_pylist() == [{"a": None, "c": "old a"}]
+    before = reader(tmp_path).files()
     with table.update_schema() as update:
         update.rename_column("s.y", "w")
+    assert before[0].version != reader(tmp_path).files()[0].version  # the same file has other columns
     with pytest.raises(InputError, match=r"the member s\.y has been renamed"):
         read(reader(tmp_path))
     assert ids(reader(tmp_path, columns=("id",))) == [1]
@@ -257,6 +261,8 @@ def test_an_unavailable_catalog_can_be_retried() -> None:
     "key", ["token", "credential", "s3.secret-access-key", "password", "s3.session-token", "s3.access-key-id"]
 )
 def test_secrets_belong_to_the_environment(key: str) -> None:
+    with pytest.raises(ValueError, match="contains a password"):
+        IcebergReader(table="lake.t", catalog={"type": "sql", "uri": "postgresql://me:secret@host/db"})
     with pytest.raises(ValueError, match="set it in the environment"):
         IcebergReader(table="lake.t", catalog={key: "x"})
 

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from datajob.errors import InputError
 from datajob.formats._roaring import check_sum, positions_of
@@ -27,16 +28,17 @@ Actions = Iterable[Mapping[str, Any]]
 
 
 def vectors(path: str, version: int) -> dict[str, str]:
-    """References to deletion vectors by the path of their file, as in the log, at a version of a table."""
+    """References to deletion vectors by the path of their file, as in the log but decoded, at a version of a table."""
     folder = Folder(path)
     names = folder.list(LOG)
     start, parts = _checkpoint(names, version)
     found: dict[str, str] = {}
     for action in (*_of_checkpoint(folder, parts), *_of_commits(folder, range(start + 1, version + 1))):
         if add := action.get("add"):
-            found.pop(add["path"], None)
+            file = unquote(add["path"])
+            found.pop(file, None)
             if vector := add.get("deletionVector"):
-                found[add["path"]] = _reference(path, vector)
+                found[file] = _reference(path, vector)
     return found
 
 

@@ -53,6 +53,8 @@ class CatalogTable(Parameters):
         for key in value:
             if _SECRET.search(key) and not key.startswith("header."):
                 raise ValueError(f"`{key}` is a secret; set it in the environment: PYICEBERG_CATALOG__<NAME>__<KEY>")
+        if re.search(r"://[^/@]*:[^/@]*@", value.get("uri", "")):
+            raise ValueError("`uri` contains a password; set it in the environment: PYICEBERG_CATALOG__<NAME>__URI")
         return value
 
 

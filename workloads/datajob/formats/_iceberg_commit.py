@@ -242,6 +242,7 @@ def is_published(table: Table, run_id: str) -> bool:
 def partition_columns(name: str, table: Table) -> tuple[str, ...]:
     """The columns that a table is partitioned by. Raises InvalidJob for transforms that are not supported."""
     from pyiceberg.transforms import IdentityTransform
+    from pyiceberg.types import DoubleType, FloatType
 
     schema = table.schema()
     for field in table.spec().fields:
@@ -250,4 +251,6 @@ def partition_columns(name: str, table: Table) -> tuple[str, ...]:
                 f"{name}: the table is partitioned by {field.transform}({schema.find_column_name(field.source_id)}), but only "
                 "tables that are partitioned by the values of columns can be written."
             )
+        if isinstance(schema.find_type(field.source_id), DoubleType | FloatType):
+            raise InvalidJob(f"{name}: the table is partitioned by floating-point numbers, so it cannot be written.")
     return tuple(schema.find_column_name(field.source_id) or "" for field in table.spec().fields)

@@ -21,21 +21,25 @@ _ID = b"PARQUET:field_id"
 class FieldIds:
     """How the columns of files are found: by the IDs in the file or, in files without IDs, by the names of a mapping."""
 
-    ids: Mapping[str, int]
-    """IDs of the columns of the table and of the members of structs, by their path such as `call.name`."""
+    columns: Mapping[int, str]
+    """The columns of the table by their ID."""
+    members: Mapping[str, int]
+    """IDs of columns and of the members of structs, by their path such as `call.name`."""
     mapping: Mapping[str, int]
     """IDs of columns by the names that they have in files without IDs."""
+    in_files: frozenset[str] = frozenset()
+    """Columns whose values are unknown if a file lacks them, because they are in its partition in another form."""
 
     def names(self, path: str, of_file: pa.Schema, wanted: Sequence[str]) -> dict[str, str]:
         """The columns of a file that the table calls `wanted`, with these names. Raises InputError for renamed members."""
-        by_id = {number: name for name, number in self.ids.items() if "." not in name}
         found: dict[str, str] = {}
         has_ids = any(_id(field) is not None for field in of_file)
         for field in of_file:
             number = _id(field) if has_ids else self.mapping.get(field.name)
-            if number in by_id and by_id[number] in wanted:
-                found[field.name] = by_id[number]
-                self._check_members(path, field, by_id[number])
+            name = self.columns.get(-1 if number is None else number)
+            if name is not None and name in wanted:
+                found[field.name] = name
+                self._check_members(path, field, name)
         if not has_ids and not self.mapping:
             raise InputError(
                 f"{path}: the file has no field IDs, and the Iceberg table has no name mapping (schema.name-mapping.default)."
@@ -44,12 +48,12 @@ class FieldIds:
 
     def _check_members(self, path: str, field: Any, column: str) -> None:
         for member, number in _members(field, column):
-            if number is not None and self.ids.get(member, number) != number:
+            if number is not None and self.members.get(member, number) != number:
                 raise InputError(
                     f"{path}: the member {member} was replaced by another one of this name, which is not supported. Rewrite "
                     "the file with the engine that wrote it, or exclude the column with `columns`."
                 )
-            if number is not None and member not in self.ids and number in self.ids.values():
+            if number is not None and member not in self.members and number in self.members.values():
                 raise InputError(
                     f"{path}: the member {member} has been renamed in the Iceberg table, which is not supported. Rewrite the "
                     "file with the engine that wrote it, or exclude the column with `columns`."
@@ -84,7 +88,8 @@ def field_ids(table: Table, schema: Schema) -> FieldIds:
     ids = {schema.find_column_name(number) or "": number for number in schema.field_ids}
     mapping = table.name_mapping()
     names = {name: field.field_id for field in mapping.root for name in field.names} if mapping is not None else {}
-    return FieldIds(ids, {name: number for name, number in names.items() if number is not None})
+    columns = {field.field_id: field.name for field in schema.fields}
+    return FieldIds(columns, ids, {name: number for name, number in names.items() if number is not None})
 
 
 def arrow_columns(schema: Schema) -> pa.Schema:

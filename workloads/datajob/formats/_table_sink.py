@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from datajob.errors import InvalidJob, private
-from datajob.formats._columns import did_you_mean, plain_schema
+from datajob.formats._columns import HIVE_NULL, did_you_mean, plain_schema
 from datajob.formats._exact import exact_cast
 from datajob.formats._features import media_columns
 from datajob.formats._parquet_types import check_storable
@@ -112,6 +112,15 @@ class TableWriter(Writer):
         """What `publish` needs to know about the columns of a file."""
         raise NotImplementedError
 
+    def check_partition(self, name: str, kind: pa.DataType) -> None:
+        """Raise InvalidJob for a column that the table cannot be partitioned by."""
+        import pyarrow as pa
+
+        if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            raise InvalidJob(
+                f"sink.{self.key}: column {name} in `partitionBy` contains bytes. Convert it, as in `hex({name})`."
+            )
+
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """The types in which the table stores columns. Raises InvalidJob for a type that it cannot store."""
         raise NotImplementedError
@@ -141,6 +150,9 @@ class TableWriter(Writer):
         """Files named `<folder of the run>/<prefix>-<n>.parquet`. Raises InvalidJob for a type that cannot be stored."""
         check_storable(schema)
         stored = self.written_schema(schema)
+        for field in stored:
+            if field.name in (self.partition_by or ()):
+                self.check_partition(field.name, field.type)
         writer = FilesWriter(
             root,
             prefix,
@@ -152,7 +164,7 @@ class TableWriter(Writer):
             subfolder=f"{self.folder}/",
             keeps_keys=self.partition_in_files,
         )
-        return _Casting(writer, stored, self.key)
+        return _Casting(writer, stored, self.key, self.partition_by or ())
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
         level = self.compression_level or 1 if self.compression == "zstd" else None
@@ -182,8 +194,8 @@ class TableEncoder(ParquetEncoder):
 class _Casting:
     """A shard writer that converts rows to the types of the table. Each conversion is exact or an error."""
 
-    def __init__(self, writer: FilesWriter, schema: pa.Schema, key: str) -> None:
-        self._writer, self._schema, self._key = writer, schema, key
+    def __init__(self, writer: FilesWriter, schema: pa.Schema, key: str, keys: tuple[str, ...]) -> None:
+        self._writer, self._schema, self._key, self._keys = writer, schema, key, keys
         self.close: Callable[[], list[OutputFile]] = writer.close
         self.abort: Callable[[], None] = writer.abort
 
@@ -205,4 +217,19 @@ class _Casting:
                     f"sink.{self._key}: column {field.name} contains a null, but the table does not allow it. Remove these "
                     "rows with a `filter` step."
                 )
-        self._writer.write(pa.Table.from_arrays(columns, schema=self._schema))
+        stored = pa.Table.from_arrays(columns, schema=self._schema)
+        for key in self._keys:
+            _check_partition(stored.column(key), key, self._key)
+        self._writer.write(stored)
+
+
+def _check_partition(column: pa.ChunkedArray[Any], name: str, key: str) -> None:
+    """Raise InvalidJob for a text that would become null as the name of a partition."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(column.type) and pc.any(pc.is_in(column, pa.array(["", HIVE_NULL]))).as_py():
+        raise InvalidJob(
+            f"sink.{key}: column {name} in `partitionBy` contains an empty text or `{HIVE_NULL}`, which are nulls in names of "
+            "partitions. Replace it with a `compute` step."
+        )

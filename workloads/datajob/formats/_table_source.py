@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ class Snapshot:
     files: list[InputFile]
     partitions: pa.Table | None
     """The partition values of the files, one row per file. None if the files are partitioned in different ways."""
+    columns_id: str
+    """Hash of what determines the columns of the rows of a file: a changed table has other rows in the same files."""
 
 
 class TableReader(Reader):
@@ -68,14 +71,15 @@ class TableReader(Reader):
         """The files of the version in the chosen partitions. Raises InputError if the table cannot be read."""
         snapshot = self.snapshot()
         self._table_schema = snapshot.schema
-        if self.where is None or not snapshot.files:
-            return snapshot.files
+        files = [replace(file, version=f"{file.version} {snapshot.columns_id}") for file in snapshot.files]
+        if self.where is None or not files:
+            return files
         if snapshot.partitions is None:
             raise InvalidJob(
                 f"where: the partitioning of {self.name()} has changed, and some files have the former one. Use a `filter` "
                 "step."
             )
-        return list(itertools.compress(snapshot.files, matching(self.where, snapshot.partitions, self.name())))
+        return list(itertools.compress(files, matching(self.where, snapshot.partitions, self.name())))
 
     def schema(self, files: Sequence[InputFile]) -> pa.Schema:  # type: ignore[override]
         """The columns of the table, so that no file is opened."""
@@ -127,6 +131,11 @@ class TableReader(Reader):
     def choose(self, path: str, of_file: pa.Schema, names: Sequence[str]) -> Chosen:
         """What to read of a file for the columns `names` of the table."""
         return Chosen(of_file, tuple(name for name in of_file.names if name in names))
+
+
+def columns_id(*facts: object) -> str:
+    """The field of a snapshot, of facts with a stable text."""
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 
 def with_partitions(files: Sequence[InputFile], partitions: pa.Table) -> list[InputFile]:

@@ -15,7 +15,7 @@ from datajob.formats._delta_table import check_readable, check_writable, delta_e
 from datajob.formats._delta_types import stored_types
 from datajob.formats._delta_vectors import deleted_rows, vectors
 from datajob.formats._table_sink import TableWriter
-from datajob.formats._table_source import Snapshot, TableReader, with_partitions
+from datajob.formats._table_source import Snapshot, TableReader, columns_id, with_partitions
 from datajob.formats._table_stats import footer_stats
 from datajob.formats.base import InputFile, OutputFile
 from datajob.formats.storage import join, scheme_of
@@ -69,10 +69,10 @@ class DeltaReader(TableReader, _Place):
         columns = (actions.column(name).to_pylist() for name in ("path", "size_bytes", "modification_time"))
         files = [
             InputFile(_full(self.path, path), size, f"{time}{deletes.get(path, '')}", deletes=_some(deletes.get(path)))
-            for path, size, time in zip(*columns, strict=True)
+            for path, size, time in ((unquote(path), *facts) for path, *facts in zip(*columns, strict=True))
         ]
         partitions = _partitions(table, actions)
-        return Snapshot(schema, with_partitions(files, partitions), partitions)
+        return Snapshot(schema, with_partitions(files, partitions), partitions, columns_id(str(schema)))
 
     def deleted(self, file: InputFile) -> Any:
         """The positions in its deletion vector."""
@@ -85,7 +85,6 @@ def _some(reference: str | None) -> tuple[str, ...]:
 
 def _full(root: str, path: str) -> str:
     """The address of a file in the log: relative to the table or, in a clone, absolute."""
-    path = unquote(path)
     return path if scheme_of(path) or path.startswith(("/", "file:")) else join(root, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import AwareDatetime, Field, PrivateAttr, model_validator
@@ -14,7 +15,7 @@ from datajob.formats._iceberg_files import deleted_rows, identity_columns, input
 from datajob.formats._iceberg_schema import arrow_columns, check_defaults, field_ids, stored_types
 from datajob.formats._parquet_read import Chosen
 from datajob.formats._table_sink import TableWriter
-from datajob.formats._table_source import Snapshot, TableReader, with_partitions
+from datajob.formats._table_source import Snapshot, TableReader, columns_id, with_partitions
 from datajob.formats.base import InputFile, OutputFile
 
 if TYPE_CHECKING:
@@ -101,10 +102,13 @@ class IcebergReader(TableReader, CatalogTable):
             spec = table.specs()[spec_id]
             partitions = partition_table([tasks[number].file for number in numbers], spec, table.schema())
             values = identity_columns(partitions, spec, table.schema())
+            sources = {table.schema().find_column_name(field.source_id) or "" for field in spec.fields}
+            self._ids = replace(self._ids, in_files=self._ids.in_files | (sources - {*values.column_names}))
             found |= {file.path: file for file in with_partitions([files[number] for number in numbers], values)}
         ordered = [found[file.path] for file in files]
         same = partitions if partitions is not None and len(partitions) == len(files) else None
-        return Snapshot(arrow_columns(schema), ordered, same)
+        columns = arrow_columns(schema)
+        return Snapshot(columns, ordered, same, columns_id(str(columns), self._ids))
 
     def deleted(self, file: InputFile) -> Any:
         """The positions in its delete files."""
@@ -113,6 +117,8 @@ class IcebergReader(TableReader, CatalogTable):
     def choose(self, path: str, of_file: pa.Schema, names: Sequence[str]) -> Chosen:
         """Columns are found by their IDs, so that they can be renamed."""
         found = self._ids.names(path, of_file, names)
+        if missing := self._ids.in_files & {*names} - {*found.values()}:
+            raise InputError(f"{path}: lacks the partition column {min(missing)}, whose type is not supported there.")
         return Chosen(of_file, tuple(found), tuple(found.values()))
 
 
@@ -142,6 +148,14 @@ class IcebergWriter(TableWriter, CatalogTable):
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """Types of Iceberg."""
         return stored_types(schema)
+
+    def check_partition(self, name: str, kind: pa.DataType) -> None:
+        """Not floating-point numbers either."""
+        import pyarrow as pa
+
+        super().check_partition(name, kind)
+        if pa.types.is_floating(kind):
+            raise InvalidJob(f"sink.iceberg: column {name} in `partitionBy` is {kind}. Convert it to a decimal or an integer.")
 
     def file_stats(self, footer: pq.FileMetaData) -> dict[str, Any]:
         """The footer."""

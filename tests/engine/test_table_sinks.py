@@ -1,11 +1,15 @@
-"""A driver that ends at any step of the commit of a table: the table contains the result of the run once."""
+"""Sinks of tables: partitions of every type, and drivers that end at any step of the commit."""
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("deltalake")
@@ -13,6 +17,7 @@ pytest.importorskip("pyiceberg")
 
 from deltalake import DeltaTable
 
+from datajob.errors import InvalidJob
 from datajob.formats import _delta_commit, _iceberg_commit
 from tests.support.iceberg import catalog, properties
 from tests.support.killed import Killed, after, killed_at
@@ -55,6 +60,52 @@ ICEBERG = Kind(
 
 def job(kind: Kind, folder: Path, source: str, **sink: Any) -> Any:
     return make_job(folder / source, folder, sink={key: {**value, **sink} for key, value in kind.sink(folder).items()})
+
+
+PARTITIONS = pa.table(
+    {
+        "id": pa.array([1, 2, 3], pa.int64()),
+        "day": [dt.date(2020, 1, 1), dt.date(1960, 1, 2), None],
+        "moment": pa.array([dt.datetime(2020, 1, 1), dt.datetime(1921, 1, 1, 2, 3, 4, 5), None], pa.timestamp("us")),
+        "instant": pa.array([dt.datetime(2020, 1, 1), dt.datetime(1921, 1, 1, 2, 3, 4, 5), None], pa.timestamp("us", "UTC")),
+        "number": pa.array([1, -2, None], pa.int32()),
+        "flag": [True, False, None],
+        "share": [1.5, -1e300, None],
+        "name": ["ü /%2F", "b=%20", None],
+        "price": pa.array([Decimal("1.50"), Decimal("-2.00"), None], pa.decimal128(10, 2)),
+    }
+)
+
+
+@pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])
+def test_every_type_of_partition_is_written(kind: Kind, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pq.write_table(PARTITIONS, tmp_path / "in/a.parquet")
+    keys = [name for name in PARTITIONS.column_names[1:] if name != "share" or kind is DELTA]
+    run(job(kind, tmp_path, "in", partitionBy=keys))
+    assert by_id(kind.rows(tmp_path)) == PARTITIONS.to_pylist()
+    run(job(kind, tmp_path, "in", mode="overwrite", overwrite="partitions"))
+    assert by_id(kind.rows(tmp_path)) == PARTITIONS.to_pylist()
+    key, sink = next(iter(kind.sink(tmp_path).items()))
+    source = {key: {name: value for name, value in sink.items() if key == "delta" or name != "path"}}
+    source[key]["where"] = "instant < '2000-01-01' AND name LIKE 'b%'"
+    run(make_job(tmp_path, tmp_path / "back", sources=[source]))
+    assert read_manifest(tmp_path / "back") == PARTITIONS.slice(1, 1).to_pylist()
+
+
+@pytest.mark.parametrize(("kind", "column"), [(DELTA, "data"), (ICEBERG, "data"), (ICEBERG, "share")])
+def test_types_that_partitions_cannot_have_are_refused(kind: Kind, column: str, tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"id": 1, "data": b"x", "share": 0.5}], 1)
+    with pytest.raises(InvalidJob, match=f"column {column} in `partitionBy`"):
+        run(job(kind, tmp_path, "in", partitionBy=[column]))
+
+
+@pytest.mark.parametrize("value", ["", "__HIVE_DEFAULT_PARTITION__"])
+@pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])
+def test_texts_that_would_become_null_partitions_are_refused(kind: Kind, value: str, tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", [{"id": 1, "lang": value}], 1)
+    with pytest.raises(InvalidJob, match="column lang in `partitionBy` contains an empty text"):
+        run(job(kind, tmp_path, "in", partitionBy=["lang"]))
 
 
 @pytest.mark.parametrize("sink", [{"mode": "append"}, {"mode": "overwrite", "overwrite": "partitions"}], ids=str)

@@ -36,6 +36,7 @@ NAMES_A_FILE: dict[str, dict[str, Any]] = {
     "stopWordRatio": {"file": "{}"},
     "textGeneration": {"model": "{}", "prompt": "{{text}}"},
     "tokenCount": {"tokenizer": "{}"},
+    "tokenize": {"tokenizer": "{}", "messages": "messages", "chatTemplate": "{}"},
     "transcribe": {"model": "{}"},
     "visionLanguage": {"model": "{}", "prompt": "{{text}}", "image": "image"},
     "watermark": {"model": "{}"},

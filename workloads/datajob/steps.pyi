@@ -64,6 +64,7 @@ from datajob.operators.table.join import Join as Join
 from datajob.operators.table.limit import Limit as Limit
 from datajob.operators.table.map import Map as Map
 from datajob.operators.table.map_batches import MapBatches as MapBatches
+from datajob.operators.table.pack import Pack as Pack
 from datajob.operators.table.rename import Rename as Rename
 from datajob.operators.table.sample import Sample as Sample
 from datajob.operators.table.select import Select as Select
@@ -108,6 +109,7 @@ from datajob.operators.text.special_characters import SpecialCharacters as Speci
 from datajob.operators.text.stop_word_ratio import StopWordRatio as StopWordRatio
 from datajob.operators.text.text_length import TextLength as TextLength
 from datajob.operators.text.token_count import TokenCount as TokenCount
+from datajob.operators.text.tokenize import Tokenize as Tokenize
 from datajob.operators.text.unicode_normalize import UnicodeNormalize as UnicodeNormalize
 from datajob.operators.text.url_ratio import UrlRatio as UrlRatio
 from datajob.operators.text.whitespace_normalize import WhitespaceNormalize as WhitespaceNormalize
@@ -198,6 +200,7 @@ __all__ = [
     "MotionScore",
     "NormalizeLoudness",
     "Nsfw",
+    "Pack",
     "ParagraphDedup",
     "Perplexity",
     "PiiRedact",
@@ -237,6 +240,7 @@ __all__ = [
     "TextGeneration",
     "TextLength",
     "TokenCount",
+    "Tokenize",
     "Top",
     "Transcribe",
     "TranscriptQuality",

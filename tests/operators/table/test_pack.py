@@ -104,6 +104,7 @@ def test_a_column_of_other_values_is_refused():
 
 
 def test_a_job_packs_tokens_and_counts_every_row(tmp_path):
-    write_parts(tmp_path / "in", [[{"input_ids": [1, 2, 3]}, {"input_ids": [4]}, {"input_ids": [5] * 17}]])
-    report = run(make_job(tmp_path, [{"pack": {"length": 16}}], errors={"policy": "drop"}))
+    write_parts(tmp_path / "in", [{"input_ids": [1, 2, 3]}, {"input_ids": [4]}, {"input_ids": [5] * 17}], 1)
+    job = make_job(tmp_path / "in", tmp_path / "out", [{"pack": {"length": 16}}], errors={"policy": "drop"})
+    report = run(job)
     assert (report.progress.rows_in, report.progress.rows_failed, report.progress.rows_out) == (3, 1, 1)

@@ -64,28 +64,41 @@ NewEncoder = Callable[["pa.NativeFile", "pa.Schema", str], Encoder]
 class _File:
     """A file in progress."""
 
-    def __init__(self, root: str, folder: str, stem: str, extension: str, schema: pa.Schema, new_encoder: NewEncoder) -> None:
-        self.name = f"{folder}{stem}{extension}"
+    def __init__(self, root: str, name: str, extensions: tuple[str, ...], schema: pa.Schema, new_encoder: NewEncoder) -> None:
+        """`name` has no extension. The first extension is that of the file itself, the others are those of its companions."""
+        self.names = [f"{name}{extension}" for extension in extensions]
         self.rows = 0
-        self.atomic = AtomicFile(root, self.name)
-        self.encoder = new_encoder(self.atomic.stream, schema, stem)
+        self.parts = [AtomicFile(root, each) for each in self.names]
+        self.encoder = new_encoder(self.parts[0].stream, schema, name.rpartition("/")[2])
+        if len(self.parts) > 1:
+            self.encoder.accompany([part.stream for part in self.parts[1:]])  # type: ignore[attr-defined]
 
     def write(self, table: pa.Table) -> None:
         self.encoder.write(table)
         self.rows += table.num_rows
 
     def size(self) -> int:
-        return int(self.atomic.stream.tell())
+        return int(self.parts[0].stream.tell())
 
     def finish(self) -> None:
         self.encoder.finish()
-        self.atomic.stream.close()
+        for part in self.parts:
+            part.stream.close()
+
+    def commit(self) -> list[OutputFile]:
+        """Rename the companions and then the file, which is complete when it is visible."""
+        for part in reversed(self.parts):
+            part.commit()
+        (own, part), *companions = zip(self.names, self.parts, strict=True)
+        beside = [OutputFile(name, 0, each.size) for name, each in companions]
+        return [OutputFile(own, self.rows, part.size, stats_of(self.encoder)), *beside]
 
 
 class FilesWriter:
     """A `ShardWriter` for files named `<partition>/<prefix>-<n><extension>`.
 
-    n is incremented when a file has `file_bytes` bytes or `file_rows` rows.
+    n is incremented when a file has `file_bytes` bytes or `file_rows` rows. With several extensions, each file has companions,
+    whose streams its encoder receives by `accompany`.
     Files get their names in `close`. Files do not contain the partition columns, as in Hive.
     """
 
@@ -93,7 +106,7 @@ class FilesWriter:
         self,
         root: str,
         prefix: str,
-        extension: str,
+        extension: str | tuple[str, ...],
         schema: pa.Schema,
         new_encoder: NewEncoder,
         file_bytes: int,
@@ -103,7 +116,8 @@ class FilesWriter:
         keeps_keys: bool = False,
     ) -> None:
         """All files are below `subfolder`, which ends with `/`. With `keeps_keys`, they contain the partition columns."""
-        self._root, self._prefix, self._extension = root, prefix, extension
+        self._root, self._prefix = root, prefix
+        self._extensions = (extension,) if isinstance(extension, str) else extension
         self._new_encoder, self._file_bytes, self._file_rows = new_encoder, file_bytes, file_rows
         self._keys = partition_by or ()
         self._subfolder = subfolder
@@ -143,8 +157,8 @@ class FilesWriter:
             self._finish(next(iter(self._open)))
         number = self._counts.get(folder, 0)
         self._counts[folder] = number + 1
-        stem = f"{self._prefix}-{number:03}"
-        return _File(self._root, f"{self._subfolder}{folder}", stem, self._extension, self._schema, self._new_encoder)
+        name = f"{self._subfolder}{folder}{self._prefix}-{number:03}"
+        return _File(self._root, name, self._extensions, self._schema, self._new_encoder)
 
     def _finish(self, folder: str) -> None:
         file = self._open[folder]
@@ -157,12 +171,10 @@ class FilesWriter:
             with storage_errors(self._root, SinkError, "write to it"):
                 for folder in list(self._open):
                     self._finish(folder)
-            for file in self._finished:
-                file.atomic.commit()
+            written = [part for file in self._finished for part in file.commit()]
         except BaseException:
             self.abort()
             raise
-        written = [OutputFile(file.name, file.rows, file.atomic.size, stats_of(file.encoder)) for file in self._finished]
         return sorted(written, key=lambda file: file.path)
 
     def abort(self) -> None:
@@ -171,7 +183,8 @@ class FilesWriter:
             with suppress(Exception):  # destructors of pyarrow writers fail if the stream is already closed
                 file.encoder.finish()
         for file in (*self._open.values(), *self._finished):
-            file.atomic.abort()
+            for part in file.parts:
+                part.abort()
 
 
 def _without(schema: pa.Schema, keys: tuple[str, ...]) -> pa.Schema:

@@ -12,7 +12,7 @@ from datajob import formats
 from datajob.formats.base import Reader, Writer
 
 READERS = ("audio", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "parquet", "text", "video", "webdataset")
-WRITERS = ("csv", "delta", "iceberg", "images", "json", "parquet", "webdataset")
+WRITERS = ("csv", "delta", "iceberg", "images", "json", "megatron", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)
 

@@ -131,6 +131,9 @@ def test_models_and_languages_that_do_not_fit_are_refused(whisper: Path, clip: P
         ask(Transcribe(model=str(clip)), [{"audio": path("hund")}])
     with pytest.raises(InvalidJob, match=r"has no language `xx`. Its languages are de, en, fr, zh"):
         ask(Transcribe(model=str(whisper), language="xx"), [{"audio": path("hund")}])
+    unaligned = make_whisper(tmp_path / "unaligned", aligned=False)
+    with pytest.raises(InvalidJob, match="has no times of words"):
+        ask(Transcribe(model=str(unaligned), words_column="words"), [{"audio": path("hund")}])
     english = make_whisper(tmp_path / "english", multilingual=False)
     [row], _ = ask(Transcribe(model=str(english), language_column="language"), [{"audio": path("hund")}])
     assert row == {"transcript": transcribed(english, spoken("hund")).strip(), "language": "en"}

@@ -21,7 +21,7 @@ POSITIONS = 20
 """Tokens of prompt and text."""
 
 
-def make_whisper(folder: Path, seconds: int = 30, multilingual: bool = True, seed: int = 0) -> Path:
+def make_whisper(folder: Path, seconds: int = 30, multilingual: bool = True, aligned: bool = True, seed: int = 0) -> Path:
     """A Whisper model whose window has a number of seconds."""
     import torch
     from transformers import (
@@ -54,6 +54,8 @@ def make_whisper(folder: Path, seconds: int = 30, multilingual: bool = True, see
         alignment_heads=[[0, 1], [1, 2]], suppress_tokens=[*_unreadable(tokenizer), *(ids[token] for token in SPECIAL[1:])],
         begin_suppress_tokens=[ids[END]], **tokens,
     )  # fmt: skip
+    if not aligned:
+        del model.generation_config.alignment_heads
     if multilingual:
         model.generation_config.lang_to_id = {f"<|{code}|>": ids[f"<|{code}|>"] for code in LANGUAGES}
         model.generation_config.task_to_id = {task: ids[f"<|{task}|>"] for task in ("translate", "transcribe")}

@@ -59,7 +59,7 @@ class _Recording:
     heard: list[Heard] = field(default_factory=list)
     error: RequestError | None = None
     new: bool = False
-    """Whether a window was sent to the model."""
+    """Whether the answer to a window was not known."""
 
 
 class _Calls:
@@ -67,20 +67,21 @@ class _Calls:
 
     def __init__(self, model: SpeechEngine, cache: ModelOutputCache | None) -> None:
         self._model, self._cache = model, cache
+        self._known = {} if cache is None else cache.known
         self._futures: dict[str, Future[Answer]] = {}
         self._answers: dict[str, Answer] = {}
-        for key, answer in ({} if cache is None else cache.known).items():
-            self._answers[key] = Answer(**answer)
 
     def send(self, recording: _Recording, windows: Sequence[Window], options: SpeechOptions, tokens: int) -> None:
         """Send windows whose answers are not known."""
         for window in windows:
             key = _key(window.samples, options, tokens)
             recording.sent.append((recording.position + window.start, key))
-            if key not in self._answers and key not in self._futures:
+            if key in self._known:
+                continue
+            recording.new = True
+            if key not in self._futures:
                 request = Request("", Options(tokens, chat=False, speech=options), samples=window.samples)
                 self._futures[key] = self._model.submit([request])[0]
-                recording.new = True
 
     def collect(self, recording: _Recording) -> None:
         """Wait for the answers of a recording. The first window that fails ends it."""
@@ -92,6 +93,8 @@ class _Calls:
                 recording.error = recording.error or error
 
     def _answer(self, key: str) -> Answer:
+        if key in self._known:
+            return Answer(**self._known[key])
         if key not in self._answers:
             self._answers[key] = self._futures[key].result()
             if self._cache is not None:

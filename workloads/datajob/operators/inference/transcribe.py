@@ -77,6 +77,11 @@ class Transcribe(SpeechModel):
                 f"`transcribe`: the model {self.model} has no language `{language}`. Its languages are "
                 f"{', '.join(sorted(model.languages))}."
             )
+        if self.words_column is not None and not model.aligns:
+            raise InvalidJob(
+                f"`transcribe`: the model {self.model} has no times of words, because its generation config has no "
+                "`alignment_heads`. Remove `wordsColumn`, or use another model."
+            )
         return SpeechOptions(True, language, self.translate, self.beams, self.words_column is not None)
 
     def max_tokens(self) -> int:

@@ -30,6 +30,7 @@ class SpeechEngine(Batcher):
         super().__init__(backend)
         self.window_seconds = backend.window_seconds
         self.languages = backend.languages
+        self.aligns = backend.aligns
 
 
 class SpeechBackend(Loaded):
@@ -48,6 +49,8 @@ class SpeechBackend(Loaded):
         self._language_tokens: dict[str, int] = dict(config.lang_to_id) if several else {}
         self.languages = tuple(token[2:-2] for token in self._language_tokens)
         """Codes of the languages that the model recognizes; empty for a model of English."""
+        self.aligns = getattr(config, "alignment_heads", None) is not None
+        """Whether the model has times of words."""
 
     def length(self, request: Request) -> int:
         """1: all windows have the same length."""
@@ -130,9 +133,7 @@ class SpeechBackend(Loaded):
         from transformers.modeling_outputs import BaseModelOutput
         from transformers.utils import ModelOutput
 
-        heads = getattr(self.model.generation_config, "alignment_heads", None)
-        if heads is None:
-            raise RequestError("The model has no `alignment_heads` in its generation config, so it has no times of words.")
+        heads = self.model.generation_config.alignment_heads
         with _eager(self.model):
             attended = self.model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=encoded),

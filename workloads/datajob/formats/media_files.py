@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -31,6 +33,7 @@ STORE_PIECE = 4 << 20
 HEADER_PIECE, LOCAL_HEADER_PIECE = 64 << 10, 4 << 10
 """Bytes of the first read of a file of which only the header is needed, from the network and from local disks."""
 T = TypeVar("T")
+R = TypeVar("R")
 _STORE_REASONS = (
     ("permission denied", "denied"),
     ("credentials are invalid", "denied"),
@@ -84,6 +87,21 @@ def read_all(read: Callable[[MediaValue], T], values: Iterable[MediaValue], thre
     return read_ahead(lambda value, _: read(value), values, threads)
 
 
+def in_threads(call: Callable[[R], T], rows: Iterable[R], waits: Callable[[R], bool], threads: int = THREADS) -> Iterator[T]:
+    """The results of calls that read a little of files, in order; those for rows that `waits` names run at the same time."""
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[T]] = deque()
+        for row in rows:
+            if not ahead and not waits(row):
+                yield call(row)
+                continue
+            ahead.append(pool.submit(call, row))
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
 def open_file(value: MediaValue, folder: str | None = None, *, header: bool = False) -> MediaFile:
     """A value as a file, of which only the parts that are used are read; `header`: few parts, in small pieces.
 
@@ -94,7 +112,7 @@ def open_file(value: MediaValue, folder: str | None = None, *, header: bool = Fa
         return MediaFile.of(fetch(value, folder))
     path = located(value, folder)
     if is_url(path):
-        return _open_on_web(value, path)
+        return _open_on_web(value, path, HEADER_PIECE if header else STORE_PIECE)
     file = _open_in_store(path, header) if scheme_of(path) else _open_local(path, header)
     if value.byte_range is not None:
         start, length = value.byte_range
@@ -108,10 +126,10 @@ def open_file(value: MediaValue, folder: str | None = None, *, header: bool = Fa
     return file
 
 
-def _open_on_web(value: MediaValue, url: str) -> MediaFile:
+def _open_on_web(value: MediaValue, url: str, piece: int) -> MediaFile:
     """A file of which the first request also returns the size. It is read completely if the server does not support that."""
     start, length = value.byte_range or (0, None)
-    wanted = HEADER_PIECE if length is None else min(HEADER_PIECE, length)
+    wanted = piece if length is None else min(piece, length)
     try:
         first = _web.beginning(url, start, wanted) if wanted else None
     except MediaError as error:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from datajob.formats.media_files import open_file
+from datajob.formats.media_files import in_threads, open_file
 from datajob.media.values import MediaValue
 from datajob.operators.media.audio_steps import AudioStep
 from datajob.operators.media.rows import Input, RowWork
@@ -33,12 +33,15 @@ class AudioWork(RowWork[AudioStep]):
 
     def inputs(self, rows: Sequence[tuple[MediaValue, ...]], folder: str | None) -> Iterator[Input]:
         """A description of the values, and the bytes of those that have any. References are read by the child."""
-        for values in rows:
-            present = [value for value in values if not (self.lists and value.missing)]
-            described = [replace(value, data=None if value.data is None else b"") for value in present]
-            data = [value.data for value in present if value.data is not None]
-            buffers = (pickle.dumps((described, folder)), *data)
-            yield (self._by_headers(buffers) if self.reads_headers else None) or buffers
+        buffers = (self._buffers(values, folder) for values in rows)
+        if not self.reads_headers:
+            return buffers
+        return in_threads(lambda values: self._by_headers(values) or values, buffers, lambda values: len(values) == 1)
+
+    def _buffers(self, values: tuple[MediaValue, ...], folder: str | None) -> tuple[Any, ...]:
+        present = [value for value in values if not (self.lists and value.missing)]
+        described = [replace(value, data=None if value.data is None else b"") for value in present]
+        return pickle.dumps((described, folder)), *(value.data for value in present if value.data is not None)
 
     def _by_headers(self, values: tuple[Any, ...]) -> list[Any] | None:
         """The results of steps that only read headers; None if a header needs a decoder to be read."""

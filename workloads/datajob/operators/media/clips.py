@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
+from datajob.media.lazy import lazy
 from datajob.media.references import TimeSpan
 from datajob.media.video_facts import check_complete, ffmpeg_facts, read_facts
 from datajob.media.video_stream import open_video, too_many_pixels
@@ -42,17 +42,17 @@ class VideoReading:
     steps: Sequence[VideoStep]
     found: dict[int, Any] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def file(self) -> MediaFile:
         """The encoded video."""
         return self.open()
 
-    @cached_property
+    @lazy
     def header(self) -> VideoFacts | None:
         """What the header states; None if only FFmpeg can read it. Raises MediaError."""
         return read_facts(self.file)
 
-    @cached_property
+    @lazy
     def facts(self) -> VideoFacts:
         """The facts of the file. Raises MediaError."""
         return self.header or ffmpeg_facts(self.file)
@@ -118,7 +118,7 @@ class Clip:
         """What the header of the file states. Raises MediaError."""
         return self.reading.facts
 
-    @cached_property
+    @lazy
     def duration(self) -> float:
         """Seconds of the clip. If the header does not state those of the file, all packets are read. Raises MediaError."""
         whole = self.facts.duration

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +20,7 @@ from datajob.media.containers import is_avi, is_matroska, is_transport_stream
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.isolation import progress_made
+from datajob.media.lazy import lazy
 from datajob.media.references import TimeSpan
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ class Reading:
     max_seconds: float
     found: dict[int, Any] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def file(self) -> MediaFile:
         """The encoded audio."""
         return self.open()
 
-    @cached_property
+    @lazy
     def facts(self) -> AudioFacts:
         """The facts of the file. Raises MediaError."""
         return container_facts(self.file) if _only_ffmpeg_reads(self.file) else read_facts(self.file)

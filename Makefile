@@ -17,7 +17,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-video bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -116,6 +116,9 @@ bench-images: setup ## Compare steps on images with Pillow, simplejpeg and Data-
 
 bench-audio: setup ## Compare steps on audio with loops and Data-Juicer
 	$(RUN)/python -m benchmarks.audio
+
+bench-video: setup ## Compare measures of video frames with decoding alone and with PySceneDetect
+	$(RUN)/python -m benchmarks.video_measures
 
 bench-gpu: ## Caption photos on a GPU; needs torch, transformers and a CUDA device in $(PYTHON), not .venv
 	PYTHONPATH=workloads:. $(PYTHON) -m benchmarks.gpu

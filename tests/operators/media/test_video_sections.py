@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ class Counted:
 
     def add(self, frame: VideoFrame) -> None:
         """The next frame."""
-        assert frame.luma.shape == frame.small(1 << 20).luma.shape and frame.luma.dtype == np.uint8
+        assert frame.luma.shape == frame.small(1 << 20).shape and frame.luma.dtype == np.uint8
         self.times.append(frame.time)
 
     def value(self) -> float:
@@ -109,3 +110,14 @@ def test_frames_have_the_levels_that_were_drawn(pixels: str) -> None:
         assert kind == np.uint8 and abs(rgb - level) <= 3
         assert abs(luma - (black + (white - black) * level / 255)) <= 1
     assert len(frames) == 12
+
+
+def test_small_frames_do_not_keep_the_memory_of_the_decoder() -> None:
+    """A reference from a small frame to its frame would be a cycle: the decoder could not use the memory of the frame again."""
+    with open_video(MediaFile.of(video(moving(3)))) as stream:
+        frame = next(stream.frames())
+        small, hsv = frame.small(32), frame.small_hsv(32)
+        gone = weakref.ref(frame)
+        del frame
+        assert gone() is None
+        assert small.shape == (24, 32) and hsv.shape == (3, 24, 32)

@@ -5,7 +5,7 @@ The planes of the decoder are read in place at the points of a grid. Nothing is 
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,32 +21,28 @@ _WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
 
 
-class SmallFrame:
-    """A frame that is at most `width` pixels wide, with linear interpolation as PySceneDetect and OpenCV reduce frames."""
+def small_luma(frame: VideoFrame, width: int) -> Pixels:
+    """The luma of a frame that is at most `width` wide, with linear interpolation as PySceneDetect and OpenCV reduce frames."""
+    scale = min(1.0, width / frame.width)
+    return resampled(frame.luma, max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
 
-    def __init__(self, frame: VideoFrame, width: int) -> None:
-        self._frame = frame
-        scale = min(1.0, width / frame.width)
-        self.width, self.height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
 
-    @cached_property
-    def luma(self) -> Pixels:
-        """The luma."""
-        return resampled(self._frame.luma, self.width, self.height)
+def small_hsv(frame: VideoFrame, luma: Pixels) -> Pixels:
+    """Hue, saturation, and value (3 x height x width) as in `cv2.COLOR_BGR2HSV`, from the luma of the small frame.
 
-    @cached_property
-    def hsv(self) -> Pixels:
-        """Hue, saturation, and value (3 x height x width) as in `cv2.COLOR_BGR2HSV`, with the colors of the nearest samples."""
-        import numpy as np
+    The colors are those of the nearest samples.
+    """
+    import numpy as np
 
-        from datajob.operators.kernels import video
+    from datajob.operators.kernels import video
 
-        _, blue, red = (resampled(plane, self.width, self.height, nearest=True) for plane in self._frame.planes[:3])
-        matrix = _WEIGHTS.get(int(self._frame.raw.colorspace), _BT601)
-        found = np.empty((3, self.height, self.width), np.uint8)
-        factors = _to_rgb(matrix, self._frame.levels[0] == 0)
-        video.hsv(self.luma.reshape(-1), blue.reshape(-1), red.reshape(-1), factors, found.reshape(3, -1))
-        return found
+    height, width = luma.shape
+    blue, red = (resampled(plane, width, height, nearest=True) for plane in frame.planes[1:])
+    matrix = _WEIGHTS.get(int(frame.raw.colorspace), _BT601)
+    found = np.empty((3, height, width), np.uint8)
+    factors = _to_rgb(matrix, frame.levels[0] == 0)
+    video.hsv(luma.reshape(-1), blue.reshape(-1), red.reshape(-1), factors, found.reshape(3, -1))
+    return found
 
 
 def resampled(plane: Pixels, width: int, height: int, nearest: bool = False) -> Pixels:

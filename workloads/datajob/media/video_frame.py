@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from datajob.media.small_frames import SmallFrame
+from datajob.media.small_frames import small_hsv, small_luma
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,14 +54,19 @@ class VideoFrame:
         full = self._planar.format.name.startswith(("yuvj", "gray")) or self._planar.color_range == FULL_RANGE
         return (0, 255) if full else (16, 235)
 
-    def small(self, width: int) -> SmallFrame:
-        """The frame at a smaller width. Meters that ask for the same width share it."""
+    def small(self, width: int) -> Pixels:
+        """The luma of the frame at a smaller width. Meters that ask for the same width share it."""
         if width not in self._small:
-            self._small[width] = SmallFrame(self, width)
+            self._small[width] = small_luma(self, width)
         return self._small[width]
 
+    def small_hsv(self, width: int) -> Pixels:
+        """Hue, saturation, and value (3 x height x width) of the frame at a smaller width."""
+        return small_hsv(self, self.small(width))
+
     @cached_property
-    def _small(self) -> dict[int, SmallFrame]:
+    def _small(self) -> dict[int, Pixels]:
+        """Arrays only: an object that refers to the frame would keep the memory of the decoder until Python finds the cycle."""
         return {}
 
     @property

@@ -36,7 +36,7 @@ class SceneScores:
 
     def add(self, frame: VideoFrame) -> None:
         """Compare with the frame before."""
-        found = frame.small(self._width).hsv
+        found = frame.small_hsv(self._width)
         score = 0.0
         if self._before is not None:
             score = sum(distance(now, alike(before, now)) for now, before in zip(found, self._before, strict=True)) / 3
@@ -90,7 +90,7 @@ class BlackFrames:
         """Decide a frame."""
         from datajob.operators.kernels.video import dark
 
-        luma = frame.small(WIDTH).luma
+        luma = frame.small(WIDTH)
         black, white = frame.levels
         level = black + int(self._luma * (white - black))
         self._shares.add(frame.time, dark(luma.reshape(-1), level) >= self._pixels * luma.size)
@@ -114,7 +114,7 @@ class StaticFrames:
 
     def add(self, frame: VideoFrame) -> None:
         """Compare with the frame before."""
-        luma = frame.small(WIDTH).luma
+        luma = frame.small(WIDTH)
         if self._before is not None:
             self._shares.add(self._time, luma_difference(luma, self._before, frame) < self._limit)
         self._before, self._time = luma, frame.time

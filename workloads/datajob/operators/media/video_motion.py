@@ -89,7 +89,7 @@ class FrameDifference(PairMeter):
 
     def pixels(self, frame: VideoFrame) -> Pixels:
         """The luma of a small frame."""
-        return frame.small(WIDTH).luma
+        return frame.small(WIDTH)
 
     def compare(self, now: Pixels, before: Pixels, frame: VideoFrame) -> float:
         """The difference."""

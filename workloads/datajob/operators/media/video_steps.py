@@ -6,7 +6,7 @@ A filter measures frames, and has limits:
         max: float = Field(default=0.9, description="...")
 
         def meter(self, facts: VideoFacts) -> FrameMeter:
-            return DarknessMeter()      # add(frame): frame.luma, frame.small(width).luma, frame.time; value()
+            return DarknessMeter()      # add(frame): frame.luma, frame.small(width), frame.time; value()
 
         def bounds(self) -> tuple[Bound, ...]:
             return min_max(self, "darkness")

@@ -38,7 +38,7 @@ STEPS: dict[str, tuple[tuple[Any, ...], str]] = {
     "scenes, black, static, difference": (TOGETHER, ">= 0.85"),
     "scenes": ((SCENES,), ""),
     "black": ((BlackFrames(max=None),), ""),
-    "black, key frames": ((BlackFrames(max=None, frames="key"),), ">= 4"),
+    "black, key frames": ((BlackFrames(max=None, which="key"),), ">= 4"),
     "flow": ((MotionScore(),), ""),
     "motion vectors": ((MotionScore(method="vectors"),), ""),
 }

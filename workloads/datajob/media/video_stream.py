@@ -117,26 +117,39 @@ class VideoStream:
         """Frames from the last key frame at or before a time."""
         target = time
         while True:
-            self._last = self._next = 0.0
-            with decoding("video"):
-                self.opened.seek(self._origin + floor(target / self._unit), stream=self.track)
-            found = self._decoded(keys_only)
+            earlier = self._seek(target)
+            found = self._decoded(keys_only, from_key=True)
             first = next(found, None)
-            if target < -_FAR or (first is not None and first.time <= time + _NEAR):
+            if not earlier or target < -_FAR or (first is not None and first.time <= time + _NEAR):
                 if first is not None:
                     yield first
                 yield from found
                 return
             target = time - max(1.0, 4 * (time - target))  # the seek was not precise
 
-    def _decoded(self, keys_only: bool = False) -> Iterator[VideoFrame]:
+    def _seek(self, target: float) -> bool:
+        """Move to a key frame, which should be at or before a time. False: to the first one, as there is none before it."""
+        import av
+
+        module: Any = av
+        self._last = self._next = 0.0
+        try:
+            self.opened.seek(self._origin + floor(target / self._unit), stream=self.track)
+        except module.error.FFmpegError:
+            with decoding("video"):
+                self.opened.seek(self._origin, stream=self.track, backward=False)
+            return False
+        return True
+
+    def _decoded(self, keys_only: bool = False, from_key: bool = False) -> Iterator[VideoFrame]:
         """Frames from the current position on, in the order of display."""
         self._context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
         with decoding("video"):
             for packet in self.opened.demux(self.track):
-                if keys_only and packet.size and not packet.is_keyframe:  # some decoders do not skip frames
+                if (keys_only or from_key) and packet.size and not packet.is_keyframe:  # some decoders do not skip frames
                     self._skip(packet)
                     continue
+                from_key = False
                 for raw in packet.decode():
                     yield self._frame(raw)
         self.finished = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections import Counter
 from typing import Any
 
@@ -15,10 +17,12 @@ from datajob.errors import StorageUnavailable
 from datajob.formats.folder import Folder
 from datajob.formats.media_files import fetch, fetch_all
 from datajob.formats.storage import resolve
+from datajob.media import isolation
 from datajob.media.errors import MediaError
 from datajob.media.values import MediaValue, media_type
 from tests.support.local_jobs import run
 from tests.support.pictures import encoded, photo
+from tests.support.videos import moving, video
 from tests.support.world import datajob
 
 pytestmark = pytest.mark.s3
@@ -123,3 +127,27 @@ def test_storage_that_is_unavailable_fails_no_row(bucket: str, photos: str, monk
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="cannot be reached"):
         list(fetch_all(values))
+
+
+def test_videos_on_s3_and_in_tar_files_are_read_in_parts(bucket: str) -> None:
+    isolation.close()  # that of an earlier test does not have the address of the server
+    file = video(moving(40))
+    Folder(f"{bucket}/videos").write("a#1.mp4", file)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("b.mp4")
+        member.size = len(file)
+        tar.addfile(member, io.BytesIO(file))
+    Folder(f"{bucket}/tars").write("b.tar", packed.getvalue())
+    steps: list[dict[str, Any]] = [{"rename": {"columns": {"mp4": "video"}}}]
+    tars = [{"webdataset": {"paths": [f"{bucket}/tars"], "load": "reference"}}]
+    for name, sources, first in (("a", [{"video": {"paths": [f"{bucket}/videos"]}}], []), ("b", tars, steps)):
+        rest: list[dict[str, Any]] = [
+            {"videoDuration": {"output": "seconds"}},
+            {"splitDuration": {"seconds": 2}},
+            {"extractFrames": {"select": "key"}},
+        ]
+        report = run(job(sources, {"parquet": {"path": f"{bucket}/{name}"}}, *first, *rest))
+        rows = result(f"{bucket}/{name}")
+        assert report.progress.rows_failed == 0
+        assert [(row["seconds"], row["frameTimes"]) for row in rows] == [(4, [0, 1]), (4, [2, 3])]

@@ -14,6 +14,7 @@ from PIL import Image
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from tests.support.local_jobs import make_job, run
 from tests.support.rows import read
+from tests.support.videos import moving, video
 
 
 def picture(i: int, form: str = "JPEG") -> bytes:
@@ -121,3 +122,24 @@ def test_metadata_that_is_not_of_hugging_face_is_ignored(tmp_path: Path, metadat
     pq.write_table(table, tmp_path / "in" / "a.parquet")
     run(make_job(tmp_path / "in", tmp_path / "out", []))
     assert loaded(tmp_path / "out").features["image"] == datasets.Image()
+
+
+@pytest.mark.parametrize("load", ["bytes", "reference"])
+def test_a_folder_of_videos_is_a_data_set_of_videos_both_ways(tmp_path: Path, load: str) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        (tmp_path / "in" / f"{number}.mp4").write_bytes(video(moving(10 + number)))
+    files = [(tmp_path / "in" / f"{number}.mp4").read_bytes() for number in range(3)]
+    sources = [{"video": {"paths": [str(tmp_path / "in")], "load": load}}]
+    run(make_job(tmp_path / "in", tmp_path / "out", [], sources=sources))
+    found = loaded(tmp_path / "out")
+    assert found.features["video"] == datasets.Video()
+    assert stored(found, "video") == [{"bytes": data, "path": f"{number}.mp4"} for number, data in enumerate(files)]
+
+    found.to_parquet(str(tmp_path / "again.parquet"))
+    steps = [{"videoDuration": {"min": 1.05, "output": "seconds"}}, {"extractFrames": {"count": 2}}]
+    run(make_job(tmp_path / "again.parquet", tmp_path / "frames", steps))
+    again = loaded(tmp_path / "frames")
+    assert again.features["video"] == datasets.Video() and again.features["frames"] == datasets.List(datasets.Image())
+    assert stored(again, "seconds") == [pytest.approx(1.1), pytest.approx(1.2)]
+    assert [image.size for row in again.select_columns("frames") for image in row["frames"]] == [(64, 48)] * 4

@@ -120,6 +120,9 @@ bench-audio: setup ## Compare steps on audio with loops and Data-Juicer
 bench-video: setup ## Compare measures of video frames with decoding alone and with PySceneDetect
 	$(RUN)/python -m benchmarks.video_measures
 
+bench-tables: setup ## Measure commits, plans and reads of Delta and Iceberg tables
+	$(RUN)/python -m benchmarks.tables
+
 bench-gpu: ## Caption photos on a GPU; needs torch, transformers and a CUDA device in $(PYTHON), not .venv
 	PYTHONPATH=workloads:. $(PYTHON) -m benchmarks.gpu
 

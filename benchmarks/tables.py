@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +14,15 @@ import pyarrow.parquet as pq
 
 from datajob.engine.input.listing import list_input
 from datajob.formats._delta_commit import Publication
+from datajob.formats._iceberg_catalog import CatalogTable
+from datajob.formats._iceberg_commit import Publication as IcebergPublication
+from datajob.formats._iceberg_commit import packed_footer
 from datajob.formats.base import InputFile, OutputFile, Reader
 from datajob.formats.delta import DeltaReader
+from datajob.formats.iceberg import IcebergReader
 from datajob.formats.parquet import ParquetReader
 
+SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])
 ROWS, READ_FILES, ROUNDS = 400_000, 8, 5
 
 
@@ -52,31 +58,56 @@ def _read(reader: Reader, files: Sequence[InputFile]) -> None:
 
 
 def _commit(folder: Path, files: Sequence[OutputFile], run: str, mode: str = "append") -> None:
-    schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
-    Publication(str(folder), run, mode, False, False, files, schema, ()).commit()
+    Publication(str(folder), run, mode, False, False, files, SCHEMA, ()).commit()
+
+
+def _catalog(root: Path) -> CatalogTable:
+    properties = {"type": "sql", "uri": f"sqlite:///{root}/catalog.db", "warehouse": f"file://{root}"}
+    return CatalogTable(table="lake.t", catalog=properties)
+
+
+def _with_footers(folder: Path, files: Sequence[OutputFile]) -> list[OutputFile]:
+    """The files with the statistics that the sink `iceberg` provides."""
+    footer = packed_footer(pq.read_metadata(folder / files[0].path))
+    return [OutputFile(file.path, file.rows, file.size, footer) for file in files]
+
+
+def _commit_iceberg(root: Path, folder: Path, files: Sequence[OutputFile], run: str) -> None:
+    IcebergPublication(_catalog(root), str(folder), run, "append", False, False, files, SCHEMA, ()).commit()
 
 
 def main() -> None:
     """Print one line for each measurement."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        files = _table(root / "delta", 10_000, 10_000)
-        for number in range(0, 10_000, 1000):
-            seconds = _seconds(lambda start=number: _commit(root / "delta", files[start : start + 1000], f"run-{start}"))  # type: ignore[misc]
-            if number in (0, 9000):
-                print(f"commit 1,000 files to a Delta table of {number:,}: {seconds:.2f} s")
-        planned = _seconds(lambda: list_input([DeltaReader(path=str(root / "delta"))], None, False))
-        print(f"plan a Delta table of 10,000 files: {planned:.2f} s")
-        shutil.rmtree(root / "delta")
-        _commit(root / "rows", _table(root / "rows", READ_FILES, ROWS), "run")
-        delta, plain = DeltaReader(path=str(root / "rows")), ParquetReader(paths=(str(root / "rows/data"),))
-        inputs = [InputFile(str(path), path.stat().st_size, "") for path in sorted((root / "rows/data").iterdir())]
+        files = _table(root / "many", 10_000, 10_000)
+        footers = _with_footers(root / "many", files)
+        for start in range(0, 10_000, 1000):
+            part = slice(start, start + 1000)
+            delta = _seconds(partial(_commit, root / "many", files[part], f"run-{start}"))
+            iceberg = _seconds(partial(_commit_iceberg, root, root / "many", footers[part], f"run-{start}"))
+            if start in (0, 9000):
+                print(f"commit 1,000 files to a table of {start:,}: Delta {delta:.2f} s, Iceberg {iceberg:.2f} s")
+        for source in (DeltaReader(path=str(root / "many")), IcebergReader(**dict(_catalog(root)))):
+            seconds = _seconds(partial(list_input, [source], None, False))
+            print(f"plan a table of 10,000 files: {source.key} {seconds:.2f} s")
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        files = _table(root / "rows", READ_FILES, ROWS)
+        _commit(root / "rows", files, "run")
+        _commit_iceberg(root, root / "rows", _with_footers(root / "rows", files), "run")
+        _read_all(root)
+
+
+def _read_all(root: Path) -> None:
+    plain = ParquetReader(paths=(str(root / "rows/data"),))
+    inputs = [InputFile(str(path), path.stat().st_size, "") for path in sorted((root / "rows/data").iterdir())]
+    for source in (DeltaReader(path=str(root / "rows")), IcebergReader(**dict(_catalog(root)))):
         ratios = []
         for _ in range(ROUNDS):
-            of_delta = _seconds(lambda: _read(delta, delta.files()))
-            of_plain = _seconds(lambda: _read(plain, inputs))
-            ratios.append(of_delta / of_plain)
-        print(f"read a Delta table: {sorted(ratios)[ROUNDS // 2]:.2f} times the seconds of its Parquet files")
+            of_table = _seconds(lambda reader=source: _read(reader, reader.files()))  # type: ignore[misc]
+            ratios.append(of_table / _seconds(partial(_read, plain, inputs)))
+        print(f"read a table: {source.key} {sorted(ratios)[ROUNDS // 2]:.2f} times the seconds of its Parquet files")
 
 
 if __name__ == "__main__":

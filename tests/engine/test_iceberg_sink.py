@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pyiceberg")
 
-from datajob.errors import DataJobError, InvalidJob, SinkError
+from datajob.errors import InvalidJob, SinkError, StorageUnavailable
 from datajob.formats import _iceberg_commit
 from tests.support.iceberg import catalog, properties
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
@@ -134,7 +134,7 @@ def test_a_table_on_s3_is_written_and_read(tmp_path: Path, bucket: str) -> None:
     assert sorted(read_manifest(tmp_path / "back"), key=lambda row: row["id"]) == [row for row in ROWS if row["lang"]]
 
 
-def test_a_catalog_that_is_down_is_an_error_of_the_sink(tmp_path: Path) -> None:
+def test_a_catalog_that_is_down_can_be_retried(tmp_path: Path) -> None:
     write_input(tmp_path)
-    with pytest.raises(DataJobError, match=r"lake\.t: cannot use the Iceberg table"):
+    with pytest.raises(StorageUnavailable, match=r"lake\.t: the catalog default or its storage cannot be reached"):
         run(job(tmp_path, catalog={"type": "sql", "uri": "sqlite:////no/where/c.db", "warehouse": "w"}))

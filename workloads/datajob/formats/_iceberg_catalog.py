@@ -107,6 +107,9 @@ def iceberg_errors(source: CatalogTable, kind: type[DataJobError]) -> Iterator[N
     except NotInstalledError as error:
         raise InvalidJob(f"{source.table}: the catalog needs a Python package that is not installed: {error}.") from error
     except Exception as error:
-        retry = is_unavailable(error) or any(one.__name__ in _UNAVAILABLE for one in type(error).__mro__)
-        found = StorageUnavailable if retry else kind
-        raise found(f"{source.table}: cannot use the Iceberg table: {type(error).__name__}: {explain(error)}.") from error
+        if is_unavailable(error) or any(one.__name__ in _UNAVAILABLE for one in type(error).__mro__):
+            raise StorageUnavailable(
+                f"{source.table}: the catalog {source.catalog_name} or its storage cannot be reached; check its `uri` and the "
+                f"network ({type(error).__name__}: {' '.join(str(error).split())[:500]})."
+            ) from error
+        raise kind(f"{source.table}: cannot use the Iceberg table: {type(error).__name__}: {explain(error)}.") from error

@@ -44,5 +44,7 @@ def test_podcast_has_the_sentences_without_music_and_noise(episode: Path, sample
     for row in rows:
         with soundfile.SoundFile(io.BytesIO(row["flac"])) as sound:
             assert (sound.samplerate, sound.channels) == (24_000, 1) and 5 < len(sound) / 24_000 < 7
-        assert -20 < measure(Loudness(), row["flac"])[0] < -15
         assert '"dnsmos"' in row["json"] and '"start"' in row["json"]
+    quiet, *others = sorted(measure(Loudness(), *(row["flac"] for row in rows)))
+    assert all(-21 < loudness < -15 for loudness in others), (quiet, others)  # the peak limits the gain
+    assert -35 < quiet < -28, "the quiet speaker is amplified by 20 dB at most"

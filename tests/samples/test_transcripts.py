@@ -36,7 +36,7 @@ def recordings(tmp_path: Path) -> Path:
 
 def test_speech_transcripts_compares_recordings_with_their_texts(recordings: Path, whisper: Path, sample: Sample) -> None:
     overrides = [f"spec.sources[0].json.paths=[{recordings}/manifest.jsonl]"]
-    steps = ("audioDuration", "loudness", "silenceRatio", "snr", "normalizeLoudness", "resampleAudio")
+    steps = ("audioDuration", "loudness", "silenceRatio", "snr", "resampleAudio", "normalizeLoudness")
     overrides += [f"spec.steps[{at}].{step}.folder={recordings}" for at, step in enumerate(steps)]
     overrides += [f"spec.steps[6].audioLanguage.model={whisper}", f"spec.steps[7].transcribe.model={whisper}"]
     overrides += ["spec.steps[6].audioLanguage.languages=[]", "spec.steps[6].audioLanguage.min=0"]

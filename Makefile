@@ -17,7 +17,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-video bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17

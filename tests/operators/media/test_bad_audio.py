@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from datajob.errors import plain
+from datajob.media.audio_types import Form
+from datajob.media.errors import MediaError
+from datajob.media.isolation import run_isolated
+from datajob.media.isolation.runner import Limits
+from datajob.media.values import media_values
 from datajob.operators.audio.audio_duration import AudioDuration
 from datajob.operators.audio.audio_format import AudioFormat
 from datajob.operators.audio.clipping import Clipping
 from datajob.operators.audio.loudness import Loudness
 from datajob.operators.audio.normalize_loudness import NormalizeLoudness
 from datajob.operators.audio.resample_audio import ResampleAudio
+from datajob.operators.media.audio_rows import AudioWork
+from datajob.operators.media.audio_steps import SampleFilter
 from datajob.operators.media.sections import Section
 from tests.support.sounds import batch, change, decoded, file, measure, noise, reasons, silence
 
@@ -209,3 +219,36 @@ def test_damaged_files_have_a_result_and_spare_their_neighbors(kind: str) -> Non
 
 def test_quiet_audio_is_silence_not_an_error() -> None:
     assert measure(Loudness(), file(silence(2), "mp3")) == [-70]
+
+
+class Crash(SampleFilter):
+    """Crashes or hangs at loud audio, as decoders do at damaged files."""
+
+    abstract: ClassVar[bool] = True
+    hangs: bool = False
+
+    def meter(self, form: Form) -> Any:
+        return _CrashMeter(self.hangs)
+
+
+class _CrashMeter:
+    def __init__(self, hangs: bool) -> None:
+        self._hangs = hangs
+
+    def add(self, block: Any) -> None:
+        if abs(block).max() > 0.9:
+            while self._hangs:
+                pass
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+    def value(self) -> float:
+        return 1.0
+
+
+@pytest.mark.parametrize(("hangs", "reason"), [(False, "decoderCrashed"), (True, "tooSlow")])
+def test_a_crash_and_a_hang_fail_one_row(hangs: bool, reason: str) -> None:
+    values = [WAV, file(np.full((16_000, 1), 0.95, np.float32)), FLAC]
+    work = AudioWork((Crash(hangs=hangs),), lists=False)
+    items: Any = list(work.inputs([(value,) for value in media_values(pa.array(values))], None))
+    found = run_isolated(work, items, Limits(seconds=5 if hangs else 60))
+    assert [one.reason if isinstance(one, MediaError) else one[0].values for one in found] == [((1.0,),), reason, ((1.0,),)]

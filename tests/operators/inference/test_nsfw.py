@@ -158,3 +158,26 @@ def test_every_kind_of_bad_image_has_a_reason_and_rare_ones_have_a_score(classif
 def test_invalid_parameters_are_refused(step: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Nsfw.model_validate(step)
+
+
+def test_models_with_the_files_of_older_releases_have_the_same_probabilities(tmp_path: Path, ask: Ask) -> None:
+    """Falconsai/nsfw_image_detection and amrul-hzz/watermark_detector were saved with feature extractors, some as .bin."""
+    needs_torch()
+    import json
+
+    import torch
+    from transformers import ViTForImageClassification
+
+    model = make_classifier(tmp_path / "model")
+    step, rows = Nsfw(model=str(model), output="nsfw"), [{"image": CHINA}, {"image": FACE}]
+    expected = ask(step, rows)
+    kind = {"feature_extractor_type": "ViTFeatureExtractor", "size": 32, "resample": 2, "do_resize": True}
+    normalize = {"do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        (model / name).unlink(missing_ok=True)
+    (model / "preprocessor_config.json").write_text(json.dumps({**kind, **normalize}))
+    torch.save(ViTForImageClassification.from_pretrained(model).state_dict(), model / "pytorch_model.bin")
+    (model / "model.safetensors").unlink()
+    older = tmp_path / "older"  # another path: models that are loaded are not loaded again
+    model.rename(older)
+    assert ask(Nsfw(model=str(older), output="nsfw"), rows) == expected

@@ -17,8 +17,9 @@ from datajob.errors import DataJobError
 from datajob.media.picture import Need, Picture
 from datajob.operators.base import Batch
 from datajob.operators.dedup.image_dedup import ImageDedup
+from datajob.operators.image.resize_image import ResizeImage
 from datajob.operators.image.sharpness import Sharpness
-from datajob.operators.media.sections import Section
+from datajob.operators.media.sections import Section, sections
 from datajob.operators.media.steps import PixelFilter
 from tests.support.local_jobs import make_job, read_glob, read_manifest, run, write_parts
 from tests.support.pictures import PHOTOS, encoded, photo
@@ -215,4 +216,5 @@ def test_images_that_only_the_hash_cannot_decode_fail_at_the_deduplication(tmp_p
 
 @pytest.mark.parametrize("step", [{"grouping": "firstCome"}, {"against": "old/*.parquet"}, {}])
 def test_hashes_that_are_compared_with_those_of_other_rows_have_a_decode_of_their_own(step: dict[str, Any]) -> None:
-    assert (ImageDedup(**step).signing() is None) == bool(step)
+    assert sections([Sharpness(), ImageDedup(**step).signing()]) == ([(0, 1), (1, 2)] if step else [(0, 2)])
+    assert sections([Sharpness(), ResizeImage(side=9), ImageDedup().signing()]) == [(0, 2), (2, 3)]

@@ -198,10 +198,10 @@ class Deduplicate(Global):
         raise NotImplementedError
 
     def signing(self) -> Operator | None:
-        """A step that computes what `signatures` needs in a separate column, and so shares work with the steps before it.
+        """A step that computes what `signatures` needs of the rows of the job in a separate column, which is not stored.
 
-        It is used if it forms a section with them (`media.sections`). Its column, `signing_column`, is not stored. None if
-        `signatures` must compute everything, for example because it must compute the same for other rows.
+        It runs as the other row-local steps: adjacent steps on media share a decode, and several processes share its rows.
+        None if `signatures` computes everything.
         """
         return None
 

@@ -20,8 +20,6 @@ from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.outputs import IntermediateOutput
 from datajob.formats.folder import Folder
 from datajob.operators.base import Deduplicate
-from datajob.operators.media.bases import MediaMap, MediaSplit
-from datajob.operators.media.sections import sections
 
 DRIVER_EDGES = 1 << 24
 """Up to this many edges, the driver finds the connected components itself, in less than 2 GiB; for more, the workers do."""
@@ -88,17 +86,9 @@ def deduplicate(
 
 
 def _with_signing(fused: FusedSteps, step: Step[Deduplicate]) -> FusedSteps:
-    """The fused steps and, if it shares their decode, the step that computes what signatures need.
-
-    The steps of the section must not change media: what is stored is encoded again.
-    """
-    operators, signing = [each.operator for each in fused.steps], step.operator.signing()
-    if signing is None:
-        return fused
-    start, end = sections([*operators, signing])[-1]
-    if end - start == 1 or any(isinstance(operator, MediaMap | MediaSplit) for operator in operators[start:]):
-        return fused
-    return replace(fused, steps=(*fused.steps, Step(step.name, signing)))
+    """The fused steps and the step that computes what signatures need, if any."""
+    signing = step.operator.signing()
+    return fused if signing is None else replace(fused, steps=(*fused.steps, Step(step.name, signing)))
 
 
 def _job_side(context: Context, name: str, fingerprint: str, step: Step[Deduplicate], upstream: Upstream) -> _Side:

@@ -74,6 +74,10 @@ class AudioDedup(ColumnDedup):
         """The existing corpus."""
         return corpus_reader(self.against, self.inputs())
 
+    def cost_unknown(self) -> bool:
+        """It decodes audio."""
+        return True
+
     def confirms(self) -> bool:
         """Whether more than the order of rows decides which recording is kept."""
         return self.keep != "first" or self.method == "fingerprint"

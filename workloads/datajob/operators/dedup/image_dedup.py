@@ -100,13 +100,16 @@ class ImageDedup(ColumnDedup):
         """Whether more than the order of rows decides which image of a group is kept."""
         return self.keep != "first" or self.grouping == "firstCome"
 
-    def signing(self) -> ImageHash | None:
-        """The hashes, unless they are compared with those of images that no steps process before.
+    def cost_unknown(self) -> bool:
+        """It decodes images."""
+        return True
+
+    def signing(self) -> ImageHash:
+        """The hashes. They are computed alone if they are compared with those of images that no steps process before.
 
         The hashes of an image can differ by a few bits if it is decoded for other steps at another size.
         """
-        alone = self.against is not None or self.grouping == "firstCome"
-        return None if alone else self._hash()
+        return self._hash(alone=self.against is not None or self.grouping == "firstCome")
 
     def signatures(self, batch: base.Batch) -> pa.Table:
         """A signature per block of the hash for each image."""
@@ -166,12 +169,12 @@ class ImageDedup(ColumnDedup):
         areas = signed(ImageArea(column=self.column, folder=self.folder), batch, self.key)
         return np.array([np.nan if area is None else area for area in areas], dtype=np.float64)
 
-    def _hash(self) -> ImageHash:
+    def _hash(self, *, alone: bool = True) -> ImageHash:
         """The step that computes hashes."""
         from datajob.operators.dedup._image_hash import ImageHash
 
         parameters = {name: getattr(self, name) for name in ("column", "folder", "max_pixels", "method", "size")}
-        return ImageHash(**parameters)
+        return ImageHash(**parameters, alone=alone)
 
     def _hashes(self, batch: base.Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The hash of each image of sufficient quality, and its position. Images that cannot be decoded fail."""

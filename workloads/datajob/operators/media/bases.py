@@ -57,6 +57,10 @@ class MediaStep(Operator):
         require(self.required(), self.key)
         return self
 
+    def cost_unknown(self) -> bool:
+        """It reads media, which can be of any size."""
+        return True
+
     def reads_headers(self) -> bool:
         """Whether it only reads headers, and needs no child process: the code of users always does."""
         return False
@@ -139,6 +143,8 @@ class MediaColumn(MediaSignature):
     abstract: ClassVar[bool] = True
 
     values_column: str = Deduplicate.signing_column
+    alone: bool = False
+    """True: it shares no decode, so that the values do not depend on other steps."""
 
     def array(self, values: list[Any]) -> pa.Array:
         """The values as a column; None for rows that failed or that an earlier step rejected."""

@@ -60,6 +60,8 @@ def _joins(section: Sequence[Operator], operator: Operator) -> bool:
     first = section[0]
     if not isinstance(first, MediaStep) or not isinstance(operator, MediaStep) or isinstance(section[-1], MediaSplit):
         return False
+    if isinstance(operator, MediaColumn) and (operator.alone or any(isinstance(step, MediaMap) for step in section)):
+        return False  # changed media are encoded again before they are stored
     return (
         _shared(first) == _shared(operator)
         and not _names_other_texts(section, operator)

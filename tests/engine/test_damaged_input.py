@@ -10,15 +10,16 @@ from datajob.errors import InputError
 from tests.support.local_jobs import make_job, read_manifest, run
 
 ROWS = 5000
+WARC = "WARC/1.0\r\nWARC-Type: resource\r\nContent-Type: text/{0}\r\nContent-Length: 16\r\n\r\nrecord {1:09}\r\n\r"
 
 
 @pytest.mark.parametrize("policy", ["drop", "quarantine"])
-@pytest.mark.parametrize("kind", ["json", "csv", "text"])
+@pytest.mark.parametrize("kind", ["json", "csv", "text", "warc"])
 def test_the_rest_of_a_truncated_file_is_one_failed_row(tmp_path: Path, kind: str, policy: str) -> None:
-    lines = {"json": '{{"id":{0},"t":"text {1}"}}', "csv": "{0},text {1}", "text": "{0} text {1}"}[kind]
+    lines = {"json": '{{"id":{0},"t":"text {1}"}}', "csv": "{0},text {1}", "text": "{0} text {1}", "warc": WARC}[kind]
     header = "id,t\n" if kind == "csv" else ""
     data = header + "".join(lines.format(i, i * 7919 % 10007) + "\n" for i in range(ROWS))
-    suffix = {"json": "jsonl", "csv": "csv", "text": "txt"}[kind]
+    suffix = {"json": "jsonl", "csv": "csv", "text": "txt", "warc": "warc"}[kind]
     path = tmp_path / f"a.{suffix}.gz"
     path.write_bytes(gzip.compress(data.encode())[:-4000])
     (tmp_path / f"b.{suffix}").write_text(data)
@@ -31,7 +32,7 @@ def test_the_rest_of_a_truncated_file_is_one_failed_row(tmp_path: Path, kind: st
     assert progress.rows_in == progress.rows_out + progress.rows_failed
     rows = read_manifest(tmp_path / "out")
     assert rows[:-ROWS] == rows[-ROWS:][: len(rows) - ROWS]
-    with pytest.raises(InputError, match=rf"{path.name}: cannot be read: it is truncated"):
+    with pytest.raises(InputError, match=rf"{path.name}: cannot be read( as WARC)?: it is truncated"):
         run(make_job(tmp_path, tmp_path / "strict", sources=[source]))
 
 

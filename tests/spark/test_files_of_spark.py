@@ -12,6 +12,7 @@ from datajob.errors import InputError
 from datajob.formats.base import Reader
 from datajob.formats.csv import CsvReader
 from datajob.formats.json import JsonReader
+from datajob.formats.orc import OrcReader
 from datajob.formats.parquet import ParquetReader
 from tests.spark.test_our_files_in_spark import ODD, different
 from tests.support.arrow_values import neutral
@@ -132,6 +133,17 @@ def test_csv(spark: Any, tmp_path: Path, options: dict[str, str], escape: str) -
     found = values(tmp_path / "in", CsvReader, escape=escape).to_pydict()
     texts = ["NULL" if text is None else text for text in TEXTS] if "quoteAll" in options else TEXTS
     assert found == {"i": list(range(len(texts))), "v": texts}
+
+
+def test_orc(spark: Any, tmp_path: Path) -> None:
+    frame = all_types(spark).drop("last_time", "first_time", "local_time", "first_day", "nothing", "days")
+    frame.write.orc(str(tmp_path / "in"))
+    assert not different(frame.toArrow(), values(tmp_path / "in", OrcReader))
+    for column, reason in (("last_time", "out of range"), ("first_day", "contains a date before 1582-10-15")):
+        all_types(spark).select("i64", column).write.orc(str(tmp_path / column))
+        with pytest.raises(InputError, match=reason):
+            values(tmp_path / column, OrcReader)
+        assert values(tmp_path / column, OrcReader, columns=("i64",)).num_rows == 2
 
 
 def test_json(spark: Any, tmp_path: Path) -> None:

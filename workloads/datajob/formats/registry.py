@@ -11,7 +11,10 @@ from typing import Generic, TypeVar
 from datajob import formats
 from datajob.formats.base import Reader, Writer
 
-READERS = ("audio", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "parquet", "text", "video", "webdataset")
+READERS = (
+    *("audio", "avro", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "orc", "parquet", "text", "video", "warc"),
+    "webdataset",
+)
 WRITERS = ("csv", "delta", "iceberg", "images", "json", "megatron", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)

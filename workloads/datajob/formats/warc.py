@@ -15,7 +15,7 @@ from datajob.formats._compression import codec_of
 from datajob.formats._lines import BAD_TEXT
 from datajob.formats._warc_http import RecordError, parse_message
 from datajob.formats._warc_records import Record, opened_records
-from datajob.formats.base import Fragment, InputFile, OnBadRecord, Reader
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ MAX_CONTENT = (1 << 31) - 1
 _DATE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})0*)?Z")
 
 
-class WarcReader(Reader):
+class WarcReader(FileReader):
     """WARC files of web crawls (`.warc`, `.wet`, `.wat`), plain or compressed, one row per record.
 
     Columns: `id`, `type`, `url`, `date`, `status` and `contentType` of the HTTP response, `truncated` (why the crawler did not

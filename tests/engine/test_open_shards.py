@@ -11,7 +11,7 @@ import ray
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.counts.tally import Tally
-from datajob.engine.executors.open_shards import AT_ONCE, OpenShards
+from datajob.engine.executors.open_shards import AT_ONCE, SMALL_AT_ONCE, SMALL_BYTES, OpenShards
 from datajob.engine.executors.placement import Pool
 from datajob.engine.executors.processes import Member
 from datajob.engine.executors.shard_workers import ShardWorkers
@@ -33,15 +33,18 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> ShardWorkers:
     return found
 
 
-def test_workers_with_a_model_have_several_shards_until_the_end(workers: ShardWorkers) -> None:
+@pytest.mark.parametrize(
+    ("weight", "most"), [(1, SMALL_AT_ONCE), (SMALL_BYTES // 6, 6), (SMALL_BYTES, AT_ONCE)], ids=["small", "medium", "large"]
+)
+def test_workers_with_a_model_have_several_shards_until_the_end(workers: ShardWorkers, weight: int, most: int) -> None:
     shards = OpenShards(workers, {})
-    shards.begin(SimpleNamespace(stage="rows"), [Shard(i, str(i), 1) for i in range(SHARDS)])  # type: ignore[arg-type]
+    shards.begin(SimpleNamespace(stage="rows"), [Shard(i, str(i), weight) for i in range(SHARDS)])  # type: ignore[arg-type]
     done = 0
     while shards:
         shards.open()
         open_at = [len(member.running) for member in workers.members]
-        if len(shards.waiting) >= AT_ONCE * len(workers.members):
-            assert open_at == [AT_ONCE, AT_ONCE], f"after {done} shards"
+        if len(shards.waiting) >= most * len(workers.members):
+            assert open_at == [most, most], f"after {done} shards"
         assert max(open_at) - min(open_at) <= 1 or not shards.waiting
         member = max(workers.members, key=lambda member: len(member.running))
         ref, opened = next(iter(member.running.items()))

@@ -21,6 +21,8 @@ from datajob.engine.worker.task import ShardFailure, Task, shard_name
 
 AT_ONCE = 3
 """Maximum number of shards that a worker that loads models processes at the same time."""
+SMALL_AT_ONCE, SMALL_BYTES = 8, 16 << 20
+"""The same for shards whose inputs together have at most this size: batches of similar rows need many rows to choose from."""
 NEXT_TOO = 2
 """The same for a worker without models: the next shard arrives while the first one is being processed."""
 STORE_SHARE = 0.4
@@ -118,10 +120,16 @@ class OpenShards:
             return True
         if self._blame.suspects and any(map(suspect, [shard.index, *(opened.shard.index for opened in member.held)])):
             return False
-        if member.running and len(member.held) > self.at_once:
+        most = self._most_open(member, shard)
+        if member.running and len(member.held) > most:
             return False  # it is busy, so another shard would only use memory
-        limit = shards_at_once(len(self.waiting), len(self._workers.usable), self.at_once)
+        limit = shards_at_once(len(self.waiting), len(self._workers.usable), most)
         return len(member.running) < limit and len(member.held) < MAX_OPEN
+
+    def _most_open(self, member: Member, shard: Shard) -> int:
+        """The maximum number of shards that a worker processes at the same time, if it also opens this one."""
+        size = shard.weight + sum(opened.shard.weight for opened in member.held)
+        return SMALL_AT_ONCE if self._workers.pool.models and size <= SMALL_BYTES else self.at_once
 
     # --- what is done ---
 

@@ -110,9 +110,36 @@ def _root() -> Schema:
             "apiVersion": plain,
             "kind": plain,
             "metadata": {"type": "object"},
-            "spec": _limited(structural(fields["spec"])),
+            "spec": _limited(_described_once(structural(fields["spec"]))),
             "status": structural(_without_defaults(fields["status"])),
         },
+    }
+
+
+def _described_once(spec: Schema) -> Schema:
+    """The spec without the descriptions of sources within steps, such as the right side of `join`: they repeat `sources`."""
+    formats = spec["properties"]["sources"]["items"]["properties"].keys()
+
+    def shortened(node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        inner = node.get("properties", {})
+        if inner.keys() == formats:
+            node = {**node, "properties": {name: _undescribed(field) for name, field in inner.items()}}
+        return {key: shortened(value) for key, value in node.items()}
+
+    steps = spec["properties"]["steps"]
+    return {**spec, "properties": {**spec["properties"], "steps": shortened(steps)}}
+
+
+def _undescribed(node: Any) -> Any:
+    """A schema without descriptions."""
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: {name: _undescribed(field) for name, field in value.items()} if key == "properties" else _undescribed(value)
+        for key, value in node.items()
+        if key != "description" or not isinstance(value, str)
     }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from datajob.formats.parquet import ParquetReader, ParquetWriter
 from tests.support.local_jobs import make_job, run
-from tests.support.rows import read
+from tests.support.rows import read, write
 from tests.support.videos import moving, video
 
 
@@ -108,6 +108,18 @@ def test_row_groups_with_media_are_small_and_have_a_page_index(tmp_path: Path) -
     assert file.metadata.row_group(0).column(0).has_offset_index
     assert json.loads(file.schema_arrow.metadata[b"huggingface"]) == {"info": {"features": {"image": {"_type": "Image"}}}}
     assert read(ParquetReader(paths=(str(tmp_path),))).equals(table)
+
+
+def test_media_are_read_without_the_whole_row_group_in_memory(tmp_path: Path) -> None:
+    images = [{"bytes": bytes([i]) * 400_000, "path": f"{i}.bin"} for i in range(90)]
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    (file,) = write(ParquetWriter(path=str(tmp_path), compression="none"), pa.table({"image": pa.array(images, kind)}))
+    source = pq.ParquetFile(tmp_path / file.path, buffer_size=1 << 16)
+    before, peak = pa.total_allocated_bytes(), 0
+    for _ in source.iter_batches(batch_size=4):
+        peak = max(peak, pa.total_allocated_bytes() - before)
+    assert source.metadata.num_row_groups == 1
+    assert peak < 18_000_000  # of 36 MB
 
 
 @pytest.mark.parametrize(

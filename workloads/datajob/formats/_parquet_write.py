@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 DICTIONARY_SAMPLE = 4096
+MEDIA_PAGE_ROWS = 16
+"""Rows after which the size of a page with media is checked. By default, pyarrow writes pages of at least 1,024 rows, which can
+have hundreds of megabytes, and a page is read as a whole."""
 
 
 class ParquetEncoder:
@@ -85,6 +88,7 @@ class ParquetEncoder:
             self._stream,
             self._described(self._schema, first),
             write_page_index=self._media,
+            write_batch_size=MEDIA_PAGE_ROWS if self._media else None,
             compression=self._compression,
             compression_level=self._level,
             use_dictionary=repeating or False,

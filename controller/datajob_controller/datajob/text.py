@@ -84,7 +84,8 @@ def fitted(status: Manifest) -> Manifest:
 
 
 def _without_reasons(status: Manifest) -> Manifest:
-    return {**status, "steps": [{**step, "rejected": {}, "removedItems": {}} for step in status.get("steps", ())]}
+    steps = ({key: value for key, value in step.items() if key != "removedItems"} for step in status.get("steps", ()))
+    return {**status, "steps": [{**step, "rejected": {}} for step in steps]}
 
 
 def _without_steps(status: Manifest) -> Manifest:

@@ -21,8 +21,9 @@ class StepReport(Parameters):
     rows_in: int = Field(default=0, ge=0, description="Number of rows that reached the step.")
     rows_out: int = Field(default=0, ge=0, description="Number of rows that the step passed on.")
     rejected: dict[str, int] = Field(default={}, description="Number of rejected rows, by reason.")
-    removed_items: dict[str, int] = Field(
-        default={}, description="Number of items that `keep: each` removed from lists, by reason. Their rows are not rejected."
+    removed_items: dict[str, int] | None = Field(
+        default=None,
+        description="Number of items that `keep: each` removed from lists of rows that are kept, by reason; absent if none.",
     )
     failed: int = Field(default=0, ge=0, description="Number of failed rows.")
     unread: int | None = Field(

@@ -211,7 +211,7 @@ class Tally:
                 unread=t.unread or None,
                 seconds=round(t.seconds, 3),
                 rejected=_most_frequent_first(t.rejected),
-                removed_items=_most_frequent_first(t.removed_items),
+                removed_items=_most_frequent_first(t.removed_items) or None,
             )
             for name, t in found
         )

@@ -52,7 +52,7 @@ def share(part: float, whole: float) -> str:
 
 def removed_items(step: StepReport) -> list[str]:
     """One line for each reason for which a step removed items from lists."""
-    return [f"{counted(items, 'item')} removed from lists: {reason}" for reason, items in step.removed_items.items()]
+    return [f"{counted(items, 'item')} removed from lists: {reason}" for reason, items in (step.removed_items or {}).items()]
 
 
 def short(value: int) -> str:

@@ -93,6 +93,13 @@ def test_a_bad_image_has_a_reason_in_every_step(step: Operator) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=identity)
+def test_the_rows_of_a_column_of_nulls_fail_in_every_step(step: Operator) -> None:
+    batch = column([None, None], pa.null())
+    assert result(step, batch) == [None, None]
+    assert {row: plain(reason).partition(":")[0] for row, reason in batch.failures.items()} == {0: "noMedia", 1: "noMedia"}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=identity)
 def test_a_rare_image_has_a_value_in_every_step(step: Operator) -> None:
     batch = column(list(rare_images().values()))
     found = dict(zip(rare_images(), result(step, batch), strict=True))

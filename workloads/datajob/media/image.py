@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from datajob.media import complete
 from datajob.media.errors import MediaError
 from datajob.media.files import Lazy, MediaFile
 from datajob.media.headers import Header, parse
@@ -75,7 +76,11 @@ def decode(image: Any, max_pixels: int = MAX_PIXELS, background: Color = WHITE) 
     if (pixels := _pixels(image)) is not None:
         return _rgb(_from_pixels(pixels), background)
     with _opened(image, max_pixels) as opened, _reasons():
+        if not complete.has_all_tiles(opened):
+            raise too_few_pixels()
         opened.load()
+        if not complete.has_all_pixels(opened, image):
+            raise too_few_pixels()
         return _rgb(ImageOps.exif_transpose(opened), background)
 
 
@@ -161,6 +166,11 @@ def check_decoded(size: tuple[int, int], stated: tuple[int, int]) -> None:
     if size != stated:
         text = f"the header states {stated[0]} x {stated[1]} pixels, but the decoded image has {size[0]} x {size[1]}"
         raise ImageError("damaged", text)
+
+
+def too_few_pixels() -> ImageError:
+    """The error for a file that ends early, of which decoders make black or gray pixels."""
+    return ImageError("truncated", "the image cannot be decoded: the file contains fewer pixels than its header states")
 
 
 def check_sides(width: int, height: int, format: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from datajob.media import image
+from datajob.media import complete, image
 from datajob.media.headers import Header, quick_header
 from datajob.media.image import MAX_PIXELS
 
@@ -271,7 +271,9 @@ def _decode_jpeg(data: bytes | memoryview, header: Header, color: Color, smalles
         found = simplejpeg.decode_jpeg(
             data, "GRAY" if color == "gray" else "RGB", min_width=width, min_height=height, min_factor=1, strict=True
         )
-    except ValueError:
+    except ValueError as error:
+        if complete.warns_of_missing_data(str(error)):
+            raise image.too_few_pixels() from error
         return None
     found = found[:, :, 0] if color == "gray" else found
     return np.ascontiguousarray(_upright(found, header.orientation))

@@ -77,14 +77,22 @@ def has_null(kind: pa.StructType) -> bool:
 
 
 def accepts(kind: pa.DataType) -> bool:
-    """Whether `media_values` accepts a column of this type."""
+    """Whether a column of this type can contain media."""
     return accepts(kind.value_type) if is_list(kind) else is_bytes(kind) or is_text(kind) or is_media(kind)
+
+
+def is_null(kind: pa.DataType) -> bool:
+    """Whether a type has no values but null, or is a list of it: that of a column in which all media are missing."""
+    import pyarrow.types as t
+
+    return is_null(kind.value_type) if is_list(kind) else bool(t.is_null(kind))
 
 
 def media_values(column: pa.Array | pa.ChunkedArray) -> Values:
     """The media of each row: one value, or a tuple for a column of lists. Bytes are not copied.
 
-    A null is a missing value, and a null list is an empty tuple. Raises TypeError for a column of another type.
+    A null is a missing value, also in a column of the type null, and a null list is an empty tuple. Raises TypeError for a
+    column of another type.
     """
     import pyarrow as pa
 
@@ -136,6 +144,8 @@ def flat(column: Any) -> pa.Array:
 
 def _scalars(column: Any) -> Iterator[MediaValue]:
     kind = column.type
+    if not is_list(kind) and is_null(kind):
+        return (MediaValue() for _ in range(len(column)))
     if is_bytes(kind):
         return (MediaValue(data) for data in views(column))
     if is_text(kind):

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.media.image import MAX_PIXELS
-from datajob.media.values import MediaValue, accepts, flat, is_list, item_counts, media_values
+from datajob.media.values import MediaValue, accepts, flat, is_list, is_null, item_counts, media_values
 from datajob.operators.base import Batch, Inferred, ModelOutputCache, Order
 from datajob.operators.inference._engines.base import Answer, Options, Request, RequestError
 from datajob.operators.inference._model_step import ModelStep
@@ -156,7 +156,7 @@ class ImageModel(ModelStep):
         Adds the requests for images that are not known, and the errors of others.
         """
         column = batch.array(self.column)
-        if not accepts(column.type):
+        if not accepts(column.type) and not is_null(column.type):
             raise InputError(
                 f"column `{self.column}` contains {column.type}, but `{self.key}` needs images: encoded bytes, paths, "
                 "structs of both, or lists of these."

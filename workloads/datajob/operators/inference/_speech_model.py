@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, PrivateAttr
 
 from datajob.errors import InputError
-from datajob.media.values import MediaValue, accepts, is_list, media_type, media_values
+from datajob.media.values import MediaValue, accepts, is_list, is_null, media_type, media_values
 from datajob.operators.base import Batch, Inferred, ModelOutputCache
 from datajob.operators.inference._engines.base import Answer, Options, Request, RequestError, Settings, SpeechOptions
 from datajob.operators.inference._model_step import ModelStep
@@ -233,7 +233,7 @@ class SpeechModel(ModelStep):
 
     def _values(self, batch: Batch) -> list[MediaValue]:
         column: Any = batch.array(self.column)
-        if is_list(column.type) or not accepts(column.type):
+        if is_list(column.type) or not (accepts(column.type) or is_null(column.type)):
             hint = "Use `explode` to get one row per item." if is_list(column.type) else ""
             raise InputError(
                 f"column `{self.column}` contains {column.type}, but `{self.key}` needs audio: encoded bytes, paths, or "

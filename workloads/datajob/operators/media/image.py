@@ -30,6 +30,7 @@ class _Decoding:
 
     def prepare(self) -> None:
         """Import the decoders before memory is limited."""
+        import simplejpeg  # noqa: F401  # used by has_all_pixels
         from PIL import Image
 
         Image.init()

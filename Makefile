@@ -8,6 +8,7 @@ EXTRAS := --extra controller --extra workload --extra text --extra image --extra
 RUN := .venv/bin
 # Tests in as many processes as there are cores, up to 8.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
+REST = not ($(UNIT)) and not e2e and not spark
 UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e and not spark
 
 export UV_PYTHON_DOWNLOADS = never
@@ -17,7 +18,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -40,7 +41,13 @@ test-unit: setup ## Run the fast tests: no Ray, no servers
 	$(RUN)/python -m pytest -q $(PARALLEL) -m "$(UNIT)"
 
 test-rest: setup ## Run the tests with Ray, S3, a browser and an API server; list the skipped ones with the reason
-	$(RUN)/python -m pytest -q -n 2 --dist loadgroup -m "not ($(UNIT)) and not e2e and not spark"
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-clusters test-engine
+
+test-clusters: setup
+	$(RUN)/python -m pytest -q -m "$(REST) and clusters"
+
+test-engine: setup
+	$(RUN)/python -m pytest -q -m "$(REST) and not clusters"
 
 FUZZ_SECONDS ?= 600
 

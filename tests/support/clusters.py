@@ -20,21 +20,16 @@ from hack.cluster.sandbox import Sandbox, obstacle
 TIMEOUT_SECONDS = 3600
 TESTS = Path(__file__).parents[1]
 _STARTED_HERE = ("control_plane", "node", "ray_image")
-_FOLDERS = (Path("cluster"), Path("install"))
+_FOLDERS = (TESTS / "cluster", TESTS / "install")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests of clusters enough time for the start of one, and run them in one process (`--dist loadgroup`).
-
-    All other tests are grouped by file.
-    """
-    for item in items:
-        of_clusters = bool(set(getattr(item, "fixturenames", ())).intersection(_STARTED_HERE))
-        if of_clusters and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
-        file = item.path.relative_to(TESTS)
-        item.add_marker(pytest.mark.xdist_group("clusters" if of_clusters or file.parent in _FOLDERS else str(file)))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests of clusters, which run in one process, and give them enough time for the start of one."""
+    of_clusters = bool(set(getattr(item, "fixturenames", ())).intersection(_STARTED_HERE))
+    if of_clusters and not item.get_closest_marker("timeout"):
+        item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
+    if of_clusters or item.path.parent in _FOLDERS:
+        item.add_marker(pytest.mark.clusters)
 
 
 @pytest.fixture(scope="session")

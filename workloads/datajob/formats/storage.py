@@ -27,6 +27,7 @@ BOOKKEEPING = "_datajob"
 _UNAVAILABLE = (
     r"NETWORK_CONNECTION|Couldn't connect|Could not connect|Connection (refused|reset)|curlCode|resolve host|timed out"
     r"|error sending request|SLOW_DOWN|SlowDown|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|HTTP status 50\d"
+    r"|Response checksums mismatch"
 )
 _WITHOUT_REASON = re.compile(r"ACCESS_DENIED during Head\w+ operation")
 _REASONS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -122,15 +123,16 @@ class _NotFound(ClusterUnavailable):
 
 def _configured(config: Any, configuration: Any, context: str | None) -> str:
     """Fill in the configuration; returns its namespace."""
+    file = os.environ.get("KUBECONFIG") or None  # the client reads the variable only once
     try:
-        config.load_kube_config(context=context, client_configuration=configuration)
+        config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except config.ConfigException:
         if context:
             raise
         config.load_incluster_config(client_configuration=configuration)
-        with open(_NAMESPACE_OF_POD) as file:
-            return file.read().strip() or "default"
-    contexts, current = config.list_kube_config_contexts()
+        with open(_NAMESPACE_OF_POD) as mounted:
+            return mounted.read().strip() or "default"
+    contexts, current = config.list_kube_config_contexts(config_file=file)
     chosen = next((one for one in contexts if one["name"] == context), current)
     return str(chosen["context"].get("namespace") or "default")
 

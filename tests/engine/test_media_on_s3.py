@@ -22,6 +22,7 @@ from datajob.media.errors import MediaError
 from datajob.media.values import MediaValue, media_type
 from tests.support.local_jobs import run
 from tests.support.pictures import encoded, photo
+from tests.support.sounds import file, sine
 from tests.support.videos import moving, video
 from tests.support.world import datajob
 
@@ -131,13 +132,13 @@ def test_storage_that_is_unavailable_fails_no_row(bucket: str, photos: str, monk
 
 def test_videos_on_s3_and_in_tar_files_are_read_in_parts(bucket: str) -> None:
     isolation.close()  # that of an earlier test does not have the address of the server
-    file = video(moving(40))
-    Folder(f"{bucket}/videos").write("a#1.mp4", file)
+    data = video(moving(40))
+    Folder(f"{bucket}/videos").write("a#1.mp4", data)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         member = tarfile.TarInfo("b.mp4")
-        member.size = len(file)
-        tar.addfile(member, io.BytesIO(file))
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
     Folder(f"{bucket}/tars").write("b.tar", packed.getvalue())
     steps: list[dict[str, Any]] = [{"rename": {"columns": {"mp4": "video"}}}]
     tars = [{"webdataset": {"paths": [f"{bucket}/tars"], "load": "reference"}}]
@@ -151,3 +152,27 @@ def test_videos_on_s3_and_in_tar_files_are_read_in_parts(bucket: str) -> None:
         rows = result(f"{bucket}/{name}")
         assert report.progress.rows_failed == 0
         assert [(row["seconds"], row["frameTimes"]) for row in rows] == [(4, [0, 1]), (4, [2, 3])]
+
+
+@pytest.mark.parametrize(("kind", "name", "step"), [
+    ("audio", "a.flac", {"loudness": {"min": None, "output": "measure"}}),
+    ("video", "a.mp4", {"motionScore": {"min": None, "output": "measure"}}),
+])  # fmt: skip
+def test_sounds_and_videos_on_s3_are_measured_and_a_broken_reference_fails_its_row(
+    bucket: str, kind: str, name: str, step: dict[str, Any]
+) -> None:
+    isolation.close()
+    Folder(bucket).write(name, file(sine(), "flac") if kind == "audio" else video(moving(20)))
+    values = pa.array([{"bytes": None, "path": f"{bucket}/{path}"} for path in (name, f"none-{name}")], media_type())
+    filesystem, path = resolve(f"{bucket}/rows.parquet")
+    pq.write_table(pa.table({kind: values}), path, filesystem=filesystem)
+    errors = {"policy": "quarantine", "path": f"{bucket}/bad", "maxRatio": 1.0}
+    sources = [{"parquet": {"paths": [f"{bucket}/rows.parquet"]}}]
+    report = run(job(sources, {"parquet": {"path": f"{bucket}/out"}}, step, errors=errors))
+    assert (report.progress.rows_out, report.progress.rows_failed) == (1, 1)
+    [row] = result(f"{bucket}/out")
+    assert row["measure"] == pytest.approx(-23, abs=1) if kind == "audio" else row["measure"] > 0
+    bad = Folder(f"{bucket}/bad")
+    files = [bad.read(found) for found in bad.list("", recursive=True) if found.endswith("parquet")]
+    [error] = [error for found in files for error in pq.read_table(pa.BufferReader(found)).column("_error").to_pylist()]
+    assert error.startswith("notFound")

@@ -28,8 +28,11 @@ from datajob.operators.base import Batch
 from datajob.operators.image.aspect_ratio import AspectRatio
 from datajob.operators.image.file_size import FileSize
 from datajob.operators.image.media_info import MediaInfo
+from datajob.operators.video.video_duration import VideoDuration
 from tests.media.test_headers import FILES, SMALL, exif
 from tests.support.pictures import encoded
+from tests.support.sounds import file
+from tests.support.videos import moving, video
 
 MANY = 5_000_000
 NOISE = np.random.default_rng(7).integers(0, 256, MANY, dtype=np.uint8).tobytes()
@@ -232,3 +235,15 @@ def test_headers_on_s3_are_read_by_ranges(web: _Server, bucket: str, reads: list
     reads.clear()
     assert FileSize(folder=bucket).measures(Batch(pa.table({"image": NAMES})))["file_size"][0] == len(JPEG) + MANY
     assert not reads
+
+
+@pytest.mark.s3
+def test_headers_of_audio_and_video_on_s3_are_read_by_ranges(bucket: str, reads: list[int]) -> None:
+    isolation.close()
+    Folder(bucket).write("a.wav", file(np.zeros((MANY // 2, 1), np.float32)))
+    Folder(bucket).write("a.mp4", video(moving(20)) + b"\0\x4c\x4b\x40free" + NOISE[8:])
+    sounds = Batch(pa.table({"audio": ["a.wav"]}))
+    assert AudioDuration(folder=bucket).measures(sounds)["duration"][0] == pytest.approx(MANY / 2 / 16_000)
+    videos = Batch(pa.table({"video": ["a.mp4"]}))
+    assert VideoDuration(folder=bucket).measures(videos)["duration"][0] == pytest.approx(2)
+    assert 0 < sum(reads) < 1_500_000

@@ -26,7 +26,15 @@ AREAS = {
     "operators": ["workloads/datajob/operators/**/*.py"],
     "controller": ["controller/**/*.py", "manifests/[!cs]*/*.*", "manifests/controller/*", "helm/**/*.*"],
     "samples": ["manifests/samples/*.*", "kind-config.yaml"],
-    "tools": ["Makefile", "*.toml", "hack/**/*.*", "benchmarks/**/*.py", "*/Dockerfile", "workloads/requirements.sh"],
+    "tools": [
+        "Makefile",
+        "*.toml",
+        "hack/**/*.*",
+        "benchmarks/**/*.py",
+        "*/Dockerfile",
+        "workloads/requirements.sh",
+        "workloads/*.md",
+    ],
 }
 
 

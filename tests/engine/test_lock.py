@@ -121,9 +121,12 @@ def race(path: str, drivers: int, run_id: str | None) -> list[str]:
         try:
             lock.__enter__()
         except SinkBusy:
-            tried.wait(60)
+            tried.wait(240)
             return "busy"
-        tried.wait(60)
+        except Exception:
+            tried.abort()
+            raise
+        tried.wait(240)
         try:
             lock.check()
         except SinkBusy:
@@ -133,7 +136,11 @@ def race(path: str, drivers: int, run_id: str | None) -> list[str]:
         return "held"
 
     with ThreadPoolExecutor(drivers) as pool:
-        return sorted(pool.map(drive, range(drivers)))
+        ends = [pool.submit(drive, number) for number in range(drivers)]
+    raised = [error for end in ends if (error := end.exception()) and not isinstance(error, threading.BrokenBarrierError)]
+    if raised:
+        raise raised[0]
+    return sorted(end.result() for end in ends)
 
 
 @pytest.mark.parametrize("run_id", [None, "the same run"])

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from datajob.engine.commit.presence import Presence, has_ended
-from datajob.errors import DataJobError, SinkBusy, StorageUnavailable
+from datajob.errors import DataJobError, SinkBusy, SinkError, StorageUnavailable
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
 
@@ -27,7 +27,7 @@ LOCK_SECONDS = 60.0
 REFRESH_SECONDS = 15.0
 WAIT_SECONDS, MAX_WAIT_SECONDS = 0.02, 1.0
 """Time before looking again whether drivers that started at the same time have withdrawn; doubled each time."""
-READ_PAUSES = (0.1, 0.5, 2.0)
+READ_PAUSES = (0.05, 0.1, 0.5, 2.0)
 """Time after each failure to read the file of another driver."""
 
 
@@ -97,19 +97,24 @@ class Lock:
         for name in self._sink.list(BOOKKEEPING):
             if name.startswith(PREFIX) and name != self._name:
                 try:
-                    yield name, json.loads(self._read(name))
+                    yield name, self._read(name)
                 except DataJobError:
                     if self._sink.exists(name):  # otherwise, its driver has released it
                         raise
 
-    def _read(self, name: str) -> bytes:
-        """A file that its driver may be replacing: some object stores then return parts of both versions, which is detected."""
+    def _read(self, name: str) -> dict[str, Any]:
+        """A lock that its driver may be replacing: some object stores then return parts of both versions."""
         for pause in READ_PAUSES:
             try:
-                return self._sink.read(name)
-            except StorageUnavailable:
+                return dict(json.loads(self._sink.read(name)))
+            except (StorageUnavailable, ValueError):
                 time.sleep(pause)
-        return self._sink.read(name)
+        try:
+            return dict(json.loads(self._sink.read(name)))
+        except ValueError as error:
+            raise SinkError(
+                f"{self._sink.path}/{name} is not a lock of a run: {error}. Delete it if no run writes to it"
+            ) from error
 
     def _is_void(self, lock: dict[str, Any]) -> bool:
         """Whether a driver that had this lock has ended. Attempts of the same run that start at the same time are rivals."""

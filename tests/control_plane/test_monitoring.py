@@ -38,9 +38,9 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
         found = jobs.set_running(name=name)
         run = found["metadata"]["name"].rpartition("-")[0]
         state = (
-            report("complete", output=output, steps=[{"name": "sharpness", "rowsIn": 100, "removedItems": {"blurred": 4}}])
+            report("complete", output=output)
             if name == "clean"
-            else report(progress={"rowsIn": 100, "percent": 30, "etaSeconds": 60})
+            else report(progress={"rowsIn": 100, "percent": 30, "etaSeconds": 60}, steps=STEPS)
         )
         jobs.api.patch("configmaps", jobs.namespace, f"{run}-report", {"data": {"report.json": state}})
     jobs.succeeds()
@@ -51,6 +51,9 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
     api.delete("namespaces", "", jobs.namespace)
 
 
+STEPS = [
+    {"name": "filter", "rowsIn": 100, "rowsOut": 90, "rejected": {"short": 10}, "removedItems": {"blurred": 4}, "seconds": 1.5}
+]
 PANELS = expressions()
 ELSEWHERE = re.compile(r"\b(ray|DCGM|npu_chip)_")
 """Metrics of other exporters."""

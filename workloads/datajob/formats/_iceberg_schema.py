@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError, InvalidJob
+from datajob.errors import InputError
+from datajob.formats import _stored_types
 from datajob.formats._columns import plain_type
 
 if TYPE_CHECKING:
@@ -103,51 +104,19 @@ def arrow_columns(schema: Schema) -> pa.Schema:
 
 def stored_types(schema: pa.Schema) -> pa.Schema:
     """The columns with types of Iceberg that represent all of their values. Raises InvalidJob if there is none."""
-    import pyarrow as pa
-
-    return pa.schema([pa.field(field.name, _stored(field.type, field.name)) for field in schema])
-
-
-def _stored(kind: Any, name: str) -> Any:
-    import pyarrow as pa
-    import pyarrow.types as t
-
-    if t.is_struct(kind) and kind.num_fields:
-        return pa.struct([pa.field(f.name, _stored(f.type, name)) for f in kind])
-    if t.is_map(kind):
-        return pa.map_(_stored(kind.key_type, name), _stored(kind.item_type, name))
-    if t.is_list(kind) or t.is_fixed_size_list(kind):
-        return pa.list_(_stored(kind.value_type, name))
-    found = _leaf(kind)
-    if found is None:
-        raise InvalidJob(
-            f"sink.iceberg: column {name} is {kind}, which Iceberg tables cannot store. Convert it with a `cast` step or leave "
-            "it out with a `drop` step."
-        )
-    return found
+    return _stored_types.stored_types(schema, _leaf, "iceberg")
 
 
 def _leaf(kind: Any) -> Any:
     import pyarrow as pa
     import pyarrow.types as t
 
-    if isinstance(kind, pa.JsonType) or t.is_null(kind):
-        return pa.string()
     if t.is_integer(kind):
         small = kind.bit_width < 32 or kind == pa.int32()
         return pa.int32() if small else pa.decimal128(20, 0) if kind == pa.uint64() else pa.int64()
-    if t.is_timestamp(kind):
-        return pa.timestamp("us", "UTC" if kind.tz else None)
     if t.is_time(kind):
         return pa.time64("us")
-    if t.is_decimal(kind):
-        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 and 0 <= kind.scale <= kind.precision else None
-    if t.is_date(kind):
-        return pa.date32()
-    if t.is_float16(kind):
-        return pa.float32()
-    same = t.is_floating(kind) or t.is_boolean(kind) or t.is_string(kind) or t.is_binary(kind) or t.is_fixed_size_binary(kind)
-    return kind if same else None
+    return kind if t.is_fixed_size_binary(kind) else _stored_types.common_leaf(kind)
 
 
 def check_defaults(name: str, schema: Schema, columns: Sequence[str] | None) -> None:

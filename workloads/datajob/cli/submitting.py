@@ -13,7 +13,7 @@ import click
 
 from datajob.cli.running import checked_job, chosen_document
 from datajob.errors import InvalidJob
-from datajob.python.submission import SubmittedJob, submit_value
+from datajob.python.submission import SubmittedJob, submit_checked
 
 OnTermination = Literal["leave", "suspend", "delete"]
 TERMINATED = 143
@@ -38,9 +38,8 @@ def submit_file(
 ) -> int:
     """Submit one job of a file; returns the exit code. Raises DataJobError."""
     seconds = duration(timeout)
-    value = checked_job(chosen_document(file, name, overrides)).model_dump(mode="json", by_alias=True, exclude_unset=True)
-    value.pop("status", None)
-    job = submit_value(value, namespace=namespace, context=context, run_id=run_id, force_conflicts=force_conflicts)
+    checked = checked_job(chosen_document(file, name, overrides))
+    job = submit_checked(checked, namespace=namespace, context=context, run_id=run_id, force_conflicts=force_conflicts)
     if not quiet:
         click.echo(f"DataJob {job.name} in namespace {job.namespace}: {job.change}", err=True)
     if not wait:

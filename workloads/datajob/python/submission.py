@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from datajob.api.checks import check
+from datajob.api.datajob import DataJob
 from datajob.api.problems import raise_errors
 from datajob.errors import NotComplete
 from datajob.python.jobs import Job, opened, parsed
-from datajob.python.kube import DataJobs, Temporary
+from datajob.python.kube import FIELD_MANAGER, DataJobs, Temporary
 from datajob.python.outcome import Manifest, outcome, progress_line
 
 POLL_SECONDS = 2.0
@@ -135,15 +136,14 @@ def submit(
     document = opened(job)
     checked = parsed(document)
     raise_errors(document.with_problems(check(checked)).errors)
-    value = checked.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    value.pop("status", None)
-    return submit_value(value, namespace=namespace, context=context, run_id=run_id, force_conflicts=force_conflicts)
+    return submit_checked(checked, namespace=namespace, context=context, run_id=run_id, force_conflicts=force_conflicts)
 
 
-def submit_value(
-    value: dict[str, Any], *, namespace: str | None, context: str | None, run_id: str | None, force_conflicts: bool
+def submit_checked(
+    job: DataJob, *, namespace: str | None, context: str | None, run_id: str | None, force_conflicts: bool
 ) -> SubmittedJob:
-    """Apply a checked DataJob. Raises InvalidJob or ClusterUnavailable."""
+    """Apply a job without errors. Raises InvalidJob or ClusterUnavailable."""
+    value = job.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"status"})
     jobs = DataJobs(namespace or value["metadata"].get("namespace"), context)
     value = {**value, "metadata": {**value["metadata"], "namespace": jobs.namespace}, "spec": dict(value["spec"])}
     before = jobs.get(value["metadata"]["name"])
@@ -157,7 +157,5 @@ def submit_value(
 
 def _own(job: Mapping[str, Any], field: str) -> bool:
     """Whether an earlier submission set a field of the spec."""
-    from datajob.python.kube import FIELD_MANAGER
-
     managers: Sequence[Mapping[str, Any]] = job["metadata"].get("managedFields") or ()
     return any(one.get("manager") == FIELD_MANAGER and field in one.get("fieldsV1", {}).get("f:spec", {}) for one in managers)

@@ -7,12 +7,12 @@ set -eu
 variant=$1 engine=$2 backend=$3 torch_npu=$4 folder=$5
 PATH=$PATH:/opt/uv/bin
 
-media="workload text image ocr audio video lake"
+media="workload text image ocr audio video lake serve"
 model=llava
 [ "$engine" = transformers ] || model=vllm
 extras="$media $model" lock="$media $model" more="" free="^$" override="^$"
 case "$variant-$engine" in
-  text-transformers) extras="workload text lake" lock=$extras backend="" ;;
+  text-transformers) extras="workload text lake serve" lock=$extras backend="" ;;
   cpu-transformers) ;;
   gpu-transformers | gpu-vllm) backend="" ;;
   # vLLM for CPUs is a different package with the same version. It requires the CPU build of torch and a specific setuptools.

@@ -78,6 +78,8 @@ class Request:
     """The seed of its random numbers, so that sampled answers do not depend on the other rows of a batch."""
     samples: Any = None
     """Mono audio at 16 kHz, as array of float32."""
+    messages: tuple[Any, ...] = ()
+    """The conversation of an online request, instead of `prompt`."""
 
 
 @dataclass(frozen=True)

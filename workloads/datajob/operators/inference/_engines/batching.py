@@ -16,6 +16,7 @@ from typing import Any
 
 from datajob.errors import WorkerDied
 from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError
+from datajob.operators.inference._engines.serving import ModelFailed
 
 FIRST_ROWS = 8
 """Maximum number of rows of the first batch: the oldest ones, so that the first shard is written early."""
@@ -99,6 +100,11 @@ class Batcher:
             self._pool += accepted
             self._more.notify_all()
         return futures
+
+    def check_health(self) -> None:
+        """Raise ModelFailed if the engine was closed or one of its threads has ended."""
+        if self._closed or not all(thread.is_alive() for thread in self._threads):
+            raise ModelFailed("the engine has stopped")
 
     def close(self) -> None:
         """Stop; queued requests fail."""

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from datajob.errors import InvalidJob
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import IMAGE_TASKS, Engine, Settings
-from datajob.operators.inference._engines.batching import Batcher
+from datajob.operators.inference._engines.batching import Backend, Batcher
+from datajob.operators.inference._engines.serving import Feature, ServingEngine
 
 
 def start_engine(settings: Settings, device: Device) -> Engine:
@@ -39,6 +40,34 @@ def start_engine(settings: Settings, device: Device) -> Engine:
     from datajob.operators.inference._engines.generating import Generator
 
     return Batcher(Generator(settings, Device("npu", device.count) if name == "ascend" else device))
+
+
+def start_serving(settings: Settings, device: Device, max_pixels: int = 0) -> ServingEngine:
+    """The engine that answers online, with its model loaded. Raises InvalidJob like `start_engine`."""
+    if settings.model.startswith("~"):
+        settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
+    name = settings.engine if settings.engine != "auto" else _best(settings, device)
+    if name == "fake":
+        from datajob.operators.inference._engines.fake_serving import FakeServing
+
+        return FakeServing(settings.batch_rows or 8)
+    _require("torch", "transformers")
+    if name == "vllm":
+        raise InvalidJob("vLLM does not serve models yet: set `engine: transformers`.")
+    from datajob.operators.inference._engines.served_batches import ServedBatches
+
+    return ServedBatches(*_backend(settings, device, name), max_pixels)
+
+
+def _backend(settings: Settings, device: Device, name: str) -> tuple[Backend, tuple[Feature, ...]]:
+    if settings.task == "embed":
+        from datajob.operators.inference._engines.embedding import Embedder
+
+        return Embedder(settings, device), ("embeddings",)
+    from datajob.operators.inference._engines.generating import Generator
+
+    features: tuple[Feature, ...] = ("chat", "images") if settings.task == "vision" else ("chat",)
+    return Generator(settings, Device("npu", device.count) if name == "ascend" else device), features
 
 
 def _image_engine(settings: Settings, device: Device) -> Engine:

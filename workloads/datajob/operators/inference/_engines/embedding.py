@@ -19,8 +19,18 @@ class Embedder(Loaded):
             raise RequestError("the text is empty")
         return len(self.processor(request.prompt, truncation=True, max_length=self._most())["input_ids"])
 
+    def tokens_of(self, request: Request) -> int:
+        """The number of tokens of the whole text."""
+        return len(self.processor(request.prompt)["input_ids"])
+
+    @property
+    def longest(self) -> int | None:
+        """The maximum number of tokens that the model supports."""
+        found: int | None = getattr(self.model.config, "max_position_embeddings", None)
+        return found
+
     def _most(self) -> int:
-        longest = getattr(self.model.config, "max_position_embeddings", None) or 1 << 20
+        longest = self.longest or 1 << 20
         return min(self.settings.max_length or longest, longest)
 
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:

@@ -42,12 +42,12 @@ class Loaded(Backend):
         self.settings = settings
         default = CPU_LIMITS if self.device.type == "cpu" else ACCELERATOR_LIMITS
         self.limits = Limits(settings.batch_tokens or default.tokens, settings.batch_rows or default.rows)
-        revision = getattr(config, "_commit_hash", None) or settings.revision or "local"
+        self.revision = getattr(config, "_commit_hash", None) or settings.revision or "local"
         kind = str(self.model.dtype).removeprefix("torch.")
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
         self.description = (
-            f"transformers {transformers.__version__}: {settings.model} at {revision}, {kind} on {self.device.type}{threads}"
-            f"{', weights packed by oneDNN' if packed else ''}"
+            f"transformers {transformers.__version__}: {settings.model} at {self.revision}, {kind} on {self.device.type}"
+            f"{threads}{', weights packed by oneDNN' if packed else ''}"
         )
 
     def on_device(self, inputs: Any) -> Any:
@@ -74,14 +74,14 @@ class Generator(Loaded):
         ends = self.model.generation_config.eos_token_id
         ends = self._tokenizer.eos_token_id if ends is None else ends
         self._ends = frozenset(ends if isinstance(ends, list) else [ends])
-        self._longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        self.longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def length(self, request: Request) -> int:
         """The number of tokens of prompt, images and answer; only the headers of the images are read."""
         tokens = len(self._prompter.prompt(request).ids)
         if self._vision and request.images:
             tokens += sum(self._image_tokens(request)) - len(request.images)
-        check_length(tokens, request.options.max_new_tokens, self._longest)
+        check_length(tokens, request.options.max_new_tokens, self.longest)
         return tokens + request.options.max_new_tokens
 
     def _image_tokens(self, request: Request) -> list[int]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from datajob.operators.inference._engines.base import Options, Request, RequestError
+from datajob.operators.inference._engines.serving import Message, PromptTooLong
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Prompt:
 
 
 def check_length(tokens: int, new: int, longest: int | None) -> None:
-    """Raise RequestError if a prompt and its answer exceed the maximum length of the model."""
+    """Raise PromptTooLong if a prompt and its answer exceed the maximum length of the model."""
     if longest and tokens + new > longest:
-        raise RequestError(
+        raise PromptTooLong(
             f"prompt and answer need {tokens + new} tokens ({tokens} + `maxNewTokens`), but the model supports {longest}"
         )
 
@@ -41,32 +42,31 @@ class Prompter:
 
     def prompt(self, request: Request) -> Prompt:
         """The prompt as the model reads it. Raises RequestError."""
-        return self._cached(request.prompt, request.options, len(request.images))
+        return self._cached(request.prompt, request.messages, request.options, len(request.images))
 
-    def _prompt(self, prompt: str, options: Options, images: int) -> Prompt:
-        if not prompt.strip():
+    def _prompt(self, prompt: str, messages: tuple[Message, ...], options: Options, images: int) -> Prompt:
+        if not messages and not prompt.strip():
             raise RequestError("the prompt is empty")
-        text = self._chat(prompt, options, images) if options.chat else prompt
+        text = self._chat(messages or _row(prompt, options, images)) if options.chat else prompt
         if self._vision and self.image_token:
             self._check_places(text, options, images)
         special = not options.chat or (self._vision and not (self._begin and text.startswith(self._begin)))
         return Prompt(text, tuple(self._tokenizer(text, add_special_tokens=special)["input_ids"]), special)
 
-    def _chat(self, prompt: str, options: Options, images: int) -> str:
+    def _chat(self, messages: tuple[Message, ...]) -> str:
         if not getattr(self._processor, "chat_template", None) and not getattr(self._tokenizer, "chat_template", None):
             raise RequestError("the model has no chat template: set `chatTemplate: false` and write the complete prompt")
-        messages: list[dict[str, Any]] = []
-        if options.system is not None:
-            messages.append({"role": "system", "content": self._content(options.system, 0)})
-        messages.append({"role": "user", "content": self._content(prompt, images)})
+        conversation = [{"role": message.role, "content": self._content(message)} for message in messages]
         try:
-            return str(self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+            return str(self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
         except Exception as error:
             raise RequestError(f"the chat template of the model rejects the prompt: {error}") from error
 
-    def _content(self, text: str, images: int) -> Any:
+    def _content(self, message: Message) -> Any:
         """Parts for vision-language models, because some templates drop the images of a plain string; text for others."""
-        return [{"type": "image"}] * images + [{"type": "text", "text": text}] if self._vision else text
+        if not self._vision:
+            return "\n".join(part for part in message.content if part is not None)
+        return [{"type": "image"} if part is None else {"type": "text", "text": part} for part in message.content]
 
     def _check_places(self, text: str, options: Options, images: int) -> None:
         places = text.count(self.image_token or "\0")
@@ -79,3 +79,9 @@ class Prompter:
             f"the prompt has {places} placeholders for images ({self.image_token}), but the row has {images} images"
             + ("; the chat template adds the placeholders itself" if options.chat else "")
         )
+
+
+def _row(prompt: str, options: Options, images: int) -> tuple[Message, ...]:
+    """The conversation of a row: the system prompt, then the images and the prompt."""
+    system = (Message("system", (options.system,)),) if options.system is not None else ()
+    return (*system, Message("user", (*[None] * images, prompt)))

@@ -58,7 +58,7 @@ def test_a_reference_becomes_bytes_with_its_name_and_a_clip_is_cut(tmp_path: Pat
     (tmp_path / "a.wav").write_bytes(file(samples))
     rows = batch([f"{tmp_path}/a.wav#t=1,2.5"])
     [value] = ResampleAudio().apply(rows).column("audio").to_pylist()
-    assert value["path"] == "a.wav"
+    assert value["path"] == "a-1000-2500.wav"
     assert np.abs(decoded(value["bytes"])[0] - samples[16_000:40_000]).max() < 1e-4
 
 

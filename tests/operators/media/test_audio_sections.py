@@ -121,7 +121,7 @@ def test_every_step_counts_what_it_rejects_or_fails(tmp_path: Path) -> None:
         }
         assert report.progress.rows_failed == 2 and report.progress.rows_out == 1
         [row] = read_manifest(out)
-        assert (row["sampleRate"], row["codec"], row["audio"]["path"]) == (16_000, "flac", "good.flac")
+        assert (row["sampleRate"], row["codec"], row["audio"]["path"]) == (16_000, "flac", "good.wav")
         assert decoded(row["audio"]["bytes"])[0].shape == (24_000, 1)
 
 

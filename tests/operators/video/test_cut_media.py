@@ -85,6 +85,13 @@ def test_containers(tmp_path: Path, kind: str) -> None:
     assert numbers(cut(CutMedia(), f"{tmp_path / 'a'}#t=1,2"))[:9] == list(range(10, 19))
 
 
+def test_parts_of_a_file_have_names_of_their_own_with_the_extension_of_the_container(tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_bytes(video(numbered(30), "mpegts", gop=10, **EVEN))
+    parts = batch([f"{tmp_path / 'a.ts'}#t=0,1", f"{tmp_path / 'a.ts'}#t=1,2", f"{tmp_path / 'a.ts'}#t=2"])
+    values = CutMedia().apply(parts).column("video").to_pylist()
+    assert [value["path"] for value in values] == ["a-0-1000.mp4", "a-1000-2000.mp4", "a-2000.mp4"]
+
+
 def test_frames_that_refer_to_later_ones_are_not_cut_off(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(video(numbered(40), codec="libx264", gop=10, bf="3", preset="fast", sc_threshold="0"))
     found = numbers(cut(CutMedia(), f"{tmp_path / 'a.mp4'}#t=1,2.2"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats.storage import join, scheme_of
 from datajob.media.errors import MediaError
+from datajob.media.names import new_name
 from datajob.media.references import is_url, parse_reference
 from datajob.media.values import has_null, is_bytes, is_list, is_media, media_type, media_values
 
@@ -21,8 +21,8 @@ Files = Mapping[int, Sequence[bytes | None]]
 def with_files(column: pa.Array, files: Files, folder: str | None = None) -> pa.Array:
     """The column with new files. Bytes remain bytes; paths become structs of bytes and path.
 
-    Of the path of a changed image, the name remains: the rest would refer to the file before the change. The path of an
-    unchanged one includes `folder`, because later steps and the sink do not know it.
+    The path of a changed image is a name (`new_name`): the folder would refer to the file before the change. The path of an
+    unchanged image includes `folder`, because later steps and the sink do not know it.
     """
     import pyarrow as pa
 
@@ -53,7 +53,7 @@ def _item(value: Any, new: bytes | None, folder: str | None, *, as_struct: bool)
     if new is None:
         return old if folder is None or not old or old["bytes"] is not None else {**old, "path": _below(folder, old["path"])}
     path = (old or {}).get("path")
-    return {"bytes": new, "path": PurePosixPath(path.partition("#")[0]).name if path else None}
+    return {"bytes": new, "path": new_name(path, new) if path else None}
 
 
 def _below(folder: str, text: str | None) -> str | None:

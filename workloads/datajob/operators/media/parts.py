@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datajob.media.errors import MediaError
+from datajob.media.names import part_name
 from datajob.media.references import Reference
 
 if TYPE_CHECKING:
@@ -96,8 +96,9 @@ def _check_path(value: MediaValue, folder: str | None) -> None:
 
 def _files(value: MediaValue, times: Sequence[Times], written: PartFiles, row: int) -> list[dict[str, Any]]:
     """The files, with the name of the whole file and the times in milliseconds as names."""
-    stem = None if value.path is None else PurePosixPath(value.path).stem
-    names = (None if stem is None else f"{stem}-{round(a * 1000)}-{round(b * 1000)}.{written.ending}" for a, b in times)
+    ending = f".{written.ending}"
+    whole = None if value.path is None else Reference(value.path, value.byte_range)
+    names = (None if whole is None else part_name(whole._replace(time_span=span), ending) for span in times)
     return [{"bytes": data, "path": name} for data, name in zip(written.files[row] or (), names, strict=True)]
 
 

@@ -12,11 +12,13 @@ import yaml
 
 from datajob.api.contract import JOB_FILE
 from datajob.api.datajob import DataJob
-from datajob.errors import InputError, RowsFailed
+from datajob.errors import InputError, RowsFailed, plain
 from datajob.formats._embedding import embedded
+from datajob.formats.images import ImagesWriter
 from datajob.formats.media_files import fetch
-from datajob.formats.parquet import ParquetReader
+from datajob.formats.parquet import ParquetReader, ParquetWriter
 from datajob.formats.registry import all_readers
+from datajob.formats.webdataset import WebdatasetWriter
 from datajob.media.values import media_type, media_values
 from datajob_controller.datajob.objects.configmaps import job_configmap
 from tests.support.local_jobs import make_job, run
@@ -214,6 +216,20 @@ def test_large_media_are_embedded_in_pieces(tmp_path: Path, monkeypatch: pytest.
     assert [n for piece in pieces for n in piece.rows.column("n").to_pylist()] == list(range(20))
     assert [sorted(piece.failed) for piece in pieces] == [[0], [0], [0], [0], [0]]
     assert pieces[0].before.column("i").to_pylist()[0]["path"].endswith("/b")
+
+
+def test_parts_of_files_fail_where_nothing_would_state_the_part(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x" * 10)
+    values = [
+        {"path": f"{tmp_path}/a.mp4#t=1,2"},
+        {"path": f"{tmp_path}/a.mp4"},
+        {"bytes": b"abc", "path": "b.mp4#t=0,1"},
+    ]
+    for writer, expected in ((WebdatasetWriter, {0, 2}), (ImagesWriter, {0, 2}), (ParquetWriter, set())):
+        [piece] = embedded(pa.table({"video": pa.array(values, media_type())}), ["video"], writer.stores_paths)
+        assert piece.failed.keys() == expected
+        assert all(plain(why).startswith("isPart: ") for why in piece.failed.values())
+    assert [value["path"] for value in piece.rows.column("video").to_pylist()] == ["a.mp4#t=1,2", "a.mp4", "b.mp4#t=0,1"]
 
 
 def test_images_are_read_and_written_with_defaults(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,16 @@ def test_videos_that_are_not_parts_remain_unless_they_are_encoded(path: str) -> 
 def test_containers(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a").write_bytes(video(numbered(30), kind, gop=10, **EVEN))
     assert numbers(cut(CutMedia(), f"{tmp_path / 'a'}#t=1,2"))[:9] == list(range(10, 19))
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
+def test_no_frame_is_missing_where_a_seek_is_not_precise(tmp_path: Path, codec: str) -> None:
+    (tmp_path / "a.ts").write_bytes(video(numbered(75), "mpegts", codec, gop=10, fps=25, audio=SOUND, **EVEN))
+    for start, end in ((0, 0.5), (0.2, 1), (2, 2.4), (2.52, 3)):
+        found = numbers(cut(CutMedia(), f"{tmp_path / 'a.ts'}#t={start},{end}"))
+        assert found[0] <= start * 25 and found == list(range(found[0], ceil(end * 25)))
+        again = numbers(cut(CutMedia(reencode=True), f"{tmp_path / 'a.ts'}#t={start},{end}"))
+        assert again == list(range(ceil(start * 25), ceil(end * 25)))
 
 
 def test_parts_of_a_file_have_names_of_their_own_with_the_extension_of_the_container(tmp_path: Path) -> None:

@@ -67,6 +67,20 @@ def test_a_copy_of_a_part_has_its_duration(tmp_path: Path) -> None:
     assert measured(AudioDuration(exact=True), table) == pytest.approx([1.5], abs=0.15)
 
 
+@pytest.mark.parametrize("kind", ["mp4", "matroska", "mpegts"])
+def test_a_reference_to_a_part_has_all_samples_of_its_duration(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(with_sound(kind))
+    table = ExtractAudio().apply(batch([f"{tmp_path}/a#t={start},{start + 1}" for start in (0, 0.5, 1.3, 2)]))
+    assert measured(AudioDuration(exact=True), table) == pytest.approx([1, 1, 1, 1], abs=0.001)
+
+
+def test_copies_have_names_with_their_part_and_the_extension_of_their_format(tmp_path: Path) -> None:
+    (tmp_path / "a.mkv").write_bytes(with_sound("matroska"))
+    paths = [f"{tmp_path}/a.mkv", f"{tmp_path}/a.mkv#t=0,1", f"{tmp_path}/a.mkv#t=1,2.5", with_sound()]
+    found = ExtractAudio(format="copy").apply(batch(paths)).column("audio").to_pylist()
+    assert [value["path"] for value in found] == ["a.m4a", "a-0-1000.m4a", "a-1000-2500.m4a", None]
+
+
 def test_a_video_without_audio_fails_unless_it_is_optional() -> None:
     rows = batch([video(moving(5)), with_sound(), None])
     assert [value is None for value in ExtractAudio().apply(rows).column("audio").to_pylist()] == [True, False, True]

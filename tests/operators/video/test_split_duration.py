@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -44,6 +45,13 @@ def test_each_part_is_a_reference_to_the_file(tmp_path: Path) -> None:
     assert [row["video"]["path"] for row in rows] == [f"{path}#t={span}" for span in ("0,2", "2,4", "4,5.5")]
     assert [(row["start"], row["end"]) for row in rows] == [(0, 2), (2, 4), (4, 5.5)]
     assert measure(VideoDuration(), *(row["video"]["path"] for row in rows)) == pytest.approx([2, 2, 1.5])
+
+
+def test_the_keys_of_samples_remain_unique(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(video(moving(35)))
+    rows = batch([f"{tmp_path}/a.mp4"] * 2, __key__=pa.array(["x/clip", None]))
+    found = SplitDuration(seconds=2, min_last=1).expand(rows).column("__key__").to_pylist()
+    assert found == ["x/clip-0-2000", "x/clip-2000-3500", None, None]
 
 
 def test_parts_of_a_clip_are_within_it(tmp_path: Path) -> None:

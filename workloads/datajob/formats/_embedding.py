@@ -29,10 +29,11 @@ class Piece(NamedTuple):
     """Rows whose media cannot be read, with the reason."""
 
 
-def embedded(table: pa.Table, columns: Sequence[str]) -> Iterator[Piece]:
+def embedded(table: pa.Table, columns: Sequence[str], stores_paths: bool = True) -> Iterator[Piece]:
     """The rows of a table in pieces, with the bytes of the media in `columns`.
 
-    Paths become names of files: where the bytes were before does not matter any more.
+    Paths become names of files: where the bytes were before does not matter any more. If they are not stored, rows with parts
+    of files (`#t=`) fail, because nothing would state the part.
     """
     if not columns:
         yield Piece(table, table, {})
@@ -44,7 +45,7 @@ def embedded(table: pa.Table, columns: Sequence[str]) -> Iterator[Piece]:
     failed: dict[int, str] = {}
     for number, row in enumerate(zip(*rows, strict=True)):
         for made, cell in zip(cells, row, strict=True):
-            items = [_with_bytes(value, waiting) for value in _values(cell)]
+            items = [_with_bytes(value, waiting, stores_paths) for value in _values(cell)]
             for item in items:
                 if isinstance(item, MediaError):
                     failed.setdefault(number - start, item.marked)
@@ -81,12 +82,17 @@ def _refers(value: MediaValue) -> bool:
     return value.data is None and not value.missing
 
 
-def _with_bytes(value: MediaValue, waiting: Iterator[bytes | memoryview | MediaError]) -> dict[str, Any] | MediaError | None:
+def _with_bytes(
+    value: MediaValue, waiting: Iterator[bytes | memoryview | MediaError], stores_paths: bool
+) -> dict[str, Any] | MediaError | None:
     if value.missing:
         return None
     data = next(waiting) if _refers(value) else value.data
     if isinstance(data, MediaError):
         return data
+    if value.time_span is not None and not stores_paths:
+        advice = "use `cutMedia` for video or `resampleAudio` for audio to write the part as a file"
+        return MediaError("isPart", f"{value.path}: the sink stores whole files, not parts of files (`#t=`); {advice}")
     # pyarrow 26 never releases a memoryview that it converts, and so all bytes of its table
     return {"bytes": None if data is None else bytes(data), "path": name_of(value, data or b"")}
 

@@ -219,6 +219,8 @@ class Writer(Parameters):
     abstract: ClassVar[bool] = True
     extension: ClassVar[str | tuple[str, ...]] = ""
     """Extension of the files (or all extensions), with the dot. `overwrite` replaces files with this extension."""
+    stores_paths: ClassVar[bool] = True
+    """Whether the paths of embedded media are stored, which can refer to a part of a file (`#t=`)."""
 
     path: str = Field(
         min_length=1,

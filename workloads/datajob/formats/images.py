@@ -93,6 +93,7 @@ class ImagesWriter(Writer):
     """
 
     extension = (*IMAGE_ENDINGS, ".bin", ".jsonl")
+    stores_paths = False
     image: Column = Field(
         default="bytes",
         description="Column with encoded images, as bytes or as structs of `bytes` and `path`. They are written unchanged; "

@@ -160,6 +160,7 @@ class WebdatasetWriter(Writer):
     """
 
     extension = ".tar"
+    stores_paths = False
     members: dict[str, Column] = Field(
         default={}, description="Columns by the extension of their member, such as `jpg: image` or `txt: caption`."
     )

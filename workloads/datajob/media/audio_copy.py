@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from datajob.media.containers import audio_track, container, decoding, reason_of
+from datajob.media.containers import SEEK_EARLY, audio_track, container, decoding, reason_of
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.references import TimeSpan
@@ -47,7 +47,7 @@ def _copy(opened: Any, track: Any, writer: Any, new: Any, target: io.BytesIO, sp
     unit = float(track.time_base)
     start, end = span or (0.0, None)
     if start:
-        opened.seek(origin + int(start / unit), stream=track)
+        opened.seek(origin + int(max(0.0, start - SEEK_EARLY) / unit), stream=track)
     shift: int | None = None
     count = 0
     for packet in opened.demux(track):

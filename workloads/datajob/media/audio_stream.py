@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from datajob.media.audio_types import AudioFacts, Form
-from datajob.media.containers import audio_track, container, decoding
+from datajob.media.containers import SEEK_EARLY, audio_track, container, decoding
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.references import TimeSpan
@@ -173,7 +173,7 @@ class _Containers:
         at: int | None = None
         origin = max(0, self._stream.start_time or 0)
         if start:
-            self._opened.seek(origin + int(start / self._stream.time_base), stream=self._stream)
+            self._opened.seek(origin + int(max(0.0, start - SEEK_EARLY) / self._stream.time_base), stream=self._stream)
         for frame in self._frames():
             if frame.sample_rate != rate or frame.layout.nb_channels != self.form.channels:
                 raise MediaError("unsupportedFormat", "the sample rate or the number of channels changes within the file")

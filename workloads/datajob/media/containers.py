@@ -16,6 +16,8 @@ FORMATS = "wav,flac,mp3,ogg,mov,aac,matroska,webm,avi,mpegts"
 """In names of FFmpeg."""
 BUFFER = 1 << 18
 """Bytes that FFmpeg asks for at once."""
+SEEK_EARLY = 1.0
+"""Seconds by which a seek precedes the audio that is needed: seeks are not precise, and decoders start with silence."""
 
 
 @contextmanager

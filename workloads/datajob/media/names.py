@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from datajob.media.errors import MediaError
-from datajob.media.references import Reference, parse_reference
+from datajob.media.references import Reference, TimeSpan, parse_reference
 from datajob.media.signatures import ending_of
 
 _SAME_FORMAT = (
@@ -54,5 +54,9 @@ def part_name(reference: Reference, ending: str) -> str:
     elif ending == ".bin":  # an unknown format
         ending = ""
     numbers = [] if reference.byte_range is None else [str(reference.byte_range[0])]
-    numbers += [str(round(1000 * time)) for time in reference.time_span or () if time is not None]
-    return "-".join([stem, *numbers]) + ending
+    return "-".join([stem, *numbers, *milliseconds(reference.time_span)]) + ending
+
+
+def milliseconds(span: TimeSpan | None) -> list[str]:
+    """The start and, if there is one, the end of a part."""
+    return [str(round(1000 * time)) for time in span or () if time is not None]

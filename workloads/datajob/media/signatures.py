@@ -22,9 +22,14 @@ _SIGNATURES: tuple[tuple[bytes, str, Kind | None], ...] = (
     (rb"\xff[\xf1\xf9]", ".aac", "audio"),
     (rb"....ftypqt", ".mov", "video"),
     (rb"....ftyp", ".mp4", "video"),
+    (rb"\x1a\x45\xdf\xa3.{0,40}\x42\x82\x84webm", ".webm", "video"),
     (rb"\x1a\x45\xdf\xa3", ".mkv", "video"),
     (rb"RIFF....AVI ", ".avi", "video"),
+    (rb"(?:\x47.{187}){3}|.{4}(?:\x47.{191}){2}\x47", ".ts", "video"),
 )
+
+_HEAD = 576
+"""Bytes of which a format is recognized: three packets of a transport stream."""
 
 
 def ending_of(data: bytes | memoryview) -> str:
@@ -38,7 +43,7 @@ def kind_of(data: bytes | memoryview) -> Kind | None:
 
 
 def _found(data: bytes | memoryview) -> tuple[str, Kind | None]:
-    head = bytes(data[:32])
+    head = bytes(data[:_HEAD])
     for signature, ending, kind in _SIGNATURES:
         if re.match(signature, head, re.DOTALL):
             return ending, kind

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from datajob.media.containers import container, reason_of
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.isolation import progress_made
 from datajob.media.references import TimeSpan
-from datajob.media.video_stream import VideoStream, video_track
+from datajob.media.video_stream import open_video, video_track
 from datajob.media.video_types import VideoFacts
 
 _CONTAINERS = {"MP4": "mp4", "TS": "mp4", "MOV": "mov", "WebM": "webm"}
@@ -51,35 +51,46 @@ def copied(file: MediaFile, facts: VideoFacts, span: TimeSpan, key: Literal["bef
 
     Raises MediaError.
     """
-    start, end = span
-    file.seek(0)
-    with container(file) as opened:
-        video, audio = _packets(opened, start, end, key)
-        if not video.found:
-            raise MediaError("noKeyFrame", f"there is no key frame between {start:g} s and {end:g} s; use `reencode: true`")
-        first = min(video.time(packet) for packet in video.found if packet.is_keyframe)
-        with _output(_CONTAINERS.get(facts.format, "matroska")) as (target, result):
-            for packets in filter(None, (video, audio)):
-                added = target.add_stream_from_template(packets.track)
-                for packet in packets.found:
-                    packet.stream = added
-            _mux(target, video, audio, first)
+    for target in _targets(span[0]):
+        file.seek(0)
+        with container(file) as opened:
+            _seek(opened, target)
+            video, audio, reached = _packets(opened, span, key)
+            if reached or not target:
+                return _file(video, audio, facts, span)
+    raise AssertionError("the last target is 0")
+
+
+def _file(video: _Packets, audio: _Packets | None, facts: VideoFacts, span: TimeSpan) -> bytes:
+    """Packets as a file."""
+    if not video.found:
+        until = "the end" if span[1] is None else f"{span[1]:g} s"
+        raise MediaError("noKeyFrame", f"there is no key frame between {span[0]:g} s and {until}; use `reencode: true`")
+    first = min(video.time(packet) for packet in video.found if packet.is_keyframe)
+    with _output(_CONTAINERS.get(facts.format, "matroska")) as (target, result):
+        for packets in filter(None, (video, audio)):
+            added = target.add_stream_from_template(packets.track)
+            for packet in packets.found:
+                packet.stream = added
+        _mux(target, video, audio, first)
     return result.getvalue()
 
 
-def _packets(opened: Any, start: float, end: float | None, key: str) -> tuple[_Packets, _Packets | None]:
-    """The packets of the part, and those of the audio from the file's position on."""
+def _packets(opened: Any, span: TimeSpan, key: str) -> tuple[_Packets, _Packets | None, bool]:
+    """The packets of the part, those of the audio from the file's position on, and whether a key frame before was seen."""
+    start, end = span
     track = video_track(opened)
     origin = float((track.start_time or 0) * track.time_base)
     video = _Packets(track, origin, [])
     audio = _Packets(opened.streams.audio[0], origin, []) if opened.streams.audio else None
-    _seek(opened, track, start)
+    reached = False
     done = {id(packets): packets is None for packets in (video, audio)}
     for packet in opened.demux([packets.track for packets in (video, audio) if packets is not None]):
         packets = video if packet.stream.index == track.index else audio
         if packet.dts is None or packets is None or done[id(packets)]:
             continue
         time = packets.time(packet)
+        reached = reached or (packets is video and packet.is_keyframe and time <= start + _NEAR)
         if end is not None and time >= end - _NEAR:
             done[id(packets)] = True
         elif packets is audio or _belongs(video, packet, time, start, key):
@@ -87,13 +98,23 @@ def _packets(opened: Any, start: float, end: float | None, key: str) -> tuple[_P
         progress_made()
         if all(done.values()):
             break
-    return video, audio
+    return video, audio, reached
 
 
-def _seek(opened: Any, track: Any, start: float) -> None:
-    if start > 0:
+def _targets(start: float) -> Iterator[float]:
+    """Times to seek to: that of the part and earlier ones, because a seek can miss its time in files without an index."""
+    back = 0.0
+    while back < start:
+        yield start - back
+        back = max(1.0, 4 * back)
+    yield 0.0
+
+
+def _seek(opened: Any, target: float) -> None:
+    if target:
+        track = video_track(opened)
         with _reported():
-            opened.seek((track.start_time or 0) + int(start / track.time_base), stream=track)
+            opened.seek((track.start_time or 0) + int(target / track.time_base), stream=track)
 
 
 def _belongs(video: _Packets, packet: Any, time: float, start: float, key: str) -> bool:
@@ -120,50 +141,63 @@ def _mux(target: Any, video: _Packets, audio: _Packets | None, first: float) -> 
 
 def encoded(file: MediaFile, span: TimeSpan | None, codec: str, quality: int, max_pixels: int) -> bytes:
     """A part, or the whole file, encoded again; its audio is copied. Raises MediaError."""
-    file.seek(0)
-    audio: _Packets | None = None
-    with container(file) as opened:
-        if opened.streams.audio:
-            audio = _audio_packets(opened, *(span or (0.0, None)))
-        kind = "mp4" if audio is None or audio.track.codec_context.name in _IN_MP4 else "matroska"
-        with _output(kind) as (target, result):
-            added = None if audio is None else target.add_stream_from_template(audio.track)
-            encoder: Any = None
-            file.seek(0)
-            with container(file) as again:
-                stream = VideoStream(again, max_pixels)
-                for frame in stream.frames(span=span):
-                    if encoder is None:
-                        encoder = _encoder(target, frame, stream.track, codec, quality)
-                    with _reported():
-                        target.mux(encoder.encode(_prepared(frame, encoder)))
-            if encoder is None:
-                raise MediaError("noFrames", "the part has no frames")
-            with _reported():
-                target.mux(encoder.encode(None))
-            if audio is not None:
-                for packet in audio.found:
-                    packet.stream = added
-                _mux(target, _Packets(None, 0.0, []), audio, span[0] if span else 0.0)
+    for target in _targets(span[0] if span else 0.0):
+        file.seek(0)
+        with container(file) as opened:
+            _seek(opened, target)
+            audio, reached = _audio_packets(opened, span or (0.0, None))
+            if reached or not target:
+                return _encoded_file(file, span, audio, _Encoding(codec, quality, max_pixels))
+    raise AssertionError("the last target is 0")
+
+
+class _Encoding(NamedTuple):
+    codec: str
+    quality: int
+    max_pixels: int
+
+
+def _encoded_file(file: MediaFile, span: TimeSpan | None, audio: _Packets | None, encoding: _Encoding) -> bytes:
+    kind = "mp4" if audio is None or audio.track.codec_context.name in _IN_MP4 else "matroska"
+    with _output(kind) as (target, result):
+        added = None if audio is None else target.add_stream_from_template(audio.track)
+        encoder: Any = None
+        with open_video(file, encoding.max_pixels) as stream:
+            for frame in stream.frames(span=span):
+                if encoder is None:
+                    encoder = _encoder(target, frame, stream.track, encoding)
+                with _reported():
+                    target.mux(encoder.encode(_prepared(frame, encoder)))
+        if encoder is None:
+            raise MediaError("noFrames", "the part has no frames")
+        with _reported():
+            target.mux(encoder.encode(None))
+        if audio is not None:
+            for packet in audio.found:
+                packet.stream = added
+            _mux(target, _Packets(None, 0.0, []), audio, span[0] if span else 0.0)
     return result.getvalue()
 
 
-def _audio_packets(opened: Any, start: float, end: float | None) -> _Packets:
+def _audio_packets(opened: Any, span: TimeSpan) -> tuple[_Packets | None, bool]:
+    """The packets of the audio from the file's position on, and whether they begin before the part."""
+    if not opened.streams.audio:
+        return None, True
+    start, end = span
     video = video_track(opened)
     audio = _Packets(opened.streams.audio[0], float((video.start_time or 0) * video.time_base), [])
-    _seek(opened, video, start)
     for packet in opened.demux(audio.track):
         if packet.dts is not None and (end is None or audio.time(packet) < end - _NEAR):
             audio.found.append(packet)
         elif packet.dts is not None:
             break
         progress_made()
-    return audio
+    return audio, bool(audio.found) and audio.time(audio.found[0]) <= start
 
 
-def _encoder(target: Any, frame: Any, track: Any, codec: str, quality: int) -> Any:
-    name, options = ENCODERS[codec]
-    found = target.add_stream(name, rate=track.average_rate or 30, options={**options, "crf": str(quality)})
+def _encoder(target: Any, frame: Any, track: Any, encoding: _Encoding) -> Any:
+    name, options = ENCODERS[encoding.codec]
+    found = target.add_stream(name, rate=track.average_rate or 30, options={**options, "crf": str(encoding.quality)})
     found.width, found.height, found.pix_fmt = frame.width, frame.height, "yuv420p"
     found.time_base = found.codec_context.time_base = _UNIT
     found.thread_count = 1

@@ -76,7 +76,7 @@ class _OpenSink:
             self._schema = embedded_schema(typed(table.schema), columns)
             self._open = self._writer.open(self._writer.path, self._prefix, self._schema)
         counts.rows_in += table.num_rows
-        for piece in embedded(table, columns):
+        for piece in embedded(table, columns, self._writer.stores_paths):
             bad = [BadRow(row, reason) for row, reason in sorted(piece.failed.items())]
             self._accounting.without(WRITE, bad, piece.before)
             rows = rows_but(piece.rows, bad) if bad else piece.rows

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from datajob.formats._tar import KEY
 from datajob.media.errors import MediaError
-from datajob.media.names import part_name
+from datajob.media.names import milliseconds, part_name
 from datajob.media.references import Reference
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def part_rows(
 ) -> pa.Table:
     """The rows of `table` once for each part, which is counted from the start of the value.
 
-    `names` are columns for the start and the end in the file. Rows to whose media nothing can refer fail in `batch`, unless
-    their parts are files.
+    `names` are columns for the start and the end in the file. The keys of samples (`__key__`) receive the times of the part.
+    Rows to whose media nothing can refer fail in `batch`, unless their parts are files.
     """
     import pyarrow as pa
 
@@ -64,6 +65,8 @@ def part_rows(
         spans += times
     table = table.take(pa.array(rows, pa.int64()))
     table = _with_column(table, step.column, pa.array(new, media_type()))
+    if KEY in table.column_names and step.column != KEY:
+        table = _with_column(table, KEY, _keys(table.column(KEY), spans))
     for at, name in enumerate(names):
         if name is not None:
             table = _with_column(table, name, pa.array([span[at] for span in spans], pa.float64()))
@@ -100,6 +103,14 @@ def _files(value: MediaValue, times: Sequence[Times], written: PartFiles, row: i
     whole = None if value.path is None else Reference(value.path, value.byte_range)
     names = (None if whole is None else part_name(whole._replace(time_span=span), ending) for span in times)
     return [{"bytes": data, "path": name} for data, name in zip(written.files[row] or (), names, strict=True)]
+
+
+def _keys(column: pa.ChunkedArray, spans: Sequence[Times]) -> pa.Array:
+    """The keys of samples with the times in milliseconds, because keys are unique."""
+    import pyarrow as pa
+
+    keys = zip(column.to_pylist(), spans, strict=True)
+    return pa.array([None if key is None else "-".join([str(key), *milliseconds(span)]) for key, span in keys], pa.string())
 
 
 def _with_column(table: pa.Table, name: str, column: pa.Array) -> pa.Table:

@@ -92,6 +92,7 @@ class ExtractAudio(Map):
         import pyarrow as pa
 
         from datajob.errors import InputError
+        from datajob.media.names import new_name
         from datajob.media.values import is_list, media_type, media_values
 
         column: Any = batch.array(self.column)
@@ -106,7 +107,7 @@ class ExtractAudio(Map):
                 data = None if value.data is None else bytes(value.data)
                 audio.append({"bytes": data, "path": self._reference(value)})
             else:
-                audio.append({"bytes": found, "path": None})
+                audio.append({"bytes": found, "path": new_name(value.reference, found) if value.path else None})
         array = pa.array(audio, media_type())
         at = batch.table.schema.get_field_index(self.output)
         table = batch.table

@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from datajob.api.crd import crd, crd_yaml
-from datajob.api.loading import parse_object
+from datajob.api.loading import parse_object, parse_service
+from datajob.api.service.crd import service_crd_yaml
 from datajob.api.spec import MAX_STEPS
 from hack.cluster.cluster import Cluster, KubectlFailed
 from hack.cluster.waiting import wait_for
+from tests.api.test_service import service as service_named
 
 pytestmark = pytest.mark.control_plane
 
@@ -19,13 +21,14 @@ pytestmark = pytest.mark.control_plane
 @pytest.fixture(scope="module")
 def cluster(control_plane: Cluster) -> Iterator[Cluster]:
     control_plane.apply(crd_yaml())
-    wait_for(lambda: _is_served(control_plane), "the API server to serve DataJobs")
+    control_plane.apply(service_crd_yaml())
+    wait_for(lambda: _is_served(control_plane), "the API server to serve DataJobs and ModelServices")
     yield control_plane
 
 
 def _is_served(cluster: Cluster) -> bool:
     try:
-        cluster.kubectl("get", "datajobs")
+        cluster.kubectl("get", "datajobs,modelservices")
         return "v1alpha1" in cluster.kubectl("get", "--raw", "/openapi/v3/apis/datajob.io/v1alpha1")
     except KubectlFailed:
         return False
@@ -141,3 +144,45 @@ def test_the_budget_allows_three_times_as_many_operators(cluster: Cluster) -> No
     present = ", ".join(f"has(self.{name})" for name in step["properties"])
     step["x-kubernetes-validations"][0]["rule"] = f"[{present}].exists_one(x, x)"
     cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(roomy))
+
+
+def service(name: str = "qwen", **spec: Any) -> dict[str, Any]:
+    made = service_named(name, **spec)
+    return {**made, "metadata": {"name": name, "namespace": "default"}}
+
+
+REFUSED_SERVICES = {
+    "two models": {"model": {"embed": {"model": "m"}, "textGeneration": {"model": "m"}}},
+    "a prompt": {"model": {"textGeneration": {"model": "m", "prompt": "x"}}},
+    "nobody may send requests": {"auth": {}},
+    "keys and everyone": {"auth": {"secretName": "keys", "anonymous": True}},
+    "fewer replicas at most than at least": {"replicas": {"min": 2}},
+    "an unknown update": {"update": "rolling"},
+    "an address as a host": {"media": {"allowedHosts": ["[::1]"]}},
+}
+
+
+@pytest.mark.parametrize("spec", REFUSED_SERVICES.values(), ids=list(REFUSED_SERVICES))
+def test_the_api_server_rejects_services_that_the_models_reject(cluster: Cluster, spec: dict[str, Any]) -> None:
+    with pytest.raises(KubectlFailed):
+        create(cluster, service(**spec))
+    assert parse_service(service(**spec))[0] is None
+
+
+@pytest.mark.parametrize("name", ["1b", "a.b", "a" * 48])
+def test_the_api_server_rejects_names_that_kuberay_would_reject(cluster: Cluster, name: str) -> None:
+    with pytest.raises(KubectlFailed, match="the name must begin with a letter"):
+        create(cluster, service(name))
+
+
+def test_a_service_is_stored_as_written_and_listed_by_its_short_name(cluster: Cluster) -> None:
+    assert create(cluster, service())["spec"] == service()["spec"]
+    cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(service()))
+    try:
+        status = {"phase": "Available", "readyReplicas": 1, "replicas": 2, "model": {"name": "m"}}
+        cluster.kubectl("patch", "ms", "qwen", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+        heads, row = cluster.kubectl("get", "ms").splitlines()
+        assert heads.split() == ["NAME", "PHASE", "READY", "REPLICAS", "MODEL", "AGE"]
+        assert row.split()[:5] == ["qwen", "Available", "1", "2", "m"]
+    finally:
+        cluster.kubectl("delete", "ms", "qwen")

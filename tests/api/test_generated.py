@@ -12,11 +12,13 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from datajob.api.crd import crd, structural
+from datajob.api.crd import crd
 from datajob.api.generate import ROOT, drift, generated, write
 from datajob.api.jsonschema import datajob_tree, editor_schema, first_sentence, resolved
 from datajob.api.loading import parse_object
 from datajob.api.reference import operators_page, parameters, section
+from datajob.api.service.crd import service_crd
+from datajob.api.structural import structural
 from datajob.errors import DataJobError
 from datajob.formats.registry import all_readers, all_writers
 from datajob.operators.registry import all_operators
@@ -24,8 +26,12 @@ from datajob.operators.registry import all_operators
 FORBIDDEN = {"$ref", "anyOf", "oneOf", "title", "const", "prefixItems", "nullable", "uniqueItems", "x-exactly-one"}
 
 
-def schema() -> dict[str, Any]:
-    version: dict[str, Any] = crd()["spec"]["versions"][0]
+DEFINITIONS = {"DataJob": crd, "ModelService": service_crd}
+both_kinds = pytest.mark.parametrize("kind", DEFINITIONS)
+
+
+def schema(kind: str = "DataJob") -> dict[str, Any]:
+    version: dict[str, Any] = DEFINITIONS[kind]()["spec"]["versions"][0]
     root: dict[str, Any] = version["schema"]["openAPIV3Schema"]
     return root
 
@@ -56,22 +62,25 @@ def test_drift_is_shown_as_a_diff_and_fails_the_check(tmp_path: Path) -> None:
     assert "-| 7 | Success. |\n+| 0 | Success. |" in failed.stderr
 
 
-def test_every_field_of_the_crd_has_one_type_and_only_keywords_of_kubernetes() -> None:
-    for path, node in nodes(schema()):
+@both_kinds
+def test_every_field_of_the_crd_has_one_type_and_only_keywords_of_kubernetes(kind: str) -> None:
+    for path, node in nodes(schema(kind)):
         assert not FORBIDDEN & node.keys(), path
         assert "type" in node or "x-kubernetes-int-or-string" in node or "x-kubernetes-preserve-unknown-fields" in node, path
 
 
-def test_every_field_of_a_job_is_described() -> None:
+@both_kinds
+def test_every_field_of_a_spec_is_described(kind: str) -> None:
     """Sources within steps are described below `sources`."""
     within = re.compile(r"\.steps\[items\]\..*\.(" + "|".join(all_readers()) + r")(\.|$)")
-    spec = schema()["properties"]["spec"]
+    spec = schema(kind)["properties"]["spec"]
     silent = [path for path, node in nodes(spec) if not path.endswith("]") and not node.get("description")]
     assert [path for path in silent if not within.search(path)] == []
 
 
-def test_patterns_are_valid_in_go() -> None:
-    for path, node in nodes(schema()):
+@both_kinds
+def test_patterns_are_valid_in_go(kind: str) -> None:
+    for path, node in nodes(schema(kind)):
         assert "(?=" not in node.get("pattern", "") and "(?!" not in node.get("pattern", ""), path
 
 
@@ -86,8 +95,9 @@ def json_bytes(value: Any) -> int:
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def test_each_description_in_the_crd_is_one_short_sentence_with_the_default_and_the_range() -> None:
-    described = {path: without_facts(node["description"]) for path, node in nodes(schema()) if "description" in node}
+@both_kinds
+def test_each_description_in_the_crd_is_one_short_sentence_with_the_default_and_the_range(kind: str) -> None:
+    described = {path: without_facts(node["description"]) for path, node in nodes(schema(kind)) if "description" in node}
     assert [path for path, text in described.items() if len(text) > 160 or first_sentence(text) != text] == []
 
 
@@ -160,8 +170,9 @@ def test_json_schema_becomes_structural(node: dict[str, Any], found: dict[str, A
     assert structural(node) == found
 
 
-def test_no_field_has_a_default_that_the_api_server_would_store() -> None:
-    assert not [path for path, node in nodes(schema()) if "default" in node]
+@both_kinds
+def test_no_field_has_a_default_that_the_api_server_would_store(kind: str) -> None:
+    assert not [path for path, node in nodes(schema(kind)) if "default" in node]
 
 
 def test_no_default_differs_from_the_one_that_the_first_crd_stored() -> None:
@@ -177,9 +188,10 @@ def test_no_default_differs_from_the_one_that_the_first_crd_stored() -> None:
     assert compared > 300
 
 
-def test_every_text_list_and_mapping_of_a_spec_has_a_maximum_size() -> None:
+@both_kinds
+def test_every_text_list_and_mapping_of_a_spec_has_a_maximum_size(kind: str) -> None:
     limits = {"string": ("maxLength", "enum"), "array": ("maxItems",), "object": ("maxProperties", "properties")}
-    for path, node in nodes(schema()["properties"]["spec"]):
+    for path, node in nodes(schema(kind)["properties"]["spec"]):
         if "x-kubernetes-preserve-unknown-fields" not in node:
             expected = limits.get(node.get("type", ""), (node.get("type", "pattern"),))
             assert node.keys() & {*expected, "type" if node.get("type") in ("integer", "number", "boolean") else ""}, path

@@ -21,6 +21,7 @@ from tests.support.rendering import ROOT, templated
 
 pytestmark = pytest.mark.control_plane
 CRD = "datajobs.datajob.io"
+SERVICE_CRD = "modelservices.datajob.io"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def release(cluster: Cluster, api: Api) -> Iterator[Release]:
     made = Release(cluster, "datajob", "datajob-system")
     yield made
     made.refused("uninstall")
-    cluster.kubectl("delete", "crd", CRD, "--ignore-not-found")
+    cluster.kubectl("delete", "crd", CRD, SERVICE_CRD, "--ignore-not-found")
     cluster.kubectl("delete", "namespace", made.namespace, "--ignore-not-found")
 
 

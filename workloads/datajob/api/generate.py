@@ -1,4 +1,4 @@
-"""Writes the files generated from the models: the CRD, the schema for editors, the reference pages, type stubs.
+"""Writes the files generated from the models: the CRDs, the schemas for editors, the reference pages, type stubs.
 
 `python -m datajob.api.generate` writes the files. `--check` fails with a diff if a file is out of date.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 from datajob.api.crd import crd_yaml
 from datajob.api.jsonschema import editor_schema
 from datajob.api.reference import datajob_page, exit_codes_page, formats_page, operators_page
+from datajob.api.service.crd import service_crd_yaml, service_editor_schema_text
+from datajob.api.service.reference import service_page
 from datajob.api.stubs import stubs
 
 ROOT = Path(__file__).parents[3]
@@ -21,7 +23,11 @@ def generated() -> dict[str, str]:
     """The text of each generated file, by its path in the repository."""
     return {
         "manifests/crd/datajobs.datajob.io.yaml": crd_yaml(),
-        "helm/datajob-operator/files/crd.yaml": crd_yaml(),
+        "helm/datajob-operator/files/datajobs-crd.yaml": crd_yaml(),
+        "manifests/crd/modelservices.datajob.io.yaml": service_crd_yaml(),
+        "helm/datajob-operator/files/modelservices-crd.yaml": service_crd_yaml(),
+        "docs/modelservice.schema.json": service_editor_schema_text(),
+        "docs/reference/modelservice.md": service_page(),
         "docs/datajob.schema.json": json.dumps(editor_schema(), indent=1, ensure_ascii=False) + "\n",
         "docs/reference/operators.md": operators_page(),
         "docs/reference/formats.md": formats_page(),

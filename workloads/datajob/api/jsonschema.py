@@ -80,13 +80,18 @@ def datajob_tree() -> Schema:
 
 
 def editor_schema() -> Schema:
-    """The JSON Schema (draft 2020-12) that editors use for completion, documentation and validation."""
-    tree = _for_editors(datajob_tree())
+    """The JSON Schema (draft 2020-12) that editors use for DataJobs: completion, documentation and validation."""
+    return for_editors("DataJob", datajob_tree())
+
+
+def for_editors(kind: str, schema: Schema) -> Schema:
+    """The JSON Schema of a kind from its resolved schema."""
+    tree = _for_editors(schema)
     assert isinstance(tree, dict)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:datajob.io:v1alpha1:DataJob",
-        "title": "DataJob",
+        "$id": f"urn:datajob.io:v1alpha1:{kind}",
+        "title": kind,
         **tree,
     }
 

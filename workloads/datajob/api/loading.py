@@ -1,10 +1,12 @@
-"""Parses YAML into DataJobs, or into problems with their lines and suggestions."""
+"""Parses YAML into DataJobs and ModelServices, or into problems with their lines and suggestions."""
+
+from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,8 +14,16 @@ from datajob.api import API_GROUP
 from datajob.api.datajob import DataJob
 from datajob.api.overrides import Override, apply
 from datajob.api.problems import Path, Problem, explain, raise_errors
+from datajob.api.service import KIND as SERVICE
 from datajob.api.yamltext import YamlDocument, parse
 from datajob.errors import InvalidJob
+from datajob.parameters import Parameters
+
+if TYPE_CHECKING:
+    from datajob.api.service.service import ModelService
+
+P = TypeVar("P", bound=Parameters)
+JOB = "DataJob"
 
 
 @dataclass(frozen=True)
@@ -38,15 +48,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Document:
-    """A DataJob as written, with its problems."""
+    """A DataJob or a ModelService as written, with its problems."""
 
     place: str
     """File and line of its first line."""
     name: str | None
     """Its `metadata.name`, if it has one."""
     job: DataJob | None
-    """None if it does not match the schema."""
+    """The job; None for a service, or if it does not match the schema."""
     problems: tuple[Problem, ...]
+    service: ModelService | None = None
+    """The service; None for a job, or if it does not match the schema."""
     source: Source | None = field(default=None, repr=False, compare=False)
     """The text that the document was read from."""
 
@@ -54,7 +66,7 @@ class Document:
         """`problem` with the file and line that it refers to."""
         return replace(problem, place=self.source.place(problem.path) if self.source else self.place)
 
-    def with_problems(self, problems: Iterable[Problem]) -> "Document":
+    def with_problems(self, problems: Iterable[Problem]) -> Document:
         """This document with further problems, in the order of their lines."""
         found = [*self.problems, *map(self.locate, problems)]
         if self.source:
@@ -78,22 +90,35 @@ class Document:
 
 def parse_object(value: Any) -> tuple[DataJob | None, list[Problem]]:
     """A DataJob from plain values, or its problems. Fields that the API server adds to an object are allowed."""
+    return _parse(value, DataJob)
+
+
+def parse_service(value: Any) -> tuple[ModelService | None, list[Problem]]:
+    """A ModelService from plain values, or its problems."""
+    from datajob.api.service.service import ModelService
+
+    return _parse(value, ModelService)
+
+
+def _parse(value: Any, model: type[P]) -> tuple[P | None, list[Problem]]:
     if not isinstance(value, dict):
-        return None, [Problem((), "a DataJob must be a mapping with apiVersion, kind, metadata and spec")]
+        return None, [Problem((), f"a {model.__name__} must be a mapping with apiVersion, kind, metadata and spec")]
     try:
-        job = DataJob.model_validate(value, by_alias=True, by_name=False, context={"by_name": False})
+        parsed = model.model_validate(value, by_alias=True, by_name=False, context={"by_name": False})
     except ValidationError as error:
-        return None, explain(error, DataJob, value)
-    return job, []
+        return None, explain(error, model, value)
+    return parsed, []
 
 
-def read_text(text: str, name: str = "<text>", overrides: Sequence[Override] = ()) -> list[Document]:
-    """Every DataJob of a YAML stream; documents of other API groups are skipped. Messages refer to the text as `name`."""
-    return [_document(document, name, overrides) for document in parse(text) if not _is_another_kind(document.value)]
+def read_text(
+    text: str, name: str = "<text>", overrides: Sequence[Override] = (), kinds: Collection[str] = (JOB,)
+) -> list[Document]:
+    """Every object of some kinds in a YAML stream; other documents are skipped. Messages refer to the text as `name`."""
+    return [_document(one, name, overrides) for one in parse(text) if _is_one_of(kinds, one.value)]
 
 
-def read_file(path: str, overrides: Sequence[Override] = ()) -> list[Document]:
-    """Every DataJob of a local file, or of standard input for `-`. Raises InvalidJob if there is none."""
+def read_file(path: str, overrides: Sequence[Override] = (), kinds: Collection[str] = (JOB,)) -> list[Document]:
+    """Every object of some kinds in a local file, or in standard input for `-`. Raises InvalidJob if there is none."""
     name = "<stdin>" if path == "-" else path
     try:
         if path == "-":
@@ -101,14 +126,22 @@ def read_file(path: str, overrides: Sequence[Override] = ()) -> list[Document]:
         else:
             with open(path, "rb") as file:
                 data = file.read()
-        documents = read_text(data.decode("utf-8-sig"), name, overrides)
+        documents = read_text(data.decode("utf-8-sig"), name, overrides, kinds)
     except OSError as error:
         raise InvalidJob(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidJob(f"{name} is not valid UTF-8 (byte {error.start})") from error
     if not documents:
-        raise InvalidJob(f"{name} contains no DataJob (apiVersion: {API_GROUP}/..., kind: DataJob)")
+        wanted = " or ".join(kinds)
+        raise InvalidJob(f"{name} contains no {wanted} (apiVersion: {API_GROUP}/..., kind: {wanted})")
     return documents
+
+
+def load_services(path: str, overrides: Sequence[Override] = ()) -> list[ModelService]:
+    """The ModelServices of a file. Raises InvalidJob with every problem of every document."""
+    documents = read_file(path, overrides, (SERVICE,))
+    raise_errors(problem for document in documents for problem in document.errors)
+    return [document.service for document in documents if document.service]
 
 
 def load(path: str, overrides: Sequence[Override] = ()) -> list[DataJob]:
@@ -118,19 +151,26 @@ def load(path: str, overrides: Sequence[Override] = ()) -> list[DataJob]:
     return [document.job for document in documents if document.job]
 
 
-def _is_another_kind(value: Any) -> bool:
-    """Whether it is an object of another kind in the same file, such as a Secret."""
+def _is_one_of(kinds: Collection[str], value: Any) -> bool:
+    """Whether a document is of one of the kinds, or of no kind at all, so that its problems are reported."""
     if not isinstance(value, dict) or not isinstance(value.get("apiVersion"), str) or "kind" not in value:
-        return False
-    return str(value["apiVersion"]).split("/")[0] != API_GROUP
+        return True
+    if value["apiVersion"].split("/")[0] != API_GROUP:
+        return False  # another object in the same file, such as a Secret
+    return value["kind"] in kinds or value["kind"] not in (JOB, SERVICE)
 
 
 def _document(document: YamlDocument, name: str, overrides: Sequence[Override]) -> Document:
-    value, problems, job = document.value, list(document.problems), None
+    value, problems = document.value, list(document.problems)
+    job: DataJob | None = None
+    service: ModelService | None = None
     if value is not None:
         for override in overrides:
             value = apply(override, value)
-        job, found = parse_object(value)
+        if isinstance(value, dict) and value.get("kind") == SERVICE:
+            service, found = parse_service(value)
+        else:
+            job, found = parse_object(value)
         problems += found
     metadata = value.get("metadata") if isinstance(value, dict) else None
     return Document(
@@ -138,5 +178,6 @@ def _document(document: YamlDocument, name: str, overrides: Sequence[Override]) 
         name=str(metadata["name"]) if isinstance(metadata, dict) and metadata.get("name") else None,
         job=job,
         problems=(),
+        service=service,
         source=Source(document, name, overrides),
     ).with_problems(problems)

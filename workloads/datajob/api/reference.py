@@ -33,7 +33,7 @@ def operators_page() -> str:
         if operators:
             parts.append(f"## {name.capitalize()}")
             parts += [section(o.key, o, 3) for o in operators]
-    return _joined(parts)
+    return joined(parts)
 
 
 def formats_page() -> str:
@@ -42,7 +42,7 @@ def formats_page() -> str:
     parts += [section(key, reader, 3) for key, reader in all_readers().items()]
     parts.append("## Writers")
     parts += [section(key, writer, 3) for key, writer in all_writers().items()]
-    return _joined(parts)
+    return joined(parts)
 
 
 def datajob_page() -> str:
@@ -52,7 +52,7 @@ def datajob_page() -> str:
     parts.append(table(tree["properties"]["spec"]))
     parts += ["## status", "Written by the controller.", table(resolved(DataJobStatus))]
     parts += ["## report.json", "Written to the sink as `_datajob/report.json`.", table(resolved(Report))]
-    return _joined(parts)
+    return joined(parts)
 
 
 def exit_codes_page() -> str:
@@ -62,12 +62,12 @@ def exit_codes_page() -> str:
         usage = " Also used for invalid command line options." if error is errors.InvalidJob else ""
         rows.append(f"| {error.exit_code} | {inspect.cleandoc(error.__doc__ or '')}{usage} |")
     rows.append("| 130 | Interrupted by Ctrl-C. The next run resumes and reuses committed shards. |")
-    return _joined([GENERATED, "# Exit codes", "\n".join(rows)])
+    return joined([GENERATED, "# Exit codes", "\n".join(rows)])
 
 
 def section(key: str, model: type[Parameters], level: int) -> str:
     """A heading, the class docstring and the table of parameters."""
-    return _joined([f"{'#' * level} {key}", reflow(inspect.cleandoc(model.__doc__ or "")), table(resolved(model))])
+    return joined([f"{'#' * level} {key}", reflow(inspect.cleandoc(model.__doc__ or "")), table(resolved(model))])
 
 
 def table(block: Schema) -> str:
@@ -141,5 +141,6 @@ def _cell(text: str) -> str:
     return "`".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
 
 
-def _joined(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str]) -> str:
+    """The parts of a page with an empty line between them."""
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

@@ -32,8 +32,8 @@ class WorkerGroup(PodGroup):
         return self
 
 
-class Accelerator(WorkerGroup):
-    """A separate worker group with accelerators for steps that run a model."""
+class AcceleratorPods(PodGroup):
+    """Pods with accelerators."""
 
     type: Literal["gpu", "npu"] = Field(description="`gpu` for NVIDIA GPUs, `npu` for Ascend NPUs.")
     per_worker: int = Field(default=1, ge=1, le=64, description="Number of accelerators of each worker.")
@@ -51,6 +51,10 @@ class Accelerator(WorkerGroup):
     memory: Quantity = Field(default="64Gi", description="Memory request and limit of each worker.")
 
 
+class Accelerator(AcceleratorPods, WorkerGroup):
+    """A separate worker group with accelerators for steps that run a model."""
+
+
 class Resources(Parameters):
     """Hardware of a job on a cluster. `datajob run` ignores it and uses the local machine."""
 
@@ -61,8 +65,8 @@ class Resources(Parameters):
     accelerator: Accelerator | None = Field(default=None, description="The accelerator workers; by default there are none.")
 
 
-class Runtime(Parameters):
-    """Image, environment and volumes of the pods on a cluster. `datajob run` ignores it."""
+class PodRuntime(Parameters):
+    """Image, environment and volumes of pods."""
 
     image: str | None = Field(
         default=None, min_length=1, description="Workload image; the default is a setting of the controller."
@@ -81,6 +85,11 @@ class Runtime(Parameters):
     )
     volumes: tuple[OpenObject, ...] = Field(default=(), max_length=64, description="Volumes, as in a Pod.")
     volume_mounts: tuple[OpenObject, ...] = Field(default=(), max_length=64, description="Volume mounts, as in a container.")
+
+
+class Runtime(PodRuntime):
+    """Image, environment and volumes of the pods on a cluster. `datajob run` ignores it."""
+
     ray_job_labels: Labels = Field(
         default={},
         description="Labels of the RayJob, for queues and gang schedulers, such as `kueue.x-k8s.io/priority-class` or "

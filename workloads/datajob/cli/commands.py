@@ -171,13 +171,13 @@ def analyze(**options: Any) -> None:
     analyze_file(**options)
 
 
-@_command("Check jobs without running them.")
+@_command("Check jobs and services without running them.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
 @_set
 @click.option("--import", "imports", is_flag=True, help="Also import the functions and classes that steps refer to.")
 @_form
 def validate(files: tuple[str, ...], overrides: tuple[str, ...], imports: bool, form: str) -> int:
-    """Check the jobs in FILE... (- for standard input) without running them. The exit code is 2 if a job is invalid."""
+    """Check the jobs and services in FILE... (- for standard input). The exit code is 2 if one of them is invalid."""
     from datajob.cli.validating import validate_files
 
     return validate_files(files, overrides, imports=imports, form=form)
@@ -201,8 +201,11 @@ def operators(name: str | None) -> None:
 
 @_command("Print the JSON Schema or the CRD.")
 @click.option("--crd", is_flag=True, help="Print the CustomResourceDefinition instead.")
-def schema(crd: bool) -> None:
-    """Print the JSON Schema of a DataJob, for editors.
+@click.option(
+    "--kind", type=click.Choice(["DataJob", "ModelService"]), default="DataJob", show_default=True, help="Kind of the objects."
+)
+def schema(crd: bool, kind: str) -> None:
+    """Print the JSON Schema of a DataJob or a ModelService, for editors.
 
     In VS Code or another editor with a YAML language server, start the job with this line:
 
@@ -210,7 +213,7 @@ def schema(crd: bool) -> None:
     """
     from datajob.cli.describing import schema_text
 
-    click.echo(schema_text(crd=crd), nl=False)
+    click.echo(schema_text(kind, crd=crd), nl=False)
 
 
 @_command("Print the report of a run.")

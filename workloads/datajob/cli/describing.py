@@ -69,8 +69,12 @@ def _plain(markdown: str) -> str:
     return markdown.replace("`", "").replace("\\|", "|").replace("&lt;", "<")
 
 
-def schema_text(*, crd: bool) -> str:
-    """The JSON Schema for editors, or the CustomResourceDefinition."""
+def schema_text(kind: str, *, crd: bool) -> str:
+    """The JSON Schema of a kind for editors, or its CustomResourceDefinition."""
+    if kind == "ModelService":
+        from datajob.api.service.crd import service_crd_yaml, service_editor_schema_text
+
+        return service_crd_yaml() if crd else service_editor_schema_text()
     if crd:
         from datajob.api.crd import crd_yaml
 

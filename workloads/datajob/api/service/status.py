@@ -1,0 +1,69 @@
+"""The status of a ModelService, written by the controller."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic.config import JsonDict
+
+from datajob.api.placement import OpenObject
+from datajob.parameters import Parameters
+
+ServiceConditionType = Literal["Accepted", "Available", "Progressing", "Stalled", "Suspended"]
+ServicePhase = Literal["Pending", "Invalid", "Starting", "Available", "Updating", "Stalled", "Suspended"]
+_BY_TYPE: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+_TIME: JsonDict = {"format": "date-time"}
+
+
+class ServiceCondition(Parameters):
+    """A Kubernetes condition."""
+
+    type: ServiceConditionType = Field(description="Type of the condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition.")
+    reason: str = Field(min_length=1, max_length=1024, description="Machine-readable reason in CamelCase.")
+    message: str = Field(default="", max_length=32_768, description="Human-readable explanation.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="Generation of the spec that the condition was set for."
+    )
+    last_transition_time: str = Field(description="Time at which `status` last changed.", json_schema_extra=_TIME)
+
+
+class ServingModel(Parameters):
+    """The model that answers requests."""
+
+    name: str = Field(description="Name of the model on the Hugging Face Hub, or its folder.")
+    revision: str | None = Field(default=None, description="Commit, tag or branch of the model, if the spec states one.")
+
+
+class LastGood(Parameters):
+    """The last spec whose model was loaded. It is served again if the model of a later one cannot be loaded."""
+
+    revision: str = Field(description="Digest of the spec.")
+    spec: OpenObject | None = Field(default=None, description="The spec as stored, unless it is too large.")
+
+
+class ModelServiceStatus(Parameters):
+    """The observed state of a ModelService."""
+
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="Generation of the spec that this status was computed for."
+    )
+    phase: ServicePhase | None = Field(
+        default=None, description="Summary of the conditions for display; programs should use the conditions."
+    )
+    reason: str | None = Field(
+        default=None, description="Machine-readable reason for the phase, in CamelCase; the conditions contain the message."
+    )
+    conditions: tuple[ServiceCondition, ...] = Field(
+        default=(), description="Conditions of the service.", json_schema_extra=_BY_TYPE
+    )
+    url: str | None = Field(default=None, description="Base URL for clients within the cluster.")
+    replicas: int | None = Field(default=None, ge=0, description="Number of replicas that should run.")
+    ready_replicas: int | None = Field(default=None, ge=0, description="Number of replicas that answer requests.")
+    model: ServingModel | None = Field(default=None, description="The model that answers requests.")
+    revision: str | None = Field(default=None, description="Digest of the spec that is being rolled out or served.")
+    failed_revision: str | None = Field(
+        default=None, description="Digest of the last spec whose model could not be loaded. It is not loaded again."
+    )
+    last_good: LastGood | None = Field(default=None, description="The last spec whose model was loaded.")
+    ray_service_name: str | None = Field(default=None, description="Name of the RayService.")
+    ray_cluster_name: str | None = Field(default=None, description="Name of the Ray cluster that answers requests.")

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.accounting import check_every_run
 
-pytest_plugins = ("tests.support.clusters", "tests.support.models.fixtures", "tests.support.s3")
+pytest_plugins = ("tests.support.clusters", "tests.support.hub", "tests.support.models.fixtures", "tests.support.s3")
 
 check_every_run()
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])

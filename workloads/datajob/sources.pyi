@@ -4,6 +4,7 @@ from datajob.formats.avro import AvroReader as Avro
 from datajob.formats.binary_files import BinaryFilesReader as BinaryFiles
 from datajob.formats.csv import CsvReader as Csv
 from datajob.formats.delta import DeltaReader as Delta
+from datajob.formats.huggingface import HuggingfaceReader as Huggingface
 from datajob.formats.iceberg import IcebergReader as Iceberg
 from datajob.formats.images import ImagesReader as Images
 from datajob.formats.json import JsonReader as Json
@@ -20,6 +21,7 @@ __all__ = [
     "BinaryFiles",
     "Csv",
     "Delta",
+    "Huggingface",
     "Iceberg",
     "Images",
     "Json",

@@ -33,6 +33,7 @@ from datajob.formats._table_sink import TableWriter
 from datajob.formats.base import OutputFile, Writer
 from datajob.formats.folder import Folder
 from datajob.formats.storage import BOOKKEEPING
+from datajob.operators.base import Global
 
 
 def run_job(job: DataJob, options: RunOptions | None = None) -> Report:
@@ -81,6 +82,9 @@ def _writer(job: DataJob, state: RunState) -> Writer:
 def _list(job: DataJob, options: RunOptions, plan: StepPlan, state: RunState) -> Listing:
     """The input of the job. If failed rows do not stop the job, neither do files that cannot be read."""
     readers = [source.chosen for source in job.spec.sources]
+    sides = [reader for step in plan.steps if isinstance(step.operator, Global) for reader in step.operator.side_sources()]
+    for reader in (*readers, *sides):
+        reader.pin(state.versions)
     lenient = job.spec.errors.policy != "fail"
     return list_input(readers, state.target or options.shard_bytes, plan.inference, lenient)
 

@@ -218,7 +218,7 @@ def conform(table: pa.Table, schema: pa.Schema, fragment: Fragment, reader: Read
         return table.replace_schema_metadata(None)
     constants = {key: None if value == HIVE_NULL else value for key, value in fragment.file.partition}
     if reader.include_path:
-        constants[reader.include_path] = fragment.file.path
+        constants[reader.include_path] = fragment.file.identity
     present = set(table.column_names)
     columns: list[pa.ChunkedArray[Any] | pa.Array[Any]] = []
     for field in schema:

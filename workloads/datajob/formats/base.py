@@ -45,6 +45,13 @@ class InputFile:
     """Hive partition values from the folders of its path (`lang=de/`), or those in the metadata of a table."""
     deletes: tuple[str, ...] = ()
     """Where a table lists the deleted rows of the file."""
+    stable: str = ""
+    """What identifies the file in place of a path that contains the version of its repository."""
+
+    @property
+    def identity(self) -> str:
+        """What identifies the file in all runs."""
+        return self.stable or self.path
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,12 @@ class Reader(Parameters):
     def described(self) -> str:
         """What is read, in full."""
         return ", ".join(place for _, place in self.places())
+
+    def pin(self, versions: dict[str, str]) -> None:
+        """Make `files` list the version in `versions`, to which the first attempt at a run adds it. Called before `files`.
+
+        Only for sources that can read a version after it has been replaced.
+        """
 
     def files(self) -> list[InputFile]:
         """The input files in order. Raises InputError if they cannot be listed."""

@@ -12,8 +12,8 @@ from datajob import formats
 from datajob.formats.base import Reader, Writer
 
 READERS = (
-    *("audio", "avro", "binaryFiles", "csv", "delta", "iceberg", "images", "json", "orc", "parquet", "text", "video", "warc"),
-    "webdataset",
+    *("audio", "avro", "binaryFiles", "csv", "delta", "huggingface", "iceberg", "images", "json", "orc", "parquet", "text"),
+    *("video", "warc", "webdataset"),
 )
 WRITERS = ("csv", "delta", "iceberg", "images", "json", "megatron", "parquet", "webdataset")
 

@@ -74,6 +74,10 @@ def resolve(path: str, in_one_request: bool = False) -> tuple[FileSystem, str]:
     inner = path.split("://", 1)[1]
     if scheme in ("s3", "s3a"):
         return _s3(inner.split("/", 1)[0], _s3_environment(), in_one_request), inner.rstrip("/")
+    if scheme == "hf":
+        from datajob.formats._hub_files import hub_filesystem
+
+        return hub_filesystem(), inner.rstrip("/")
     return _fsspec(scheme, path)
 
 

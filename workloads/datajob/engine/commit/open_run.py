@@ -37,7 +37,7 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
         if fresh:
             for name in ("commits", "intermediate", "checkpoints", "model-outputs"):
                 sink.delete_tree(f"{BOOKKEEPING}/{name}")
-            state = replace(state, target=None)
+            state = replace(state, target=None, versions={})
         if isinstance(writer, TableWriter):
             _refuse_existing(writer)
             if state.run_id != last.run_id:

@@ -41,6 +41,8 @@ class RunState:
     """Bytes of input per shard, fixed by the first attempt."""
     prior: list[OutputFile] = field(default_factory=list)
     """Files that the sink held before and that remain part of the result: mode `append`."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Versions of sources that all attempts read."""
 
     def save(self, sink: Folder) -> None:
         """Store it in the sink."""

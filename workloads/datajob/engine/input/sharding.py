@@ -61,7 +61,7 @@ class ShardFragments:
 
     def identity(self) -> list[Any]:
         """What identifies the input of the shard: a change makes it a different shard."""
-        files = [[f.file.path, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]
+        files = [[f.file.identity, f.file.size, f.file.version, f.start, f.end] for f in self.fragments]
         return [self.source, files] if self.rows is None else [self.source, files, self.rows]
 
     def divided(self, rows: int, maximum: int) -> list[ShardFragments]:
@@ -123,4 +123,4 @@ def pack(source: int, fragments: Iterable[Fragment], target: int, maximum: int =
 
 
 def _boundary(fragment: Fragment) -> bool:
-    return int(digest(fragment.file.path), 16) % BOUNDARY == 0
+    return int(digest(fragment.file.identity), 16) % BOUNDARY == 0

@@ -55,7 +55,7 @@ fuzz: setup ## Random tables and damaged files for FUZZ_SECONDS (600), checked a
 	$(RUN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 test-models: setup-models ## Run the tests of models, with tiny models created by the tests
-	$(RUN)/python -m pytest -q tests/operators/inference tests/samples/test_captions.py tests/samples/test_image_text.py tests/samples/test_transcripts.py tests/samples/test_video.py \
+	$(RUN)/python -m pytest -q tests/operators/inference tests/serving/test_models.py tests/samples/test_captions.py tests/samples/test_image_text.py tests/samples/test_transcripts.py tests/samples/test_video.py \
 	  tests/samples/test_transcripts.py
 
 test-vllm: .venv-vllm/.ready ## Run the tests of vLLM on the CPU in a separate environment (6 GB)

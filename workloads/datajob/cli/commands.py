@@ -52,6 +52,7 @@ def datajob() -> None:
     datajob validate job.yaml      check a job
     datajob run job.yaml           run a job
     datajob submit job.yaml        run a job on a cluster
+    datajob serve model.yaml       answer requests with a model
     datajob operators              list the operators
     datajob report out/clean       print the report of a run
     datajob logs clean-web         print the log of a run
@@ -124,6 +125,31 @@ def submit(**options: Any) -> int:
     from datajob.cli.submitting import submit_file
 
     return submit_file(**options)
+
+
+@_command("Serve a model on this machine.")
+@click.argument("file", type=click.Path())
+@_name
+@_set
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--keys",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder with one file per API key, in place of the Secret of the service.",
+)
+@click.option("--ray", is_flag=True, help="Run the service on Ray Serve, as on a cluster.")
+@_quiet
+def serve(**options: Any) -> None:
+    """Run the ModelService in FILE (- for standard input) on this machine, without Kubernetes.
+
+    Clients in the format of OpenAI connect to http://HOST:PORT/v1. The command ends after Ctrl-C or SIGTERM, when the
+    requests in progress are complete.
+    """
+    from datajob.cli.serving import serve_file
+
+    serve_file(**options)
 
 
 @_command("Measure texts and suggest limits.")

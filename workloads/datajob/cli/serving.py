@@ -1,0 +1,69 @@
+"""`datajob serve`: run a ModelService on this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import click
+
+from datajob.api.loading import read_file
+from datajob.api.overrides import parse_override
+from datajob.api.problems import raise_errors
+from datajob.api.service import KIND
+from datajob.api.service.checks import check_service
+from datajob.api.service.service import ModelService
+from datajob.errors import InvalidJob
+from datajob.python.jobs import choose
+
+PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
+
+
+def serve_file(
+    *, file: str, name: str | None, overrides: Sequence[str], host: str, port: int, keys: str | None, ray: bool, quiet: bool
+) -> None:
+    """Run one service of a file until it is interrupted. Raises DataJobError."""
+    service = _chosen(file, name, overrides)
+    if any(find_spec(package) is None for package in PACKAGES):
+        raise InvalidJob("`datajob serve` requires more packages: pip install 'datajob[serve]'")
+    if not service.spec.auth.anonymous and keys is None:
+        raise InvalidJob(
+            "`spec.auth.secretName` refers to a Secret of a cluster. On this machine, use `--keys FOLDER`, a folder with one "
+            "file per API key, or `--set spec.auth.secretName=null --set spec.auth.anonymous=true`."
+        )
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if ray:
+        from datajob.serving.deployment import serve_on_ray
+
+        serve_on_ray(service, keys, host, port, lambda: _announce(service, host, port, quiet))
+        return
+    _serve(service, keys, host, port, quiet)
+
+
+def _serve(service: ModelService, keys: str | None, host: str, port: int, quiet: bool) -> None:
+    from datajob.operators.base import Device
+    from datajob.serving.assembly import assemble, load_engine
+    from datajob.serving.metrics import PrometheusMeter
+    from datajob.serving.running import serve
+
+    spec, name = service.spec, service.model_name
+    step = spec.model.chosen
+    device = Device("cpu" if getattr(step, "device", "auto") == "cpu" else "any")
+    made = assemble(spec, name, PrometheusMeter(name), keys or "")
+    serve(made, lambda: load_engine(spec, device), host, port, lambda: _announce(service, host, port, quiet))
+
+
+def _chosen(file: str, name: str | None, overrides: Sequence[str]) -> ModelService:
+    document = choose(read_file(file, [parse_override(text) for text in overrides], (KIND,)), file, name)
+    if document.service:
+        document = document.with_problems(check_service(document.service))
+    raise_errors(document.errors)
+    assert document.service is not None
+    return document.service
+
+
+def _announce(service: ModelService, host: str, port: int, quiet: bool) -> None:
+    if not quiet:
+        click.echo(f"The model {service.model_name} is ready at http://{host}:{port}/v1", err=True)

@@ -1,0 +1,1 @@
+"""The application of a ModelService: answers requests in the format of OpenAI with one model."""

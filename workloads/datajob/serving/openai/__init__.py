@@ -1,0 +1,1 @@
+"""Requests and replies in the format of OpenAI."""

@@ -1,0 +1,69 @@
+"""Runs a service on this machine, without Ray: the server starts at once, and the model is loaded meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from datajob.operators.inference._engines.serving import ServingEngine
+from datajob.serving.application import create_app
+from datajob.serving.service import Service
+
+DRAIN_SECONDS = 60
+"""Time for requests in progress after SIGTERM or Ctrl-C."""
+KEEP_ALIVE_SECONDS = 75
+
+
+class Server(uvicorn.Server):
+    """A web server that refuses new requests while it completes those in progress."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Complete the requests in progress."""
+        self._service.admission.draining = True
+        await super().shutdown(sockets)
+
+
+def server_of(app: FastAPI, service: Service, host: str, port: int) -> Server:
+    """The web server of an application."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return Server(config, service)
+
+
+def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: int, on_ready: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM or Ctrl-C. Raises the error of a model that cannot be loaded."""
+    asyncio.run(_serve(service, load, server_of(create_app(service), service, host, port), on_ready))
+
+
+async def _serve(service: Service, load: Callable[[], ServingEngine], server: Server, on_ready: Callable[[], None]) -> None:
+    serving = asyncio.ensure_future(server.serve())
+    loading = asyncio.ensure_future(asyncio.to_thread(load))
+    await asyncio.wait((serving, loading), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if loading.done() and not serving.done():
+            service.start(loading.result())
+            on_ready()
+    except BaseException:
+        server.should_exit = True
+        await serving
+        raise
+    await serving
+    if service.engine is not None:
+        service.engine.close()

@@ -69,6 +69,18 @@ class ReadsFile:
     """The only file that the step reads if the path is a folder."""
 
 
+@dataclass(frozen=True)
+class TokenColumns:
+    """The columns by which the report counts the tokens of each source."""
+
+    tokens: str
+    """Column of token lists, or of numbers of tokens."""
+    source: str | None
+    """None: all rows have one source."""
+    maximum: int | None = None
+    """Number of tokens of a row that count; None: all."""
+
+
 FilePath = Annotated[str, Field(min_length=1), ReadsFile()]
 Column = Annotated[str, Field(min_length=1), Reads()]
 Columns = Annotated[tuple[str, ...], Field(min_length=1), Reads()]

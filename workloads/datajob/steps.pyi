@@ -64,6 +64,7 @@ from datajob.operators.table.join import Join as Join
 from datajob.operators.table.limit import Limit as Limit
 from datajob.operators.table.map import Map as Map
 from datajob.operators.table.map_batches import MapBatches as MapBatches
+from datajob.operators.table.mix import Mix as Mix
 from datajob.operators.table.pack import Pack as Pack
 from datajob.operators.table.rename import Rename as Rename
 from datajob.operators.table.sample import Sample as Sample
@@ -197,6 +198,7 @@ __all__ = [
     "MapBatches",
     "MediaInfo",
     "MinhashDedup",
+    "Mix",
     "MotionScore",
     "NormalizeLoudness",
     "Nsfw",

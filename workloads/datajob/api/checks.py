@@ -82,8 +82,7 @@ def _source_columns(spec: DataJobSpec) -> Columns:
         reader = source.chosen
         known = reader.known_columns()
         columns |= dict.fromkeys((_ANY,) if known is None else known)
-        if reader.include_path:
-            columns[reader.include_path] = None
+        columns |= dict.fromkeys(reader.columns_of_job())
     return tuple(columns)
 
 

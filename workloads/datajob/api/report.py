@@ -34,6 +34,21 @@ class StepReport(Parameters):
     seconds: float = Field(default=0.0, ge=0, description="Processing time in seconds, summed over all workers.")
 
 
+class SourceReport(Parameters):
+    """Rows and tokens of one source, such as a crawl or a collection of code, as a step counted them."""
+
+    step: str = Field(description="Name of the step, or `write`.")
+    source: str = Field(description="Value of the column with the source; `(all)` without such a column.")
+    rows: int = Field(ge=0, description="Number of rows; of a mixture, with repetition.")
+    tokens: int | None = Field(default=None, ge=0, description="Number of tokens; absent if the step does not count them.")
+    share: float = Field(ge=0, le=1, description="Share of the source in all tokens or, if they are not counted, rows.")
+    requested: float | None = Field(default=None, ge=0, le=1, description="Share that a mixture requests.")
+    available: int | None = Field(
+        default=None, ge=0, description="Tokens or rows of the source that a mixture could take without repetition."
+    )
+    epochs: float | None = Field(default=None, ge=0, description="How often a mixture contains the source, on average.")
+
+
 class Progress(Parameters):
     """Progress of a run."""
 
@@ -187,6 +202,9 @@ class Report(Parameters):
     input_files: int = Field(default=0, ge=0, description="Number of input files.")
     progress: Progress = Field(default=Progress(), description="Totals and progress.")
     steps: tuple[StepReport, ...] = Field(default=(), description="Counts of each step, in order, from `read` to `write`.")
+    sources: tuple[SourceReport, ...] = Field(
+        default=(), description="Rows and tokens of each source, by the step that counted them: `mix`, or steps on tokens."
+    )
     output: Output | None = Field(default=None, description="Result of the run.")
     histograms: tuple[Histogram, ...] = Field(default=(), description="Length distributions of the rows read and written.")
     measures: tuple[Measure, ...] = Field(

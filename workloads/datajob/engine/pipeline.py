@@ -17,6 +17,7 @@ from datajob.engine.plan.steps import Step
 from datajob.engine.stage import Context, StageResult, Stages, Upstream, from_fragments
 from datajob.engine.worker.outputs import SinkOutput
 from datajob.operators.base import Deduplicate, Global, Head, Ranking, Repartition
+from datajob.operators.table.mix import Mix
 
 
 def job_stages(context: Context, cuts: Sequence[FusedSteps], source: FragmentInput) -> Stages:
@@ -49,6 +50,10 @@ def _global(
         from datajob.engine.ranking import rank
 
         return (yield from rank(context, name, fingerprint, fused, Step(step.name, operator), upstream))
+    if isinstance(operator, Mix):
+        from datajob.engine.mixing import mix
+
+        return (yield from mix(context, name, fingerprint, fused, Step(step.name, operator), upstream))
     assert isinstance(operator, Repartition)
     from datajob.engine.repartition.stages import repartition
 
@@ -66,4 +71,4 @@ def stage_count(fused: FusedSteps) -> int:
         from datajob.engine.repartition.stages import repartition_stages
 
         return repartition_stages(operator)
-    return 2 if isinstance(operator, Ranking) else 1
+    return 2 if isinstance(operator, Ranking | Mix) else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from datajob.engine.commit.ledger import Record
@@ -55,6 +56,8 @@ class Upstream:
     weights: tuple[int, ...]
     step: Step[Global] | None = None
     """The step that passes these rows on as they are read; it has counted them before."""
+    growth: float = 1.0
+    """How many times the next repartition receives the input of the job, because rows are repeated or left out."""
 
     def shards(self, fingerprint: str) -> list[Shard]:
         """The shards of a stage that reads these rows."""
@@ -82,11 +85,11 @@ class Context:
     side_inputs: Callable[[Global], Sequence[FragmentInput]]
     """Lists the further sources of an operator."""
 
-    def partitions(self, operator: Deduplicate | Repartition) -> int:
-        """Number of partitions of an exchange, derived from the size of the input only."""
+    def partitions(self, operator: Deduplicate | Repartition, growth: float = 1.0) -> int:
+        """Number of partitions of an exchange, derived from the size of the input and its growth only."""
         if isinstance(operator, Repartition) and operator.single_partition():
             return 1
-        return max(1, min(MAX_PARTITIONS, -(-self.input_bytes // PARTITION_BYTES)))
+        return max(1, min(MAX_PARTITIONS, ceil(self.input_bytes * growth / PARTITION_BYTES)))
 
     def rows(self, name: str, intake: Intake, fused: FusedSteps, output: RowOutput, shards: Sequence[Shard]) -> Stage:
         """A stage that processes rows."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.formats.types import TypeName
-from datajob.parameters import Columns, Parameters
+from datajob.parameters import Columns, Parameters, TokenColumns
 from datajob.suggest import nearest
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class Reader(Parameters):
         default=None, min_length=1, description="Name of a column for the path of the file that each row comes from."
     )
 
+    add_columns: dict[str, str] = Field(
+        default={}, max_length=16, description="Columns to add to all rows, such as `source: web`."
+    )
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         finish_class(cls, "Reader")
@@ -123,6 +127,27 @@ class Reader(Parameters):
     def known_columns(self) -> tuple[str, ...] | None:
         """The columns that rows will have if they are known without opening a file, otherwise None."""
         return None
+
+    def columns_of_job(self) -> tuple[str, ...]:
+        """The columns that are not those of the files."""
+        return (*((self.include_path,) if self.include_path else ()), *self.add_columns)
+
+    def schema_in_job(self, schema: pa.Schema) -> pa.Schema:
+        """A schema with the columns of `addColumns`. Raises InputError if the files have a column of such a name."""
+        import pyarrow as pa
+
+        for name in self.add_columns:
+            if name in schema.names:
+                raise InputError(f"addColumns: {self.name()} already has a column {name}; choose another name.")
+        return pa.schema([*schema, *((name, pa.string()) for name in self.add_columns)])
+
+    def in_job(self, table: pa.Table) -> pa.Table:
+        """A table with the columns of `addColumns`."""
+        import pyarrow as pa
+
+        for name, text in self.add_columns.items():
+            table = table.append_column(name, pa.repeat(pa.scalar(text, pa.string()), table.num_rows))
+        return table
 
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
         """Split a file into fragments of about `target` bytes if the format allows it. Deterministic."""
@@ -257,6 +282,10 @@ class Writer(Parameters):
     def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
         """The columns whose references are replaced with the bytes that they refer to before `write`; none by default."""
         return ()
+
+    def counted_tokens(self) -> TokenColumns | None:
+        """The columns by which the report counts the tokens that are written; None: it counts none."""
+        return None
 
     def written_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns of the files for rows with these columns."""

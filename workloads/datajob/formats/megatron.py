@@ -9,7 +9,7 @@ from pydantic import Field
 from datajob.errors import InvalidJob
 from datajob.formats._columns import did_you_mean
 from datajob.formats.base import ShardWriter, Writer
-from datajob.parameters import Column
+from datajob.parameters import Column, TokenColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,10 +31,17 @@ class MegatronWriter(Writer):
 
     extension = (BIN, IDX, META)
     column: Column = Field(default="input_ids", description="Column of token lists, such as that of `tokenize`.")
+    source: Column | None = Field(
+        default=None, description="Column with the source of a document; the report then contains the tokens of each source."
+    )
     vocabulary_size: int = Field(ge=1, le=2**31 - 1, description="Size of the vocabulary of the tokenizer; ids are smaller.")
     file_bytes: int = Field(
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
+
+    def counted_tokens(self) -> TokenColumns:
+        """The tokens that are written."""
+        return TokenColumns(self.column, self.source)
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.bin`, with their indexes and tables. Raises InvalidJob if the column has no token lists."""
@@ -43,8 +50,9 @@ class MegatronWriter(Writer):
         from datajob.formats._megatron import MegatronEncoder
         from datajob.formats._shards import FilesWriter
 
-        if self.column not in schema.names:
-            raise InvalidJob(f"sink.megatron: the result has no column {self.column}{did_you_mean(self.column, schema.names)}.")
+        for name in filter(None, (self.column, self.source)):
+            if name not in schema.names:
+                raise InvalidJob(f"sink.megatron: the result has no column {name}{did_you_mean(name, schema.names)}.")
         kind: Any = schema.field(self.column).type
         if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_integer(kind.value_type):
             raise InvalidJob(f"sink.megatron: column {self.column} is {kind}; it must contain lists of token ids.")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr
 
-from datajob.parameters import Parameters, Reads, Writes, marked_columns, named_files
+from datajob.parameters import Parameters, Reads, TokenColumns, Writes, marked_columns, named_files
 
 Order = tuple[str, ...]
 
@@ -98,6 +98,10 @@ class Operator(Parameters):
             identity.append(source_digest(type(self).__module__))
             identity.append(identities(named_in(self.model_dump(mode="json"))))
         return identity
+
+    def counted_tokens(self) -> TokenColumns | None:
+        """The columns by which the report counts the tokens of the rows that the step passes on; None: it counts none."""
+        return None
 
     def runs_user_code(self) -> bool:
         """Whether it runs user code, whose cost per row is unknown."""

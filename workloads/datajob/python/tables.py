@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import click
@@ -14,7 +15,8 @@ _HEADS = ("Step", "Rows in", "Rows out", "Rejected", "Failed", "Seconds")
 
 def report_text(report: Report, *, color: bool = True) -> str:
     """Headline, a table of the steps with the reasons for rejections, and the result."""
-    return "\n".join([headline(report, color=color), "", *step_table(report, color=color), "", *result_lines(report)])
+    tables = [*step_table(report, color=color), "", *source_table(report, color=color)]
+    return "\n".join([headline(report, color=color), "", *tables, *result_lines(report)])
 
 
 def step_table(report: Report, *, color: bool = True) -> Iterator[str]:
@@ -30,6 +32,23 @@ def step_table(report: Report, *, color: bool = True) -> Iterator[str]:
             rows.append((f"  {count(step.unread)} not read: `limit` had enough rows", "", "", "", "", ""))
     for index, line in enumerate(aligned(rows)):
         yield _style(line, color, bold=index == 0 or None, dim=line.startswith(" ") or None)
+
+
+def source_table(report: Report, *, color: bool = True) -> Iterator[str]:
+    """For each step that counted sources, one line per source, and an empty line; nothing if no step did."""
+    if not report.sources:
+        return
+    rows: list[tuple[str, ...]] = [("Source", "Rows", "Tokens", "Share", "Requested", "Epochs")]
+    for step, found in groupby(report.sources, key=lambda source: source.step):
+        rows.append((step, "", "", "", "", ""))
+        for source in found:
+            tokens = "" if source.tokens is None else count(source.tokens)
+            requested = "" if source.requested is None else share(source.requested, 1)
+            epochs = "" if source.epochs is None else f"{source.epochs:.2f}"
+            rows.append((f"  {source.source}", count(source.rows), tokens, share(source.share, 1), requested, epochs))
+    for index, line in enumerate(aligned(rows)):
+        yield _style(line, color, bold=index == 0 or None, dim=line.startswith(" ") or None)
+    yield ""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

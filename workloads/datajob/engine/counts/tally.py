@@ -11,6 +11,7 @@ from datajob.api.report import Histogram, Sample, StepReport, WorkerReport
 from datajob.engine.counts.pictures import pictures
 from datajob.engine.counts.shown import shown
 from datajob.engine.counts.sketch import Sketch
+from datajob.engine.counts.sources import Sources, SourceTally, add_sources
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,6 +111,8 @@ class Tally:
     """Host and process ID -> activity of its models."""
     measures: dict[MeasureKey, Sketch] = field(default_factory=dict)
     """Distribution of each measure that a step observed."""
+    sources: dict[str, Sources] = field(default_factory=dict)
+    """Rows and tokens of each source, by the step that counted them."""
     reused: int = 0
     """Rows whose model outputs came from a process that did not commit their shard."""
 
@@ -120,6 +123,10 @@ class Tally:
     def step(self, name: str) -> StepTally:
         """The entry of a step, created if it does not exist."""
         return self.steps.setdefault(name, StepTally())
+
+    def of_sources(self, step: str) -> Sources:
+        """The sources that a step counts, created if they do not exist."""
+        return self.sources.setdefault(step, {})
 
     def add(self, other: Tally) -> None:
         """Add the tally of another shard. Of the samples, the first few per step and reason are kept."""
@@ -133,6 +140,8 @@ class Tally:
             here = self.worker(name, worker.device).describe(*worker.models)
             here.add(worker.calls, worker.rows, worker.first, worker.last, worker.busy)
         self.reused += other.reused
+        for name, sources in other.sources.items():
+            add_sources(self.of_sources(name), sources)
         for key, sketch in other.measures.items():
             self.measures.setdefault(key, Sketch()).merge(sketch)
         for sample in other.samples:
@@ -188,6 +197,7 @@ class Tally:
             "samples": self.samples,
             "workers": {k: vars(v) for k, v in self.workers.items()},
             "measures": [[*key, sketch.to_json()] for key, sketch in self.measures.items()],
+            "sources": {step: {k: vars(v) for k, v in sources.items()} for step, sources in self.sources.items()},
             "reused": self.reused,
         }
 
@@ -197,7 +207,8 @@ class Tally:
         workers = {k: WorkerTally(**v) for k, v in data.get("workers", {}).items()}
         measures = {(step, name, measure): Sketch.from_json(s) for step, name, measure, s in data.get("measures", ())}
         steps = {k: StepTally(**v) for k, v in data["steps"].items()}
-        return cls(steps, data["histograms"], data["samples"], workers, measures, data["reused"])
+        sources = {step: {k: SourceTally(**v) for k, v in found.items()} for step, found in data.get("sources", {}).items()}
+        return cls(steps, data["histograms"], data["samples"], workers, measures, sources, data["reused"])
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
         """The steps of the report, in order; all counts are zero for steps that no row has reached yet."""

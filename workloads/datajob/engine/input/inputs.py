@@ -73,7 +73,7 @@ class FragmentInput:
 
         for table in prefetch(part.fragments, read, on_bad):
             if table.num_rows:
-                yield conform(table, self.schema)
+                yield conform(reader.in_job(table), self.schema)
 
 
 def begin_file(fragment: Fragment) -> None:

@@ -65,7 +65,8 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
         shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, maximum)
     if inference:
         shards = _divided(shards, readers, lenient)
-    source = FragmentInput(tuple(shards), tuple(readers), unite(schemas), tuple(schemas))
+    united = unite([reader.schema_in_job(schema) for reader, schema in zip(readers, schemas, strict=True)])
+    source = FragmentInput(tuple(shards), tuple(readers), united, tuple(schemas))
     return Listing(source, sum(map(len, files)), size, target)
 
 

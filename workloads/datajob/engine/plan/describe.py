@@ -8,6 +8,7 @@ from datajob.api.datajob import DataJob
 from datajob.api.spec import Errors
 from datajob.engine.plan.fused import plan_job
 from datajob.operators.base import Deduplicate, Global, Head, Ranking, Repartition
+from datajob.operators.table.mix import Mix
 
 
 def describe(job: DataJob) -> str:
@@ -44,6 +45,8 @@ def _global(operator: Global) -> str:
         return "exchange signatures by hash, then filter each shard"
     if isinstance(operator, Repartition):
         return "exchange rows between partitions, then combine each partition"
+    if isinstance(operator, Mix):
+        return "find the rows to take of each source, then filter each shard"
     if isinstance(operator, Ranking):
         return "find the rank of the last row to keep, then filter each shard"
     assert isinstance(operator, Head)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datajob.engine.commit.shard import Shard
+from datajob.engine.counts.sources import count_tokens
 from datajob.engine.exchange.blocks import BlockWriter
 from datajob.engine.exchange.byte_files import ByteFile, Places
 from datajob.engine.plan.steps import Step
@@ -101,6 +102,8 @@ class _OpenExchange:
         elif pieces:
             prepared = exact_concat([piece.result[0] for piece in pieces])
             self._file.write_partitions(prepared, np.concatenate([piece.result[1] for piece in pieces]), partitions)
+        if self._output.source == 0 and (counted := self._output.repartition.operator.counted_tokens()):
+            count_tokens(self._accounting.tally.of_sources(step), passed, counted)
         counts = self._accounting.step(step)
         if not self._output.counted:
             counts.rows_in += table.num_rows if self._output.source == 0 else table.num_rows - passed.num_rows

@@ -31,7 +31,7 @@ def repartition(
     context: Context, name: str, fingerprint: str, fused: FusedSteps, step: Step[Repartition], upstream: Upstream
 ) -> StageResult:
     """Exchange the rows of all sources, and return the combined partitions."""
-    operator, partitions = step.operator, context.partitions(step.operator)
+    operator, partitions = step.operator, context.partitions(step.operator, upstream.growth)
     samples: pa.Table | None = None
     origin, before = upstream, fused
     sampled = _needs_samples(operator) and partitions > 1

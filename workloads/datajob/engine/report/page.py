@@ -14,6 +14,7 @@ from datajob.engine.report.sections.measures import measures
 from datajob.engine.report.sections.models import models
 from datajob.engine.report.sections.parts import STATES, moment
 from datajob.engine.report.sections.samples import samples
+from datajob.engine.report.sections.sources import sources
 from datajob.engine.report.sections.steps import reasons, steps, times
 from datajob.engine.report.sections.summary import details, summary
 
@@ -23,7 +24,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def render(report: Report) -> str:
     """The complete page."""
     style = files("datajob.engine.report").joinpath("report.css").read_text(encoding="utf-8")
-    sections = (summary, steps, reasons, measures, lengths, times, models, samples, details)
+    sections = (summary, steps, reasons, sources, measures, lengths, times, models, samples, details)
     lines = (
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',

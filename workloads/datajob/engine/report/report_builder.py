@@ -11,6 +11,7 @@ from datajob import __version__
 from datajob.api.report import READ, WRITE, Output, PoolReport, Progress, Report
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.run_state import RunState, now
+from datajob.engine.counts.sources import source_reports
 from datajob.engine.counts.tally import Tally
 from datajob.engine.events import Advanced, Streamed
 from datajob.engine.plan.steps import Step
@@ -135,6 +136,7 @@ class ReportBuilder:
             input_files=self.input_files,
             progress=progress,
             steps=self.tally.step_reports((READ, *(step.name for step in self.steps), WRITE)),
+            sources=source_reports(self.tally.sources, (*(step.name for step in self.steps), WRITE)),
             output=output,
             histograms=self.tally.histogram_reports(),
             measures=() if state == "running" else measure_reports(self.tally.measures, self.steps),

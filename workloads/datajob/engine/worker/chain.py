@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from datajob.engine.counts.sources import count_tokens
 from datajob.engine.exchange.byte_files import Places, with_bytes
 from datajob.engine.plan.steps import Step
 from datajob.engine.worker import model_calls
@@ -106,7 +107,10 @@ class Chain:
         if isinstance(operator, Filter):
             return self._filter(step.name, operator, batch)
         if isinstance(operator, Map):
-            return Batch(self._tables(step.name, batch, operator.apply, aligned=True))
+            table = self._tables(step.name, batch, operator.apply, aligned=True)
+            if counted := operator.counted_tokens():
+                count_tokens(self.accounting.tally.of_sources(step.name), table, counted)
+            return Batch(table)
         if isinstance(operator, FlatMap):
             return Batch(self._tables(step.name, batch, operator.expand, aligned=False))
         if isinstance(operator, Observe):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from datajob.api.report import WRITE
 from datajob.engine.commit.shard import Shard
+from datajob.engine.counts.sources import count_tokens
 from datajob.engine.exchange.blocks import BlockWriter, conform, typed
 from datajob.engine.exchange.byte_files import ByteFile, Places
 from datajob.engine.worker.accounting import Accounting, rows_but
@@ -83,6 +84,8 @@ class _OpenSink:
             self._open.write(conform(rows, self._schema))
             counts.rows_out += rows.num_rows
             self._accounting.tally.measure("written", rows)
+            if counted := self._writer.counted_tokens():
+                count_tokens(self._accounting.tally.of_sources(WRITE), rows, counted)
             self._accounting.tally.sample(WRITE, None, rows)
         counts.seconds += time.perf_counter() - started
 

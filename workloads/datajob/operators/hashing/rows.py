@@ -66,6 +66,14 @@ def draw(table: pa.Table, columns: Sequence[str] | None, seed: int, salt: str) -
         return _finish(_finish(hash_rows(table, columns).high ^ first) * np.uint64(_MIX) + second)
 
 
+def redraw(drawn: NDArray[np.uint64], number: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Further numbers from drawn ones: those of different `number` are independent of each other."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return _finish(drawn + number.astype(np.uint64) * np.uint64(_MIX))
+
+
 def share(drawn: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Drawn numbers as fractions in [0, 1)."""
     import numpy as np

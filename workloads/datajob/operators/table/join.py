@@ -73,8 +73,7 @@ class Join(base.Repartition):
         known = reader.known_columns()
         if known is None:
             return None
-        path = (reader.include_path,) if reader.include_path else ()
-        return (*columns, *self._right_names(columns, tuple(dict.fromkeys((*known, *path)))).values())
+        return (*columns, *self._right_names(columns, tuple(dict.fromkeys((*known, *reader.columns_of_job())))).values())
 
     def side_sources(self) -> tuple[Any, ...]:
         """The reader of the right side."""

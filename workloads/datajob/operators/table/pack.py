@@ -9,7 +9,7 @@ from pydantic import Field
 
 from datajob.operators import base
 from datajob.operators.columns import require
-from datajob.parameters import Column, NewColumn
+from datajob.parameters import Column, NewColumn, TokenColumns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,9 @@ class Pack(base.Repartition):
         default=None,
         description="Column of lists with one value per token, such as that of `tokenize`, to pack too.",
     )
+    source: Column | None = Field(
+        default=None, description="Column with the source of a row; the report then contains the tokens of each source."
+    )
     mode: Literal["bestFit", "concat"] = Field(default="bestFit", description="How rows are combined.")
     long: Literal["fail", "truncate", "split"] = Field(
         default="fail",
@@ -52,7 +55,16 @@ class Pack(base.Repartition):
 
     def outputs(self, columns: base.Order) -> base.Order:
         """The sequences, their masks and the lengths."""
-        return (*self.inputs(), self.lengths)
+        return (*self._packed(), self.lengths)
+
+    def _packed(self) -> base.Order:
+        """The columns of the sequences."""
+        return (self.column, *((self.loss_mask,) if self.loss_mask else ()))
+
+    def counted_tokens(self) -> TokenColumns:
+        """The tokens of the rows, as far as they are in the sequences."""
+        truncates = self.mode == "bestFit" and self.long == "truncate"
+        return TokenColumns(self.column, self.source, self.length if truncates else None)
 
     def prepare(self, batch: base.Batch, source: int) -> pa.Table:
         """The tokens, without the rows that fail."""
@@ -64,7 +76,7 @@ class Pack(base.Repartition):
         require(self.inputs(), batch.table.column_names, "`pack`")
         for row, reason in refusals(batch, self.column, self.loss_mask, self._limit()):
             batch.fail(row, reason)
-        table = batch.table.select(list(self.inputs()))
+        table = batch.table.select(list(self._packed()))
         kept = np.ones(len(batch), bool)
         kept[list(batch.failures)] = False
         return table if kept.all() else table.filter(pa.array(kept))
@@ -84,8 +96,8 @@ class Pack(base.Repartition):
 
         if not len(inputs[0]):
             return
-        columns: list[Any] = [inputs[0].column(name) for name in self.inputs()]
+        columns: list[Any] = [inputs[0].column(name) for name in self._packed()]
         if self.mode == "concat":
-            yield from concatenated(columns, self.inputs(), self.lengths, self.length)
+            yield from concatenated(columns, self._packed(), self.lengths, self.length)
         else:
-            yield from best_fit(columns, self.inputs(), self.lengths, self.length, truncate=self.long == "truncate")
+            yield from best_fit(columns, self._packed(), self.lengths, self.length, truncate=self.long == "truncate")

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from datajob.operators.base import Map
 from datajob.operators.strings.tokenizers import TokenizerPath
-from datajob.parameters import Column, FilePath, NewColumn
+from datajob.parameters import Column, FilePath, NewColumn, TokenColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +40,9 @@ class Tokenize(Map):
     loss_mask: NewColumn | None = Field(
         default=None, description="For `messages`: column for 1 (train on the token) or 0, one value per token (list of int8)."
     )
+    source: Column | None = Field(
+        default=None, description="Column with the source of a row; the report then contains the tokens of each source."
+    )
     bos: str | None = Field(default=None, min_length=1, description="Token to put before each text.")
     eos: str | None = Field(default=None, min_length=1, description="Token to put after each text, such as `<|endoftext|>`.")
     add_special_tokens: bool = Field(
@@ -67,8 +70,15 @@ class Tokenize(Map):
         return self
 
     def inputs(self) -> tuple[str, ...]:
-        """The texts or the conversations."""
-        return (self.messages or self.column or "text",)
+        """The texts or the conversations, and the source."""
+        return (self._text(), *((self.source,) if self.source else ()))
+
+    def _text(self) -> str:
+        return self.messages or self.column or "text"
+
+    def counted_tokens(self) -> TokenColumns:
+        """The tokens of all rows."""
+        return TokenColumns(self.output, self.source)
 
     def identity(self) -> Any:
         """Also the files next to the tokenizer that contain the chat template."""
@@ -100,7 +110,7 @@ class Tokenize(Map):
         tokenizer = load(self.tokenizer, self.key)
         before = [token_id(self.tokenizer, self.bos, self.key)] if self.bos else []
         after = [token_id(self.tokenizer, self.eos, self.key)] if self.eos else []
-        text = text_array(batch, self.inputs()[0])
+        text = text_array(batch, self._text())
         texts = text.fill_null("").to_pylist()
         encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=self.add_special_tokens)
         return token_lists([one.ids for one in encoded], text.is_valid(), before, after)

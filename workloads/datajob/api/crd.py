@@ -114,7 +114,10 @@ def root(description: str, spec: Schema, status: Schema) -> Schema:
 
 
 def _described_once(spec: Schema) -> Schema:
-    """The spec without the descriptions of sources within steps, such as the right side of `join`: they repeat `sources`."""
+    """The spec with open parameters of sources within steps, such as the right side of `join`: they repeat `sources`.
+
+    The controller and `datajob validate` check them.
+    """
     formats = spec["properties"]["sources"]["items"]["properties"].keys()
 
     def shortened(node: Any) -> Any:
@@ -122,19 +125,9 @@ def _described_once(spec: Schema) -> Schema:
             return node
         inner = node.get("properties", {})
         if inner.keys() == formats:
-            node = {**node, "properties": {name: _undescribed(field) for name, field in inner.items()}}
+            opened = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+            node = {**node, "properties": dict.fromkeys(inner, opened)}
         return {key: shortened(value) for key, value in node.items()}
 
     steps = spec["properties"]["steps"]
     return {**spec, "properties": {**spec["properties"], "steps": shortened(steps)}}
-
-
-def _undescribed(node: Any) -> Any:
-    """A schema without descriptions."""
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: {name: _undescribed(field) for name, field in value.items()} if key == "properties" else _undescribed(value)
-        for key, value in node.items()
-        if key != "description" or not isinstance(value, str)
-    }

@@ -9,7 +9,7 @@ import pytest
 
 from datajob.api.pod_fields import CONTAINER_FIELDS, POD_FIELDS
 from datajob.api.pod_template import template_problems
-from datajob_controller.datajob.objects.merge import merged
+from datajob_controller.shared.objects.merge import merged
 
 WORKER = "ray-worker"
 SIDECAR = {"name": "proxy", "image": "envoy:1", "ports": [{"containerPort": 9901}]}

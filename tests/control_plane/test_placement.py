@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from datajob_controller.datajob.objects.pods import RAY_GROUP
+from datajob_controller.shared.objects.pods import RAY_GROUP
 from tests.support.api_jobs import Jobs
 from tests.support.controller_process import ControllerProcess
 

@@ -11,11 +11,11 @@ import yaml
 
 from datajob.api.resources import Accelerator
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.objects.accelerators import placement
 from datajob_controller.datajob.objects.rayjob import autoscales
 from datajob_controller.datajob.run import current_run
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.types import Observed
+from datajob_controller.shared.objects.accelerators import placement
 from tests.support.world import NOW, datajob
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from datajob_controller.datajob.decide import decide
-from datajob_controller.datajob.objects.merge import merged
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.settings import InvalidSettingsError
 from datajob_controller.runtime.types import Observed
+from datajob_controller.shared.objects.merge import merged
 from tests.support.world import NOW, UID, datajob
 
 GROUPS = ("headgroup", "workers", "accelerator")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from datajob.api.placement import PodGroup
-from datajob_controller.datajob.objects.scratch import object_store
+from datajob_controller.shared.objects.scratch import object_store
 from tests.controller.test_pod_templates import ray_job, with_templates
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datajob.api.status import DataJobStatus
+from datajob_controller.datajob.fitting import MAX_STATUS, fitted
 from datajob_controller.datajob.policy.failure import last_lines
-from datajob_controller.datajob.text import MAX_STATUS, MAX_TEXT, fitted, plain, shortened
+from datajob_controller.shared.text import MAX_TEXT, plain, shortened
 from tests.support.reports import report
 from tests.support.world import World, datajob, pod
 

@@ -13,13 +13,13 @@ from tests.support.obstacles import Obstacle
 from tests.support.pages import ROOT, read
 
 ROWS = [line.strip("| ").split(" | ") for line in read("docs/obstacles.md").splitlines() if line.startswith("| ")]
-POLICY = ROOT / "controller" / "datajob_controller" / "datajob"
+CONTROLLER = ROOT / "controller" / "datajob_controller"
 STATES_REASON = {"Failure", "Problem", "permanent", "capacity", "temporary"}
 
 
 def reasons() -> Iterator[str]:
     """The reasons in the code of the controller: first arguments, and the states of containers."""
-    for path in (*(POLICY / "policy").glob("*.py"), POLICY / "decide.py"):
+    for path in (*CONTROLLER.glob("*/policy/*.py"), CONTROLLER / "datajob" / "decide.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):

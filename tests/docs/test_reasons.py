@@ -15,6 +15,7 @@ CONTROLLER = ROOT / "controller" / "datajob_controller"
 SOURCES = (
     *sorted((CONTROLLER / "datajob").glob("*.py")),
     *sorted((CONTROLLER / "datajob" / "policy").glob("*.py")),
+    *sorted((CONTROLLER / "shared" / "policy").glob("*.py")),
     *(CONTROLLER / "runtime" / f"{name}.py" for name in ("reconcile", "operator", "namespaces", "watches")),
 )
 SETTINGS = {"Always", "IfNotPresent", "Never", "Exists", "NoSchedule", "SidecarMode", "Ki", "Mi", "Gi", "Ti"}

@@ -13,14 +13,11 @@ from datajob_controller.datajob.names import job_config, report_config, run_of_r
 from datajob_controller.datajob.objects.rayjob import ray_job
 from datajob_controller.datajob.policy.assess import RECHECK, assess_run, assess_start, earliest
 from datajob_controller.datajob.policy.attempt import Attempt
-from datajob_controller.datajob.policy.conditions import since_true
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.policy.failure import Failure, exit_code, ray_job_failure
 from datajob_controller.datajob.policy.kuberay import ended_unnoticed, stuck, stuck_at
 from datajob_controller.datajob.policy.losses import counted_interruption, disrupted_head, head_failure, worker_died
-from datajob_controller.datajob.policy.pods import name_of
 from datajob_controller.datajob.policy.previous import ENDED, occupies, previous_part
-from datajob_controller.datajob.policy.refusals import obstacle_limit
 from datajob_controller.datajob.policy.retry import may_retry, next_attempt_at, shortened_delay
 from datajob_controller.datajob.policy.suspend import held_by_queue
 from datajob_controller.datajob.policy.ttl import expiry
@@ -30,9 +27,12 @@ from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.specs import Check, check_spec
 from datajob_controller.datajob.status import StatusBuilder
 from datajob_controller.datajob.support import config_maps, support_objects
-from datajob_controller.datajob.text import listed_problems
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Decision, Observed, Obstacle, Reference
+from datajob_controller.shared.policy.conditions import since_true
+from datajob_controller.shared.policy.pods import name_of
+from datajob_controller.shared.policy.refusals import obstacle_limit
+from datajob_controller.shared.text import listed_problems
 
 
 @dataclass(frozen=True)

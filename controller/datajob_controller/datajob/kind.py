@@ -8,22 +8,22 @@ from functools import partial
 from datajob.api import API_GROUP, API_VERSION
 from datajob.api.contract import ENV_RUN_ID, REPORT_KEY
 from datajob_controller.datajob.decide import decide
+from datajob_controller.datajob.messages import PREVIOUS_TERMINATING
 from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
-from datajob_controller.datajob.policy.conditions import true_reason
 from datajob_controller.datajob.policy.kuberay import NOT_RESPONDING
 from datajob_controller.datajob.policy.losses import head_failure
-from datajob_controller.datajob.policy.pods import is_head
-from datajob_controller.datajob.policy.refusals import REPLICA_FAILURE
-from datajob_controller.datajob.policy.waiting import in_creation
 from datajob_controller.datajob.run import needs_check
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.specs import CheckedSpecs
-from datajob_controller.datajob.status import PREVIOUS_TERMINATING
 from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by, is_gone
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.resources import CONFIG_MAP, POD, Resource
 from datajob_controller.runtime.types import Observed, Reference
+from datajob_controller.shared.policy.conditions import true_reason
+from datajob_controller.shared.policy.pods import is_head
+from datajob_controller.shared.policy.refusals import REPLICA_FAILURE
+from datajob_controller.shared.policy.waiting import in_creation
 
 DATAJOB = Resource("DataJob", API_GROUP, API_VERSION, "datajobs")
 RAYJOB = Resource("RayJob", "ray.io", "v1", "rayjobs")

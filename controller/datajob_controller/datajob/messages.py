@@ -2,6 +2,8 @@
 
 from datajob_controller.runtime.manifests import Manifest
 
+PREVIOUS_TERMINATING = "PreviousAttemptTerminating"
+"""Reason of `Reconciling` while an attempt waits for the end of an earlier one."""
 FINISHED: dict[str, str] = {
     "RetryLimitReached": "spec.retry.limit is reached. Fix the cause of the failures, then increase the limit to continue.",
     "DeadlineExceeded": "The deadline has passed. Increase spec.deadlineSeconds to continue.",

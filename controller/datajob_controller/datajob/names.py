@@ -12,12 +12,6 @@ from typing import Any
 from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.spec import DataJobSpec
 
-CPU_GROUP = "workers"
-ACCELERATOR_GROUP = "accelerator"
-SHM_VOLUME = "datajob-shm"
-"""Name of the volume of `/dev/shm`."""
-GROUPS = (CPU_GROUP, ACCELERATOR_GROUP)
-"""Names of the groups of workers."""
 MAX_RAYJOB = 47  # KubeRay appends a suffix and refuses longer ones
 ATTEMPT_DIGITS = 5
 DIGEST = 8

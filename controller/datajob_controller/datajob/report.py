@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from datajob.api.contract import REPORT_KEY
 from datajob.api.report import Report
-from datajob_controller.datajob.text import bounded
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.text import bounded
 
 SHOWN = ("progress", "steps", "pools", "output")
 """Fields of the report that the status shows."""

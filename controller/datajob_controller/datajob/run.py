@@ -7,10 +7,10 @@ from typing import Any, Final, Literal
 
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import public_run_id, rayjob, run_of_rayjob
-from datajob_controller.datajob.policy.conditions import is_true, true_reason
 from datajob_controller.datajob.policy.deadline import deadline
 from datajob_controller.datajob.specs import Check, CheckedSpec, check_spec, digests, lifecycle_only
 from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.policy.conditions import is_true, true_reason
 
 MAX_LEFTOVERS = 10
 FinishedReason = Literal["RetryLimitReached", "DeadlineExceeded", "NotRetried"]

@@ -19,8 +19,8 @@ from datajob.api.lifecycle import lifecycle_fields
 from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import RESULT_FIELDS, run_id, run_name
-from datajob_controller.datajob.text import shortened
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.text import shortened
 
 MAX_PROBLEM = 1000
 """Maximum length of the description of a problem, in characters: messages can quote large parts of a spec."""

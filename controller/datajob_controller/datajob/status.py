@@ -6,27 +6,26 @@ from pydantic import ValidationError
 
 from datajob.api.report import Report
 from datajob.api.status import DataJobStatus, Phase
-from datajob_controller.datajob.messages import FINISHED, outcome, starting
-from datajob_controller.datajob.policy.conditions import (
+from datajob_controller.datajob.conditions import TYPES, ConditionUpdates
+from datajob_controller.datajob.fitting import fitted
+from datajob_controller.datajob.messages import FINISHED, PREVIOUS_TERMINATING, outcome, starting
+from datajob_controller.datajob.policy.failure import Failure
+from datajob_controller.datajob.policy.kuberay import NOT_RESPONDING, STUCK
+from datajob_controller.datajob.report import SHOWN, projected
+from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RESTARTED, SUSPENDED, FinishedReason, Run
+from datajob_controller.datajob.specs import changed_fields
+from datajob_controller.runtime.manifests import Manifest, rfc3339
+from datajob_controller.runtime.types import Event, Obstacle
+from datajob_controller.shared.policy.conditions import (
     ConditionUpdate,
-    ConditionUpdates,
     conditions,
     deciding_reason,
     is_true,
     true_reason,
 )
-from datajob_controller.datajob.policy.failure import Failure
-from datajob_controller.datajob.policy.kuberay import NOT_RESPONDING, STUCK
-from datajob_controller.datajob.policy.problem import Problem
-from datajob_controller.datajob.report import SHOWN, projected
-from datajob_controller.datajob.run import DEADLINE_EXCEEDED, NOT_RETRIED, RESTARTED, SUSPENDED, FinishedReason, Run
-from datajob_controller.datajob.specs import changed_fields
-from datajob_controller.datajob.text import bounded, fitted, listed_problems, shortened
-from datajob_controller.runtime.manifests import Manifest, rfc3339
-from datajob_controller.runtime.types import Event, Obstacle
+from datajob_controller.shared.policy.problem import Problem
+from datajob_controller.shared.text import bounded, listed_problems, shortened
 
-PREVIOUS_TERMINATING = "PreviousAttemptTerminating"
-"""Reason of `Reconciling` while an attempt waits for the end of an earlier one."""
 KEPT_ATTEMPTS = 10
 MAX_EVENT = 1000
 VALID: ConditionUpdate = ("True", "Valid", "The spec is valid.")
@@ -215,7 +214,7 @@ class StatusBuilder:
         if "Finished" not in kept:  # written by an earlier version of the controller
             why = (DEADLINE_EXCEEDED if failed == DEADLINE_EXCEEDED else NOT_RETRIED) if failed else "Succeeded"
             updates: ConditionUpdates = {"Finished": ("True", why, FINISHED.get(why, "The job is complete."))}
-            kept["Finished"] = next(c for c in conditions(updates, before, 0, self._now) if c["type"] == "Finished")
+            kept["Finished"] = next(c for c in conditions(TYPES, updates, before, 0, self._now) if c["type"] == "Finished")
         own = kept["Finished"]["message"].partition(" " + STUCK)[0]
         kept["Finished"] = {**kept["Finished"], "message": f"{own} {stuck}" if stuck else own}
         if not (run.accepted and is_true(before, "Accepted")):
@@ -229,7 +228,7 @@ class StatusBuilder:
         if not run.accepted:
             stalled = ("True", "InvalidSpec", self._accepted[2])
         updates: ConditionUpdates = {"Accepted": self._accepted, "Stalled": stalled}
-        return {c["type"]: c for c in conditions(updates, before, self._generation, self._now) if c["type"] in updates}
+        return {c["type"]: c for c in conditions(TYPES, updates, before, self._generation, self._now) if c["type"] in updates}
 
     def set_continued(self) -> None:
         """A failed run continues because a limit was raised."""
@@ -250,9 +249,9 @@ class StatusBuilder:
 
     def _set(self, phase: Phase, updates: ConditionUpdates, *events: Event) -> None:
         """Set phase and conditions; Events are published only for transitions."""
-        self._status |= {"phase": phase, "reason": deciding_reason(updates)}
+        self._status |= {"phase": phase, "reason": deciding_reason(TYPES, updates)}
         before = self._before.get("conditions", ())
-        self._conditions = conditions({"Accepted": self._accepted, **updates}, before, self._generation, self._now)
+        self._conditions = conditions(TYPES, {"Accepted": self._accepted, **updates}, before, self._generation, self._now)
         known = {(c["type"], c["status"], c["reason"]) for c in before}
         new = {(c["type"], c["status"], c["reason"]) for c in self._conditions if c["type"] != "Finished"}  # implied by others
         if new - known:

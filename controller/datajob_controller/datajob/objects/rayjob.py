@@ -7,12 +7,14 @@ from datajob.api.contract import ENTRYPOINT, HEAD_CONTAINER, LABEL_ATTEMPT, WORK
 from datajob.api.quantities import number
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import ACCELERATOR_GROUP, CPU_GROUP, rayjob
-from datajob_controller.datajob.objects.accelerators import placement
-from datajob_controller.datajob.objects.pods import POD_NAME, SECURITY_CONTEXT, Attempt, Pods, limits, pod_template
-from datajob_controller.datajob.objects.scratch import object_store, scratch_mounts
+from datajob_controller.datajob.names import rayjob
+from datajob_controller.datajob.objects.context import pod_context
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
+from datajob_controller.shared.names import ACCELERATOR_GROUP, CPU_GROUP
+from datajob_controller.shared.objects.accelerators import placement
+from datajob_controller.shared.objects.pods import POD_NAME, SECURITY_CONTEXT, Context, Pods, limits, pod_template
+from datajob_controller.shared.objects.scratch import object_store, scratch_mounts
 
 API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -38,14 +40,13 @@ def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: st
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": 0,
-            "rayClusterSpec": _cluster(Attempt(datajob, spec, settings, run, attempt, run_id)),
+            "rayClusterSpec": _cluster(spec, settings, pod_context(datajob, spec, settings, run, attempt, run_id)),
         },
     }
 
 
-def _cluster(attempt: Attempt) -> Manifest:
-    spec, settings = attempt.spec, attempt.settings
-    templates = {pods.name: pod_template(attempt, pods) for pods in _groups(spec, settings)}
+def _cluster(spec: DataJobSpec, settings: JobSettings, context: Context) -> Manifest:
+    templates = {pods.name: pod_template(context, pods) for pods in _groups(spec, settings)}
     head = spec.resources.head
     cluster: Manifest = {
         "rayVersion": settings.ray_version,

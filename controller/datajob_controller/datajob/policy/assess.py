@@ -9,12 +9,12 @@ from datajob_controller.datajob.policy.deadline import start_deadline
 from datajob_controller.datajob.policy.failure import Failure
 from datajob_controller.datajob.policy.kuberay import run_due, run_problems, start_due, start_problem
 from datajob_controller.datajob.policy.losses import autoscaler_failure, unresponsive_head, worker_failure
-from datajob_controller.datajob.policy.pods import group_of, is_head, is_ready, unready_since
-from datajob_controller.datajob.policy.problem import Problem
-from datajob_controller.datajob.policy.refusals import refused_pods
-from datajob_controller.datajob.policy.waiting import in_creation, most_urgent, pod_problems
 from datajob_controller.runtime.kind import is_gone
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.policy.pods import group_of, is_head, is_ready, unready_since
+from datajob_controller.shared.policy.problem import Problem
+from datajob_controller.shared.policy.refusals import refused_pods
+from datajob_controller.shared.policy.waiting import in_creation, most_urgent, pod_problems
 
 RECHECK = timedelta(seconds=30)
 """Interval for checks that no event triggers."""

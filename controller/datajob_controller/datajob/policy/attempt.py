@@ -6,9 +6,9 @@ from datetime import datetime
 
 from datajob.api.report import Report
 from datajob_controller.datajob.policy.failure import Failure
-from datajob_controller.datajob.policy.problem import Problem
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.policy.problem import Problem
 
 
 @dataclass(frozen=True)

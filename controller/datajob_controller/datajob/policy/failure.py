@@ -21,8 +21,8 @@ from datajob.api.contract import (
 )
 from datajob.api.report import Report
 from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.datajob.text import shortened, without_start
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.text import shortened, without_start
 
 LOG_LINES = 30
 MAX_LOG = 3000

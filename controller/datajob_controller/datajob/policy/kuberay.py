@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from datajob_controller.datajob.policy.attempt import Attempt
-from datajob_controller.datajob.policy.pods import (
+from datajob_controller.runtime.kind import is_gone
+from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.policy.pods import (
     condition,
     ended,
     group_of,
@@ -13,9 +15,7 @@ from datajob_controller.datajob.policy.pods import (
     is_head,
     is_ready,
 )
-from datajob_controller.datajob.policy.problem import Limits, Problem
-from datajob_controller.runtime.kind import is_gone
-from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.policy.problem import Limits, Problem
 
 NOT_RESPONDING = "KubeRayNotResponding"
 RESPONDS = timedelta(seconds=60)

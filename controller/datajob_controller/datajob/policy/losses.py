@@ -5,10 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from datajob.api.contract import OUT_OF_MEMORY
-from datajob_controller.datajob.names import SHM_VOLUME
-from datajob_controller.datajob.policy.disruption import disruption, overflow
 from datajob_controller.datajob.policy.failure import Failure, last_lines
-from datajob_controller.datajob.policy.pods import (
+from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.runtime.kind import is_gone
+from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.names import SHM_VOLUME
+from datajob_controller.shared.policy.disruption import disruption, overflow
+from datajob_controller.shared.policy.pods import (
     HEAD,
     autoscaler_ended,
     deletion_requested,
@@ -23,9 +26,6 @@ from datajob_controller.datajob.policy.pods import (
     node_of,
     unready_since,
 )
-from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.runtime.kind import is_gone
-from datajob_controller.runtime.manifests import Manifest, parse_time
 
 OOM_KILLED = "OOMKilled"
 SCRATCH_EXCEEDED = "ScratchExceeded"

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from datajob_controller.datajob.policy.pods import holds_resources, may_still_run
 from datajob_controller.runtime.types import Observed
+from datajob_controller.shared.policy.pods import holds_resources, may_still_run
 
 ENDED = ("Complete", "Failed", "ValidationFailed")
 """Final values of a RayJob's `jobDeploymentStatus`."""

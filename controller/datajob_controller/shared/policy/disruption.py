@@ -4,8 +4,8 @@ Like the `podFailurePolicy` of a Kubernetes Job, this relies on the condition `D
 Kubernetes sets them.
 """
 
-from datajob_controller.datajob.policy.pods import condition
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.policy.pods import condition
 
 _REASONS = frozenset(
     {"Evicted", "Preempting", "Preempted", "NodeShutdown", "Shutdown", "Terminated", "NodeLost", "NodeAffinity"}

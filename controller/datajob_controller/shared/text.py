@@ -1,11 +1,8 @@
 """Bounds everything that comes from pods before it enters a status or an Event."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from datajob_controller.runtime.manifests import Manifest
 
 MAX_TEXT = 3000
 """Maximum length of a message from a pod, in characters."""
@@ -14,9 +11,6 @@ MAX_NAME = 500
 MAX_ENTRIES = 200
 """Maximum number of entries of a list or mapping in a report."""
 MAX_LISTED_PROBLEMS = 10
-MAX_STATUS = 256 * 1024
-"""Maximum size of a status, in bytes of JSON. The API server refuses objects of 1.5 MB."""
-
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _RAY_START = re.compile(
@@ -71,33 +65,3 @@ def bounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [bounded(one) for one in value[:MAX_ENTRIES]]
     return value
-
-
-def fitted(status: Manifest) -> Manifest:
-    """A status within `MAX_STATUS`: the least important parts are left out first."""
-    smaller = dict(status)
-    for reduce in (_without_reasons, _without_steps, _without_messages):
-        if _size(smaller) <= MAX_STATUS:
-            break
-        smaller = reduce(smaller)
-    return smaller
-
-
-def _without_reasons(status: Manifest) -> Manifest:
-    steps = ({key: value for key, value in step.items() if key != "removedItems"} for step in status.get("steps", ()))
-    return {**status, "steps": [{**step, "rejected": {}} for step in steps]}
-
-
-def _without_steps(status: Manifest) -> Manifest:
-    return {key: value for key, value in status.items() if key != "steps"}
-
-
-def _without_messages(status: Manifest) -> Manifest:
-    """Shorten the messages of all attempts but the last one."""
-    *earlier, last = status.get("attempts") or [{}]
-    short = [{**attempt, "message": shortened(attempt.get("message", ""), MAX_NAME)} for attempt in earlier]
-    return {**status, "attempts": [*short, last]} if last else status
-
-
-def _size(status: Manifest) -> int:
-    return len(json.dumps(status, ensure_ascii=False).encode(errors="replace"))

@@ -3,8 +3,8 @@
 from datajob.api.contract import ENV_POD, TMP_FOLDER
 from datajob.api.placement import PodGroup, Scratch
 from datajob.api.quantities import number
-from datajob_controller.datajob.names import SHM_VOLUME
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.names import SHM_VOLUME
 
 TMP_VOLUME = "datajob-tmp"
 RAY_FOLDER = f"{TMP_FOLDER}/ray"

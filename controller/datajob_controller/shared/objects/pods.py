@@ -1,4 +1,4 @@
-"""The pods of a job: one container each, with the least privileges that it needs.
+"""The pods of a Ray cluster: one container each, with the least privileges that it needs.
 
 A pod template is merged from these parts, of which later ones take precedence: what every pod has, the templates in the
 settings, `spec.runtime`, the fields of the group, its `podTemplate`, and what belongs to the controller.
@@ -7,30 +7,14 @@ settings, `spec.runtime`, the fields of the group, its `podTemplate`, and what b
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from datajob.api.contract import (
-    AGENT_PORT,
-    ENV_ATTEMPT,
-    ENV_JOB_ID,
-    ENV_NAMESPACE,
-    ENV_POD,
-    ENV_REPORT_CONFIGMAP,
-    ENV_RUN_ID,
-    ENV_SHOW_ROWS,
-    JOB_FOLDER,
-    LABEL_ATTEMPT,
-    LABEL_UID,
-    TMP_FOLDER,
-)
+from datajob.api.contract import AGENT_PORT, ENV_POD, LABEL_UID, TMP_FOLDER
 from datajob.api.placement import PodGroup, TopologySpread
-from datajob.api.spec import DataJobSpec
-from datajob_controller.datajob.names import job_config, public_job_id, report_config
-from datajob_controller.datajob.objects.merge import merged
-from datajob_controller.datajob.objects.rbac import service_account_name
-from datajob_controller.datajob.objects.scratch import disk, mounts, scratch_mounts, scratch_volume, volumes
-from datajob_controller.datajob.settings import JobSettings
+from datajob.api.resources import PodRuntime
 from datajob_controller.runtime.manifests import Manifest, labels
+from datajob_controller.shared.objects.merge import merged
+from datajob_controller.shared.objects.scratch import disk, mounts, scratch_mounts, scratch_volume, volumes
+from datajob_controller.shared.settings import PodSettings
 
-JOB_VOLUME = "datajob-job"
 RAY_GROUP = "ray.io/group"
 """Label of KubeRay with the name of the group."""
 SECURITY_CONTEXT: Manifest = {
@@ -66,70 +50,80 @@ class Pods:
     """Whether the pods may access the API server."""
     autoscaler: bool = False
     """Whether KubeRay adds the container of the autoscaler."""
+    readiness_probe: Manifest = field(default_factory=lambda: READINESS_PROBE)
+    ports: tuple[Manifest, ...] = ()
+    """Ports of the container; KubeRay adds its own if there are none."""
+    grace_seconds: int | None = None
+    """Grace period for the termination of the pods, by default the setting."""
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """The attempt that the pods belong to."""
+class Context:
+    """What all pods of a Ray cluster have in common."""
 
-    datajob: Manifest
-    spec: DataJobSpec
-    settings: JobSettings
-    run: str
-    number: int
-    run_id: str
+    owner: Manifest
+    """The DataJob or the ModelService that they belong to."""
+    runtime: PodRuntime
+    settings: PodSettings
+    account: str
+    """Their ServiceAccount."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that the controller sets."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels in addition to those of every object of the owner."""
+    volumes: tuple[tuple[Manifest, Manifest], ...] = ()
+    """Volumes of the controller with their mounts."""
 
 
-def pod_template(attempt: Attempt, pods: Pods) -> Manifest:
+def pod_template(context: Context, pods: Pods) -> Manifest:
     """The template of the pods of a group."""
     return merged(
-        _base(attempt, pods),
+        _base(context, pods),
         *pods.defaults,
-        _of_runtime(attempt.spec, pods),
-        _of_group(attempt.datajob, pods),
+        _of_runtime(context.runtime, pods),
+        _of_group(context.owner, pods),
         pods.group.pod_template or {},
-        _owned(attempt, pods),
+        _owned(context, pods),
     )
 
 
-def limits(requests: Mapping[str, str], settings: JobSettings) -> dict[str, str]:
+def limits(requests: Mapping[str, str], settings: PodSettings) -> dict[str, str]:
     """Limits for the requests of a container. CPU is not limited by default, so that Ray can start on idle cores."""
     return {name: amount for name, amount in requests.items() if name != "cpu" or settings.cpu_limits}
 
 
-def _base(attempt: Attempt, pods: Pods) -> Manifest:
-    settings = attempt.settings
+def _base(context: Context, pods: Pods) -> Manifest:
+    settings = context.settings
     container = {
         "name": pods.container,
-        "image": attempt.spec.runtime.image or pods.image,
+        "image": context.runtime.image or pods.image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": [{"name": "HOME", "value": TMP_FOLDER}],
-        "readinessProbe": READINESS_PROBE,
+        "readinessProbe": pods.readiness_probe,
         "securityContext": SECURITY_CONTEXT,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": JOB_VOLUME, "mountPath": JOB_FOLDER, "readOnly": True},
+            *(mount for _, mount in context.volumes),
             *scratch_mounts(PodGroup(), autoscaler=pods.autoscaler),
         ],
+        **({"ports": list(pods.ports)} if pods.ports else {}),
     }
+    user = settings.run_as_user
     return {
         "spec": {
-            "terminationGracePeriodSeconds": settings.termination_grace_seconds,
+            "terminationGracePeriodSeconds": pods.grace_seconds or settings.termination_grace_seconds,
             "securityContext": {
                 "runAsNonRoot": True,
-                **(
-                    {} if settings.run_as_user is None else {"runAsUser": settings.run_as_user, "fsGroup": settings.run_as_user}
-                ),
+                **({} if user is None else {"runAsUser": user, "fsGroup": user}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
-            "volumes": [{"name": JOB_VOLUME, "configMap": {"name": job_config(attempt.run)}}, scratch_volume(None)],
+            "volumes": [*(volume for volume, _ in context.volumes), scratch_volume(None)],
         }
     }
 
 
-def _of_runtime(spec: DataJobSpec, pods: Pods) -> Manifest:
-    runtime = spec.runtime
+def _of_runtime(runtime: PodRuntime, pods: Pods) -> Manifest:
     own = _lists({"env": runtime.env, "envFrom": runtime.env_from, "volumeMounts": runtime.volume_mounts})
     pod = _lists({"volumes": runtime.volumes, "imagePullSecrets": _names(runtime.image_pull_secrets)})
     return {"spec": {**pod, "containers": [{"name": pods.container, **own}]}}
@@ -143,10 +137,10 @@ def _names(names: Sequence[str]) -> list[Manifest]:
     return [{"name": name} for name in names]
 
 
-def _of_group(datajob: Manifest, pods: Pods) -> Manifest:
+def _of_group(owner: Manifest, pods: Pods) -> Manifest:
     """The typed fields of a group as a template."""
     group = pods.group
-    own_pods = {"matchLabels": {LABEL_UID: datajob["metadata"]["uid"], RAY_GROUP: pods.name}}
+    own_pods = {"matchLabels": {LABEL_UID: owner["metadata"]["uid"], RAY_GROUP: pods.name}}
     fields = group.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     spec: Manifest = {
         name: fields[name]
@@ -169,34 +163,26 @@ def _spread(constraint: TopologySpread, own_pods: Manifest) -> Manifest:
     return required | constraint.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
-def _owned(attempt: Attempt, pods: Pods) -> Manifest:
+def _owned(context: Context, pods: Pods) -> Manifest:
     request, limit = disk(pods.group)
     requests = {"cpu": pods.group.cpu, "memory": pods.group.memory, **pods.devices}
-    variables = {
-        ENV_RUN_ID: attempt.run_id,
-        ENV_JOB_ID: public_job_id(attempt.datajob["metadata"]["uid"]),
-        ENV_ATTEMPT: str(attempt.number),
-        ENV_SHOW_ROWS: str(attempt.settings.show_row_contents).lower(),
-        ENV_NAMESPACE: attempt.datajob["metadata"]["namespace"],
-        ENV_REPORT_CONFIGMAP: report_config(attempt.run),
-    }
     container = {
         "name": pods.container,
         "env": [
-            *({"name": name, "value": value} for name, value in variables.items()),
+            *({"name": name, "value": value} for name, value in context.variables.items()),
             *([POD_NAME] if pods.group.shares_scratch else []),
         ],
         "resources": {
             "requests": requests | ({DISK: request} if request else {}),
-            "limits": limits(requests, attempt.settings) | ({DISK: limit} if limit else {}),
+            "limits": limits(requests, context.settings) | ({DISK: limit} if limit else {}),
         },
     }
     return {
-        "metadata": {"labels": {**labels(attempt.datajob), LABEL_ATTEMPT: str(attempt.number)}},
+        "metadata": {"labels": {**labels(context.owner), **context.labels}},
         "spec": {
             # A terminated container is not restarted in place: the controller must see it, count it and apply the backoff.
             "restartPolicy": "Never",
-            "serviceAccountName": service_account_name(attempt.spec, attempt.run),
+            "serviceAccountName": context.account,
             "automountServiceAccountToken": pods.token,
             "containers": [container],
         },

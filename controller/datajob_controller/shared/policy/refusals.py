@@ -6,12 +6,12 @@ KubeRay puts the message into the condition ReplicaFailure of the RayCluster, wh
 import re
 
 from datajob.api.quantities import number
-from datajob_controller.datajob.names import GROUPS
-from datajob_controller.datajob.policy.problem import Limits, Problem
-from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.datajob.text import sentence
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.types import Obstacle
+from datajob_controller.shared.names import GROUPS
+from datajob_controller.shared.policy.problem import Limits, Problem
+from datajob_controller.shared.settings import PodSettings
+from datajob_controller.shared.text import sentence
 
 REPLICA_FAILURE = "ReplicaFailure"
 """Type of the condition of a RayCluster whose pods cannot be created."""
@@ -36,7 +36,7 @@ _PERMANENT = (
 )  # fmt: skip
 
 
-def refused_pods(ray_job: Manifest, settings: JobSettings) -> Problem | None:
+def refused_pods(ray_job: Manifest, settings: PodSettings) -> Problem | None:
     """Why KubeRay cannot create the pods of the Ray cluster, if the API server refuses them."""
     for condition in ray_job.get("status", {}).get("rayClusterStatus", {}).get("conditions", ()):
         if condition.get("type") == REPLICA_FAILURE and condition.get("status") == "True":
@@ -54,13 +54,13 @@ def _group(text: str, cluster: str) -> str | None:
     return found[1] or next((group for group in GROUPS if group.startswith(found[2])), None)
 
 
-def obstacle_limit(obstacle: Obstacle, settings: JobSettings) -> int:
+def obstacle_limit(obstacle: Obstacle, settings: PodSettings) -> int:
     """How long an object other than a pod may be refused, in seconds. A quota and permissions of the controller may change."""
     waits = obstacle.reason == "QuotaExceeded" or re.search(_NOT_PERMITTED, obstacle.message)
     return settings.scheduling_seconds if waits else settings.obstacle_seconds
 
 
-def _refusal(text: str, limits: Limits, settings: JobSettings) -> Problem:
+def _refusal(text: str, limits: Limits, settings: PodSettings) -> Problem:
     if quota := _QUOTA.search(text):
         name = quota["name"]
         if _never_fits(quota["requested"], quota["limited"]):

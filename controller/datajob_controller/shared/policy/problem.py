@@ -11,7 +11,7 @@ There are three classes of problems:
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.shared.settings import PodSettings
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Problem:
 class Limits:
     """Creates problems of each class that exist since a point in time."""
 
-    settings: JobSettings
+    settings: PodSettings
     since: datetime | None
     group: str | None = None
 

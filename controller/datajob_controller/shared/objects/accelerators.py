@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 
 from datajob.api.resources import Accelerator
-from datajob_controller.datajob.settings import AcceleratorSettings, JobSettings
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.settings import AcceleratorSettings, PodSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Placement:
         return {"spec": {**spec, "tolerations": self.tolerations, "containers": [{"name": container, "env": self.env}]}}
 
 
-def placement(accelerator: Accelerator, settings: JobSettings) -> Placement:
+def placement(accelerator: Accelerator, settings: PodSettings) -> Placement:
     """The placement of the accelerator workers of a job."""
     names = settings.gpu if accelerator.type == "gpu" else settings.npu
     product = {names.product_label: accelerator.product} if accelerator.product else {}

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from datajob.api.quantities import number
-from datajob_controller.datajob.policy.pods import (
+from datajob_controller.runtime.kind import is_gone
+from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.policy.pods import (
     condition,
     container_statuses,
     group_of,
@@ -14,11 +16,9 @@ from datajob_controller.datajob.policy.pods import (
     node_of,
     unready_since,
 )
-from datajob_controller.datajob.policy.problem import Limits, Problem
-from datajob_controller.datajob.settings import JobSettings
-from datajob_controller.datajob.text import sentence
-from datajob_controller.runtime.kind import is_gone
-from datajob_controller.runtime.manifests import Manifest, parse_time
+from datajob_controller.shared.policy.problem import Limits, Problem
+from datajob_controller.shared.settings import PodSettings
+from datajob_controller.shared.text import sentence
 
 CREATION = timedelta(seconds=20)
 """A container that is not created for this long probably waits for a volume. Then the Events of its pod state the reason."""
@@ -38,7 +38,7 @@ _MISSING = re.compile(r"(secret|configmap|persistentvolumeclaim)s? \"[^\"]+\" no
 _FIX_OBJECT = "Create it, or correct spec.runtime."
 
 
-def pod_problems(pods: Iterable[Manifest], settings: JobSettings, warnings: Mapping[str, str], now: datetime) -> list[Problem]:
+def pod_problems(pods: Iterable[Manifest], settings: PodSettings, warnings: Mapping[str, str], now: datetime) -> list[Problem]:
     """The problems of the pods that still exist; `warnings` are the last warning Events of pods, by name."""
     alive = [pod for pod in pods if not is_gone(pod) and not is_being_deleted(pod)]
     return [one for pod in alive for one in _problems(pod, settings, warnings.get(name_of(pod), ""), now)]
@@ -54,7 +54,7 @@ def in_creation(pods: Iterable[Manifest]) -> list[tuple[Manifest, datetime]]:
     return [(pod, since + CREATION) for pod in pods if not is_gone(pod) and (since := _creating_since(pod))]
 
 
-def _problems(pod: Manifest, settings: JobSettings, warning: str, now: datetime) -> Iterable[Problem]:
+def _problems(pod: Manifest, settings: PodSettings, warning: str, now: datetime) -> Iterable[Problem]:
     status, group = pod.get("status", {}), group_of(pod)
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
@@ -76,7 +76,7 @@ def _problems(pod: Manifest, settings: JobSettings, warning: str, now: datetime)
         yield unready.temporary("PodNotReady", f"{message} {fix}", settings.unresponsive_seconds)
 
 
-def _waiting(reason: str, message: str, where: str, limits: Limits, settings: JobSettings) -> Problem | None:
+def _waiting(reason: str, message: str, where: str, limits: Limits, settings: PodSettings) -> Problem | None:
     text = sentence(f"{where}: {reason}: {message}")
     if reason in _PULL:
         if _WRONG_IMAGE.search(f"{reason} {message}"):
@@ -92,7 +92,7 @@ def _waiting(reason: str, message: str, where: str, limits: Limits, settings: Jo
     return None
 
 
-def _not_created(pod: Manifest, warning: str, limits: Limits, settings: JobSettings) -> Problem:
+def _not_created(pod: Manifest, warning: str, limits: Limits, settings: PodSettings) -> Problem:
     where = f"The containers of pod {name_of(pod)} (group {group_of(pod)}, node {node_of(pod)}) cannot be created"
     if _MISSING.search(warning):
         return limits.permanent("VolumeUnavailable", f"{where}: {sentence(warning)} {_FIX_OBJECT}")

@@ -1,0 +1,1 @@
+"""Builders of the pods of Ray clusters."""

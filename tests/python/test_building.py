@@ -85,6 +85,28 @@ def test_every_operator_round_trips_through_yaml(key: str) -> None:
         assert again(job) == job and again(job).spec.steps[0].chosen == step
 
 
+def built(module: Any, block: Any) -> Any:
+    """The class of `datajob.steps`, `datajob.sources` or `datajob.sinks` of a block, with its parameters by their Python names."""
+    given = {name: getattr(block.chosen, name) for name in block.chosen.model_fields_set}
+    return getattr(module, block.key[:1].upper() + block.key[1:])(**given)
+
+
+@pytest.mark.parametrize("sample", sorted(Path("manifests/samples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_sample_is_built_from_classes_and_equals_its_yaml(sample: Path) -> None:
+    loaded = datajob.load(sample)
+    spec = loaded.spec
+    rest = {name: getattr(spec, name) for name in spec.model_fields_set - {"sources", "steps", "sink"}}
+    job = DataJob.new(
+        loaded.metadata.name,
+        sources=[built(sources, block) for block in spec.sources],
+        steps=[built(steps, block) for block in spec.steps],
+        sink=built(sinks, spec.sink),
+        **rest,
+    )
+    assert job.spec == spec and again(job).spec == spec
+    assert again(job).to_yaml() == job.to_yaml()
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -42,6 +43,9 @@ def test_the_rows_of_every_format_are_read_in_order(writer: Callable[[str], Any]
     assert isinstance(result.to_pandas(), pd.DataFrame) and len(result.to_pandas()) == 4
     frame = result.to_polars()
     assert isinstance(frame, pl.DataFrame) and frame.height == 4
+    assert result.scan_polars().collect().equals(frame)
+    assert pa.table(result) == result.to_arrow()
+    assert pl.DataFrame(result).equals(frame) and len(pd.DataFrame.from_arrow(result)) == 4
     (file,) = result.files
     assert file.rows == 4 and file.bytes == Path(file.path).stat().st_size
 
@@ -53,6 +57,38 @@ def test_an_empty_result_is_a_table_without_rows(writer: Callable[[str], Any], t
     result = datajob.run(none, executor="local")
     assert [file.rows for file in result.files] == [0] and result.to_arrow().num_rows == 0
     assert result.to_pandas().empty and result.to_polars().is_empty()
+    assert result.scan_polars().collect().is_empty() and pa.table(result).num_rows == 0
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_a_lazy_frame_reads_what_a_query_needs(partitioned: bool, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for part in range(4):
+        rows = {"n": range(part * 10, part * 10 + 10), "key": ["a b" if i % 2 else "ö" for i in range(10)]}
+        pq.write_table(pa.table(rows), tmp_path / "in" / f"{part}.parquet")
+    sink = sinks.Parquet(path=str(tmp_path / "out"), partition_by=["key"] if partitioned else None)
+    job = datajob.DataJob.new("job", sources=[sources.Parquet(paths=[str(tmp_path / "in")])], sink=sink)
+    result = datajob.run(job, executor="local")
+    whole, lazy = result.to_polars(), result.scan_polars()
+    assert len(result.files) == 1 + partitioned and lazy.collect_schema() == whole.schema
+    assert lazy.collect().equals(whole)
+    assert lazy.filter(pl.col("key") == "ö").select("n").collect().equals(whole.filter(pl.col("key") == "ö").select("n"))
+    assert lazy.head(13).collect().equals(whole.head(13))
+    assert lazy.select(pl.len()).collect().item() == 40
+    (result_in_duckdb,) = duckdb.sql("SELECT sum(n) FROM result").fetchall()
+    assert result_in_duckdb == (780,)
+
+
+def test_a_stream_reads_files_while_it_is_consumed(tmp_path: Path) -> None:
+    job = tidy(tmp_path, sinks.Parquet(path=str(tmp_path / "out")))
+    result = datajob.run(job, executor="local")
+    batches = pa.RecordBatchReader.from_stream(result)
+    (file,) = result.files
+    Path(file.path).unlink()
+    with pytest.raises(datajob.InputError):
+        result.to_arrow()
+    with pytest.raises(Exception, match="part-0"):
+        batches.read_all()
 
 
 def test_images_come_back_with_their_rows(tmp_path: Path) -> None:

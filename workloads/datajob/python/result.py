@@ -100,6 +100,36 @@ class Result:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
+    def scan_polars(self) -> pl.LazyFrame:
+        """A lazy Polars frame over the files of the result, in order. Queries read only the columns and rows that they need.
+
+        Returns:
+            A `polars.LazyFrame`. Errors of the files and of the storage occur in `collect`.
+
+        Raises:
+            InputError: The schema cannot be read from the files.
+            StorageUnavailable: The storage does not respond.
+        """
+        import polars as pl
+
+        from datajob.python.scanning import scan
+
+        reader = self._reader()
+        return pl.LazyFrame() if reader is None else scan(reader)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows as a stream for pyarrow, Polars, pandas and DuckDB, as in `pl.DataFrame(result)`. Files are read one by one.
+
+        Raises:
+            InputError: The schema cannot be read from the files.
+            StorageUnavailable: The storage does not respond.
+        """
+        from datajob.python.scanning import stream
+
+        reader = self._reader()
+        rows = self.to_arrow() if reader is None else stream(reader)
+        return rows.__arrow_c_stream__(requested_schema)
+
     def to_ray(self) -> ray.data.Dataset:
         """A lazy Ray dataset over the files of the result. Its tasks read one file each.
 

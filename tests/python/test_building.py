@@ -86,7 +86,7 @@ def test_every_operator_round_trips_through_yaml(key: str) -> None:
 
 
 def built(module: Any, block: Any) -> Any:
-    """The class of `datajob.steps`, `datajob.sources` or `datajob.sinks` of a block, with its parameters by their Python names."""
+    """The class of a block in `datajob.steps`, `datajob.sources` or `datajob.sinks`, with its parameters by Python names."""
     given = {name: getattr(block.chosen, name) for name in block.chosen.model_fields_set}
     return getattr(module, block.key[:1].upper() + block.key[1:])(**given)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from datajob.api.service.spec import KeyLimits
 from datajob.serving.buckets import Budget
-from datajob.serving.keys import Key
+from datajob.serving.keys import NO_LIMITS, Key
 from datajob.serving.openai.errors import ApiError
 
 FIRST_ESTIMATE = 1.0
@@ -37,9 +37,9 @@ class Client:
     """What a key uses at present."""
 
     name: str
-    limits: KeyLimits
-    requests: Budget | None
-    tokens: Budget | None
+    limits: KeyLimits = NO_LIMITS
+    requests: Budget | None = None
+    tokens: Budget | None = None
     in_progress: int = 0
 
 
@@ -134,14 +134,13 @@ class Admission:
         return self._headers(self._client(key))
 
     def _client(self, key: Key) -> Client:
-        known = self._clients.get(key.name)
-        if known is None or known.limits != key.limits:
+        client = self._clients.setdefault(key.name, Client(key.name))
+        if client.limits != key.limits:
             rpm, tpm = key.limits.requests_per_minute, key.limits.tokens_per_minute
-            requests = Budget(rpm, self.clock) if rpm else None
-            tokens = Budget(tpm, self.clock) if tpm else None
-            in_progress = known.in_progress if known else 0
-            self._clients[key.name] = known = Client(key.name, key.limits, requests, tokens, in_progress)
-        return known
+            client.limits = key.limits
+            client.requests = Budget(rpm, self.clock) if rpm else None
+            client.tokens = Budget(tpm, self.clock) if tpm else None
+        return client
 
     def _check_key(self, client: Client) -> None:
         most = client.limits.concurrency

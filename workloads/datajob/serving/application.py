@@ -16,7 +16,7 @@ from datajob.serving.embeddings import embed
 from datajob.serving.exchange import Exchange, as_api_error, count
 from datajob.serving.generation import answer, chat_work, completion_work
 from datajob.serving.metrics import PrometheusMeter
-from datajob.serving.openai.body import discard, read_json
+from datajob.serving.openai.body import READ_SECONDS, discard, read_json
 from datajob.serving.openai.errors import ApiError, internal_error, json_response, quoted
 from datajob.serving.service import Service
 
@@ -74,12 +74,12 @@ async def _handle(service: Service, request: Request, endpoint: str, handler: Ha
         engine = service.ready_engine()
         exchange = Exchange(service, endpoint, key, service.admission.enter(key))
     except ApiError as error:
-        await discard(request, limit)
+        await discard(request)
         count(service, endpoint, error.status, key)
         service.meter.record("rejected_total", reason=error.reason)
         return error.response()
     try:
-        body = await read_json(request, limit)
+        body = await read_json(request, limit, READ_SECONDS)
         service.check_model(key, body.get("model"))
         return await handler(exchange, request, engine, body)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply

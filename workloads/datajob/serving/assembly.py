@@ -12,6 +12,7 @@ from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import Settings
 from datajob.operators.inference._engines.choosing import start_serving
 from datajob.operators.inference._engines.serving import ServingEngine
+from datajob.serving.downloads import Downloads
 from datajob.serving.keys import Everyone, Keys
 from datajob.serving.metrics import Meter
 from datajob.serving.openai.requests import Defaults
@@ -27,6 +28,7 @@ def assemble(spec: ModelServiceSpec, name: str, meter: Meter, keys: str | Path) 
         meter=meter,
         limits=spec.limits,
         defaults=_defaults(chosen),
+        download=Downloads(frozenset(spec.media.allowed_hosts)) if spec.media.allowed_hosts else None,
         prefix=str(getattr(chosen, "prefix", "")),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+from starlette.requests import ClientDisconnect
+
 from datajob.errors import frames
 from datajob.operators.inference._engines.base import RequestError
 from datajob.operators.inference._engines.serving import ModelFailed, PromptTooLong
@@ -70,7 +72,7 @@ def as_api_error(error: BaseException, param: str) -> ApiError:
         return invalid(_sentence(error), param, "context_length_exceeded")
     if isinstance(error, RequestError):
         return invalid(_sentence(error), param)
-    if isinstance(error, ClientGone):
+    if isinstance(error, ClientGone | ClientDisconnect):
         return ApiError(CLIENT_GONE, "The client has closed the connection.", reason="client_gone")
     if isinstance(error, ModelFailed):
         logger.error("The engine has stopped.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,39 +13,26 @@ from datajob.serving.openai.errors import ApiError, invalid
 
 READ_SECONDS = 60.0
 """Maximum time that a client may take to send a request."""
-DISCARD_SECONDS = 5.0
+DISCARD_SECONDS = 10.0
+"""Time for a client to send the rest of a request that is refused."""
 _LARGE = 1 << 20
 """Bodies of this size are parsed in a thread."""
 
 
-async def read_json(request: Request, limit: int, seconds: float = READ_SECONDS) -> dict[str, Any]:
+async def read_json(request: Request, limit: int, seconds: float) -> dict[str, Any]:
     """The JSON object of a request. `limit` is the maximum size in bytes; Content-Length is not trusted. Raises ApiError."""
     if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
         raise ApiError(415, f"Content-Encoding {encoding[:20]} is not supported. Send the request uncompressed.")
-    try:
-        async with asyncio.timeout(seconds):
-            data = await _read(request, limit)
-    except TimeoutError:
-        raise ApiError(
-            408,
-            f"The request was not complete within {seconds:g} seconds.",
-            code="request_timeout",
-            headers={"Connection": "close", "x-should-retry": "false"},
-        ) from None
+    data = await _read(request, limit, seconds)
     return await asyncio.to_thread(parsed, data) if len(data) >= _LARGE else parsed(data)
 
 
-async def discard(request: Request, limit: int, seconds: float = DISCARD_SECONDS) -> None:
-    """Read a request that is refused, without storing it: a client that is still sending would not read the reply."""
-    size = 0
-    try:
+async def discard(request: Request, seconds: float = DISCARD_SECONDS) -> None:
+    """Read the rest of a request that is refused, without storing it: clients read the reply after they have sent it."""
+    with suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    return
-    except (TimeoutError, ClientDisconnect):
-        pass
+            async for _ in _chunks(request):
+                pass
 
 
 def parsed(data: bytes) -> dict[str, Any]:
@@ -59,24 +48,47 @@ def parsed(data: bytes) -> dict[str, Any]:
     return found
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    too_large = ApiError(
-        413,
-        f"The request is larger than {limit // 1_000_000} MB, the limit of this service.",
-        code="request_too_large",
-        headers={"Connection": "close"},
-    )
+async def _read(request: Request, limit: int, seconds: float) -> bytes:
+    """The body. The rest of one that is too large is read, but not stored, so that the client reads the reply."""
     stated = request.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > limit:
-        await discard(request, 2 * limit)
-        raise too_large
+    too_large = stated.isdigit() and int(stated) > limit
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            chunks.clear()
-            await discard(request, 2 * limit)
-            raise too_large
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS if too_large else seconds) as deadline:
+            async for chunk in _chunks(request):
+                size += len(chunk)
+                if size > limit and not too_large:
+                    too_large = True
+                    deadline.reschedule(asyncio.get_running_loop().time() + DISCARD_SECONDS)
+                if too_large:
+                    chunks.clear()
+                else:
+                    chunks.append(chunk)
+    except TimeoutError:
+        if not too_large:
+            raise _too_late(seconds) from None
+    if too_large:
+        raise _too_large(limit)
     return b"".join(chunks)
+
+
+def _too_large(limit: int) -> ApiError:
+    text = f"The request is larger than {limit // 1_000_000} MB, the limit of this service."
+    return ApiError(413, text, code="request_too_large", headers={"Connection": "close"})
+
+
+def _too_late(seconds: float) -> ApiError:
+    text = f"The request was not complete within {seconds:g} seconds."
+    return ApiError(408, text, code="request_timeout", headers={"Connection": "close", "x-should-retry": "false"})
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The rest of the body. Raises ClientDisconnect."""
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message.get("more_body", False)
+        yield message.get("body", b"")

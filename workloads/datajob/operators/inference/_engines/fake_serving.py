@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from datajob.media.errors import MediaError
 from datajob.operators.inference._engines.base import RequestError
 from datajob.operators.inference._engines.serving import (
     Embedding,
@@ -148,12 +149,13 @@ def _next_piece(row: _Row) -> Piece:
         return Piece(row.index, finish_reason="stop")
     text = ("" if row.said == 0 else " ") + row.words[row.said]
     row.said += 1
-    row.done = row.said >= r.max_new_tokens and row.said < len(row.words)
+    cut = row.said >= r.max_new_tokens and row.said < len(row.words)
+    row.done = row.done or cut
     probabilities: tuple[TokenProbability, ...] = ()
     if r.logprobs is not None:
         top = tuple((text, text.encode(), -0.5 - i) for i in range(r.logprobs))
         probabilities = (TokenProbability(text, text.encode(), -0.5, top),)
-    return Piece(row.index, text, 1, probabilities, "length" if row.done else None)
+    return Piece(row.index, text, 1, probabilities, "length" if cut else None)
 
 
 def _words(request: GenerationRequest) -> list[str]:
@@ -163,5 +165,8 @@ def _words(request: GenerationRequest) -> list[str]:
 
 
 def _digest(images: Sequence[bytes]) -> str:
-    pixels = b"".join(decode(image, MAX_PIXELS).tobytes() for image in images)
+    try:
+        pixels = b"".join(decode(image, MAX_PIXELS).tobytes() for image in images)
+    except MediaError as error:
+        raise RequestError(str(error)) from error
     return hashlib.blake2b(pixels, digest_size=4).hexdigest()

@@ -1,0 +1,148 @@
+"""Streams whose client, engine or server ends early, and what the service measures and logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from datajob.api.service.spec import RequestLimits
+from datajob.operators.inference._engines.serving import ModelFailed
+from tests.support.serving import PATIENCE, FakeServing, Running, new_service, running
+
+LONG = {"model": "test", "messages": [{"role": "user", "content": "word " * 2000}], "max_tokens": 2000}
+SHORT = {"model": "test", "messages": [{"role": "user", "content": "a b"}]}
+
+
+@pytest.fixture
+def slow() -> Iterator[Running]:
+    """A service whose engine generates at most 100 tokens per second and answer, in two rows."""
+    with running(new_service(FakeServing(slots=2, step_seconds=0.01))) as found:
+        yield found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_frees_its_row(slow: Running, stream: bool) -> None:
+    engine: Any = slow.service.engine
+    body = json.dumps({**LONG, "stream": stream}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    connections = [socket.create_connection(("127.0.0.1", slow.port), PATIENCE) for _ in range(3)]
+    for connection in connections:
+        connection.sendall(head + body)
+    until(lambda: engine.running == 2 and slow.service.admission.in_progress == 3)
+    for connection in connections:
+        connection.close()
+    until(lambda: slow.service.admission.in_progress == 0)
+    gone = engine.steps
+    until(lambda: engine.running == 0)
+    assert engine.steps - gone <= 2
+    assert slow.post("/v1/chat/completions", SHORT)[0] == 200
+    assert 'status="499"} 3.0' in slow.get("/metrics")[1]
+
+
+def test_an_engine_that_fails_within_a_stream_ends_it_with_an_error(slow: Running) -> None:
+    from openai import APIError
+
+    engine: Any = slow.service.engine
+    stream = slow.client().chat.completions.create(**LONG, stream=True)
+    next(stream)
+    slow.loop.call_soon_threadsafe(engine.fail, ModelFailed("device lost"))
+    with pytest.raises(APIError) as failed:
+        list(stream)
+    assert failed.value.code == "model_failed"
+    status, headers, reply = slow.post("/v1/chat/completions", SHORT)
+    assert (status, reply["error"]["code"]) == (503, "model_failed") and int(headers["retry-after"]) > 0
+    assert slow.get("/healthz")[0] == 503
+    assert slow.service.admission.in_progress == 0
+
+
+def test_a_defect_of_the_engine_is_an_error_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(FakeServing):
+        def measure(self, request: Any) -> int:
+            raise KeyError(request.messages)
+
+    with running(new_service(Broken())) as found:
+        status, headers, reply = found.post("/v1/chat/completions", SHORT)
+        assert (status, reply["error"]["code"], headers["x-should-retry"]) == (500, "internal_error", "false")
+        assert "a b" not in json.dumps(reply) and "a b" not in caplog.text and "in measure" in caplog.text
+
+
+def test_a_service_that_loads_its_model_says_when_to_come_back() -> None:
+    service = new_service()
+    engine, service.engine = service.engine, None
+    with running(service) as found:
+        status, headers, reply = found.post("/v1/chat/completions", SHORT)
+        assert (status, reply["error"]["code"], headers["retry-after"]) == (503, "model_loading", "5")
+        assert found.get("/healthz")[0] == 503
+        assert engine is not None
+        service.start(engine)
+        assert found.post("/v1/chat/completions", SHORT)[0] == 200
+
+
+def test_under_overload_replies_are_answers_or_well_formed_refusals(slow: Running) -> None:
+    slow.service.set_limits(RequestLimits(concurrent_requests=4))
+    body = {**LONG, "max_tokens": 20}
+    with ThreadPoolExecutor(24) as pool:
+        found = list(pool.map(lambda _: slow.post("/v1/chat/completions", body), range(48)))
+    assert {status for status, *_ in found} == {200, 429}
+    for status, headers, reply in found:
+        if status == 429:
+            assert reply["error"]["code"] == "rate_limit_exceeded" and int(headers["retry-after"]) >= 1
+        else:
+            assert reply["usage"]["completion_tokens"] == 20
+    assert slow.service.admission.in_progress == 0
+    assert 'datajob_service_rejected_total{model="test",reason="queue_full"}' in slow.get("/metrics")[1]
+
+
+def test_metrics_count_requests_and_tokens() -> None:
+    with running(new_service()) as found:
+        assert found.post("/v1/chat/completions", SHORT)[0] == 200
+        assert found.post("/v1/chat/completions", {**SHORT, "n": 0})[0] == 400
+        text = found.get("/metrics")[1]
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    chat = 'endpoint="chat.completions",key="anonymous",model="test"'
+    assert lines[f'datajob_service_requests_total{{{chat},status="200"}}'] == "1.0"
+    assert lines[f'datajob_service_requests_total{{{chat},status="400"}}'] == "1.0"
+    assert lines['datajob_service_prompt_tokens_total{key="anonymous",model="test"}'] == "2.0"
+    assert lines['datajob_service_completion_tokens_total{key="anonymous",model="test"}'] == "2.0"
+    assert lines['datajob_service_time_to_first_token_seconds_count{model="test"}'] == "1.0"
+    assert lines['datajob_service_model_ready{model="test"}'] == "1.0"
+    assert lines['datajob_service_requests_in_progress{model="test"}'] == "0.0"
+
+
+def test_prompts_images_and_keys_are_never_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="datajob")
+    caplog.set_level(logging.DEBUG, logger="uvicorn")
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,U0VDUkVU"}}
+    bodies: list[Any] = [
+        {**SHORT, "messages": [{"role": "user", "content": "SECRET"}]},
+        {**SHORT, "messages": [{"role": "user", "content": "SECRET"}], "stream": True},
+        {**SHORT, "messages": [{"role": "user", "content": "SECRET " * 9000}]},
+        {**SHORT, "messages": [{"role": "user", "content": [image, {"type": "text", "text": "SECRET"}]}]},
+        {**SHORT, "messages": [{"role": "SECRET", "content": "SECRET"}]},
+        {**SHORT, "SECRET": "SECRET"},
+        {**SHORT, "temperature": "SECRET"},
+        {**SHORT, "model": "SECRET"},
+        b"SECRET",
+    ]
+    with running(new_service()) as found:
+        for body in bodies:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer SECRET\r\nContent-Length: {len(data)}\r\n"
+            found.send(f"{head}Connection: close\r\n\r\n".encode() + data)
+    assert "chat.completions" in caplog.text
+    assert "SECRET" not in caplog.text and "U0VDUkVU" not in caplog.text

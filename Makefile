@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/datajob
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
-EXTRAS := --extra controller --extra workload --extra text --extra image --extra ocr --extra audio --extra video --extra lake --extra serve --extra dev $(if $(wildcard .venv/.models),--extra llava)
+EXTRAS := --extra controller --extra workload --extra text --extra image --extra ocr --extra audio --extra video --extra lake --extra lance --extra serve --extra dev $(if $(wildcard .venv/.models),--extra llava)
 RUN := .venv/bin
 # Tests in as many processes as there are cores, up to 8.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal

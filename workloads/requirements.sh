@@ -7,7 +7,7 @@ set -eu
 variant=$1 engine=$2 backend=$3 torch_npu=$4 folder=$5
 PATH=$PATH:/opt/uv/bin
 
-media="workload text image ocr audio video lake serve"
+media="workload text image ocr audio video lake lance serve"
 model=llava
 [ "$engine" = transformers ] || model=vllm
 extras="$media $model" lock="$media $model" more="" free="^$" override="^$"

@@ -4,6 +4,7 @@ from datajob.formats.delta import DeltaWriter as Delta
 from datajob.formats.iceberg import IcebergWriter as Iceberg
 from datajob.formats.images import ImagesWriter as Images
 from datajob.formats.json import JsonWriter as Json
+from datajob.formats.lance import LanceWriter as Lance
 from datajob.formats.megatron import MegatronWriter as Megatron
 from datajob.formats.parquet import ParquetWriter as Parquet
 from datajob.formats.webdataset import WebdatasetWriter as Webdataset
@@ -14,6 +15,7 @@ __all__ = [
     "Iceberg",
     "Images",
     "Json",
+    "Lance",
     "Megatron",
     "Parquet",
     "Webdataset",

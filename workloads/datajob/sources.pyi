@@ -8,6 +8,7 @@ from datajob.formats.huggingface import HuggingfaceReader as Huggingface
 from datajob.formats.iceberg import IcebergReader as Iceberg
 from datajob.formats.images import ImagesReader as Images
 from datajob.formats.json import JsonReader as Json
+from datajob.formats.lance import LanceReader as Lance
 from datajob.formats.orc import OrcReader as Orc
 from datajob.formats.parquet import ParquetReader as Parquet
 from datajob.formats.text import TextReader as Text
@@ -25,6 +26,7 @@ __all__ = [
     "Iceberg",
     "Images",
     "Json",
+    "Lance",
     "Orc",
     "Parquet",
     "Text",

@@ -103,7 +103,8 @@ class StageRunner:
         for record in ledger.load(stage.shards):
             if record.files and there is None:
                 writer = self._attempt.writer
-                there = self._attempt.sink.list(writer.folder if isinstance(writer, TableWriter) else "", recursive=True)
+                sink = self._attempt.sink
+                there = writer.written_files(sink) if isinstance(writer, TableWriter) else sink.list("", recursive=True)
             if all(there and there.get(f.path) == f.size for f in record.files):
                 reused[record.index] = record
                 self._report.count(record, stage.shards[record.index].weight, reused=True)

@@ -30,7 +30,7 @@ _ADVICE = {
     "Delta": "Use the source `delta`",
     "Iceberg": "Use the source `iceberg`",
     "Hudi": "Export the current rows, for example with Spark, and read the exported files",
-    "Lance": "Export the current rows, for example with `lance.dataset('{folder}').to_table()`, and read the exported files",
+    "Lance": "Use the source `lance`",
 }
 
 

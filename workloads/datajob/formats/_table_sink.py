@@ -1,4 +1,4 @@
-"""The sink of tables: finished Parquet files become part of a table in one commit."""
+"""The sinks of tables: finished files become part of a table in one commit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
 from datajob.formats.base import OutputFile, ShardWriter, Writer
+from datajob.formats.folder import Folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,47 +26,19 @@ if TYPE_CHECKING:
 class TableWriter(Writer):
     """Base class of sinks of tables.
 
-    Workers write files to a folder of the run, which no reader of the table sees. At the end, `publish` adds them to the table
-    in one commit that contains the ID of the run, so that the next attempt finds out whether the run is published.
+    Workers write files that no reader of the table sees. At the end, `publish` adds them to the table in one commit that
+    contains the ID of the run, so that the next attempt finds out whether the run is published.
     """
 
     abstract: ClassVar[bool] = True
-    extension = ".parquet"
-    partition_in_files: ClassVar[bool] = False
-    """Whether files contain the partition columns."""
 
-    overwrite: Literal["table", "partitions"] = Field(
-        default="table",
-        description="What `mode: overwrite` replaces: all rows of the table, or the partitions of which the result has rows.",
-    )
     schema_mode: Literal["strict", "merge"] = Field(
         default="strict",
         description="`strict` refuses columns that an existing table does not have, `merge` adds them to the table.",
     )
-    compression: Literal["zstd", "snappy", "lz4", "none"] = Field(default="zstd", description="Compression of the pages.")
-    compression_level: int | None = Field(
-        default=None, ge=1, le=22, description="Level of zstd, from 1 (fastest) to 22 (smallest)."
-    )
-    row_group_bytes: int = Field(
-        default=64 << 20, ge=1 << 16, le=1 << 30, description="Size of a row group before compression, in bytes."
-    )
-    file_bytes: int = Field(
-        default=512 << 20, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
-    )
-    media: Literal["embed", "reference"] = Field(
-        default="embed",
-        description="`embed` stores the bytes of media in the rows, `reference` leaves references to the original files. Media "
-        "are columns of structs with `bytes` and `path`.",
-    )
     _run: str = PrivateAttr(default="")
     _existing: Any = PrivateAttr(default=None)
     """The Arrow schema of the table before the run, or None."""
-
-    @model_validator(mode="after")
-    def _partitions_of_overwrite(self) -> TableWriter:
-        if self.overwrite == "partitions" and self.mode != "overwrite":
-            raise ValueError("`overwrite: partitions` requires `mode: overwrite`")
-        return self
 
     def for_run(self, run_id: str) -> TableWriter:
         """The writer of a run. Raises SinkError or InvalidJob if the table cannot be written."""
@@ -79,15 +52,20 @@ class TableWriter(Writer):
         writer._run, writer._existing = run_id, existing
         return writer
 
-    @property
-    def folder(self) -> str:
-        """The folder of the files of the run, relative to `path`."""
-        return self.folder_of(self._run)
-
     @staticmethod
-    def folder_of(run_id: str) -> str:
-        """The folder of the files of a run."""
-        return f"data-{hashlib.blake2b(run_id.encode(), digest_size=6).hexdigest()}"
+    def prefix_of(run_id: str) -> str:
+        """How the names of the files of a run begin, relative to `path`: with a folder of their own."""
+        return f"data-{hash_of(run_id)}/"
+
+    def written_files(self, sink: Folder) -> dict[str, int]:
+        """The files of the run with their sizes, those of earlier attempts included."""
+        prefix = self.prefix_of(self._run)
+        found = sink.list(prefix.rpartition("/")[0], recursive=True)
+        return {name: size for name, size in found.items() if name.startswith(prefix)}
+
+    def discard(self, sink: Folder, run_id: str) -> None:
+        """Delete the files of a run that did not become part of the table."""
+        sink.delete_tree(self.prefix_of(run_id))
 
     def existing_schema(self) -> pa.Schema | None:
         """The columns of the table, or None if it does not exist. Raises SinkError or InvalidJob if it cannot be written."""
@@ -108,26 +86,9 @@ class TableWriter(Writer):
         """
         raise NotImplementedError
 
-    def file_stats(self, footer: pq.FileMetaData) -> dict[str, Any]:
-        """What `publish` needs to know about the columns of a file."""
-        raise NotImplementedError
-
-    def check_partition(self, name: str, kind: pa.DataType) -> None:
-        """Raise InvalidJob for a column that the table cannot be partitioned by."""
-        import pyarrow as pa
-
-        if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
-            raise InvalidJob(
-                f"sink.{self.key}: column {name} in `partitionBy` contains bytes. Convert it, as in `hex({name})`."
-            )
-
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """The types in which the table stores columns. Raises InvalidJob for a type that it cannot store."""
         raise NotImplementedError
-
-    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
-        """Columns of media."""
-        return media_columns(schema, {}, f"sink.{self.key}") if self.media == "embed" else ()
 
     def written_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns as the table stores them: with its types where it has the column."""
@@ -146,6 +107,58 @@ class TableWriter(Writer):
         added = self.table_types(pa.schema([field for field in plain if field.name in unknown]))
         return pa.schema([added.field(f.name) if f.name in unknown else existing.field(f.name) for f in plain])
 
+
+class ParquetTableWriter(TableWriter):
+    """Base class of sinks of tables that consist of Parquet files."""
+
+    abstract: ClassVar[bool] = True
+    extension = ".parquet"
+    partition_in_files: ClassVar[bool] = False
+    """Whether files contain the partition columns."""
+
+    overwrite: Literal["table", "partitions"] = Field(
+        default="table",
+        description="What `mode: overwrite` replaces: all rows of the table, or the partitions of which the result has rows.",
+    )
+    compression: Literal["zstd", "snappy", "lz4", "none"] = Field(default="zstd", description="Compression of the pages.")
+    compression_level: int | None = Field(
+        default=None, ge=1, le=22, description="Level of zstd, from 1 (fastest) to 22 (smallest)."
+    )
+    row_group_bytes: int = Field(
+        default=64 << 20, ge=1 << 16, le=1 << 30, description="Size of a row group before compression, in bytes."
+    )
+    file_bytes: int = Field(
+        default=512 << 20, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
+    )
+    media: Literal["embed", "reference"] = Field(
+        default="embed",
+        description="`embed` stores the bytes of media in the rows, `reference` leaves references to the original files. Media "
+        "are columns of structs with `bytes` and `path`.",
+    )
+
+    @model_validator(mode="after")
+    def _partitions_of_overwrite(self) -> ParquetTableWriter:
+        if self.overwrite == "partitions" and self.mode != "overwrite":
+            raise ValueError("`overwrite: partitions` requires `mode: overwrite`")
+        return self
+
+    def file_stats(self, footer: pq.FileMetaData) -> dict[str, Any]:
+        """What `publish` needs to know about the columns of a file."""
+        raise NotImplementedError
+
+    def check_partition(self, name: str, kind: pa.DataType) -> None:
+        """Raise InvalidJob for a column that the table cannot be partitioned by."""
+        import pyarrow as pa
+
+        if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            raise InvalidJob(
+                f"sink.{self.key}: column {name} in `partitionBy` contains bytes. Convert it, as in `hex({name})`."
+            )
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Columns of media."""
+        return media_columns(schema, {}, f"sink.{self.key}") if self.media == "embed" else ()
+
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<folder of the run>/<prefix>-<n>.parquet`. Raises InvalidJob for a type that cannot be stored."""
         check_storable(schema)
@@ -161,10 +174,10 @@ class TableWriter(Writer):
             self._encoder,
             self.file_bytes,
             self.partition_by,
-            subfolder=f"{self.folder}/",
+            subfolder=self.prefix_of(self._run),
             keeps_keys=self.partition_in_files,
         )
-        return _Casting(writer, stored, self.key, self.partition_by or ())
+        return CastingWriter(writer, stored, self.key, self.partition_by or ())
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
         level = self.compression_level or 1 if self.compression == "zstd" else None
@@ -191,10 +204,10 @@ class TableEncoder(ParquetEncoder):
         return self._of_footer(self.footer)
 
 
-class _Casting:
+class CastingWriter:
     """A shard writer that converts rows to the types of the table. Each conversion is exact or an error."""
 
-    def __init__(self, writer: FilesWriter, schema: pa.Schema, key: str, keys: tuple[str, ...]) -> None:
+    def __init__(self, writer: ShardWriter, schema: pa.Schema, key: str, keys: tuple[str, ...]) -> None:
         self._writer, self._schema, self._key, self._keys = writer, schema, key, keys
         self.close: Callable[[], list[OutputFile]] = writer.close
         self.abort: Callable[[], None] = writer.abort
@@ -233,3 +246,8 @@ def _check_partition(column: pa.ChunkedArray[Any], name: str, key: str) -> None:
             f"sink.{key}: column {name} in `partitionBy` contains an empty text or `{HIVE_NULL}`, which are nulls in names of "
             "partitions. Replace it with a `compute` step."
         )
+
+
+def hash_of(run_id: str) -> str:
+    """A part of the names of the files of a run."""
+    return hashlib.blake2b(run_id.encode(), digest_size=6).hexdigest()

@@ -36,21 +36,21 @@ class AtomicFile:
         """Size in bytes, known after the commit."""
         self._root = root
         with storage_errors(self.path, SinkError, "write it"):
-            self._waiting = _waiting_place(root, name)
-            self.stream: pa.NativeFile = pa.OSFile(str(self._waiting), "wb")
+            self.waiting = _waiting_place(root, name)
+            self.stream: pa.NativeFile = pa.OSFile(str(self.waiting), "wb")
 
     def commit(self) -> None:
         """Make the file visible under its final name, replace an existing file, and set `size`."""
         try:
             with storage_errors(self.path, SinkError, "write it"):
                 self.stream.close()
-                self.size = self._waiting.stat().st_size
+                self.size = self.waiting.stat().st_size
                 if scheme_of(self.path):
-                    _upload(self._root, self.path, self._waiting)
+                    _upload(self._root, self.path, self.waiting)
                 else:
                     final = Path(resolve(self.path)[1])
                     final.parent.mkdir(parents=True, exist_ok=True)
-                    self._waiting.replace(final)
+                    self.waiting.replace(final)
         finally:
             self.abort()
 
@@ -59,7 +59,7 @@ class AtomicFile:
         with suppress(OSError, ValueError):
             self.stream.close()
         with suppress(OSError):
-            self._waiting.unlink(missing_ok=True)
+            self.waiting.unlink(missing_ok=True)
 
 
 def _waiting_place(root: str, name: str) -> Path:

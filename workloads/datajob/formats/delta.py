@@ -14,7 +14,7 @@ from datajob.formats._delta_commit import Publication, existing_columns, is_publ
 from datajob.formats._delta_table import check_readable, check_writable, delta_errors, open_table, table_exists
 from datajob.formats._delta_types import stored_types
 from datajob.formats._delta_vectors import deleted_rows, vectors
-from datajob.formats._table_sink import TableWriter
+from datajob.formats._table_sink import ParquetTableWriter
 from datajob.formats._table_source import Snapshot, TableReader, columns_id, with_partitions
 from datajob.formats._table_stats import footer_stats
 from datajob.formats.base import InputFile, OutputFile
@@ -98,7 +98,7 @@ def _partitions(table: DeltaTable, actions: pa.Table) -> pa.Table:
     return pa.table({key: partition.field(key) for key in keys})
 
 
-class DeltaWriter(TableWriter):
+class DeltaWriter(ParquetTableWriter):
     """A Delta table. The rows of a run become visible in one version.
 
     A table that does not exist is created. `schemaMode: merge` adds columns in a separate version. If other writers commit at

@@ -14,7 +14,7 @@ from datajob.formats._iceberg_commit import Publication, is_published, packed_fo
 from datajob.formats._iceberg_files import deleted_rows, identity_columns, input_files, partition_table
 from datajob.formats._iceberg_schema import arrow_columns, check_defaults, field_ids, stored_types
 from datajob.formats._parquet_read import Chosen
-from datajob.formats._table_sink import TableWriter
+from datajob.formats._table_sink import ParquetTableWriter
 from datajob.formats._table_source import Snapshot, TableReader, columns_id, with_partitions
 from datajob.formats.base import InputFile, OutputFile
 
@@ -122,7 +122,7 @@ class IcebergReader(TableReader, CatalogTable):
         return Chosen(of_file, tuple(found), tuple(found.values()))
 
 
-class IcebergWriter(TableWriter, CatalogTable):
+class IcebergWriter(ParquetTableWriter, CatalogTable):
     """An Iceberg table. The rows of a run become visible in one commit.
 
     A table that does not exist is created with `path` as its location. Tables can be partitioned by values of columns, not by

@@ -12,10 +12,10 @@ from datajob import formats
 from datajob.formats.base import Reader, Writer
 
 READERS = (
-    *("audio", "avro", "binaryFiles", "csv", "delta", "huggingface", "iceberg", "images", "json", "orc", "parquet", "text"),
-    *("video", "warc", "webdataset"),
+    *("audio", "avro", "binaryFiles", "csv", "delta", "huggingface", "iceberg", "images", "json", "lance", "orc", "parquet"),
+    *("text", "video", "warc", "webdataset"),
 )
-WRITERS = ("csv", "delta", "iceberg", "images", "json", "megatron", "parquet", "webdataset")
+WRITERS = ("csv", "delta", "iceberg", "images", "json", "lance", "megatron", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)
 

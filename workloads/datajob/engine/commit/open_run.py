@@ -41,7 +41,7 @@ def open_run(sink: Folder, name: str, writer: Writer, fresh: bool, run_id: str |
         if isinstance(writer, TableWriter):
             _refuse_existing(writer)
             if state.run_id != last.run_id:
-                sink.delete_tree(writer.folder_of(last.run_id))
+                writer.discard(sink, last.run_id)
         return state
     if isinstance(writer, TableWriter):
         _refuse_existing(writer)

@@ -58,7 +58,7 @@ def clean_up(sink: Folder) -> None:
 
 def delete_unused(sink: Folder, writer: TableWriter, files: Collection[str]) -> None:
     """Delete files of the run that are not part of its result, such as those that were written before the job was changed."""
-    sink.delete(name for name in sink.list(writer.folder, recursive=True) if name not in files)
+    sink.delete(name for name in writer.written_files(sink) if name not in files)
 
 
 def columns_of(writer: TableWriter, records: Collection[Record]) -> pa.Schema | None:

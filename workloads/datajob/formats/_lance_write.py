@@ -63,19 +63,24 @@ def _stored(field: pa.Field[Any], blobs: bool) -> Any:
             raise InvalidJob(f"sink.lance: column {field.name} is a list, and Lance cannot store lists of blobs.")
         return with_blobs(field.type)
 
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    refused = InvalidJob(
+        f"sink.lance: column {field.name} is {field.type}, which Lance tables cannot store. Convert it with a `cast` step or "
+        "leave it out with a `drop` step."
+    )
+    if "struct<>" in str(field.type):
+        raise refused
+
     def leaf(kind: Any) -> Any:
-        import pyarrow as pa
-        import pyarrow.types as t
 
         if isinstance(kind, pa.JsonType) or t.is_null(kind):
             return pa.string()
         if t.is_decimal(kind) and kind.bit_width < 128:
             return pa.decimal128(kind.precision, kind.scale)
-        if t.is_interval(kind) or t.is_union(kind) or t.is_run_end_encoded(kind) or (t.is_struct(kind) and not kind.num_fields):
-            raise InvalidJob(
-                f"sink.lance: column {field.name} is {field.type}, which Lance tables cannot store. Convert it with a `cast` "
-                "step or leave it out with a `drop` step."
-            )
+        if t.is_interval(kind) or t.is_union(kind) or t.is_run_end_encoded(kind):
+            raise refused
         return kind
 
     return rebuilt(field.type, leaf)

@@ -104,6 +104,12 @@ class TableWriter(Writer):
                 f"sink.{self.key}: the table has no column {unknown[0]}{did_you_mean(unknown[0], existing.names)}. Leave the "
                 "column out with a `drop` step, or set `schemaMode: merge` to add it to the table."
             )
+        required = [field.name for field in existing if not field.nullable and field.name not in plain.names]
+        if required:
+            raise InvalidJob(
+                f"sink.{self.key}: the result has no column {required[0]}, which the table requires in all rows. Add it with a "
+                "`compute` step."
+            )
         added = self.table_types(pa.schema([field for field in plain if field.name in unknown]))
         return pa.schema([added.field(f.name) if f.name in unknown else existing.field(f.name) for f in plain])
 

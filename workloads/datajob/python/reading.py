@@ -11,10 +11,12 @@ from urllib.parse import unquote
 
 from datajob.errors import InputError
 from datajob.formats._columns import empty_table
+from datajob.formats._lance_files import LanceFilesReader
 from datajob.formats._table_sink import TableWriter
 from datajob.formats.base import FileReader, Fragment, InputFile, OutputFile, Reader, Writer
 from datajob.formats.csv import CsvWriter
 from datajob.formats.images import ImagesWriter
+from datajob.formats.lance import LanceWriter
 from datajob.formats.registry import all_readers
 from datajob.formats.storage import join
 
@@ -70,6 +72,8 @@ def result_reader(writer: Writer, files: Sequence[OutputFile]) -> ResultReader |
 
 
 def _reader_class(writer: Writer) -> type[FileReader]:
+    if isinstance(writer, LanceWriter):
+        return LanceFilesReader
     key = "json" if isinstance(writer, ImagesWriter) else "parquet" if isinstance(writer, TableWriter) else writer.key
     found = all_readers()[key]
     assert issubclass(found, FileReader)

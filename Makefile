@@ -127,7 +127,7 @@ bench-audio: setup ## Compare steps on audio with loops and Data-Juicer
 bench-video: setup ## Compare measures of video frames with decoding alone and with PySceneDetect
 	$(RUN)/python -m benchmarks.video_measures
 
-bench-tables: setup ## Measure commits, plans and reads of Delta and Iceberg tables
+bench-tables: setup ## Measure commits, plans and reads of Delta, Iceberg and Lance tables
 	$(RUN)/python -m benchmarks.tables
 
 bench-gpu: ## Caption photos on a GPU; needs torch, transformers and a CUDA device in $(PYTHON), not .venv

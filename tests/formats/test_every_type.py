@@ -5,6 +5,7 @@ program reads in its own way from correct files. Spark is tested in `tests/spark
 """
 
 import json
+import tarfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,12 +18,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+pytest.importorskip("deltalake")
+pytest.importorskip("pyiceberg")
+pytest.importorskip("lance")
+
+import deltalake
+import lance
+
 from datajob.errors import InvalidJob
+from datajob.formats._table_sink import TableWriter
 from datajob.formats.base import Reader, Writer
 from datajob.formats.csv import CsvReader, CsvWriter
+from datajob.formats.delta import DeltaReader, DeltaWriter
+from datajob.formats.iceberg import IcebergReader, IcebergWriter
+from datajob.formats.images import ImagesWriter
 from datajob.formats.json import JsonReader, JsonWriter
+from datajob.formats.lance import LanceReader, LanceWriter
+from datajob.formats.megatron import MegatronWriter
 from datajob.formats.parquet import ParquetReader, ParquetWriter
+from datajob.formats.registry import WRITERS as ALL_WRITERS
+from datajob.formats.webdataset import WebdatasetReader, WebdatasetWriter
 from tests.support.arrow_values import columns, neutral
+from tests.support.iceberg import catalog, properties
 from tests.support.rows import Bad, read
 
 COLUMNS = columns()
@@ -76,6 +93,35 @@ def by_duckdb(query: str) -> Read:
     return lambda path, name: duckdb.connect().sql(query.format(path=path)).to_arrow_table().column("c").to_pylist()
 
 
+def ours_of_table(kind: type[Reader], parameters: Callable[[Path], dict[str, Any]] = lambda path: {"path": str(path)}) -> Read:
+    return lambda path, name: read(kind(**parameters(path))).column("c").to_pylist()
+
+
+def in_catalog(path: Path) -> dict[str, Any]:
+    """An Iceberg table in a catalog for all columns."""
+    beside = path.with_name("catalog")
+    beside.mkdir(exist_ok=True)
+    return {"table": f"lake.t{path.name}", "catalog": properties(beside)}
+
+
+def of_samples(path: Path, name: str) -> list[Any]:
+    table = read(WebdatasetReader(paths=(str(path),)))
+    if "c" in table.column_names:
+        return table.column("c").to_pylist()
+    return [json.loads(text, parse_float=Decimal)["c"] for text in table.column("json").to_pylist()]
+
+
+def of_tar(path: Path, name: str) -> list[Any]:
+    samples: dict[str, Any] = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            key, _, ending = member.name.partition(".")
+            data = tar.extractfile(member).read()
+            samples.setdefault(key, None)
+            samples[key] = data if ending == "c" else json.loads(data, parse_float=Decimal).get("c", samples[key])
+    return list(samples.values())
+
+
 READERS: dict[str, dict[str, Read]] = {
     "parquet": {
         "ours": ours(ParquetReader),
@@ -91,6 +137,24 @@ READERS: dict[str, dict[str, Read]] = {
         "polars": lambda path, name: pl.read_ndjson(path).get_column("c").to_list(),
         "DuckDB": by_duckdb("FROM read_json('{path}')"),
     },
+    "delta": {
+        "ours": ours_of_table(DeltaReader),
+        "delta-rs": lambda path, name: pa.table(deltalake.DeltaTable(path).scan().read_all()).column("c").to_pylist(),
+        "polars": lambda path, name: pl.read_delta(str(path)).to_arrow().column("c").to_pylist(),
+    },
+    "iceberg": {
+        "ours": ours_of_table(IcebergReader, in_catalog),
+        "pyiceberg": lambda path, name: (
+            catalog(path.with_name("catalog")).load_table(f"lake.t{path.name}").scan().to_arrow().column("c").to_pylist()
+        ),
+    },
+    "lance": {
+        "ours": ours_of_table(LanceReader),
+        "lance": lambda path, name: lance.dataset(path).to_table().column("c").to_pylist(),
+        "polars": lambda path, name: pl.scan_pyarrow_dataset(lance.dataset(path)).collect().to_arrow().column("c").to_pylist(),
+        "DuckDB": lambda path, name: duckdb.from_arrow(lance.dataset(path)).to_arrow_table().column("c").to_pylist(),
+    },
+    "webdataset": {"ours": of_samples, "Python": of_tar},
     "csv": {
         "ours": ours(CsvReader, DECLARED),
         "pandas": lambda path, name: pa.array(pd.read_csv(path, dtype_backend="pyarrow")["c"]).to_pylist(),
@@ -98,17 +162,39 @@ READERS: dict[str, dict[str, Read]] = {
         "DuckDB": by_duckdb("FROM read_csv('{path}', header=true)"),
     },
 }
-WRITERS: dict[str, tuple[type[Writer], dict[str, Any], str]] = {
-    "portable Parquet": (ParquetWriter, {}, "parquet"),
-    "exact Parquet": (ParquetWriter, {"types": "exact"}, "parquet"),
-    "JSON": (JsonWriter, {}, "json"),
-    "CSV": (CsvWriter, {}, "csv"),
+Parameters = Callable[[Path], dict[str, Any]]
+
+
+def only(**parameters: Any) -> Parameters:
+    return lambda path: parameters
+
+
+WRITERS: dict[str, tuple[type[Writer], Parameters, str]] = {
+    "portable Parquet": (ParquetWriter, only(), "parquet"),
+    "exact Parquet": (ParquetWriter, only(types="exact"), "parquet"),
+    "JSON": (JsonWriter, only(), "json"),
+    "CSV": (CsvWriter, only(), "csv"),
+    "Delta": (DeltaWriter, only(), "delta"),
+    "Iceberg": (IcebergWriter, in_catalog, "iceberg"),
+    "Lance": (LanceWriter, only(), "lance"),
+    "metadata of images": (ImagesWriter, only(image="image"), "json"),
+    "metadata of Megatron": (MegatronWriter, only(vocabulary_size=9), "parquet"),
+    "WebDataset": (WebdatasetWriter, only(), "webdataset"),
 }
+NEEDED: dict[type[Writer], tuple[str, Any]] = {MegatronWriter: ("input_ids", [1]), ImagesWriter: ("image", b"\xff\xd8\xff")}
+"""A column without which a writer does not write, and its value in all rows."""
+IN_NO_LAKE = {"runs", "interval", "decimal256(50, 3)", "uuid", "bool8", "tensor", *DURATIONS, *UNIONS}
 REFUSED = {
     "portable Parquet": {"runs", "interval", "decimal256(50, 3)", *UNIONS},
     "exact Parquet": {"runs", "interval", *UNIONS},
     "JSON": set(),
     "CSV": {"runs", "tensor", *NESTED},
+    "Delta": {*IN_NO_LAKE, *(name for name in COLUMNS if name.startswith("time") and not name.startswith("timestamp"))},
+    "Iceberg": IN_NO_LAKE,
+    "Lance": {"runs", "interval", *UNIONS},
+    "metadata of images": set(),
+    "metadata of Megatron": {"runs", "interval", *UNIONS},
+    "WebDataset": set(),
 }
 ROUNDED = {"decimal64(18, 4)", "decimal128(38, 10)", "decimal256(50, 3)"}
 """Longer numbers than those of doubles, which these programs infer from text."""
@@ -116,16 +202,26 @@ MAP = "map<string, int64>"
 """Structs of the keys of all rows."""
 OTHER_VALUES = {"interval", *UNIONS}
 """Text formats have other values for them, and a union has rows of several types."""
+IN_JSON: dict[str, set[str]] = {
+    "ours": OTHER_VALUES,
+    "Python": {"json", *OTHER_VALUES},
+    "pandas": {"int64", "uint64", "float", "double", "duration[ns]", "json", MAP, *ROUNDED, *OTHER_VALUES},
+    "polars": {"json", MAP, *ROUNDED, *OTHER_VALUES},
+    "DuckDB": {"json", MAP, *ROUNDED, *OTHER_VALUES},
+}
 DIFFERENT: dict[tuple[str, str], set[str]] = {
     ("portable Parquet", "polars"): {"date64[ms]"},  # a timestamp
     ("portable Parquet", "DuckDB"): DURATIONS,  # numbers, because Parquet has no durations
     ("exact Parquet", "polars"): {"date64[ms]", "uuid", "decimal256(50, 3)"},
     ("exact Parquet", "DuckDB"): {"bool8", "decimal256(50, 3)", *DURATIONS},
-    ("JSON", "ours"): OTHER_VALUES,
-    ("JSON", "Python"): {"json", *OTHER_VALUES},
-    ("JSON", "pandas"): {"int64", "uint64", "float", "double", "duration[ns]", "json", MAP, *ROUNDED, *OTHER_VALUES},
-    ("JSON", "polars"): {"json", MAP, *ROUNDED, *OTHER_VALUES},
-    ("JSON", "DuckDB"): {"json", MAP, *ROUNDED, *OTHER_VALUES},
+    **{(name, program): values for name in ("JSON", "metadata of images") for program, values in IN_JSON.items()},
+    ("WebDataset", "ours"): {"json", "interval"},
+    ("WebDataset", "Python"): {"json", "interval"},
+    ("Iceberg", "pyiceberg"): {"list<item: struct<t: timestamp[us], d: decimal128(10, 2)>>"},  # a null list becomes empty
+    ("Lance", "polars"): {"date64[ms]", "uuid", "decimal256(50, 3)"},
+    ("Lance", "DuckDB"): {"halffloat", "decimal256(50, 3)", *DURATIONS},
+    ("metadata of Megatron", "polars"): {"date64[ms]", "uuid", "decimal256(50, 3)", "list_view<item: int64>"},
+    ("metadata of Megatron", "DuckDB"): {"bool8", "decimal256(50, 3)", *DURATIONS},
     ("CSV", "ours"): {"interval"},
     ("CSV", "pandas"): {"uint64", "float", "interval", *ROUNDED, *TEXTS},  # an empty text and `null` are null
     ("CSV", "polars"): {"float", "interval", *ROUNDED},
@@ -135,19 +231,31 @@ DIFFERENT: dict[tuple[str, str], set[str]] = {
 
 def written(folder: Path, writer: str, column: Any) -> Path | None:
     """The file with a column; None if it is refused, and then nothing is written."""
-    kind, parameters, _ = WRITERS[writer]
-    table = pa.table({"c": column, "row": range(len(column))})
+    kind, parameters, ending = WRITERS[writer]
+    name, value = NEEDED.get(kind, ("row", 0))
+    table = pa.table({"c": column, name: [value] * len(column)})
+    made = kind(path=str(folder), **parameters(folder))
+    if isinstance(made, TableWriter):
+        made = made.for_run("run")
     try:
-        shard = kind(path=str(folder), **parameters).open(str(folder), "part", table.schema)
+        shard = made.open(str(folder), "part", table.schema)
     except InvalidJob:
         assert not folder.exists()
         return None
     shard.write(table)
-    return folder / shard.close()[0].path
+    files = shard.close()
+    if isinstance(made, TableWriter):
+        made.publish(files, made.written_schema(table.schema))
+        return folder
+    return next(folder / file.path for file in files if ending in file.path or ending == "webdataset")
 
 
 def expected(column: Any) -> Any:
     return neutral(column.to_pylist())
+
+
+def test_every_writer_is_in_the_table() -> None:
+    assert {kind.key for kind, _, _ in WRITERS.values()} == {*ALL_WRITERS}
 
 
 @pytest.mark.parametrize("writer", WRITERS)

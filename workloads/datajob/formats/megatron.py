@@ -48,6 +48,7 @@ class MegatronWriter(Writer):
         import pyarrow as pa
 
         from datajob.formats._megatron import MegatronEncoder
+        from datajob.formats._parquet_types import check_storable
         from datajob.formats._shards import FilesWriter
 
         for name in filter(None, (self.column, self.source)):
@@ -58,6 +59,7 @@ class MegatronWriter(Writer):
             raise InvalidJob(f"sink.megatron: column {self.column} is {kind}; it must contain lists of token ids.")
         dtype = "<u2" if self.vocabulary_size < UINT16_VOCABULARY else "<i4"
         others = set(schema.names) - {self.column, *(self.partition_by or ())}
+        check_storable(pa.schema([field for field in schema if field.name in others]))
 
         def encoder(stream: Any, columns: pa.Schema, stem: str) -> MegatronEncoder:
             return MegatronEncoder(stream, columns, self.column, self.vocabulary_size, dtype)

@@ -1,4 +1,4 @@
-"""Data files of Lance, each on its own: a result as it was written, whatever has become of its table."""
+"""Data files of Lance, each on its own: a result as it was written, independent of later changes of its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that write to Lance tables: one version for a run through every crash, conflicts with other writers, and media."""
+"""Runs that write to Lance tables: one version for a run through every crash, conflicts with other writers."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,6 @@ import lance
 from datajob.errors import DataJobError, InputError, InvalidJob, SinkBusy, SinkError
 from datajob.formats import _lance_commit
 from datajob.formats.lance import LanceReader
-from datajob.media.values import media_type
-from datajob.python.result import Result
 from tests.support.killed import Killed, killed_at
 from tests.support.local_jobs import Rows, make_job, run, write_parts
 
@@ -268,38 +266,6 @@ def test_two_jobs_on_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert rows_of(tmp_path / "out") == ROWS
 
 
-@pytest.mark.parametrize("media", ["embed", "blob", "reference"])
-def test_media_are_stored_in_rows_as_blobs_or_as_references(media: str, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "b.bin").write_bytes(b"bbb")
-    values = [{"bytes": b"a" * 100, "path": "a.bin"}, {"bytes": None, "path": str(tmp_path / "b.bin")}, None]
-    pq.write_table(pa.table({"id": range(3), "image": pa.array(values, media_type())}), tmp_path / "in/a.parquet")
-    for mode in ("error", "append"):
-        run(job(tmp_path, mode, media=media))
-    kind = lance.dataset(tmp_path / "out").schema.field("image").type
-    assert (kind.field(0).metadata == {b"lance-encoding:blob": b"true"}) == (media == "blob")
-    found = lance.dataset(tmp_path / "out").to_table(blob_handling="all_binary").column("image").to_pylist()
-    stored = values if media == "reference" else [values[0], {"bytes": b"bbb", "path": "b.bin"}, None]
-    assert found == stored * 2
-    run(make_job(tmp_path / "in", tmp_path / "back", sources=[{"lance": {"path": str(tmp_path / "out")}}]))
-    back = [row for file in sorted((tmp_path / "back").glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
-    assert [row["image"] and row["image"]["bytes"] for row in back] == [b"a" * 100, b"bbb", None] * 2
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"image": pa.list_(media_type())}, "cannot store lists of blobs"),
-        ({"image": media_type(), "m": pa.map_(pa.string(), pa.int64())}, "cannot have both maps and blobs"),
-    ],
-)
-def test_columns_that_blobs_do_not_allow_are_refused(columns: dict[str, Any], message: str, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    pq.write_table(pa.table({name: pa.nulls(1, kind) for name, kind in columns.items()}), tmp_path / "in/a.parquet")
-    with pytest.raises(InvalidJob, match=message):
-        run(job(tmp_path, media="blob"))
-
-
 def test_a_result_without_rows_creates_a_table_with_its_columns(tmp_path: Path) -> None:
     write_input(tmp_path)
     steps = [{"filter": {"where": "id < 0"}}]
@@ -311,18 +277,6 @@ def test_a_result_without_rows_creates_a_table_with_its_columns(tmp_path: Path) 
     run(job(tmp_path, "append"))
     assert rows_of(tmp_path / "out") == ROWS
     assert json.loads((tmp_path / "out/_datajob/report.json").read_text())["output"]["rows"] == len(ROWS)
-
-
-@pytest.mark.parametrize("media", ["embed", "blob"])
-def test_the_result_is_read_from_python(media: str, tmp_path: Path) -> None:
-    """Also after the files of the table were rewritten."""
-    rows = [{"id": i, "image": {"bytes": b"a" * i, "path": None}} for i in range(1, 9)]
-    write_input(tmp_path, rows)
-    made = job(tmp_path, media=media)
-    report = run(made)
-    lance.dataset(tmp_path / "out").optimize.compact_files()
-    result = Result.of(made, report)
-    assert result.to_arrow().to_pylist() == rows
 
 
 def test_other_programs_read_the_table_and_maintain_it(tmp_path: Path) -> None:
@@ -362,14 +316,3 @@ def test_wrong_credentials_are_an_error(tmp_path: Path, bucket: str, monkeypatch
         run(make_job(tmp_path / "in", tmp_path / "out", sink={"lance": {"path": f"{bucket}/t"}}))
     with pytest.raises(InputError, match="credentials are invalid"):
         LanceReader(path=f"{bucket}/t").files()
-
-
-@pytest.mark.s3
-def test_blobs_on_s3_are_read_by_reference(tmp_path: Path, bucket: str) -> None:
-    (tmp_path / "in").mkdir()
-    values = pa.array([{"bytes": b"a" * 100, "path": "a.bin"}, None], media_type())
-    pq.write_table(pa.table({"id": range(2), "image": values}), tmp_path / "in/a.parquet")
-    run(make_job(tmp_path / "in", tmp_path, sink={"lance": {"path": f"{bucket}/t", "media": "blob"}}))
-    run(make_job(tmp_path, tmp_path / "back", sources=[{"lance": {"path": f"{bucket}/t"}}]))
-    (file,) = (tmp_path / "back").glob("*.parquet")
-    assert [row["image"] and row["image"]["bytes"] for row in pq.read_table(file).to_pylist()] == [b"a" * 100, None]

@@ -136,7 +136,7 @@ def test_rows_are_counted_at_the_step_of_a_section_that_ends_them(tmp_path: Path
 
 def test_lists_are_refused() -> None:
     table = pa.table({"audio": pa.array([[file(noise())]], pa.list_(pa.binary()))})
-    with pytest.raises(InputError, match="`vadSegment` splits one value per row"):
+    with pytest.raises(InputError, match="`vadSegment` processes one audio per row"):
         VadSegment().expand(Batch(table))
 
 

@@ -150,7 +150,7 @@ def test_the_similarity_counts_bits_that_only_one_recording_has(shift: int) -> N
 
 def test_lists_are_refused() -> None:
     table = pa.table({"audio": pa.array([[file(noise())]], pa.list_(pa.binary()))})
-    with pytest.raises(Exception, match="`audioDedup` compares one audio per row"):
+    with pytest.raises(Exception, match="`audioDedup` processes one audio per row"):
         AudioDedup().signatures(Batch(table))
 
 

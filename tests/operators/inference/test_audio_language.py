@@ -14,6 +14,7 @@ from datajob.engine.driver import run_job
 from datajob.engine.options import RunOptions
 from datajob.engine.plan.analysis import Analysis, analysis_job
 from datajob.errors import InvalidJob
+from datajob.operators.base import Batch
 from datajob.operators.inference.audio_language import AudioLanguage
 from tests.operators.inference.conftest import Ask
 from tests.support.local_jobs import make_job, read_manifest, run
@@ -59,6 +60,24 @@ def test_a_job_keeps_languages_and_certain_rows(whisper: Path, recordings: Path,
     assert set(rows[0]) == {"audio", "id", "language"}
     assert report.steps[1].rejected == {"language_uncertain": 1, "other_language": 1}
     assert report.steps[1].failed == 1
+
+
+@pytest.mark.parametrize(("keep", "codes"), [("any", [0, 2, 0, 0, 0]), ("all", [2, 2, 0, 0, 0])])
+def test_a_list_is_kept_if_any_or_all_items_are_within_the_limits(keep: str, codes: list[int], whisper: Path, ask: Ask) -> None:
+    scores = {name: detected(whisper, name)[1] for name in NAMES}
+    low, *_, high = sorted(NAMES, key=scores.__getitem__)
+    limit = (scores[low] + scores[high]) / 2
+    step = AudioLanguage.model_validate({"model": str(whisper), "min": limit, "keep": keep})
+    rows = [[path(high), None, path(low)], [path(low)], [], None, [None]]
+    table = pa.table({"audio": pa.array(rows, pa.list_(pa.string()))})
+    found, failed = ask(step, table)
+    expected = [scores[high], None, scores[low]]
+    assert [row["language_score"] and len(row["language_score"]) for row in found] == [3, 1, [], None, 1]
+    assert found[0]["language_score"] == [score and pytest.approx(score, abs=1e-4) for score in expected] and not failed
+    for name in found[0]:
+        table = table.append_column(name, pa.array([row[name] for row in found]))
+    assert step.keep(Batch(table)).codes.tolist() == codes
+    assert step.measures(Batch(table))["score"][0] == pytest.approx(scores[high], abs=1e-4)
 
 
 def test_an_analysis_measures_probabilities_and_suggests_a_limit(whisper: Path, recordings: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import soundfile
 
 from datajob.errors import InputError, InvalidJob, plain
 from datajob.media.values import media_type
+from datajob.operators.inference.audio_language import AudioLanguage
 from datajob.operators.inference.transcribe import Transcribe
 from tests.operators.inference.conftest import Ask
 from tests.support.local_jobs import make_job, read_manifest, run
@@ -139,8 +140,28 @@ def test_models_and_languages_that_do_not_fit_are_refused(whisper: Path, clip: P
     assert row == {"transcript": transcribed(english, spoken("hund")).strip(), "language": "en"}
     with pytest.raises(InvalidJob, match="only transcribes English"):
         ask(Transcribe(model=str(english), language="de"), [{"audio": path("hund")}])
-    with pytest.raises(InputError, match="Use `explode`"):
-        ask(Transcribe(model=str(whisper)), pa.table({"audio": [[path("hund")]]}))
+    for values in ([1], [[1]], [[[b""]]]):
+        with pytest.raises(InputError, match="needs audio or lists of audio"):
+            ask(Transcribe(model=str(whisper)), pa.table({"audio": values}))
+
+
+def test_the_items_of_lists_are_transcribed_and_nulls_have_no_text(whisper: Path, ask: Ask) -> None:
+    step = Transcribe(model=str(whisper), words_column="words")
+    rows = [[path("hund"), None, path("harvard-2")], [], None, [None], [path("hund"), "missing.ogg"]]
+    found, failed = ask(step, pa.table({"audio": pa.array(rows, pa.list_(pa.string()))}))
+    texts = {name: expected(whisper, spoken(name)) for name in ("hund", "harvard-2")}
+    assert [row["transcript"] for row in found[:4]] == [[texts["hund"], None, texts["harvard-2"]], [], None, [None]]
+    assert [None if words is None else len(words) > 2 for words in found[0]["words"]] == [True, None, True]
+    assert {row: plain(why).partition(":")[0] for row, why in failed.items()} == {4: "notFound"}
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.binary(), pa.string(), media_type()])
+def test_rows_without_audio_fail_and_lists_without_audio_have_no_texts(kind: pa.DataType, whisper: Path, ask: Ask) -> None:
+    for step in (Transcribe(model=str(whisper)), AudioLanguage(model=str(whisper), output="transcript", score_output=None)):
+        _, failed = ask(step, pa.table({"audio": pa.nulls(2, kind)}))
+        assert [plain(failed[row]).partition(":")[0] for row in range(2)] == ["noMedia"] * 2
+        found, failed = ask(step, pa.table({"audio": pa.array([[None, None], [], None], pa.list_(kind))}))
+        assert [row["transcript"] for row in found] == [[None, None], [], None] and not failed
 
 
 def test_answers_of_an_earlier_attempt_are_reused(whisper: Path) -> None:

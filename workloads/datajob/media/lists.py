@@ -90,6 +90,22 @@ def drop_items(
     )
 
 
+def listed(items: Any, values: Any, at: NDArray[np.int64]) -> pa.Array:
+    """Lists as long as those of `items`, with a value at some positions among all items, and null at the others."""
+    import numpy as np
+    import pyarrow as pa
+
+    counts = item_counts(items)
+    order = np.zeros(sum(counts), np.int64)
+    empty = np.ones(len(order), dtype=bool)
+    order[at], empty[at] = np.arange(len(at)), False
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+    made: pa.Array = pa.ListArray.from_arrays(
+        offsets, values.take(pa.array(order, mask=empty)), mask=items.is_null() if items.null_count else None
+    )
+    return made
+
+
 def unequal_lengths(items: pa.Array, column: pa.Array, name: str) -> dict[int, str]:
     """The rows whose lists in another column are not as long as those of the items."""
     pairs = zip(item_counts(items), item_counts(column), strict=True)

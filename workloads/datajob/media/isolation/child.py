@@ -101,7 +101,7 @@ class _Items:
 
 def main() -> None:
     """Process chunks until the parent ends."""
-    setup: Setup = frames.read(lambda size: os.read(0, size))
+    setup: Setup = frames.read(0)
     sys.path[:] = setup.path
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -119,7 +119,7 @@ def main() -> None:
     Progress.current = Progress(setup.cell, setup.seconds)
     while True:
         try:
-            chunk: Chunk = frames.read(lambda size: os.read(0, size))
+            chunk: Chunk = frames.read(0)
         except EOFError:
             return
         if chunk.work is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from collections.abc import Callable
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
@@ -27,17 +26,19 @@ def write(descriptor: int, frame: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def read(receive: Callable[[int], bytes]) -> Any:
-    """The next value. `receive` returns up to the given number of bytes. Raises EOFError at the end of the stream."""
-    [length] = _LENGTH.unpack(_exactly(receive, _LENGTH.size))
-    return pickle.loads(_exactly(receive, length))  # noqa: S301 - written by our own child or parent
+def read(descriptor: int) -> Any:
+    """The next value. Raises EOFError at the end of the stream."""
+    [length] = _LENGTH.unpack(_exactly(descriptor, _LENGTH.size))
+    return pickle.loads(_exactly(descriptor, length))  # noqa: S301 - written by our own child or parent
 
 
-def _exactly(receive: Callable[[int], bytes], size: int) -> bytes:
-    found = bytearray()
-    while len(found) < size:
-        part = receive(min(size - len(found), 1 << 20))
-        if not part:
+def _exactly(descriptor: int, size: int) -> bytearray:
+    """Read to memory that is allocated once: new files of a megabyte come in parts of 64 kB."""
+    found = bytearray(size)
+    rest = memoryview(found)
+    while rest:
+        count = os.readv(descriptor, [rest])
+        if not count:
             raise EOFError
-        found += part
-    return bytes(found)
+        rest = rest[count:]
+    return found

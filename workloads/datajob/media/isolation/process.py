@@ -175,7 +175,7 @@ class Child:
 
     def _read(self) -> Any:
         try:
-            return frames.read(lambda size: os.read(self._out, size))
+            return frames.read(self._out)
         except EOFError as error:
             raise ChildEnded from error
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError
-from datajob.media.values import is_list
+from datajob.operators.media.bases import one_per_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +17,7 @@ if TYPE_CHECKING:
 
 def signed(step: MediaSignature, batch: Batch, key: str) -> list[Any]:
     """The value of the media of each row, None for rows that fail. Raises InputError for lists; `key` names the operator."""
-    kind = batch.table.schema.field(step.column).type
-    if is_list(kind):
-        raise InputError(
-            f"column `{step.column}` contains {kind}, but `{key}` compares one {step.kind} per row. Use `explode` before it."
-        )
+    one_per_row(step.column, batch.table.schema.field(step.column).type, step.kind, key)
     return step.signed(batch)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, PrivateAttr
 
 from datajob.errors import InputError
-from datajob.media.values import MediaValue, accepts, is_list, is_null, media_type, media_values
+from datajob.media.lists import listed
+from datajob.media.values import MediaValue, accepts, flat, is_list, is_null, item_counts, media_type, media_values
 from datajob.operators.base import Batch, Inferred, ModelOutputCache
 from datajob.operators.inference._engines.base import Answer, Options, Request, RequestError, Settings, SpeechOptions
 from datajob.operators.inference._model_step import ModelStep
@@ -108,7 +109,9 @@ class SpeechModel(ModelStep):
     abstract: ClassVar[bool] = True
 
     column: Column = Field(
-        default="audio", description="Column with audio: encoded bytes, a path or URL, or a struct of both; one per row."
+        default="audio",
+        description="Column with audio or a list of audio: encoded bytes, a path or URL, or a struct of both. For a list, the "
+        "new columns contain one value per item.",
     )
     folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
     max_duration: float = Field(
@@ -149,6 +152,35 @@ class SpeechModel(ModelStep):
         raise NotImplementedError
 
     def infer(self, batch: Batch, model: SpeechEngine, cache: ModelOutputCache | None = None) -> Inferred:
+        """The columns for all rows. A row fails with its first item that cannot be processed."""
+        import numpy as np
+        import pyarrow as pa
+
+        column: Any = batch.array(self.column)
+        lists = is_list(column.type)
+        items: Any = flat(column) if lists else column
+        if not (accepts(items.type) or is_null(items.type)) or is_list(items.type):
+            raise InputError(
+                f"column `{self.column}` contains {column.type}, but `{self.key}` needs audio or lists of audio: bytes, "
+                "paths, or structs of both."
+            )
+        rows = np.repeat(np.arange(len(column)), item_counts(column)) if lists else np.arange(len(column))
+        missing = [isinstance(value, MediaValue) and value.missing for value in media_values(items)]
+        at = np.flatnonzero(~np.array(missing, dtype=bool)) if lists else rows  # nulls of lists have no result
+        present = Batch(pa.table({self.column: items.take(pa.array(at)) if lists else items}))
+        found = self._recognized(present, model, cache)
+        columns = self.finish([None if recording.error is not None else recording.heard for recording in found])
+        if lists:
+            columns = {name: listed(column, values, at) for name, values in columns.items()}
+        failed: dict[int, str] = {}
+        reused = dict.fromkeys(rows[at].tolist(), True)
+        for row, recording in zip(rows[at].tolist(), found, strict=True):
+            if recording.error is not None:
+                failed.setdefault(row, str(recording.error))
+            reused[row] &= bool(recording.heard) and not recording.new and recording.error is None
+        return Inferred(columns, {} if self._measures_only else failed, sum(reused.values()))
+
+    def _recognized(self, batch: Batch, model: SpeechEngine, cache: ModelOutputCache | None) -> list[_Recording]:
         """Decode the audio of some rows while the model processes that of the rows before."""
         options = self.speech_options(model)
         calls = _Calls(model, cache)
@@ -159,15 +191,12 @@ class SpeechModel(ModelStep):
             self._completed(waiting, model, calls, options)
             done, waiting = done + waiting, piece
         self._completed(waiting, model, calls, options)
-        done += waiting
-        failed = {row: str(recording.error) for row, recording in enumerate(done) if recording.error is not None}
-        columns = self.finish([None if recording.error is not None else recording.heard for recording in done])
-        reused = sum(bool(each.heard) and not each.new and each.error is None for each in done)
-        return Inferred(columns, {} if self._measures_only else failed, reused)
+        return done + waiting
 
     def _started(self, batch: Batch, model: SpeechEngine, calls: _Calls, options: SpeechOptions) -> list[_Recording]:
         """The recordings of some rows, with their first window with speech in the model."""
-        recordings = [_Recording(value) for value in self._values(batch)]
+        values: Any = media_values(batch.array(self.column))
+        recordings = [_Recording(value) for value in values]
         for recording, group in zip(recordings, self._groups(batch, model, FIRST_SECONDS), strict=True):
             self._take(recording, group)
         for recording in recordings:
@@ -230,16 +259,6 @@ class SpeechModel(ModelStep):
         return [
             group or RequestError(batch.failures.get(row, "the audio cannot be decoded")) for row, group in enumerate(signed)
         ]
-
-    def _values(self, batch: Batch) -> list[MediaValue]:
-        column: Any = batch.array(self.column)
-        if is_list(column.type) or not (accepts(column.type) or is_null(column.type)):
-            hint = "Use `explode` to get one row per item." if is_list(column.type) else ""
-            raise InputError(
-                f"column `{self.column}` contains {column.type}, but `{self.key}` needs audio: encoded bytes, paths, or "
-                f"structs of both. {hint}".rstrip()
-            )
-        return [value for value in media_values(column) if isinstance(value, MediaValue)]
 
 
 def _from(value: MediaValue, seconds: float, column: str) -> Batch:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from datajob.errors import InvalidJob
+from datajob.media.values import is_list
 from datajob.operators.base import Batch, Bound, Measures, ModelFilter, Verdict
 from datajob.operators.inference._engines.base import Answer, SpeechOptions
 from datajob.operators.inference._speech_model import Heard, SpeechModel
@@ -46,6 +47,9 @@ class AudioLanguage(SpeechModel, ModelFilter):
         default=(), max_length=200, description="Codes of the languages to keep, such as `en`; empty for all."
     )
     min: float | None = Field(default=0.8, ge=0, le=1, description="Minimum probability.")
+    keep_if: Literal["any", "all"] = Field(
+        default="any", alias="keep", description="Whether `any` or `all` items of a list must have such a language."
+    )
     output: NewColumn | None = Field(default="language", description="Column (string) for the code of the language.")
     score_output: NewColumn | None = Field(default="language_score", description="Column (double) for the probability.")
 
@@ -94,29 +98,37 @@ class AudioLanguage(SpeechModel, ModelFilter):
         }
 
     def keep(self, batch: Batch) -> Verdict:
-        """Decide each row by its language."""
+        """Decide each row by its language, or by those of the items of its list."""
         import numpy as np
 
         languages, scores = (batch.array(name).to_pylist() for name in self._columns())
+        lists = is_list(batch.array(self._columns()[0]).type)
         codes = np.zeros(len(batch), dtype=np.int8)
         for row, (language, score) in enumerate(zip(languages, scores, strict=True)):
-            if self.languages and language not in self.languages:
-                codes[row] = 1
-            elif self.min is not None and score is not None and score < self.min:
-                codes[row] = 2
+            heard = zip(language or (), score or (), strict=True) if lists else [(language, score)]
+            items = [self._code(*item) for item in heard if not lists or item[0] is not None]
+            passed = not any(items) if self.keep_if == "all" else not items or 0 in items
+            codes[row] = 0 if passed else next(code for code in items if code)
         return Verdict(codes, ("other_language", "language_uncertain"))
+
+    def _code(self, language: str | None, score: float | None) -> int:
+        """0, or the number of the reason."""
+        if self.languages and language not in self.languages:
+            return 1
+        return 2 if self.min is not None and score is not None and score < self.min else 0
 
     def bounds(self) -> tuple[Bound, ...]:
         """The minimum probability."""
         return () if self.min is None else (Bound("min", "score", self.min, is_minimum=True),)
 
     def measures(self, batch: Batch) -> Measures:
-        """The probabilities that the model has written; none if it has not run."""
+        """The probabilities that the model has written: of a list, that of its first item. None if it has not run."""
         import numpy as np
         import pyarrow as pa
 
         name = self._columns()[1]
         if name not in batch.table.column_names:
             return {}
-        values: Any = batch.array(name)
-        return {"score": values.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)}
+        values = batch.array(name).to_pylist()
+        first = [(value[0] if value else None) if isinstance(value, list) else value for value in values]
+        return {"score": pa.array(first, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)}

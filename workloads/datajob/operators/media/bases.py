@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from datajob.errors import InputError
 from datajob.media.signatures import Kind
+from datajob.media.values import is_list
 from datajob.operators.base import Batch, Bound, Deduplicate, Filter, FlatMap, Map, Measures, Verdict
 from datajob.operators.media.removal import RemovesItems
 from datajob.operators.operator import Operator, Order
@@ -34,6 +36,14 @@ def min_max(step: Operator, measure: str) -> tuple[Bound, ...]:
 def reasons(bounds: Sequence[Bound]) -> tuple[str, ...]:
     """The reason for violating each limit."""
     return tuple(f"{bound.measure}_too_{'low' if bound.is_minimum else 'high'}" for bound in bounds)
+
+
+def one_per_row(column: str, kind: pa.DataType, media: str, key: str) -> None:
+    """Raise InputError for a column of lists; `key` names the operator."""
+    if is_list(kind):
+        raise InputError(
+            f"column `{column}` contains {kind}, but `{key}` processes one {media} per row. Use `explode` before it."
+        )
 
 
 class MediaStep(Operator):

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datajob.errors import InputError, StorageUnavailable
+from datajob.errors import StorageUnavailable
 from datajob.media.errors import MediaError
 from datajob.media.isolation import run_isolated
 from datajob.media.values import is_list, media_values
 from datajob.operators.base import Batch, Filter, Measures, Operator, Verdict
-from datajob.operators.media.bases import MediaColumn, MediaFilter, MediaMap, MediaSplit, MediaStep
+from datajob.operators.media.bases import MediaColumn, MediaFilter, MediaMap, MediaSplit, MediaStep, one_per_row
 from datajob.operators.media.changes import with_files
 from datajob.operators.media.removal import Removal
 from datajob.operators.media.rows import Changed, Measured, Signed, StepResult
@@ -101,11 +101,8 @@ class Section:
         for step in self.steps:
             step.resolved()  # the child would fail each row if a package is missing
         column = batch.array(first.column)
-        if isinstance(last := self.steps[-1], MediaSplit) and is_list(column.type):
-            raise InputError(
-                f"column `{last.column}` contains {column.type}, but `{last.key}` splits one value per row. "
-                "Use `explode` before it."
-            )
+        if isinstance(last := self.steps[-1], MediaSplit):
+            one_per_row(last.column, column.type, last.kind, last.key)
         values: list[Any] = list(media_values(column))
         rows = [value if isinstance(value, tuple) else (value,) for value in values]
         work = first.work(self.steps, is_list(column.type), self.decides)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from datajob.media.errors import MediaError
 from datajob.operators.base import Map
-from datajob.operators.media.bases import MediaSignature
+from datajob.operators.media.bases import MediaSignature, one_per_row
 from datajob.operators.media.video_steps import VideoStep
 from datajob.operators.operator import Order
 from datajob.operators.packages import require
@@ -91,13 +91,11 @@ class ExtractAudio(Map):
         """The table with the audio; rows whose video has none fail, unless it is optional."""
         import pyarrow as pa
 
-        from datajob.errors import InputError
         from datajob.media.names import new_name
-        from datajob.media.values import is_list, media_type, media_values
+        from datajob.media.values import media_type, media_values
 
         column: Any = batch.array(self.column)
-        if is_list(column.type):
-            raise InputError(f"column `{self.column}` contains {column.type}, but `{self.key}` needs one video per row.")
+        one_per_row(self.column, column.type, "video", self.key)
         values: list[Any] = list(media_values(column))
         audio: list[Any] = []
         for value, found in zip(values, self._work().signed(batch), strict=True):

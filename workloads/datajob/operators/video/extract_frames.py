@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from datajob.operators.base import Map
+from datajob.operators.media.bases import one_per_row
 from datajob.operators.media.video_steps import MAX_PIXELS, MAX_SECONDS
 from datajob.operators.operator import Order
 from datajob.operators.packages import require
@@ -93,11 +94,9 @@ class ExtractFrames(Map):
         """The table with the frames; rows whose video cannot be decoded fail."""
         import pyarrow as pa
 
-        from datajob.media.values import is_list, media_type
+        from datajob.media.values import media_type
 
-        column: Any = batch.array(self.column)
-        if is_list(column.type):
-            raise TypeError("`extractFrames` processes one video per row; use `explode` in front of it")
+        one_per_row(self.column, batch.array(self.column).type, "video", self.key)
         found = self._work().signed(batch)
         images = [None if one is None else [{"bytes": data, "path": None} for _, data in one] for one in found]
         times = [None if one is None else [time for time, _ in one] for one in found]

@@ -13,9 +13,11 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from datajob.formats.json import JsonReader
 from datajob.formats.webdataset import WebdatasetReader
+from datajob.media.values import media_type
 from tests.support.local_jobs import make_job, read_manifest, run
 from tests.support.rows import read
 from tests.support.sounds import decoded, file, noise, silence
@@ -92,7 +94,7 @@ def test_audio_steps_process_every_layout(form: str, tmp_path: Path) -> None:
         assert row["loudness"] == pytest.approx(-20, abs=5)
 
 
-@pytest.mark.parametrize("form", ["webdataset", "json", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "json", "parquet", "audio"])
 def test_results_of_audio_steps_are_written_in_every_layout(form: str, tmp_path: Path) -> None:
     source, column = write("folder", tmp_path / "in")
     sink = {form: {"path": str(tmp_path / "out")}}
@@ -103,12 +105,44 @@ def test_results_of_audio_steps_are_written_in_every_layout(form: str, tmp_path:
         rows = read(JsonReader(paths=(str(tmp_path / "out"),))).to_pylist()
         paths = [row["audio"]["path"] if isinstance(row["audio"], dict) else row["audio"] for row in rows]
         files = [(tmp_path / "out" / path).read_bytes() for path in paths]
+    elif form == "audio":
+        files = [Path(path).read_bytes() for path, _ in audio_folder(tmp_path / "out")]
     else:
         names = sorted(map(str, (tmp_path / "out").glob("*.parquet")))
         found = datasets.load_dataset("parquet", data_files=names, split="train", cache_dir=str(tmp_path / "cache"))
         assert isinstance(found.features["audio"], datasets.Audio)
         files = [row["audio"]["bytes"] for row in found.cast_column("audio", datasets.Audio(decode=False))]
     assert [(len(samples), rate) for samples, rate in map(decoded, files)] == [(24_000, 8000), (16_000, 8000)]
+
+
+def audio_folder(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The rows of a folder as Hugging Face's AudioFolder reads them, without its decoder, which is not installed."""
+    found = datasets.load_dataset("audiofolder", data_dir=str(folder), split="train", streaming=True)
+    assert isinstance(found.features["audio"], datasets.Audio)
+    return [(row["audio"], row) for _, row in found._ex_iterable]
+
+
+def test_a_folder_of_hugging_face_is_read_and_written_again(tmp_path: Path) -> None:
+    values = [{"bytes": data, "path": "same.wav"} for data in recordings()[:2]] + [None]
+    rows = {"audio": pa.array(values, media_type()), "text": ["eins", "zwei", "drei"], "n": [1, 2, 3]}
+    parquet.write_table(pa.table(rows), tmp_path / "in.parquet")
+    source = {"parquet": {"paths": [str(tmp_path / "in.parquet")]}}
+    run(make_job(tmp_path, tmp_path / "out", sources=[source], sink={"audio": {"path": str(tmp_path / "out")}}))
+    first = audio_folder(tmp_path / "out")
+    assert [(row["text"], row["n"], path and Path(path).suffix) for path, row in first] == [
+        *[("eins", 1, ".wav"), ("zwei", 2, ".flac"), ("drei", 3, None)],
+    ]
+    [metadata] = (tmp_path / "out").rglob("metadata.jsonl")
+    source = {"json": {"paths": [str(metadata)]}}
+    loud = {"loudness": {"column": "file_name", "folder": str(metadata.parent), "output": "loudness"}}
+    changed = {"resampleAudio": {"column": "file_name", "folder": str(metadata.parent), "rate": 8000, "format": "flac"}}
+    sink = {"audio": {"path": str(tmp_path / "again"), "audio": "file_name"}}
+    run(make_job(tmp_path, tmp_path / "again", [loud, changed], sources=[source], sink=sink, errors={"policy": "drop"}))
+    again = audio_folder(tmp_path / "again")
+    assert [(row["text"], row["n"], decoded(Path(path).read_bytes())[1]) for path, row in again] == [
+        ("eins", 1, 8000),
+        ("zwei", 2, 8000),
+    ]
 
 
 def measured(tmp_path: Path, source: dict[str, Any], made: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from datajob.api.contract import JOB_FILE
 from datajob.api.datajob import DataJob
 from datajob.errors import InputError, RowsFailed, plain
 from datajob.formats._embedding import embedded
+from datajob.formats.audio import AudioWriter
 from datajob.formats.images import ImagesWriter
 from datajob.formats.media_files import fetch
 from datajob.formats.parquet import ParquetReader, ParquetWriter
@@ -225,7 +226,7 @@ def test_parts_of_files_fail_where_nothing_would_state_the_part(tmp_path: Path) 
         {"path": f"{tmp_path}/a.mp4"},
         {"bytes": b"abc", "path": "b.mp4#t=0,1"},
     ]
-    for writer, expected in ((WebdatasetWriter, {0, 2}), (ImagesWriter, {0, 2}), (ParquetWriter, set())):
+    for writer, expected in ((WebdatasetWriter, {0, 2}), (ImagesWriter, {0, 2}), (AudioWriter, {0, 2}), (ParquetWriter, set())):
         [piece] = embedded(pa.table({"video": pa.array(values, media_type())}), ["video"], writer.stores_paths)
         assert piece.failed.keys() == expected
         assert all(plain(why).startswith("isPart: ") for why in piece.failed.values())

@@ -10,6 +10,7 @@ from PIL import Image
 
 from datajob.errors import InvalidJob, plain
 from datajob.formats import binary_files
+from datajob.formats.audio import AudioWriter
 from datajob.formats.binary_files import BinaryFilesReader
 from datajob.formats.images import ImagesReader, ImagesWriter
 from datajob.media.values import media_type
@@ -110,6 +111,18 @@ def test_a_name_like_one_that_was_made_unique_does_not_replace_an_image(tmp_path
     write(ImagesWriter(path=str(tmp_path), image="i", name="n"), pa.table({"i": images, "n": ["a", "a", "a-00000001"]}))
     written = [json.loads(line)["file_name"] for line in (tmp_path / "00000" / "metadata.jsonl").read_text().splitlines()]
     assert [(tmp_path / "00000" / name).read_bytes() for name in written] == images
+
+
+def test_audio_becomes_files_with_the_extension_of_their_format_and_distinct_names(tmp_path: Path) -> None:
+    wav, flac, m4a = b"RIFF\0\0\0\0WAVE", b"fLaC", b"\0\0\0\x20ftypM4A "
+    table = pa.table({"audio": [wav, flac, None, m4a, b"?"], "n": ["a.wav", "b/a.MP3", "x", "..", "a"]})
+    files = write(AudioWriter(path=str(tmp_path), name="n"), table)
+    names = ["00000003.m4a", "a-00000001.flac", "a-00000004.bin", "a.wav", "metadata.jsonl"]
+    assert [file.path for file in files] == [f"00000/{name}" for name in names]
+    rows = [json.loads(line) for line in (tmp_path / "00000" / "metadata.jsonl").read_text().splitlines()]
+    assert [row["file_name"] for row in rows] == ["a.wav", "a-00000001.flac", None, "00000003.m4a", "a-00000004.bin"]
+    with pytest.raises(InvalidJob, match=r"sink.audio: column n is string, not encoded audio"):
+        write(AudioWriter(path=str(tmp_path), audio="n"), table)
 
 
 def test_a_column_named_like_that_of_the_metadata_is_refused(tmp_path: Path) -> None:

@@ -103,6 +103,13 @@ def test_images_come_back_with_their_rows(tmp_path: Path) -> None:
     assert table.column("bytes").to_pylist() == images
 
 
+def test_audio_comes_back_with_its_rows(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"audio": [b"fLaC1", None], "text": ["a", "b"]}), tmp_path / "rows.parquet")
+    source, sink = sources.Parquet(paths=[str(tmp_path / "rows.parquet")]), sinks.Audio(path=str(tmp_path / "out"))
+    table = datajob.run(datajob.DataJob.new("speech", sources=[source], sink=sink), executor="local").to_arrow()
+    assert table.select(["audio", "text"]).to_pylist() == [{"audio": b"fLaC1", "text": "a"}, {"audio": None, "text": "b"}]
+
+
 def test_partitions_come_back_as_columns(tmp_path: Path) -> None:
     sink = sinks.Parquet(path=str(tmp_path / "kept=yes" / "out"), partition_by=["id"])
     table = datajob.run(tidy(tmp_path, sink), executor="local").to_arrow()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from datajob.formats._columns import conform, with_file_columns
+from datajob.formats._media_folder import FolderWriter
 from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
 from datajob.formats.binary_files import LOAD_FIELD, Load, whole_file
 from datajob.formats.media_files import open_file
@@ -14,11 +17,15 @@ from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.references import literal
 from datajob.media.values import MediaValue, media_type
+from datajob.parameters import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _FACTS = {"duration": "float64", "sampleRate": "int32", "channels": "int32", "codec": "string"}
+
+
+AUDIO_ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a")
 
 
 class AudioReader(FileReader):
@@ -30,7 +37,7 @@ class AudioReader(FileReader):
     never in memory as a whole.
     """
 
-    suffixes = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a")
+    suffixes = AUDIO_ENDINGS
     load: Load = LOAD_FIELD
 
     def known_columns(self) -> tuple[str, ...]:
@@ -72,3 +79,21 @@ class AudioReader(FileReader):
             name: pa.array([value], getattr(pa, kind)()) for (name, kind), value in zip(_FACTS.items(), values, strict=True)
         }
         yield conform(pa.table({"audio": audio, **columns}), schema, fragment, self)
+
+
+class AudioWriter(FolderWriter):
+    """Audio files, with the other columns in `metadata.jsonl` in the same folder (the layout of Hugging Face AudioFolder).
+
+    Each shard is a folder. For large numbers of files, prefer `parquet` or `webdataset`.
+    """
+
+    extension = (*AUDIO_ENDINGS, ".mp4", ".mkv", ".avi", ".aac", ".bin", ".jsonl")
+    audio: Column = Field(
+        default="audio",
+        description="Column with encoded audio, as bytes or as structs of `bytes` and `path`. It is written unchanged; files "
+        "of references are copied.",
+    )
+
+    def media(self, columns: Sequence[str]) -> str:
+        """The parameter `audio`."""
+        return self.audio

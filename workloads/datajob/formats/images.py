@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from datajob.errors import InvalidJob
-from datajob.formats._columns import conform, did_you_mean, with_file_columns
-from datajob.formats._image_files import FILE_NAME, IMAGE_ENDINGS, ImageFiles
-from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord, ShardWriter, Writer
+from datajob.formats._columns import conform, with_file_columns
+from datajob.formats._media_folder import FolderWriter
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
 from datajob.formats.binary_files import LOAD_FIELD, Load, whole_file
 from datajob.formats.media_files import open_file
 from datajob.formats.storage import readable
@@ -18,11 +17,14 @@ from datajob.media.errors import MediaError
 from datajob.media.headers import Header
 from datajob.media.image import ImageError, read_header
 from datajob.media.references import literal
-from datajob.media.values import MediaValue, is_list, is_media, media_type
+from datajob.media.values import MediaValue, media_type
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 class ImagesReader(FileReader):
@@ -86,21 +88,17 @@ BOMB_PIXELS = 178_956_970
 _FACTS = {"width": "int32", "height": "int32", "format": "string", "mode": "string", "frames": "int32"}
 
 
-class ImagesWriter(Writer):
+class ImagesWriter(FolderWriter):
     """Image files, with the other columns in `metadata.jsonl` in the same folder (the layout of Hugging Face ImageFolder).
 
     Each shard is a folder. For large numbers of images, prefer `parquet` or `webdataset`.
     """
 
     extension = (*IMAGE_ENDINGS, ".bin", ".jsonl")
-    stores_paths = False
     image: Column = Field(
         default="bytes",
         description="Column with encoded images, as bytes or as structs of `bytes` and `path`. They are written unchanged; "
         "files of references are copied. If it is not set and the rows have no column `bytes`, `image` is used.",
-    )
-    name: Column | None = Field(
-        default=None, description="Column with the file names (without folder and extension). By default, files are numbered."
     )
 
     def for_columns(self, columns: Sequence[str]) -> ImagesWriter:
@@ -108,26 +106,6 @@ class ImagesWriter(Writer):
         is_default = "image" not in self.model_fields_set and self.image not in columns
         return self.model_copy(update={"image": "image"}) if is_default and "image" in columns else self
 
-    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
-        """Files `<prefix>/<name>.<ending of their format>` and `<prefix>/metadata.jsonl`."""
-        import pyarrow as pa
-
-        image = self.for_columns(schema.names).image
-        if self.partition_by:
-            raise InvalidJob("sink.images: `partitionBy` is not supported; use parquet, json or webdataset.")
-        for column in filter(None, (image, self.name)):
-            if column not in schema.names:
-                raise InvalidJob(f"sink.images: the result has no column {column}{did_you_mean(column, schema.names)}.")
-        if FILE_NAME in schema.names and self.name != FILE_NAME:
-            raise InvalidJob(
-                f"sink.images: metadata.jsonl contains a column {FILE_NAME}; `rename` or `drop` the column of the rows."
-            )
-        kind = schema.field(image).type
-        if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and (not is_media(kind) or is_list(kind)):
-            raise InvalidJob(f"sink.images: column {image} is {kind}, not encoded images (binary).")
-        return ImageFiles(root, prefix, image, self.name)
-
-    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
-        """The column with the images."""
-        image = self.for_columns(schema.names).image
-        return (image,) if image in schema.names and is_media(schema.field(image).type) else ()
+    def media(self, columns: Sequence[str]) -> str:
+        """The parameter `image`, or its default for these columns."""
+        return self.for_columns(columns).image

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 from datajob.errors import InputError
 from datajob.formats._columns import empty_table
 from datajob.formats._lance_files import LanceFilesReader
+from datajob.formats._media_folder import FILE_NAME, METADATA, FolderWriter
 from datajob.formats._table_sink import TableWriter
 from datajob.formats.base import FileReader, Fragment, InputFile, OutputFile, Reader, Writer
 from datajob.formats.csv import CsvWriter
-from datajob.formats.images import ImagesWriter
 from datajob.formats.lance import LanceWriter
 from datajob.formats.registry import all_readers
 from datajob.formats.storage import join
@@ -34,13 +34,13 @@ class ResultReader:
     reader: Reader
     files: tuple[InputFile, ...]
     schema: pa.Schema
-    image: str | None = None
-    """Column of the images that lie next to each file, if any."""
+    media: str | None = None
+    """Column of the media that lie next to each file, if any."""
 
     def read(self, file: InputFile) -> Iterator[pa.Table]:
         """The rows of one file. Raises InputError."""
         for table in self.reader.read(Fragment(file, 0, -1, file.size), self.schema, BATCH_BYTES, _fail):
-            yield table if self.image is None else _with_images(table, self.image, file.path.rpartition("/")[0])
+            yield table if self.media is None else _with_media(table, self.media, file.path.rpartition("/")[0])
 
     def read_all(self) -> pa.Table:
         """The rows of all files, in order. Raises InputError."""
@@ -53,14 +53,14 @@ class ResultReader:
     def empty(self) -> pa.Table:
         """A table without rows."""
         table: pa.Table = empty_table(self.schema)
-        return table if self.image is None else _with_images(table, self.image, "")
+        return table if self.media is None else _with_media(table, self.media, "")
 
 
 def result_reader(writer: Writer, files: Sequence[OutputFile]) -> ResultReader | None:
     """What reads the files of a result; None if there are none, and so no columns. Raises InputError."""
-    image = writer.image if isinstance(writer, ImagesWriter) else None
-    if image is not None:
-        files = [file for file in files if file.path.endswith("metadata.jsonl")]
+    media = writer.media(()) if isinstance(writer, FolderWriter) else None
+    if media is not None:
+        files = [file for file in files if file.path.endswith(METADATA)]
     else:  # media lie next to the rows
         files = [file for file in files if file.path.endswith(writer.extension)]
     if not files:
@@ -68,13 +68,13 @@ def result_reader(writer: Writer, files: Sequence[OutputFile]) -> ResultReader |
     found = tuple(InputFile(join(writer.path, file.path), file.size, "", _partition(file.path)) for file in files)
     options: dict[str, Any] = {"delimiter": writer.delimiter} if isinstance(writer, CsvWriter) else {}
     reader = _reader_class(writer)(paths=tuple(file.path for file in found), **options)
-    return ResultReader(reader, found, reader.schema(found), image)
+    return ResultReader(reader, found, reader.schema(found), media)
 
 
 def _reader_class(writer: Writer) -> type[FileReader]:
     if isinstance(writer, LanceWriter):
         return LanceFilesReader
-    key = "json" if isinstance(writer, ImagesWriter) else "parquet" if isinstance(writer, TableWriter) else writer.key
+    key = "json" if isinstance(writer, FolderWriter) else "parquet" if isinstance(writer, TableWriter) else writer.key
     found = all_readers()[key]
     assert issubclass(found, FileReader)
     return found
@@ -89,11 +89,11 @@ def _fail(record: str, reason: str) -> None:
     raise InputError(f"The result cannot be read back: {reason}")
 
 
-def _with_images(table: pa.Table, column: str, folder: str) -> pa.Table:
+def _with_media(table: pa.Table, column: str, folder: str) -> pa.Table:
     import pyarrow as pa
 
     from datajob.formats.folder import Folder
 
-    names = table.column("file_name").to_pylist()
-    images = [None if name is None else Folder(folder).read(name) for name in names]
-    return table.append_column(column, pa.array(images, pa.binary()))
+    names = table.column(FILE_NAME).to_pylist()
+    files = [None if name is None else Folder(folder).read(name) for name in names]
+    return table.append_column(column, pa.array(files, pa.binary()))

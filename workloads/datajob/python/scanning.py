@@ -50,7 +50,7 @@ def scan(reader: ResultReader) -> pl.LazyFrame:
 
 def _tables(reader: ResultReader, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The tables of all files with these columns. Columns that are not needed are not read."""
-    if columns is not None and reader.image is None:
+    if columns is not None and reader.media is None:
         reader = replace(reader, schema=project(reader.schema, columns, "the result"))
     for file in reader.files:
         for table in reader.read(file):

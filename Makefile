@@ -12,6 +12,8 @@ REST = not ($(UNIT)) and not e2e and not spark
 UNIT := not slow and not ray and not s3 and not browser and not root and not control_plane and not e2e and not spark
 
 export UV_PYTHON_DOWNLOADS = never
+# Benchmarks create environments with uv.
+export PATH := $(PATH):$(CACHE)/uv/bin
 # Otherwise, each of many processes would compile the modules of the project and of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(PATH):$(CACHE)/uv/bin
@@ -125,7 +127,7 @@ bench-audio: setup ## Compare steps on audio with loops and Data-Juicer
 	$(RUN)/python -m benchmarks.audio
 
 bench-video: setup ## Compare measures of video frames with decoding alone and with PySceneDetect
-	$(RUN)/python -m benchmarks.video_measures
+	$(RUN)/python -m benchmarks.video
 
 bench-tables: setup ## Measure commits, plans and reads of Delta, Iceberg and Lance tables
 	$(RUN)/python -m benchmarks.tables

@@ -77,7 +77,7 @@ def datajob(work: Path, steps: Steps) -> list[str]:
     spec = {
         "sources": [{"json": {"paths": [str(work / "ours")]}}],
         "steps": steps,
-        "sink": {"json": {"path": str(work / "out"), "mode": "overwrite"}},
+        "sink": {"json": {"path": str(work / "out"), "mode": "overwrite", "media": "copy"}},
     }
     job = {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "bench"}, "spec": spec}
     (work / "ours.yaml").write_text(yaml.safe_dump(job))

@@ -12,6 +12,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from datajob.errors import plain
+from datajob.formats.media_files import open_file
+from datajob.media.values import MediaValue
+from datajob.media.video_stream import open_video
 from datajob.operators.video.extract_frames import ExtractFrames
 from tests.support.videos import batch, gray, moving, number_of, numbered, video, with_index_first
 
@@ -104,6 +107,34 @@ def test_limits_fail_the_row() -> None:
     assert reason(ExtractFrames(select="times", times=[3.5]), file) == "noFrame"
     assert reason(ExtractFrames(max_duration=2), file) == "tooLong"
     assert reason(ExtractFrames(max_pixels=3000), file) == "tooManyPixels"
+
+
+REFERENCES: dict[str, dict[str, Any]] = {
+    "B-frames": {"codec": "libx264", "fps": 25, "gop": 20, "bf": "3", "preset": "fast"},
+    "B-frames in Matroska": {"kind": "matroska", "codec": "libx264", "gop": 20, "bf": "3", "preset": "fast"},
+    "B-frames in a transport stream": {"kind": "mpegts", "codec": "libx264", "fps": 25, "gop": 20, "bf": "2"},
+    "MPEG-2": {"kind": "mpegts", "codec": "mpeg2video", "fps": 25, "bf": "2"},
+    "AVI, which has no time stamps": {"kind": "avi", "codec": "mpeg4", "fps": 25, "bf": "2"},
+    "VP9 with hidden frames": {"kind": "webm", "codec": "libvpx-vp9", "gop": 20, "auto-alt-ref": "1", "lag-in-frames": "16"},
+    "a variable frame rate": {"codec": "libx264", "bf": "3", "times": [int(40 * n + 900 * (n // 7)) for n in range(60)]},
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_frames_that_others_do_not_need_are_skipped_without_effect(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(video(numbered(60), **REFERENCES[name]))
+    with open_video(open_file(MediaValue(path=f"{tmp_path / 'a'}"))) as stream:
+        shown = [(frame.time, number_of(frame.rgb())) for frame in stream.frames()]
+    random = np.random.default_rng(11)
+    for _ in range(6):
+        times = sorted(random.uniform(0, shown[-1][0], random.integers(1, 6)).tolist())
+        found = extracted(ExtractFrames(select="times", times=times, format="png"), str(tmp_path / "a"))
+        expected = [max(pair for pair in shown if pair[0] <= time + 1e-6) for time in times]
+        assert [number for _, number in found] == [number for _, number in expected], times
+        part = extracted(
+            ExtractFrames(select="fps", fps=100, format="png"), f"{tmp_path / 'a'}#t={times[0]:f},{times[-1] + 1:f}"
+        )
+        assert part[0] == (round(expected[0][0], 3), expected[0][1])
 
 
 def test_a_truncated_file_does_not_give_other_frames() -> None:

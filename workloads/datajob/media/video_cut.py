@@ -210,7 +210,7 @@ def _encoder(target: Any, frame: Any, track: Any, encoding: _Encoding) -> Any:
 
 def _prepared(frame: Any, encoder: Any) -> Any:
     """The frame for the encoder: its size is that of the first frame."""
-    prepared = frame.raw.reformat(width=encoder.width, height=encoder.height, format="yuv420p")
+    prepared = frame.raw.reformat(width=encoder.width, height=encoder.height, format="yuv420p", threads=1)
     prepared.pts, prepared.time_base, prepared.pict_type = round(frame.time / _UNIT), _UNIT, 0
     return prepared
 

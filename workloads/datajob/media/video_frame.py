@@ -90,14 +90,15 @@ class VideoFrame:
         scale = min(1.0, longer / max(self.width, self.height)) if longer else 1.0
         size = max(1, round(self.width * scale)), max(1, round(self.height * scale))
         options = {} if scale == 1 else {"width": size[0], "height": size[1], "interpolation": "AREA"}
-        pixels = self.raw.to_ndarray(format="rgb24", **options)
+        pixels = self.raw.to_ndarray(format="rgb24", threads=1, **options)
         return np.ascontiguousarray(np.rot90(pixels, -self.rotation // 90))
 
     @cached_property
     def _planar(self) -> Any:
         """The frame with planes of luma and color."""
         name = self.raw.format.name
-        return self.raw if name.startswith(("yuv", "gray")) and "yuyv" not in name else self.raw.reformat(format="yuv420p")
+        planar = name.startswith(("yuv", "gray")) and "yuyv" not in name
+        return self.raw if planar else self.raw.reformat(format="yuv420p", threads=1)
 
     def _plane(self, number: int) -> Pixels:
         import numpy as np

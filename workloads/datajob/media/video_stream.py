@@ -5,7 +5,8 @@ Times are those of the time stamps in the file, never positions divided by a fra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import floor
 from typing import Any
@@ -23,6 +24,8 @@ _NEAR = 1e-6
 """Seconds by which rounded times may differ."""
 _FEW_FRAMES = 4
 """Frames that are decoded rather than skipped by a seek."""
+_AHEAD = 4
+"""Packets that are read before one is decoded, to find out whether its frame is needed."""
 _FAR = 10.0
 """Seconds from which a seek is tried in a file without an index."""
 
@@ -48,10 +51,13 @@ class VideoStream:
         """Where the last frame ends that was read, in seconds after the first frame."""
         self.finished = False
         """Whether all frames after the last seek were read."""
+        self._wanted: float | None = None
+        """The time up to which only the last frame is needed; None: all frames are."""
 
     def frames(self, keys_only: bool = False, span: TimeSpan | None = None) -> Iterator[VideoFrame]:
         """All frames, or the key frames, of the file or of a part of it. Raises MediaError."""
         start, end = span or (0.0, None)
+        self._wanted = start if start > 0 else None
         found = self._from(start, keys_only) if start > 0 else self._decoded(keys_only)
         for frame in found:
             if end is not None and frame.time >= end - _NEAR:
@@ -63,13 +69,16 @@ class VideoStream:
     def at(self, times: Sequence[float]) -> Iterator[VideoFrame]:
         """The frame that is displayed at each of some ascending times: the last one that does not start after it.
 
-        It seeks where that saves decoding, and decodes on where it does not. Raises MediaError.
+        It seeks where that saves decoding, and decodes on where it does not. Frames that are not needed to decode others are
+        skipped. Raises MediaError.
         """
         if not times:
             return
+        self._wanted = times[0]
         found = self._from(times[0])  # this also reads the index of Matroska files
         shown = coming = next(found, None)
-        for time in times:
+        for self._wanted in times:
+            time = self._wanted
             if coming is not None and self._skips(coming.time, time):
                 found = self._from(time)
                 shown = coming = next(found, None)
@@ -143,16 +152,36 @@ class VideoStream:
 
     def _decoded(self, keys_only: bool = False, from_key: bool = False) -> Iterator[VideoFrame]:
         """Frames from the current position on, in the order of display."""
-        self._context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
+        if keys_only:
+            self._context.skip_frame = "NONKEY"
         with decoding("video"):
-            for packet in self.opened.demux(self.track):
+            for packet, passed in self._ahead():
                 if (keys_only or from_key) and packet.size and not packet.is_keyframe:  # some decoders do not skip frames
                     self._skip(packet)
                     continue
                 from_key = False
+                if not keys_only:
+                    self._context.skip_frame = "NONREF" if passed else "DEFAULT"
                 for raw in packet.decode():
                     yield self._frame(raw)
         self.finished = True
+
+    def _ahead(self) -> Iterator[tuple[Any, bool]]:
+        """Packets, and whether a later one is displayed after it and not after the wanted time."""
+        coming: deque[Any] = deque()
+        for packet in self.opened.demux(self.track):
+            coming.append(packet)
+            while len(coming) > (0 if self._wanted is None else _AHEAD):
+                first = coming.popleft()
+                yield first, self._is_passed(first, coming)
+        for packet in coming:
+            yield packet, False
+
+    def _is_passed(self, packet: Any, coming: Iterable[Any]) -> bool:
+        if self._wanted is None or packet.pts is None:
+            return False
+        last = self._origin + (self._wanted + _NEAR) / self._unit
+        return any(other.pts is not None and packet.pts < other.pts <= last for other in coming)
 
     def _skip(self, packet: Any) -> None:
         stamp = packet.dts if packet.pts is None else packet.pts

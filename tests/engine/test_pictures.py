@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,8 @@ from datajob.engine.report.sections.samples import PICTURE
 from datajob.media.values import media_type
 from tests.support.browser import show
 from tests.support.local_jobs import make_job, run
+from tests.support.sounds import file, silence, sine
+from tests.support.videos import moving, video
 
 
 def png(color: int = 9, size: tuple[int, int] = (40, 20)) -> bytes:
@@ -46,6 +49,39 @@ def test_each_value_that_is_media_is_drawn(tmp_path: Path) -> None:
     assert all(PICTURE.fullmatch(uri) for drawn in found for uris in drawn.values() for uri in uris)
     assert [shown(rows.column("image"), i) for i in (0, 1, 3)] == [f"<{len(png())} bytes>", f"{tmp_path}/a.png", "None"]
     assert shown(rows.column("list"), 0).startswith(f"<{len(png())} bytes>, {tmp_path}/a.png, http://")
+
+
+def test_paths_of_media_columns_and_parts_of_files_are_drawn(tmp_path: Path) -> None:
+    (tmp_path / "a.flac").write_bytes(file(np.concatenate([silence(1), sine(level=-3, seconds=1)]), "flac"))
+    (tmp_path / "secret.txt").write_text("text")
+    paths = ["a.flac#t=0,1", "a.flac#t=1.2,1.8", "../a.flac", "secret.txt", "gone.flac", None]
+    rows = pa.table({"audio": paths, "text": [f"{tmp_path}/a.flac"] * 6})
+    found = pictures(rows, {"audio": str(tmp_path)})
+    assert [sorted(drawn) for drawn in found] == [["audio"], ["audio"], [], [], [], []]
+    assert found[0]["audio"] != found[1]["audio"]
+    assert pictures(rows, {"audio": None, "text": None})[0].keys() == {"text"}
+
+
+@pytest.mark.browser
+def test_the_browser_shows_waveforms_and_frames_of_parts(tmp_path: Path) -> None:
+    """Columns of media are shown behind many others, also with the samples of rejected rows."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.flac").write_bytes(file(np.concatenate([silence(1), sine(level=-3, seconds=2)]), "flac"))
+    (tmp_path / "a.mp4").write_bytes(video(moving(30)))
+    rows: dict[str, Any] = {f"n{i}": range(2) for i in range(13)}
+    rows["audio"] = ["a.flac#t=0,1", "a.flac#t=1,2"]
+    rows["video"] = pa.array([{"bytes": None, "path": f"{tmp_path}/a.mp4#t=1,2"}] * 2, media_type())
+    pq.write_table(pa.table(rows), tmp_path / "in" / "a.parquet")
+    report = run(
+        make_job(tmp_path / "in", tmp_path / "out", [{"loudness": {"folder": str(tmp_path), "min": -40, "max": None}}])
+    )
+    assert {(sample.step, *sorted(sample.pictures)) for sample in report.samples} == {
+        ("write", "audio", "video"),
+        ("loudness", "audio", "video"),
+    }
+    page = show(tmp_path / "out" / "_datajob" / "report.html")
+    assert [page.dom.count(f'<img src="data:image/{kind}') for kind in ("jpeg", "svg")] == [2, 2]
+    assert page.console == "" and page.requests == ()
 
 
 def photos(tmp_path: Path) -> Any:

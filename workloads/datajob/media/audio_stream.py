@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from datajob.media.audio_facts import read_facts
 from datajob.media.audio_types import AudioFacts, Form
-from datajob.media.containers import SEEK_EARLY, audio_track, container, decoding
+from datajob.media.containers import SEEK_EARLY, audio_track, container, decoding, is_avi, is_matroska, is_transport_stream
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.references import TimeSpan
@@ -122,7 +123,17 @@ def check_complete(facts: AudioFacts, decoded: float) -> None:
         raise MediaError("truncated", f"the file ends after {decoded:.1f} of {facts.duration:.1f} seconds")
 
 
-def container_facts(file: MediaFile) -> AudioFacts:
+def facts_of(file: MediaFile) -> AudioFacts:
+    """What the header of a file states. Raises MediaError."""
+    return _container_facts(file) if needs_decoder(file) else read_facts(file)
+
+
+def needs_decoder(file: MediaFile) -> bool:
+    """Whether only FFmpeg can read the header."""
+    return is_matroska(file) or is_avi(file) or is_transport_stream(file)
+
+
+def _container_facts(file: MediaFile) -> AudioFacts:
     """The facts of a container that only FFmpeg can read. Raises MediaError."""
     file.seek(0)
     with container(file) as opened:

@@ -12,6 +12,7 @@ from datajob.engine.counts.pictures import pictures
 from datajob.engine.counts.shown import shown
 from datajob.engine.counts.sketch import Sketch
 from datajob.engine.counts.sources import Sources, SourceTally, add_sources
+from datajob.media.values import is_media
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,7 @@ MEASURED_COLUMNS = 4
 SAMPLES_PER_REASON = 3
 WRITTEN_SAMPLES = 5
 SAMPLE_COLUMNS = 12
+"""Columns of an example row; columns of media are always among them."""
 PICTURE_CHARACTERS = 1_000_000
 """Characters of all pictures of a report."""
 
@@ -164,12 +166,17 @@ class Tally:
         have = sum(1 for s in self.samples if s["step"] == step and s["reason"] == reason)
         return have < (WRITTEN_SAMPLES if reason is None else SAMPLES_PER_REASON)
 
-    def sample(self, step: str, reason: str | None, rows: pa.Table) -> None:
-        """Keep the first of `rows` as samples, with shortened values."""
+    def sample(self, step: str, reason: str | None, rows: pa.Table, folders: Mapping[str, str | None] | None = None) -> None:
+        """Keep the first of `rows` as samples, with shortened values.
+
+        `folders` contains the columns that steps read as media, with the folder of their paths.
+        """
         if not rows.num_rows or not self.needs_sample(step, reason):
             return
-        rows = rows.slice(0, SAMPLES_PER_REASON).select(rows.column_names[:SAMPLE_COLUMNS])
-        for index, drawn in enumerate(pictures(rows)):
+        shown_ones = {*rows.column_names[:SAMPLE_COLUMNS], *(folders or ())}
+        names = [field.name for field in rows.schema if field.name in shown_ones or is_media(field.type)]
+        rows = rows.slice(0, SAMPLES_PER_REASON).select(names)
+        for index, drawn in enumerate(pictures(rows, folders)):
             if not self.needs_sample(step, reason):
                 return
             row = {name: shown(rows.column(name), index) for name in rows.column_names}

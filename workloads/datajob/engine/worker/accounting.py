@@ -36,6 +36,8 @@ class Accounting:
     tally: Tally = field(default_factory=Tally)
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The columns that steps read, for messages."""
+    folders: Mapping[str, str | None] = field(default_factory=dict)
+    """The columns that steps read as media, with the folder of their paths, for pictures in the report."""
     reached: Mapping[str, int] = field(default_factory=dict)
     """Rows of the shard that reached steps before those that are counted here."""
 
@@ -80,7 +82,7 @@ class Accounting:
                 counts[reason] = counts.get(reason, 0) + int(found[code])
                 if self.tally.needs_sample(step, reason):
                     first = np.flatnonzero(hit & (codes == code))[:3]
-                    self.tally.sample(step, reason, all_restored(batch.table.take(pa.array(first))))
+                    self.tally.sample(step, reason, all_restored(batch.table.take(pa.array(first))), self.folders)
         if self.rejects is not None:
             names = pa.array(reasons).take(pa.array(codes[hit] - 1))
             self.rejects.rejected(step, names, batch.table.filter(pa.array(hit)))

@@ -86,7 +86,7 @@ class _OpenSink:
             self._accounting.tally.measure("written", rows)
             if counted := self._writer.counted_tokens():
                 count_tokens(self._accounting.tally.of_sources(WRITE), rows, counted)
-            self._accounting.tally.sample(WRITE, None, rows)
+            self._accounting.tally.sample(WRITE, None, rows, self._accounting.folders)
         counts.seconds += time.perf_counter() - started
 
     def close(self) -> list[OutputFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ class RowsTask(Task):
         columns = {step.name: () if step.operator.runs_user_code() else step.operator.inputs() for step in self.steps}
         return ShardChain(
             lambda counts: Chain(self.steps, counts, outputs, places),
-            Accounting(self.policy, rejects, columns=columns),
+            Accounting(self.policy, rejects, columns=columns, folders=_media_folders(self.steps)),
             rejects,
             Checkpoints(self.sink, self.stage, shard.key),
             self._call_rows(),
@@ -131,3 +132,9 @@ class RowsTask(Task):
 
 def _describe(schema: pa.Schema) -> str:
     return b64encode(schema.remove_metadata().serialize()).decode()
+
+
+def _media_folders(steps: Sequence[Step[Operator]]) -> dict[str, str | None]:
+    """The columns that steps read as media, with the folder of their paths. Steps on media have both parameters."""
+    operators = [step.operator for step in steps if {"column", "folder"} <= type(step.operator).model_fields.keys()]
+    return {operator.column: operator.folder for operator in operators}  # type: ignore[attr-defined]

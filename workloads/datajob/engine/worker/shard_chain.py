@@ -192,7 +192,8 @@ class ShardChain:
 
     def _processed(self, rows: pa.Table, start: int) -> Processed:
         rejects = self.rejects.collector()
-        accounting = Accounting(self.accounting.policy, rejects, columns=self.accounting.columns, reached=self._reached)
+        outer = self.accounting
+        accounting = Accounting(outer.policy, rejects, columns=outer.columns, folders=outer.folders, reached=self._reached)
         chain = self._new_chain(accounting)
         began = time.perf_counter()
         table = chain.apply(rows)

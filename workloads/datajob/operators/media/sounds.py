@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datajob.media.audio_facts import read_facts
-from datajob.media.audio_stream import container_facts, open_stream
+from datajob.media.audio_stream import facts_of, needs_decoder, open_stream
 from datajob.media.audio_types import AudioFacts, Form
-from datajob.media.containers import is_avi, is_matroska, is_transport_stream
 from datajob.media.errors import MediaError
 from datajob.media.files import MediaFile
 from datajob.media.isolation import progress_made
@@ -73,12 +71,12 @@ class Reading:
     @lazy
     def facts(self) -> AudioFacts:
         """The facts of the file. Raises MediaError."""
-        return container_facts(self.file) if _only_ffmpeg_reads(self.file) else read_facts(self.file)
+        return facts_of(self.file)
 
     def needs_decoder(self) -> bool:
         """Whether only a decoder can read the header."""
         try:
-            return _only_ffmpeg_reads(self.file)
+            return needs_decoder(self.file)
         except MediaError:
             return False  # reading the facts raises it again
 
@@ -132,10 +130,6 @@ class Reading:
     def _check_duration(self, seconds: float) -> None:
         if seconds > self.max_seconds:
             raise MediaError("tooLong", f"the audio is longer than {self.max_seconds:,.0f} seconds (maxDuration)")
-
-
-def _only_ffmpeg_reads(file: MediaFile) -> bool:
-    return is_matroska(file) or is_avi(file) or is_transport_stream(file)
 
 
 def _value(meter: Meter) -> Any:

@@ -34,7 +34,7 @@ def _group(label: str, rows: Sequence[Sample], css: str, *, is_open: bool) -> It
     yield f"<details{' open' if is_open else ''}><summary>{label}</summary>"
     for sample in rows:
         cells = (
-            f'<dt>{escape(name)}</dt><dd dir="auto">{_pictures(sample, name)}{escape(value)}</dd>'
+            f'<dt>{escape(name)}</dt><dd dir="auto">{escape(value)}{_pictures(sample, name)}</dd>'
             for name, value in sample.row.items()
         )
         yield f'<dl class="row {css}">{"".join(cells)}</dl>'

@@ -115,6 +115,7 @@ def _complete(attempt: Attempt, runner: StageRunner, builder: ReportBuilder, rec
         return _publish(attempt, attempt.writer, runner, builder, records)
     refuse_mixed_types(sink, attempt.writer, state, records.values())
     files = result_files(state, records.values()) or write_empty(attempt)
+    attempt.writer.complete(sink, files, state.run_id)
     write_manifest(sink, state, files)
     sweep(sink, attempt.writer, files, runner.keys)
     attempt.rejects.sweep(runner.reject_files)

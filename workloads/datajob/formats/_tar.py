@@ -13,6 +13,7 @@ from datajob.errors import InvalidJob, SinkError, private
 from datajob.formats._columns import did_you_mean
 from datajob.formats._json_write import json_objects, json_values
 from datajob.formats._media_members import media_members
+from datajob.formats._tar_index import TarIndex
 from datajob.formats._tar_read import is_member, split_name
 from datajob.media.values import is_list, is_media, media_values
 
@@ -104,6 +105,11 @@ class TarEncoder:
         self._members, self._stem = members, stem
         self._rows = 0
         self._keys: set[str] = set()
+        self._index: TarIndex | None = None
+
+    def accompany(self, streams: list[Any]) -> None:
+        """The streams of the index."""
+        self._index = TarIndex(streams)
 
     def write(self, table: pa.Table) -> None:
         """Append samples. Raises SinkError for a key that readers would not find."""
@@ -124,7 +130,7 @@ class TarEncoder:
             members = members or {"json": b"{}"}  # a sample without members would not be a row
             self._check(key, next(iter(members)))
             for extension, data in members.items():
-                self._add(f"{key}.{extension}", data)
+                self._add(key, extension, data)
             self._rows += 1
 
     def _united(
@@ -149,16 +155,21 @@ class TarEncoder:
             )
         self._keys.add(key)
 
-    def _add(self, name: str, data: bytes | memoryview) -> None:
-        member = tarfile.TarInfo(name)
+    def _add(self, key: str, extension: str, data: bytes | memoryview) -> None:
+        member = tarfile.TarInfo(f"{key}.{extension}")
         member.size = len(data)
+        start = self._tar.offset
         self._tar.addfile(member, io.BytesIO(data))
+        if self._index is not None:
+            self._index.add(key, extension, start, self._tar.offset, len(data))
 
     def flush(self) -> None:
         """Nothing is buffered."""
 
     def finish(self) -> None:
-        """Write the end of the tar file."""
+        """Write the end of the tar file, and the index."""
+        if self._index is not None:
+            self._index.finish(self._tar.offset)
         self._tar.close()
 
 

@@ -16,6 +16,8 @@ from datajob.suggest import nearest
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from datajob.formats.folder import Folder
+
 OnBadRecord = Callable[[str, str], None]
 """Called with a record that cannot be read (as text, truncated to 64 KiB) and the reason.
 
@@ -132,23 +134,6 @@ class Reader(Parameters):
         """The columns that are not those of the files."""
         return (*((self.include_path,) if self.include_path else ()), *self.add_columns)
 
-    def schema_in_job(self, schema: pa.Schema) -> pa.Schema:
-        """A schema with the columns of `addColumns`. Raises InputError if the files have a column of such a name."""
-        import pyarrow as pa
-
-        for name in self.add_columns:
-            if name in schema.names:
-                raise InputError(f"addColumns: {self.name()} already has a column {name}; choose another name.")
-        return pa.schema([*schema, *((name, pa.string()) for name in self.add_columns)])
-
-    def in_job(self, table: pa.Table) -> pa.Table:
-        """A table with the columns of `addColumns`."""
-        import pyarrow as pa
-
-        for name, text in self.add_columns.items():
-            table = table.append_column(name, pa.repeat(pa.scalar(text, pa.string()), table.num_rows))
-        return table
-
     def fragments(self, file: InputFile, target: int) -> list[Fragment]:
         """Split a file into fragments of about `target` bytes if the format allows it. Deterministic."""
         return [Fragment(file, 0, -1, file.size)]
@@ -257,6 +242,8 @@ class Writer(Parameters):
     abstract: ClassVar[bool] = True
     extension: ClassVar[str | tuple[str, ...]] = ""
     """Extension of the files (or all extensions), with the dot. `overwrite` replaces files with this extension."""
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Those of them that are not the extension of files with rows."""
     stores_paths: ClassVar[bool] = True
     """Whether the paths of embedded media are stored, which can refer to a part of a file (`#t=`)."""
 
@@ -282,6 +269,9 @@ class Writer(Parameters):
     def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
         """The columns whose references are replaced with the bytes that they refer to before `write`; none by default."""
         return ()
+
+    def complete(self, sink: Folder, files: Sequence[OutputFile], run: str) -> None:
+        """Write what describes the whole result, before its manifest is written. Can be repeated."""
 
     def counted_tokens(self) -> TokenColumns | None:
         """The columns by which the report counts the tokens that are written; None: it counts none."""

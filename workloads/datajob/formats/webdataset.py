@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datajob.errors import InputError
 from datajob.formats._columns import ColumnsReader, conform, unite
@@ -15,15 +15,19 @@ from datajob.formats._compression import codec_of
 from datajob.formats._lines import BAD_TEXT
 from datajob.formats._shards import FilesWriter
 from datajob.formats._tar import KEY, TarEncoder, is_text, plan_members
+from datajob.formats._tar_index import IDX, MEMBERS
 from datajob.formats._tar_read import Sample, first_samples, is_utf8, printable, sample_places, sample_starts, samples
-from datajob.formats.base import Fragment, InputFile, OnBadRecord, ShardWriter, Writer
+from datajob.formats.base import Fragment, InputFile, OnBadRecord, OutputFile, ShardWriter, Writer
 from datajob.formats.binary_files import LOAD_FIELD, MAX_BYTES, Load
+from datajob.formats.energon import META, Energon, write_metadata
 from datajob.media.references import Reference
 from datajob.media.values import is_media, media_type
 from datajob.parameters import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from datajob.formats.folder import Folder
 
 SAMPLE_FILES = 100
 """Number of evenly spread tar files from which the extensions are inferred."""
@@ -159,7 +163,8 @@ class WebdatasetWriter(Writer):
     other columns form one member `json`. Keys must be unique within a file and contain no dot, so that they are preserved.
     """
 
-    extension = ".tar"
+    extension = (".tar", IDX, MEMBERS)
+    companions = (IDX, MEMBERS)
     stores_paths = False
     members: dict[str, Column] = Field(
         default={}, description="Columns by the extension of their member, such as `jpg: image` or `txt: caption`."
@@ -169,15 +174,33 @@ class WebdatasetWriter(Writer):
         default=1 << 30, ge=1 << 16, le=1 << 40, description="Size in bytes at which a shard starts a new file."
     )
 
+    energon: Energon | None = Field(
+        default=None, description="Write the index of Megatron Energon, in `.nv-meta` and next to each file."
+    )
+
+    @model_validator(mode="after")
+    def _split_is_a_partition(self) -> Self:
+        if self.energon and self.energon.split and self.energon.split not in (self.partition_by or ()):
+            raise ValueError("`energon.split` must be a column of `partitionBy`, so that each file belongs to one split")
+        return self
+
+    def complete(self, sink: Folder, files: Sequence[OutputFile], run: str) -> None:
+        """Write the index of Energon, or delete the one of a result that is replaced."""
+        if self.energon:
+            write_metadata(sink, self.energon, files, run)
+        elif self.mode == "overwrite":
+            sink.delete_tree(META)
+
     def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
         """Columns of media."""
         return tuple(field.name for field in schema if is_media(field.type))
 
     def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
         """Files named `<prefix>-<n>.tar`. `members` is checked when the first row is written."""
-        return FilesWriter(
-            root, prefix, ".tar", schema, self._encoder, self.file_bytes, self.partition_by, file_rows=self.samples
-        )
+        numbers = count()
 
-    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> TarEncoder:
-        return TarEncoder(stream, plan_members(schema, self.members), stem)
+        def encoder(stream: pa.NativeFile, columns: pa.Schema, _: str) -> TarEncoder:  # names repeat in folders of partitions
+            return TarEncoder(stream, plan_members(columns, self.members), f"{prefix}-{next(numbers):03}")
+
+        extension = self.extension if self.energon else ".tar"
+        return FilesWriter(root, prefix, extension, schema, encoder, self.file_bytes, self.partition_by, file_rows=self.samples)

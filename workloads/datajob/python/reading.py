@@ -62,7 +62,7 @@ def result_reader(writer: Writer, files: Sequence[OutputFile]) -> ResultReader |
     if media is not None:
         files = [file for file in files if file.path.endswith(METADATA)]
     else:  # media lie next to the rows
-        files = [file for file in files if file.path.endswith(writer.extension)]
+        files = [file for file in files if file.path.endswith(writer.extension) and not file.path.endswith(writer.companions)]
     if not files:
         return None
     found = tuple(InputFile(join(writer.path, file.path), file.size, "", _partition(file.path)) for file in files)

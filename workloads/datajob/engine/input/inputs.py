@@ -17,6 +17,7 @@ from datajob.engine import journal
 from datajob.engine.commit.shard import Shard
 from datajob.engine.exchange.blocks import conform, read_blocks, read_partition
 from datajob.engine.exchange.row_ids import FailedRows
+from datajob.engine.input.added_columns import added_to_rows
 from datajob.engine.input.prefetch import BadRecord, OnBad, prefetch
 from datajob.engine.input.sharding import ShardFragments
 from datajob.errors import InputError, checked, marked, private
@@ -73,7 +74,7 @@ class FragmentInput:
 
         for table in prefetch(part.fragments, read, on_bad):
             if table.num_rows:
-                yield conform(reader.in_job(table), self.schema)
+                yield conform(added_to_rows(reader, table), self.schema)
 
 
 def begin_file(fragment: Fragment) -> None:

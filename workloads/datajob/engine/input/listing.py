@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from datajob.engine.input.added_columns import added_to_schema
 from datajob.engine.input.inputs import FragmentInput
 from datajob.engine.input.sharding import (
     MAX_FRAGMENTS,
@@ -65,7 +66,7 @@ def list_input(readers: Sequence[Reader], target: int | None, inference: bool, l
         shards += pack(number, _fragments(reader, some, wanted, lenient), wanted, maximum)
     if inference:
         shards = _divided(shards, readers, lenient)
-    united = unite([reader.schema_in_job(schema) for reader, schema in zip(readers, schemas, strict=True)])
+    united = unite([added_to_schema(reader, schema) for reader, schema in zip(readers, schemas, strict=True)])
     source = FragmentInput(tuple(shards), tuple(readers), united, tuple(schemas))
     return Listing(source, sum(map(len, files)), size, target)
 

@@ -20,7 +20,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -113,6 +113,10 @@ generate: setup ## Generate the CRD, the editor schema, the reference and parts 
 bench-llava: setup-models ## Run the benchmarks of models
 	$(RUN)/python -m benchmarks.llava
 	$(RUN)/python -m benchmarks.llava_answers
+
+bench-serving: setup ## Measure the application of a ModelService, with and without Ray Serve
+	$(RUN)/python -m benchmarks.serving
+	$(RUN)/python -m benchmarks.serving --ray
 
 bench-streaming: setup ## Measure streaming between CPU steps and models, with simulated devices
 	$(RUN)/python -m benchmarks.streaming

@@ -11,7 +11,8 @@ import yaml
 
 from datajob.api.checks import check
 from datajob.api.datajob import DataJob
-from datajob.api.loading import parse_object
+from datajob.api.loading import parse_object, parse_service
+from datajob.api.service.checks import check_service
 from datajob.operators.base import Operator
 from datajob.operators.registry import all_operators
 from tests.support.pages import PAGES, ROOT, Block, blocks, read
@@ -25,6 +26,10 @@ def test_yaml_on_a_page_is_a_valid_job_or_part_of_one(block: Block) -> None:
     for document in yaml.safe_load_all(block.text):
         if document.get("kind", "DataJob") == "DataJob":
             assert_valid(document if "kind" in document else around(document))
+        elif document["kind"] == "ModelService":
+            service, problems = parse_service(document)
+            assert service is not None, problems
+            assert not [problem for problem in check_service(service) if not problem.warning]
 
 
 def assert_valid(value: dict[str, Any]) -> DataJob:

@@ -70,6 +70,20 @@ def test_waiting_tokens_are_limited_but_a_single_large_request_is_not(clock: Clo
     admission.reserve(second, 1)
 
 
+def test_the_bodies_of_requests_in_progress_are_limited(clock: Clock) -> None:
+    admission = Admission(Capacity(10, None, 100), clock)
+    large, second = admission.enter(ANONYMOUS), admission.enter(ANONYMOUS)
+    admission.hold(large, 90)
+    admission.hold(second, 10)
+    with pytest.raises(ApiError) as found:
+        admission.hold(second, 1)
+    assert (found.value.status, found.value.reason) == (429, "body_bytes")
+    admission.leave(second)
+    admission.hold(large, 1000)
+    admission.leave(large)
+    admission.hold(admission.enter(ANONYMOUS), 100)
+
+
 def test_a_rate_refills_and_states_when(clock: Clock) -> None:
     admission, who = Admission(Capacity(10, None), clock), key(requestsPerMinute=6)
     for _ in range(6):

@@ -27,6 +27,8 @@ class Ticket:
     entered: float
     tokens: int = 0
     """Reserved tokens of the prompt and the answers."""
+    size: int = 0
+    """Bytes of its body so far."""
     waiting: bool = True
     """Whether the first token is still missing."""
     closed: bool = False
@@ -49,6 +51,8 @@ class Capacity:
 
     requests: int
     tokens: int | None
+    body_bytes: int = 1 << 40
+    """Bytes of the bodies of all requests in progress."""
 
 
 @dataclass
@@ -92,6 +96,14 @@ class Admission:
         if client.requests:
             client.requests.use(1)
         return ticket
+
+    def hold(self, ticket: Ticket, size: int) -> None:
+        """Add bytes to the body of an accepted request. Raises ApiError. A body is never refused if it is the only one."""
+        held = sum(each.size for each in self._tickets)
+        if held > ticket.size and held + size > self.capacity.body_bytes:
+            text = f"Requests with {held // 1_000_000} MB are in progress, and the service has no memory for more. Retry later."
+            raise _limited(text, "body_bytes", self._estimate(), self._headers(ticket.client))
+        ticket.size += size
 
     def reserve(self, ticket: Ticket, tokens: int) -> None:
         """Reserve the tokens of an accepted request. Raises ApiError.

@@ -68,18 +68,19 @@ def create_app(service: Service) -> FastAPI:
 async def _handle(service: Service, request: Request, endpoint: str, handler: Handler) -> Response:
     """Authenticate, accept, read and answer a request. Its exchange ends exactly once."""
     limit = service.limits.body_megabytes * 1_000_000
-    key = exchange = None
+    key = None
     try:
         key = service.authenticate(request)
         engine = service.ready_engine()
-        exchange = Exchange(service, endpoint, key, service.admission.enter(key))
+        ticket = service.admission.enter(key)
     except ApiError as error:
         await discard(request)
         count(service, endpoint, error.status, key)
         service.meter.record("rejected_total", reason=error.reason)
         return error.response()
+    exchange = Exchange(service, endpoint, key, ticket)
     try:
-        body = await read_json(request, limit, READ_SECONDS)
+        body = await read_json(request, limit, READ_SECONDS, lambda size: service.admission.hold(ticket, size))
         service.check_model(key, body.get("model"))
         return await handler(exchange, request, engine, body)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply

@@ -74,10 +74,10 @@ def build(args: Mapping[str, Any]) -> Application:
 
 def serve_on_ray(service: ModelService, keys: str | None, host: str, port: int, on_ready: Callable[[], None]) -> None:
     """Run a service on Ray Serve on this machine until SIGTERM or Ctrl-C. Raises InvalidJob if its model cannot be loaded."""
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
     stop = threading.Event()
     for number_of_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number_of_signal, lambda *_: stop.set())
-    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
     try:
         resources: dict[str, Any] = {"num_cpus": 1}
         application = _application(service.spec, service.model_name, keys or FOLDER, (resources, ("any", 1.0)))

@@ -20,6 +20,8 @@ from datajob.serving.openai.requests import Defaults
 
 BATCHES = 4
 """Number of batches that are accepted by default: one is in the model, the others wait."""
+BODIES = 8
+"""Number of bodies of the maximum size that are held in memory at the same time; of smaller ones, more."""
 LOADING_SECONDS = 5.0
 
 
@@ -59,7 +61,8 @@ class Service:
         """Replace the limits; requests in progress continue."""
         self.limits = limits
         slots = self.engine.slots if self.engine else 1
-        self.admission.capacity = Capacity(limits.concurrent_requests or BATCHES * slots, limits.queued_tokens)
+        size = BODIES * limits.body_megabytes * 1_000_000
+        self.admission.capacity = Capacity(limits.concurrent_requests or BATCHES * slots, limits.queued_tokens, size)
 
     def ready_engine(self) -> ServingEngine:
         """The engine. Raises ApiError while it is loading or after it has failed."""

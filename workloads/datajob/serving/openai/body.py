@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,11 +19,15 @@ _LARGE = 1 << 20
 """Bodies of this size are parsed in a thread."""
 
 
-async def read_json(request: Request, limit: int, seconds: float) -> dict[str, Any]:
-    """The JSON object of a request. `limit` is the maximum size in bytes; Content-Length is not trusted. Raises ApiError."""
+async def read_json(request: Request, limit: int, seconds: float, hold: Callable[[int], None]) -> dict[str, Any]:
+    """The JSON object of a request. Raises ApiError.
+
+    `limit` is the maximum size in bytes; Content-Length is not trusted. `hold` is called with the size of each chunk. It raises
+    ApiError if the service has no memory for it.
+    """
     if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
         raise ApiError(415, f"Content-Encoding {encoding[:20]} is not supported. Send the request uncompressed.")
-    data = await _read(request, limit, seconds)
+    data = await _read(request, limit, seconds, hold)
     return await asyncio.to_thread(parsed, data) if len(data) >= _LARGE else parsed(data)
 
 
@@ -48,29 +52,36 @@ def parsed(data: bytes) -> dict[str, Any]:
     return found
 
 
-async def _read(request: Request, limit: int, seconds: float) -> bytes:
-    """The body. The rest of one that is too large is read, but not stored, so that the client reads the reply."""
+async def _read(request: Request, limit: int, seconds: float, hold: Callable[[int], None]) -> bytes:
+    """The body. The rest of one that is refused is read, but not stored, so that the client reads the reply."""
     stated = request.headers.get("content-length", "")
-    too_large = stated.isdigit() and int(stated) > limit
+    refusal = _too_large(limit) if stated.isdigit() and int(stated) > limit else None
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(DISCARD_SECONDS if too_large else seconds) as deadline:
+        async with asyncio.timeout(DISCARD_SECONDS if refusal else seconds) as deadline:
             async for chunk in _chunks(request):
                 size += len(chunk)
-                if size > limit and not too_large:
-                    too_large = True
-                    deadline.reschedule(asyncio.get_running_loop().time() + DISCARD_SECONDS)
-                if too_large:
+                if refusal is None and (refusal := _refusal(size, len(chunk), limit, hold)):
                     chunks.clear()
-                else:
+                    deadline.reschedule(asyncio.get_running_loop().time() + DISCARD_SECONDS)
+                elif refusal is None:
                     chunks.append(chunk)
     except TimeoutError:
-        if not too_large:
-            raise _too_late(seconds) from None
-    if too_large:
-        raise _too_large(limit)
+        raise refusal or _too_late(seconds) from None
+    if refusal:
+        raise refusal
     return b"".join(chunks)
+
+
+def _refusal(size: int, new: int, limit: int, hold: Callable[[int], None]) -> ApiError | None:
+    if size > limit:
+        return _too_large(limit)
+    try:
+        hold(new)
+    except ApiError as error:
+        return error
+    return None
 
 
 def _too_large(limit: int) -> ApiError:

@@ -43,14 +43,17 @@ def start_engine(settings: Settings, device: Device) -> Engine:
 
 
 def start_serving(settings: Settings, device: Device, max_pixels: int = 0) -> ServingEngine:
-    """The engine that answers online, with its model loaded. Raises InvalidJob like `start_engine`."""
+    """The engine that answers online, with its model loaded. Raises InvalidJob like `start_engine`.
+
+    The name of a fake model can be a number: the milliseconds of a step.
+    """
     if settings.model.startswith("~"):
         settings = dataclasses.replace(settings, model=os.path.expanduser(settings.model))
     name = settings.engine if settings.engine != "auto" else _best(settings, device)
     if name == "fake":
         from datajob.operators.inference._engines.fake_serving import FakeServing
 
-        return FakeServing(settings.batch_rows or 8)
+        return FakeServing(settings.batch_rows or 8, int(settings.model) / 1000 if settings.model.isdecimal() else 0.0)
     _require("torch", "transformers")
     if name == "vllm":
         raise InvalidJob("vLLM does not serve models yet: set `engine: transformers`.")

@@ -9,6 +9,9 @@ from typing import Any
 from datajob.operators.inference._engines.base import Options, Request, RequestError
 from datajob.operators.inference._engines.serving import Message, PromptTooLong
 
+RECENT = 64
+"""Number of conversations that are kept: requests of clients can be large, and are hardly repeated."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -39,10 +42,12 @@ class Prompter:
         self.image_token: str | None = getattr(processor, "image_token", None)
         self._begin: str | None = self._tokenizer.bos_token
         self._cached = lru_cache(4096)(self._prompt)
+        self._recent = lru_cache(RECENT)(self._prompt)
 
     def prompt(self, request: Request) -> Prompt:
         """The prompt as the model reads it. Raises RequestError."""
-        return self._cached(request.prompt, request.messages, request.options, len(request.images))
+        found = self._recent if request.messages else self._cached
+        return found(request.prompt, request.messages, request.options, len(request.images))
 
     def _prompt(self, prompt: str, messages: tuple[Message, ...], options: Options, images: int) -> Prompt:
         if not messages and not prompt.strip():

@@ -132,10 +132,9 @@ def clips(count: int) -> Path:
     return _folder(f"clips-{count}", [partial(_beginning, sources[n % 3], 25 + 7 * n % 100) for n in range(count)])
 
 
-def long_videos(count: int) -> Path:
-    """`count` files of half a minute to two minutes: the real videos, several times."""
-    sources = list(real().values())
-    return _folder(f"long-{count}", [partial(repeated, sources[n % 3], 6 + 5 * n % 7) for n in range(count)])
+def long_videos(name: str, times: int, count: int) -> Path:
+    """`count` files with a real video several times: fewer times in each file, so that all are different."""
+    return _folder(f"{name}-{times}-{count}", [partial(repeated, real()[name], times - n % 5) for n in range(count)])
 
 
 def _folder(name: str, contents: Sequence[Callable[[], bytes]]) -> Path:

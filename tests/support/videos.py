@@ -90,7 +90,7 @@ def video(
             container.mux(encoder.encode(frame))
         container.mux(encoder.encode(None))
         if sound is not None:
-            _add_sound(container, sound, audio)
+            add_sound(container, sound, audio)
     return stream.getvalue()
 
 
@@ -106,7 +106,8 @@ def with_index_first(data: bytes) -> bytes:
     return head + bytes(movie) + media
 
 
-def _add_sound(container: Any, sound: Any, samples: Any) -> None:
+def add_sound(container: Any, sound: Any, samples: Any) -> None:
+    """Encode samples at 16 kHz as a track of a container."""
     for start in range(0, len(samples), 1024):
         frame: Any = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[start : start + 1024].T), "fltp", "mono")
         frame.rate, frame.pts, frame.time_base = 16_000, start, Fraction(1, 16_000)

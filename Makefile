@@ -71,13 +71,16 @@ test-vllm: .venv-vllm/.ready ## Run the tests of vLLM on the CPU in a separate e
 	"$(UV)" pip install --quiet --python .venv-vllm/bin/python pytest pytest-timeout hypothesis
 	@touch $@
 
-test-spark: setup ## Exchange files with Spark in a separate environment (needs Java; the first time, downloads 460 MB)
+test-spark: setup ## Exchange files with Spark in a separate environment (needs Java; the first time, downloads 520 MB)
 	@if java -version >/dev/null 2>&1; then $(MAKE) --no-print-directory .venv-spark/.ready && $(RUN)/python -m pytest -q tests/spark; \
 	else echo "test-spark: skipped, because Java is not installed"; fi
 
 # A separate environment, because few need it and it is large. The version is in uv.lock.
-.venv-spark/.ready: pyproject.toml uv.lock | .venv/.ready
+.venv-spark/.ready: pyproject.toml uv.lock tests/spark/pom.xml | .venv/.ready
 	UV_PROJECT_ENVIRONMENT=.venv-spark "$(UV)" sync --frozen --quiet --python $(PYTHON) --only-group spark
+	rm -rf .venv-spark/jars
+	@if command -v mvn >/dev/null; then mvn -q -B -f tests/spark/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.venv-spark/jars \
+	  -DincludeGroupIds=io.delta,org.apache.iceberg; else echo "tests of tables in Spark will be skipped, because Maven is not installed"; fi
 	@touch $@
 
 e2e: setup ## Run DataJobs on a node with KubeRay (root or kind; the first time, builds Kubernetes)

@@ -100,6 +100,28 @@ def test_types_that_partitions_cannot_have_are_refused(kind: Kind, column: str, 
         run(job(kind, tmp_path, "in", partitionBy=[column]))
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "refused"),
+    [
+        (DELTA, "a b ü#?&+100%", ""),
+        (DELTA, "a%20b", "reads `%20` in the path of a table as another character"),
+        (ICEBERG, "a b%20ü&+", ""),
+        (ICEBERG, "a#b", "does not support `#` and `[?]` in the path"),
+        (ICEBERG, "a?b", "does not support `#` and `[?]` in the path"),
+    ],
+)
+def test_folders_with_odd_names_are_written_or_refused(kind: Kind, name: str, refused: str, tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", ROWS, 1)
+    made = job(kind, tmp_path, "in", path=str(tmp_path / name / "out"))
+    if refused:
+        with pytest.raises(InvalidJob, match=refused):
+            run(made)
+        return
+    run(made)
+    assert by_id(kind.rows(tmp_path / name if kind is DELTA else tmp_path)) == ROWS
+    assert (tmp_path / name / "out" / ("_delta_log" if kind is DELTA else "metadata")).exists()
+
+
 @pytest.mark.parametrize("value", ["", "__HIVE_DEFAULT_PARTITION__"])
 @pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])
 def test_texts_that_would_become_null_partitions_are_refused(kind: Kind, value: str, tmp_path: Path) -> None:

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-PACKAGES = sorted((Path(__file__).parents[2] / ".venv-spark").glob("lib/python3*/site-packages"))
+ENVIRONMENT = Path(__file__).parents[2] / ".venv-spark"
+JARS = sorted(map(str, (ENVIRONMENT / "jars").glob("*.jar")))
+"""Those of Delta and Iceberg."""
+PACKAGES = sorted(ENVIRONMENT.glob("lib/python3*/site-packages"))
+
+TABLES = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,"
+    "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.catalog.ice": "org.apache.iceberg.spark.SparkCatalog",
+    "spark.sql.catalog.ice.type": "hadoop",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+"""Settings of tables."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +38,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     settings = {
+        **(TABLES if JARS else {}),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "700m",
@@ -37,6 +51,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    if JARS:
+        settings |= {"spark.jars": ",".join(JARS), "spark.sql.catalog.ice.warehouse": str(tmp_path_factory.mktemp("iceberg"))}
     builder = SparkSession.builder.master("local[1]")
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -44,6 +60,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session.sparkContext.setLogLevel("OFF")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def tables(spark: Any) -> Any:
+    """Spark with tables of Delta and Iceberg."""
+    if not JARS:
+        pytest.skip("needs Maven: run `make test-spark`")
+    return spark
 
 
 @pytest.fixture

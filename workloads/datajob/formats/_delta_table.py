@@ -28,11 +28,16 @@ _FIELD_RULES = {
     "delta.identity.start": "identity columns",
     "delta.invariants": "invariants",
 }
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 _RETRIES = {"max_retries": "4", "retry_timeout": "30s"}
 
 
 def table_uri(path: str) -> str:
-    """The address of a table for delta-rs."""
+    """The address of a table for delta-rs. Raises InvalidJob for a path that delta-rs confuses with another one."""
+    if found := _ESCAPE.search(path):
+        raise InvalidJob(
+            f"{path}: delta-rs reads `{found[0]}` in the path of a table as another character. Choose a path without `%`."
+        )
     scheme = scheme_of(path)
     if not scheme:
         return resolve(path)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
@@ -85,7 +86,8 @@ def _some(reference: str | None) -> tuple[str, ...]:
 
 def _full(root: str, path: str) -> str:
     """The address of a file in the log: relative to the table or, in a clone, absolute."""
-    return path if scheme_of(path) or path.startswith(("/", "file:")) else join(root, path)
+    path = re.sub("^file:/+", "/", path)
+    return path if scheme_of(path) or path.startswith("/") else join(root, path)
 
 
 def _partitions(table: DeltaTable, actions: pa.Table) -> pa.Table:

@@ -133,6 +133,8 @@ class IcebergWriter(ParquetTableWriter, CatalogTable):
 
     def existing_schema(self) -> pa.Schema | None:
         """The columns of the table, or None if it does not exist."""
+        if "#" in self.path or "?" in self.path:
+            raise InvalidJob(f"sink.iceberg: pyiceberg does not support `#` and `?` in the path of a table ({self.path}).")
         table = find_table(self, SinkError)
         if table is None:
             return None

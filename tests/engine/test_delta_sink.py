@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from datajob.errors import DataJobError, InvalidJob, SinkError
 from datajob.formats import _delta_commit
-from datajob.formats.delta import DeltaWriter
+from datajob.formats.delta import DeltaReader, DeltaWriter
 from tests.support.delta import add_actions, commit, delete_rows, log_file, protocol
 from tests.support.killed import Killed, killed_at
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
@@ -198,6 +198,19 @@ def test_an_unknown_feature_of_the_table_is_refused_before_data_is_read(tmp_path
     run(job(tmp_path))
     commit(tmp_path / "out", protocol("somethingNew"))
     with pytest.raises(DataJobError, match="somethingNew"):
+        run(job(tmp_path, "append"))
+
+
+@pytest.mark.parametrize(
+    "feature",
+    ["allowColumnDefaults", "clustering", "icebergCompatV2", "inCommitTimestamp", "materializePartitionColumns", "rowTracking"],
+)
+def test_a_feature_that_concerns_only_writers_is_refused_by_them(feature: str, tmp_path: Path) -> None:
+    write_input(tmp_path, [{"id": 1}])
+    run(job(tmp_path))
+    commit(tmp_path / "out", {"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": [feature]}})
+    assert [file.size > 0 for file in DeltaReader(path=str(tmp_path / "out")).files()] == [True]
+    with pytest.raises(InvalidJob, match=f"uses the feature {feature}, which is not supported, so it cannot be written"):
         run(job(tmp_path, "append"))
 
 

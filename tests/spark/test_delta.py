@@ -101,7 +101,8 @@ def test_features_that_concern_only_writers(tables: Any, tmp_path: Path) -> None
     name = f"delta.`{tmp_path / 't'}`"
     tables.sql(
         f"CREATE TABLE {name} (id BIGINT, next BIGINT GENERATED ALWAYS AS (id + 1), "
-        "number BIGINT GENERATED ALWAYS AS IDENTITY, k INT DEFAULT 7) USING delta CLUSTER BY (id) TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported', "
+        "number BIGINT GENERATED ALWAYS AS IDENTITY, k INT DEFAULT 7) USING delta CLUSTER BY (id) "
+        "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported', "
         "'delta.enableRowTracking' = 'true', 'delta.enableInCommitTimestamps' = 'true')"
     )
     tables.sql(f"INSERT INTO {name} (id) VALUES (1)")

@@ -69,11 +69,8 @@ def test_values_of_every_type_of_spark(tables: Any, tmp_path: Path) -> None:
     expected = tables.table("ice.db.types").toArrow()
     place = {"table": name, "catalog": properties(tmp_path)}
     assert not different(expected, read(IcebergReader(**place)))
-    run(
-        make_job(
-            tmp_path, tmp_path / "t", sources=[{"iceberg": place}], sink=dict(job(tmp_path).spec.sink.model_dump(by_alias=True))
-        )
-    )
+    sink = {"iceberg": {**place, "table": "lake.t", "path": str(tmp_path / "t")}}
+    run(make_job(tmp_path, tmp_path / "t", sources=[{"iceberg": place}], sink=sink))
     metadata = catalog(tmp_path).load_table("lake.t").metadata_location
     assert not different(expected, tables.read.format("iceberg").load(metadata).toArrow())
 

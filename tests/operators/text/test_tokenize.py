@@ -57,6 +57,14 @@ def test_ids_are_those_of_the_library_without_limits_of_the_file(folder: Path) -
     assert table.schema.field("input_ids").type == pa.list_(pa.int32())
 
 
+def test_texts_are_encoded_in_slices(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["to be " * 9, None, "", "or not", "x" * 50, "to be", None]
+    whole = Tokenize(tokenizer=str(folder)).apply(batch_of(*texts)).column("input_ids")
+    for size in (1, 8, 60, 1000):
+        monkeypatch.setattr("datajob.operators.text.tokenize.SLICE_BYTES", size)
+        assert Tokenize(tokenizer=str(folder)).apply(batch_of(*texts)).column("input_ids").to_pylist() == whole.to_pylist()
+
+
 def test_a_special_token_in_a_text_is_text_unless_requested(folder: Path) -> None:
     end = reference(folder).token_to_id("<|end|>")
     as_text = Tokenize(tokenizer=str(folder)).apply(batch_of("a<|end|>b")).column("input_ids").to_pylist()[0]

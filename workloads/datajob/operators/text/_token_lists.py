@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def slices(text: pa.Array[Any], size: int) -> Iterator[pa.Array[Any]]:
+    """Adjacent parts of texts of about `size` bytes each; at least one."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    ends = np.cumsum(np.asarray(pc.binary_length(text).fill_null(0), np.int64))
+    start = 0
+    while start < len(text) or not start:
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + size, side="right")))
+        yield text.slice(start, stop - start)
+        start = stop
 
 
 def token_lists(

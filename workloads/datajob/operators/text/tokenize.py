@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from datajob.operators.base import Batch
 
 
+SLICE_BYTES = 1 << 20
+"""Text that is encoded at once. The library needs about 25 times as much memory while it does so."""
+
+
 class Tokenize(Map):
     """Encode texts or conversations as token ids, for training.
 
@@ -102,15 +106,20 @@ class Tokenize(Map):
         return with_column(table, self.loss_mask, masks) if self.loss_mask else table
 
     def _of_texts(self, batch: Batch) -> pa.Array[Any]:
+        import pyarrow as pa
+
         from datajob.operators.strings.column import text_array
         from datajob.operators.strings.tokenizers import load_literal_tokenizer, load_tokenizer, token_id
-        from datajob.operators.text._token_lists import token_lists
+        from datajob.operators.text._token_lists import slices, token_lists
 
         load = load_tokenizer if self.special_tokens == "tokens" else load_literal_tokenizer
         tokenizer = load(self.tokenizer, self.key)
         before = [token_id(self.tokenizer, self.bos, self.key)] if self.bos else []
         after = [token_id(self.tokenizer, self.eos, self.key)] if self.eos else []
-        text = text_array(batch, self._text())
-        texts = text.fill_null("").to_pylist()
-        encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=self.add_special_tokens)
-        return token_lists([one.ids for one in encoded], text.is_valid(), before, after)
+
+        def encode(text: pa.Array[Any]) -> pa.Array[Any]:
+            texts = text.fill_null("").to_pylist()
+            encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=self.add_special_tokens)
+            return token_lists([one.ids for one in encoded], text.is_valid(), before, after)
+
+        return pa.concat_arrays([encode(part) for part in slices(text_array(batch, self._text()), SLICE_BYTES)])

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pyiceberg")
 
-from datajob.errors import InvalidJob, SinkError, StorageUnavailable
+from datajob.errors import DataJobError, InvalidJob, SinkError, StorageUnavailable
 from datajob.formats import _iceberg_commit
 from tests.support.iceberg import catalog, properties
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
@@ -132,6 +132,15 @@ def test_a_table_on_s3_is_written_and_read(tmp_path: Path, bucket: str) -> None:
         run(make_job(tmp_path / "in", tmp_path / "out", sink=sink))
     run(make_job(tmp_path, tmp_path / "back", sources=[{"iceberg": {**place, "where": "lang IS NOT NULL"}}]))
     assert sorted(read_manifest(tmp_path / "back"), key=lambda row: row["id"]) == [row for row in ROWS if row["lang"]]
+
+
+@pytest.mark.s3
+def test_wrong_credentials_are_an_error(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_input(tmp_path)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    sink = {"table": "lake.t", "path": f"{bucket}/t", "catalog": {**properties(tmp_path), "warehouse": f"{bucket}/lake"}}
+    with pytest.raises(DataJobError, match="credentials are invalid"):
+        run(make_job(tmp_path / "in", tmp_path / "out", sink={"iceberg": sink}))
 
 
 def test_a_catalog_that_is_down_can_be_retried(tmp_path: Path) -> None:

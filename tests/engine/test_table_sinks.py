@@ -17,7 +17,7 @@ pytest.importorskip("pyiceberg")
 
 from deltalake import DeltaTable
 
-from datajob.errors import InvalidJob
+from datajob.errors import InvalidJob, SinkBusy
 from datajob.formats import _delta_commit, _iceberg_commit
 from tests.support.iceberg import catalog, properties
 from tests.support.killed import Killed, after, killed_at
@@ -159,6 +159,25 @@ def test_a_driver_killed_at_each_step_of_the_commit_publishes_once(
         report = json.loads((tmp_path / "out/_datajob/report.json").read_text())
         assert (report["state"], report["output"]["rows"]) == ("complete", len(more)), steps[-1]
     assert number > 8, steps
+
+
+@pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])
+def test_two_jobs_on_one_table(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first one commits, the second one ends and can be retried, and then both add their rows."""
+    write_parts(tmp_path / "a", ROWS[:5], 1)
+    write_parts(tmp_path / "b", ROWS[5:], 1)
+    original = kind.publication._once
+
+    def after_another_job(self: Any) -> str:
+        with pytest.raises(SinkBusy):
+            run(job(kind, tmp_path, "b", mode="append"))
+        return original(self)
+
+    with monkeypatch.context() as scope:
+        scope.setattr(kind.publication, "_once", after_another_job)
+        run(job(kind, tmp_path, "a", mode="append"))
+    run(job(kind, tmp_path, "b", mode="append"))
+    assert by_id(kind.rows(tmp_path)) == ROWS
 
 
 @pytest.mark.parametrize("kind", [DELTA, ICEBERG], ids=["delta", "iceberg"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import DataJobError, InputError, InvalidJob, StorageUnavailable
 from datajob.formats._table_packages import package
+from datajob.formats.folder import Folder
 from datajob.formats.storage import explain, is_unavailable, join, resolve, scheme_of, storage_errors
 
 if TYPE_CHECKING:
@@ -70,14 +72,39 @@ def open_table(path: str, version: int | None = None, at: datetime | None = None
         table: DeltaTable = deltalake.DeltaTable(table_uri(path), storage_options=storage_options(path))
     if version is not None and version > table.version():
         raise InputError(f"{path}: the Delta table has no version {version}; the latest is {table.version()}.")
+    if at is not None and _configuration(table).get("delta.enableInCommitTimestamps") == "true":
+        version, at = _by_commit_times(path, table.version(), at), None
     with delta_errors(path, InputError):
         if version is not None:
             table.load_as_version(version)
         if at is not None:
             table.load_as_version(at)
     if at is not None and _is_later(path, table.version(), at):
-        raise InputError(f"{path}: the Delta table has no version at {at.isoformat()}: its first available one is later.")
+        raise _no_version(path, at)
     return table
+
+
+def _no_version(path: str, at: datetime) -> InputError:
+    return InputError(f"{path}: the Delta table has no version at {at.isoformat()}: its first available one is later.")
+
+
+def _by_commit_times(path: str, latest: int, at: datetime) -> int:
+    """The last version at a time, by the times in the commits, which delta-rs does not use."""
+    folder = Folder(path)
+    for version in range(latest, -1, -1):
+        name = f"_delta_log/{version:020}.json"
+        if not folder.exists(name):
+            break
+        first = json.loads(folder.read(name).partition(b"\n")[0])
+        committed = first.get("commitInfo", {}).get("inCommitTimestamp")
+        if committed is None:
+            raise InputError(
+                f"{path}: version {version} of the Delta table has no time of its commit (inCommitTimestamp). Set `version` "
+                "instead of `timestamp`."
+            )
+        if committed <= at.timestamp() * 1000:
+            return version
+    raise _no_version(path, at)
 
 
 def _is_later(path: str, version: int, at: datetime) -> bool:

@@ -121,6 +121,8 @@ def _leaf(kind: Any) -> Any:
 
 def check_defaults(name: str, schema: Schema, columns: Sequence[str] | None) -> None:
     """Raise InputError for a column whose value in older files is not null."""
-    for field in schema.fields:
-        if (columns is None or field.name in columns) and getattr(field, "initial_default", None) is not None:
-            raise InputError(f"{name}: column {field.name} of the Iceberg table has a default value, which is not supported.")
+    for number in schema.field_ids:
+        field, path = schema.find_field(number), schema.find_column_name(number) or ""
+        chosen = columns is None or path.partition(".")[0] in columns
+        if chosen and getattr(field, "initial_default", None) is not None:
+            raise InputError(f"{name}: column {path} of the Iceberg table has a default value, which is not supported.")

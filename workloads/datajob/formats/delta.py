@@ -15,6 +15,7 @@ from datajob.formats._delta_commit import Publication, existing_columns, is_publ
 from datajob.formats._delta_table import check_readable, check_writable, delta_errors, open_table, table_exists
 from datajob.formats._delta_types import stored_types
 from datajob.formats._delta_vectors import deleted_rows, vectors
+from datajob.formats._parquet_read import Chosen
 from datajob.formats._table_sink import ParquetTableWriter
 from datajob.formats._table_source import Snapshot, TableReader, columns_id, with_partitions
 from datajob.formats._table_stats import footer_stats
@@ -78,6 +79,15 @@ class DeltaReader(TableReader, _Place):
     def deleted(self, file: InputFile) -> Any:
         """The positions in its deletion vector."""
         return deleted_rows(file.deletes[0]) if file.deletes else None
+
+    def choose(self, path: str, of_file: pa.Schema, names: Sequence[str]) -> Chosen:
+        """Columns are found by their names, in which upper and lower case are equal."""
+        found = {name: name for name in of_file.names if name in names}
+        others = {name.lower(): name for name in names if name not in found}
+        for name in of_file.names:
+            if name not in found and name.lower() in others:
+                found[name] = others.pop(name.lower())
+        return Chosen(of_file, tuple(found), tuple(found.values()))
 
 
 def _some(reference: str | None) -> tuple[str, ...]:

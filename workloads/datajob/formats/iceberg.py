@@ -76,6 +76,8 @@ class IcebergReader(TableReader, CatalogTable):
     def _tasks(self, scan: DataScan) -> list[FileScanTask]:
         try:
             return list(scan.plan_files())
+        except UnicodeError:  # of damaged files
+            raise
         except (ValueError, NotImplementedError) as error:
             raise InputError(f"{self.table}: the Iceberg table uses a feature that is not supported: {error}.") from error
 

@@ -12,9 +12,6 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.support.hub_store import Commit, Hub, Repository
 
-PAGE = 3
-"""Entries of a page, so that every listing has several pages."""
-
 
 @dataclass
 class _Refused(Exception):
@@ -28,6 +25,8 @@ class _Refused(Exception):
 class HubRequest(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer in one packet: clients acknowledge the first of several late
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self._answer()
@@ -66,6 +65,11 @@ class HubRequest(BaseHTTPRequestHandler):
             self._send(refused.status, json.dumps({"error": refused.message}).encode(), headers)
 
     def _send(self, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
+        for lost in self.hub.lost_answers:
+            if self.path.endswith(lost):
+                self.hub.lost_answers.remove(lost)
+                self.close_connection = True
+                return
         self.send_response(status)
         for key, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
             self.send_header(key, value)
@@ -107,9 +111,9 @@ class HubRequest(BaseHTTPRequestHandler):
         if not paths:
             raise _Refused(404, "EntryNotFound")
         start = int(self.query.get("cursor", ["0"])[0])
-        entries = [_entry(path, commit.files.get(path)) for path in paths[start : start + PAGE]]
-        rest = f"{self.hub.url}{self.path.split('?')[0]}?recursive={recursive}&cursor={start + PAGE}"
-        self._json(entries, {"Link": f'<{rest}>; rel="next"'} if start + PAGE < len(paths) else {})
+        entries = [_entry(path, commit.files.get(path)) for path in paths[start : start + self.hub.page]]
+        rest = f"{self.hub.url}{self.path.split('?')[0]}?recursive={recursive}&cursor={start + self.hub.page}"
+        self._json(entries, {"Link": f'<{rest}>; rel="next"'} if start + self.hub.page < len(paths) else {})
 
     def paths_info(self, name: str, revision: str) -> None:
         commit = self._commit(name, revision)
@@ -128,13 +132,14 @@ class HubRequest(BaseHTTPRequestHandler):
         assert commit is not None
         data = commit.files[path]
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        headers = {"X-Repo-Commit": revision, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
         if match is None:
-            self._send(200, data)
+            self._send(200, data, headers)
             return
         start, end = int(match[1]), min(int(match[2] or len(data) - 1), len(data) - 1)
         if start >= len(data):
             raise _Refused(416)
-        self._send(206, data[start : end + 1], {"Content-Range": f"bytes {start}-{end}/{len(data)}"})
+        self._send(206, data[start : end + 1], {**headers, "Content-Range": f"bytes {start}-{end}/{len(data)}"})
 
     def commits(self, name: str, revision: str) -> None:
         self._commit(name, revision)
@@ -142,10 +147,10 @@ class HubRequest(BaseHTTPRequestHandler):
         start = int(self.query.get("p", ["0"])[0])
         page = [
             {"id": one.sha, "title": one.title, "message": one.message, "date": "2026-11-27T00:00:00.000Z", "authors": []}
-            for one in found[start : start + PAGE]
+            for one in found[start : start + self.hub.page]
         ]
-        rest = f"{self.hub.url}{self.path.split('?')[0]}?p={start + PAGE}"
-        self._json(page, {"Link": f'<{rest}>; rel="next"'} if start + PAGE < len(found) else {})
+        rest = f"{self.hub.url}{self.path.split('?')[0]}?p={start + self.hub.page}"
+        self._json(page, {"Link": f'<{rest}>; rel="next"'} if start + self.hub.page < len(found) else {})
 
     def create(self) -> None:
         asked = json.loads(self.body)
@@ -153,7 +158,9 @@ class HubRequest(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != f"Bearer {self.hub.token}":
             raise _Refused(401, "", "Invalid credentials in Authorization header")
         if name in self.hub.repositories:
-            raise _Refused(409, "", "You already created this dataset repo")
+            exists = {"error": "You already created this dataset repo", "url": f"{self.hub.url}/datasets/{name}"}
+            self._send(409, json.dumps(exists).encode())
+            return
         private = asked.get("private") is True or asked.get("visibility") == "private"
         self.hub.add(name, {".gitattributes": "*.parquet filter=lfs"}, private=private)
         self._json({"url": f"{self.hub.url}/datasets/{name}", "name": name})
@@ -168,11 +175,24 @@ class HubRequest(BaseHTTPRequestHandler):
     def yaml(self) -> None:
         self._json({"errors": [], "warnings": []})
 
+    def auth_check(self, name: str) -> None:
+        self._repository(name)
+        if self.headers.get("Authorization") is None:
+            raise _Refused(403)
+        self._json({})
+
     def preupload(self, name: str, revision: str) -> None:
         self._commit(name, revision)
         asked = json.loads(self.body)["files"]
         modes = [("lfs" if one["path"].endswith(".parquet") else "regular") for one in asked]
-        self._json({"files": [{"path": one["path"], "uploadMode": mode} for one, mode in zip(asked, modes, strict=True)]})
+        self._json(
+            {
+                "files": [
+                    {"path": one["path"], "uploadMode": mode, "shouldIgnore": False}
+                    for one, mode in zip(asked, modes, strict=True)
+                ]
+            }
+        )
 
     def lfs(self, name: str) -> None:
         found = []
@@ -231,6 +251,7 @@ _ROUTES: list[tuple[str, Any]] = [
     (rf"GET {_API}/commits{_AT}", HubRequest.commits),
     (rf"POST {_API}/preupload{_AT}", HubRequest.preupload),
     (rf"POST {_API}/commit{_AT}", HubRequest.commit),
+    (rf"GET {_API}/auth-check(?:/write)?", HubRequest.auth_check),
     (rf"POST {_API}/branch/(?P<branch>[^/]+)", HubRequest.branch),
     (rf"GET {_API}", HubRequest.revision),
     (r"POST /api/repos/create", HubRequest.create),

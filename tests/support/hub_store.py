@@ -53,6 +53,10 @@ class Hub:
     """Answers to the next requests whose path matches a pattern: the pattern, the status and the headers."""
     requests: Counter[str] = field(default_factory=Counter)
     """Requests by method and path."""
+    page: int = 3
+    """Entries of a page, so that every listing has several pages."""
+    lost_answers: list[str] = field(default_factory=list)
+    """Requests whose path ends so are processed, but not answered."""
     before_commit: list[Any] = field(default_factory=list)
     """Functions that are called before the next commit is accepted."""
     slept: list[float] = field(default_factory=list)

@@ -42,6 +42,8 @@ class Hub:
 
     name: str
     """`organization/name`."""
+    kind: type[DataJobError] = InputError
+    """The error that is raised if it cannot be used, unless a retry can help."""
 
     @property
     def url(self) -> str:
@@ -59,23 +61,35 @@ class Hub:
         return api
 
     def commit_of(self, revision: str) -> str:
-        """The commit of a branch, a tag or another name of a revision. Raises InputError or StorageUnavailable."""
+        """The commit of a branch, a tag or another name of a revision."""
         address = f"{self.api.endpoint}/api/datasets/{self.name}/revision/{quote(revision, safe='')}"
-        with hub_errors(f"{self.url}@{revision}", InputError):
+        with hub_errors(f"{self.url}@{revision}", self.kind):
             return str(json.loads(fetch(address))["sha"])
 
+    def find_commit(self, revision: str) -> str | None:
+        """The commit of a revision, or None if the repository or the revision does not exist."""
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+        try:
+            return self.commit_of(revision)
+        except DataJobError as error:
+            missing = isinstance(error.__cause__, RepositoryNotFoundError | RevisionNotFoundError)
+            if missing and not isinstance(error.__cause__, GatedRepoError):
+                return None
+            raise
+
     def files(self, commit: str) -> list[HubFile]:
-        """The files of a commit, sorted by path. Raises InputError or StorageUnavailable."""
+        """The files of a commit, sorted by path."""
         from huggingface_hub.hf_api import RepoFile
 
-        with hub_errors(self.url, InputError):
+        with hub_errors(self.url, self.kind):
             tree = self.api.list_repo_tree(self.name, recursive=True, revision=commit, repo_type="dataset")
             found = [HubFile(one.path, one.size, _content(one)) for one in tree if isinstance(one, RepoFile)]
         return sorted(found, key=lambda file: file.path)
 
     def read(self, commit: str, path: str) -> str:
-        """The text of a small file. Raises InputError or StorageUnavailable."""
-        with hub_errors(f"{self.url}/{path}", InputError):
+        """The text of a small file."""
+        with hub_errors(f"{self.url}/{path}", self.kind):
             return fetch(file_address(self.name, commit, path)).decode("utf-8", "replace")
 
 

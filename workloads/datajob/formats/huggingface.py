@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from datajob.errors import InvalidJob
+from datajob.errors import InputError, InvalidJob
+from datajob.formats._columns import empty_table, plain_schema
+from datajob.formats._features import media_columns, with_features
 from datajob.formats._hub import MAIN, Hub, parse_name
-from datajob.formats._hub_configs import CARD, Config, choose_splits, resolve
+from datajob.formats._hub_commit import Publication, existing_schema
+from datajob.formats._hub_configs import CARD, DEFAULT, Config, choose_splits, resolve
+from datajob.formats._hub_features import features_of
+from datajob.formats._hub_patterns import SPLIT, TRAIN
+from datajob.formats._hub_places import FolderPlace, Place, RepositoryPlace
 from datajob.formats._hub_reader import reader_of
-from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord, Reader
+from datajob.formats._hub_write import FeaturesEncoder, SplitsWriter
+from datajob.formats._parquet_portable import check_portable, portable_schema
+from datajob.formats._parquet_write import ParquetEncoder
+from datajob.formats._table_sink import TableWriter
+from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord, OutputFile, Reader, ShardWriter
+from datajob.media.signatures import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -139,3 +150,125 @@ class HuggingfaceReader(Reader):
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         """The rows, as the reader of the files reads them."""
         return self._chosen().read(fragment, schema, batch_bytes, on_bad)
+
+
+class HuggingfaceWriter(TableWriter):
+    """A data set of Hugging Face: Parquet files with features, and a card that describes configurations, splits and columns.
+
+    It is written to the folder `path`. With `repository`, its files are uploaded from there to the Hub, and each result becomes
+    one commit. The token is read from the environment variable `HF_TOKEN`.
+    """
+
+    repository: str | None = Field(
+        default=None, min_length=1, description="Repository on the Hub, as `org/name`. It is created if it does not exist."
+    )
+    revision: str = Field(
+        default=MAIN, min_length=1, description="Branch of the repository. It is created if it does not exist."
+    )
+    private: bool = Field(default=True, description="Whether a repository that does not exist is created as a private one.")
+    config: str = Field(default=DEFAULT, min_length=1, description="Configuration that the rows belong to.")
+    split: str = Field(
+        default=TRAIN,
+        pattern=rf"^{SPLIT.pattern}$",
+        description="Split that all rows belong to, unless `partitionBy` names a column with the names of their splits.",
+    )
+    features: dict[str, Kind] = Field(
+        default={},
+        description="Columns of media by their kind (`image`, `audio` or `video`), such as `jpg: image`. They can contain "
+        "bytes, paths, structs of both, or lists of these. By default, columns of structs with `bytes` and `path`.",
+    )
+    _known: Mapping[str, Any] = PrivateAttr(default={})
+    """Features of columns of the sources."""
+
+    @model_validator(mode="after")
+    def _one_column_of_splits(self) -> HuggingfaceWriter:
+        if len(self.partition_by or ()) > 1:
+            raise ValueError("`partitionBy` can contain only one column, which contains the names of splits")
+        return self
+
+    @field_validator("repository")
+    @classmethod
+    def _known_form(cls, repository: str | None) -> str | None:
+        if repository is not None and parse_name(repository) != (repository, None):
+            raise ValueError(f"{repository!r} is not the name of a repository, such as `org/name`")
+        return repository
+
+    @property
+    def place(self) -> Place:
+        """Where the data set lies."""
+        if self.repository is None:
+            return FolderPlace(self.path)
+        return RepositoryPlace(self.path, self.repository, self.revision, self.private)
+
+    def for_run(self, run_id: str) -> HuggingfaceWriter:
+        """The writer of a run. Creates the repository. Raises SinkError or InvalidJob if the data set cannot be written."""
+        self.place.prepare()
+        writer = super().for_run(run_id)
+        assert isinstance(writer, HuggingfaceWriter)
+        return writer
+
+    def with_features(self, features: Mapping[str, Any]) -> HuggingfaceWriter:
+        """Stores the features with the columns that have them."""
+        writer = self.model_copy()
+        writer._known = features
+        return writer
+
+    def existing_schema(self) -> pa.Schema | None:
+        """The columns of the configuration that remain, or None if there are none."""
+        if self.mode == "overwrite" and self.overwrite == "table":
+            return None
+        return existing_schema(self.place.content(), self.config, self.path if self.repository is None else self.repository)
+
+    def existing_partitions(self) -> None:
+        """Unknown: splits need no partition column."""
+
+    def embedded_columns(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Columns of media."""
+        return media_columns(schema, self.features, "sink.huggingface") if self.media == "embed" else ()
+
+    def table_types(self, schema: pa.Schema) -> pa.Schema:
+        """Portable types that Hugging Face has."""
+        check_portable(schema)
+        stored = plain_schema(portable_schema(schema))
+        features_of(stored, {})
+        return stored
+
+    def check_partition(self, name: str, kind: pa.DataType) -> None:
+        """Only texts."""
+        import pyarrow as pa
+
+        if not pa.types.is_string(kind):
+            raise InvalidJob(f"sink.huggingface: column {name} in `partitionBy` is {kind}, but names of splits are texts.")
+
+    def open(self, root: str, prefix: str, schema: pa.Schema) -> ShardWriter:
+        """Files in the folder of the run, and below it in one per split."""
+        return SplitsWriter(super().open(root, prefix, schema), (self.partition_by or (None,))[0])
+
+    def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
+        level = self.compression_level or 1 if self.compression == "zstd" else None
+
+        def described(schema: pa.Schema, first: pa.Table) -> pa.Schema:
+            return with_features(schema, self._known, self.features, first)
+
+        return FeaturesEncoder(stream, schema, self.compression, level, self.row_group_bytes, described)
+
+    def published(self, run_id: str) -> bool:
+        """Whether the card of the folder or the history of the repository contains the run."""
+        return self.place.has(run_id)
+
+    def publish(self, files: Sequence[OutputFile], schema: pa.Schema | None) -> str:
+        """Make the files a part of the data set in one commit."""
+        return Publication(self, self._run, files, schema).commit()
+
+    def empty(self, schema: pa.Schema | None) -> list[OutputFile]:
+        """A file without rows, for a configuration without any rows."""
+        import pyarrow as pa
+
+        if schema is None or not schema.names:
+            raise InputError(
+                f"{self.path}: the result has no rows and its columns are unknown, so it cannot be written as a data set."
+            )
+        columns = pa.schema([field for field in schema if field.name not in (self.partition_by or ())])
+        writer = self.model_copy(update={"partition_by": None}).open(self.path, "part-00000-empty", columns)
+        writer.write(empty_table(columns))
+        return writer.close()

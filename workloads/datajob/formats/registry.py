@@ -15,7 +15,7 @@ READERS = (
     *("audio", "avro", "binaryFiles", "csv", "delta", "huggingface", "iceberg", "images", "json", "lance", "orc", "parquet"),
     *("text", "video", "warc", "webdataset"),
 )
-WRITERS = ("audio", "csv", "delta", "iceberg", "images", "json", "lance", "megatron", "parquet", "webdataset")
+WRITERS = ("audio", "csv", "delta", "huggingface", "iceberg", "images", "json", "lance", "megatron", "parquet", "webdataset")
 
 T = TypeVar("T", Reader, Writer)
 

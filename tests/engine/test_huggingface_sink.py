@@ -1,59 +1,35 @@
-"""Runs that write data sets of Hugging Face: one commit for a run through every crash, with cards that `datasets` reads."""
+"""Runs that write data sets of Hugging Face to a folder, with cards that the library `datasets` reads."""
 
 import io
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("huggingface_hub")
 
-import datasets
 from PIL import Image
 
-from datajob.errors import DataJobError, InvalidJob, SinkError
-from datajob.formats import _hub_commit
-from datajob.formats._hub_configs import card_parts
-from datajob.formats._hub_places import FolderPlace, RepositoryPlace
+from datajob.errors import InvalidJob, SinkError
 from datajob.formats.huggingface import HuggingfaceWriter
-from tests.support.hub import Hub
-from tests.support.killed import Killed, killed_at
-from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
-
-ROWS: Rows = [{"id": i, "text": f"row {i}", "part": ("train", "test", "dev.new")[i % 3]} for i in range(60)]
-PLAIN = [{"id": row["id"], "text": row["text"]} for row in ROWS]
+from tests.support.hub_jobs import PLAIN, ROWS, card, job, loaded, write_input
+from tests.support.local_jobs import make_job, read_manifest, run
 
 
-def job(tmp_path: Path, source: str = "in", **sink: Any) -> Any:
-    return make_job(tmp_path / source, tmp_path, sink={"huggingface": {"path": str(tmp_path / "out"), **sink}})
-
-
-def write_input(tmp_path: Path, rows: Rows = PLAIN, name: str = "in") -> None:
-    write_parts(tmp_path / name, rows, 3)
-
-
-def loaded(folder: Path, *config: str) -> dict[str, Rows]:
-    """The splits, as the library loads the folder. It checks the numbers of rows in the card."""
-    found = datasets.load_dataset(
-        str(folder), *config, cache_dir=str(folder.parent / f"cache-{len(list(folder.parent.iterdir()))}")
-    )
-    return {str(split): sorted(data.to_list(), key=lambda row: row["id"]) for split, data in found.items()}
-
-
-def card(folder: Path) -> dict[str, Any]:
-    return card_parts((folder / "README.md").read_text())[0]
-
-
-@pytest.fixture
-def logged_in(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    return hub
+def test_splits_are_added(tmp_path: Path) -> None:
+    write_input(tmp_path, ROWS)
+    run(job(tmp_path, partitionBy=["part"]))
+    run(job(tmp_path, partitionBy=["part"], mode="append"))
+    assert {split: len(rows) for split, rows in loaded(tmp_path / "out").items()} == {"train": 40, "test": 40, "dev.new": 40}
+    write_input(tmp_path, [row for row in ROWS if row["part"] == "test"], "test")
+    run(job(tmp_path, "test", partitionBy=["part"], mode="overwrite", overwrite="partitions"))
+    assert {split: len(rows) for split, rows in loaded(tmp_path / "out").items()} == {"train": 40, "test": 20, "dev.new": 40}
+    run(job(tmp_path, mode="append", config="plain"))
+    with pytest.raises(InvalidJob, match=r"the data set has a column part, but a column in `partitionBy` is not stored"):
+        run(job(tmp_path, partitionBy=["part"], mode="append", config="plain"))
 
 
 def test_splits_of_a_folder(tmp_path: Path) -> None:
@@ -161,156 +137,6 @@ def test_results_without_rows(tmp_path: Path, mode: str) -> None:
     assert pq.read_table(file).schema.names == ["id", "text"]
     assert [file["split"] for file in card(tmp_path / "out")["configs"][0]["data_files"]] == ["train"]
     assert [one["name"] for one in card(tmp_path / "out")["dataset_info"]["features"]] == ["id", "text"]
-
-
-LOAD = """
-import datasets, json, sys
-found = datasets.load_dataset(*sys.argv[1:], cache_dir=sys.argv[1] + "-cache" if "/tmp" in sys.argv[1] else "cache")
-print(json.dumps({str(split): sorted(data.to_list(), key=lambda row: row["id"]) for split, data in found.items()}))
-"""
-
-
-def from_hub(hub: Hub, tmp_path: Path, *arguments: str) -> Any:
-    """What the library loads from the stand-in, in a process of its own because it reads the address at its start."""
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.url,
-        "HF_TOKEN": hub.token,
-        "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_XET": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_a_repository(logged_in: Hub, tmp_path: Path) -> None:
-    write_input(tmp_path, ROWS)
-    run(job(tmp_path, repository="org/new", partitionBy=["part"]))
-    repository = logged_in.repositories["org/new"]
-    assert repository.private
-    assert [commit.title for commit in repository.branches["main"]] == ["commit", "Add the result of a DataJob"]
-    expected = {name: [PLAIN[i] for i in range(60) if ROWS[i]["part"] == name] for name in ("train", "test", "dev.new")}
-    assert from_hub(logged_in, tmp_path, "org/new") == expected
-    back = make_job(tmp_path, tmp_path / "back", sources=[{"huggingface": {"path": "org/new", "split": "test"}}])
-    run(back)
-    assert sorted(read_manifest(tmp_path / "back"), key=lambda row: row["id"]) == expected["test"]
-    other = tmp_path / "other"
-    other.mkdir()
-    write_input(other)
-    with pytest.raises(SinkError, match="already contains a table"):
-        run(job(other, repository="org/new"))
-    run(job(other, repository="org/new", mode="overwrite", revision="v2"))
-    assert len(repository.branches["main"]) == 2
-    assert len(repository.branches["v2"]) == 3
-    files = repository.at("v2").files  # type: ignore[union-attr]
-    assert {path.split("/")[0][:5] for path in files} == {"READM", ".gita", "data-"}
-    assert len({path.split("/")[0] for path in files if path.startswith("data-")}) == 1
-
-
-def test_a_repository_whose_files_have_no_card(logged_in: Hub, tmp_path: Path) -> None:
-    def parquet(first: int) -> bytes:
-        data = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist([{"id": first, "text": "old"}]), data)
-        return data.getvalue()
-
-    hub = logged_in
-    hub.add("org/old", {"data/train.parquet": parquet(-1), "data/test.parquet": parquet(-2), "notes.md": "x"})
-    write_input(tmp_path, PLAIN[:2])
-    run(job(tmp_path, repository="org/old", mode="append"))
-    old = [{"id": -1, "text": "old"}]
-    assert from_hub(hub, tmp_path, "org/old") == {"train": old + PLAIN[:2], "test": [{"id": -2, "text": "old"}]}
-    run(job(tmp_path, repository="org/old", mode="overwrite", overwrite="partitions", split="test"))
-    files = hub.repositories["org/old"].at("main").files  # type: ignore[union-attr]
-    assert "data/test.parquet" not in files
-    assert {"data/train.parquet", "notes.md"} < {*files}
-
-
-@pytest.mark.parametrize("where", ["folder", "repository"])
-@pytest.mark.parametrize("mode", ["append", "overwrite"])
-def test_a_driver_that_ends_at_any_step_commits_once(
-    logged_in: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, mode: str
-) -> None:
-    write_parts(tmp_path / "in", PLAIN[:6], 1)
-    logged_in.page = 100
-    sink = {"mode": mode, **({"repository": "org/name"} if where == "repository" else {})}
-    run(job(tmp_path, **sink))
-    place = (
-        RepositoryPlace(str(tmp_path / "out"), "org/name", "main", True)
-        if where == "repository"
-        else FolderPlace(str(tmp_path / "out"))
-    )
-
-    def rows() -> int:
-        content = place.content()
-        patterns = [file["path"] for file in card_parts(content.card or "")[0]["configs"][0]["data_files"]]
-        folders = {one.rpartition("/")[0] for some in patterns for one in ([some] if isinstance(some, str) else some)}
-        infos = card_parts(content.card or "")[0]["dataset_info"]["splits"]
-        assert {path.rpartition("/")[0] for path in content.paths if path.endswith(".parquet")} >= folders
-        return sum(split["num_examples"] for split in infos)
-
-    for number in range(2, 11):
-        before = rows()
-        commits = len(logged_in.repositories["org/name"].branches["main"]) if where == "repository" else 0
-        with killed_at(number, _hub_commit.Publication, monkeypatch) as steps, pytest.raises(Killed):
-            run(job(tmp_path, **sink), run_id=f"run {number}")
-        run(job(tmp_path, **sink), run_id=f"run {number}")
-        assert rows() == (before + 6 if mode == "append" else 6), steps
-        if where == "repository":
-            assert len(logged_in.repositories["org/name"].branches["main"]) == commits + 1, steps
-
-
-def test_another_writer_commits_at_the_same_time(logged_in: Hub, tmp_path: Path) -> None:
-    write_input(tmp_path, PLAIN[:3])
-    run(job(tmp_path, repository="org/name"))
-    repository = logged_in.repositories["org/name"]
-
-    def other() -> None:
-        repository.commit({**repository.at("main").files, "notes.txt": b"x"})  # type: ignore[union-attr]
-
-    logged_in.before_commit.append(other)
-    run(job(tmp_path, repository="org/name", mode="append"))
-    assert "notes.txt" in repository.at("main").files  # type: ignore[union-attr]
-    assert [commit.title for commit in repository.branches["main"]][-2:] == ["commit", "Add the result of a DataJob"]
-    assert card_parts(repository.at("main").files["README.md"].decode())[0]["dataset_info"]["splits"][0]["num_examples"] == 6  # type: ignore[union-attr]
-
-
-def test_a_commit_whose_answer_is_lost_is_not_repeated(logged_in: Hub, tmp_path: Path) -> None:
-    write_input(tmp_path, PLAIN[:3])
-    run(job(tmp_path, repository="org/name"))
-    logged_in.lost_answers.append("commit/main")
-    with pytest.raises(DataJobError, match="cannot be reached"):
-        run(job(tmp_path, repository="org/name", mode="append"))
-    run(job(tmp_path, repository="org/name", mode="append"))
-    assert len(logged_in.repositories["org/name"].branches["main"]) == 3
-
-
-@pytest.mark.parametrize(("request_", "status", "code", "words"), [
-    ("preupload", 403, 4, "permission denied"),
-    ("auth-check", 403, 4, "permission denied"),
-    (r"POST.*/commit/", 503, 6, "the Hub refuses the request"),
-])  # fmt: skip
-def test_failures_of_a_commit(logged_in: Hub, tmp_path: Path, request_: str, status: int, code: int, words: str) -> None:
-    write_input(tmp_path, PLAIN[:3])
-    logged_in.failures.append((request_, status, {}))
-    with pytest.raises(DataJobError, match=f"hf://datasets/org/name@main: {words}") as failed:
-        run(job(tmp_path, repository="org/name"))
-    assert failed.value.exit_code == code
-    run(job(tmp_path, repository="org/name"))
-    assert len(logged_in.repositories["org/name"].branches["main"]) == 2
-
-
-def test_missing_and_wrong_tokens_are_found_before_the_job_starts(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_input(tmp_path, PLAIN[:3])
-    for token in ("", "hf_wrong"):
-        monkeypatch.setenv("HF_TOKEN", token)
-        with pytest.raises(SinkError, match="HF_TOKEN"):
-            run(job(tmp_path, repository="org/name"))
-        assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
 def test_parameters_that_contradict_each_other() -> None:

@@ -2,6 +2,7 @@
 
 import decimal
 import math
+import uuid
 
 import pyarrow as pa
 import pytest
@@ -183,3 +184,11 @@ def test_list_views_become_lists_with_the_same_values(view: pa.DataType, rows: l
         for cast in (exact_cast(array, kind), exact_cast(pa.chunked_array([array]), kind)):
             cast.validate(full=True)
             assert cast.to_pylist() == values
+
+
+def test_uuids_become_texts_and_not_their_bytes() -> None:
+    ids = pa.array([uuid.UUID(int=7).bytes, None], pa.binary(16))
+    column = pa.chunked_array([pa.ExtensionArray.from_storage(pa.uuid(), ids)])
+    assert exact_cast(column, pa.string()).to_pylist() == ["00000000-0000-0000-0000-000000000007", None]
+    nested = pa.StructArray.from_arrays([column.chunk(0)], names=["id"])
+    assert exact_cast(nested, pa.struct([("id", pa.string())])).to_pylist()[0] == {"id": str(uuid.UUID(int=7))}

@@ -35,3 +35,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     yield found
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def logged_in(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The stand-in, with a valid token in the environment."""
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return hub

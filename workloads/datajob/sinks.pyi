@@ -2,6 +2,7 @@
 from datajob.formats.audio import AudioWriter as Audio
 from datajob.formats.csv import CsvWriter as Csv
 from datajob.formats.delta import DeltaWriter as Delta
+from datajob.formats.huggingface import HuggingfaceWriter as Huggingface
 from datajob.formats.iceberg import IcebergWriter as Iceberg
 from datajob.formats.images import ImagesWriter as Images
 from datajob.formats.json import JsonWriter as Json
@@ -14,6 +15,7 @@ __all__ = [
     "Audio",
     "Csv",
     "Delta",
+    "Huggingface",
     "Iceberg",
     "Images",
     "Json",

@@ -105,6 +105,9 @@ def _folders(spec: DataJobSpec) -> Iterator[Problem]:
     if spec.errors.path:
         written.append((("spec", "errors", "path"), spec.errors.path))
     for path, folder in written:
+        if folder.startswith("hf://"):
+            hub = "use the sink `huggingface` with `repository`, or write to another place"
+            yield Problem(path, "is on the Hugging Face Hub, where files cannot be written one by one", hub)
         for source in _read_paths(spec):
             if _reads_from(source, folder):
                 yield Problem(path, f"is inside the input of the job ({source})", "write to a folder outside the input")

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from datajob.formats._cast import sound_cast
+from datajob.formats._plain_values import without_extensions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -166,7 +167,8 @@ def exact_cast(column: Any, kind: Any) -> Any:
     """`column` as `kind`. Raises ArrowInvalid if a value would change, for example a double that a float cannot represent."""
     import pyarrow as pa
 
-    cast = sound_cast(column, kind)
+    column = without_extensions(column)  # pyarrow would store the bytes of UUIDs as text
+    cast = column if column.type.equals(kind) else sound_cast(column, kind)
     if _may_round(column.type, kind) and not _same(sound_cast(cast, column.type), column):
         raise pa.ArrowInvalid(f"a value of type {column.type} cannot be represented exactly as {kind}")
     return cast

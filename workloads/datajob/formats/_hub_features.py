@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InvalidJob
+from datajob.formats._columns import rebuilt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,6 +82,18 @@ def _to_card(feature: Any) -> dict[str, Any]:
 
 def _is_short(inner: dict[str, Any]) -> bool:
     return isinstance(inner.get("dtype", ""), str)
+
+
+def wide_decimals(schema: pa.Schema) -> pa.Schema:
+    """The schema with decimals of 128 bits in place of shorter ones, which features do not have."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    def leaf(kind: Any) -> Any:
+        short = t.is_decimal32(kind) or t.is_decimal64(kind)
+        return pa.decimal128(kind.precision, kind.scale) if short else kind
+
+    return pa.schema([field.with_type(rebuilt(field.type, leaf)) for field in schema])
 
 
 def features_of(schema: pa.Schema, known: dict[str, Any]) -> dict[str, Any]:

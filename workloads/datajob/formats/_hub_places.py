@@ -1,4 +1,4 @@
-"""Where a data set that is written lies: a folder, or a repository on the Hub. Both change in one step."""
+"""Places of data sets that are written: a folder, or a repository on the Hub. Both change in one step."""
 
 from __future__ import annotations
 

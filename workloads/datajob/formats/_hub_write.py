@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def with_splits(existing: pa.Schema | None, keys: tuple[str, ...] | None) -> pa.Schema | None:
+    """The columns of an existing data set with the column of the names of splits, which is not stored.
+
+    Raises InvalidJob if the data set has a column with its name.
+    """
+    import pyarrow as pa
+
+    if existing is None or not keys:
+        return existing
+    if keys[0] in existing.names:
+        raise InvalidJob(
+            f"sink.huggingface: the data set has a column {keys[0]}, but a column in `partitionBy` is not stored. Rename it in "
+            "the result with a `rename` step."
+        )
+    return existing.append(pa.field(keys[0], pa.string()))
+
+
 class SplitsWriter:
     """A shard writer that refuses invalid names of splits."""
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from datajob.errors import InvalidJob, private
 from datajob.formats._columns import rebuilt
 from datajob.formats._exact import exact_cast
-from datajob.formats._plain_values import uuid_texts, with_leaves
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,8 +45,6 @@ def as_stored(table: pa.Table, schema: pa.Schema) -> pa.Table:
         if column.type.equals(field.type):
             continue
         try:
-            if _has(column.type, _is_extension):
-                column = pa.chunked_array([_without_extensions(chunk) for chunk in column.chunks] or [pa.nulls(0, field.type)])
             column = exact_cast(column, field.type)
         except pa.ArrowInvalid as error:
             raise InvalidJob(
@@ -83,23 +80,6 @@ def _leaf(kind: Any) -> Any:
     if isinstance(kind, pa.Bool8Type):
         return pa.bool_()
     return pa.float32() if t.is_float16(kind) else kind
-
-
-def _without_extensions(array: Any) -> Any:
-    """An array with texts in place of UUIDs and booleans in place of bytes."""
-    import pyarrow as pa
-
-    if isinstance(array.type, pa.UuidType):
-        return uuid_texts(array)
-    if isinstance(array.type, pa.Bool8Type):
-        return array.storage.cast(pa.bool_())
-    return with_leaves(array, _without_extensions)
-
-
-def _is_extension(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return isinstance(kind, pa.UuidType | pa.Bool8Type)
 
 
 def _is_view(kind: Any) -> bool:

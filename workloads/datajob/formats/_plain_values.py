@@ -222,3 +222,30 @@ def plain(value: Any) -> Any:
         naive = value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
         return naive.isoformat(timespec="microseconds") + ("Z" if value.tzinfo else "")
     return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def without_extensions(column: Any) -> Any:
+    """A column or an array with texts in place of UUIDs and booleans in place of bytes, also within nested values."""
+    import pyarrow as pa
+
+    if not _has_extension(column.type):
+        return column
+    if isinstance(column, pa.ChunkedArray):
+        empty: Any = pa.nulls(0, column.type)
+        return pa.chunked_array([without_extensions(chunk) for chunk in column.chunks or [empty]])
+    if isinstance(column.type, pa.UuidType):
+        return uuid_texts(column)
+    if isinstance(column.type, pa.Bool8Type):
+        return column.storage.cast(pa.bool_())
+    return with_leaves(column, without_extensions)
+
+
+def _has_extension(kind: Any) -> bool:
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    if t.is_dictionary(kind):
+        return _has_extension(kind.value_type)
+    if t.is_nested(kind):
+        return any(_has_extension(kind.field(number).type) for number in range(kind.num_fields))
+    return isinstance(kind, pa.UuidType | pa.Bool8Type)

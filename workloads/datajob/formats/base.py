@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from datajob.errors import InputError
 from datajob.formats.types import TypeName
@@ -257,13 +257,6 @@ class Writer(Parameters):
     partition_by: Columns | None = Field(
         default=None, description="Columns whose values become folders (`lang=de/`), as in Hive."
     )
-
-    @field_validator("path")
-    @classmethod
-    def _not_on_the_hub(cls, path: str) -> str:
-        if path.startswith("hf://"):
-            raise ValueError("files cannot be written to hf:// one by one; use the sink `huggingface` with `repository`")
-        return path
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

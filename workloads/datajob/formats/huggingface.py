@@ -13,14 +13,14 @@ from datajob.formats._features import media_columns, with_features
 from datajob.formats._hub import MAIN, Hub, parse_name
 from datajob.formats._hub_commit import Publication, existing_schema
 from datajob.formats._hub_configs import CARD, DEFAULT, Config, choose_splits, resolve
-from datajob.formats._hub_features import features_of
+from datajob.formats._hub_features import features_of, wide_decimals
 from datajob.formats._hub_patterns import SPLIT, TRAIN
 from datajob.formats._hub_places import FolderPlace, Place, RepositoryPlace
 from datajob.formats._hub_reader import reader_of
-from datajob.formats._hub_write import FeaturesEncoder, SplitsWriter
+from datajob.formats._hub_write import FeaturesEncoder, SplitsWriter, with_splits
 from datajob.formats._parquet_portable import check_portable, portable_schema
 from datajob.formats._parquet_write import ParquetEncoder
-from datajob.formats._table_sink import TableWriter
+from datajob.formats._table_sink import ParquetTableWriter
 from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord, OutputFile, Reader, ShardWriter
 from datajob.media.signatures import Kind
 
@@ -152,7 +152,7 @@ class HuggingfaceReader(Reader):
         return self._chosen().read(fragment, schema, batch_bytes, on_bad)
 
 
-class HuggingfaceWriter(TableWriter):
+class HuggingfaceWriter(ParquetTableWriter):
     """A data set of Hugging Face: Parquet files with features, and a card that describes configurations, splits and columns.
 
     It is written to the folder `path`. With `repository`, its files are uploaded from there to the Hub, and each result becomes
@@ -195,7 +195,7 @@ class HuggingfaceWriter(TableWriter):
 
     @property
     def place(self) -> Place:
-        """Where the data set lies."""
+        """The place of the data set."""
         if self.repository is None:
             return FolderPlace(self.path)
         return RepositoryPlace(self.path, self.repository, self.revision, self.private)
@@ -205,6 +205,7 @@ class HuggingfaceWriter(TableWriter):
         self.place.prepare()
         writer = super().for_run(run_id)
         assert isinstance(writer, HuggingfaceWriter)
+        writer._existing = with_splits(writer._existing, self.partition_by)
         return writer
 
     def with_features(self, features: Mapping[str, Any]) -> HuggingfaceWriter:
@@ -229,7 +230,7 @@ class HuggingfaceWriter(TableWriter):
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """Portable types that Hugging Face has."""
         check_portable(schema)
-        stored = plain_schema(portable_schema(schema))
+        stored = wide_decimals(plain_schema(portable_schema(schema)))
         features_of(stored, {})
         return stored
 

@@ -6,7 +6,7 @@ Prints one line for each check, and exits with 1 if one of them failed.
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 
 from datajob_controller.__main__ import read_settings
@@ -15,6 +15,7 @@ from datajob_controller.runtime.kind import Kind
 from datajob_controller.runtime.kube import UNREACHABLE, Kube, load_configuration
 from datajob_controller.runtime.manifests import parse_time
 from datajob_controller.runtime.namespaces import first_denied
+from datajob_controller.runtime.resources import Resource
 from datajob_controller.runtime.settings import Settings
 
 _ROLES = "apply the roles and bindings of the chart or of manifests/rbac"
@@ -44,9 +45,9 @@ async def _all_hold(settings: Settings, kinds: tuple[Kind, ...]) -> int:
     return int(failed > 0)
 
 
-async def _served(kube: Kube, kinds: Iterable[str]) -> AsyncIterator[tuple[str, str]]:
-    for kind in kinds:
-        hint = "install the KubeRay operator" if kind == "RayJob" else "install the CustomResourceDefinition"
+async def _served(kube: Kube, resources: Mapping[str, Resource]) -> AsyncIterator[tuple[str, str]]:
+    for kind in (kind for kind, resource in resources.items() if not resource.optional):
+        hint = "install the KubeRay operator" if kind.startswith("Ray") else "install the CustomResourceDefinition"
         served = await kube.serves(kind)
         yield "" if served else f"the API server does not serve {kind}: {hint}", f"the API server serves {kind}"
 

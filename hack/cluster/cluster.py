@@ -5,6 +5,8 @@ Subclasses of `Cluster` define how images are loaded and where KubeRay comes fro
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -33,6 +35,18 @@ class Cluster:
         if done.returncode:
             raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+    @contextmanager
+    def forwarded(self, namespace: str, target: str, port: int) -> Iterator[int]:
+        """A port of this machine that `kubectl port-forward` connects to a pod, a Deployment or a Service."""
+        command = [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", "-n", namespace]
+        forward = [*command, "port-forward", target, f":{port}", "--address=127.0.0.1"]
+        with subprocess.Popen(forward, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                assert process.stdout
+                yield int(process.stdout.readline().split("127.0.0.1:")[1].split()[0])
+            finally:
+                process.terminate()
 
     def apply(self, manifest: str) -> None:
         """Apply a manifest given as text. Server-side, because CRDs are too large for client-side apply."""

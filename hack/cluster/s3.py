@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,16 +43,8 @@ class ClusterS3:
     @contextmanager
     def forwarded(self) -> Iterator[dict[str, str]]:
         """The environment variables for processes of this machine, which reach the server with `kubectl port-forward`."""
-        command = [self.cluster.kubectl_program, f"--kubeconfig={self.cluster.kubeconfig}", "-n", NAMESPACE]
-        forward = [*command, "port-forward", "deployment/s3", f":{PORT}", "--address=127.0.0.1"]
-        with subprocess.Popen(forward, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            try:
-                assert process.stdout
-                line = process.stdout.readline()
-                port = line.split("127.0.0.1:")[1].split()[0]
-                yield {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-            finally:
-                process.terminate()
+        with self.cluster.forwarded(NAMESPACE, "deployment/s3", PORT) as port:
+            yield {**self.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
 
     @contextmanager
     def files(self) -> Iterator["pafs.S3FileSystem"]:

@@ -19,6 +19,8 @@ BASES = {
     "datajobs": "apis/datajob.io/v1alpha1",
     "rayjobs": "apis/ray.io/v1",
     "rayclusters": "apis/ray.io/v1",
+    "rayservices": "apis/ray.io/v1",
+    "modelservices": "apis/datajob.io/v1alpha1",
     "leases": "apis/coordination.k8s.io/v1",
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",

@@ -20,6 +20,7 @@ from datajob_controller.runtime.kind import Kind, OwnedKind, is_controlled_by, i
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.resources import CONFIG_MAP, POD, Resource
 from datajob_controller.runtime.types import Observed, Reference
+from datajob_controller.shared.objects.kept import keep_of_pod
 from datajob_controller.shared.policy.conditions import true_reason
 from datajob_controller.shared.policy.pods import is_head
 from datajob_controller.shared.policy.refusals import REPLICA_FAILURE
@@ -29,7 +30,6 @@ DATAJOB = Resource("DataJob", API_GROUP, API_VERSION, "datajobs")
 RAYJOB = Resource("RayJob", "ray.io", "v1", "rayjobs")
 MAX_INQUIRIES = 3
 """Number of pods whose Events are read for one decision."""
-_POD_STATUS = ("phase", "conditions", "startTime", "containerStatuses", "initContainerStatuses", "message", "reason")
 
 
 def datajob_kind(settings: JobSettings) -> Kind:
@@ -42,7 +42,7 @@ def datajob_kind(settings: JobSettings) -> Kind:
         owned=(
             OwnedKind(RAYJOB, keep=_keep_of_rayjob, belongs=_is_its_rayjob),
             OwnedKind(CONFIG_MAP, keep=_keep_of_config_map, belongs=_is_its_config_map),
-            OwnedKind(POD, keep=_keep_of_pod, belongs=_is_its_pod, remembers=_matters_when_gone, forgets=_goes_with),
+            OwnedKind(POD, keep=keep_of_pod, belongs=_is_its_pod, remembers=_matters_when_gone, forgets=_goes_with),
         ),
         rests=lambda datajob: not needs_check(datajob),
         verify=objects_to_verify,
@@ -120,15 +120,6 @@ def _passed_run_id(spec: Manifest) -> str:
 def _keep_of_config_map(manifest: Manifest) -> Manifest:
     report = (manifest.get("data") or {}).get(REPORT_KEY)
     return {"data": {REPORT_KEY: report} if report else {}}
-
-
-def _keep_of_pod(manifest: Manifest) -> Manifest:
-    spec, status = manifest.get("spec", {}), manifest.get("status", {})
-    containers = [{"name": c["name"], "resources": c.get("resources", {})} for c in spec.get("containers", ())]
-    return {
-        "spec": {"containers": containers, **{key: spec[key] for key in ("nodeSelector", "nodeName") if key in spec}},
-        "status": {key: value for key, value in status.items() if key in _POD_STATUS},
-    }
 
 
 def _matters_when_gone(pod: Manifest, others: Iterable[Manifest]) -> bool:

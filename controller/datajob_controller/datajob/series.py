@@ -9,6 +9,7 @@ from typing import Literal
 from datajob_controller.runtime.kind import Objects
 from datajob_controller.runtime.manifests import Manifest, parse_time
 from datajob_controller.runtime.stored import Stored
+from datajob_controller.shared.exposition import Sample, head, line
 
 JobDetail = Literal["none", "jobs", "steps"]
 FINISHED = ("Complete", "Failed")
@@ -33,8 +34,6 @@ _HELP = {
     "datajob_step_seconds": "Processing time of a step in seconds, summed over all workers.",
 }
 _NAMES = tuple(_HELP)
-Sample = tuple[str, dict[str, str], float]
-"""Name, labels apart from the name of the job, and value."""
 
 
 class Series:
@@ -56,10 +55,10 @@ class Series:
             key = (job.namespace, entry[1])
             phases[key] = phases.get(key, 0) + 1
         self._kept = kept
-        counts = [_line("datajob_jobs", {"namespace": one, "phase": phase}, count) for (one, phase), count in phases.items()]
-        parts = [_head("datajob_jobs", "DataJobs by phase."), *counts]
+        counts = [line("datajob_jobs", {"namespace": one, "phase": phase}, count) for (one, phase), count in phases.items()]
+        parts = [head("datajob_jobs", "DataJobs by phase."), *counts]
         for number, (name, documentation) in enumerate(_HELP.items()):
-            parts.append(_head(name, documentation))
+            parts.append(head(name, documentation))
             parts += [texts[number] for _, _, texts in kept.values() if texts]
         return "".join(parts)
 
@@ -70,7 +69,7 @@ class Series:
         texts = dict.fromkeys(_NAMES, "")
         of_job = {"namespace": job.namespace, "name": job.name}
         for name, labels, value in _samples(status, with_steps=self._detail == "steps"):
-            texts[name] += _line(name, {**of_job, **labels}, value)
+            texts[name] += line(name, {**of_job, **labels}, value)
         return job.version, _phase(status), tuple(texts.values())
 
 
@@ -130,16 +129,3 @@ def _steps(steps: Iterable[Manifest]) -> Iterator[Sample]:
 
 def _is_true(status: Manifest, kind: str) -> bool:
     return any(one["type"] == kind and one["status"] == "True" for one in status.get("conditions", ()))
-
-
-def _head(name: str, documentation: str) -> str:
-    return f"# HELP {name} {documentation}\n# TYPE {name} gauge\n"
-
-
-def _line(name: str, labels: dict[str, str], value: float) -> str:
-    listed = ",".join(f'{label}="{_escaped(labels[label])}"' for label in sorted(labels))
-    return f"{name}{{{listed}}} {float(value)!r}\n"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

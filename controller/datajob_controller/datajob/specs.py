@@ -4,10 +4,8 @@ A release may have other defaults and other checks than the one that started a r
 either: it is recorded in the status as digests of the spec as stored, and only an edit of the spec can change it.
 """
 
-import hashlib
-import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -20,14 +18,13 @@ from datajob.api.loading import parse_object
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import RESULT_FIELDS, run_id, run_name
 from datajob_controller.runtime.manifests import Manifest
+from datajob_controller.shared.digests import MAX_DEPTH, digest, is_deeper_than
 from datajob_controller.shared.text import shortened
 
 MAX_PROBLEM = 1000
 """Maximum length of the description of a problem, in characters: messages can quote large parts of a spec."""
-MAX_DEPTH = 100
 MAX_REMEMBERED = 5000
 """Number of specs whose result is remembered, a few kilobytes each."""
-_LENGTH = 16
 _FIELD_LENGTH = 8
 _MAX_LISTED = 5
 _BLOCKS = ("resources", "runtime")
@@ -56,7 +53,7 @@ Check = Callable[[Manifest], CheckedSpec]
 
 def check_spec(datajob: Manifest) -> CheckedSpec:
     """Parse and check the spec of a DataJob."""
-    if _is_deeper_than(MAX_DEPTH, datajob["spec"]):
+    if is_deeper_than(MAX_DEPTH, datajob["spec"]):
         return CheckedSpec(
             None, (f"spec: is nested more than {MAX_DEPTH} levels deep",), {"run": "", "result": "", "fields": {}}
         )
@@ -135,8 +132,8 @@ def digests(spec: Mapping[str, Any]) -> Manifest:
     shaping = {key: value for key, value in spec.items() if key not in _LIFECYCLE}
     result = {key: spec[key] for key in RESULT_FIELDS if key in spec}
     image = (spec.get("runtime") or {}).get("image")
-    fields = {name: _digest(part)[:_FIELD_LENGTH] for name, part in _parts(shaping)}
-    return {"run": _digest(shaping), "result": _digest([result, image]), "fields": fields}
+    fields = {name: digest(part)[:_FIELD_LENGTH] for name, part in _parts(shaping)}
+    return {"run": digest(shaping), "result": digest([result, image]), "fields": fields}
 
 
 def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -160,29 +157,3 @@ def _parts(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{key}", part) for key, part in value.items())
         else:
             yield name, value
-
-
-def _is_deeper_than(limit: int, value: Any) -> bool:
-    """Whether `value` is nested too deeply for recursive functions."""
-    level = [value]
-    for _ in range(limit):
-        level = [part for one in level for part in _children(one)]
-    return bool(level)
-
-
-def _children(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-def _digest(value: Any) -> str:
-    canonical = json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]
-
-
-def _canonical(value: Any) -> Any:
-    """`value` with 1.0 written as 1."""
-    if isinstance(value, dict):
-        return {key: _canonical(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_canonical(part) for part in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -6,7 +6,7 @@ Every write states the controller as field manager, and its content type, which 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ _JSON = "application/json"
 _REVIEW = "SelfSubjectAccessReview"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 
 Observer = Callable[[str, str, int, float], None]
 """Called with verb, kind, status code and seconds of every request."""
@@ -122,6 +123,12 @@ class Kube:
         query = {"fieldManager": CONTROLLER, "force": "true"}
         return await self._request("PATCH", manifest["kind"], path, manifest, query=query, content=APPLY)
 
+    async def patch(self, kind: str, namespace: str, name: str, uid: str, operations: Sequence[Manifest]) -> Manifest:
+        """Change an object with a JSON patch; a namesake with another UID, and an unknown field, are errors."""
+        body = [{"op": "test", "path": "/metadata/uid", "value": uid}, *operations]
+        query = {"fieldManager": CONTROLLER, "fieldValidation": "Strict"}
+        return await self._request("PATCH", kind, self._path(kind, namespace, name), body, query=query, content=JSON_PATCH)
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> bool:
         """Delete an object and, in the background, its dependents; returns whether it existed.
 
@@ -196,7 +203,7 @@ class Kube:
         verb: str,
         kind: str,
         path: str,
-        body: Manifest | None = None,
+        body: Manifest | list[Manifest] | None = None,
         *,
         query: Mapping[str, str] | None = None,
         content: str = _JSON,

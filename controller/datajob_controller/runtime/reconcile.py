@@ -15,7 +15,7 @@ from datajob_controller.runtime.manifests import Manifest, belongs_to
 from datajob_controller.runtime.metrics import Metrics
 from datajob_controller.runtime.settings import Settings
 from datajob_controller.runtime.store import Key, Store
-from datajob_controller.runtime.types import Decision, Event, Observed, Obstacle, Reference
+from datajob_controller.runtime.types import Decision, Event, Observed, Obstacle, Patch, Reference
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ class Reconciler:
         decision = await self._decide(kind, owner, observed, now)
         try:
             await self._create(owner, decision.create)
+            await _all(self._patch(owner, one, observed) for one in decision.patch)
         except _RefusedError as refused:
             decision = await self._decide(kind, owner, replace(observed, obstacle=refused.obstacle), now)
         except _UnservedError as missing:
@@ -141,13 +142,30 @@ class Reconciler:
                 created = await self._existing(owner, manifest)
             elif error.code == 404 and self._is_watched(owner, kind) and not await self._kube.serves(kind):
                 raise _UnservedError(kind) from error
-            elif error.code in (400, 422) or (error.code == 403 and not error.namespace_terminates):
+            elif _is_refusal(error):
                 reason = "QuotaExceeded" if "exceeded quota" in str(error) else f"{kind}Refused"
                 raise _RefusedError(Obstacle(reason, f"The API server refused to create {kind} {name}: {error}")) from error
             else:
                 raise
         if self._is_watched(owner, kind):
             self._store.put_owned(created)
+
+    async def _patch(self, owner: Manifest, patch: Patch, observed: Observed) -> None:
+        """Change an observed object. If it no longer exists, the decision is repeated when that is observed."""
+        found = observed.of(patch.kind)[patch.name]
+        uid = found["metadata"].get("uid", "")
+        try:
+            changed = await self._kube.patch(patch.kind, owner["metadata"]["namespace"], patch.name, uid, patch.operations)
+        except ApiError as error:
+            if error.code == 404:
+                self._store.drop_owned(found)
+            elif _is_refusal(error):
+                message = f"The API server refused to change {patch.kind} {patch.name}: {error}"
+                raise _RefusedError(Obstacle(f"{patch.kind}Refused", message)) from error
+            else:
+                raise
+        else:
+            self._store.put_owned(changed)
 
     def _is_watched(self, owner: Manifest, kind: str) -> bool:
         """Whether the store keeps objects of this kind for this owner."""
@@ -229,9 +247,14 @@ async def _all(requests: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise failed.exceptions[0] from failed
 
 
+def _is_refusal(error: ApiError) -> bool:
+    """Whether the API server refuses an object because of its content, a quota or a policy."""
+    return error.code in (400, 422) or (error.code == 403 and not error.namespace_terminates)
+
+
 def _rank(manifest: Manifest) -> int:
     """Supporting objects come first, then the bindings that refer to them, then what runs with them."""
     kind = manifest["kind"]
     if kind == "RoleBinding":
         return 1
-    return 0 if kind in ("ConfigMap", "Secret", "ServiceAccount", "Role", "NetworkPolicy") else 2
+    return 0 if kind in ("ConfigMap", "Secret", "ServiceAccount", "Role", "NetworkPolicy", "Service") else 2

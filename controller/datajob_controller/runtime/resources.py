@@ -12,6 +12,8 @@ class Resource:
     """API group; empty for the core group."""
     version: str
     plural: str
+    optional: bool = False
+    """Whether the controller works without it, because only some objects need it."""
 
     @property
     def api_version(self) -> str:
@@ -26,9 +28,11 @@ class Resource:
 
 CONFIG_MAP = Resource("ConfigMap", "", "v1", "configmaps")
 POD = Resource("Pod", "", "v1", "pods")
+SERVICE = Resource("Service", "", "v1", "services")
 BUILTIN = (
     CONFIG_MAP,
     POD,
+    SERVICE,
     Resource("ServiceAccount", "", "v1", "serviceaccounts"),
     Resource("Event", "", "v1", "events"),
     Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),

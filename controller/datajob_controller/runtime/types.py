@@ -49,11 +49,21 @@ class Reference(NamedTuple):
     name: str
 
 
+class Patch(NamedTuple):
+    """A change of an observed object that belongs to the owner, or to an object of the owner."""
+
+    kind: str
+    name: str
+    operations: Sequence[Manifest]
+    """Operations of a JSON patch. Operations that no longer apply are an error, and the decision is repeated."""
+
+
 @dataclass(frozen=True)
 class Decision:
-    """What to do, in this order: create, delete, write the status, and only then publish Events."""
+    """What to do, in this order: create, patch, delete, write the status, and only then publish Events."""
 
     create: Sequence[Manifest] = ()
+    patch: Sequence[Patch] = ()
     delete: Sequence[Reference] = ()
     status: Manifest | None = None
     """The complete new status, or None if it does not change."""

@@ -185,8 +185,9 @@ class Watches:
                 logger.warning("cannot list the objects in %s: %r", scope or "the cluster", error)
 
     async def _keep_discovering(self) -> None:
+        needed = {kind for kind, resource in self._resources.items() if not resource.optional}
         while True:
-            complete = self._served is not None and self._served >= self._resources.keys()
+            complete = self._served is not None and self._served >= needed
             await asyncio.sleep(DISCOVERY_SECONDS if complete else MISSING_SECONDS)
             with suppress(*UNREACHABLE):
                 await self._discover()

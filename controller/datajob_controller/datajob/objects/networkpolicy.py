@@ -6,16 +6,12 @@ Ray's job API runs any command for clients that have the token; the policy block
 from datajob.api.contract import DASHBOARD_PORT, LABEL_UID, METRICS_PORT
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
+from datajob_controller.shared.objects.networkpolicy import operator_of_kuberay, scrapers
 
 
 def network_policy(datajob: Manifest, run: str, settings: JobSettings) -> Manifest:
     """The NetworkPolicy of a run. Egress is not restricted, since the data can be anywhere."""
     own = {"matchLabels": {LABEL_UID: datajob["metadata"]["uid"]}}
-    kuberay = {
-        "namespaceSelector": {"matchLabels": settings.kuberay_namespace_labels} if settings.kuberay_namespace_labels else {},
-        "podSelector": {"matchLabels": settings.kuberay_labels},
-    }
-    metrics = {"namespaceSelector": {"matchLabels": settings.metrics_namespace_labels}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -25,8 +21,8 @@ def network_policy(datajob: Manifest, run: str, settings: JobSettings) -> Manife
             "policyTypes": ["Ingress"],
             "ingress": [
                 {"from": [{"podSelector": own}]},
-                {"from": [kuberay], "ports": [{"protocol": "TCP", "port": DASHBOARD_PORT}]},
-                {"from": [metrics], "ports": [{"protocol": "TCP", "port": METRICS_PORT}]},
+                {"from": [operator_of_kuberay(settings)], "ports": [{"protocol": "TCP", "port": DASHBOARD_PORT}]},
+                {"from": [scrapers(settings)], "ports": [{"protocol": "TCP", "port": METRICS_PORT}]},
             ],
         },
     }

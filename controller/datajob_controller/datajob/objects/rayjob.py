@@ -1,10 +1,8 @@
 """The RayJob of one attempt: a separate Ray cluster that runs the driver and is deleted with it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from datajob.api.contract import ENTRYPOINT, HEAD_CONTAINER, LABEL_ATTEMPT, WORKER_CONTAINER
-from datajob.api.quantities import number
 from datajob.api.resources import WorkerGroup
 from datajob.api.spec import DataJobSpec
 from datajob_controller.datajob.names import rayjob
@@ -13,15 +11,11 @@ from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.runtime.manifests import Manifest, metadata
 from datajob_controller.shared.names import ACCELERATOR_GROUP, CPU_GROUP
 from datajob_controller.shared.objects.accelerators import placement
-from datajob_controller.shared.objects.pods import POD_NAME, SECURITY_CONTEXT, Context, Pods, limits, pod_template
-from datajob_controller.shared.objects.scratch import object_store, scratch_mounts
+from datajob_controller.shared.objects.cluster import HEAD_GROUP, autoscaler, head_group, worker_group
+from datajob_controller.shared.objects.pods import Context, Pods, pod_template
 
 API = "ray.io/v1"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-HEAD_GROUP = "headgroup"
-"""KubeRay's name of the group of the head."""
-AUTOSCALER = {"cpu": "100m", "memory": "512Mi"}
-"""Requests of the autoscaler container in the head pod."""
 
 
 def ray_job(datajob: Manifest, spec: DataJobSpec, settings: JobSettings, run: str, attempt: int, run_id: str) -> Manifest:
@@ -51,32 +45,10 @@ def _cluster(spec: DataJobSpec, settings: JobSettings, context: Context) -> Mani
     cluster: Manifest = {
         "rayVersion": settings.ray_version,
         "authOptions": {"mode": "token"},
-        "headGroupSpec": {
-            "rayStartParams": {
-                "dashboard-host": "0.0.0.0",  # noqa: S104 (KubeRay connects from another pod; token and NetworkPolicy protect it)
-                "num-cpus": "0",
-                "memory": str(int(number(head.memory))),
-                **object_store(head),
-            },
-            "template": templates[HEAD_GROUP],
-        },
+        "headGroupSpec": head_group(head, templates[HEAD_GROUP]),
         "workerGroupSpecs": _worker_groups(spec, settings, templates),
     }
-    return cluster | (_autoscaler(spec, settings) if autoscales(spec) else {})
-
-
-def _autoscaler(spec: DataJobSpec, settings: JobSettings) -> Manifest:
-    options: dict[str, Any] = {
-        "version": "v2",
-        "idleTimeoutSeconds": settings.autoscaler_idle_seconds,
-        "imagePullPolicy": settings.image_pull_policy,
-        "securityContext": SECURITY_CONTEXT,
-        "volumeMounts": scratch_mounts(spec.resources.head, autoscaler=True),
-        "resources": {"requests": AUTOSCALER, "limits": limits(AUTOSCALER, settings)},
-    }
-    if spec.resources.head.shares_scratch:
-        options["env"] = [POD_NAME]
-    return {"enableInTreeAutoscaling": True, "autoscalerOptions": options}
+    return cluster | (autoscaler(head, settings) if autoscales(spec) else {})
 
 
 def autoscales(spec: DataJobSpec) -> bool:
@@ -112,25 +84,14 @@ def _groups(spec: DataJobSpec, settings: JobSettings) -> list[Pods]:
 
 def _worker_groups(spec: DataJobSpec, settings: JobSettings, templates: Mapping[str, Manifest]) -> list[Manifest]:
     workers, accelerator, queued = spec.resources.workers, spec.resources.accelerator, bool(spec.queue_name)
-    groups = [_group(CPU_GROUP, workers, {}, templates[CPU_GROUP], queued=queued)]
+    groups = [worker_group(CPU_GROUP, workers, _size(workers, queued), {}, templates[CPU_GROUP])]
     if accelerator:
         params = placement(accelerator, settings).ray_start_params
-        groups.append(_group(ACCELERATOR_GROUP, accelerator, params, templates[ACCELERATOR_GROUP], queued=queued))
+        size = _size(accelerator, queued)
+        groups.append(worker_group(ACCELERATOR_GROUP, accelerator, size, params, templates[ACCELERATOR_GROUP]))
     return groups
 
 
-def _group(name: str, group: WorkerGroup, params: dict[str, str], template: Manifest, *, queued: bool) -> Manifest:
-    minimum = group.max if queued else group.min  # a queue admits a fixed size
-    return {
-        "groupName": name,
-        "replicas": minimum,
-        "minReplicas": minimum,
-        "maxReplicas": group.max,
-        "rayStartParams": {
-            "num-cpus": str(max(1, int(number(group.cpu)))),
-            "memory": str(int(number(group.memory))),
-            **object_store(group),
-            **params,
-        },
-        "template": template,
-    }
+def _size(group: WorkerGroup, queued: bool) -> tuple[int, int]:
+    """Minimum and maximum number of workers. A queue admits a fixed size."""
+    return (group.max if queued else group.min), group.max

@@ -60,7 +60,9 @@ def assess_run(attempt: Attempt) -> Assessment:
 def _problems(attempt: Attempt) -> list[Problem]:
     settings = attempt.settings
     of_pods = pod_problems(attempt.pods, settings, attempt.warnings, attempt.now)
-    return [problem for problem in (*of_pods, refused_pods(attempt.ray_job, settings)) if problem]
+    status = attempt.ray_job.get("status", {})
+    cluster = str(status.get("rayClusterName") or "")
+    return [problem for problem in (*of_pods, refused_pods(cluster, status.get("rayClusterStatus") or {}, settings)) if problem]
 
 
 def _start_timeout(attempt: Attempt) -> Failure:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from datajob.api.resources import Accelerator
+from datajob.api.resources import AcceleratorPods
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.shared.settings import AcceleratorSettings, PodSettings
 
@@ -25,7 +25,7 @@ class Placement:
         return {"spec": {**spec, "tolerations": self.tolerations, "containers": [{"name": container, "env": self.env}]}}
 
 
-def placement(accelerator: Accelerator, settings: PodSettings) -> Placement:
+def placement(accelerator: AcceleratorPods, settings: PodSettings) -> Placement:
     """The placement of the accelerator workers of a job."""
     names = settings.gpu if accelerator.type == "gpu" else settings.npu
     product = {names.product_label: accelerator.product} if accelerator.product else {}
@@ -41,11 +41,11 @@ def placement(accelerator: Accelerator, settings: PodSettings) -> Placement:
     )
 
 
-def _resource(accelerator: Accelerator, names: AcceleratorSettings) -> str:
+def _resource(accelerator: AcceleratorPods, names: AcceleratorSettings) -> str:
     return accelerator.resource or names.resource_by_product.get(accelerator.product or "", names.resource)
 
 
-def _ray_start_params(accelerator: Accelerator, names: AcceleratorSettings) -> dict[str, str]:
+def _ray_start_params(accelerator: AcceleratorPods, names: AcceleratorSettings) -> dict[str, str]:
     if names.ray_resource == "GPU":
         return {"num-gpus": str(accelerator.per_worker)}
     # KubeRay inserts this into a shell command and its autoscaler strips the outer quotes: only this form works for both.

@@ -1,6 +1,6 @@
 """Why the API server refuses the pods of a Ray cluster, from its message, and what to do about it.
 
-KubeRay puts the message into the condition ReplicaFailure of the RayCluster, which it copies into the status of the RayJob.
+KubeRay puts the message into the condition ReplicaFailure of the RayCluster, whose status it copies into that of a RayJob.
 """
 
 import re
@@ -36,12 +36,12 @@ _PERMANENT = (
 )  # fmt: skip
 
 
-def refused_pods(ray_job: Manifest, settings: PodSettings) -> Problem | None:
-    """Why KubeRay cannot create the pods of the Ray cluster, if the API server refuses them."""
-    for condition in ray_job.get("status", {}).get("rayClusterStatus", {}).get("conditions", ()):
+def refused_pods(cluster: str, status: Manifest, settings: PodSettings) -> Problem | None:
+    """Why KubeRay cannot create the pods of a Ray cluster with this status, if the API server refuses them."""
+    for condition in status.get("conditions") or ():
         if condition.get("type") == REPLICA_FAILURE and condition.get("status") == "True":
             text = " ".join(str(condition.get("message", "")).split())
-            group = _group(text, str(ray_job["status"].get("rayClusterName") or ""))
+            group = _group(text, cluster)
             return _refusal(text, Limits(settings, parse_time(condition.get("lastTransitionTime")), group), settings)
     return None
 

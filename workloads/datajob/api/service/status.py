@@ -41,6 +41,13 @@ class LastGood(Parameters):
     spec: OpenObject | None = Field(default=None, description="The spec as stored, unless it is too large.")
 
 
+class FailedRevision(Parameters):
+    """A spec whose model cannot be loaded."""
+
+    revision: str = Field(description="Digest of the spec.")
+    message: str = Field(default="", description="Why the model cannot be loaded.")
+
+
 class ModelServiceStatus(Parameters):
     """The observed state of a ModelService."""
 
@@ -61,9 +68,10 @@ class ModelServiceStatus(Parameters):
     ready_replicas: int | None = Field(default=None, ge=0, description="Number of replicas that answer requests.")
     model: ServingModel | None = Field(default=None, description="The model that answers requests.")
     revision: str | None = Field(default=None, description="Digest of the spec that is being rolled out or served.")
-    failed_revision: str | None = Field(
-        default=None, description="Digest of the last spec whose model could not be loaded. It is not loaded again."
+    failed: FailedRevision | None = Field(
+        default=None, description="The current spec, if its model cannot be loaded. It is not loaded again without an edit."
     )
     last_good: LastGood | None = Field(default=None, description="The last spec whose model was loaded.")
+    updated: str | None = Field(default=None, description="Time of the last change of the RayService.", json_schema_extra=_TIME)
     ray_service_name: str | None = Field(default=None, description="Name of the RayService.")
     ray_cluster_name: str | None = Field(default=None, description="Name of the Ray cluster that answers requests.")

@@ -1,0 +1,1 @@
+"""What a RayService and its pods state about a service: pure functions, one file per subject."""

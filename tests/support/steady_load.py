@@ -1,0 +1,40 @@
+"""A pod that sends requests to a service without a pause, and prints what became of them."""
+
+import json
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+CLIENTS = 4
+TIMEOUT = 60.0
+
+
+def ask(url: str, model: str) -> str:
+    """One request; returns what went wrong, or nothing."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "one two three"}]}).encode()
+    request = urllib.request.Request(f"{url}/chat/completions", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            json.loads(answer.read())["choices"][0]["message"]["content"]
+    except urllib.error.HTTPError as error:
+        return f"{error.code} {error.read()[:200]!r}"
+    except Exception as error:  # noqa: BLE001 (all of them are results)
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def client(number: int, url: str, model: str) -> None:
+    """Ask forever; print each failure at once, and each success."""
+    while True:
+        began = time.time()
+        error = ask(url, model)
+        print(json.dumps({"client": number, "began": began, "ended": time.time(), "error": error}), flush=True)
+        time.sleep(0.1 if not error else 1.0)
+
+
+if __name__ == "__main__":
+    for number in range(CLIENTS):
+        threading.Thread(target=client, args=(number, *sys.argv[1:]), daemon=True).start()
+    time.sleep(3600)

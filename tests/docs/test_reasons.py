@@ -29,6 +29,7 @@ KINDS = {
     "Role",
     "RoleBinding",
     "Secret",
+    "Service",
     "ServiceAccount",
 }
 OF_KUBERNETES = {

@@ -1,4 +1,4 @@
-"""Parses and checks the specs of services, and tells apart what an edit affects.
+"""Parses and checks the specs of services, and distinguishes what an edit affects.
 
 A release may have other defaults and checks than the one that started a service. An upgrade must not load a model again, so the
 controller compares digests of the spec as stored, and only an edit changes them.

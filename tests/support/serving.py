@@ -87,7 +87,7 @@ def new_service(engine: Any = None, **options: Any) -> Service:
 @contextmanager
 def running(service: Service) -> Iterator[Running]:
     """A web server for a service, in a thread."""
-    server = server_of(create_app(service), service, "127.0.0.1", 0)
+    server = server_of(create_app(service), service)
     listener = socket.create_server(("127.0.0.1", 0))
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()

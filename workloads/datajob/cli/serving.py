@@ -52,7 +52,7 @@ def _serve(service: ModelService, keys: str | None, host: str, port: int, quiet:
     step = spec.model.chosen
     device = Device("cpu" if getattr(step, "device", "auto") == "cpu" else "any")
     made = assemble(spec, name, PrometheusMeter(name), keys or "")
-    serve(made, lambda: load_engine(spec, device), host, port, lambda: _announce(service, host, port, quiet))
+    serve(made, lambda: load_engine(spec, device), host, port, lambda chosen: _announce(service, host, chosen, quiet))
 
 
 def _chosen(file: str, name: str | None, overrides: Sequence[str]) -> ModelService:

@@ -31,7 +31,6 @@ class Ticket:
     """Bytes of its body so far."""
     waiting: bool = True
     """Whether the first token is still missing."""
-    closed: bool = False
 
 
 @dataclass(eq=False)
@@ -129,16 +128,13 @@ class Admission:
         """The first token has arrived."""
         ticket.waiting = False
 
-    def leave(self, ticket: Ticket, used: int | None = None) -> None:
-        """End a request that used a number of tokens; None if that is unknown. Has no effect the second time."""
-        if ticket.closed:
-            return
-        ticket.closed = True
-        self._tickets.discard(ticket)
+    def leave(self, ticket: Ticket, used: int = 0, *, complete: bool = False) -> None:
+        """End a request that used a number of tokens; the others of its reservation are returned."""
+        self._tickets.remove(ticket)
         ticket.client.in_progress -= 1
-        if ticket.client.tokens and used is not None:
+        if ticket.client.tokens:
             ticket.client.tokens.use(used - ticket.tokens)
-        if used is not None:
+        if complete:
             self._seconds = 0.9 * self._seconds + 0.1 * (self.clock() - ticket.entered)
 
     def headers(self, key: Key) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ from datajob.serving.openai.errors import ApiError, internal_error, json_respons
 from datajob.serving.service import Service
 
 logger = logging.getLogger(__name__)
+_PARAMS = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}
+"""The field with the prompt."""
+_REQUEST_ID = "datajob.request_id"
 Handler = Callable[[Exchange, Request, ServingEngine, dict[str, Any]], Awaitable[Response]]
 
 
@@ -28,7 +32,7 @@ def create_app(service: Service) -> FastAPI:
     """The application. Its documentation pages are off: the format is that of OpenAI."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _not_found)
-    app.add_middleware(_Shield)
+    app.add_middleware(_Shield, adds_ids=isinstance(service.meter, PrometheusMeter))  # Ray Serve adds its own
 
     @app.post("/v1/chat/completions")
     async def chat_completions(request: Request) -> Response:
@@ -78,19 +82,25 @@ async def _handle(service: Service, request: Request, endpoint: str, handler: Ha
         count(service, endpoint, error.status, key)
         service.meter.record("rejected_total", reason=error.reason)
         return error.response()
-    exchange = Exchange(service, endpoint, key, ticket)
+    exchange = Exchange(service, endpoint, key, ticket, _id_of(request))
     try:
         body = await read_json(request, limit, READ_SECONDS, lambda size: service.admission.hold(ticket, size))
         service.check_model(key, body.get("model"))
         return await handler(exchange, request, engine, body)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply
-        failure = as_api_error(error, "input" if endpoint == "embeddings" else "messages")
+        failure = as_api_error(error, _PARAMS[endpoint])
         exchange.end(failure.status)
         service.meter.record("rejected_total", reason=failure.reason)
         return failure.response()
     except BaseException:  # the connection or the server is closing
         exchange.end(499)
         raise
+
+
+def _id_of(request: Request) -> str:
+    """The id of a request in its reply and in the log: that of Ray Serve, or of this application."""
+    found = str(request.scope.get(_REQUEST_ID) or request.headers.get("x-request-id", "-"))
+    return "".join(character for character in found[:64] if character.isalnum() or character in "-_")
 
 
 async def _chat(exchange: Exchange, request: Request, engine: ServingEngine, body: dict[str, Any]) -> Response:
@@ -144,17 +154,22 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 class _Shield:
-    """Converts exceptions that no handler has converted. Only their traceback is logged, because messages contain prompts."""
+    """Adds ids to replies, and converts exceptions that no handler has converted."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, adds_ids: bool) -> None:
+        self._app, self._adds_ids = app, adds_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started, request_id = False, str(uuid.uuid4())
+        if self._adds_ids:
+            scope[_REQUEST_ID] = request_id
 
         async def sending(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                started = True
+                if self._adds_ids:
+                    message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
@@ -162,4 +177,4 @@ class _Shield:
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
-            await as_api_error(error, "").response()(scope, receive, send)
+            await as_api_error(error, "").response()(scope, receive, sending)

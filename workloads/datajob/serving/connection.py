@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -38,20 +38,22 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes], headers: Mapping[str, str], on_end: Callable[[bool], None]) -> None:
+    def __init__(
+        self, events: AsyncIterator[bytes], headers: Mapping[str, str], on_end: Callable[[bool], Awaitable[None]]
+    ) -> None:
         super().__init__(headers={**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._events, self._on_end = events, on_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events. `on_end` is called with whether the client has received all of them."""
+        """Send the events. `on_end` is called with whether the client has received all of them, also if none was sent."""
         complete = False
         try:
             with suppress(ClientGone, OSError):
                 await while_connected(receive, self._send(send))
                 complete = True
         finally:
-            self._on_end(complete)
+            await self._on_end(complete)
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._events) as events:  # type: ignore[type-var]

@@ -24,11 +24,12 @@ CLIENT_GONE = 499
 class Exchange:
     """An accepted request."""
 
-    def __init__(self, service: Service, endpoint: str, key: Key, ticket: Ticket) -> None:
+    def __init__(self, service: Service, endpoint: str, key: Key, ticket: Ticket, request_id: str) -> None:
         self.service, self.endpoint, self.key, self.ticket = service, endpoint, key, ticket
         self._began = time.perf_counter()
         self._first: float | None = None
         self._ended = False
+        self._id = request_id
 
     def first_token(self) -> None:
         """The first token has arrived."""
@@ -37,13 +38,13 @@ class Exchange:
             self.service.admission.started(self.ticket)
             self.service.meter.record("time_to_first_token_seconds", self._first - self._began)
 
-    def end(self, status: int, prompt: int | None = None, completion: int = 0) -> None:
-        """The reply is complete or has failed. Without `prompt`, the number of used tokens is unknown."""
+    def end(self, status: int, prompt: int = 0, completion: int = 0) -> None:
+        """The reply is complete or has failed, after a number of tokens. Has no effect the second time."""
         if self._ended:
             return
         self._ended = True
         service, seconds = self.service, time.perf_counter() - self._began
-        service.admission.leave(self.ticket, None if prompt is None else prompt + completion)
+        service.admission.leave(self.ticket, prompt + completion, complete=status == 200)
         count(service, self.endpoint, status, self.key)
         service.meter.record("request_seconds", seconds, endpoint=self.endpoint)
         if prompt:
@@ -54,8 +55,8 @@ class Exchange:
             rest = time.perf_counter() - self._first
             service.meter.record("time_per_token_seconds", rest / (completion - 1))
         logger.info(
-            "%s %d key=%s prompt_tokens=%d completion_tokens=%d seconds=%.3f",
-            self.endpoint, status, self.key.name, prompt or 0, completion, seconds,
+            "%s %d key=%s prompt_tokens=%d completion_tokens=%d seconds=%.3f id=%s",
+            self.endpoint, status, self.key.name, prompt, completion, seconds, self._id,
         )  # fmt: skip
 
 

@@ -74,16 +74,18 @@ async def answer(exchange: Exchange, request: Request, engine: ServingEngine, wo
     measured = [await _measured(engine, each, work.fields) for each in work.requests]
     service.admission.reserve(exchange.ticket, sum(tokens + each.n * each.max_new_tokens for each, tokens in measured))
     pump = Pump(engine, [each for each, _ in measured])
+    prompt = sum(tokens for _, tokens in measured)
     bundles = pump.bundles()
     try:
         first = await while_connected(request.receive, _first(bundles))
         exchange.first_token()
         headers = service.admission.headers(exchange.key)
         if work.fields.stream:
-            return _stream(exchange, work, pump, first, bundles, headers)
+            return _stream(exchange, work, pump, prompt, first, bundles, headers)
         pieces = await while_connected(request.receive, _rest(first, bundles))
         await pump.close()
-    except BaseException:
+    except BaseException as error:
+        exchange.end(as_api_error(error, work.param).status, prompt, pump.completion_tokens)
         await pump.close()
         raise
     choices = [Choice() for _ in range(len(measured) * work.fields.n)]
@@ -99,6 +101,7 @@ def _stream(
     exchange: Exchange,
     work: Work,
     pump: Pump,
+    prompt: int,
     first: list[Piece],
     bundles: AsyncIterator[list[Piece]],
     headers: dict[str, str],
@@ -112,12 +115,11 @@ def _stream(
             yield error_event(error)
         except Exception as error:  # noqa: BLE001 - reported to the client in the stream
             yield error_event(as_api_error(error, work.param))
-        finally:
-            await pump.close()
 
-    def on_end(complete: bool) -> None:
+    async def on_end(complete: bool) -> None:
         failed = pump.failed and complete
-        exchange.end(500 if failed else 200 if complete else CLIENT_GONE, pump.prompt_tokens, pump.completion_tokens)
+        exchange.end(500 if failed else 200 if complete else CLIENT_GONE, prompt, pump.completion_tokens)
+        await pump.close()
 
     return EventStream(events(), headers, on_end)
 

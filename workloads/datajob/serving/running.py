@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from datajob.errors import DataJobError
 from datajob.operators.inference._engines.serving import ServingEngine
 from datajob.serving.application import create_app
 from datajob.serving.service import Service
@@ -47,12 +48,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_of(app: FastAPI, service: Service, host: str, port: int) -> Server:
+def server_of(app: FastAPI, service: Service) -> Server:
     """The web server of an application."""
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -63,19 +62,35 @@ def server_of(app: FastAPI, service: Service, host: str, port: int) -> Server:
     return Server(config, service)
 
 
-def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: int, on_ready: Callable[[], None]) -> None:
-    """Answer requests until SIGTERM or Ctrl-C. Raises the error of a model that cannot be loaded."""
-    asyncio.run(_serve(service, load, server_of(create_app(service), service, host, port), on_ready))
+def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: int, on_ready: Callable[[int], None]) -> None:
+    """Answer requests until SIGTERM or Ctrl-C. `on_ready` is called with the port when the model is loaded.
+
+    Raises DataJobError if the port is in use, and the error of a model that cannot be loaded.
+    """
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise DataJobError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. Use another `--host` or `--port`."
+        ) from error
+    with listener:
+        asyncio.run(_serve(service, load, server_of(create_app(service), service), listener, on_ready))
 
 
-async def _serve(service: Service, load: Callable[[], ServingEngine], server: Server, on_ready: Callable[[], None]) -> None:
-    serving = asyncio.ensure_future(server.serve())
+async def _serve(
+    service: Service,
+    load: Callable[[], ServingEngine],
+    server: Server,
+    listener: socket.socket,
+    on_ready: Callable[[int], None],
+) -> None:
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     loading = asyncio.ensure_future(asyncio.to_thread(load))
     await asyncio.wait((serving, loading), return_when=asyncio.FIRST_COMPLETED)
     try:
         if loading.done() and not serving.done():
             service.start(loading.result())
-            on_ready()
+            on_ready(listener.getsockname()[1])
     except BaseException:
         server.should_exit = True
         await serving

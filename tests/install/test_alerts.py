@@ -169,6 +169,21 @@ CASES: dict[str, tuple[str, Series, dict[int, bool]]] = {
         | of_job("shards", "_x30 5+0x200", DONE, who=B),
         {20: False, 60: True},
     ),
+    "a model cannot be loaded": (
+        "ModelServiceStalled",
+        of_job("modelservice_condition", "1x60 _x200", ',condition="Stalled",reason="ModelFailed"'),
+        {3: False, 7: True, 50: True, 100: False},
+    ),
+    "a service without replicas": (
+        "ModelServiceUnavailable",
+        of_job("modelservice_replicas", f"2{TWO}") | of_job("modelservice_ready_replicas", "0x60 2x200"),
+        {10: False, 20: True, 100: False},
+    ),
+    "a service at zero replicas": (
+        "ModelServiceUnavailable",
+        of_job("modelservice_replicas", f"0{TWO}") | of_job("modelservice_ready_replicas", f"0{TWO}"),
+        {60: False, 200: False},
+    ),
 }
 
 
@@ -239,6 +254,6 @@ def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
 
 
 def test_every_alert_has_a_runbook() -> None:
-    runbook = (FOLDER.parents[1] / "docs" / "runbooks" / "alerts.md").read_text()
     for alert in ALERTS:
+        runbook = (FOLDER.parents[1] / "docs" / "runbooks" / alert.page).read_text()
         assert f"\n## {alert.name}\n" in runbook

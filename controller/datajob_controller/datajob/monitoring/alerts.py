@@ -1,4 +1,4 @@
-"""The alerts. The runbook of an alert is the section of the same name in docs/runbooks/alerts.md.
+"""The alerts. The runbook of an alert is the section of the same name of a page in docs/runbooks.
 
 Every expression holds for any number of replicas: the standby exports zeros and no jobs. Alerts about jobs do not depend on
 which replica leads.
@@ -6,7 +6,7 @@ which replica leads.
 
 from typing import Any, NamedTuple
 
-RUNBOOK = "https://github.com/datajob/datajob/blob/main/docs/runbooks/alerts.md"
+RUNBOOKS = "https://github.com/datajob/datajob/blob/main/docs/runbooks"
 
 
 class Alert(NamedTuple):
@@ -20,16 +20,23 @@ class Alert(NamedTuple):
     summary: str
     keep_minutes: int = 0
     """How long the alert continues to fire after the expression no longer holds."""
+    page: str = "alerts.md"
+    """The page of its runbook."""
 
     @property
     def runbook(self) -> str:
         """The address of its runbook."""
-        return f"{RUNBOOK}#{self.name.lower()}"
+        return f"{RUNBOOKS}/{self.page}#{self.name.lower()}"
 
 
 def _phase(phases: str) -> str:
     """Jobs in some phases, for any reason, as series with the labels `namespace` and `name`."""
     return f'max by (namespace, name) (datajob_phase{{phase=~"{phases}"}})'
+
+
+def _service(condition: str, by: str = "") -> str:
+    """ModelServices with a condition, as series with the labels `namespace` and `name`."""
+    return f'max by (namespace, name{by}) (datajob_modelservice_condition{{condition="{condition}"}})'
 
 
 _JOB = "{{ $labels.namespace }}/{{ $labels.name }}"
@@ -101,6 +108,23 @@ ALERTS = (
         45,
         "warning",
         f"The DataJob {_JOB} is running but has not committed a shard for 45 minutes.",
+    ),
+    Alert(
+        "ModelServiceStalled",
+        f"{_service('Stalled', ', reason')} == 1",
+        5,
+        "warning",
+        f"The ModelService {_JOB} requires user action: {{{{ $labels.reason }}}}.",
+        page="modelservices.md",
+    ),
+    Alert(
+        "ModelServiceUnavailable",
+        "(max by (namespace, name) (datajob_modelservice_ready_replicas) == 0) and on (namespace, name) "
+        "(max by (namespace, name) (datajob_modelservice_replicas) > 0)",
+        15,
+        "critical",
+        f"No replica of the ModelService {_JOB} answers requests.",
+        page="modelservices.md",
     ),
 )
 

@@ -25,9 +25,11 @@ def port() -> Iterator[int]:
     import ray
     from ray import serve
 
+    from datajob.engine.executors.ray_data import start_ray
+
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         yield port

@@ -58,7 +58,8 @@ async def embed(exchange: Exchange, request: Request, engine: ServingEngine, bod
     ]
     tokens = sum(each.tokens for each in found)
     headers = service.admission.headers(exchange.key)
-    exchange.end(200, tokens)
+    exchange.spent = tokens, 0
+    exchange.end(200)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return json_response({"object": "list", "data": data, "model": service.name, "usage": usage}, headers=headers)
 

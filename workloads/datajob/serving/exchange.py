@@ -26,6 +26,8 @@ class Exchange:
 
     def __init__(self, service: Service, endpoint: str, key: Key, ticket: Ticket, request_id: str) -> None:
         self.service, self.endpoint, self.key, self.ticket = service, endpoint, key, ticket
+        self.spent = 0, 0
+        """Number of tokens of the prompt and of the answers so far."""
         self._began = time.perf_counter()
         self._first: float | None = None
         self._ended = False
@@ -38,11 +40,12 @@ class Exchange:
             self.service.admission.started(self.ticket)
             self.service.meter.record("time_to_first_token_seconds", self._first - self._began)
 
-    def end(self, status: int, prompt: int = 0, completion: int = 0) -> None:
-        """The reply is complete or has failed, after a number of tokens. Has no effect the second time."""
+    def end(self, status: int) -> None:
+        """The reply is complete or has failed. Has no effect the second time."""
         if self._ended:
             return
         self._ended = True
+        prompt, completion = self.spent
         service, seconds = self.service, time.perf_counter() - self._began
         service.admission.leave(self.ticket, prompt + completion, complete=status == 200)
         count(service, self.endpoint, status, self.key)

@@ -84,16 +84,16 @@ async def answer(exchange: Exchange, request: Request, engine: ServingEngine, wo
             return _stream(exchange, work, pump, prompt, first, bundles, headers)
         pieces = await while_connected(request.receive, _rest(first, bundles))
         await pump.close()
-    except BaseException as error:
-        exchange.end(as_api_error(error, work.param).status, prompt, pump.completion_tokens)
+    except BaseException:
+        exchange.spent = prompt, pump.completion_tokens
         await pump.close()
         raise
     choices = [Choice() for _ in range(len(measured) * work.fields.n)]
     for piece in pieces:
         if piece.usage is None:
             choices[piece.index].add(piece)
-    usage = (pump.prompt_tokens, pump.completion_tokens)
-    exchange.end(200, *usage)
+    usage = exchange.spent = pump.prompt_tokens, pump.completion_tokens
+    exchange.end(200)
     return json_response(work.reply.whole(choices, usage), headers=headers)
 
 
@@ -118,7 +118,8 @@ def _stream(
 
     async def on_end(complete: bool) -> None:
         failed = pump.failed and complete
-        exchange.end(500 if failed else 200 if complete else CLIENT_GONE, prompt, pump.completion_tokens)
+        exchange.spent = prompt, pump.completion_tokens
+        exchange.end(500 if failed else 200 if complete else CLIENT_GONE)
         await pump.close()
 
     return EventStream(events(), headers, on_end)

@@ -74,3 +74,25 @@ def test_a_prompt_beyond_the_model_is_refused_with_its_code(text_client: Any) ->
         text_client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "word " * 10_000}])
     assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "messages")
     assert text_client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "a"}]).choices
+
+
+def test_embeddings_equal_those_of_the_offline_step(llama: Path, ask: Ask) -> None:  # noqa: F811
+    import numpy as np
+    from openai import BadRequestError
+    from transformers import AutoTokenizer
+
+    from datajob.operators.inference.embed import Embed
+
+    texts = ["for in range", "the quick brown fox"]
+    (first, second), _ = ask(Embed(model=str(llama), column="text", prefix="query: "), [{"text": text} for text in texts])
+    for client in served_model({"embed": {"model": str(llama), "prefix": "query: "}}):
+        found = client.embeddings.create(model="tiny", input=texts)
+        np.testing.assert_allclose([d.embedding for d in found.data], [first["embedding"], second["embedding"]], atol=1e-5)
+        tokens = AutoTokenizer.from_pretrained(llama)(f"query: {texts[0]}", add_special_tokens=False)["input_ids"]
+        given = client.embeddings.create(model="tiny", input=[tokens]).data[0].embedding
+        np.testing.assert_allclose(given, first["embedding"], atol=1e-5)
+        with pytest.raises(BadRequestError) as refused:
+            client.embeddings.create(model="tiny", input="word " * 20_000)
+        assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "input")
+        with pytest.raises(BadRequestError, match="not in the vocabulary"):
+            client.embeddings.create(model="tiny", input=[10**6])

@@ -12,12 +12,17 @@ from typing import Any
 
 import pytest
 
-from datajob.api.service.spec import RequestLimits
+from datajob.api.service.spec import KeyLimits, RequestLimits
 from datajob.operators.inference._engines.serving import ModelFailed
+from datajob.serving.keys import Keys
+from tests.serving.test_bad_input import data_url, png
 from tests.support.serving import PATIENCE, FakeServing, Running, new_service, running
 
 LONG = {"model": "test", "messages": [{"role": "user", "content": "word " * 2000}], "max_tokens": 2000}
 SHORT = {"model": "test", "messages": [{"role": "user", "content": "a b"}]}
+
+BROKEN = data_url(png(90, 90))
+"""An image whose pixels end early, which only its decoder finds out."""
 
 
 @pytest.fixture
@@ -146,3 +151,28 @@ def test_prompts_images_and_keys_are_never_logged(caplog: pytest.LogCaptureFixtu
             found.send(f"{head}Connection: close\r\n\r\n".encode() + data)
     assert "chat.completions" in caplog.text
     assert "SECRET" not in caplog.text and "U0VDUkVU" not in caplog.text
+
+
+def test_a_client_that_does_not_read_its_reply_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datajob.serving.connection.SEND_SECONDS", 0.2)
+    body = json.dumps({**LONG, "n": 8, "stream": True, "logprobs": True, "top_logprobs": 20}).encode()  # a reply of 20 MB
+    with running(new_service()) as found, socket.create_connection(("127.0.0.1", found.port), PATIENCE) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
+        until(lambda: 'status="499"} 1.0' in found.get("/metrics")[1])
+        assert found.service.admission.in_progress == 0
+        assert found.post("/v1/chat/completions", SHORT)[0] == 200
+
+
+def test_the_tokens_of_a_request_that_fails_are_returned_to_its_key(tmp_path: Any) -> None:
+    (tmp_path / "k").write_text("sk")
+    keys = Keys(tmp_path, {"k": KeyLimits.model_validate({"tokensPerMinute": 100})})
+    broken = {**SHORT, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": BROKEN}}]}]}
+    with running(new_service(access=keys)) as found:
+        for _ in range(5):
+            status, _, reply = found.post("/v1/chat/completions", {**broken, "max_tokens": 90}, {"Authorization": "Bearer sk"})
+            assert status == 400, reply
+        status, headers, _ = found.post("/v1/chat/completions", {**SHORT, "max_tokens": 90}, {"Authorization": "Bearer sk"})
+    assert status == 200 and int(headers["x-ratelimit-limit-tokens"]) == 100

@@ -20,7 +20,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-gpu
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -138,6 +138,9 @@ bench-video: setup ## Compare measures of video frames with decoding alone and w
 
 bench-tables: setup ## Measure commits, plans and reads of Delta, Iceberg and Lance tables
 	$(RUN)/python -m benchmarks.tables
+
+bench-tokens: setup ## Compare tokenize with its library and mix with shuffle, and measure the sink megatron
+	$(RUN)/python -m benchmarks.tokens
 
 bench-gpu: ## Caption photos on a GPU; needs torch, transformers and a CUDA device in $(PYTHON), not .venv
 	PYTHONPATH=workloads:. $(PYTHON) -m benchmarks.gpu

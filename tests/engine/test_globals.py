@@ -34,6 +34,7 @@ CASES: dict[str, tuple[dict[str, Any], Rows, bool]] = {
         [{"group": f"g{g}", "n": 120, "most": max(r["score"] for r in ROWS if r["group"] == f"g{g}")} for g in range(5)],
         False,
     ),
+    "mix": ({"mix": {"column": "group", "weights": {f"g{g}": 1 for g in range(5)}}}, ROWS, False),
     "shuffle": ({"shuffle": {"seed": 1}}, ROWS, False),
 }
 
@@ -60,7 +61,7 @@ def test_the_number_of_partitions_changes_no_row(
     step, expected, ordered = CASES[case]
     write_parts(tmp_path / "in", ROWS, 12)
     monkeypatch.setattr(
-        "datajob.engine.stage.Context.partitions", lambda self, operator: 1 if _single(operator) else partitions
+        "datajob.engine.stage.Context.partitions", lambda self, operator, growth=1.0: 1 if _single(operator) else partitions
     )
     run(make_job(tmp_path / "in", tmp_path / "out", [step]))
     found = read_manifest(tmp_path / "out")

@@ -41,7 +41,7 @@ def fragile(case: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def several_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datajob.engine.stage.Context.partitions", lambda self, operator: 3)
+    monkeypatch.setattr("datajob.engine.stage.Context.partitions", lambda self, operator, growth=1.0: 3)
 
 
 @pytest.fixture

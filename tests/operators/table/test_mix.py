@@ -138,6 +138,11 @@ def test_impossible_mixtures_are_refused(tmp_path: Path) -> None:
         mixed(tmp_path / "c", rows, {"weights": {"web": 1}, "column": "lang"})
     with pytest.raises(InvalidJob, match=r"column `id` contains string, but tokens are lists"):
         mixed(tmp_path / "d", rows, {"weights": {"web": 1}, "tokens": "id"})
+    with pytest.raises(InvalidJob, match=r"column `input_ids` contains list<.*>, but sources are text"):
+        mixed(tmp_path / "e", rows, {"weights": {"web": 1}, "column": "input_ids"})
+    for name in ("_mix_copies", "_mix_position"):
+        with pytest.raises(InvalidJob, match=f"needs the name of the column `{name}` itself"):
+            mixed(tmp_path / name, [{"source": "web", name: 1}], {"weights": {"web": 1}})
 
 
 def test_no_rows_are_a_mixture_without_rows(tmp_path: Path) -> None:

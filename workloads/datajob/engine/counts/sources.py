@@ -51,14 +51,14 @@ def count_tokens(mine: Sources, table: pa.Table, counted: TokenColumns) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from datajob.operators.table._token_sizes import token_sizes
+    from datajob.operators.table._token_columns import source_names, token_sizes
 
     sizes = token_sizes(table.column(counted.tokens).combine_chunks(), counted.tokens)
     sizes = sizes if counted.maximum is None else np.minimum(sizes, counted.maximum)
     if counted.source is None:
         add_sources(mine, {ALL: SourceTally(len(sizes), int(sizes.sum()))})
         return
-    names = pc.fill_null(table.column(counted.source).cast(pa.string()), "(null)").combine_chunks()
+    names = pc.fill_null(source_names(table.column(counted.source).combine_chunks(), counted.source), "(null)")
     found = pa.table({"source": names, "tokens": sizes}).group_by("source").aggregate([("tokens", "sum"), ([], "count_all")])
     columns = (found.column(name).to_pylist() for name in ("source", "count_all", "tokens_sum"))
     add_sources(mine, {name: SourceTally(rows, total) for name, rows, total in zip(*columns, strict=True)})

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 COPIES = "_mix_copies"
 """Column with the number of times that a row is in the result."""
-_POSITION = "_mix_position"
+POSITION = "_mix_position"
+"""Column with the random number that determines the place of a row."""
 
 
 class MixOrder(base.Repartition):
@@ -40,7 +41,7 @@ class MixOrder(base.Repartition):
 
         table = batch.table
         if COPIES not in table.column_names:  # a table without rows that `mix` has not seen
-            return table.append_column(_POSITION, pa.array([], pa.uint64()))
+            return table.append_column(POSITION, pa.array([], pa.uint64()))
         copies = np.asarray(batch.array(COPIES), np.int64)
         table = table.drop_columns([COPIES])
         require(self.by or (), table.column_names, "`mix`")
@@ -49,7 +50,7 @@ class MixOrder(base.Repartition):
         number = np.arange(len(rows)) - np.repeat(np.cumsum(copies) - copies, copies)
         if len(rows) != len(copies):
             table = table.take(pa.array(rows))
-        return table.append_column(_POSITION, pa.array(redraw(drawn[rows], number)))
+        return table.append_column(POSITION, pa.array(redraw(drawn[rows], number)))
 
     def route(self, prepared: base.Batch, source: int, partitions: int, samples: pa.Table | None) -> NDArray[np.int64]:
         """Even ranges of the positions."""
@@ -57,7 +58,7 @@ class MixOrder(base.Repartition):
 
         from datajob.operators.hashing.rows import partition_of
 
-        return partition_of(np.asarray(prepared.array(_POSITION), np.uint64), partitions)
+        return partition_of(np.asarray(prepared.array(POSITION), np.uint64), partitions)
 
     def combine(self, inputs: Sequence[pa.Table], partition: int) -> Iterator[pa.Table]:
         """The rows of a range in the order of their positions."""
@@ -67,7 +68,7 @@ class MixOrder(base.Repartition):
 
         [rows] = inputs
         if not len(rows):
-            yield rows.select([name for name in rows.column_names if name != _POSITION])
+            yield rows.select([name for name in rows.column_names if name != POSITION])
             return
-        order = np.argsort(rows.column(_POSITION).to_numpy(), kind="stable")
-        yield from in_order(rows.drop_columns([_POSITION]), order)
+        order = np.argsort(rows.column(POSITION).to_numpy(), kind="stable")
+        yield from in_order(rows.drop_columns([POSITION]), order)

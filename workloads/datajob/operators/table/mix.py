@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from datajob.errors import InvalidJob
 from datajob.operators import base
 from datajob.operators.columns import require
-from datajob.operators.table._mix_order import MixOrder
+from datajob.operators.table._mix_order import COPIES, POSITION, MixOrder
 from datajob.operators.table._mixing import sizes_of
 from datajob.parameters import Column, Columns
 
@@ -95,17 +95,20 @@ class Mix(base.Global):
         import pyarrow.compute as pc
 
         from datajob.operators.hashing.rows import draw
+        from datajob.operators.table._token_columns import source_names
 
         require(self.inputs(), batch.table.column_names, "`mix`")
+        if reserved := {COPIES, POSITION} & set(batch.table.column_names):
+            raise InvalidJob(f"`mix` needs the name of the column `{min(reserved)}` itself; rename the column.")
         names = pa.array(list(self.weights))
-        found = pc.index_in(batch.array(self.column).cast(pa.string()), names).fill_null(-1)
+        found = pc.index_in(source_names(batch.array(self.column), self.column), names).fill_null(-1)
         key = draw(batch.table, self.by, self.seed, self.salt)
         return Members(np.asarray(found, np.int64), self._sizes(batch), key)
 
     def _sizes(self, batch: base.Batch) -> NDArray[np.int64]:
         import numpy as np
 
-        from datajob.operators.table._token_sizes import token_sizes
+        from datajob.operators.table._token_columns import token_sizes
 
         if self.tokens is None:
             return np.ones(len(batch), np.int64)

@@ -1,4 +1,4 @@
-"""The number of tokens of each row."""
+"""The number of tokens and the source of each row."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ def token_sizes(array: pa.Array, column: str) -> NDArray[np.int64]:
     if t.is_null(kind):
         return np.zeros(len(array), np.int64)
     raise InvalidJob(f"column `{column}` contains {kind}, but tokens are lists of token IDs, or integers that count tokens.")
+
+
+def source_names(array: pa.Array, column: str) -> pa.Array:
+    """The sources as text. Raises InvalidJob for types other than text, integers and booleans."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    kind = array.type.value_type if t.is_dictionary(array.type) else array.type
+    plain = (t.is_string, t.is_large_string, t.is_string_view, t.is_integer, t.is_boolean, t.is_null)
+    if not any(test(kind) for test in plain):
+        raise InvalidJob(f"column `{column}` contains {array.type}, but sources are text, integers or booleans.")
+    return array.cast(pa.string())

@@ -36,6 +36,7 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         "started": "2026-05-01T12:00:00Z",
         "progress": {"rowsIn": 100, "rowsOut": 90, "shardsDone": 3, "shardsTotal": 10, "percent": 30, "etaSeconds": 40},
         "steps": [{"name": "filter", "seconds": 1.5, "rejected": {"short": 10}, "removedItems": {"blurred": 4}}],
+        "endpoints": [{"endpoint": "http://a/v1", "model": "m", "requests": 9, "retries": 2, "inputTokens": 5, "cost": 0.5}],
         "pools": [{"name": "llava", "device": "gpu", "processes": 2, "busy": 0.97, "queued": 64, "rowsPerSecond": 12.5}],
     }
     shown = series(datajob(status=status))
@@ -49,6 +50,10 @@ def test_metrics_show_the_statuses_of_jobs() -> None:
         'datajob_failed_attempts{name="clean-web",namespace="team-a"} 1.0',
         'datajob_attempt{name="clean-web",namespace="team-a"} 2.0',
         'datajob_eta_seconds{name="clean-web",namespace="team-a"} 40.0',
+        'datajob_endpoint_requests{endpoint="http://a/v1",model="m",name="clean-web",namespace="team-a"} 9.0',
+        'datajob_endpoint_retries{endpoint="http://a/v1",model="m",name="clean-web",namespace="team-a"} 2.0',
+        'datajob_endpoint_tokens{direction="input",endpoint="http://a/v1",model="m",name="clean-web",namespace="team-a"} 5.0',
+        'datajob_endpoint_cost{endpoint="http://a/v1",model="m",name="clean-web",namespace="team-a"} 0.5',
         'datajob_pool_busy_ratio{name="clean-web",namespace="team-a",pool="llava"} 0.97',
         'datajob_pool_queued_rows{name="clean-web",namespace="team-a",pool="llava"} 64.0',
         'datajob_pool_rows_per_second{name="clean-web",namespace="team-a",pool="llava"} 12.5',

@@ -41,6 +41,19 @@ JOBS: dict[str, dict[str, Any]] = {
             }
         }
     },
+    "endpoint": {
+        "steps": [
+            {
+                "textGeneration": {
+                    "prompt": "{text}",
+                    "endpoint": {
+                        "url": "https://api.openai.com/v1",
+                        "keyFrom": {"env": "OPENAI_API_KEY", "secret": {"name": "openai", "key": "api-key"}},
+                    },
+                }
+            }
+        ]
+    },
     "placed": {
         "resources": {
             "head": {

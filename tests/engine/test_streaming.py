@@ -15,6 +15,7 @@ from datajob.engine.executors.open_shards import OpenShards
 from datajob.errors import DataJobError, InvalidJob, WorkerDied
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
 from tests.engine.test_ray import end_session
+from tests.support.endpoint_server import endpoint_server, rejecting
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 from tests.support.s3 import S3Server
 from tests.support.slow_relay import slow_relay
@@ -272,3 +273,16 @@ def test_a_run_that_resumes_after_the_stage_of_its_model_uses_all_cores(
     assert found == [{**row, "answer": f"answer {row['id']}"} if second_model else row for row in captioned()]
     assert report.shards_reused > 0
     assert [pool.name for pool in report.pools[1:]] == (["custom-2"] if second_model else [])
+
+
+def test_one_process_sends_the_requests_of_all_workers_to_an_endpoint(devices: None, source: Path, tmp_path: Path) -> None:
+    with endpoint_server() as server:
+        server.refuse = rejecting(0.2, seed=3)
+        server.seconds = 0.02
+        endpoint = {"url": server.url, "concurrency": 6, "price": {"output": 1e6}}
+        report = stream(source, tmp_path, [{"textGeneration": {"endpoint": endpoint, "prompt": "{text}"}}])
+    assert read_manifest(tmp_path / "out") == [{**row, "answer": f"answer to {row['text']}"} for row in ROWS]
+    assert set(server.answered.values()) == {1} and server.most <= 6
+    (used,) = report.endpoints
+    assert used.requests == len(server.calls) > 600 and used.cost == 1200
+    assert [pool.name for pool in report.pools] == ["cpu", "textGeneration"]

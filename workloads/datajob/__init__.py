@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from datajob.errors import (
     ClusterUnavailable,
     DataJobError,
+    EndpointUnavailable,
     InputError,
     InvalidJob,
     NotComplete,
@@ -39,6 +40,7 @@ __all__ = [
     "ClusterUnavailable",
     "DataJob",
     "DataJobError",
+    "EndpointUnavailable",
     "Errors",
     "InputError",
     "InvalidJob",

@@ -108,6 +108,12 @@ class StorageUnavailable(DataJobError):
     exit_code = 6
 
 
+class EndpointUnavailable(DataJobError):
+    """An endpoint of a model has not answered any request for a long time. Retrying resumes the run."""
+
+    exit_code = 11
+
+
 class SinkBusy(DataJobError):
     """Another run is writing to the sink. Retrying helps once that run has ended, or one minute after it was killed."""
 

@@ -122,7 +122,7 @@ def named_files(parameters: Parameters) -> tuple[tuple[str, ReadsFile], ...]:
     for name, field in type(parameters).model_fields.items():
         value = getattr(parameters, name)
         mark = next((m for m in (*field.metadata, *_metadata(field.annotation)) if isinstance(m, ReadsFile)), None)
-        if mark is not None and value is not None:
+        if mark is not None and value:
             found += [(path, mark) for path in ((value,) if isinstance(value, str) else value)]
         values = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
         found += [file for part in values if isinstance(part, Parameters) for file in named_files(part)]

@@ -10,7 +10,7 @@ from datajob.api.report import Report
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.shared.text import bounded
 
-SHOWN = ("progress", "steps", "pools", "output")
+SHOWN = ("progress", "steps", "pools", "endpoints", "output")
 """Fields of the report that the status shows."""
 
 
@@ -31,7 +31,7 @@ def of_this_attempt(report: Report | None, attempt: int) -> Report | None:
 
 
 def projected(report: Report | None, before: Mapping[str, Any]) -> Manifest:
-    """Progress, steps, pools and output for the status; without a report, those of the previous status."""
+    """Progress, steps, pools, endpoints and output for the status; without a report, those of the previous status."""
     if report is None:
         return {key: before[key] for key in SHOWN if key in before}
     shown = report.model_dump(mode="json", by_alias=True, include=set(SHOWN), exclude_none=True)

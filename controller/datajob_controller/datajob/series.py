@@ -26,6 +26,11 @@ _HELP = {
     "datajob_pool_busy_ratio": "Share of the time during which the processes of a running stage work.",
     "datajob_pool_queued_rows": "Rows that wait for the processes of a running stage.",
     "datajob_pool_rows_per_second": "Rows per second of the processes of a running stage.",
+    "datajob_endpoint_requests": "Requests of a DataJob to an endpoint, including retries.",
+    "datajob_endpoint_retries": "Requests of a DataJob to an endpoint that were repeated.",
+    "datajob_endpoint_tokens": "Tokens of prompts (input) and answers (output) of an endpoint, as counted by the endpoint.",
+    "datajob_endpoint_wait_seconds": "Time before requests to an endpoint were repeated, summed over all requests.",
+    "datajob_endpoint_cost": "Cost of the tokens of an endpoint, in the currency of its prices.",
     "datajob_rows": "Rows of a DataJob.",
     "datajob_shards": "Shards of a DataJob.",
     "datajob_output_bytes": "Size of the result of a DataJob.",
@@ -96,6 +101,7 @@ def _samples(status: Manifest, *, with_steps: bool) -> Iterator[Sample]:
     yield from _progress(phase, status.get("progress") or {})
     if phase == "Running":
         yield from _pools(status.get("pools", ()))
+    yield from _endpoints(status.get("endpoints", ()))
     if "output" in status:
         yield "datajob_output_bytes", {}, status["output"].get("bytes", 0)
     if with_steps and phase not in FINISHED:
@@ -116,6 +122,18 @@ def _pools(pools: Iterable[Manifest]) -> Iterator[Sample]:
     for pool in pools:
         for name, field in (("busy_ratio", "busy"), ("queued_rows", "queued"), ("rows_per_second", "rowsPerSecond")):
             yield f"datajob_pool_{name}", {"pool": pool["name"]}, pool.get(field, 0)
+
+
+def _endpoints(endpoints: Iterable[Manifest]) -> Iterator[Sample]:
+    for one in endpoints:
+        labels = {"endpoint": one["endpoint"], "model": one.get("model", "")}
+        yield "datajob_endpoint_requests", labels, one.get("requests", 0)
+        yield "datajob_endpoint_retries", labels, one.get("retries", 0)
+        for direction, field in (("input", "inputTokens"), ("output", "outputTokens")):
+            yield "datajob_endpoint_tokens", {**labels, "direction": direction}, one.get(field, 0)
+        yield "datajob_endpoint_wait_seconds", labels, one.get("waitSeconds", 0)
+        if one.get("cost") is not None:
+            yield "datajob_endpoint_cost", labels, one["cost"]
 
 
 def _steps(steps: Iterable[Manifest]) -> Iterator[Sample]:

@@ -37,7 +37,8 @@ class CheckedSpec:
     """The result of parsing and checking one generation of a spec, which takes much longer than the rest of a decision."""
 
     spec: DataJobSpec | None
-    """None if the spec does not match the schema. Has no sources and no steps, which the controller does not need any more."""
+    """None if the spec does not match the schema. Has no sources and no steps, which the controller does not need any more; the
+    variables with the Secrets of the steps are in `runtime.env`."""
     problems: tuple[str, ...] = ()
     """Why the spec cannot run."""
     digests: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +66,9 @@ def check_spec(datajob: Manifest) -> CheckedSpec:
     if job is None:
         return CheckedSpec(None, errors, stored)
     name, identity = run_name(meta["name"], meta["uid"], job.spec), run_id(meta["uid"], job.spec)
-    return CheckedSpec(job.spec.model_copy(update={"sources": (), "steps": ()}), errors, stored, name, identity)
+    runtime = job.spec.runtime.model_copy(update={"env": (*job.spec.runtime.env, *job.spec.secret_variables())})
+    spec = job.spec.model_copy(update={"sources": (), "steps": (), "runtime": runtime})
+    return CheckedSpec(spec, errors, stored, name, identity)
 
 
 class CheckedSpecs:

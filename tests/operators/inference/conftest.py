@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.endpoint_steps import run, server
+
+__all__ = ["run", "server"]
+
 Ask = Callable[..., tuple[list[dict[str, Any]], dict[int, str]]]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from posixpath import normpath
 
+from datajob.api.contract import SET_BY_CONTROLLER, SET_BY_KUBERAY, SET_BY_USER
 from datajob.api.datajob import DataJob
 from datajob.api.pod_checks import pod_problems
 from datajob.api.problems import Path, Problem, closest
@@ -30,6 +31,7 @@ def check(job: DataJob, *, on_cluster: bool = False) -> list[Problem]:
     """
     spec = job.spec
     found = [*check_columns(spec, _source_columns(spec)), *_folders(spec), *_accelerator(spec, on_cluster), *pod_problems(spec)]
+    found += _secrets(spec)
     return [*found, *_unreachable(spec)] if on_cluster else found
 
 
@@ -206,6 +208,21 @@ def _places(spec: DataJobSpec) -> Iterator[tuple[Path, str]]:
         yield ("spec", "rejects", "path"), spec.rejects.path
     if spec.errors.path:
         yield ("spec", "errors", "path"), spec.errors.path
+
+
+def _secrets(spec: DataJobSpec) -> Iterator[Problem]:
+    """Environment variables for Secrets of steps that are also set otherwise, or have the value of another Secret."""
+    found: dict[str, tuple[str, str]] = {}
+    set_by_job = {variable.get("name") for variable in spec.runtime.env}
+    for index, step in enumerate(spec.steps):
+        path = ("spec", "steps", index, step.key, "endpoint", "keyFrom", "env")
+        for name, entry in step.chosen.secrets().items():
+            if name in SET_BY_KUBERAY | SET_BY_CONTROLLER | SET_BY_USER:
+                yield Problem(path, f"the variable `{name}` is reserved", "use another name")
+            elif name in set_by_job:
+                yield Problem(path, f"the variable `{name}` is also set in `runtime.env`", "remove one of them")
+            elif found.setdefault(name, entry) != entry:
+                yield Problem(path, f"the variable `{name}` is set from two Secrets", "use different names in `env`")
 
 
 def _accelerator(spec: DataJobSpec, on_cluster: bool) -> Iterator[Problem]:

@@ -5,7 +5,16 @@ changed name changes on both sides. Imports nothing heavy.
 """
 
 from datajob.api import API_GROUP
-from datajob.errors import InputError, InvalidJob, RowsFailed, SinkBusy, SinkError, StorageUnavailable, WorkerDied
+from datajob.errors import (
+    EndpointUnavailable,
+    InputError,
+    InvalidJob,
+    RowsFailed,
+    SinkBusy,
+    SinkError,
+    StorageUnavailable,
+    WorkerDied,
+)
 
 CONTROLLER = "datajob-controller"
 """Field manager of the controller, and the value of the label `managed-by` of everything it creates."""
@@ -90,7 +99,7 @@ AGENT_PORT = 52365
 
 FINAL_ERRORS = {error.exit_code: error.__name__ for error in (InvalidJob, InputError, SinkError, RowsFailed, WorkerDied)}
 """Exit codes for errors in the job, its data or its sink, with the reason shown in conditions. A retry cannot fix them."""
-TEMPORARY_ERRORS = {error.exit_code: error.__name__ for error in (StorageUnavailable, SinkBusy)}
+TEMPORARY_ERRORS = {error.exit_code: error.__name__ for error in (StorageUnavailable, SinkBusy, EndpointUnavailable)}
 """Exit codes for errors that a retry can fix, with the reason shown in conditions."""
 WORKER_DIED = WorkerDied.exit_code
 """For this final error, the pods of the workers can state the reason."""

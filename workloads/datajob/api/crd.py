@@ -9,6 +9,9 @@ from datajob.api import API_GROUP, API_VERSION
 from datajob.api.jsonschema import Schema, datajob_tree
 from datajob.api.structural import limited, structural, without_defaults
 
+SHARED_BLOCKS = {"actors", "endpoint", "scratch", "tolerations", "topologySpreadConstraints"}
+"""Blocks with the same fields in several steps or groups."""
+
 
 class Names(NamedTuple):
     """The names of a kind."""
@@ -114,20 +117,37 @@ def root(description: str, spec: Schema, status: Schema) -> Schema:
 
 
 def _described_once(spec: Schema) -> Schema:
-    """The spec with open parameters of sources within steps, such as the right side of `join`: they repeat `sources`.
+    """The spec without what it already contains.
 
-    The controller and `datajob validate` check them.
+    Sources within steps, such as the right side of `join`, have open parameters, which the controller and `datajob validate`
+    check. Blocks that several steps or groups share are only described in the first one.
     """
     formats = spec["properties"]["sources"]["items"]["properties"].keys()
 
-    def shortened(node: Any) -> Any:
+    described: set[str] = set()
+
+    def shortened(node: Any, name: str = "") -> Any:
         if not isinstance(node, dict):
             return node
         inner = node.get("properties", {})
         if inner.keys() == formats:
             opened = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
             node = {**node, "properties": dict.fromkeys(inner, opened)}
-        return {key: shortened(value) for key, value in node.items()}
+        if name in described:
+            node = {"description": node["description"], **_undescribed(node)}
+        described.update({name} & SHARED_BLOCKS)
+        return {key: shortened(value, key) for key, value in node.items()}
 
-    steps = spec["properties"]["steps"]
-    return {**spec, "properties": {**spec["properties"], "steps": shortened(steps)}}
+    fields = spec["properties"]
+    return {**spec, "properties": {**fields, **{name: shortened(fields[name]) for name in ("steps", "resources")}}}
+
+
+def _undescribed(node: Any) -> Any:
+    """A schema without descriptions."""
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: {name: _undescribed(field) for name, field in value.items()} if key == "properties" else _undescribed(value)
+        for key, value in node.items()
+        if key != "description" or not isinstance(value, str)
+    }

@@ -161,6 +161,21 @@ class PoolReport(Parameters):
     waiting_for: str | None = Field(default=None, description="What the processes wait for if they are not busy.")
 
 
+class EndpointReport(Parameters):
+    """Requests to an endpoint, in all attempts: those of committed shards, and those whose answers were reused."""
+
+    endpoint: str = Field(description="URL of the endpoint, or name of the ModelService.")
+    model: str | None = Field(default=None, description="Name of the model; absent if it is the only one of the endpoint.")
+    requests: int = Field(default=0, ge=0, description="Number of requests, including retries.")
+    retries: int = Field(default=0, ge=0, description="Number of requests that were repeated.")
+    input_tokens: int = Field(default=0, ge=0, description="Number of tokens of prompts, as counted by the endpoint.")
+    output_tokens: int = Field(default=0, ge=0, description="Number of tokens of answers, as counted by the endpoint.")
+    wait_seconds: float = Field(
+        default=0.0, ge=0, description="Time before requests were repeated, in seconds, summed over all requests."
+    )
+    cost: float | None = Field(default=None, ge=0, description="Cost of the tokens; absent if the job sets no `price`.")
+
+
 class Sample(Parameters):
     """An example row with shortened values."""
 
@@ -183,7 +198,7 @@ class Report(Parameters):
         ge=0,
         le=255,
         description="Exit code of a failed run: 2 to 5 if the job or its data must be fixed, 6 if the storage is unavailable, "
-        "7 if the workers died, 8 if another run is writing to the sink.",
+        "7 if the workers died, 8 if another run is writing to the sink, 11 if an endpoint is unavailable.",
     )
     started: str = Field(description="RFC 3339 time at which the first attempt started.")
     finished: str | None = Field(default=None, description="RFC 3339 time at which the run ended.")
@@ -215,3 +230,4 @@ class Report(Parameters):
     pools: tuple[PoolReport, ...] = Field(
         default=(), description="Processes of the last stage that ran models, and how busy they were."
     )
+    endpoints: tuple[EndpointReport, ...] = Field(default=(), description="Requests to endpoints of models.")

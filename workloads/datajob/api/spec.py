@@ -146,6 +146,13 @@ class DataJobSpec(Parameters):
         """The parameters of each step, in order."""
         return tuple(step.chosen for step in self.steps)
 
+    def secret_variables(self) -> tuple[dict[str, Any], ...]:
+        """The environment variables that steps read and that are set from Secrets, as in a container."""
+        found = {name: entry for operator in self.operators() for name, entry in operator.secrets().items()}
+        return tuple(
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for name, (secret, key) in found.items()
+        )
+
     def step_names(self) -> tuple[str, ...]:
         """A unique name for each step: its key, with `-2`, `-3` for repeats."""
         names: list[str] = []

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from datajob.api.report import Output, PoolReport, Progress, StepReport
+from datajob.api.report import EndpointReport, Output, PoolReport, Progress, StepReport
 from datajob.parameters import Parameters
 
 ConditionType = Literal["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled", "Finished"]
@@ -94,4 +94,5 @@ class DataJobStatus(Parameters):
     pools: tuple[PoolReport, ...] = Field(
         default=(), description="Processes of the last stage that ran models, how busy they are, and what they wait for."
     )
+    endpoints: tuple[EndpointReport, ...] = Field(default=(), description="Requests to endpoints of models.")
     output: Output | None = Field(default=None, description="Files that were written.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from datajob.operators.batch import Batch as Batch
 from datajob.operators.batch import Bound as Bound
 from datajob.operators.batch import Device as Device
+from datajob.operators.batch import EndpointUse as EndpointUse
 from datajob.operators.batch import Inferred as Inferred
 from datajob.operators.batch import ModelOutputCache as ModelOutputCache
 from datajob.operators.batch import ModelResources as ModelResources
@@ -115,6 +116,10 @@ class Model(Operator):
     def accelerated(self) -> bool:
         """True if the step must run on the accelerators of the job, if it has any."""
         return True
+
+    def remote(self) -> bool:
+        """True if `setup` loads no model but connects to a server. One process serves all rows of a stage."""
+        return False
 
     def needs(self) -> ModelResources:
         """The resources of each actor and the number of actors."""

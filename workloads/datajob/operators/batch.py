@@ -110,6 +110,25 @@ class Device:
 
 
 @dataclass(frozen=True)
+class EndpointUse:
+    """What requests to an endpoint used."""
+
+    endpoint: str
+    """The URL, or the name of a service."""
+    model: str = ""
+    """Empty if it is the only one of the server."""
+    requests: int = 0
+    retries: int = 0
+    """Requests after the first one for the same rows."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    wait_seconds: float = 0.0
+    """Time before requests were repeated, summed over all rows."""
+    cost: float | None = None
+    """None if there is no price."""
+
+
+@dataclass(frozen=True)
 class ModelResources:
     """The resources of an actor, which loads one copy of a model, and the number of actors."""
 
@@ -133,6 +152,8 @@ class Inferred:
     """Reason of each failed row, by its position. The engine adds the rows that the model failed with `Batch.fail`."""
     reused: int = 0
     """Number of rows whose outputs came from the cache."""
+    used: tuple[EndpointUse, ...] = ()
+    """What requests to endpoints used, including those whose answers came from the cache."""
 
 
 class ModelOutputCache(Protocol):
@@ -143,4 +164,7 @@ class ModelOutputCache(Protocol):
         """Outputs of earlier attempts, as plain data, by a key of the content of the row."""
 
     def store(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write outputs. Each call creates a file or an object."""
+        """Write outputs soon. Most calls create a file or an object."""
+
+    def flush(self) -> None:
+        """Write outputs now: the process may not continue."""

@@ -103,6 +103,10 @@ class Operator(Parameters):
         """The columns by which the report counts the tokens of the rows that the step passes on; None: it counts none."""
         return None
 
+    def secrets(self) -> dict[str, tuple[str, str]]:
+        """Environment variables that it reads: the name of a Secret and the entry that contains the value on a cluster."""
+        return {}
+
     def runs_user_code(self) -> bool:
         """Whether it runs user code, whose cost per row is unknown."""
         return _is_users(type(self))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from datajob.api.report import Histogram, Sample, StepReport, WorkerReport
+from datajob.api.report import EndpointReport, Histogram, Sample, StepReport, WorkerReport
+from datajob.engine.counts.endpoint_tally import EndpointTally
 from datajob.engine.counts.pictures import pictures
 from datajob.engine.counts.shown import shown
 from datajob.engine.counts.sketch import Sketch
@@ -17,7 +18,7 @@ from datajob.media.values import is_media
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from datajob.operators.base import Measures
+    from datajob.operators.base import EndpointUse, Measures
 
 BINS = 40
 MEASURED_COLUMNS = 4
@@ -115,12 +116,19 @@ class Tally:
     """Distribution of each measure that a step observed."""
     sources: dict[str, Sources] = field(default_factory=dict)
     """Rows and tokens of each source, by the step that counted them."""
+    endpoints: dict[str, EndpointTally] = field(default_factory=dict)
+    """Endpoint and model -> requests to them."""
     reused: int = 0
     """Rows whose model outputs came from a process that did not commit their shard."""
 
     def worker(self, name: str, device: str) -> WorkerTally:
         """The entry of a worker process, created if it does not exist."""
         return self.workers.setdefault(name, WorkerTally(device))
+
+    def use_endpoint(self, use: EndpointTally | EndpointUse) -> None:
+        """Add requests to an endpoint."""
+        key = f"{use.endpoint} {use.model}"
+        self.endpoints.setdefault(key, EndpointTally(use.endpoint, use.model)).add(use)
 
     def step(self, name: str) -> StepTally:
         """The entry of a step, created if it does not exist."""
@@ -141,6 +149,8 @@ class Tally:
         for name, worker in other.workers.items():
             here = self.worker(name, worker.device).describe(*worker.models)
             here.add(worker.calls, worker.rows, worker.first, worker.last, worker.busy)
+        for use in other.endpoints.values():
+            self.use_endpoint(use)
         self.reused += other.reused
         for name, sources in other.sources.items():
             add_sources(self.of_sources(name), sources)
@@ -205,6 +215,7 @@ class Tally:
             "workers": {k: vars(v) for k, v in self.workers.items()},
             "measures": [[*key, sketch.to_json()] for key, sketch in self.measures.items()],
             "sources": {step: {k: vars(v) for k, v in sources.items()} for step, sources in self.sources.items()},
+            "endpoints": [vars(use) for use in self.endpoints.values()],
             "reused": self.reused,
         }
 
@@ -215,7 +226,10 @@ class Tally:
         measures = {(step, name, measure): Sketch.from_json(s) for step, name, measure, s in data.get("measures", ())}
         steps = {k: StepTally(**v) for k, v in data["steps"].items()}
         sources = {step: {k: SourceTally(**v) for k, v in found.items()} for step, found in data.get("sources", {}).items()}
-        return cls(steps, data["histograms"], data["samples"], workers, measures, sources, data["reused"])
+        found = cls(steps, data["histograms"], data["samples"], workers, measures, sources, reused=data["reused"])
+        for use in data.get("endpoints", ()):
+            found.use_endpoint(EndpointTally(**use))
+        return found
 
     def step_reports(self, order: Iterable[str]) -> tuple[StepReport, ...]:
         """The steps of the report, in order; all counts are zero for steps that no row has reached yet."""
@@ -255,6 +269,10 @@ class Tally:
             )
             for name, w in sorted(self.workers.items())
         )
+
+    def endpoint_reports(self) -> tuple[EndpointReport, ...]:
+        """The endpoints of the report."""
+        return tuple(use.report() for _, use in sorted(self.endpoints.items()))
 
     def sample_reports(self) -> tuple[Sample, ...]:
         """The samples of the report, with pictures as far as they fit."""

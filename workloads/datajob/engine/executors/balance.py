@@ -39,7 +39,7 @@ def better(demands: Sequence[Demand], sizes: Sequence[int], accelerators: float)
     best, rate = list(sizes), _rate(demands, sizes) * GAIN
     for giver, gives in enumerate(demands):
         for taker, takes in enumerate(demands):
-            if giver == taker or sizes[taker] >= takes.size[1]:
+            if giver == taker or not gives.accelerators or sizes[taker] >= takes.size[1]:
                 continue
             free = accelerators - _used(demands, sizes)
             gone = max(1, math.ceil((takes.accelerators - free) / gives.accelerators - 1e-9))

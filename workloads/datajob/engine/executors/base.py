@@ -13,6 +13,8 @@ from datajob.engine.worker.task import ShardFailure, Task
 
 ROWS_AHEAD = 256
 """Rows that a process has for its models at the same time: several batches of an accelerator, of rows of similar length."""
+ENDPOINT_ROWS_AHEAD = 1024
+"""The same for endpoints."""
 MAX_OPEN = 48
 """Maximum number of shards of a process, including those that wait for a model."""
 

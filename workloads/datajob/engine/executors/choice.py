@@ -47,7 +47,7 @@ class ExecutorChoice:
         """True if the job runs on Ray regardless of the size of its input."""
         if self._options.executor == "auto":
             other_cluster = self._options.ray_address is not None and not self._options.in_cluster
-            return other_cluster or self._plan.inference
+            return other_cluster or self._plan.loads_models
         return self._options.executor == "ray"
 
     def _is_small(self, size: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
 from datajob.engine.events import Working
-from datajob.engine.executors.base import MAX_OPEN, ROWS_AHEAD, Outcomes
+from datajob.engine.executors.base import ENDPOINT_ROWS_AHEAD, MAX_OPEN, ROWS_AHEAD, Outcomes
 from datajob.engine.executors.helpers import Helpers
 from datajob.engine.executors.placement import Placement
 from datajob.engine.worker import model_registry
@@ -34,8 +34,8 @@ class LocalExecutor:
 
     def run(self, task: Task, shards: Sequence[Shard], placement: Placement) -> Outcomes:
         """Run the shards in order; with models, several at a time."""
-        if placement.workers is not None and placement.workers.models:
-            yield from _OpenShards(task, shards).run()
+        if placement.workers is not None:
+            yield from _OpenShards(task, shards, ENDPOINT_ROWS_AHEAD if placement.pools else ROWS_AHEAD).run()
             return
         helpers = Helpers(task) if self._may_start_processes else None
         try:
@@ -65,8 +65,9 @@ class LocalExecutor:
 class _OpenShards:
     """Shards in progress, each in a separate thread. One of them works at a time, and the others wait for a model."""
 
-    def __init__(self, task: Task, shards: Sequence[Shard]) -> None:
+    def __init__(self, task: Task, shards: Sequence[Shard], rows_ahead: int) -> None:
         self._task = task
+        self._rows_ahead = rows_ahead
         self._todo = deque(shards)
         self._threads: dict[int, threading.Thread] = {}
         self._done: deque[tuple[int, Record | ShardFailure | BaseException]] = deque()
@@ -98,7 +99,7 @@ class _OpenShards:
         waiting = self._queue.waiting()
         if not self._todo or len(self._threads) > len(waiting) + len(self._done) or len(self._threads) >= MAX_OPEN:
             return False
-        return sum(rows for rows, _ in waiting) < ROWS_AHEAD and sum(size for _, size in waiting) < BYTES_AHEAD
+        return sum(rows for rows, _ in waiting) < self._rows_ahead and sum(size for _, size in waiting) < BYTES_AHEAD
 
     def _open(self, shard: Shard) -> None:
         thread = threading.Thread(target=self._run, args=(shard,), name=f"shard {shard.index}", daemon=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from datajob.engine.commit.shard import Shard
-from datajob.engine.executors.base import ROWS_AHEAD
+from datajob.engine.executors.base import ENDPOINT_ROWS_AHEAD, ROWS_AHEAD
 from datajob.engine.executors.placement import Pool
 from datajob.engine.executors.processes import Actor, Member, Processes
 from datajob.engine.worker import model_calls, model_registry
@@ -83,6 +83,8 @@ class ModelActors(Processes):
         self.replies: dict[Any, Any] = {}
         """The reference of each reply, by that of its status."""
         self._python_path = python_path
+        self.most_rows = ENDPOINT_ROWS_AHEAD if pool.remote else ROWS_AHEAD
+        """Maximum number of rows of a process."""
 
     def create(self) -> Member:
         """Start a process."""
@@ -118,7 +120,7 @@ class ModelActors(Processes):
     def full(self) -> bool:
         """True if its processes have enough work for now."""
         count = max(1, self.active)
-        return self.rows_ahead >= count * ROWS_AHEAD and self.pieces_ahead >= count * (FEW_PIECES + 1)
+        return self.rows_ahead >= count * self.most_rows and self.pieces_ahead >= count * (FEW_PIECES + 1)
 
     def hand_out(self) -> None:
         """Give waiting pieces to the processes with the fewest rows."""
@@ -146,7 +148,7 @@ class ModelActors(Processes):
         if len(running) < FEW_PIECES:
             return True
         return (
-            sum(p.rows for p in running) + piece.rows <= ROWS_AHEAD
+            sum(p.rows for p in running) + piece.rows <= self.most_rows
             and sum(p.bytes for p in running) + piece.bytes <= BYTES_AHEAD
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from datajob.engine.commit.ledger import Record
 from datajob.engine.commit.shard import Shard
-from datajob.engine.executors.base import MAX_OPEN, ROWS_AHEAD
+from datajob.engine.executors.base import MAX_OPEN
 from datajob.engine.executors.faults import Blame, refuse_endless
 from datajob.engine.executors.model_actors import ModelActors, Piece
 from datajob.engine.executors.processes import Member
@@ -108,7 +108,7 @@ class OpenShards:
             return False
         rows = self._most_rows / self._complete if self._complete else MOST_ROWS
         others = len(self._open) - self.at_once * len(self._workers.usable)
-        return others * rows >= ROWS_AHEAD * sum(max(1, pool.active) for pool in set(self._pool_of.values()))
+        return others * rows >= sum(pool.most_rows * max(1, pool.active) for pool in set(self._pool_of.values()))
 
     def _piece_rows(self) -> dict[str, int]:
         return {step: pool.piece_rows for step, pool in self._pool_of.items()}

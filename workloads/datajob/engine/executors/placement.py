@@ -34,11 +34,13 @@ class Pool:
     models: tuple[Step[Model], ...] = ()
     """The steps whose models each process loads."""
     device: Device = field(default_factory=Device)
+    remote: bool = False
+    """True if its models are those of servers."""
 
     @property
     def name(self) -> str:
-        """The names of its steps; `cpu` for processes without an accelerator."""
-        return "+".join(step.name for step in self.models) if self.accelerators else "cpu"
+        """The names of its steps; `cpu` for processes that also run other steps."""
+        return "+".join(step.name for step in self.models) if self.accelerators or self.remote else "cpu"
 
     @property
     def accelerators(self) -> float:
@@ -53,7 +55,7 @@ class Placement:
     workers: Pool | None = None
     """Processes that run shards and load the models that run on CPUs; None: stateless tasks, as no step runs a model."""
     pools: tuple[Pool, ...] = ()
-    """Processes with accelerators for the other models."""
+    """Processes with accelerators for the other models, and a process for each endpoint."""
     accelerators: float = 0.0
     """Maximum number of accelerators of all pools together."""
 
@@ -76,14 +78,25 @@ def place(fused: FusedSteps | None, resources: Resources, available: Mapping[str
     models = () if fused is None else tuple(Step(s.name, s.operator) for s in fused.steps if isinstance(s.operator, Model))
     if not models:
         return Placement()
-    remote = tuple(step for step in models if step.operator.accelerated())
-    found = _accelerators(resources, available, promised) if remote else None
-    if found is None:
-        return Placement(_on_cpus(models, available))
+    endpoints = _endpoints(models)
+    models = tuple(step for step in models if not step.operator.remote())
+    on_accelerators = tuple(step for step in models if step.operator.accelerated())
+    found = _accelerators(resources, available, promised) if on_accelerators else None
     low, high = _cores(resources, available, promised)
-    pools = _leave_a_core(_on_accelerators(remote, found), high)
+    if found is None:
+        return Placement(_on_cpus(models, available) if models else _beside((), (), low, high, available), endpoints)
+    pools = _leave_a_core(_on_accelerators(on_accelerators, found), high)
     local = tuple(step for step in models if not step.operator.accelerated())
-    return Placement(_beside(pools, local, low, high, available), pools, float(found.high))
+    return Placement(_beside(pools, local, low, high, available), (*pools, *endpoints), float(found.high))
+
+
+def _endpoints(models: Sequence[Step[Model]]) -> tuple[Pool, ...]:
+    """A process for each endpoint. It mostly waits, so it needs no core."""
+    by_endpoint: dict[str, list[Step[Model]]] = {}
+    for step in models:
+        if step.operator.remote():
+            by_endpoint.setdefault(step.operator.loads(), []).append(step)
+    return tuple(Pool(0.0, models=tuple(steps), device=Device("cpu"), remote=True) for steps in by_endpoint.values())
 
 
 def _accelerators(resources: Resources, available: Mapping[str, float], promised: bool) -> _Accelerators | None:

@@ -24,6 +24,11 @@ class FusedSteps:
         return any(isinstance(s.operator, Model) for s in self.steps)
 
     @property
+    def loads_models(self) -> bool:
+        """True if one of them runs a model that the job loads."""
+        return any(isinstance(s.operator, Model) and not s.operator.remote() for s in self.steps)
+
+    @property
     def accelerated(self) -> bool:
         """True if they must run on the accelerator group."""
         return any(isinstance(s.operator, Model) and s.operator.accelerated() for s in self.steps)
@@ -40,6 +45,11 @@ class StepPlan:
     def inference(self) -> bool:
         """True if a step runs a model."""
         return any(fused.inference for fused in self.cuts)
+
+    @property
+    def loads_models(self) -> bool:
+        """True if a step runs a model that the job loads."""
+        return any(fused.loads_models for fused in self.cuts)
 
 
 def plan_job(spec: DataJobSpec) -> StepPlan:

@@ -9,6 +9,7 @@ from html import escape
 from importlib.resources import files
 
 from datajob.api.report import Report
+from datajob.engine.report.sections.endpoints import endpoints
 from datajob.engine.report.sections.lengths import lengths
 from datajob.engine.report.sections.measures import measures
 from datajob.engine.report.sections.models import models
@@ -24,7 +25,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def render(report: Report) -> str:
     """The complete page."""
     style = files("datajob.engine.report").joinpath("report.css").read_text(encoding="utf-8")
-    sections = (summary, steps, reasons, sources, measures, lengths, times, models, samples, details)
+    sections = (summary, steps, reasons, sources, measures, lengths, times, models, endpoints, samples, details)
     lines = (
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',

@@ -143,4 +143,5 @@ class ReportBuilder:
             samples=self.tally.sample_reports(),
             workers=self.tally.worker_reports(),
             pools=self.pools,
+            endpoints=self.tally.endpoint_reports(),
         )

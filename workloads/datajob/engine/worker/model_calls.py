@@ -185,7 +185,7 @@ def joined(found: Sequence[Inferred], rows: Sequence[int]) -> Inferred:
     except pa.ArrowException as error:
         raise InvalidJob(f"the outputs of the model have several types{private(f': {error}')}; {SAME_COLUMNS}") from error
     columns = {name: table.column(name).combine_chunks() for name in names}
-    return Inferred(columns, failed, sum(each.reused for each in found))
+    return Inferred(columns, failed, sum(each.reused for each in found))  # the tally of each reply counts `used`
 
 
 def _prepared(step: Step[Model], table: pa.Table) -> Iterator[pa.Table]:

@@ -91,6 +91,13 @@ class StepModelOutputs:
             found, self._unwritten, self._written = self._unwritten, {}, time.monotonic()
         self._write(found)
 
+    def flush(self) -> None:
+        """Write what `store` has not written yet."""
+        with self._lock:
+            found, self._unwritten = self._unwritten, {}
+        if found:
+            self._write(found)
+
     def _write(self, found: Mapping[str, Mapping[str, Any]]) -> None:
         import pyarrow as pa
 

@@ -83,13 +83,21 @@ class Queue:
             return list(self._waiting.values())
 
     def stop(self) -> None:
-        """Let every shard fail as soon as its model has answered."""
-        self.stopped = True
+        """Let every shard fail as soon as its model has answered. Requests to endpoints are cancelled."""
+        with self.changed:
+            self.stopped = True
+            threads = list(self._waiting)
+        with _lock:
+            loaded = [f.result() for f in _loaded.values() if f.done() and f.exception() is None]
+        for model in loaded:
+            if callable(cancel := getattr(model, "cancel", None)):
+                cancel(threads)
 
     @contextmanager
     def wait(self, batch: Batch) -> Iterator[None]:
         """Count the shard of the current thread as waiting."""
         with self.changed:
+            _check_stopped()
             self._waiting[threading.get_ident()] = (len(batch), batch.table.nbytes)
             self.changed.notify_all()
         try:
@@ -110,6 +118,8 @@ def infer(operator: Model, batch: Batch, tally: Tally, cache: ModelOutputCache |
         if batch.failures:
             inferred = replace(inferred, failed={**inferred.failed, **batch.failures})
     tally.reused += inferred.reused
+    for use in inferred.used:
+        tally.use_endpoint(use)
     if processed := len(batch) - inferred.reused:
         worker = tally.worker(f"{socket.gethostname()}/{os.getpid()}", _device.kind).describe(getattr(model, "description", ""))
         worker.add(1, processed, started, time.time(), _newly_busy(model))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from datajob.operators.base import Batch, Inferred, ModelOutputCache
+from datajob.operators.base import Batch, EndpointUse, Inferred, ModelOutputCache
 from datajob.operators.inference._engines.base import Answer, Engine, Request, RequestError
 from datajob.operators.inference._model_step import BARE_PROCESS, ModelStep
 from datajob.operators.inference._tiles import content_digest
@@ -19,7 +19,7 @@ from datajob.parameters import NewColumn
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KEEP_SECONDS = 0.5
+KEEP_SECONDS = 0.25
 """How long an answer waits for others before it is stored; if the process dies before, it is lost."""
 
 
@@ -78,25 +78,35 @@ class InferenceStep(ModelStep):
         futures = dict(zip(new, model.submit([a for i in new if isinstance(a := asked[i], Request)]), strict=True))
         if cache is not None:
             _store(cache, {future: keys[i] for i, future in futures.items()})
-        answers: list[Answer] = []
-        failed: dict[int, str] = {}
-        for row, question in enumerate(asked):
-            try:
-                if isinstance(question, RequestError):
-                    raise question
-                answers.append(futures[row].result() if row in futures else Answer(**known[keys[row]]))
-            except RequestError as error:
-                failed[row] = str(error)
-                answers.append(Answer())
+        found: list[Answer | RequestError] = []
+        try:
+            for row, question in enumerate(asked):
+                try:
+                    if isinstance(question, RequestError):
+                        raise question
+                    found.append(futures[row].result() if row in futures else Answer(**known[keys[row]]))
+                except RequestError as error:
+                    found.append(error)
+        except BaseException:
+            if cache is not None:
+                cache.flush()
+            raise
+        failed = {row: str(error) for row, error in enumerate(found) if isinstance(error, RequestError)}
+        answers = [Answer() if isinstance(a, RequestError) else a for a in found]
         reused = sum(isinstance(a, Request) for a in asked) - len(new)
-        return Inferred({**self.output_columns(answers), **self._measures(answers)}, failed, reused)
+        columns = {**self.output_columns(answers), **self._measures(answers)}
+        return Inferred(columns, failed, reused, self.used(found))
+
+    def used(self, answers: Sequence[Answer | RequestError]) -> tuple[EndpointUse, ...]:
+        """What requests to an endpoint used; nothing for models that the job loads."""
+        return ()
 
     def _measures(self, answers: list[Answer]) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         columns: dict[str, pa.Array] = {}
         if self.tokens_column:
-            columns[self.tokens_column] = pa.array([a.tokens for a in answers], pa.int32())
+            columns[self.tokens_column] = pa.array([a.tokens if a.counts_tokens else None for a in answers], pa.int32())
         if self.seconds_column:
             columns[self.seconds_column] = pa.array([a.seconds for a in answers], pa.float32())
         return columns
@@ -106,7 +116,8 @@ def _store(cache: ModelOutputCache, waiting: dict[Future[Answer], str]) -> None:
     """Wait for the answers and store them as they arrive."""
     while waiting:
         done, _ = wait(waiting, KEEP_SECONDS)
-        found = {key: asdict(f.result()) for f in done if (key := waiting.pop(f)) and f.exception() is None}
+        answered = {waiting.pop(f): f for f in done}
+        found = {key: asdict(f.result()) for key, f in answered.items() if not f.cancelled() and f.exception() is None}
         if found:
             cache.store(found)
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datajob.operators.base import Batch
+from datajob.operators.inference._endpoint_step import EndpointStep
+from datajob.operators.inference._endpoints.target import EndpointTask
 from datajob.operators.inference._engines.base import Answer, Options, Request, RequestError, Settings
-from datajob.operators.inference._model import InferenceStep, rows_of
+from datajob.operators.inference._model import rows_of
 from datajob.parameters import Column, NewColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TEXTS_PER_REQUEST = 32
 
-class Embed(InferenceStep):
+
+class Embed(EndpointStep):
     """Compute an embedding of each text, a vector of length one, for search and clustering.
+
+    With `service` or `endpoint`, a server computes the embeddings, for `batchRows` texts per request (32 by default).
 
     Example:
 
         - embed: {model: intfloat/multilingual-e5-small, column: text, prefix: "query: "}
     """
+
+    task: ClassVar[EndpointTask] = "embed"
 
     column: Column = Field(description="Text column.")
     output: NewColumn = Field(default="embedding", description="Column (list of float32) for the embedding.")
@@ -32,6 +40,19 @@ class Embed(InferenceStep):
     max_length: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Maximum number of tokens; longer texts are truncated."
     )
+
+    @model_validator(mode="after")
+    def _countable(self) -> Embed:
+        if self.remote() and self.tokens_column and self.texts_per_request() > 1:
+            raise ValueError("`tokensColumn` needs `batchRows: 1` with `service` or `endpoint`, which count tokens by request")
+        return self
+
+    def _sent(self) -> frozenset[str]:
+        return frozenset({"batch_rows"})
+
+    def texts_per_request(self) -> int:
+        """The parameter `batchRows`."""
+        return self.batch_rows or TEXTS_PER_REQUEST
 
     def settings(self) -> Settings:
         """The model to load."""

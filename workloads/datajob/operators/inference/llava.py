@@ -7,11 +7,11 @@ import dataclasses
 from pydantic import Field
 
 from datajob.operators.inference._engines.base import Settings
-from datajob.operators.inference.vision_language import VisionLanguage
+from datajob.operators.inference._vision_model import VisionModel
 from datajob.parameters import NewColumn
 
 
-class Llava(VisionLanguage):
+class Llava(VisionModel):
     """Describe images with LLaVA-NeXT.
 
     This is `visionLanguage` with the model llava-hf/llama3-llava-next-8b-hf, or another model of its family, and a default

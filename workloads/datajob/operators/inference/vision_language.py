@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
-from pydantic import Field
-
-from datajob.operators.base import Batch
-from datajob.operators.inference._engines.base import Options, Settings
-from datajob.operators.inference._generation import Generation
-from datajob.operators.inference._images import images_of
-from datajob.operators.inference._tiles import with_tiles
-from datajob.operators.media.image import MAX_PIXELS
-from datajob.parameters import Column, NewColumn
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from datajob.operators.inference._endpoint_step import EndpointStep
+from datajob.operators.inference._endpoints.target import EndpointTask
+from datajob.operators.inference._vision_model import VisionModel
 
 
-class VisionLanguage(Generation):
+class VisionLanguage(EndpointStep, VisionModel):
     """Prompt a vision-language model about the images of each row.
 
     An image is an encoded file (bytes), a path or URL, a struct with `bytes` or `path`, or pixels (height x width x
@@ -27,42 +17,12 @@ class VisionLanguage(Generation):
     supported. If an image cannot be decoded, only its row fails. Greedy answers do not depend on the other rows of a batch,
     except for ties in 16-bit arithmetic.
 
+    With `service` or `endpoint`, a server answers instead of a model that the job loads.
+
     Example:
 
         - visionLanguage: {model: Qwen/Qwen2.5-VL-7B-Instruct, prompt: "What is written on the sign?", output: sign}
+        - visionLanguage: {service: captions, prompt: "What is written on the sign?", output: sign}
     """
 
-    image: Column = Field(default="image", description="Column with an image or a list of images.")
-    output: NewColumn = Field(default="answer", description="Column (string) for the answer.")
-    image_folder: str | None = Field(default=None, min_length=1, description="Base folder or URL of relative paths.")
-    max_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=2_000_000_000, description="Maximum number of pixels of an image. Larger ones fail."
-    )
-    static_cache: bool = Field(
-        default=False,
-        description="Use a key-value cache of fixed size (transformers on accelerators).",
-    )
-
-    def text_column(self) -> str:
-        """The column for the answers."""
-        return self.output
-
-    def settings(self) -> Settings:
-        """The model to load."""
-        return Settings(
-            "vision", self.model, self.revision, self.engine, self.dtype, self.attention, self.quantization,
-            self.batch_tokens, self.batch_rows, self.static_cache,
-        )  # fmt: skip
-
-    def options(self) -> Options:
-        """The options of generation and those of images."""
-        return dataclasses.replace(super().options(), max_pixels=self.max_pixels, folder=self.image_folder)
-
-    def prepare(self, batch: Batch, preparation: Any) -> pa.Table:
-        """The images as tiles, so that the process with the model does not decode them."""
-        column = with_tiles(batch.array(self.image), lambda image: preparation(image, self.max_pixels, self.image_folder))
-        return batch.table.set_column(batch.table.column_names.index(self.image), self.image, column)
-
-    def images(self, batch: Batch) -> list[tuple[Any, ...]]:
-        """The images of each row, as in the column."""
-        return images_of(batch.array(self.image))
+    task: ClassVar[EndpointTask] = "vision"

@@ -102,10 +102,23 @@ class Answer:
     """Probability that the audio contains no speech."""
     words: Any = None
     """Words with their start and end in seconds: a list of dicts."""
+    counts_tokens: bool = True
+    """False if an endpoint did not state the number of tokens, which is then 0."""
+    prompt_tokens: int = 0
+    """Tokens of the prompt, counted by an endpoint."""
+    requests: int = 0
+    """Requests that an endpoint received for it. The first of several rows that share a request has all of its cost."""
+    waited: float = 0.0
+    """Seconds between the first of these requests and the last one."""
 
 
 class RequestError(ValueError):
     """A single request that cannot be processed, with the reason."""
+
+    def __init__(self, reason: str, cost: Answer | None = None) -> None:
+        super().__init__(reason)
+        self.cost = cost
+        """What an endpoint counted for the request."""
 
 
 class OutOfMemory(RuntimeError):
@@ -115,8 +128,10 @@ class OutOfMemory(RuntimeError):
 class Engine(Protocol):
     """Processes requests."""
 
-    description: str
-    """Engine, model, revision, type and device, for the report."""
+    @property
+    def description(self) -> str:
+        """Engine, model, revision, type and device, for the report."""
+
     busy_seconds: float
     """Seconds of work so far."""
     preparation: Any

@@ -1,0 +1,1 @@
+"""Requests to servers that are compatible with OpenAI, behind the protocol of engines."""

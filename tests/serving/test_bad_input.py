@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
+import re
 import socket
 import struct
 import time
@@ -208,6 +210,29 @@ def request_head(**headers: str) -> bytes:
     """The start of a chat request."""
     lines = [f"POST {CHAT} HTTP/1.1", "Host: a", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Long: " + "a" * 200_000, "Content-Length: -5", "Content-Length: 3\r\nContent-Length: 4", "no colon"]
+)
+def test_an_invalid_header_is_refused(small: Running, header: str) -> None:
+    with socket.create_connection(("127.0.0.1", small.port), PATIENCE) as connection:
+        reply = b""
+        with contextlib.suppress(OSError):  # the server closes the connection before it has read everything
+            connection.sendall(f"POST {CHAT} HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n".encode())
+            while part := connection.recv(65_536):
+                reply += part
+    assert not reply or b" 400 " in reply.split(b"\r\n")[0] or b" 431 " in reply.split(b"\r\n")[0]
+    check_alive(small)
+
+
+def test_requests_in_one_packet_are_answered_in_order(small: Running) -> None:
+    sent = b"".join(
+        request_head(Content_Length=str(len(body)), Connection=kind) + body
+        for text, kind in (("a", "keep-alive"), ("b", "keep-alive"), ("c", "close"))
+        for body in [json.dumps(chat(messages=[{"role": "user", "content": text}])).encode()]
+    )
+    assert re.findall(rb'"content":"(\w)"', small.send(sent)) == [b"a", b"b", b"c"]
 
 
 def test_a_stated_length_is_not_trusted(small: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,8 @@ def check_image(data: bytes, max_pixels: int) -> None:
         header = quick_header(data)
         height, width = (header.height, header.width) if header else size_of(data, 1 << 62)  # others by a decoder, isolated
     except MediaError as error:
-        raise invalid(f"The image cannot be used: {error}.", code="invalid_image") from None
+        why = str(error).removeprefix(f"{error.reason}: ")
+        raise invalid(f"The image cannot be used: {why}.", code="invalid_image") from None
     if width * height > max_pixels:
         text = f"The image has {width} x {height} pixels, but this service permits {max_pixels // 1_000_000} million."
         raise invalid(text, code="image_too_large")

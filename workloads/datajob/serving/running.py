@@ -55,6 +55,7 @@ def server_of(app: FastAPI, service: Service) -> Server:
         log_config=None,
         access_log=False,
         lifespan="off",
+        http="h11",  # unlike httptools, it limits the size of headers
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,

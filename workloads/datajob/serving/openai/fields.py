@@ -65,6 +65,9 @@ def _check_refused(kind: type[Fields], name: str, value: Any) -> None:
 def _invalid(error: ValidationError) -> ApiError:
     """The first problem, without the value: it may contain a prompt."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if len(problem["loc"]) > 1 and str(problem["loc"][1]).startswith(("str", "list[")):  # a field with several types
+        name = str(problem["loc"][0])
+        return invalid(f"`{name}` has none of its permitted types.", name)
     param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])[1:]
     if problem["type"] == "missing":
         return invalid(f"You must provide `{param}`.", param, "missing_required_parameter")

@@ -147,8 +147,8 @@ def test_prompts_images_and_keys_are_never_logged(caplog: pytest.LogCaptureFixtu
     with running(new_service()) as found:
         for body in bodies:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer SECRET\r\nContent-Length: {len(data)}\r\n"
-            found.send(f"{head}Connection: close\r\n\r\n".encode() + data)
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(data)}\r\n"
+            found.send(f"{head}Authorization: Bearer SECRET\r\nConnection: close\r\n\r\n".encode() + data)
     assert "chat.completions" in caplog.text
     assert "SECRET" not in caplog.text and "U0VDUkVU" not in caplog.text
 

@@ -75,6 +75,7 @@ def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: 
             f"Cannot listen on {host}, port {port}: {error.strerror}. Use another `--host` or `--port`."
         ) from error
     with listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio only sets it for sockets that it creates
         asyncio.run(_serve(service, load, server_of(create_app(service), service), listener, on_ready))
 
 

@@ -1,6 +1,7 @@
 """The source and the sink `lance`: versions, deleted rows, blobs, features that are not supported, and damaged tables."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,17 @@ def test_a_version_that_was_deleted_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cleanup_old_versions"):
         next(reader.read(reader.fragments(files[0], 1 << 20)[0], reader.schema(files), 1 << 20, Bad()))
     assert sorted(ids(LanceReader(path=str(tmp_path)))) == list(range(30))
+
+
+def test_a_table_that_was_deleted_and_created_again_is_read(tmp_path: Path) -> None:
+    assert ids(LanceReader(path=str(numbers(tmp_path / "t")))) == list(range(10))
+    reader = LanceReader(path=str(tmp_path / "t"))
+    (file,) = reader.files()
+    shutil.rmtree(tmp_path / "t")
+    lance.write_dataset(pa.table({"id": [-1]}), tmp_path / "t")
+    assert ids(LanceReader(path=str(tmp_path / "t"))) == [-1]
+    with pytest.raises(InputError, match="is not part of version 1"):
+        reader.count(reader.fragments(file, 1 << 20)[0])
 
 
 def test_missing_tables_are_errors(tmp_path: Path) -> None:

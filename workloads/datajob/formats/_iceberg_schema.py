@@ -96,10 +96,15 @@ def field_ids(table: Table, schema: Schema) -> FieldIds:
 def arrow_columns(schema: Schema) -> pa.Schema:
     """The columns of a table with plain types."""
     import pyarrow as pa
+
+    return pa.schema([pa.field(field.name, plain_type(field.type), field.nullable) for field in declared_columns(schema)])
+
+
+def declared_columns(schema: Schema) -> pa.Schema:
+    """The columns of a table, with the members and items that are not null."""
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-    found = schema_to_pyarrow(schema, include_field_ids=False)
-    return pa.schema([pa.field(field.name, plain_type(field.type), field.nullable) for field in found])
+    return schema_to_pyarrow(schema, include_field_ids=False)
 
 
 def stored_types(schema: pa.Schema) -> pa.Schema:

@@ -79,8 +79,12 @@ def _opened(path: str, version: int, uri: str) -> tuple[LanceDataset, Mapping[st
 
 
 def fragment_of(path: str, version: int, file: InputFile) -> tuple[LanceDataset, LanceFragment]:
-    """A fragment of a version of a table. Raises InputError if the version was deleted in the meantime."""
+    """A fragment of a version of a table. Raises InputError if the version was deleted or replaced in the meantime."""
+    if file.path not in _opened(path, version, table_uri(path))[1]:
+        _opened.cache_clear()  # another table has been created in the same folder
     table, fragments = _opened(path, version, table_uri(path))
+    if file.path not in fragments:
+        raise InputError(f"{file.path}: is not part of version {version} of the Lance table {path} any more.")
     return table, fragments[file.path]
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from datajob.errors import InvalidJob, private
-from datajob.formats._columns import HIVE_NULL, did_you_mean, plain_schema
+from datajob.formats._columns import HIVE_NULL, did_you_mean, plain_schema, plain_type
 from datajob.formats._exact import exact_cast
 from datajob.formats._features import media_columns
 from datajob.formats._parquet_types import check_storable
 from datajob.formats._parquet_write import ParquetEncoder
 from datajob.formats._shards import FilesWriter
+from datajob.formats._table_rules import forbidden_null, has_rules, lost_member
 from datajob.formats.base import OutputFile, ShardWriter, Writer
 from datajob.formats.folder import Folder
 
@@ -38,7 +39,9 @@ class TableWriter(Writer):
     )
     _run: str = PrivateAttr(default="")
     _existing: Any = PrivateAttr(default=None)
-    """The Arrow schema of the table before the run, or None."""
+    """The columns of the table before the run as files contain them, or None."""
+    _rules: Any = PrivateAttr(default=None)
+    """The columns of the table with the members and items that are not null, or None."""
 
     def for_run(self, run_id: str) -> TableWriter:
         """The writer of a run. Raises SinkError or InvalidJob if the table cannot be written."""
@@ -49,8 +52,13 @@ class TableWriter(Writer):
                 f"{', '.join(self.partition_by)}. Remove `partitionBy`, or write a new table."
             )
         writer = self.model_copy(update={"partition_by": keys or self.partition_by})
-        writer._run, writer._existing = run_id, existing
+        writer._run, writer._rules = run_id, existing
+        writer._existing = None if existing is None else self.as_written(existing)
         return writer
+
+    def as_written(self, existing: pa.Schema) -> pa.Schema:
+        """The types in which files contain the columns of an existing table."""
+        return existing
 
     @staticmethod
     def prefix_of(run_id: str) -> str:
@@ -104,6 +112,12 @@ class TableWriter(Writer):
                 f"sink.{self.key}: the table has no column {unknown[0]}{did_you_mean(unknown[0], existing.names)}. Leave the "
                 "column out with a `drop` step, or set `schemaMode: merge` to add it to the table."
             )
+        for field in plain:
+            if field.name in existing.names and (lost := lost_member(field.type, existing.field(field.name).type, field.name)):
+                raise InvalidJob(
+                    f"sink.{self.key}: the table has no member {lost}, so its values would be lost. Leave it out with a "
+                    "`compute` step, or add it to the table with the engine that maintains it."
+                )
         required = [field.name for field in existing if not field.nullable and field.name not in plain.names]
         if required:
             raise InvalidJob(
@@ -121,6 +135,12 @@ class ParquetTableWriter(TableWriter):
     extension = ".parquet"
     partition_in_files: ClassVar[bool] = False
     """Whether files contain the partition columns."""
+
+    def as_written(self, existing: pa.Schema) -> pa.Schema:
+        """Plain types."""
+        import pyarrow as pa
+
+        return pa.schema([pa.field(field.name, plain_type(field.type), field.nullable) for field in existing])
 
     overwrite: Literal["table", "partitions"] = Field(
         default="table",
@@ -183,7 +203,7 @@ class ParquetTableWriter(TableWriter):
             subfolder=self.prefix_of(self._run),
             keeps_keys=self.partition_in_files,
         )
-        return CastingWriter(writer, stored, self.key, self.partition_by or ())
+        return CastingWriter(writer, stored, self.key, self._rules, self.partition_by or ())
 
     def _encoder(self, stream: pa.NativeFile, schema: pa.Schema, stem: str) -> ParquetEncoder:
         level = self.compression_level or 1 if self.compression == "zstd" else None
@@ -213,8 +233,13 @@ class TableEncoder(ParquetEncoder):
 class CastingWriter:
     """A shard writer that converts rows to the types of the table. Each conversion is exact or an error."""
 
-    def __init__(self, writer: ShardWriter, schema: pa.Schema, key: str, keys: tuple[str, ...]) -> None:
+    def __init__(
+        self, writer: ShardWriter, schema: pa.Schema, key: str, rules: pa.Schema | None, keys: tuple[str, ...] = ()
+    ) -> None:
+        """`rules` are the columns of the table if it exists, with what is not null inside of them."""
         self._writer, self._schema, self._key, self._keys = writer, schema, key, keys
+        fields = [field for field in rules or () if has_rules(field.type) and field.name in schema.names]
+        self._rules = {field.name: field.type for field in fields}
         self.close: Callable[[], list[OutputFile]] = writer.close
         self.abort: Callable[[], None] = writer.abort
 
@@ -236,6 +261,12 @@ class CastingWriter:
                     f"sink.{self._key}: column {field.name} contains a null, but the table does not allow it. Remove these "
                     "rows with a `filter` step."
                 )
+            for chunk in columns[-1].chunks if field.name in self._rules else ():
+                if inner := forbidden_null(chunk, self._rules[field.name], field.name):
+                    raise InvalidJob(
+                        f"sink.{self._key}: {inner} contains a null, but the table does not allow it. Replace it with a "
+                        "`compute` step."
+                    )
         stored = pa.Table.from_arrays(columns, schema=self._schema)
         for key in self._keys:
             _check_partition(stored.column(key), key, self._key)

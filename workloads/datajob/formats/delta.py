@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from datajob.errors import InputError
+from datajob.errors import InputError, InvalidJob
 from datajob.formats._columns import plain_schema
-from datajob.formats._delta_commit import Publication, existing_columns, is_published, refuse_append_only
+from datajob.formats._delta_commit import Publication, is_published, refuse_append_only
 from datajob.formats._delta_table import check_readable, check_writable, delta_errors, open_table, table_exists
 from datajob.formats._delta_types import stored_types
 from datajob.formats._delta_vectors import deleted_rows, vectors
@@ -127,7 +127,7 @@ class DeltaWriter(ParquetTableWriter):
         check_writable(self.path, table)
         if self.mode == "overwrite":
             refuse_append_only(self.path, table)
-        return pa.schema(list(existing_columns(table).values()))
+        return pa.schema(table.schema().to_arrow())
 
     def existing_partitions(self) -> tuple[str, ...] | None:
         """The partition columns of the table, or None if it does not exist."""
@@ -136,6 +136,17 @@ class DeltaWriter(ParquetTableWriter):
     def table_types(self, schema: pa.Schema) -> pa.Schema:
         """Types of Delta."""
         return stored_types(schema)
+
+    def written_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns as the table stores them. Raises InvalidJob for names that differ only in case."""
+        seen: dict[str, str] = {}
+        for name in (*(self._existing.names if self._existing is not None else ()), *schema.names):
+            if seen.setdefault(name.lower(), name) != name:
+                raise InvalidJob(
+                    f"sink.delta: the columns {seen[name.lower()]} and {name} have the same name for Delta, which does not "
+                    "distinguish upper and lower case. Rename one with `rename`."
+                )
+        return super().written_schema(schema)
 
     def file_stats(self, footer: pq.FileMetaData) -> dict[str, Any]:
         """Minimum, maximum and number of nulls."""

@@ -12,7 +12,7 @@ from datajob.errors import InputError, InvalidJob, SinkError
 from datajob.formats._iceberg_catalog import CatalogTable, find_table, iceberg_errors, load_table
 from datajob.formats._iceberg_commit import Publication, is_published, packed_footer, partition_columns
 from datajob.formats._iceberg_files import deleted_rows, identity_columns, input_files, partition_table
-from datajob.formats._iceberg_schema import arrow_columns, check_defaults, field_ids, stored_types
+from datajob.formats._iceberg_schema import arrow_columns, check_defaults, declared_columns, field_ids, stored_types
 from datajob.formats._parquet_read import Chosen
 from datajob.formats._table_sink import ParquetTableWriter
 from datajob.formats._table_source import Snapshot, TableReader, columns_id, with_partitions
@@ -142,7 +142,7 @@ class IcebergWriter(ParquetTableWriter, CatalogTable):
             return None
         if table.metadata.format_version > 2:
             raise InvalidJob(f"{self.table}: tables of the format version {table.metadata.format_version} cannot be written.")
-        return arrow_columns(table.schema())
+        return declared_columns(table.schema())
 
     def existing_partitions(self) -> tuple[str, ...] | None:
         """The partition columns of the table, or None if it does not exist."""

@@ -206,7 +206,7 @@ class LanceWriter(TableWriter):
         check_columns(stored)
         version = self._format or format_version(stored)
         files = LanceFiles(root, f"{self.prefix_of(self._run)}{prefix}", stored, version, self.file_bytes)
-        return CastingWriter(files, stored, self.key, ())
+        return CastingWriter(files, stored, self.key, self._rules)
 
     def published(self, run_id: str) -> bool:
         """Whether the table contains the transaction of the run."""

@@ -255,7 +255,11 @@ def expected(column: Any) -> Any:
 
 
 def test_every_writer_is_in_the_table() -> None:
-    assert {kind.key for kind, _, _ in WRITERS.values()} == {*ALL_WRITERS}
+    elsewhere = {
+        "audio",  # writes the same metadata as `images`
+        "huggingface",  # in test_huggingface_types.py, as the library `datasets` reads it
+    }
+    assert {kind.key for kind, _, _ in WRITERS.values()} == {*ALL_WRITERS} - elsewhere
 
 
 @pytest.mark.parametrize("writer", WRITERS)

@@ -1,6 +1,7 @@
 """The same over S3: a real server, multipart uploads, and errors that come soon and say what to do."""
 
 import gc
+import gzip
 import io
 import tarfile
 import time
@@ -167,3 +168,11 @@ def test_an_endpoint_that_does_not_answer_is_an_error_within_seconds(bucket: str
     with pytest.raises(StorageUnavailable, match="the storage cannot be reached; check the network and AWS_ENDPOINT_URL"):
         list_inputs([f"{bucket}/x"], [])
     assert time.monotonic() - started < 60
+
+
+def test_compressed_files_are_compressed_once(bucket: str, s3_server: S3Server) -> None:
+    writer = JsonWriter(path=f"{bucket}/out", compression="gzip").open(f"{bucket}/out", "part", pa.schema([("a", pa.int64())]))
+    writer.write(pa.table({"a": [1]}))
+    (file,) = writer.close()
+    assert gzip.decompress((s3_server.folder / bucket.removeprefix("s3://") / "out" / file.path).read_bytes()) == b'{"a":1}\n'
+    assert gzip.decompress(Folder(f"{bucket}/out").read(file.path)) == b'{"a":1}\n'

@@ -79,15 +79,18 @@ def _upload(root: str, path: str, waiting: Path) -> None:
 
 
 def put(root: str, path: str, data: pa.Buffer | bytes) -> None:
-    """Write a whole object below `root` in one call, so that no Python exception can interrupt it."""
+    """Write a whole object below `root` in one call, so that no Python exception can interrupt it.
+
+    pyarrow would compress files with names such as `a.jsonl.gz`, whose data is compressed already.
+    """
     filesystem, final = resolve(path, in_one_request=len(data) <= ONE_REQUEST_BYTES)
     if scheme_of(path) in ATOMIC_UPLOADS:
-        with filesystem.open_output_stream(final) as upload:
+        with filesystem.open_output_stream(final, compression=None) as upload:
             upload.write(data)
         return
     target = resolve(join(root, BOOKKEEPING, "tmp", uuid.uuid4().hex))[1]
     for file in (target, final):
         filesystem.create_dir(file.rsplit("/", 1)[0], recursive=True)
-    with filesystem.open_output_stream(target) as upload:
+    with filesystem.open_output_stream(target, compression=None) as upload:
         upload.write(data)
     filesystem.move(target, final)

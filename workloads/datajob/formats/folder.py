@@ -51,7 +51,7 @@ class Folder:
         """The content of a file. Raises an error if it does not exist."""
         with (
             storage_errors(self.join(name), self._reading, "read it"),
-            self._filesystem.open_input_stream(self._at(name)) as stream,
+            self._filesystem.open_input_stream(self._at(name), compression=None) as stream,
         ):
             return bytes(stream.read())
 

@@ -20,7 +20,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-gpu bench-endpoint
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -144,6 +144,9 @@ bench-tokens: setup ## Compare tokenize with its library and mix with shuffle, a
 
 bench-endpoint: setup ## Measure a job against a server of limited capacity, and the requests of a job that is killed
 	$(RUN)/python -m benchmarks.endpoint
+
+bench-warc: setup ## Compare a job from WARC to filtered texts with datatrove
+	$(RUN)/python -m benchmarks.warc
 
 bench-gpu: ## Caption photos on a GPU; needs torch, transformers and a CUDA device in $(PYTHON), not .venv
 	PYTHONPATH=workloads:. $(PYTHON) -m benchmarks.gpu

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import html
+import os
 import shutil
 import subprocess
 import sys
@@ -100,7 +101,9 @@ def datatrove(source: Path, work: Path) -> tuple[float, int]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     script = Path(__file__).with_name("warc_peer.py")
-    done = subprocess.run([str(python), str(script), str(source), str(CORES), str(folder)], capture_output=True, text=True)
+    command = [str(python), str(script), str(source), str(CORES), str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     seconds, rows = done.stdout.split()[-2:]

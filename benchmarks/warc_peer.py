@@ -15,7 +15,8 @@ from datatrove.pipeline.extractors import Trafilatura
 from datatrove.pipeline.readers import WarcReader
 from datatrove.pipeline.writers import ParquetWriter
 from datatrove.utils.logging import logger
-from datatrove_peer import rules
+
+from benchmarks.datatrove_peer import rules
 
 if __name__ == "__main__":
     logger.remove()

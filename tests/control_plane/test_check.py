@@ -11,8 +11,9 @@ from hack.cluster.waiting import wait_for
 from tests.support.api import Api
 from tests.support.controller_process import account_kubeconfig
 
+GROUPS = ["", "datajob.io", "ray.io", "coordination.k8s.io", "batch", "gateway.networking.k8s.io"]
 WATCHES = [
-    {"apiGroups": ["", "datajob.io", "ray.io", "coordination.k8s.io", "batch"], "resources": ["*"], "verbs": ["list", "watch"]},
+    {"apiGroups": GROUPS, "resources": ["*"], "verbs": ["list", "watch"]},
 ]
 
 

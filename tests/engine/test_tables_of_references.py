@@ -19,11 +19,21 @@ from datajob.engine.worker.accounting import Accounting
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.rejects import CollectedRejects
 from datajob.media.values import media_type
+from datajob.operators.audio.loudness import Loudness
+from datajob.operators.audio.normalize_loudness import NormalizeLoudness
+from datajob.operators.audio.resample_audio import ResampleAudio
+from datajob.operators.audio.vad_segment import VadSegment
 from datajob.operators.image.convert_image import ConvertImage
 from datajob.operators.image.resize_image import ResizeImage
-from datajob.operators.media.bases import MediaMap
+from datajob.operators.operator import Operator
+from datajob.operators.video.cut_media import CutMedia
+from datajob.operators.video.extract_audio import ExtractAudio
+from datajob.operators.video.extract_frames import ExtractFrames
+from datajob.operators.video.scene_split import SceneSplit
 from tests.engine.test_memory import run_measured
 from tests.support.local_jobs import make_job
+from tests.support.sounds import file as sound
+from tests.support.sounds import silence
 
 
 @dataclass
@@ -38,10 +48,11 @@ class Stored:
         yield self.table
 
 
-def rows_at_a_time(table: pa.Table, *rewritten: MediaMap, for_model: bool = False) -> list[int]:
+def rows_at_a_time(table: pa.Table, *steps: Operator, for_model: bool = False) -> list[int]:
     """The rows of each table of the intake; all together, they are the table."""
     accounting = Accounting("fail", CollectedRejects())
-    tables = list(Intake(Stored(table)).tables(Shard(0, "key", 0), accounting, for_model, rewritten))  # type: ignore[arg-type]
+    new_files = {found for step in steps if (found := step.new_files()) is not None}
+    tables = list(Intake(Stored(table)).tables(Shard(0, "key", 0), accounting, for_model, new_files))  # type: ignore[arg-type]
     assert pa.concat_tables(tables).equals(table)
     return [each.num_rows for each in tables]
 
@@ -62,12 +73,50 @@ def test_tables_are_cut_by_the_files_that_a_step_replaces(tmp_path: Path) -> Non
     assert rows_at_a_time(table.slice(0, 40), step, for_model=True) == [4, 4, 8, 24]
 
 
+@pytest.mark.parametrize(
+    ("step", "cuts"),
+    [
+        (ResampleAudio(column="media"), True),
+        (NormalizeLoudness(column="media"), True),
+        (VadSegment(column="media", format="flac"), True),
+        (VadSegment(column="media"), False),
+        (CutMedia(column="media"), True),
+        (ExtractAudio(column="media", format="copy"), True),
+        (ExtractAudio(column="media"), False),
+        (ExtractFrames(column="media"), True),
+        (Loudness(column="media"), False),
+        (SceneSplit(column="media"), False),
+    ],
+    ids=str,
+)
+def test_steps_that_write_new_files_into_rows_process_few_large_files_at_a_time(
+    step: Operator, cuts: bool, tmp_path: Path
+) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(BATCH_BYTES // 2)
+    table = pa.table({"media": [str(tmp_path / "large")] * 5})
+    assert rows_at_a_time(table, step) == ([2, 2, 1] if cuts else [5])
+
+
 def test_files_below_the_folder_of_the_step_count(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(BATCH_BYTES)
     table = pa.table({"image": ["large", "missing", "large", None, "large"]})
     assert rows_at_a_time(table, ConvertImage(folder=str(tmp_path))) == [2, 2, 1]
     assert rows_at_a_time(table, ConvertImage()) == [5]
+
+
+@pytest.mark.slow
+def test_the_memory_of_converted_audio_does_not_depend_on_the_number_of_rows(tmp_path: Path) -> None:
+    """150 recordings of a minute become 860 MB, in a process that holds those of a few."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.wav").write_bytes(sound(silence(60)))
+    pq.write_table(pa.table({"audio": [str(tmp_path / "a.wav")] * 150}), tmp_path / "in" / "rows.parquet")
+    steps = [{"loudness": {"min": None, "output": "lufs"}}, {"resampleAudio": {"rate": 48_000}}]
+    job = make_job(tmp_path, tmp_path / "out", steps, sources=[{"parquet": {"paths": [str(tmp_path / "in")]}}])
+    peak = run_measured(job, tmp_path)
+    assert len(list((tmp_path / "out").glob("*.parquet"))) == 1
+    assert peak < 700 << 20, peak >> 20
 
 
 @pytest.mark.slow

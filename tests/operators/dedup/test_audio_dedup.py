@@ -12,13 +12,16 @@ import pytest
 import soundfile
 from pydantic import ValidationError
 
+from datajob.engine.dedup.signatures import Signatures
+from datajob.engine.exchange.row_ids import JOB_ROWS
+from datajob.engine.plan.steps import Step
 from datajob.media.audio_types import Form
 from datajob.operators.base import Batch
 from datajob.operators.dedup._fingerprints import FingerprintMeter, key_frames, similarity
 from datajob.operators.dedup.audio_dedup import AudioDedup
 from datajob.operators.media.effects import Conversion
 from tests.support.local_jobs import make_job, read_manifest, run, write_parts
-from tests.support.sounds import Samples, file, noise, silence, sine
+from tests.support.sounds import Samples, batch, file, noise, silence, sine
 
 SPEECH = Path(__file__).parents[3] / "manifests" / "samples" / "data" / "speech"
 RATE = 16_000
@@ -161,3 +164,13 @@ def test_lists_are_refused() -> None:
 def test_parameters_that_contradict_each_other_are_refused(step: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         AudioDedup.model_validate(step)
+
+
+@pytest.mark.parametrize("method", ["samples", "fingerprint"])
+def test_signatures_of_a_few_rows_at_a_time_are_those_of_all(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [file(noise(4, seed=seed)) if seed % 4 else b"bad" for seed in range(10)]
+    signatures = Signatures(Step("audioDedup", AudioDedup(method=method)), 1, JOB_ROWS, skips_failed=False)
+    whole, parts = batch(values), batch(values)
+    expected = signatures._signatures(whole)
+    monkeypatch.setattr(AudioDedup, "rows_at_a_time", 3)
+    assert signatures._signatures(parts).equals(expected) and parts.failures == whole.failures and len(whole.failures) == 3

@@ -82,6 +82,16 @@ def test_long_audio_is_processed_in_windows(short_whisper: Path, ask: Ask, monke
     assert len(again["transcript"]) > len(row["transcript"])
 
 
+def test_samples_are_released_when_they_were_sent(short_whisper: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datajob.operators.inference._speech_model.FIRST_SECONDS", 8.0)
+    monkeypatch.setattr("datajob.operators.inference._speech_model.GROUP_SECONDS", 10.0)
+    found: list[Any] = []
+    finished = Transcribe._recognized
+    monkeypatch.setattr(Transcribe, "_recognized", lambda *call: found.extend(finished(*call)) or found)
+    [row], _ = ask(Transcribe(model=str(short_whisper), language="en"), [{"audio": path("harvard-1")}])
+    assert row["transcript"] and len(found[0].heard) > 1 and found[0].windows == []
+
+
 def test_the_language_is_that_of_the_first_window_with_speech(short_whisper: Path, ask: Ask) -> None:
     data = file(np.concatenate([noise(5, level=-70), spoken("harvard-1")[:, None]]), "wav")
     [row], _ = ask(Transcribe(model=str(short_whisper), language_column="language"), [{"audio": data}])

@@ -211,6 +211,8 @@ class Deduplicate(Global):
         return None
 
     signing_column: ClassVar[str] = "_signed"
+    rows_at_a_time: ClassVar[int | None] = None
+    """The most rows of a call of `signatures` or `evidence`, for values that are large until they are written; None: any."""
     links: ClassVar[bool] = False
     """True if `resolve` returns edges; only the first row of each connected component is then kept."""
 

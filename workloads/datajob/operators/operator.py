@@ -115,6 +115,10 @@ class Operator(Parameters):
         """Whether the size of its input does not indicate its cost: it runs user code or decodes media."""
         return self.runs_user_code() or type(self).__module__.split(".")[2] in ("image", "audio", "video")
 
+    def new_files(self) -> tuple[str, str | None] | None:
+        """The column of the media of which it makes files that rows then contain, and the folder of its paths; None if none."""
+        return None
+
     def rows_per_call(self) -> int:
         """Rows of a call of user code, if the user chose them; otherwise 1."""
         return 1

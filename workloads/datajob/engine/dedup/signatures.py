@@ -44,12 +44,30 @@ class Signatures:
     def extract(self, table: pa.Table, start: int, file: BlockWriter, shard: Shard, accounting: Accounting) -> pa.Table:
         """Write the signatures, partitioned by key. Returns the rows that have signatures or need none."""
         operator = self.deduplicate.operator
-        pieces, passed = accounting.isolate(self.step, lambda rows, _: operator.signatures(rows), Batch(table))
+        pieces, passed = accounting.isolate(self.step, lambda rows, _: self._signatures(rows), Batch(table))
         position = self.numbers.first(shard.index) + start
         for piece in pieces:
             self._write(piece, position if self.skips_failed else position + piece.start, file)
             position += int(piece.passed.sum()) if self.skips_failed else 0
         return passed.table.drop_columns([operator.signing_column]) if self.counted(passed.table) else passed.table
+
+    def _signatures(self, batch: Batch) -> pa.Table:
+        """The signatures of a batch, of a few rows at a time if the operator needs that."""
+        import pyarrow as pa
+
+        operator = self.deduplicate.operator
+        size = operator.rows_at_a_time
+        if size is None or len(batch) <= size:
+            return operator.signatures(batch)
+        found = []
+        for start in range(0, len(batch), size):
+            part = Batch(batch.table.slice(start, size))
+            table = operator.signatures(part)
+            rows = pa.array(table.column("row").to_numpy() + start, table.schema.field("row").type)
+            found.append(table.set_column(table.schema.get_field_index("row"), "row", rows))
+            for row, reason in part.failures.items():
+                batch.fail(start + row, reason)
+        return pa.concat_tables(found)
 
     def _write(self, piece: Piece[pa.Table], first: int, file: BlockWriter) -> None:
         import numpy as np

@@ -106,15 +106,26 @@ class EvidenceTask(Task):
     ) -> NDArray[np.int64]:
         """Write the evidence of the candidates in a table; returns the IDs of those on which the operator fails."""
         import numpy as np
-        import pyarrow as pa
 
         at = members.column("row").to_numpy()
         low, high = np.searchsorted(at, [position, position + table.num_rows])
-        if low == high:
-            return np.zeros(0, dtype=np.int64)
+        size = self.deduplicate.operator.rows_at_a_time or max(1, high - low)
+        failed = [
+            self._extract_some(table, position, members.slice(start, min(size, high - start)), shard, file, accounting)
+            for start in range(low, high, size)
+        ]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *failed])
+
+    def _extract_some(
+        self, table: pa.Table, position: int, members: pa.Table, shard: Shard, file: BlockWriter, accounting: Accounting
+    ) -> NDArray[np.int64]:
+        """Write the evidence of some candidates, which are rows of a table."""
+        import numpy as np
+        import pyarrow as pa
+
+        at, groups = members.column("row").to_numpy(), members.column("kept").to_numpy()
         operator, name = self.deduplicate.operator, self.deduplicate.name
-        here, groups = at[low:high] - position, members.column("kept").to_numpy()[low:high]
-        ids = at[low:high] + self.numbers.first(shard.index)
+        here, ids = at - position, at + self.numbers.first(shard.index)
         candidates = all_restored(table.select(list(operator.inputs())).take(pa.array(here)))
         pieces, bad = isolate(lambda rows, _: operator.evidence(rows), Batch(candidates))
         for piece in pieces:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +21,6 @@ from datajob.engine.worker.chain import compact
 from datajob.formats._exact import exact_concat
 from datajob.formats.media_sizes import estimated_sizes
 from datajob.operators.base import Batch, Verdict
-from datajob.operators.media.bases import MediaMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,12 +65,12 @@ class Intake:
     decision: Decision | None = None
 
     def tables(
-        self, shard: Shard, accounting: Accounting, for_model: bool, rewritten: Sequence[MediaMap] = ()
+        self, shard: Shard, accounting: Accounting, for_model: bool, new_files: Collection[tuple[str, str | None]] = ()
     ) -> Iterator[pa.Table]:
         """The rows of a shard in order, as tables of bounded size; `for_model`, also of few rows.
 
         Bytes that were stored apart from the rows are not read, but count toward the size. So do the files that rows refer to,
-        if a step of `rewritten` replaces them by new files, which the rows then contain.
+        if steps make new files of them, which the rows then contain (`new_files`: their columns and folders).
         """
         tables = self._read(shard, accounting)
         if self.decision is not None:
@@ -80,7 +79,7 @@ class Intake:
             if isinstance(self.source, FragmentInput):
                 accounting.tally.measure("read", table)
             for piece in in_pieces(table):
-                yield from _by_files(piece, rewritten)
+                yield from _by_files(piece, new_files)
 
     def _read(self, shard: Shard, accounting: Accounting) -> Iterator[pa.Table]:
         name = self.source.step
@@ -160,12 +159,12 @@ def _apply(table: pa.Table, start: int, step: str, decision: ShardDecision, acco
     return passed[0] if len(passed) == 1 else exact_concat([table.slice(0, 0), *passed])
 
 
-def _by_files(table: pa.Table, rewritten: Sequence[MediaMap]) -> Iterator[pa.Table]:
+def _by_files(table: pa.Table, new_files: Collection[tuple[str, str | None]]) -> Iterator[pa.Table]:
     """The rows in pieces whose references stand for about BATCH_BYTES."""
     import numpy as np
 
-    steps = {(step.column, step.folder) for step in rewritten if step.column in table.column_names}
-    sizes = sum((estimated_sizes(table.column(name), folder) for name, folder in sorted(steps, key=str)), np.zeros(1, np.int64))
+    found = sorted(((name, folder) for name, folder in new_files if name in table.column_names), key=str)
+    sizes = sum((estimated_sizes(table.column(name), folder) for name, folder in found), np.zeros(1, np.int64))
     yield from cut_by_size(table, sizes, BATCH_BYTES)
 
 

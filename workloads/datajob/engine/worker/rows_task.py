@@ -26,7 +26,6 @@ from datajob.engine.worker.task import Task, use_python_path
 from datajob.errors import SinkError
 from datajob.formats.storage import storage_errors
 from datajob.operators.base import Model, Operator
-from datajob.operators.media.bases import MediaMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +60,7 @@ class RowsTask(Task):
         use_python_path(self.python_path)
         chain = self._chain(shard, Places())
         unwritten = Accounting(self.policy, CollectedRejects(stores_rejected=False, stores_failed=False))
-        for table in self.intake.tables(shard, unwritten, for_model=False, rewritten=self._rewriting()):
+        for table in self.intake.tables(shard, unwritten, for_model=False, new_files=self._new_files()):
             chain.apply_share(table, share)
 
     def _process(self, shard: Shard, chain: ShardChain, places: Places) -> Record:
@@ -70,7 +69,7 @@ class RowsTask(Task):
         output = self.output.open(shard, accounting, places)
         rows, schema = 0, None
         try:
-            for table in self.intake.tables(shard, accounting, self._runs_model(), self._rewriting()):
+            for table in self.intake.tables(shard, accounting, self._runs_model(), self._new_files()):
                 result = chain.apply(table)
                 rows += result.num_rows
                 for piece in in_pieces(result) if result.num_rows else ():
@@ -122,9 +121,9 @@ class RowsTask(Task):
     def _model_outputs(self, shard: Shard) -> ShardModelOutputs:
         return ShardModelOutputs(self.sink, self.stage, shard.key)
 
-    def _rewriting(self) -> list[MediaMap]:
-        """The steps that write new files into the rows."""
-        return [step.operator for step in self.steps if isinstance(step.operator, MediaMap)]
+    def _new_files(self) -> set[tuple[str, str | None]]:
+        """The columns and folders of the media of which steps write new files into the rows."""
+        return {found for step in self.steps if (found := step.operator.new_files()) is not None}
 
     def _runs_model(self) -> bool:
         return any(isinstance(s.operator, Model) for s in self.steps)

@@ -72,6 +72,10 @@ class VadSegment(AudioSplit):
         """The columns before this step and the new ones."""
         return tuple(dict.fromkeys((*columns, *filter(None, (self.start, self.end)))))
 
+    def new_files(self) -> tuple[str, str | None] | None:
+        """The column, if parts are files."""
+        return None if self.format is None else (self.column, self.folder)
+
     def seconds_limit(self) -> float:
         """The parameter `maxDuration`."""
         return self.max_duration

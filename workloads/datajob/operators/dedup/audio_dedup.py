@@ -46,6 +46,7 @@ class AudioDedup(ColumnDedup):
     """
 
     links: ClassVar[bool] = True
+    rows_at_a_time: ClassVar[int | None] = 64
 
     column: Column = Field(default="audio", description="Column with audio: encoded bytes, a path or URL, or a struct of both.")
     method: Literal["samples", "fingerprint"] = Field(default="samples", description="What recordings are compared by.")

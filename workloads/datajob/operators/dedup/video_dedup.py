@@ -47,6 +47,7 @@ class VideoDedup(ColumnDedup):
     """
 
     links: ClassVar[bool] = True
+    rows_at_a_time: ClassVar[int | None] = 64
 
     column: Column = Field(default="video", description="Column with video: encoded bytes, a path or URL, or a struct of both.")
     method: Literal["packets", "frames"] = Field(default="packets", description="What videos are compared by.")

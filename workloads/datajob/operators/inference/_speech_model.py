@@ -6,7 +6,7 @@ Long audio is decoded and sent in groups of windows: while the model processes o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,8 +72,9 @@ class _Calls:
         self._futures: dict[str, Future[Answer]] = {}
         self._answers: dict[str, Answer] = {}
 
-    def send(self, recording: _Recording, windows: Sequence[Window], options: SpeechOptions, tokens: int) -> None:
-        """Send windows whose answers are not known."""
+    def send(self, recording: _Recording, options: SpeechOptions, tokens: int, most: int | None = None) -> None:
+        """Send at most some of the windows whose answers are not known, and release all that were sent."""
+        windows, recording.windows = recording.windows[:most], [] if most is None else recording.windows[most:]
         for window in windows:
             key = _key(window.samples, options, tokens)
             recording.sent.append((recording.position + window.start, key))
@@ -202,8 +203,7 @@ class SpeechModel(ModelStep):
         for recording in recordings:
             while not recording.windows and recording.next is not None:
                 self._continue(recording, model)
-            calls.send(recording, recording.windows[:1], options, self.max_tokens())
-            recording.windows = recording.windows[1:]
+            calls.send(recording, options, self.max_tokens(), most=1)
         return recordings
 
     def _completed(self, recordings: Sequence[_Recording], model: SpeechEngine, calls: _Calls, options: SpeechOptions) -> None:
@@ -217,18 +217,13 @@ class SpeechModel(ModelStep):
                 continue
             if options.language is None and model.languages:
                 chosen[-1] = SpeechOptions(**{**asdict(options), "language": recording.heard[0].answer.language})
-            calls.send(recording, recording.windows, chosen[-1], self.max_tokens())
+            calls.send(recording, chosen[-1], self.max_tokens())
         for recording, how in zip(recordings, chosen, strict=True):
-            for windows in self._rest(recording, model):
+            while recording.next is not None and recording.error is None:
+                self._continue(recording, model)
                 calls.collect(recording)  # of the group before, while this one was decoded
-                calls.send(recording, windows, how, self.max_tokens())
+                calls.send(recording, how, self.max_tokens())
             calls.collect(recording)
-
-    def _rest(self, recording: _Recording, model: SpeechEngine) -> Iterator[list[Window]]:
-        """The windows of the groups after the first."""
-        while recording.next is not None and recording.error is None:
-            self._continue(recording, model)
-            yield recording.windows
 
     def _continue(self, recording: _Recording, model: SpeechEngine) -> None:
         """Decode the next group of a recording."""

@@ -186,6 +186,10 @@ class MediaMap(MediaStep, Map):
 
     abstract: ClassVar[bool] = True
 
+    def new_files(self) -> tuple[str, str | None]:
+        """The column is changed."""
+        return self.column, self.folder
+
     def edited(self, item: Any) -> Item | None:
         """The item after the step; None if it remains as it is."""
         raise NotImplementedError

@@ -84,6 +84,10 @@ class ExtractAudio(Map):
         """The columns before this step and the new one."""
         return tuple(dict.fromkeys((*columns, self.output)))
 
+    def new_files(self) -> tuple[str, str | None] | None:
+        """The column of the videos, whose audio is at most as large."""
+        return (self.column, self.folder) if self.format == "copy" else None
+
     def _work(self) -> AudioTrack:
         return AudioTrack(column=self.column, folder=self.folder, copies=self.format == "copy", optional=self.optional)
 

@@ -86,6 +86,10 @@ class ExtractFrames(Map):
         """The columns before this step and the new ones."""
         return tuple(dict.fromkeys((*columns, *filter(None, (self.output, self.output_times)))))
 
+    def new_files(self) -> tuple[str, str | None]:
+        """The column of the videos, whose frames usually are smaller."""
+        return self.column, self.folder
+
     def _work(self) -> FrameImages:
         names = FrameImages.model_fields
         return FrameImages(**{name: getattr(self, name) for name in names if hasattr(self, name)})

@@ -71,8 +71,10 @@ def _open_soundfile(file: MediaFile, facts: AudioFacts, span: TimeSpan | None) -
 
 
 def _stops_early(sound: Any, facts: AudioFacts) -> bool:
-    """Whether libsndfile would not read all samples: of a WAV file that states no data, or of an MP3 file with a variable bit
-    rate and no table, whose length it estimates by the first frame."""
+    """Whether libsndfile would not read all samples: of a WAV file that states no data, of a FLAC file that states no number of
+    samples, or of an MP3 file with a variable bit rate and no table, whose length it estimates by the first frame."""
+    if facts.format == "FLAC":
+        return facts.duration is None
     expected = (facts.duration or 0) * sound.samplerate
     return expected - sound.frames > 0.25 * sound.samplerate if facts.format in ("WAV", "MP3") else False
 

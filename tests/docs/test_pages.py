@@ -46,9 +46,10 @@ def around(part: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "part"}, "spec": spec}
 
 
-def test_steps_in_tables_about_images_are_valid() -> None:
-    found = re.findall(r"`(\w+): (\{[^`]*\})`", read("docs/images.md"))
-    assert len(found) >= 14
+@pytest.mark.parametrize(("page", "count"), [("images", 14), ("audio", 16), ("video", 10)])
+def test_steps_in_tables_about_media_are_valid(page: str, count: int) -> None:
+    found = re.findall(r"`(\w+): (\{[^`]*\})`", read(f"docs/{page}.md"))
+    assert len(found) >= count
     keys = {operator.key for operator in all_operators().values()}
     for key, parameters in found:
         if key in keys:

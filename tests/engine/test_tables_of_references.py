@@ -32,8 +32,6 @@ from datajob.operators.video.extract_frames import ExtractFrames
 from datajob.operators.video.scene_split import SceneSplit
 from tests.engine.test_memory import run_measured
 from tests.support.local_jobs import make_job
-from tests.support.sounds import file as sound
-from tests.support.sounds import silence
 
 
 @dataclass
@@ -104,19 +102,6 @@ def test_files_below_the_folder_of_the_step_count(tmp_path: Path) -> None:
     table = pa.table({"image": ["large", "missing", "large", None, "large"]})
     assert rows_at_a_time(table, ConvertImage(folder=str(tmp_path))) == [2, 2, 1]
     assert rows_at_a_time(table, ConvertImage()) == [5]
-
-
-@pytest.mark.slow
-def test_the_memory_of_converted_audio_does_not_depend_on_the_number_of_rows(tmp_path: Path) -> None:
-    """150 recordings of a minute become 860 MB, in a process that holds those of a few."""
-    (tmp_path / "in").mkdir()
-    (tmp_path / "a.wav").write_bytes(sound(silence(60)))
-    pq.write_table(pa.table({"audio": [str(tmp_path / "a.wav")] * 150}), tmp_path / "in" / "rows.parquet")
-    steps = [{"loudness": {"min": None, "output": "lufs"}}, {"resampleAudio": {"rate": 48_000}}]
-    job = make_job(tmp_path, tmp_path / "out", steps, sources=[{"parquet": {"paths": [str(tmp_path / "in")]}}])
-    peak = run_measured(job, tmp_path)
-    assert len(list((tmp_path / "out").glob("*.parquet"))) == 1
-    assert peak < 700 << 20, peak >> 20
 
 
 @pytest.mark.slow

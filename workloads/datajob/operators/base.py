@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-
 Measures = Mapping[str, "NDArray[Any]"]
 """One number per row, by the name of the measure; NaN if a row has none."""
 
@@ -211,8 +210,7 @@ class Deduplicate(Global):
         return None
 
     signing_column: ClassVar[str] = "_signed"
-    rows_at_a_time: ClassVar[int | None] = None
-    """The most rows of a call of `signatures` or `evidence`, for values that are large until they are written; None: any."""
+    rows_at_a_time: ClassVar[int | None] = None  # of a call of `signatures` or `evidence`, for values that are large
     links: ClassVar[bool] = False
     """True if `resolve` returns edges; only the first row of each connected component is then kept."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any, Literal
 
@@ -121,3 +122,11 @@ def test_small_frames_do_not_keep_the_memory_of_the_decoder() -> None:
         del frame
         assert gone() is None
         assert small.shape == (24, 32) and hsv.shape == (3, 24, 32)
+
+
+def test_motion_vectors_do_not_keep_the_memory_of_the_decoder() -> None:
+    with open_video(MediaFile.of(video(moving(5), codec="libx264")), vectors=True) as stream:
+        frame = list(stream.frames())[3]
+        references = sys.getrefcount(frame.raw)
+        assert len(frame.vectors)
+        assert sys.getrefcount(frame.raw) == references

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +25,7 @@ _UNIT = Fraction(1, 60_000)
 """Of the times of encoded frames: usual frame rates have whole durations."""
 _NEAR = 1e-6
 ENCODERS = {
-    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "5", "b": "0"}),
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "5", "b": "0", "lag-in-frames": "0"}),
     "av1": ("libsvtav1", {"preset": "9"}),
 }
 """FFmpeg's names and options. Both are under BSD licenses."""
@@ -38,6 +38,8 @@ class _Packets:
     track: Any
     origin: float
     found: list[Any]
+    added: Any = None
+    """The track of the new file."""
 
     def time(self, packet: Any) -> float:
         """The presentation time."""
@@ -55,50 +57,73 @@ def copied(file: MediaFile, facts: VideoFacts, span: TimeSpan, key: Literal["bef
         file.seek(0)
         with container(file) as opened:
             _seek(opened, target)
-            video, audio, reached = _packets(opened, span, key)
-            if reached or not target:
-                return _file(video, audio, facts, span)
+            part = _begun(opened, span, key)
+            if part.reached or not target:
+                return _file(part, facts, span)
     raise AssertionError("the last target is 0")
 
 
-def _file(video: _Packets, audio: _Packets | None, facts: VideoFacts, span: TimeSpan) -> bytes:
-    """Packets as a file."""
-    if not video.found:
+@dataclass
+class _Part:
+    """The first packets of a part, up to where its key frame is known, and those behind them, which are not read yet."""
+
+    video: _Packets
+    audio: _Packets | None
+    rest: Iterator[tuple[_Packets, Any, float]]
+    reached: bool = False
+    """Whether a key frame at or before the start was seen."""
+
+
+def _file(part: _Part, facts: VideoFacts, span: TimeSpan) -> bytes:
+    """A part as a file."""
+    if not part.video.found:
         until = "the end" if span[1] is None else f"{span[1]:g} s"
         raise MediaError("noKeyFrame", f"there is no key frame between {span[0]:g} s and {until}; use `reencode: true`")
-    first = min(video.time(packet) for packet in video.found if packet.is_keyframe)
+    first = min(part.video.time(packet) for packet in part.video.found if packet.is_keyframe)
     with _output(_CONTAINERS.get(facts.format, "matroska")) as (target, result):
-        for packets in filter(None, (video, audio)):
-            added = target.add_stream_from_template(packets.track)
-            for packet in packets.found:
-                packet.stream = added
-        _mux(target, video, audio, first)
+        tracks = [packets for packets in (part.video, part.audio) if packets is not None]
+        for packets in tracks:
+            packets.added = target.add_stream_from_template(packets.track)
+        _mux(target, tracks, first)
+        for packets, packet, time in part.rest:
+            if time > first or (packets is part.audio and time >= first - _NEAR):  # others precede the key frame in display
+                packets.found.append(packet)
+                _mux(target, [packets], first)
     return result.getvalue()
 
 
-def _packets(opened: Any, span: TimeSpan, key: str) -> tuple[_Packets, _Packets | None, bool]:
-    """The packets of the part, those of the audio from the file's position on, and whether a key frame before was seen."""
-    start, end = span
+def _begun(opened: Any, span: TimeSpan, key: str) -> _Part:
+    """Read the packets of the part up to the first one that is displayed after its start."""
     track = video_track(opened)
     origin = float((track.start_time or 0) * track.time_base)
     video = _Packets(track, origin, [])
     audio = _Packets(opened.streams.audio[0], origin, []) if opened.streams.audio else None
-    reached = False
+    part = _Part(video, audio, _read(opened, video, audio, span[1]))
+    for packets, packet, time in part.rest:
+        is_video = packets is video
+        part.reached = part.reached or (is_video and packet.is_keyframe and time <= span[0] + _NEAR)
+        if not is_video or _belongs(video, packet, time, span[0], key):
+            packets.found.append(packet)
+        if is_video and video.found and time > span[0] + _NEAR:
+            break
+    return part
+
+
+def _read(opened: Any, video: _Packets, audio: _Packets | None, end: float | None) -> Iterator[tuple[_Packets, Any, float]]:
+    """The packets of both tracks up to the end of the part."""
     done = {id(packets): packets is None for packets in (video, audio)}
     for packet in opened.demux([packets.track for packets in (video, audio) if packets is not None]):
-        packets = video if packet.stream.index == track.index else audio
+        packets = video if packet.stream.index == video.track.index else audio
         if packet.dts is None or packets is None or done[id(packets)]:
             continue
         time = packets.time(packet)
-        reached = reached or (packets is video and packet.is_keyframe and time <= start + _NEAR)
         if end is not None and time >= end - _NEAR:
             done[id(packets)] = True
-        elif packets is audio or _belongs(video, packet, time, start, key):
-            packets.found.append(packet)
+        else:
+            yield packets, packet, time
         progress_made()
         if all(done.values()):
             break
-    return video, audio, reached
 
 
 def _targets(start: float) -> Iterator[float]:
@@ -127,15 +152,18 @@ def _belongs(video: _Packets, packet: Any, time: float, start: float, key: str) 
     return bool(video.found) and time > video.time(video.found[0])  # otherwise it precedes the key frame in display
 
 
-def _mux(target: Any, video: _Packets, audio: _Packets | None, first: float) -> None:
-    """Write packets with times from `first` on."""
-    packets = [(video, packet) for packet in video.found]
-    if audio is not None:
-        packets += [(audio, packet) for packet in audio.found if audio.time(packet) >= first - _NEAR]
+def _mux(target: Any, tracks: Sequence[_Packets], first: float) -> None:
+    """Write the packets that were found with times from `first` on."""
+    packets = [(packets, packet) for packets in tracks for packet in packets.found]
+    for track in tracks:
+        track.found = []
     with _reported():
         for source, packet in sorted(packets, key=lambda pair: pair[1].dts * pair[1].time_base):
+            if source.time(packet) < first - _NEAR and source.track.type == "audio":
+                continue
             shift = round((first + source.origin) / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = source.added
             target.mux(packet)
 
 
@@ -160,7 +188,8 @@ class _Encoding(NamedTuple):
 def _encoded_file(file: MediaFile, span: TimeSpan | None, audio: _Packets | None, encoding: _Encoding) -> bytes:
     kind = "mp4" if audio is None or audio.track.codec_context.name in _IN_MP4 else "matroska"
     with _output(kind) as (target, result):
-        added = None if audio is None else target.add_stream_from_template(audio.track)
+        if audio is not None:
+            audio.added = target.add_stream_from_template(audio.track)
         encoder: Any = None
         with open_video(file, encoding.max_pixels) as stream:
             for frame in stream.frames(span=span):
@@ -173,9 +202,7 @@ def _encoded_file(file: MediaFile, span: TimeSpan | None, audio: _Packets | None
         with _reported():
             target.mux(encoder.encode(None))
         if audio is not None:
-            for packet in audio.found:
-                packet.stream = added
-            _mux(target, _Packets(None, 0.0, []), audio, span[0] if span else 0.0)
+            _mux(target, [audio], span[0] if span else 0.0)
     return result.getvalue()
 
 

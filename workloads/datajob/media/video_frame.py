@@ -72,10 +72,11 @@ class VideoFrame:
     @property
     def vectors(self) -> Any:
         """The motion vectors of the codec as a structured array; None if the frame has none, or they were not requested."""
-        from av.sidedata.sidedata import Type
+        from av.sidedata.sidedata import SideDataContainer, Type
 
-        found: Any = self.raw.side_data.get(Type.MOTION_VECTORS)
-        return None if found is None else found.to_ndarray()
+        # `raw.side_data` would be a cycle: the frame would remain in memory until Python finds it
+        found: Any = SideDataContainer(self.raw).get(Type.MOTION_VECTORS)
+        return None if found is None else found.to_ndarray().copy()
 
     @property
     def rotation(self) -> int:

@@ -72,10 +72,11 @@ class VideoFrame:
     @property
     def vectors(self) -> Any:
         """The motion vectors of the codec as a structured array; None if the frame has none, or they were not requested."""
-        from av.sidedata.sidedata import SideDataContainer, Type
+        from av.sidedata import sidedata
 
         # `raw.side_data` would be a cycle: the frame would remain in memory until Python finds it
-        found: Any = SideDataContainer(self.raw).get(Type.MOTION_VECTORS)
+        container: Any = sidedata.SideDataContainer
+        found = container(self.raw).get(sidedata.Type.MOTION_VECTORS)
         return None if found is None else found.to_ndarray().copy()
 
     @property

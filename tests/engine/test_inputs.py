@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
@@ -19,6 +19,8 @@ SCHEMA = pa.schema({"n": pa.int64()})
 
 class Reader:
     """Finds a bad record in every file, and cannot read file 1 to its end."""
+
+    add_columns: ClassVar[dict[str, str]] = {}
 
     def __init__(self) -> None:
         self.read_after_bad = 0
@@ -56,6 +58,8 @@ def test_reading_stops_at_the_bad_record_on_which_the_caller_raises() -> None:
 
 class RowsAndBad:
     """Reads tables of ten rows, each after a bad record."""
+
+    add_columns: ClassVar[dict[str, str]] = {}
 
     def read(self, fragment: Fragment, schema: pa.Schema, batch_bytes: int, on_bad: OnBadRecord) -> Iterator[pa.Table]:
         for start in range(0, 50, 10):

@@ -38,12 +38,42 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.keys, self.values = keys[..., :end, :], values[..., :end, :]
         return (self.keys, self.values) if begin else (key_states, value_states)
 
+    def join(self, other: GrowingLayer) -> None:
+        """Add the rows of another cache. The shorter rows begin with zeros, which the mask of the caller must exclude."""
+        length = max(self.get_seq_length(), other.get_seq_length())
+        self._set(_joined(self.keys, other.keys, length), _joined(self.values, other.values, length), length)
+
+    def select(self, rows: torch.Tensor, begin: int) -> None:
+        """Keep some rows, `[n]` of int64, without their first `begin` tokens."""
+        length = self.get_seq_length() - begin
+        self._set(_selected(self.keys, rows, begin), _selected(self.values, rows, begin), length)
+
+    def _set(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
+        self._buffers = (keys, values)
+        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
+
     def _grow(self, old: torch.Tensor, new: torch.Tensor, end: int) -> torch.Tensor:
         rows, heads, _, size = new.shape
         buffer = new.new_empty((rows, heads, end + STEP, size))
         if begin := self.get_seq_length():
             buffer[..., :begin, :] = old
         return buffer
+
+
+def _joined(first: torch.Tensor, second: torch.Tensor, length: int) -> torch.Tensor:
+    """A buffer with the rows of both, aligned at their ends."""
+    rows = first.shape[0]
+    buffer = first.new_zeros((rows + second.shape[0], first.shape[1], length + STEP, first.shape[3]))
+    buffer[:rows, :, length - first.shape[2] : length] = first
+    buffer[rows:, :, length - second.shape[2] : length] = second
+    return buffer
+
+
+def _selected(values: torch.Tensor, rows: torch.Tensor, begin: int) -> torch.Tensor:
+    length = values.shape[2] - begin
+    buffer = values.new_empty((len(rows), values.shape[1], length + STEP, values.shape[3]))
+    buffer[:, :, :length] = values[rows, :, begin:]
+    return buffer
 
 
 def growing_cache(model: Any) -> DynamicCache | None:

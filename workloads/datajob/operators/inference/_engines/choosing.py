@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from datajob.errors import InvalidJob
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import IMAGE_TASKS, Engine, Settings
-from datajob.operators.inference._engines.batching import Backend, Batcher
+from datajob.operators.inference._engines.batching import Batcher
 from datajob.operators.inference._engines.serving import Feature, ServingEngine
 
 
@@ -59,18 +59,19 @@ def start_serving(settings: Settings, device: Device, max_pixels: int = 0) -> Se
         raise InvalidJob("vLLM does not serve models yet: set `engine: transformers`.")
     from datajob.operators.inference._engines.served_batches import ServedBatches
 
-    return ServedBatches(*_backend(settings, device, name), max_pixels)
-
-
-def _backend(settings: Settings, device: Device, name: str) -> tuple[Backend, tuple[Feature, ...]]:
     if settings.task == "embed":
         from datajob.operators.inference._engines.embedding import Embedder
 
-        return Embedder(settings, device), ("embeddings",)
+        return ServedBatches(Embedder(settings, device), ("embeddings",), max_pixels)
+    from datajob.operators.inference._engines.continuous import ContinuousServing
     from datajob.operators.inference._engines.generating import Generator
+    from datajob.operators.inference._engines.running_batch import can_join
 
+    generator = Generator(settings, Device("npu", device.count) if name == "ascend" else device)
+    if can_join(generator.model) and not settings.static_cache:
+        return ContinuousServing(generator, max_pixels)
     features: tuple[Feature, ...] = ("chat", "images") if settings.task == "vision" else ("chat",)
-    return Generator(settings, Device("npu", device.count) if name == "ascend" else device), features
+    return ServedBatches(generator, features, max_pixels)
 
 
 def _image_engine(settings: Settings, device: Device) -> Engine:

@@ -70,10 +70,10 @@ class Generator(Loaded):
         if self._vision:
             self.preparation = tiling_of(self.processor, settings.model, settings.revision)
         self._prompter = Prompter(self.processor, self._vision)
-        self._tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        self.tokenizer = getattr(self.processor, "tokenizer", self.processor)
         ends = self.model.generation_config.eos_token_id
-        ends = self._tokenizer.eos_token_id if ends is None else ends
-        self._ends = frozenset(ends if isinstance(ends, list) else [ends])
+        ends = self.tokenizer.eos_token_id if ends is None else ends
+        self.ends = frozenset(ends if isinstance(ends, list) else [ends])
         self.longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def length(self, request: Request) -> int:
@@ -133,7 +133,7 @@ class Generator(Loaded):
             "temperature": None,
             "top_p": None,
             "top_k": None,
-            "pad_token_id": self._tokenizer.pad_token_id,
+            "pad_token_id": self.tokenizer.pad_token_id,
         }
         if options.temperature > 0:
             how["logits_processor"] = LogitsProcessorList([RowSampler(options, seeds, self.device)])
@@ -144,9 +144,9 @@ class Generator(Loaded):
         return how
 
     def _read(self, tokens: list[int], seconds: float) -> Answer:
-        end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
+        end = next((i for i, token in enumerate(tokens) if token in self.ends), None)
         said = tokens if end is None else tokens[:end]
-        text = self._tokenizer.decode(said, skip_special_tokens=True)
+        text = self.tokenizer.decode(said, skip_special_tokens=True)
         return Answer(text, len(said), "length" if end is None else "stop", seconds)
 
 

@@ -53,7 +53,7 @@ class ServedBatches:
     async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> list[Embedding]:
         """The vectors of the texts."""
         options = Options(chat=False)
-        requests = [Request(text if isinstance(text, str) else self._text(text), options) for text in texts]
+        requests = [Request(text if isinstance(text, str) else text_of(self._backend.processor, text), options) for text in texts]
         for request in requests:
             self._check_length(request)
         found = [answer async for answer in self._answers(requests)]
@@ -78,12 +78,6 @@ class ServedBatches:
                 "of the model to truncate texts"
             )
 
-    def _text(self, tokens: tuple[int, ...]) -> str:
-        tokenizer = getattr(self._backend.processor, "tokenizer", self._backend.processor)
-        if any(not 0 <= token < len(tokenizer) for token in tokens):
-            raise RequestError(f"a token is not in the vocabulary of the model, which has {len(tokenizer)} tokens")
-        return str(tokenizer.decode(list(tokens), skip_special_tokens=True))
-
     def _request(self, request: GenerationRequest, index: int) -> Request:
         options = Options(
             request.max_new_tokens,
@@ -93,7 +87,7 @@ class ServedBatches:
             chat=bool(request.messages),
             max_pixels=self._max_pixels,
         )
-        prompt = request.prompt if isinstance(request.prompt, str) else self._text(request.prompt)
+        prompt = request.prompt if isinstance(request.prompt, str) else text_of(self._backend.processor, request.prompt)
         return Request(prompt, options, request.images, (request.seed + index) % 2**53, messages=request.messages)
 
     async def _answers(self, requests: Sequence[Request]) -> AsyncIterator[tuple[int, Answer]]:
@@ -122,6 +116,14 @@ class ServedBatches:
             return self._batcher.submit(requests)
         except RuntimeError as error:
             raise ModelFailed(str(error)) from error
+
+
+def text_of(processor: Any, tokens: tuple[int, ...]) -> str:
+    """The text of a prompt that a client sent as tokens. Raises RequestError."""
+    tokenizer = getattr(processor, "tokenizer", processor)
+    if any(not 0 <= token < len(tokenizer) for token in tokens):
+        raise RequestError(f"a token is not in the vocabulary of the model, which has {len(tokenizer)} tokens")
+    return str(tokenizer.decode(list(tokens), skip_special_tokens=True))
 
 
 def before_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:

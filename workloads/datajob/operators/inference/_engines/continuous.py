@@ -1,0 +1,248 @@
+"""Serves a transformers model: answers join and leave the running batch between two tokens, and are sent token by token.
+
+One thread decodes images and tokenizes prompts, another one runs the model. The event loop of the application only passes
+pieces to its clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from datajob.errors import describe_error
+from datajob.operators.inference._engines.base import Options, OutOfMemory, Request, RequestError
+from datajob.operators.inference._engines.generating import Generator, out_of_memory
+from datajob.operators.inference._engines.running_batch import RunningBatch
+from datajob.operators.inference._engines.served_answers import ServedAnswer
+from datajob.operators.inference._engines.served_batches import text_of
+from datajob.operators.inference._engines.serving import Embedding, Feature, GenerationRequest, ModelFailed, Piece
+
+Group = list[ServedAnswer]
+
+
+class ContinuousServing:
+    """A serving engine with one running batch."""
+
+    def __init__(self, generator: Generator, max_pixels: int = 0) -> None:
+        self._generator = generator
+        self._max_pixels = max_pixels
+        self.description = f"{generator.description}, continuous batches"
+        self.revision = generator.revision
+        features: list[Feature] = ["chat", "logprobs", "penalties"]
+        self.features = frozenset(features + (["images"] if generator.settings.task == "vision" else []))
+        self.max_model_len: int | None = generator.longest
+        self.slots = generator.limits.rows
+        self._batch = RunningBatch(generator)
+        self._waiting: deque[ServedAnswer] = deque()
+        self._prepared: deque[tuple[Group, Any]] = deque()
+        """At most one group."""
+        self._joining: Group = []
+        """Answers whose prompts are being processed."""
+        self._alone: set[int] = set()
+        """Identities of answers whose group failed: they are prepared one by one."""
+        self._changed = threading.Condition()
+        self._stopped: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
+            for name, loop in (("prepare", self._prepare), ("generate", self._generate))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def running(self) -> int:
+        """Number of answers in the batch."""
+        return len(self._batch.answers)
+
+    def measure(self, request: GenerationRequest) -> int:
+        """The number of tokens of the prompt and its images."""
+        return self._generator.length(self._row(request, 0)) - request.max_new_tokens
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
+        """The pieces of all answers, as they are generated."""
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
+
+        def send(piece: Piece | BaseException) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        length = await asyncio.to_thread(self._generator.length, self._row(request, 0))
+        answers = [ServedAnswer(request, i, self._row(request, i), length, send) for i in range(request.n)]
+        self._add(answers)
+        try:
+            missing, tokens = len(answers), 0
+            while missing:
+                piece = await pieces.get()
+                if isinstance(piece, BaseException):
+                    raise piece
+                missing -= piece.finish_reason is not None
+                tokens += piece.tokens
+                yield piece
+            yield Piece(usage=(length - request.max_new_tokens, tokens))
+        finally:
+            for answer in answers:
+                answer.canceled = True
+            with self._changed:
+                self._changed.notify_all()
+
+    async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> list[Embedding]:
+        """Not supported by models that generate text."""
+        raise RequestError("the model generates text; it does not compute embeddings")
+
+    def check_health(self) -> None:
+        """Raise ModelFailed if the engine was closed or one of its threads has ended."""
+        if self._stopped is not None:
+            raise ModelFailed(f"the engine has stopped: {describe_error(self._stopped)}")
+
+    def close(self) -> None:
+        """Stop; all answers fail."""
+        self._stop(ModelFailed("the engine was closed"))
+
+    def _row(self, request: GenerationRequest, index: int) -> Request:
+        prompt = request.prompt if isinstance(request.prompt, str) else text_of(self._generator.processor, request.prompt)
+        options = Options(request.max_new_tokens, chat=bool(request.messages), max_pixels=self._max_pixels)
+        return Request(prompt, options, request.images, (request.seed + index) % 2**53, messages=request.messages)
+
+    def _add(self, answers: Group) -> None:
+        with self._changed:
+            self.check_health()
+            self._waiting += answers
+            self._changed.notify_all()
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        """An error outside any request is an error of the engine: all answers fail with it."""
+        try:
+            loop()
+        except BaseException as error:  # noqa: BLE001 - raised for all answers
+            self._stop(error)
+
+    def _stop(self, why: BaseException) -> None:
+        with self._changed:
+            self._stopped = self._stopped or why
+            prepared = [answer for group, _ in self._prepared for answer in group]
+            answers = [*self._waiting, *prepared, *self._joining, *self._batch.answers]
+            self._waiting.clear()
+            self._prepared.clear()
+            self._changed.notify_all()
+        error = why if isinstance(why, ModelFailed) else ModelFailed(describe_error(why))
+        for answer in answers:
+            if answer.active:
+                answer.fail(error)
+
+    def _prepare(self) -> None:
+        while group := self._next_group():
+            self._prepare_group(group)
+
+    def _next_group(self) -> Group:
+        """The oldest answers that fit into the batch; empty when stopped."""
+        with self._changed:
+            while self._stopped is None:
+                self._waiting = deque(answer for answer in self._waiting if answer.active)
+                if not self._prepared and (group := self._fitting()):
+                    for _ in group:
+                        self._waiting.popleft()
+                    return group
+                self._changed.wait()
+        return []
+
+    def _fitting(self) -> Group:
+        """The oldest waiting answers that fit beside the running ones, and can be prepared together."""
+        running = [answer.length for answer in (*self._batch.answers, *self._joining) if answer.active]
+        longest, rows = max(running, default=0), len(running)
+        group: Group = []
+        for answer in self._waiting:
+            longest = max(longest, answer.length)
+            rows += 1
+            if rows > 1 and (rows > self.slots or longest * rows > self._generator.limits.tokens):
+                break
+            if group and (answer.row.options.chat != group[0].row.options.chat or id(answer) in self._alone):
+                break
+            group.append(answer)
+            if id(answer) in self._alone:
+                break
+        return group
+
+    def _prepare_group(self, group: Group) -> None:
+        try:
+            inputs, errors = self._generator.prepare([answer.row for answer in group])
+        except Exception as error:  # noqa: BLE001 - of one of the requests
+            self._separate(group, error)
+            return
+        for position, error in errors.items():
+            group[position].fail(error)
+        kept = [answer for i, answer in enumerate(group) if i not in errors]
+        with self._changed:
+            if kept and self._stopped is None:
+                self._prepared.append((kept, inputs))
+            self._changed.notify_all()
+
+    def _separate(self, group: Group, error: Exception) -> None:
+        """Repeat the answers of a failed group one by one. A single answer fails, and one whose tokens were sent."""
+        again = [answer for answer in group if len(group) > 1 and not answer.started]
+        for answer in group:
+            if answer not in again:
+                answer.fail(error if isinstance(error, RequestError) else RequestError(describe_error(error)))
+        with self._changed:
+            self._alone = (self._alone - set(map(id, group))) | set(map(id, again))
+            self._waiting.extendleft(reversed(again))
+            self._changed.notify_all()
+
+    def _generate(self) -> None:
+        import torch
+
+        with torch.inference_mode():
+            while self._wait_for_work():
+                self._join_prepared()
+                self._leave()
+                if self._batch.answers:
+                    self._step()
+                    self._leave()
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            while self._stopped is None and not self._prepared and not self._batch.answers:
+                self._changed.wait()
+            return self._stopped is None
+
+    def _join_prepared(self) -> None:
+        with self._changed:
+            if not self._prepared:
+                return
+            group, inputs = self._prepared.popleft()
+            self._joining = group
+            self._changed.notify_all()
+        try:
+            if any(answer.active for answer in group):
+                with out_of_memory():
+                    self._batch.join(group, inputs)
+            self._alone -= set(map(id, group))
+        except Exception as error:  # noqa: BLE001 - of this group
+            if isinstance(error, OutOfMemory):
+                self.slots = max(1, len(self._batch.answers) + len(group) // 2)
+            self._separate([answer for answer in group if answer.active], error)
+        finally:
+            self._joining = []
+
+    def _leave(self) -> None:
+        before = len(self._batch.answers)
+        self._batch.leave()
+        if len(self._batch.answers) != before:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _step(self) -> None:
+        try:
+            with out_of_memory():
+                self._batch.step()
+        except OutOfMemory as error:
+            self._evict(error)
+
+    def _evict(self, error: OutOfMemory) -> None:
+        """The newest half of the answers fails, so that the others can continue."""
+        answers = self._batch.answers
+        self.slots = max(1, len(answers) // 2)
+        for answer in answers[len(answers) // 2 :]:
+            answer.fail(RequestError(f"the answer does not fit into the memory of the device: {error}"))

@@ -20,7 +20,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-serving-model bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -120,6 +120,9 @@ bench-llava: setup-models ## Run the benchmarks of models
 bench-serving: setup ## Measure the application of a ModelService, with and without Ray Serve
 	$(RUN)/python -m benchmarks.serving
 	$(RUN)/python -m benchmarks.serving --ray
+
+bench-serving-model: setup-models ## Compare many clients of a model with one, and with the offline step
+	$(RUN)/python -m benchmarks.serving_model
 
 bench-streaming: setup ## Measure streaming between CPU steps and models, with simulated devices
 	$(RUN)/python -m benchmarks.streaming

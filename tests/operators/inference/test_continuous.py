@@ -14,7 +14,7 @@ from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import Options, Request, RequestError, Settings
 from datajob.operators.inference._engines.serving import GenerationRequest, Message, ModelFailed, Piece
 
-WORDS = "def for in range import numpy return class value of the list".split()
+WORDS = ["def", "for", "in", "range", "import", "numpy", "return", "class", "value", "of", "the", "list"]
 SEED = 20_261_127
 MOST_PIXELS = 1_000_000
 

@@ -86,11 +86,11 @@ def _name_weights_as_the_hub(file: Path) -> None:
     save_file(named, file, metadata={"format": "pt"})
 
 
-def make_llama(folder: Path, seed: int = 0) -> Path:
-    """Make the language model of the tiny size alone."""
-    tokenizer = _tokenizer(SHAPES["tiny"].vocabulary)
+def make_llama(folder: Path, seed: int = 0, size: str = "tiny") -> Path:
+    """Make the language model of a size alone."""
+    tokenizer = _tokenizer(SHAPES[size].vocabulary)
     tokenizer.chat_template = CHAT_TEMPLATE
-    model = _model(SHAPES["tiny"], tokenizer, seed)
+    model = _model(SHAPES[size], tokenizer, seed)
     from transformers import LlamaForCausalLM
 
     text = LlamaForCausalLM(model.config.text_config).eval()

@@ -95,7 +95,7 @@ class ContinuousServing:
     def check_health(self) -> None:
         """Raise ModelFailed if the engine was closed or one of its threads has ended."""
         if self._stopped is not None:
-            raise ModelFailed(f"the engine has stopped: {describe_error(self._stopped)}")
+            raise ModelFailed(f"the engine has stopped: {self._stopped}")
 
     def close(self) -> None:
         """Stop; all answers fail."""
@@ -127,7 +127,7 @@ class ContinuousServing:
             self._waiting.clear()
             self._prepared.clear()
             self._changed.notify_all()
-        error = why if isinstance(why, ModelFailed) else ModelFailed(describe_error(why))
+        error = why if isinstance(why, ModelFailed) else ModelFailed(f"{type(why).__name__}: {why}")
         for answer in answers:
             if answer.active:
                 answer.fail(error)
@@ -171,8 +171,8 @@ class ContinuousServing:
         except Exception as error:  # noqa: BLE001 - of one of the requests
             self._separate(group, error)
             return
-        for position, error in errors.items():
-            group[position].fail(error)
+        for position, row_error in errors.items():
+            group[position].fail(row_error)
         kept = [answer for i, answer in enumerate(group) if i not in errors]
         with self._changed:
             if kept and self._stopped is None:

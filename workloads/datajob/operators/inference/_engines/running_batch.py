@@ -18,7 +18,6 @@ from datajob.operators.inference._engines.cache import GrowingLayer, growing_cac
 from datajob.operators.inference._engines.generating import Generator
 from datajob.operators.inference._engines.served_answers import ServedAnswer
 
-
 _ROW_BY_ROW = (RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor)
 """Rules that do not depend on the length of the prompt."""
 
@@ -61,7 +60,7 @@ class RunningBatch:
 
     def join(self, answers: Sequence[ServedAnswer], inputs: Any) -> None:
         """Process the prompts of new answers, and send their first tokens."""
-        cache = growing_cache(self._model)
+        cache = growing_cache(self._model) or DynamicCache()
         inputs = self._generator.on_device(inputs)
         tokens, mask = inputs.pop("input_ids"), inputs.pop("attention_mask")
         given = self._model.prepare_inputs_for_generation(

@@ -53,7 +53,9 @@ class ServedBatches:
     async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> list[Embedding]:
         """The vectors of the texts."""
         options = Options(chat=False)
-        requests = [Request(text if isinstance(text, str) else text_of(self._backend.processor, text), options) for text in texts]
+        requests = [
+            Request(text if isinstance(text, str) else text_of(self._backend.processor, text), options) for text in texts
+        ]
         for request in requests:
             self._check_length(request)
         found = [answer async for answer in self._answers(requests)]

@@ -149,7 +149,7 @@ class ContinuousServing:
         return []
 
     def _fitting(self) -> Group:
-        """The oldest waiting answers that fit beside the running ones, and can be prepared together."""
+        """The oldest waiting answers that fit next to the running ones, and can be prepared together."""
         running = [answer.length for answer in (*self._batch.answers, *self._joining) if answer.active]
         longest, rows = max(running, default=0), len(running)
         group: Group = []

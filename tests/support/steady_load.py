@@ -9,6 +9,7 @@ import urllib.request
 
 CLIENTS = 4
 TIMEOUT = 60.0
+OUTPUT = threading.Lock()
 
 
 def ask(url: str, model: str) -> str:
@@ -30,7 +31,9 @@ def client(number: int, url: str, model: str) -> None:
     while True:
         began = time.time()
         error = ask(url, model)
-        print(json.dumps({"client": number, "began": began, "ended": time.time(), "error": error}), flush=True)
+        line = json.dumps({"client": number, "began": began, "ended": time.time(), "error": error})
+        with OUTPUT:  # otherwise, lines of several clients would be mixed
+            print(line, flush=True)
         time.sleep(0.1 if not error else 1.0)
 
 

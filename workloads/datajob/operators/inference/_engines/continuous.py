@@ -1,7 +1,7 @@
 """Serves a transformers model: answers join and leave the running batch between two tokens, and are sent token by token.
 
-One thread decodes images and tokenizes prompts, another one runs the model. The event loop of the application only passes
-pieces to its clients.
+One thread decodes images and tokenizes prompts, another one runs the model. The event loop of the application makes text of
+tokens while the next step runs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from datajob.errors import describe_error
 from datajob.operators.inference._engines.base import Options, OutOfMemory, Request, RequestError
 from datajob.operators.inference._engines.generating import Generator, out_of_memory
 from datajob.operators.inference._engines.running_batch import RunningBatch
-from datajob.operators.inference._engines.served_answers import ServedAnswer
+from datajob.operators.inference._engines.served_answers import AnswerText, Pieces, ServedAnswer
 from datajob.operators.inference._engines.served_batches import text_of
 from datajob.operators.inference._engines.serving import Embedding, Feature, GenerationRequest, ModelFailed, Piece
 
 Group = list[ServedAnswer]
+CLOSING_SECONDS = 60.0
+"""How long to wait for the running step when the engine is closed."""
 
 
 class ContinuousServing:
@@ -63,14 +65,9 @@ class ContinuousServing:
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
         """The pieces of all answers, as they are generated."""
-        loop = asyncio.get_running_loop()
-        pieces: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
-
-        def send(piece: Piece | BaseException) -> None:
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
-
         length = await asyncio.to_thread(self._generator.length, self._row(request, 0))
-        answers = [ServedAnswer(request, i, self._row(request, i), length, send) for i in range(request.n)]
+        pieces: Pieces = asyncio.Queue()
+        answers = [self._answer(request, index, length, pieces) for index in range(request.n)]
         self._add(answers)
         try:
             missing, tokens = len(answers), 0
@@ -100,6 +97,12 @@ class ContinuousServing:
     def close(self) -> None:
         """Stop; all answers fail."""
         self._stop(ModelFailed("the engine was closed"))
+        for thread in self._threads:
+            thread.join(CLOSING_SECONDS)
+
+    def _answer(self, request: GenerationRequest, index: int, length: int, pieces: Pieces) -> ServedAnswer:
+        text = AnswerText(request, index, self._generator.tokenizer, self._generator.ends)
+        return ServedAnswer(request, self._row(request, index), length, text, pieces)
 
     def _row(self, request: GenerationRequest, index: int) -> Request:
         prompt = request.prompt if isinstance(request.prompt, str) else text_of(self._generator.processor, request.prompt)

@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicCache
 
 from datajob.operators.inference._engines.cache import GrowingLayer, growing_cache
 from datajob.operators.inference._engines.generating import Generator
-from datajob.operators.inference._engines.served_answers import ServedAnswer
+from datajob.operators.inference._engines.served_answers import ServedAnswer, Token
 
 _ROW_BY_ROW = (RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor)
 """Rules that do not depend on the length of the prompt."""
@@ -123,15 +123,17 @@ class RunningBatch:
         logits = logits[:, -1].float()
         scores = _rules(self._model, self._config, mask)(tokens, logits.clone())
         best = scores.argmax(-1).tolist()
-        chosen = []
+        chosen: list[Token] = []
         for i, answer in enumerate(answers):
-            token, logprobs = best[i], None
-            if answer.active:
-                if not answer.greedy:
-                    token, logprobs = answer.choose(logits[i : i + 1], scores[i : i + 1])
-                answer.take(token, logprobs, self._generator.tokenizer, self._generator.ends)
-            chosen.append(token)
-        return torch.tensor(chosen, device=tokens.device).unsqueeze(1)
+            if not answer.active:
+                continue
+            probability = None
+            if not answer.greedy:
+                best[i], probability = answer.choose(logits[i : i + 1], scores[i : i + 1], self._generator.tokenizer)
+            answer.count(best[i], self._generator.ends)
+            chosen.append((answer, best[i], probability))
+        ServedAnswer.send(chosen)
+        return torch.tensor(best, device=tokens.device).unsqueeze(1)
 
 
 def _rules(model: Any, config: GenerationConfig, mask: torch.Tensor) -> LogitsProcessorList:

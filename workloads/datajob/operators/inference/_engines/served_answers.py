@@ -1,9 +1,10 @@
-"""An answer that is being generated for a client: chooses its tokens, and makes pieces of them."""
+"""An answer that is being generated for a client. The thread of the model chooses its tokens; the event loop, at the same time
+as the next step, makes pieces of text of them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.operators.inference._engines.base import Options, Request
@@ -14,28 +15,24 @@ from datajob.operators.inference._engines.serving import GenerationRequest, Piec
 if TYPE_CHECKING:
     import torch
 
-Send = Callable[["Piece | BaseException"], None]
+Token = tuple["ServedAnswer", int, "TokenProbability | None"]
+"""The next token of an answer, and its probability if it is requested."""
 
 
 class ServedAnswer:
-    """One of the answers to a request."""
+    """One of the answers to a request, created in the event loop of its client."""
 
-    def __init__(self, request: GenerationRequest, index: int, row: Request, length: int, send: Send) -> None:
+    def __init__(self, request: GenerationRequest, row: Request, length: int, text: AnswerText, pieces: Pieces) -> None:
         self.row = row
         """The request as a backend reads it."""
         self.length = length
         """Maximum number of tokens of prompt and answer."""
-        self.send = send
-        """Passes a piece to the client."""
-        self.canceled = False
-        self.complete = False
+        self.canceled = self.complete = False
         self._request = request
-        self._index = index
-        self._count = 0
+        self._loop = asyncio.get_running_loop()
+        self._text = text
+        self._pieces = pieces
         self._seen: Counter[int] = Counter()
-        self._held: list[TokenProbability] = []
-        self._text: Any = None
-        self._stops = StopTexts(request.stop)
         self._sampler: RowSampler | None = None
 
     @property
@@ -45,13 +42,8 @@ class ServedAnswer:
 
     @property
     def started(self) -> bool:
-        """Whether tokens were sent."""
-        return self._count > 0
-
-    def fail(self, error: BaseException) -> None:
-        """End the answer with an error."""
-        self.complete = True
-        self.send(error)
+        """Whether it has tokens."""
+        return self._seen.total() > 0
 
     @property
     def greedy(self) -> bool:
@@ -59,13 +51,13 @@ class ServedAnswer:
         r = self._request
         return r.temperature <= 0 and r.logprobs is None and not r.frequency_penalty and not r.presence_penalty
 
-    def choose(self, logits: torch.Tensor, scores: torch.Tensor) -> tuple[int, torch.Tensor | None]:
-        """The next token, and the log probabilities of all tokens if they are requested.
+    def choose(self, logits: torch.Tensor, scores: torch.Tensor, tokenizer: Any) -> tuple[int, TokenProbability | None]:
+        """The next token, if it is not that with the highest score, and its probability if it is requested.
 
         `logits`, `[1, vocabulary]`, are those of the model, `scores` include the rules of its generation config.
         """
         r = self._request
-        if self._seen and (r.frequency_penalty or r.presence_penalty):
+        if r.frequency_penalty or r.presence_penalty:
             scores = scores.clone()
             for token, times in self._seen.items():
                 scores[0, token] -= r.frequency_penalty * times + r.presence_penalty
@@ -74,48 +66,99 @@ class ServedAnswer:
                 options = Options(temperature=r.temperature, top_p=r.top_p, top_k=r.top_k)
                 self._sampler = RowSampler(options, [self.row.seed], scores.device)
             scores = self._sampler(scores, scores)
-        return int(scores[0].argmax()), None if r.logprobs is None else logits[0].float().log_softmax(-1)
+        token = int(scores[0].argmax())
+        if r.logprobs is None:
+            return token, None
+        return token, _probability(token, logits[0].float().log_softmax(-1), r.logprobs, tokenizer)
 
-    def take(self, token: int, logprobs: torch.Tensor | None, tokenizer: Any, ends: frozenset[int]) -> None:
-        """Send what a token adds to the answer."""
-        if token in ends:
-            self._end("stop")
+    def count(self, token: int, ends: frozenset[int]) -> None:
+        """Record a token, which can be the last one."""
+        self._seen[token] += 1
+        if token in ends or self._seen.total() >= self._request.max_new_tokens:
+            self.complete = True
+
+    def fail(self, error: BaseException) -> None:
+        """End the answer with an error. Called in any thread."""
+        self.complete = True
+        self._call(self._pieces.put_nowait, error)
+
+    @staticmethod
+    def send(tokens: list[Token]) -> None:
+        """Pass the tokens of a step to the event loops of their answers."""
+        loops: dict[int, list[Token]] = {}
+        for token in tokens:
+            loops.setdefault(id(token[0]._loop), []).append(token)
+        for some in loops.values():
+            some[0][0]._call(_receive, some)
+
+    def _call(self, function: Any, argument: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, argument)
+        except RuntimeError:  # the loop is closed: the client is gone
+            self.canceled = True
+
+    def receive(self, token: int, probability: TokenProbability | None) -> None:
+        """Make a piece of a token. Called in the event loop."""
+        if self.canceled or self._text.complete:  # tokens that the model generated after a stop text
             return
-        if self._text is None:
-            self._text = Detokenizer(tokenizer)
+        try:
+            piece: Piece | BaseException = self._text.take(token, probability)
+        except Exception as error:  # noqa: BLE001 - raised for the client
+            piece, self.canceled = error, True
+        self._pieces.put_nowait(piece)
+        if isinstance(piece, Piece) and piece.finish_reason is not None:
+            self.complete = True
+
+
+Pieces = asyncio.Queue[Piece | BaseException]
+
+
+def _receive(tokens: list[Token]) -> None:
+    for answer, token, probability in tokens:
+        answer.receive(token, probability)
+
+
+class AnswerText:
+    """The pieces of an answer."""
+
+    def __init__(self, request: GenerationRequest, index: int, tokenizer: Any, ends: frozenset[int]) -> None:
+        self.complete = False
+        self._index = index
+        self._most = request.max_new_tokens
+        self._ends = ends
+        self._count = 0
+        self._text = Detokenizer(tokenizer)
+        self._stops = StopTexts(request.stop)
+
+    def take(self, token: int, probability: TokenProbability | None) -> Piece:
+        """What a token adds to the answer."""
+        if token in self._ends:
+            return self._end("stop", "", 0, ())
         self._count += 1
-        if self._request.frequency_penalty or self._request.presence_penalty:
-            self._seen[token] += 1
-        if logprobs is not None:
-            self._held.append(self._probability(token, logprobs, tokenizer))
+        known = () if probability is None else (probability,)
         text, stopped = self._stops.push(self._text.push(token))
         if stopped:
-            self._finish(text, "stop", 1)
-        elif self._count >= self._request.max_new_tokens:
-            self._end("length", text, 1)
-        else:
-            self._piece(text, 1)
+            return self._finish(text, "stop", 1, known)
+        if self._count >= self._most:
+            return self._end("length", text, 1, known)
+        return Piece(self._index, text, 1, known)
 
-    def _end(self, reason: Literal["stop", "length"], text: str = "", tokens: int = 0) -> None:
-        """Send the withheld text, which can contain a stop text if the last character was not complete."""
-        more, stopped = self._stops.push(self._text.rest() if self._text is not None else "")
+    def _end(self, reason: Literal["stop", "length"], text: str, tokens: int, known: tuple[TokenProbability, ...]) -> Piece:
+        """The last piece, with the withheld text, which can contain a stop text if its last character was not complete."""
+        more, stopped = self._stops.push(self._text.rest())
         if not stopped:
             more += self._stops.rest()
-        self._finish(text + more, "stop" if stopped else reason, tokens)
+        return self._finish(text + more, "stop" if stopped else reason, tokens, known)
 
-    def _finish(self, text: str, reason: Literal["stop", "length"], tokens: int) -> None:
+    def _finish(self, text: str, reason: Literal["stop", "length"], tokens: int, known: tuple[TokenProbability, ...]) -> Piece:
         self.complete = True
-        self.send(Piece(self._index, text, tokens, tuple(self._held), reason))
+        return Piece(self._index, text, tokens, known, reason)
 
-    def _piece(self, text: str, tokens: int) -> None:
-        self.send(Piece(self._index, text, tokens, tuple(self._held)))
-        self._held.clear()
 
-    def _probability(self, token: int, logprobs: torch.Tensor, tokenizer: Any) -> TokenProbability:
-        def read(number: int) -> tuple[str, bytes, float]:
-            data = token_bytes(tokenizer, number)
-            return data.decode(errors="replace"), data, float(logprobs[number])
+def _probability(token: int, logprobs: torch.Tensor, most: int, tokenizer: Any) -> TokenProbability:
+    def read(number: int) -> tuple[str, bytes, float]:
+        data = token_bytes(tokenizer, number)
+        return data.decode(errors="replace"), data, float(logprobs[number])
 
-        most = self._request.logprobs or 0
-        best = logprobs.topk(min(most, len(logprobs))).indices.tolist() if most else []
-        return TokenProbability(*read(token), tuple(map(read, best)))
+    best = logprobs.topk(min(most, len(logprobs))).indices.tolist() if most else []
+    return TokenProbability(*read(token), tuple(map(read, best)))

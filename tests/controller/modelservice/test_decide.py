@@ -258,3 +258,13 @@ def test_every_pod_carries_the_owner_for_the_network_policy() -> None:
         selector = world.objects["NetworkPolicy", NAME]["spec"]["podSelector"]["matchLabels"]
         assert selector == {LABEL_UID: template["metadata"]["labels"][LABEL_UID]}
     assert is_true(world.status["conditions"], "Accepted")
+
+
+def test_workers_are_ready_with_a_replica_and_drain_before_they_stop() -> None:
+    world = ServiceWorld()
+    world.settle()
+    (group,) = world.ray_service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    (container,) = group["template"]["spec"]["containers"]
+    assert container["readinessProbe"]["httpGet"] == {"path": "/-/healthz", "port": 8000}
+    seconds = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert 0 < seconds < group["template"]["spec"]["terminationGracePeriodSeconds"]

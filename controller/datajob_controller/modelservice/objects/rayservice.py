@@ -23,6 +23,8 @@ READINESS_PROBE: Manifest = {
 """A worker is ready when its proxy can reach a replica. KubeRay adds this check only to pods that have none."""
 VARIABLES = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
 """HAProxy instead of a proxy in Python: twice the requests per second, and a third of the time to the first token."""
+DRAIN_SECONDS = 20
+"""How long a deleted worker still accepts connections: until every node of the cluster sends requests to other pods."""
 DELETION_DELAY_SECONDS = 60
 """How long the previous cluster completes its requests after a switch to a new one."""
 
@@ -105,6 +107,7 @@ def _workers(spec: ModelServiceSpec, settings: ServiceSettings) -> tuple[Pods, d
         defaults,
         readiness_probe=READINESS_PROBE,
         ports=({"name": APPLICATION_PORT, "containerPort": PORT},),
+        drain_seconds=DRAIN_SECONDS,
         grace_seconds=settings.service_grace_seconds,
     )
     return pods, params

@@ -53,6 +53,8 @@ class Pods:
     readiness_probe: Manifest = field(default_factory=lambda: READINESS_PROBE)
     ports: tuple[Manifest, ...] = ()
     """Ports of the container; KubeRay adds its own if there are none."""
+    drain_seconds: int = 0
+    """How long a pod that is being deleted continues before its container is asked to stop."""
     grace_seconds: int | None = None
     """Grace period for the termination of the pods, by default the setting."""
 
@@ -107,6 +109,7 @@ def _base(context: Context, pods: Pods) -> Manifest:
             *scratch_mounts(PodGroup(), autoscaler=pods.autoscaler),
         ],
         **({"ports": list(pods.ports)} if pods.ports else {}),
+        **({"lifecycle": _delayed_stop(pods.drain_seconds)} if pods.drain_seconds else {}),
     }
     user = settings.run_as_user
     return {
@@ -121,6 +124,10 @@ def _base(context: Context, pods: Pods) -> Manifest:
             "volumes": [*(volume for volume, _ in context.volumes), scratch_volume(None)],
         }
     }
+
+
+def _delayed_stop(seconds: int) -> Manifest:
+    return {"preStop": {"exec": {"command": ["sleep", str(seconds)]}}}
 
 
 def _of_runtime(runtime: PodRuntime, pods: Pods) -> Manifest:

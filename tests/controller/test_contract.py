@@ -156,7 +156,8 @@ def test_the_entrypoint_finds_the_job_that_is_mounted() -> None:
 )
 def test_every_error_has_a_class_of_exit_code(error: type[errors.DataJobError]) -> None:
     submitting = (errors.ClusterUnavailable, errors.NotComplete)  # a driver never ends with these
-    if error in (errors.DataJobError, errors.StorageUnavailable, errors.SinkBusy, *submitting):
+    retried = (errors.StorageUnavailable, errors.SinkBusy, errors.EndpointUnavailable)
+    if error in (errors.DataJobError, *retried, *submitting):
         assert error.exit_code not in FINAL_ERRORS
     else:
         assert FINAL_ERRORS[error.exit_code] == error.__name__

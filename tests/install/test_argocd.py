@@ -1,4 +1,4 @@
-"""The health of a DataJob in Argo CD, by the Lua script in the manifests, for every state."""
+"""The health of DataJobs and ModelServices in Argo CD, by the Lua scripts in the manifests, for every state."""
 
 import json
 import shutil
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from hack.cluster import packages
+from tests.support.service_world import ServiceWorld
 from tests.support.world import World, datajob
 
-SCRIPT = Path(__file__).parents[2] / "manifests" / "argocd" / "health.lua"
+SCRIPTS = {"DataJob": "health.lua", "ModelService": "health-modelservice.lua"}
 ENDED = "Job entrypoint command failed with exit code 2"
 
 
@@ -25,13 +26,14 @@ def lua(value: Any) -> str:
     return "nil" if value is None else json.dumps(value)
 
 
-def health(job: dict[str, Any]) -> str:
+def health(found: dict[str, Any]) -> str:
     """The health that Argo CD shows."""
     try:
         packages.ensure({"lua5.4": "lua5.4"})
     except packages.MissingPackages as missing:
         pytest.skip(str(missing))
-    program = f"obj = {lua(job)}\nlocal f = assert(loadfile({json.dumps(str(SCRIPT))}))\nprint(f().status)"
+    script = Path(__file__).parents[2] / "manifests" / "argocd" / SCRIPTS[found["kind"]]
+    program = f"obj = {lua(found)}\nlocal f = assert(loadfile({json.dumps(str(script))}))\nprint(f().status)"
     done = subprocess.run([shutil.which("lua5.4") or "lua5.4", "-"], input=program, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -78,3 +80,28 @@ def test_a_job_that_no_controller_has_observed_yet_is_progressing() -> None:
     world.settle()
     world.edit(suspend=True)
     assert health(world.job) == "Progressing"
+
+
+def _fails_to_load(world: ServiceWorld) -> None:
+    world.kuberay(active="DEPLOY_FAILED", message="no such model")
+    world.passes(15)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda world: None, "Progressing"),
+        (lambda world: world.runs(), "Healthy"),
+        (_fails_to_load, "Degraded"),
+        (lambda world: world.edit(suspend=True), "Suspended"),
+        (lambda world: world.edit(replicas={"min": 2, "max": 1}), "Degraded"),
+    ],
+    ids=["starting", "available", "failed", "suspended", "invalid"],
+)
+def test_argo_cd_shows_the_state_of_a_service(change: Callable[[ServiceWorld], object], expected: str) -> None:
+    world = ServiceWorld()
+    assert health(world.service) == "Progressing"
+    world.settle()
+    change(world)
+    world.settle()
+    assert health(world.service) == expected

@@ -20,6 +20,7 @@ EXPORTS = {
         "ClusterUnavailable",
         "DataJob",
         "DataJobError",
+        "EndpointUnavailable",
         "Errors",
         "InputError",
         "InvalidJob",

@@ -1,0 +1,23 @@
+-- Health check of ModelServices for Argo CD: resource.customizations.health.datajob.io_ModelService in argocd-cm.
+local health = {status = "Progressing", message = "Waiting for the controller."}
+if obj.status == nil or obj.status.conditions == nil then
+  return health
+end
+if obj.status.observedGeneration ~= obj.metadata.generation then
+  health.message = "The controller has not observed the last edit yet."
+  return health
+end
+for _, condition in ipairs(obj.status.conditions) do
+  if condition.type == "Accepted" and condition.status == "False" then
+    return {status = "Degraded", message = condition.message}
+  end
+end
+local states = {Suspended = "Suspended", Stalled = "Degraded", Progressing = "Progressing", Available = "Healthy"}
+for _, kind in ipairs({"Suspended", "Stalled", "Progressing", "Available"}) do
+  for _, condition in ipairs(obj.status.conditions) do
+    if condition.type == kind and condition.status == "True" then
+      return {status = states[kind], message = condition.message}
+    end
+  end
+end
+return health

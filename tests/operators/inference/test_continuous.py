@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -246,5 +247,31 @@ def test_closing_ends_answers_in_progress(llama: Path) -> None:
         with pytest.raises(ModelFailed):
             while True:
                 await anext(answer)
+
+    asyncio.run(close())
+
+
+def test_closing_ends_answers_whose_prompts_are_being_prepared(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datajob.operators.inference._engines.choosing import start_serving
+
+    engine: Any = start_serving(Settings("text", str(llama), batch_rows=2), Device("cpu", 1))
+    preparing, closed = threading.Event(), threading.Event()
+    prepare = engine._generator.prepare
+
+    def waits(requests: Any) -> Any:
+        preparing.set()
+        assert closed.wait(300)
+        return prepare(requests)
+
+    monkeypatch.setattr(engine._generator, "prepare", waits)
+
+    async def close() -> None:
+        answer = asyncio.ensure_future(pieces_of(engine, chat(["for"], max_new_tokens=4)))
+        assert await asyncio.to_thread(preparing.wait, 300)
+        closing = asyncio.ensure_future(asyncio.to_thread(engine.close))
+        with pytest.raises(ModelFailed):
+            await asyncio.wait_for(answer, 300)
+        closed.set()
+        await closing
 
     asyncio.run(close())

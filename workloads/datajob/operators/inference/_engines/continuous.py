@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from datajob.errors import describe_error
-from datajob.operators.inference._engines.base import Options, OutOfMemory, Request, RequestError
+from datajob.operators.inference._engines.base import OutOfMemory, Request, RequestError
 from datajob.operators.inference._engines.generating import Generator, out_of_memory
 from datajob.operators.inference._engines.running_batch import RunningBatch
 from datajob.operators.inference._engines.served_answers import AnswerText, Pieces, ServedAnswer
-from datajob.operators.inference._engines.served_batches import text_of
+from datajob.operators.inference._engines.served_batches import row_of
 from datajob.operators.inference._engines.serving import Embedding, Feature, GenerationRequest, ModelFailed, Piece
 
 Group = list[ServedAnswer]
@@ -38,13 +38,12 @@ class ContinuousServing:
         self.max_model_len: int | None = generator.longest
         self.slots = generator.limits.rows
         self._batch = RunningBatch(generator)
+        self._open: set[ServedAnswer] = set()
+        """All answers whose clients wait, until the last piece was sent."""
         self._waiting: deque[ServedAnswer] = deque()
-        self._prepared: deque[tuple[Group, Any]] = deque()
-        """At most one group."""
+        self._prepared: tuple[Group, Any] | None = None
         self._joining: Group = []
         """Answers whose prompts are being processed."""
-        self._alone: set[int] = set()
-        """Identities of answers whose group failed: they are prepared one by one."""
         self._changed = threading.Condition()
         self._stopped: BaseException | None = None
         self._threads = [
@@ -83,6 +82,7 @@ class ContinuousServing:
             for answer in answers:
                 answer.canceled = True
             with self._changed:
+                self._open.difference_update(answers)
                 self._changed.notify_all()
 
     async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> list[Embedding]:
@@ -105,13 +105,12 @@ class ContinuousServing:
         return ServedAnswer(request, self._row(request, index), length, text, pieces)
 
     def _row(self, request: GenerationRequest, index: int) -> Request:
-        prompt = request.prompt if isinstance(request.prompt, str) else text_of(self._generator.processor, request.prompt)
-        options = Options(request.max_new_tokens, chat=bool(request.messages), max_pixels=self._max_pixels)
-        return Request(prompt, options, request.images, (request.seed + index) % 2**53, messages=request.messages)
+        return row_of(request, index, self._generator.processor, self._max_pixels)
 
     def _add(self, answers: Group) -> None:
         with self._changed:
             self.check_health()
+            self._open.update(answers)
             self._waiting += answers
             self._changed.notify_all()
 
@@ -125,10 +124,7 @@ class ContinuousServing:
     def _stop(self, why: BaseException) -> None:
         with self._changed:
             self._stopped = self._stopped or why
-            prepared = [answer for group, _ in self._prepared for answer in group]
-            answers = [*self._waiting, *prepared, *self._joining, *self._batch.answers]
-            self._waiting.clear()
-            self._prepared.clear()
+            answers = list(self._open)
             self._changed.notify_all()
         error = why if isinstance(why, ModelFailed) else ModelFailed(f"{type(why).__name__}: {why}")
         for answer in answers:
@@ -144,7 +140,7 @@ class ContinuousServing:
         with self._changed:
             while self._stopped is None:
                 self._waiting = deque(answer for answer in self._waiting if answer.active)
-                if not self._prepared and (group := self._fitting()):
+                if self._prepared is None and (group := self._fitting()):
                     for _ in group:
                         self._waiting.popleft()
                     return group
@@ -161,10 +157,10 @@ class ContinuousServing:
             rows += 1
             if rows > 1 and (rows > self.slots or longest * rows > self._generator.limits.tokens):
                 break
-            if group and (answer.row.options.chat != group[0].row.options.chat or id(answer) in self._alone):
+            if group and (answer.row.options.chat != group[0].row.options.chat or answer.alone):
                 break
             group.append(answer)
-            if id(answer) in self._alone:
+            if answer.alone:
                 break
         return group
 
@@ -178,18 +174,18 @@ class ContinuousServing:
             group[position].fail(row_error)
         kept = [answer for i, answer in enumerate(group) if i not in errors]
         with self._changed:
-            if kept and self._stopped is None:
-                self._prepared.append((kept, inputs))
+            if kept:
+                self._prepared = (kept, inputs)
             self._changed.notify_all()
 
     def _separate(self, group: Group, error: Exception) -> None:
         """Repeat the answers of a failed group one by one. A single answer fails, and one whose tokens were sent."""
         again = [answer for answer in group if len(group) > 1 and not answer.started]
         for answer in group:
-            if answer not in again:
+            answer.alone = answer in again
+            if not answer.alone:
                 answer.fail(error if isinstance(error, RequestError) else RequestError(describe_error(error)))
         with self._changed:
-            self._alone = (self._alone - set(map(id, group))) | set(map(id, again))
             self._waiting.extendleft(reversed(again))
             self._changed.notify_all()
 
@@ -206,22 +202,21 @@ class ContinuousServing:
 
     def _wait_for_work(self) -> bool:
         with self._changed:
-            while self._stopped is None and not self._prepared and not self._batch.answers:
+            while self._stopped is None and self._prepared is None and not self._batch.answers:
                 self._changed.wait()
             return self._stopped is None
 
     def _join_prepared(self) -> None:
         with self._changed:
-            if not self._prepared:
+            if self._prepared is None:
                 return
-            group, inputs = self._prepared.popleft()
-            self._joining = group
+            group, inputs = self._prepared
+            self._prepared, self._joining = None, group
             self._changed.notify_all()
         try:
             if any(answer.active for answer in group):
                 with out_of_memory():
                     self._batch.join(group, inputs)
-            self._alone -= set(map(id, group))
         except Exception as error:  # noqa: BLE001 - of this group
             if isinstance(error, OutOfMemory):
                 self.slots = max(1, len(self._batch.answers) + len(group) // 2)

@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from datajob.operators.inference._engines.base import Options, Request
+from datajob.operators.inference._engines.base import Request
 from datajob.operators.inference._engines.detokenizing import Detokenizer, StopTexts, token_bytes
 from datajob.operators.inference._engines.sampling import RowSampler
 from datajob.operators.inference._engines.serving import GenerationRequest, Piece, TokenProbability
@@ -28,6 +28,8 @@ class ServedAnswer:
         self.length = length
         """Maximum number of tokens of prompt and answer."""
         self.canceled = self.complete = False
+        self.alone = False
+        """Whether it is prepared alone, because its group failed."""
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._text = text
@@ -63,8 +65,7 @@ class ServedAnswer:
                 scores[0, token] -= r.frequency_penalty * times + r.presence_penalty
         if r.temperature > 0:
             if self._sampler is None:
-                options = Options(temperature=r.temperature, top_p=r.top_p, top_k=r.top_k)
-                self._sampler = RowSampler(options, [self.row.seed], scores.device)
+                self._sampler = RowSampler(self.row.options, [self.row.seed], scores.device)
             scores = self._sampler(scores, scores)
         token = int(scores[0].argmax())
         if r.logprobs is None:

@@ -81,16 +81,7 @@ class ServedBatches:
             )
 
     def _request(self, request: GenerationRequest, index: int) -> Request:
-        options = Options(
-            request.max_new_tokens,
-            request.temperature,
-            request.top_p,
-            request.top_k,
-            chat=bool(request.messages),
-            max_pixels=self._max_pixels,
-        )
-        prompt = request.prompt if isinstance(request.prompt, str) else text_of(self._backend.processor, request.prompt)
-        return Request(prompt, options, request.images, (request.seed + index) % 2**53, messages=request.messages)
+        return row_of(request, index, self._backend.processor, self._max_pixels)
 
     async def _answers(self, requests: Sequence[Request]) -> AsyncIterator[tuple[int, Answer]]:
         """The answers with their positions, as they arrive. Futures are not canceled: a batch sets their results."""
@@ -118,6 +109,20 @@ class ServedBatches:
             return self._batcher.submit(requests)
         except RuntimeError as error:
             raise ModelFailed(str(error)) from error
+
+
+def row_of(request: GenerationRequest, index: int, processor: Any, max_pixels: int) -> Request:
+    """An answer to a request as a row of a backend. Each answer has a separate seed."""
+    options = Options(
+        request.max_new_tokens,
+        request.temperature,
+        request.top_p,
+        request.top_k,
+        chat=bool(request.messages),
+        max_pixels=max_pixels,
+    )
+    prompt = request.prompt if isinstance(request.prompt, str) else text_of(processor, request.prompt)
+    return Request(prompt, options, request.images, (request.seed + index) % 2**53, messages=request.messages)
 
 
 def text_of(processor: Any, tokens: tuple[int, ...]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 from datajob.errors import DataJobError, InputError, InvalidJob, StorageUnavailable
 from datajob.formats._table_packages import package
 from datajob.formats.folder import Folder
-from datajob.formats.storage import explain, is_unavailable, join, resolve, scheme_of, storage_errors
+from datajob.formats.storage import (
+    address,
+    explain,
+    is_unavailable,
+    join,
+    resolve,
+    s3_endpoint,
+    s3_region,
+    scheme_of,
+    storage_errors,
+)
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -40,21 +49,16 @@ def table_uri(path: str) -> str:
         raise InvalidJob(
             f"{path}: delta-rs reads `{found[0]}` in the path of a table as another character. Choose a path without `%`."
         )
-    scheme = scheme_of(path)
-    if not scheme:
-        return resolve(path)[1]
-    return f"s3://{path.split('://', 1)[1]}" if scheme == "s3a" else path
+    return address(path)
 
 
 def storage_options(path: str) -> dict[str, str] | None:
     """Options of delta-rs in addition to the environment. None for local tables."""
     if scheme_of(path) not in ("s3", "s3a"):
         return dict(_RETRIES) if scheme_of(path) else None
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     options = {**_RETRIES, "aws_conditional_put": "etag"}
-    if endpoint:
-        options |= {"aws_endpoint_url": endpoint, "aws_allow_http": "true"}
-        options.setdefault("aws_region", os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1")
+    if endpoint := s3_endpoint():
+        options |= {"aws_endpoint_url": endpoint, "aws_allow_http": "true", "aws_region": s3_region() or "us-east-1"}
     return options
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator
 
 from datajob.errors import DataJobError, InputError, InvalidJob, StorageUnavailable
 from datajob.formats._table_packages import package
-from datajob.formats.storage import explain, is_unavailable
+from datajob.formats.storage import explain, is_unavailable, s3_endpoint, s3_region
 from datajob.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -87,9 +86,7 @@ def find_table(source: CatalogTable, kind: type[DataJobError]) -> Table | None:
 
 def _of_environment() -> Mapping[str, str]:
     """Properties of the object store that pyiceberg does not read from the environment."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    found = {"s3.endpoint": endpoint, "s3.region": region}
+    found = {"s3.endpoint": s3_endpoint(), "s3.region": s3_region()}
     return {key: value for key, value in found.items() if value}
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError, InvalidJob, SinkError
-from datajob.formats._lance_table import lance, lance_errors, open_table, storage_options, table_exists, table_uri
+from datajob.formats._lance_table import lance, lance_errors, open_table, storage_options, table_exists
 from datajob.formats._lance_write import format_version
 from datajob.formats._table_sink import hash_of
 from datajob.formats.base import OutputFile
+from datajob.formats.storage import address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +102,7 @@ class Publication:
 
         transaction = Transaction(read_version, operation, transaction_properties={RUN: self.run_id})
         table: LanceDataset = lance().LanceDataset.commit(
-            table_uri(self.path), transaction, storage_options=storage_options(self.path), max_retries=0
+            address(self.path), transaction, storage_options=storage_options(self.path), max_retries=0
         )
         return table
 

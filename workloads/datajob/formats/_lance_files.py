@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from datajob.errors import InputError
 from datajob.formats._columns import conform, plain_schema, unite
-from datajob.formats._lance_table import lance_errors, storage_options, table_uri
+from datajob.formats._lance_table import lance_errors, storage_options
 from datajob.formats.base import FileReader, Fragment, InputFile, OnBadRecord
+from datajob.formats.storage import address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,4 +41,4 @@ def _opened(path: str) -> Any:
     from lance.file import LanceFileReader
 
     with lance_errors(path, InputError):
-        return LanceFileReader(table_uri(path), storage_options=storage_options(path))
+        return LanceFileReader(address(path), storage_options=storage_options(path))

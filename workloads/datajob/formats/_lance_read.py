@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
 from datajob.formats._lance_blobs import has_blobs
-from datajob.formats._lance_table import lance_errors, open_table, table_uri
+from datajob.formats._lance_table import lance_errors, open_table
 from datajob.formats.base import Fragment, InputFile
 from datajob.formats.folder import Folder
-from datajob.formats.storage import join, scheme_of
+from datajob.formats.storage import address, join, scheme_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,9 +80,9 @@ def _opened(path: str, version: int, uri: str) -> tuple[LanceDataset, Mapping[st
 
 def fragment_of(path: str, version: int, file: InputFile) -> tuple[LanceDataset, LanceFragment]:
     """A fragment of a version of a table. Raises InputError if the version was deleted or replaced in the meantime."""
-    if file.path not in _opened(path, version, table_uri(path))[1]:
+    if file.path not in _opened(path, version, address(path))[1]:
         _opened.cache_clear()  # another table has been created in the same folder
-    table, fragments = _opened(path, version, table_uri(path))
+    table, fragments = _opened(path, version, address(path))
     if file.path not in fragments:
         raise InputError(f"{file.path}: is not part of version {version} of the Lance table {path} any more.")
     return table, fragments[file.path]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from datajob.errors import DataJobError, InputError, StorageUnavailable
 from datajob.formats._table_packages import package
 from datajob.formats.folder import Folder
-from datajob.formats.storage import explain, is_unavailable, resolve, scheme_of
+from datajob.formats.storage import address, explain, is_unavailable, s3_endpoint, s3_region, scheme_of
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -28,22 +28,13 @@ def lance() -> Any:
     return package("lance", "lance", extra="lance")
 
 
-def table_uri(path: str) -> str:
-    """The address of a table for Lance."""
-    scheme = scheme_of(path)
-    if not scheme:
-        return resolve(path)[1]
-    return f"s3://{path.split('://', 1)[1]}" if scheme == "s3a" else path
-
-
 def storage_options(path: str) -> dict[str, str] | None:
     """Options of Lance in addition to the environment. None for local tables."""
     if scheme_of(path) not in ("s3", "s3a"):
         return None
     options = {"client_max_retries": "4", "client_retry_timeout": "30"}
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        options |= {"aws_endpoint": endpoint, "allow_http": "true", "aws_region": region}
+    if endpoint := s3_endpoint():
+        options |= {"aws_endpoint": endpoint, "allow_http": "true", "aws_region": s3_region() or "us-east-1"}
     return options
 
 
@@ -58,7 +49,7 @@ def open_table(path: str, version: int | str | None = None, at: datetime | None 
     if not table_exists(path):
         raise InputError(f"{path}: is not a Lance table: it has no folder `_versions` with manifests.")
     with lance_errors(path, InputError):
-        table: LanceDataset = module.dataset(table_uri(path), storage_options=storage_options(path))
+        table: LanceDataset = module.dataset(address(path), storage_options=storage_options(path))
         found = _version_at(path, table, at) if at is not None else version
         if isinstance(found, str) and found not in (tags := table.tags.list()):
             raise InputError(f"{path}: the Lance table has no tag {found}; it has {', '.join(tags) or 'none'}.")

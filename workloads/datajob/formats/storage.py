@@ -86,6 +86,24 @@ def join(path: str, *names: str) -> str:
     return "/".join((path.rstrip("/"), *names))
 
 
+def s3_endpoint() -> str | None:
+    """The address of the S3 server that the environment states; None for AWS."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
+def s3_region() -> str | None:
+    """The region that the environment states."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def address(path: str) -> str:
+    """A path for libraries that support `s3://` but not `s3a://`, and only absolute local paths."""
+    scheme = scheme_of(path)
+    if not scheme:
+        return resolve(path)[1]
+    return f"s3://{path.split('://', 1)[1]}" if scheme == "s3a" else path
+
+
 def _s3_environment() -> tuple[str | None, ...]:
     where = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
     who = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")

@@ -1,4 +1,5 @@
--- Health check of DataJobs for Argo CD: resource.customizations.health.datajob.io_DataJob in argocd-cm.
+-- Health check of DataJobs and ModelServices for Argo CD: resource.customizations.health.datajob.io_DataJob and
+-- resource.customizations.health.datajob.io_ModelService in argocd-cm.
 local health = {status = "Progressing", message = "Waiting for the controller."}
 if obj.status == nil or obj.status.conditions == nil then
   return health
@@ -12,8 +13,11 @@ for _, condition in ipairs(obj.status.conditions) do
     return {status = "Degraded", message = condition.message}
   end
 end
-local states = {Complete = "Healthy", Failed = "Degraded", Stalled = "Degraded", Suspended = "Suspended", Reconciling = "Progressing"}
-for _, kind in ipairs({"Complete", "Failed", "Stalled", "Suspended", "Reconciling"}) do
+local states = {
+  Complete = "Healthy", Failed = "Degraded", Stalled = "Degraded", Suspended = "Suspended",
+  Reconciling = "Progressing", Progressing = "Progressing", Available = "Healthy",
+}
+for _, kind in ipairs({"Complete", "Failed", "Stalled", "Suspended", "Reconciling", "Progressing", "Available"}) do
   for _, condition in ipairs(obj.status.conditions) do
     if condition.type == kind and condition.status == "True" then
       return {status = states[kind], message = condition.message}

@@ -1,4 +1,4 @@
-"""The health of DataJobs and ModelServices in Argo CD, by the Lua scripts in the manifests, for every state."""
+"""The health of DataJobs and ModelServices in Argo CD, by the Lua script in the manifests, for every state."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from hack.cluster import packages
 from tests.support.service_world import ServiceWorld
 from tests.support.world import World, datajob
 
-SCRIPTS = {"DataJob": "health.lua", "ModelService": "health-modelservice.lua"}
+SCRIPT = Path(__file__).parents[2] / "manifests" / "argocd" / "health.lua"
 ENDED = "Job entrypoint command failed with exit code 2"
 
 
@@ -32,8 +32,7 @@ def health(found: dict[str, Any]) -> str:
         packages.ensure({"lua5.4": "lua5.4"})
     except packages.MissingPackages as missing:
         pytest.skip(str(missing))
-    script = Path(__file__).parents[2] / "manifests" / "argocd" / SCRIPTS[found["kind"]]
-    program = f"obj = {lua(found)}\nlocal f = assert(loadfile({json.dumps(str(script))}))\nprint(f().status)"
+    program = f"obj = {lua(found)}\nlocal f = assert(loadfile({json.dumps(str(SCRIPT))}))\nprint(f().status)"
     done = subprocess.run([shutil.which("lua5.4") or "lua5.4", "-"], input=program, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

@@ -3,28 +3,13 @@
 from typing import Literal
 
 from pydantic import Field
-from pydantic.config import JsonDict
 
+from datajob.api.conditions import BY_TYPE, TIME, Condition
 from datajob.api.report import EndpointReport, Output, PoolReport, Progress, StepReport
 from datajob.parameters import Parameters
 
 ConditionType = Literal["Accepted", "Running", "Complete", "Failed", "Suspended", "Reconciling", "Stalled", "Finished"]
-_BY_TYPE: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-_TIME: JsonDict = {"format": "date-time"}
 Phase = Literal["Pending", "Invalid", "Starting", "Running", "Suspended", "Retrying", "Complete", "Failed"]
-
-
-class Condition(Parameters):
-    """A Kubernetes condition."""
-
-    type: ConditionType = Field(description="Type of the condition.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition.")
-    reason: str = Field(min_length=1, max_length=1024, description="Machine-readable reason in CamelCase.")
-    message: str = Field(default="", max_length=32_768, description="Human-readable explanation.")
-    observed_generation: int | None = Field(
-        default=None, ge=0, description="Generation of the spec that the condition was set for."
-    )
-    last_transition_time: str = Field(description="Time at which `status` last changed.", json_schema_extra=_TIME)
 
 
 class Attempt(Parameters):
@@ -40,8 +25,8 @@ class Attempt(Parameters):
         "are not failures and do not count toward `retry.limit`.",
     )
     log: str | None = Field(default=None, description="Path of the log of its driver; `datajob logs` shows it.")
-    started: str | None = Field(default=None, description="Start time.", json_schema_extra=_TIME)
-    finished: str | None = Field(default=None, description="End time.", json_schema_extra=_TIME)
+    started: str | None = Field(default=None, description="Start time.", json_schema_extra=TIME)
+    finished: str | None = Field(default=None, description="End time.", json_schema_extra=TIME)
 
 
 class SpecDigests(Parameters):
@@ -65,7 +50,9 @@ class DataJobStatus(Parameters):
         default=None,
         description="Machine-readable reason for the phase, in CamelCase; the conditions contain the message.",
     )
-    conditions: tuple[Condition, ...] = Field(default=(), description="Conditions of the job.", json_schema_extra=_BY_TYPE)
+    conditions: tuple[Condition[ConditionType], ...] = Field(
+        default=(), description="Conditions of the job.", json_schema_extra=BY_TYPE
+    )
     run_id: str | None = Field(default=None, description="Identity of the run; it changes with sources, steps, sink or image.")
     public_run_id: str | None = Field(default=None, description="Identity of the run in the files next to the output.")
     spec_digests: SpecDigests | None = Field(
@@ -87,8 +74,8 @@ class DataJobStatus(Parameters):
     leftover_runs: tuple[str, ...] = Field(
         default=(), description="Names of earlier runs whose objects are deleted when the next run starts."
     )
-    started: str | None = Field(default=None, description="Start time of the first attempt.", json_schema_extra=_TIME)
-    finished: str | None = Field(default=None, description="End time of the run.", json_schema_extra=_TIME)
+    started: str | None = Field(default=None, description="Start time of the first attempt.", json_schema_extra=TIME)
+    finished: str | None = Field(default=None, description="End time of the run.", json_schema_extra=TIME)
     progress: Progress | None = Field(default=None, description="Progress of the run.")
     steps: tuple[StepReport, ...] = Field(default=(), description="Row counts of each step.")
     pools: tuple[PoolReport, ...] = Field(

@@ -3,28 +3,13 @@
 from typing import Literal
 
 from pydantic import Field
-from pydantic.config import JsonDict
 
+from datajob.api.conditions import BY_TYPE, TIME, Condition
 from datajob.api.placement import OpenObject
 from datajob.parameters import Parameters
 
 ServiceConditionType = Literal["Accepted", "Available", "Progressing", "Stalled", "Suspended"]
 ServicePhase = Literal["Pending", "Invalid", "Starting", "Available", "Updating", "Stalled", "Suspended"]
-_BY_TYPE: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-_TIME: JsonDict = {"format": "date-time"}
-
-
-class ServiceCondition(Parameters):
-    """A Kubernetes condition."""
-
-    type: ServiceConditionType = Field(description="Type of the condition.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition.")
-    reason: str = Field(min_length=1, max_length=1024, description="Machine-readable reason in CamelCase.")
-    message: str = Field(default="", max_length=32_768, description="Human-readable explanation.")
-    observed_generation: int | None = Field(
-        default=None, ge=0, description="Generation of the spec that the condition was set for."
-    )
-    last_transition_time: str = Field(description="Time at which `status` last changed.", json_schema_extra=_TIME)
 
 
 class ServingModel(Parameters):
@@ -60,8 +45,8 @@ class ModelServiceStatus(Parameters):
     reason: str | None = Field(
         default=None, description="Machine-readable reason for the phase, in CamelCase; the conditions contain the message."
     )
-    conditions: tuple[ServiceCondition, ...] = Field(
-        default=(), description="Conditions of the service.", json_schema_extra=_BY_TYPE
+    conditions: tuple[Condition[ServiceConditionType], ...] = Field(
+        default=(), description="Conditions of the service.", json_schema_extra=BY_TYPE
     )
     url: str | None = Field(default=None, description="Base URL for clients within the cluster.")
     replicas: int | None = Field(default=None, ge=0, description="Number of replicas that should run.")
@@ -72,6 +57,6 @@ class ModelServiceStatus(Parameters):
         default=None, description="The current spec, if its model cannot be loaded. It is not loaded again without an edit."
     )
     last_good: LastGood | None = Field(default=None, description="The last spec whose model was loaded.")
-    updated: str | None = Field(default=None, description="Time of the last change of the RayService.", json_schema_extra=_TIME)
+    updated: str | None = Field(default=None, description="Time of the last change of the RayService.", json_schema_extra=TIME)
     ray_service_name: str | None = Field(default=None, description="Name of the RayService.")
     ray_cluster_name: str | None = Field(default=None, description="Name of the Ray cluster that answers requests.")

@@ -27,7 +27,7 @@ def prometheus(controller: ControllerProcess, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
-    """Jobs in several states while Prometheus is scraping; all panels share them."""
+    """Jobs in several states that Prometheus has scraped; all panels share them."""
     jobs = Jobs(api, "monitoring-test")
     api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": jobs.namespace}})
     wait_for(lambda: prometheus.query("datajob_leader"), "a first scrape")
@@ -46,7 +46,7 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
     jobs.succeeds()
     for attempt, code in ((1, 1), (2, 2)):
         jobs.fails(f"Job entrypoint command failed with exit code {code}", attempt, "fails")
-    jobs.wait_phase("Failed", "fails")
+    wait_for(lambda: phases(prometheus) == PHASES, "a scrape of the last phases", every=1)
     yield
     api.delete("namespaces", "", jobs.namespace)
 
@@ -54,11 +54,23 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
 STEPS = [
     {"name": "filter", "rowsIn": 100, "rowsOut": 90, "rejected": {"short": 10}, "removedItems": {"blurred": 4}, "seconds": 1.5}
 ]
+PHASES = {
+    "clean": ("Complete", "Succeeded"),
+    "running": ("Running", "DriverRunning"),
+    "fails": ("Failed", "InvalidJob"),
+    "invalid": ("Invalid", "InvalidSpec"),
+}
 PANELS = expressions()
 ELSEWHERE = re.compile(r"\b(ray|DCGM|npu_chip)_")
 """Metrics of other exporters."""
 RARE = {"Restarts of the watches", "Namespaces that are watched"}
 """Panels that are empty unless something changes or namespaces are listed."""
+
+
+def phases(prometheus: Prometheus) -> dict[str, tuple[str, str]]:
+    """Phase and reason of each job in the last scrape, which is some seconds older than the objects."""
+    found = prometheus.query("datajob_phase")
+    return {one["metric"]["name"]: (one["metric"]["phase"], one["metric"]["reason"]) for one in found}
 
 
 @pytest.mark.parametrize("title", [title for title, found in PANELS.items() if not ELSEWHERE.search(found[0])])
@@ -76,10 +88,7 @@ def test_the_table_has_one_row_for_each_job_with_its_phase(prometheus: Prometheu
     keys = [sorted(one["metric"]["name"] for one in column) for column in columns]
     assert keys[0] == ["clean", "fails", "invalid", "running"]
     assert all(len(set(names)) == len(names) and set(names) <= set(keys[0]) for names in keys)
-    phases = {one["metric"]["name"]: (one["metric"]["phase"], one["metric"]["reason"]) for one in columns[0]}
-    assert phases["running"] == ("Running", "DriverRunning")
-    assert phases["fails"] == ("Failed", "InvalidJob")
-    assert phases["invalid"][1] == "InvalidSpec"
+    assert {one["metric"]["name"]: (one["metric"]["phase"], one["metric"]["reason"]) for one in columns[0]} == PHASES
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,11 +135,26 @@ def test_limits_in_the_secret_take_precedence(folder: Path) -> None:
     assert names(keys, '{"team": {"concurrency": 1}, "limited": {"concurrency": 2}}') == ["invalid_api_key"]
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"team": {"x": 1}}', '{"team": 5}', "null"])
-def test_invalid_limits_in_the_secret_are_ignored(folder: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+INVALID_LIMITS = ["[]", "{", '{"team": {"x": 1}}', '{"team": 5}', "null", '{"team": {"concurrency": 0}}']
+
+
+@pytest.mark.parametrize("content", INVALID_LIMITS)
+def test_invalid_limits_in_the_secret_do_not_lift_the_limits(
+    folder: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "limits.json").write_text('{"team": {"concurrency": 1}}')
+    now = itertools.count(step=2.0)
+    keys = Keys(folder, LIMITS, lambda: next(now))
+    assert keys.authenticate("Bearer sk-team").limits.concurrency == 1
     (folder / "limits.json").write_text(content)
-    assert names(Keys(folder, LIMITS), "sk-team") == ["team"]
-    assert "limits.json of the API keys is ignored" in caplog.text
+    assert keys.authenticate("Bearer sk-team").limits.concurrency == 1
+    assert "limits.json of the API keys is not valid" in caplog.text
+
+
+@pytest.mark.parametrize("content", INVALID_LIMITS)
+def test_no_key_is_accepted_before_valid_limits_have_been_read(folder: Path, content: str) -> None:
+    (folder / "limits.json").write_text(content)
+    assert names(Keys(folder, LIMITS), "sk-team") == ["invalid_api_key"]
 
 
 def test_without_a_folder_nobody_is_admitted(tmp_path: Path) -> None:

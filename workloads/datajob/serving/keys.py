@@ -92,7 +92,10 @@ class Keys:
         self._limits, self._stamp, self._checked = dict(limits), None, -RELOAD_SECONDS
 
     def _reload(self) -> None:
-        """Read the folder if it has changed. If that fails, for example because it is just being replaced, keys remain."""
+        """Read the folder if it has changed. If that fails, for example because it is just being replaced, keys remain.
+
+        So do the keys and their limits if the stated limits are not valid: without them, clients would have none.
+        """
         try:
             stamp = _stamp(self._folder)
             if stamp != self._stamp:
@@ -100,6 +103,12 @@ class Keys:
                 self._stamp = stamp
         except FileNotFoundError:
             self._digests, self._keys, self._stamp = {}, {}, None
+        except _InvalidLimits as error:
+            self._stamp = stamp
+            logger.error(
+                "The entry %s of the API keys is not valid: %s The keys and limits that were read before it remain in effect.",
+                LIMITS_FILE, error,
+            )  # fmt: skip
         except OSError as error:
             logger.warning("The API keys in %s cannot be read: %s", self._folder, error)
 
@@ -122,10 +131,19 @@ class Keys:
     def _stated_limits(self) -> dict[str, KeyLimits]:
         try:
             found = json.loads((self._folder / LIMITS_FILE).read_text(encoding="utf-8"))
+        except ValueError:
+            raise _InvalidLimits("it is not JSON.") from None
+        if not isinstance(found, dict):
+            raise _InvalidLimits("it must have the form {NAME: LIMITS}.")
+        try:
             return {name: KeyLimits.model_validate(each) for name, each in found.items()}
-        except (ValueError, AttributeError, ValidationError):
-            logger.warning("The entry %s of the API keys is ignored: it does not contain the limits of keys.", LIMITS_FILE)
-            return {}
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise _InvalidLimits(f"{'.'.join(map(str, first['loc'])) or 'the limits of a key'}: {first['msg']}.") from None
+
+
+class _InvalidLimits(Exception):
+    """The limits in the Secret cannot be used; the message states why."""
 
 
 def _stamp(folder: Path) -> Stamp:

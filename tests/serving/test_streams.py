@@ -119,7 +119,7 @@ def test_metrics_count_requests_and_tokens() -> None:
         assert found.post("/v1/chat/completions", {**SHORT, "n": 0})[0] == 400
         text = found.get("/metrics")[1]
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    chat = 'endpoint="chat.completions",key="anonymous",model="test"'
+    chat = 'key="anonymous",model="test",operation="chat.completions"'
     assert lines[f'datajob_service_requests_total{{{chat},status="200"}}'] == "1.0"
     assert lines[f'datajob_service_requests_total{{{chat},status="400"}}'] == "1.0"
     assert lines['datajob_service_prompt_tokens_total{key="anonymous",model="test"}'] == "2.0"

@@ -49,7 +49,7 @@ class Exchange:
         service, seconds = self.service, time.perf_counter() - self._began
         service.admission.leave(self.ticket, prompt + completion, complete=status == 200)
         count(service, self.endpoint, status, self.key)
-        service.meter.record("request_seconds", seconds, endpoint=self.endpoint)
+        service.meter.record("request_seconds", seconds, operation=self.endpoint)
         if prompt:
             service.meter.record("prompt_tokens_total", prompt, key=self.key.name)
         if completion:
@@ -65,7 +65,7 @@ class Exchange:
 
 def count(service: Service, endpoint: str, status: int, key: Key | None) -> None:
     """Count a request."""
-    service.meter.record("requests_total", endpoint=endpoint, status=str(status), key=key.name if key else "")
+    service.meter.record("requests_total", operation=endpoint, status=str(status), key=key.name if key else "")
 
 
 def as_api_error(error: BaseException, param: str) -> ApiError:

@@ -22,13 +22,13 @@ class Series:
 
 
 SERIES = (
-    Series("requests_total", "counter", "Requests by endpoint, status and API key", ("endpoint", "status", "key")),
+    Series("requests_total", "counter", "Requests by operation, status and API key", ("operation", "status", "key")),
     Series("rejected_total", "counter", "Requests that were refused or failed, by reason", ("reason",)),
     Series("prompt_tokens_total", "counter", "Tokens of prompts", ("key",)),
     Series("completion_tokens_total", "counter", "Generated tokens", ("key",)),
     Series("time_to_first_token_seconds", "histogram", "Time from a request to its first token", (), _SECONDS),
     Series("time_per_token_seconds", "histogram", "Time per token after the first one", (), _TOKEN_SECONDS),
-    Series("request_seconds", "histogram", "Time from a request to the end of its reply", ("endpoint",), _SECONDS),
+    Series("request_seconds", "histogram", "Time from a request to the end of its reply", ("operation",), _SECONDS),
     Series("requests_in_progress", "gauge", "Accepted requests without a complete reply"),
     Series("queued_tokens", "gauge", "Tokens of requests that wait for their first token"),
     Series("queue_age_seconds", "gauge", "Age of the oldest request without a first token"),
@@ -36,7 +36,6 @@ SERIES = (
     Series("model_ready", "gauge", "1 if the model is loaded and can answer"),
 )
 """All metrics, without the prefix. Each one has the additional label `model`."""
-ENDPOINTS = ("chat.completions", "completions", "embeddings", "models", "other")
 
 
 class Meter(Protocol):

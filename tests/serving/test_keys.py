@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from datajob.api.service.spec import KeyLimits
-from datajob.serving.keys import Keys
+from datajob.serving.keys import Keys, Stamp
+from datajob.serving.keys import _stamp as stamp_of
 from datajob.serving.openai.errors import ApiError
 from tests.support.serving import Running, new_service, running
 
@@ -119,12 +120,54 @@ def test_keys_change_while_the_service_runs(folder: Path) -> None:
     assert names(keys, "sk-new") == ["invalid_api_key"]
 
 
-@pytest.mark.parametrize("content", ["", " \n", "sha256:", "sha256:abc", "sha256:" + "g" * 64])
-def test_an_entry_without_a_key_admits_nobody(folder: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
-    (folder / "bad").write_text(content)
+INVALID_KEYS = [
+    b"", b" \n", b"sha256:", b"SHA256:abc", b"sha256:" + b"g" * 64, b"sk-a\nsk-b\n", b"sk a", "sk-\xe4".encode(),
+    "sk-a".encode("utf-16"), b"\x00\xff\xfe", b"\x89PNG\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", INVALID_KEYS)
+def test_an_entry_without_a_key_admits_nobody(folder: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "bad").write_bytes(content)
     keys = Keys(folder, {})
-    assert names(keys, "", content.strip() or "x", "sk-team") == ["missing_api_key", "invalid_api_key", "team"]
-    assert "`bad` is ignored" in caplog.text
+    text = content.decode("latin-1").strip() or "x"
+    assert names(keys, "", text, "sk-team") == ["missing_api_key", "invalid_api_key", "team"]
+    assert "`bad` is ignored" in caplog.text and "sk-" not in caplog.text
+
+
+@pytest.mark.parametrize("content", ["sk-new", "sk-new\r\n", "\ufeffsk-new", "SHA256:{}", "sha256: {}\n", "sha256:{}"])
+def test_forms_of_a_key(folder: Path, content: str) -> None:
+    (folder / "new").write_text(content.format(hashlib.sha256(b"sk-new").hexdigest().upper()))
+    assert names(Keys(folder, {}), "sk-new") == ["new"]
+
+
+def test_the_digest_of_a_key_is_not_a_key(folder: Path) -> None:
+    digest = hashlib.sha256(b"sk-new").hexdigest()
+    (folder / "new").write_text(f"Sha256:{digest}")
+    assert names(Keys(folder, {}), digest, f"Sha256:{digest}", f"sha256:{digest}") == ["invalid_api_key"] * 3
+
+
+def test_a_key_that_is_removed_while_the_keys_are_read_ends_no_other_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = itertools.count(step=2.0)
+    keys = Keys(folder, {}, lambda: next(now))
+    assert names(keys, "sk-team", "sk-hashed") == ["team", "hashed"]
+
+    def removing(path: Path) -> Stamp:
+        found = stamp_of(path)
+        (path / "hashed").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr("datajob.serving.keys._stamp", removing)
+    (folder / "new").write_text("sk-new")
+    assert names(keys, "sk-team") == ["team"]
+    assert names(keys, "sk-team", "sk-hashed", "sk-new") == ["team", "invalid_api_key", "new"]
+
+
+def test_limits_of_unknown_keys_and_equal_keys_are_in_the_log(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "again").write_text("sk-team")
+    assert Keys(folder, {"taem": KeyLimits(concurrency=1)}).names == {"again", "team", "hashed", "restricted", "limited"}
+    assert "limits for API keys that do not exist: taem." in caplog.text
+    assert "`again` and `team` are equal" in caplog.text and "sk-" not in caplog.text
 
 
 def test_limits_in_the_secret_take_precedence(folder: Path) -> None:
@@ -135,7 +178,11 @@ def test_limits_in_the_secret_take_precedence(folder: Path) -> None:
     assert names(keys, '{"team": {"concurrency": 1}, "limited": {"concurrency": 2}}') == ["invalid_api_key"]
 
 
-INVALID_LIMITS = ["[]", "{", '{"team": {"x": 1}}', '{"team": 5}', "null", '{"team": {"concurrency": 0}}']
+INVALID_LIMITS = [
+    '{"team": {"requestsPerMinute": 1%s}}' % ("0" * 400), '{"team": {"tokensPerMinute": 1e400}}',
+    '{"team": {"concurrency": "5"}}',
+    '{"team": {"concurrency": true}}', "[]", "{", '{"team": {"x": 1}}', '{"team": 5}', "null", '{"team": {"concurrency": 0}}',
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", INVALID_LIMITS)

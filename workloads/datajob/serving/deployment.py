@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ray import serve
@@ -53,7 +54,11 @@ class Replica:
         self._service.set_limits(RequestLimits.model_validate(config.get("limits", {})))
         if not self._spec.auth.anonymous:
             limits = {name: KeyLimits.model_validate(each) for name, each in config.get("keys", {}).items()}
-            self._service.access = Keys(config.get("keysFolder", FOLDER), limits)
+            folder, access = Path(config.get("keysFolder", FOLDER)), self._service.access
+            if isinstance(access, Keys) and access.folder == folder:
+                access.set_limits(limits)  # keeps the keys if the folder cannot be read now
+            else:
+                self._service.access = Keys(folder, limits)
 
     def check_health(self) -> None:
         """Raise ModelFailed if the engine has stopped; Ray Serve then replaces the replica."""

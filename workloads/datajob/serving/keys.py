@@ -25,7 +25,8 @@ FOLDER = "/etc/datajob/keys"
 LIMITS_FILE = "limits.json"
 """An entry of the Secret with the limits of keys: {NAME: {"requestsPerMinute": ...}}. It takes precedence over the spec."""
 RELOAD_SECONDS = 1.0
-_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_HASHED = "sha256:"
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _MAX_FILE = 1 << 20
 
 NO_LIMITS = KeyLimits()
@@ -59,12 +60,12 @@ class Everyone:
 
 
 class Keys:
-    """The keys in a folder."""
+    """The keys in `folder`."""
 
     def __init__(
         self, folder: str | Path, limits: Mapping[str, KeyLimits], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._folder, self._limits, self._clock = Path(folder), dict(limits), clock
+        self.folder, self._limits, self._clock = Path(folder), dict(limits), clock
         self._stamp: Stamp | None = None
         self._checked = -RELOAD_SECONDS
         self._digests: dict[str, bytes] = {}
@@ -87,6 +88,12 @@ class Keys:
             raise _refused("The API key is not valid for this service.", "invalid_api_key")
         return self._keys[found[0]]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all clients."""
+        self._reload()
+        return frozenset(self._keys)
+
     def set_limits(self, limits: Mapping[str, KeyLimits]) -> None:
         """Replace the limits of the spec."""
         self._limits, self._stamp, self._checked = dict(limits), None, -RELOAD_SECONDS
@@ -97,12 +104,13 @@ class Keys:
         So do the keys and their limits if the stated limits are not valid: without them, clients would have none.
         """
         try:
-            stamp = _stamp(self._folder)
+            stamp = _stamp(self.folder)
             if stamp != self._stamp:
                 self._read([name for name, *_ in stamp])
                 self._stamp = stamp
         except FileNotFoundError:
-            self._digests, self._keys, self._stamp = {}, {}, None
+            if not self.folder.exists():  # otherwise, a key was removed at this moment: the next check reads the others
+                self._digests, self._keys, self._stamp = {}, {}, None
         except _InvalidLimits as error:
             self._stamp = stamp
             logger.error(
@@ -110,7 +118,7 @@ class Keys:
                 LIMITS_FILE, error,
             )  # fmt: skip
         except OSError as error:
-            logger.warning("The API keys in %s cannot be read: %s", self._folder, error)
+            logger.warning("The API keys in %s cannot be read: %s", self.folder, error)
 
     def _read(self, names: list[str]) -> None:
         limits = {**self._limits, **(self._stated_limits() if LIMITS_FILE in names else {})}
@@ -118,19 +126,24 @@ class Keys:
         for name in names:
             if name == LIMITS_FILE:
                 continue
-            text = (self._folder / name).read_text(encoding="utf-8", errors="replace")[:_MAX_FILE].strip()
-            if not text or (text.startswith("sha256:") and not _DIGEST.fullmatch(text)):
-                logger.warning("The API key `%s` is ignored: it is empty, or its digest has not 64 hexadecimal digits.", name)
+            text = (self.folder / name).read_text(encoding="utf-8-sig", errors="replace")[:_MAX_FILE].strip()
+            try:
+                digest = _digest_of(text)
+            except ValueError as error:
+                logger.warning("The API key `%s` is ignored: %s.", name, error)
                 continue
-            stated = _DIGEST.fullmatch(text)
-            digests[name] = bytes.fromhex(stated[1]) if stated else hashlib.sha256(text.encode()).digest()
+            if same := next((other for other, known in digests.items() if known == digest), None):
+                logger.warning("The API keys `%s` and `%s` are equal: their requests count as those of `%s`.", same, name, same)
+            digests[name] = digest
+        if unknown := sorted(limits.keys() - digests.keys()):
+            logger.warning("There are limits for API keys that do not exist: %s.", ", ".join(unknown))
         self._digests = digests
         self._keys = {name: Key(name, limits.get(name, NO_LIMITS)) for name in digests}
         logger.info("Read %d API keys.", len(digests))
 
     def _stated_limits(self) -> dict[str, KeyLimits]:
         try:
-            found = json.loads((self._folder / LIMITS_FILE).read_text(encoding="utf-8"))
+            found = json.loads((self.folder / LIMITS_FILE).read_text(encoding="utf-8"))
         except ValueError:
             raise _InvalidLimits("it is not JSON.") from None
         if not isinstance(found, dict):
@@ -144,6 +157,20 @@ class Keys:
 
 class _InvalidLimits(Exception):
     """The limits in the Secret cannot be used; the message states why."""
+
+
+def _digest_of(text: str) -> bytes:
+    """The digest of a key that is stated as such or by its digest. Raises ValueError."""
+    if text[: len(_HASHED)].lower() == _HASHED:
+        stated = text[len(_HASHED) :].strip()
+        if not _DIGEST.fullmatch(stated):
+            raise ValueError("its digest does not have 64 hexadecimal digits")
+        return bytes.fromhex(stated)
+    if not text:
+        raise ValueError("it is empty")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it contains spaces, line breaks or characters that are not ASCII, which clients cannot send")
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _stamp(folder: Path) -> Stamp:

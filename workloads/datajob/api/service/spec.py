@@ -10,6 +10,7 @@ from datajob.api.service.model import ServedModel
 from datajob.parameters import Parameters, cel
 
 MAX_BODY_MEGABYTES = 1024
+MAX_RATE = 1_000_000_000_000
 _HOST = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"
 
 
@@ -70,11 +71,13 @@ class ServiceResources(Parameters):
 class KeyLimits(Parameters):
     """What a client with a key may do. The limits of requests and tokens hold for each replica."""
 
-    requests_per_minute: int | None = Field(default=None, ge=1, description="Maximum number of requests per minute.")
-    tokens_per_minute: int | None = Field(
-        default=None, ge=1, description="Maximum number of tokens of prompts and answers per minute."
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, le=MAX_RATE, description="Maximum number of requests per minute."
     )
-    concurrency: int | None = Field(default=None, ge=1, description="Maximum number of requests in progress.")
+    tokens_per_minute: int | None = Field(
+        default=None, ge=1, le=MAX_RATE, description="Maximum number of tokens of prompts and answers per minute."
+    )
+    concurrency: int | None = Field(default=None, ge=1, le=100_000, description="Maximum number of requests in progress.")
     models: tuple[Name, ...] | None = Field(
         default=None, min_length=1, max_length=64, description="Names of models that the key may use; by default, all."
     )
@@ -118,6 +121,7 @@ class RequestLimits(Parameters):
     queued_tokens: int | None = Field(
         default=None,
         ge=1,
+        le=MAX_RATE,
         description="Maximum number of tokens of prompts that wait for a replica; by default unlimited. Others receive 429.",
     )
     body_megabytes: int = Field(default=20, ge=1, le=MAX_BODY_MEGABYTES, description="Maximum size of a request in megabytes.")
@@ -128,7 +132,10 @@ class RequestLimits(Parameters):
     image_megapixels: int = Field(default=50, ge=1, le=2000, description="Maximum number of pixels of an image in millions.")
     choices: int = Field(default=8, ge=1, le=128, description="Maximum number of answers of a request (`n`).")
     output_tokens: int | None = Field(
-        default=None, ge=1, description="Maximum number of tokens of an answer; by default, the limit of the model."
+        default=None,
+        ge=1,
+        le=MAX_RATE,
+        description="Maximum number of tokens of an answer; by default, the limit of the model.",
     )
 
 

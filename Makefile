@@ -102,6 +102,7 @@ lint: setup ## Check style, types, import directions and generated files
 	$(RUN)/lint-imports
 	$(RUN)/python -m datajob.api.generate --check
 	$(RUN)/python -m datajob_controller.datajob.monitoring --check
+	$(RUN)/python -m datajob_controller.modelservice.monitoring --check
 	$(RUN)/python -m hack.chart --check
 
 format: setup ## Format the sources
@@ -111,6 +112,7 @@ format: setup ## Format the sources
 generate: setup ## Generate the CRD, the editor schema, the reference and parts of the chart
 	$(RUN)/python -m datajob.api.generate
 	$(RUN)/python -m datajob_controller.datajob.monitoring
+	$(RUN)/python -m datajob_controller.modelservice.monitoring
 	$(RUN)/python -m hack.chart
 
 bench-llava: setup-models ## Run the benchmarks of models

@@ -19,6 +19,8 @@ COPIES = {
     "dashboard.json": "monitoring/dashboard.json",
     "pod-monitors.yaml": "monitoring/pod-monitors.yaml",
     "rules.yaml": "monitoring/rules.yaml",
+    "modelservices-dashboard.json": "monitoring/modelservices-dashboard.json",
+    "modelservices-rules.yaml": "monitoring/modelservices-rules.yaml",
 }
 OTHER_VALUES = {
     "namespaces",

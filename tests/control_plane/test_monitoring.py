@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from datajob_controller.datajob.monitoring.alerts import ALERTS
-from datajob_controller.datajob.monitoring.dashboard import dashboard, expressions
-from datajob_controller.datajob.monitoring.files import FOLDER, manifests
+from datajob_controller.datajob.monitoring.dashboard import DASHBOARD
+from datajob_controller.datajob.monitoring.files import manifests
+from datajob_controller.modelservice.monitoring.__main__ import manifests as service_manifests
+from datajob_controller.modelservice.monitoring.alerts import ALERTS as SERVICE_ALERTS
+from datajob_controller.modelservice.monitoring.dashboard import DASHBOARD as SERVICES
+from datajob_controller.shared.monitoring.files import FOLDER
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
@@ -46,6 +50,9 @@ def a_run(api: Api, prometheus: Prometheus) -> Iterator[None]:
     jobs.succeeds()
     for attempt, code in ((1, 1), (2, 2)):
         jobs.fails(f"Job entrypoint command failed with exit code {code}", attempt, "fails")
+    spec = {"model": {"textGeneration": {"model": "org/first", "device": "cpu"}}, "auth": {"anonymous": True}}
+    meta = {"name": "served", "namespace": jobs.namespace}
+    api.create("modelservices", {"apiVersion": "datajob.io/v1alpha1", "kind": "ModelService", "metadata": meta, "spec": spec})
     wait_for(lambda: phases(prometheus) == PHASES, "a scrape of the last phases", every=1)
     yield
     api.delete("namespaces", "", jobs.namespace)
@@ -60,9 +67,14 @@ PHASES = {
     "fails": ("Failed", "InvalidJob"),
     "invalid": ("Invalid", "InvalidSpec"),
 }
-PANELS = expressions()
+PANELS = DASHBOARD.expressions()
+PANELS |= {
+    f"{SERVICES.title}: {title}": found
+    for title, found in SERVICES.expressions().items()
+    if "datajob_modelservice_" in found[0]
+}
 ELSEWHERE = re.compile(r"\b(ray|DCGM|npu_chip)_")
-"""Metrics of other exporters."""
+"""Metrics of other exporters. The metrics of applications are tested with one, in tests/serving."""
 RARE = {"Restarts of the watches", "Namespaces that are watched"}
 """Panels that are empty unless something changes or namespaces are listed."""
 
@@ -83,7 +95,7 @@ def test_every_panel_has_data_from_a_real_run(prometheus: Prometheus, a_run: Non
 
 
 def test_the_table_has_one_row_for_each_job_with_its_phase(prometheus: Prometheus, a_run: None) -> None:
-    table = next(panel for panel in dashboard()["panels"] if panel["type"] == "table")
+    table = next(panel for panel in DASHBOARD.json()["panels"] if panel["type"] == "table")
     columns = [prometheus.query(filled_in(target["expr"])) for target in table["targets"]]
     keys = [sorted(one["metric"]["name"] for one in column) for column in columns]
     assert keys[0] == ["clean", "fails", "invalid", "running"]
@@ -91,7 +103,7 @@ def test_the_table_has_one_row_for_each_job_with_its_phase(prometheus: Prometheu
     assert {one["metric"]["name"]: (one["metric"]["phase"], one["metric"]["reason"]) for one in columns[0]} == PHASES
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+@pytest.mark.parametrize("alert", (*ALERTS, *SERVICE_ALERTS), ids=lambda alert: alert.name)
 def test_every_alert_is_valid_and_does_not_fire_without_a_cause(prometheus: Prometheus, a_run: None, alert: Any) -> None:
     """The pending time of an alert passes before it fires; these two have a cause."""
     found = {one["metric"].get("name") for one in prometheus.query(alert.expression)}
@@ -99,4 +111,5 @@ def test_every_alert_is_valid_and_does_not_fire_without_a_cause(prometheus: Prom
 
 
 def test_the_generated_files_are_up_to_date() -> None:
-    assert {name: (FOLDER / name).read_text() for name in manifests()} == manifests()
+    generated = manifests() | service_manifests()
+    assert {name: (FOLDER / name).read_text() for name in generated} == generated

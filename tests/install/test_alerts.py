@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 import yaml
 
-from datajob_controller.datajob.monitoring.alerts import ALERTS
-from datajob_controller.datajob.monitoring.files import FOLDER
+from datajob_controller.datajob.monitoring.alerts import ALERTS as JOB_ALERTS
 from datajob_controller.datajob.settings import JobSettings
+from datajob_controller.modelservice.monitoring.alerts import ALERTS as SERVICE_ALERTS
+from datajob_controller.shared.monitoring.files import FOLDER
 from hack.cluster import packages
 
 A, B = ('instance="a",pod="a",namespace="datajob-system"', 'instance="b",pod="b",namespace="datajob-system"')
 """The target labels of two replicas."""
 JOB = 'namespace="team",name="clean"'
 MINUTES = 300
+ALERTS = (*JOB_ALERTS, *SERVICE_ALERTS)
+RULES = ("rules.yaml", "modelservices-rules.yaml")
 Series = dict[str, str]
 
 
@@ -50,6 +53,12 @@ def phase(name: str, values: str, reason: str = "Any", who: str = A) -> Series:
 def of_job(metric: str, values: str, labels: str = "", who: str = A) -> Series:
     target = who.replace('namespace="datajob-system"', JOB)
     return {f"datajob_{metric}{{{target}{labels}}}": values}
+
+
+def requests(status: str, values: str) -> Series:
+    """Requests to a service, scraped from a replica."""
+    labels = f'{JOB},pod="clean-abcde-worker",operation="chat.completions",key="k",status="{status}"'
+    return {f"datajob_service_requests_total{{{labels}}}": values}
 
 
 HEALTHY = leads(A) | stands_by(B) | beats(A) | beats(B)
@@ -179,6 +188,21 @@ CASES: dict[str, tuple[str, Series, dict[int, bool]]] = {
         of_job("modelservice_replicas", f"2{TWO}") | of_job("modelservice_ready_replicas", "0x60 2x200"),
         {10: False, 20: True, 100: False},
     ),
+    "requests to a service fail": (
+        "ModelServiceErrors",
+        requests("200", f"0+90{TWO}") | requests("503", "0+10x60 600+0x240"),
+        {5: False, 20: True, 60: True, 100: False},
+    ),
+    "few requests to a service fail": (
+        "ModelServiceErrors",
+        requests("200", f"0+990{TWO}") | requests("500", f"0+10{TWO}"),
+        {60: False, 200: False},
+    ),
+    "a service rejects requests": (
+        "ModelServiceOverloaded",
+        requests("200", f"0+80{TWO}") | requests("429", "0+20x60 1200+0x240"),
+        {10: False, 30: True, 60: True, 100: False},
+    ),
     "a service at zero replicas": (
         "ModelServiceUnavailable",
         of_job("modelservice_replicas", f"0{TWO}") | of_job("modelservice_ready_replicas", f"0{TWO}"),
@@ -210,12 +234,10 @@ def promtool_test(
     series: Series, alerts: list[dict[str, Any]], expressions: list[dict[str, Any]], folder: Path
 ) -> subprocess.CompletedProcess[str]:
     """Run promtool on the rules of the project."""
-    (folder / "rules.yaml").write_text(yaml.safe_dump(yaml.safe_load((FOLDER / "rules.yaml").read_text())["spec"]))
+    write_rules(folder)
     inputs = [{"series": one, "values": values} for one, values in series.items()]
     test = {"interval": "1m", "input_series": inputs, "alert_rule_test": alerts, "promql_expr_test": expressions}
-    (folder / "test.yaml").write_text(
-        yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]})
-    )
+    (folder / "test.yaml").write_text(yaml.safe_dump({"rule_files": list(RULES), "evaluation_interval": "1m", "tests": [test]}))
     return subprocess.run(["promtool", "test", "rules", str(folder / "test.yaml")], capture_output=True, text=True, timeout=240)
 
 
@@ -246,10 +268,15 @@ def test_a_healthy_controller_with_jobs_in_every_phase_fires_nothing(tmp_path: P
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def write_rules(folder: Path) -> None:
+    """The rules of the project, without the objects of the Prometheus operator around them."""
+    for name in RULES:
+        (folder / name).write_text(yaml.safe_dump(yaml.safe_load((FOLDER / name).read_text())["spec"]))
+
+
 def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
-    rules = tmp_path / "rules.yaml"
-    rules.write_text(yaml.safe_dump(yaml.safe_load((FOLDER / "rules.yaml").read_text())["spec"]))
-    checked = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True)
+    write_rules(tmp_path)
+    checked = subprocess.run(["promtool", "check", "rules", *RULES], cwd=tmp_path, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -219,7 +219,7 @@ def test_the_prometheus_operator_accepts_the_monitors_and_rules(cluster: Cluster
             cluster.kubectl(*strict, stdin=yaml.safe_dump(one))
     release.install("--set", values)
     selected = cluster.kubectl("get", "podmonitors,prometheusrules", "-n", release.namespace, "-l", "release=kps", "-o", "name")
-    assert len(selected.split()) == 3
+    assert len(selected.split()) == 4
 
 
 def test_every_object_of_the_chart_is_accepted_by_a_strict_api_server(cluster: Cluster, release: Release) -> None:

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from datajob_controller.datajob.monitoring.alerts import ALERTS
-from datajob_controller.datajob.monitoring.dashboard import dashboard, expressions
+from datajob_controller.datajob.monitoring.dashboard import DASHBOARD
+from datajob_controller.modelservice.monitoring.alerts import ALERTS as SERVICE_ALERTS
+from datajob_controller.modelservice.monitoring.dashboard import DASHBOARD as SERVICES
+from datajob_controller.shared.monitoring.grafana import Dashboard
 from hack.cluster.waiting import wait_for
 from tests.support.pages import read
 from tests.support.prometheus import Prometheus, filled_in, prometheus_with
@@ -34,7 +37,7 @@ METRICS = {
         for name, value in (("npu_chip_info_utilization", 50), ("npu_chip_info_hbm_used_memory", 1024))
     ),
 }
-PANELS = expressions()
+PANELS = DASHBOARD.expressions()
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def ray_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
-    labels = {"namespace": "team", "name": "clean"}
+    labels = {"namespace": "team", "name": "clean", "attempt": "1"}
     scrape = {"job_name": "ray", "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]}
     with tempfile.TemporaryDirectory(prefix="ray") as folder:
         command = [sys.executable, "-c", RAY, str(port), folder]
@@ -121,17 +124,21 @@ def test_ray_panels_have_data_from_a_real_ray(ray_metrics: Prometheus, title: st
             wait_for(lambda query=expression: ray_metrics.query(query), f"an answer to {expression}", every=1)  # type: ignore[misc]
 
 
-def panels() -> list[dict[str, Any]]:
+DASHBOARDS = pytest.mark.parametrize("dashboard", [DASHBOARD, SERVICES], ids=lambda dashboard: dashboard.uid)
+
+
+def panels(dashboard: Dashboard) -> list[dict[str, Any]]:
     """All panels, those of collapsed rows included."""
-    top = dashboard()["panels"]
+    top = dashboard.json()["panels"]
     return [*top, *(inner for panel in top for inner in panel.get("panels", ()))]
 
 
-def test_panels_have_different_ids_and_do_not_overlap() -> None:
-    ids = [panel["id"] for panel in panels()]
+@DASHBOARDS
+def test_panels_have_different_ids_and_do_not_overlap(dashboard: Dashboard) -> None:
+    ids = [panel["id"] for panel in panels(dashboard)]
     assert len(ids) == len(set(ids))
     cells: set[tuple[int, int]] = set()
-    for panel in panels():
+    for panel in panels(dashboard):
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24, panel["title"]
         own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
@@ -139,17 +146,19 @@ def test_panels_have_different_ids_and_do_not_overlap() -> None:
         cells |= own
 
 
-def test_every_panel_uses_the_variable_of_the_data_source() -> None:
-    for panel in panels():
+@DASHBOARDS
+def test_every_panel_uses_the_variable_of_the_data_source(dashboard: Dashboard) -> None:
+    for panel in panels(dashboard):
         if panel["type"] != "row":
             assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
             assert panel["targets"], panel["title"]
 
 
 def links() -> set[str]:
-    """All addresses of the documentation in the dashboard and the alerts."""
-    found = re.findall(r'"(https://github.com/datajob/datajob/[^"$]+)"', json.dumps(dashboard()))
-    return {*found, *(alert.runbook for alert in ALERTS)}
+    """All addresses of the documentation in the dashboards and the alerts."""
+    text = json.dumps([DASHBOARD.json(), SERVICES.json()])
+    found = re.findall(r'"(https://github.com/datajob/datajob/[^"$]+)"', text)
+    return {*found, *(alert.runbook for alert in (*ALERTS, *SERVICE_ALERTS))}
 
 
 @pytest.mark.parametrize("link", sorted(links()))

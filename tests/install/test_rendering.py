@@ -93,7 +93,7 @@ def test_the_labels_of_the_prometheus_operator_and_the_interval_can_be_set() -> 
     found = templated("--set", values, "--set", "namespaces={team-a}")
     monitors = [one for (kind, _, _), one in found.items() if kind == "PodMonitor"]
     rules = [one for (kind, _, _), one in found.items() if kind == "PrometheusRule"]
-    assert [one["metadata"]["labels"]["release"] for one in (*monitors, *rules)] == ["kps"] * 3
+    assert [one["metadata"]["labels"]["release"] for one in (*monitors, *rules)] == ["kps"] * 4
     assert {endpoint["interval"] for one in monitors for endpoint in one["spec"]["podMetricsEndpoints"]} == {"15s"}
     ray = found[("PodMonitor", "datajob-system", "datajob-ray")]
     assert ray["spec"]["namespaceSelector"] == {"matchNames": ["team-a"]}

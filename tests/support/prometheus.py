@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from datajob_controller.datajob.monitoring.files import FOLDER
+from datajob_controller.shared.monitoring.files import FOLDER
 from hack.cluster import packages
 from hack.cluster.waiting import wait_for
 
@@ -46,9 +46,10 @@ def prometheus_with(folder: Path, *scrapes: dict[str, Any]) -> Iterator[Promethe
         packages.ensure({"prometheus": "prometheus"})
     except packages.MissingPackages as missing:
         pytest.skip(str(missing))
-    rules = yaml.safe_load((FOLDER / "rules.yaml").read_text())["spec"]
-    (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
-    config = {"global": {"scrape_interval": "1s"}, "rule_files": ["rules.yaml"], "scrape_configs": list(scrapes)}
+    rules = sorted(path.name for path in FOLDER.glob("*rules.yaml"))
+    for name in rules:
+        (folder / name).write_text(yaml.safe_dump(yaml.safe_load((FOLDER / name).read_text())["spec"]))
+    config = {"global": {"scrape_interval": "1s"}, "rule_files": rules, "scrape_configs": list(scrapes)}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = _free_port()
     command = [shutil.which("prometheus") or "prometheus", f"--config.file={folder}/prometheus.yml"]

@@ -46,15 +46,15 @@ def report(
     elif trouble:
         progress = trouble.reason, trouble.message
     progress = progress or _progress(found, application, ready, wanted, now, settled=settled)
+    if not available:
+        progress = progress or ("NoReplica", "No replica answers requests.")
+        status.set("Available", *(stalled or progress), holds=False)
+    else:
+        status.set("Available", "Serving", f"{ready} of {wanted} replicas answer requests.")
     if stalled:
         status.set("Stalled", *stalled)
-    if progress and not stalled:
+    elif progress:
         status.set("Progressing", *progress)
-    if available:
-        status.set("Available", "Serving", f"{ready} of {wanted} replicas answer requests.")
-    else:
-        reason, message = stalled or progress or ("NoReplica", "No replica answers requests.")
-        status.set("Available", reason, message, holds=False)
 
 
 def _wanted(checked: CheckedSpec | None, pods: Sequence[Manifest]) -> int:

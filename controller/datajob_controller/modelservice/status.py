@@ -19,6 +19,7 @@ MAX_EVENT = 1000
 MAX_KEPT_SPEC = 128 * 1024
 """A last good spec that is larger, in bytes of JSON, is not kept."""
 VALID: ConditionUpdate = ("True", "Valid", "The spec is valid.")
+_WITHOUT_EVENTS = ("Accepted", "Reconciling")
 _PHASES: dict[ServiceConditionType, ServicePhase] = {"Suspended": "Suspended", "Stalled": "Stalled"}
 
 
@@ -87,6 +88,7 @@ class StatusBuilder:
         """The status to write, or None if it is the same as before."""
         generation = int(self._service["metadata"].get("generation", 1))
         before = self._before.get("conditions", ())
+        self._follow_kstatus()
         found = conditions(TYPES, self._updates, before, generation, self._now)
         phase, reason = self._phase()
         status = {**self._status, "phase": phase, "reason": reason, "observedGeneration": generation, "conditions": found}
@@ -96,6 +98,13 @@ class StatusBuilder:
         except ValidationError:  # written by another version of the controller
             same = False
         return None if same else status
+
+    def _follow_kstatus(self) -> None:
+        """At most one of Progressing and Stalled is true, and Reconciling is the name of Progressing in kstatus."""
+        if self._updates.get("Stalled", ("",))[0] == "True":
+            self._updates.pop("Progressing", None)
+        if "Progressing" in self._updates:
+            self._updates["Reconciling"] = self._updates["Progressing"]
 
     def _phase(self) -> tuple[ServicePhase, str]:
         true = {kind: update[1] for kind, update in self._updates.items() if update[0] == "True"}
@@ -111,10 +120,10 @@ class StatusBuilder:
         return "Pending", "Pending"
 
     def _publish_transitions(self, before: list[Manifest], after: list[Manifest]) -> None:
-        """An Event for each condition that becomes true or has another reason, except for the verdict about a valid spec."""
+        """An Event for each condition that becomes true or has another reason, except for a valid spec and for duplicates."""
         known = {(c["type"], c["status"], c["reason"]) for c in before}
         for one in after:
-            if one["status"] != "True" or (one["type"], "True", one["reason"]) in known or one["type"] == "Accepted":
+            if one["status"] != "True" or (one["type"], "True", one["reason"]) in known or one["type"] in _WITHOUT_EVENTS:
                 continue
             kind = "Warning" if one["type"] == "Stalled" else "Normal"
             self.event(kind, one["reason"], one["message"])

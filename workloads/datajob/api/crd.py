@@ -98,6 +98,9 @@ _COLUMNS: tuple[Column, ...] = (
     ("RayJob", "string", ".status.rayJobName", 1),
 )
 
+UNOBSERVED = {"observedGeneration": -1}
+"""The status of an object that no controller has observed. Without it, kstatus would regard the object as ready."""
+
 
 def root(description: str, spec: Schema, status: Schema) -> Schema:
     """The schema of an object with a structural spec and status."""
@@ -111,7 +114,7 @@ def root(description: str, spec: Schema, status: Schema) -> Schema:
             "kind": plain,
             "metadata": {"type": "object"},
             "spec": limited(spec),
-            "status": status,
+            "status": {**status, "default": UNOBSERVED},
         },
     }
 

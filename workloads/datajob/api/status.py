@@ -41,7 +41,7 @@ class DataJobStatus(Parameters):
     """The observed state of a DataJob."""
 
     observed_generation: int | None = Field(
-        default=None, ge=0, description="Generation of the spec that this status was computed for."
+        default=None, ge=-1, description="Generation of the spec that this status was computed for; -1 before the first time."
     )
     phase: Phase | None = Field(
         default=None, description="Summary of the conditions for display; programs should use the conditions."

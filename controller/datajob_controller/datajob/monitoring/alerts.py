@@ -1,45 +1,16 @@
-"""The alerts. The runbook of an alert is the section of the same name of a page in docs/runbooks.
+"""The alerts of the controller and of DataJobs.
 
 Every expression holds for any number of replicas: the standby exports zeros and no jobs. Alerts about jobs do not depend on
 which replica leads.
 """
 
-from typing import Any, NamedTuple
-
-RUNBOOKS = "https://github.com/datajob/datajob/blob/main/docs/runbooks"
-
-
-class Alert(NamedTuple):
-    """An alert."""
-
-    name: str
-    expression: str
-    minutes: int
-    """How long the expression must hold before the alert fires."""
-    severity: str
-    summary: str
-    keep_minutes: int = 0
-    """How long the alert continues to fire after the expression no longer holds."""
-    page: str = "alerts.md"
-    """The page of its runbook."""
-
-    @property
-    def runbook(self) -> str:
-        """The address of its runbook."""
-        return f"{RUNBOOKS}/{self.page}#{self.name.lower()}"
+from datajob_controller.shared.monitoring.alerts import OBJECT, Alert
 
 
 def _phase(phases: str) -> str:
     """Jobs in some phases, for any reason, as series with the labels `namespace` and `name`."""
     return f'max by (namespace, name) (datajob_phase{{phase=~"{phases}"}})'
 
-
-def _service(condition: str, by: str = "") -> str:
-    """ModelServices with a condition, as series with the labels `namespace` and `name`."""
-    return f'max by (namespace, name{by}) (datajob_modelservice_condition{{condition="{condition}"}})'
-
-
-_JOB = "{{ $labels.namespace }}/{{ $labels.name }}"
 
 ALERTS = (
     Alert(
@@ -85,21 +56,21 @@ ALERTS = (
         "(time() - max by (namespace, name) (datajob_finished_timestamp_seconds) < 3600)",
         0,
         "warning",
-        f"The DataJob {_JOB} has failed.",
+        f"The DataJob {OBJECT} has failed.",
     ),
     Alert(
         "DataJobStalled",
         "max by (namespace, name, reason) (datajob_stalled) == 1",
         2,  # before the job fails because of it, by default after five minutes (setting obstacle_seconds)
         "warning",
-        f"The DataJob {_JOB} requires user action: {{{{ $labels.reason }}}}.",
+        f"The DataJob {OBJECT} requires user action: {{{{ $labels.reason }}}}.",
     ),
     Alert(
         "DataJobStarting",
         f"{_phase('Starting')} == 1",
         30,
         "warning",
-        f"The DataJob {_JOB} has been starting for 30 minutes.",
+        f"The DataJob {OBJECT} has been starting for 30 minutes.",
     ),
     Alert(
         "DataJobNoProgress",
@@ -107,38 +78,6 @@ ALERTS = (
         f"({_phase('Running')} == 1)",
         45,
         "warning",
-        f"The DataJob {_JOB} is running but has not committed a shard for 45 minutes.",
-    ),
-    Alert(
-        "ModelServiceStalled",
-        f"{_service('Stalled', ', reason')} == 1",
-        5,
-        "warning",
-        f"The ModelService {_JOB} requires user action: {{{{ $labels.reason }}}}.",
-        page="modelservices.md",
-    ),
-    Alert(
-        "ModelServiceUnavailable",
-        "(max by (namespace, name) (datajob_modelservice_ready_replicas) == 0) and on (namespace, name) "
-        "(max by (namespace, name) (datajob_modelservice_replicas) > 0)",
-        15,
-        "critical",
-        f"No replica of the ModelService {_JOB} answers requests.",
-        page="modelservices.md",
+        f"The DataJob {OBJECT} is running but has not committed a shard for 45 minutes.",
     ),
 )
-
-
-def rules() -> list[dict[str, Any]]:
-    """The alerts as rules of Prometheus."""
-    return [
-        {
-            "alert": alert.name,
-            "expr": alert.expression,
-            "for": f"{alert.minutes}m",
-            **({"keep_firing_for": f"{alert.keep_minutes}m"} if alert.keep_minutes else {}),
-            "labels": {"severity": alert.severity},
-            "annotations": {"summary": alert.summary, "runbook_url": alert.runbook},
-        }
-        for alert in ALERTS
-    ]

@@ -1,193 +1,30 @@
-"""The Grafana dashboard as JSON, from the rows in `panels`."""
+"""The dashboard of DataJobs."""
 
-from typing import Any
+from datajob_controller.datajob.monitoring.panels import ROWS
+from datajob_controller.shared.monitoring.grafana import Dashboard
 
-from datajob_controller.datajob.monitoring.panels import ROWS, TABLE, Column, Panel, Query, Row
-
-DOCS = "https://github.com/datajob/datajob/blob/main/docs"
-UID = "datajobs"
-_WIDTH, _PER_ROW = 24, 3
-_HEIGHT, _STAT_HEIGHT, _TABLE_HEIGHT = 8, 4, 10
-_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-_LINKS = (
-    ("Documentation", f"{DOCS}/kubernetes.md"),
-    ("Runbooks", f"{DOCS}/runbooks/alerts.md"),
-    ("Troubleshooting", f"{DOCS}/troubleshooting.md"),
-    ("Ray dashboard", f"{DOCS}/kubernetes.md#logs-and-the-ray-dashboard"),
+DASHBOARD = Dashboard(
+    kind="DataJob",
+    uid="datajobs",
+    rows=ROWS,
+    links={
+        "Documentation": "kubernetes.md",
+        "Runbooks": "runbooks/alerts.md",
+        "Troubleshooting": "troubleshooting.md",
+        "Ray dashboard": "kubernetes.md#logs-and-the-ray-dashboard",
+    },
+    namespaces="label_values(datajob_jobs, namespace)",
+    names='label_values(datajob_phase{namespace=~"$namespace"}, name)',
+    phases={
+        "Complete": "green",
+        "Running": "blue",
+        "Starting": "light-blue",
+        "Retrying": "orange",
+        "Failed": "red",
+        "Invalid": "red",
+        "Suspended": "purple",
+    },
+    runbook="runbooks/alerts.md#datajobfailed",
+    sort_by="Started",
+    gauge="Complete",
 )
-_PHASES = {
-    "Complete": "green",
-    "Running": "blue",
-    "Starting": "light-blue",
-    "Retrying": "orange",
-    "Failed": "red",
-    "Invalid": "red",
-    "Suspended": "purple",
-}
-
-
-def dashboard() -> dict[str, Any]:
-    """The dashboard."""
-    return {
-        "title": "DataJobs",
-        "uid": UID,
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": True,
-        "graphTooltip": 1,
-        "timezone": "",
-        "tags": ["datajob", "ray"],
-        "time": {"from": "now-6h", "to": "now"},
-        "refresh": "30s",
-        "annotations": {"list": []},
-        "links": [{"title": title, "url": url, "type": "link", "icon": "doc", "targetBlank": True} for title, url in _LINKS],
-        "templating": {
-            "list": [
-                {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}},
-                _variable("namespace", "Namespace", "label_values(datajob_jobs, namespace)"),
-                _variable("name", "DataJob", 'label_values(datajob_phase{namespace=~"$namespace"}, name)'),
-            ]
-        },
-        "panels": _panels(),
-    }
-
-
-def _panels() -> list[dict[str, Any]]:
-    """All panels with their places. Panels of a collapsed row are inside it."""
-    made: list[dict[str, Any]] = []
-    y = identity = 0
-    for row in ROWS:
-        identity += 1
-        place = {"h": 1, "w": _WIDTH, "x": 0, "y": y}
-        head: dict[str, Any] = {"id": identity, "type": "row", "title": row.title, "collapsed": row.collapsed, "gridPos": place}
-        inside, y = _row(row, y + 1, identity)
-        identity += len(inside)
-        made += [{**head, "panels": inside}] if row.collapsed else [{**head, "panels": []}, *inside]
-    return made
-
-
-def _row(row: Row, y: int, identity: int) -> tuple[list[dict[str, Any]], int]:
-    """The panels of a row from a height on, and the height of the next row."""
-    made: list[dict[str, Any]] = []
-    if row.table:
-        made.append({"id": identity + 1, **_table(row.table), "gridPos": {"h": _TABLE_HEIGHT, "w": _WIDTH, "x": 0, "y": y}})
-        y += _TABLE_HEIGHT
-    stats = all(panel.stat for panel in row.panels)
-    height, columns = (_STAT_HEIGHT, len(row.panels)) if stats else (_HEIGHT, _PER_ROW)
-    width = _WIDTH // columns
-    for index, panel in enumerate(row.panels):
-        place = {"h": height, "w": width, "x": index % columns * width, "y": y + index // columns * height}
-        made.append({"id": identity + len(made) + 1, **_panel(panel), "gridPos": place})
-    return made, y + -(-len(row.panels) // columns) * height
-
-
-def _panel(panel: Panel) -> dict[str, Any]:
-    steps = [{"color": color, "value": None if index == 0 else value} for index, (value, color) in enumerate(panel.colors)]
-    defaults: dict[str, Any] = {
-        "unit": panel.unit,
-        "min": 0,
-        **({"thresholds": {"mode": "absolute", "steps": steps}} if steps else {}),
-    }
-    shared = {
-        "title": panel.title,
-        "description": panel.description,
-        "datasource": _SOURCE,
-        "fieldConfig": {"defaults": defaults, "overrides": []},
-        "targets": [_target(query, index, instant=panel.stat) for index, query in enumerate(panel.queries)],
-    }
-    if panel.stat:
-        options = {
-            "colorMode": "value",
-            "graphMode": "none",
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        }
-        return {"type": "stat", **shared, "options": options}
-    options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}, "tooltip": {"mode": "multi"}}
-    return {"type": "timeseries", **shared, "options": options}
-
-
-def _target(query: Query, index: int, *, instant: bool) -> dict[str, Any]:
-    return {
-        "refId": _letter(index),
-        "datasource": _SOURCE,
-        "expr": query.expression,
-        "legendFormat": query.legend,
-        "instant": instant,
-        "range": not instant,
-    }
-
-
-def _table(columns: tuple[Column, ...]) -> dict[str, Any]:
-    """The table of jobs: one instant query for each column, joined by namespace and name."""
-    targets = [
-        {**_target(Query(column.expression, ""), index, instant=True), "format": "table"}
-        for index, column in enumerate(columns)
-    ]
-    names = {f"Value #{_letter(index)}": column.title for index, column in enumerate(columns)}
-    shown = {"name": "DataJob", "namespace": "Namespace", "phase": "Phase", "reason": "Reason"}
-    order = ["namespace", "name", "phase", "reason", *(value for value, title in names.items() if title)]
-    organize = {
-        "excludeByName": {"Time": True, **{value: True for value, title in names.items() if not title}},
-        "renameByName": {**shown, **{value: title for value, title in names.items() if title}},
-        "indexByName": {name: index for index, name in enumerate(order)},
-    }
-    return {
-        "title": "DataJobs",
-        "type": "table",
-        "description": "One line for each DataJob. Select a name to show only that DataJob.",
-        "datasource": _SOURCE,
-        "fieldConfig": {"defaults": {"unit": "short", "noValue": ""}, "overrides": _overrides(columns)},
-        "options": {"showHeader": True, "sortBy": [{"displayName": "Started", "desc": True}]},
-        "targets": targets,
-        "transformations": [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
-    }
-
-
-def _overrides(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
-    units = [_override(column.title, unit=column.unit) for column in columns if column.title and column.unit != "short"]
-    gauge = _override("Complete", min=0, max=1, **{"custom.cellOptions": {"type": "gauge", "mode": "basic"}})
-    url = f"/d/{UID}?${{__url_time_range}}&var-namespace=${{__data.fields.Namespace}}&var-name=${{__data.fields.DataJob}}"
-    mappings = [
-        {"type": "value", "options": {phase: {"color": color, "index": i}}} for i, (phase, color) in enumerate(_PHASES.items())
-    ]
-    return [
-        *units,
-        gauge,
-        _override("DataJob", links=[{"title": "Show this DataJob", "url": url}]),
-        _override("Phase", mappings=mappings, **{"custom.cellOptions": {"type": "color-text"}}),
-        _override(
-            "Reason", links=[{"title": "Runbook", "url": f"{DOCS}/runbooks/alerts.md#datajobfailed", "targetBlank": True}]
-        ),
-    ]
-
-
-def _override(column: str, **properties: Any) -> dict[str, Any]:
-    made = [{"id": name, "value": value} for name, value in properties.items()]
-    return {"matcher": {"id": "byName", "options": column}, "properties": made}
-
-
-def _letter(index: int) -> str:
-    return chr(ord("A") + index)
-
-
-def _variable(name: str, label: str, query: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "label": label,
-        "type": "query",
-        "datasource": _SOURCE,
-        "definition": query,
-        "query": {"query": query, "refId": name},
-        "refresh": 2,
-        "sort": 1,
-        "includeAll": True,
-        "multi": True,
-        "allValue": ".*",
-        "current": {"text": "All", "value": "$__all"},
-    }
-
-
-def expressions() -> dict[str, list[str]]:
-    """The expressions of each panel by its title; those of the table by column."""
-    graphs = {panel.title: [query.expression for query in panel.queries] for row in ROWS for panel in row.panels}
-    return {**graphs, **{f"Table: {column.title or 'Phase'}": [column.expression] for column in TABLE}}

@@ -8,7 +8,7 @@ from datajob.api.conditions import BY_TYPE, TIME, Condition
 from datajob.api.placement import OpenObject
 from datajob.parameters import Parameters
 
-ServiceConditionType = Literal["Accepted", "Available", "Progressing", "Stalled", "Suspended"]
+ServiceConditionType = Literal["Accepted", "Available", "Progressing", "Reconciling", "Stalled", "Suspended"]
 ServicePhase = Literal["Pending", "Invalid", "Starting", "Available", "Updating", "Stalled", "Suspended"]
 
 
@@ -37,7 +37,7 @@ class ModelServiceStatus(Parameters):
     """The observed state of a ModelService."""
 
     observed_generation: int | None = Field(
-        default=None, ge=0, description="Generation of the spec that this status was computed for."
+        default=None, ge=-1, description="Generation of the spec that this status was computed for; -1 before the first time."
     )
     phase: ServicePhase | None = Field(
         default=None, description="Summary of the conditions for display; programs should use the conditions."

@@ -1,0 +1,1 @@
+"""What the dashboards and alerts of all kinds are made of."""

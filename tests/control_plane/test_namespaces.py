@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from datajob.api.crd import UNOBSERVED
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import SECONDS, wait_for
 from tests.support.api import Api
@@ -85,7 +86,7 @@ def test_namespaces_without_permission_or_that_do_not_exist_affect_only_themselv
     messages = {e["message"].split()[2]: e for e in api.list("events", home) if e["reason"] == "NamespaceNotWatched"}
     assert messages.keys() == {other, "missing"}
     assert "no permission to list datajobs" in messages[other]["message"]
-    assert elsewhere.status() == {}
+    assert elsewhere.status() == UNOBSERVED
 
     api.create("rolebindings", binding(other, home))
     elsewhere.ray_job(seconds=SECONDS)
@@ -159,7 +160,7 @@ def test_a_selector_follows_the_labels_of_namespaces(
     jobs.apply()
     elsewhere.apply()
     jobs.ray_job(seconds=SECONDS)
-    assert elsewhere.status() == {}
+    assert elsewhere.status() == UNOBSERVED
     assert f'datajob_jobs{{namespace="{other}"' not in controller.get("metrics")
 
     label(api, other, "enabled")

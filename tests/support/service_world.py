@@ -40,6 +40,7 @@ class ServiceWorld:
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.unserved: set[str] = {"HTTPRoute"}
         self.obstacle: Obstacle | None = None
+        self.warnings: dict[str, str] = {}
         self.events: list[str] = []
         self.deleted: list[str] = []
         self.patched: list[Patch] = []
@@ -106,7 +107,7 @@ class ServiceWorld:
             if kind in KINDS:
                 meta = {key: value for key, value in found["metadata"].items() if key != "annotations"}
                 owned.setdefault(kind, {})[name] = {**KINDS[kind].keep(found), "kind": kind, "metadata": meta}
-        return Observed(owned, frozenset(self.unserved), self.obstacle)
+        return Observed(owned, frozenset(self.unserved), self.obstacle, self.warnings)
 
     @property
     def ray_service(self) -> Manifest:

@@ -16,8 +16,9 @@ from datajob_controller.modelservice.changes import (
 from datajob_controller.modelservice.live import report
 from datajob_controller.modelservice.names import REVISION
 from datajob_controller.modelservice.objects.access import http_route, network_policy, service_account, service_object
-from datajob_controller.modelservice.objects.rayservice import ray_service
+from datajob_controller.modelservice.objects.rayservice import digests, ray_service
 from datajob_controller.modelservice.policy.application import FAILED, RUNNING, active, newest, pending
+from datajob_controller.modelservice.policy.route import route_problem
 from datajob_controller.modelservice.settings import ServiceSettings
 from datajob_controller.modelservice.specs import CheckedSpec, check_spec, with_live_part
 from datajob_controller.modelservice.status import StatusBuilder, updated_at
@@ -29,6 +30,8 @@ from datajob_controller.shared.text import listed_problems
 RECHECK = timedelta(seconds=30)
 SETTLE = timedelta(seconds=10)
 """KubeRay reports the state from before a change until its next reconciliation."""
+
+_RESTORED = "The RayService was edited by someone else, and its configuration is restored. Edit the ModelService instead."
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,11 @@ def decide(service: Manifest, observed: Observed, now: datetime, settings: Servi
     status = StatusBuilder(service, now)
     case = _Case(service, status, observed, now, settings, service.get("status") or {})
     checked = _accepted(case, check_spec(service))
-    decision = _suspended(case, checked) if service["spec"].get("suspend") is True else _served(case, checked)
+    suspended = service["spec"].get("suspend") is True
+    decision = _suspended(case, checked) if suspended else _served(case, checked)
+    routed = checked and checked.spec and checked.spec.route
+    if routed and not (suspended or status.holds("Stalled")) and (problem := route_problem(observed, case.name)):
+        status.set("Stalled", *problem)
     return replace(decision, status=status.changed(), events=status.events)
 
 
@@ -70,7 +77,7 @@ def _accepted(case: _Case, checked: CheckedSpec) -> CheckedSpec | None:
         message = f"The spec was accepted earlier. This version of the controller reports: {listed}"
         case.status.set("Accepted", "AcceptedEarlier", message)
     elif checked.problems:
-        effect = " The edit has no effect: the previous spec is served." if "lastGood" in before else ""
+        effect = " The previous spec is served." if "lastGood" in before else ""
         case.status.set("Accepted", "InvalidSpec", f"{listed}.{effect}", holds=False)
         case.status.set("Stalled", "InvalidSpec", f"{listed}.{effect}")
         return _last_good(case, {})
@@ -100,8 +107,12 @@ def _suspended(case: _Case, checked: CheckedSpec | None) -> Decision:
         case.status.set_deleted()
         case.status.set("Suspended", "SuspendedByUser", "The service is suspended (spec.suspend). It has no pods.")
     delete = [Reference("RayService", case.name)] if found and not found["metadata"].get("deletionTimestamp") else []
-    create = _missing_access(case, checked)
-    return Decision(create=create, delete=delete, requeue_at=case.now + RECHECK if found else None)
+    return Decision(
+        create=_missing_access(case, checked),
+        patch=list(access_patches(case.observed, case.service, checked.spec if checked else None, "")),
+        delete=[*delete, *_stale_route(case, checked)],
+        requeue_at=case.now + RECHECK if found else None,
+    )
 
 
 def _served(case: _Case, checked: CheckedSpec | None) -> Decision:
@@ -135,6 +146,8 @@ def _created(case: _Case, checked: CheckedSpec | None) -> Decision:
     if checked is None or checked.spec is None:
         case.status.set("Available", "InvalidSpec", "The service has no pods.", holds=False)
         return Decision()
+    if checked.revision == case.status.failed.get("revision"):
+        case.status.clear_failed()  # its RayService was deleted, so it is loaded again
     message = f"RayService {case.name} was created. Waiting for its Ray cluster to start."
     case.status.set_revision(checked.revision)
     case.status.set("Progressing", "ClusterStarting", message)
@@ -184,11 +197,13 @@ def _living(case: _Case, found: Manifest, checked: CheckedSpec | None) -> Decisi
     patch = ray_service_patch(found, case.service, checked, case.settings)
     if patch:
         case.status.set_revision(checked.revision)
+        if found["digests"] == digests(checked):
+            case.status.event("Warning", "RayServiceRestored", _RESTORED)
     elif settled:
         _remember_good(case, found, checked)
     report(case.status, found, case.observed, checked, case.now, case.settings, settled=settled and not patch)
     patches = [*([patch] if patch else []), *ray_cluster_patches(case.observed, checked.spec), *_access(case, found, checked)]
-    delete = [Reference("HTTPRoute", case.name)] if _route_is_stale(case, checked) else []
+    delete = _stale_route(case, checked)
     return Decision(create=create, patch=patches, delete=delete, requeue_at=case.now + (RECHECK if settled else SETTLE))
 
 
@@ -197,9 +212,10 @@ def _access(case: _Case, found: Manifest, checked: CheckedSpec | None) -> list[P
     return list(access_patches(case.observed, case.service, checked.spec if checked else None, cluster))
 
 
-def _route_is_stale(case: _Case, checked: CheckedSpec) -> bool:
-    assert checked.spec
-    return checked.spec.route is None and case.name in case.observed.of("HTTPRoute")
+def _stale_route(case: _Case, checked: CheckedSpec | None) -> list[Reference]:
+    """The HTTPRoute, if the spec no longer states one."""
+    stale = checked and checked.spec and checked.spec.route is None and case.name in case.observed.of("HTTPRoute")
+    return [Reference("HTTPRoute", case.name)] if stale else []
 
 
 def _is_settled(case: _Case, found: Manifest) -> bool:

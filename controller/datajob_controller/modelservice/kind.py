@@ -7,12 +7,12 @@ from functools import partial
 from datajob.api import API_GROUP, API_VERSION
 from datajob.api.service import KIND
 from datajob.api.service.crd import PLURAL
-from datajob_controller.modelservice.changes import kept_digests
+from datajob_controller.modelservice.changes import keep_of_ray_service
 from datajob_controller.modelservice.decide import decide
 from datajob_controller.modelservice.metrics import ServiceMetrics
 from datajob_controller.modelservice.names import is_cluster_of
 from datajob_controller.modelservice.settings import ServiceSettings
-from datajob_controller.runtime.kind import Kind, OwnedKind
+from datajob_controller.runtime.kind import Kind, OwnedKind, keep_spec_and_status
 from datajob_controller.runtime.manifests import Manifest
 from datajob_controller.runtime.resources import POD, SERVICE, Resource
 from datajob_controller.runtime.types import Observed, Reference
@@ -33,10 +33,10 @@ def service_kind(settings: ServiceSettings) -> Kind:
         resource=MODELSERVICE,
         decide=partial(decide, settings=settings),
         owned=(
-            OwnedKind(RAYSERVICE, keep=_keep_of_ray_service),
+            OwnedKind(RAYSERVICE, keep=keep_of_ray_service),
             OwnedKind(RAYCLUSTER, keep=_keep_of_ray_cluster, belongs=_is_its_cluster),
             OwnedKind(SERVICE, keep=lambda manifest: {"selector": manifest.get("spec", {}).get("selector")}),
-            OwnedKind(HTTPROUTE, keep=lambda manifest: {"spec": manifest.get("spec", {})}),
+            OwnedKind(HTTPROUTE, keep=keep_spec_and_status),
             OwnedKind(POD, keep=keep_of_pod, belongs=_is_its_pod),
         ),
         inquire=pods_to_inquire,
@@ -74,23 +74,6 @@ def _is_its_pod(service: Manifest, pod: Manifest) -> bool:
     cluster = next((str(one["name"]) for one in owners), "")
     labelled = meta["labels"].get("ray.io/cluster") == cluster
     return labelled and is_cluster_of(service["metadata"]["name"], cluster)
-
-
-def _keep_of_ray_service(manifest: Manifest) -> Manifest:
-    config = manifest.get("spec", {}).get("serveConfigV2", "")
-    status = manifest.get("status") or {}
-    kept = ("observedGeneration", "conditions")
-    clusters = {key: _without_cluster(status[key]) for key in ("activeServiceStatus", "pendingServiceStatus") if key in status}
-    return {
-        "digests": kept_digests(manifest),
-        "spec": {"serveConfigV2": config},
-        "status": {**{key: status[key] for key in kept if key in status}, **clusters},
-    }
-
-
-def _without_cluster(status: Manifest) -> Manifest:
-    """The status of a service without that of its Ray cluster, which is watched itself."""
-    return {key: value for key, value in status.items() if key != "rayClusterStatus"}
 
 
 def _keep_of_ray_cluster(manifest: Manifest) -> Manifest:

@@ -15,6 +15,9 @@ HARDWARE = "datajob.io/hardware"
 LIVE = "datajob.io/live"
 """Annotation of a RayService: digest of the part of the spec that applies without loading the model again."""
 
+CONFIG = "datajob.io/config"
+"""Annotation of a RayService: digest of its configuration of Ray Serve, by which edits of others are recognized."""
+
 
 def is_cluster_of(service: str, cluster: str) -> bool:
     """Whether a RayCluster has a name that KubeRay derives from the RayService of a ModelService."""

@@ -41,6 +41,10 @@ class StatusBuilder:
         """Set a condition to True, or to False for a reason."""
         self._updates[condition] = ("True" if holds else "False", reason, message)
 
+    def holds(self, condition: ServiceConditionType) -> bool:
+        """Whether a condition is set to True."""
+        return self._updates.get(condition, ("",))[0] == "True"
+
     def event(self, kind: str, reason: str, message: str) -> None:
         """Publish an Event."""
         self.events.append(Event("Warning" if kind == "Warning" else "Normal", reason, shortened(message, MAX_EVENT)))
@@ -101,7 +105,7 @@ class StatusBuilder:
 
     def _follow_kstatus(self) -> None:
         """At most one of Progressing and Stalled is true, and Reconciling is the name of Progressing in kstatus."""
-        if self._updates.get("Stalled", ("",))[0] == "True":
+        if self.holds("Stalled"):
             self._updates.pop("Progressing", None)
         if "Progressing" in self._updates:
             self._updates["Reconciling"] = self._updates["Progressing"]

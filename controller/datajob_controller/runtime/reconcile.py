@@ -84,8 +84,7 @@ class Reconciler:
             observed = replace(observed, warnings=await self._warnings(owner, observed, about))
         decision = await self._decide(kind, owner, observed, now)
         try:
-            await self._create(owner, decision.create)
-            await _all(self._patch(owner, one, observed) for one in decision.patch)
+            await self._apply(owner, decision, observed)
         except _RefusedError as refused:
             decision = await self._decide(kind, owner, replace(observed, obstacle=refused.obstacle), now)
         except _UnservedError as missing:
@@ -127,6 +126,17 @@ class Reconciler:
             except ApiError as error:
                 logger.warning("cannot read the Events of %s %s: %s", one.kind, one.name, error)
         return found
+
+    async def _apply(self, owner: Manifest, decision: Decision, observed: Observed) -> None:
+        """Create and change objects. A refused object does not prevent changes of others."""
+        refused: _RefusedError | None = None
+        try:
+            await self._create(owner, decision.create)
+        except _RefusedError as error:
+            refused = error
+        await _all(self._patch(owner, one, observed) for one in decision.patch)
+        if refused:
+            raise refused
 
     async def _create(self, owner: Manifest, manifests: Sequence[Manifest]) -> None:
         """Create objects in the order of their dependencies."""
@@ -253,8 +263,8 @@ def _is_refusal(error: ApiError) -> bool:
 
 
 def _rank(manifest: Manifest) -> int:
-    """Supporting objects come first, then the bindings that refer to them, then what runs with them."""
+    """Supporting objects come first, then the bindings that refer to them, then what runs with them, then routes to it."""
     kind = manifest["kind"]
-    if kind == "RoleBinding":
-        return 1
+    if kind in ("RoleBinding", "HTTPRoute"):
+        return 1 if kind == "RoleBinding" else 3
     return 0 if kind in ("ConfigMap", "Secret", "ServiceAccount", "Role", "NetworkPolicy", "Service") else 2

@@ -3,11 +3,12 @@
 from datajob.api.contract import HEAD_CONTAINER, WORKER_CONTAINER
 from datajob.api.service.service import PORT
 from datajob.api.service.spec import ModelServiceSpec
-from datajob_controller.modelservice.names import APPLICATION_PORT, HARDWARE, KEYS_FOLDER, LIVE, REVISION
+from datajob_controller.modelservice.names import APPLICATION_PORT, CONFIG, HARDWARE, KEYS_FOLDER, LIVE, REVISION
 from datajob_controller.modelservice.objects.serveconfig import serve_config
 from datajob_controller.modelservice.settings import ServiceSettings
 from datajob_controller.modelservice.specs import CheckedSpec
 from datajob_controller.runtime.manifests import Manifest, metadata
+from datajob_controller.shared.digests import digest
 from datajob_controller.shared.names import ACCELERATOR_GROUP, CPU_GROUP
 from datajob_controller.shared.objects.accelerators import placement
 from datajob_controller.shared.objects.cluster import HEAD_GROUP, autoscaler, head_group, worker_group
@@ -32,12 +33,13 @@ DELETION_DELAY_SECONDS = 60
 def ray_service(service: Manifest, checked: CheckedSpec, spec: ModelServiceSpec, settings: ServiceSettings) -> Manifest:
     """The RayService, with digests of the parts of the spec that it was made from."""
     name = service["metadata"]["name"]
+    config = serve_config(name, checked.stored, spec)
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayService",
-        "metadata": metadata(service, name) | {"annotations": digests(checked)},
+        "metadata": metadata(service, name) | {"annotations": {**digests(checked), CONFIG: digest(config)}},
         "spec": {
-            "serveConfigV2": serve_config(name, checked.stored, spec),
+            "serveConfigV2": config,
             "upgradeStrategy": {"type": "NewCluster"},
             "rayClusterDeletionDelaySeconds": DELETION_DELAY_SECONDS,
             "excludeHeadPodFromServeSvc": spec.replicas.min > 0,  # without replicas, only the head receives requests

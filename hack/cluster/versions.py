@@ -1,9 +1,10 @@
 """The programs of a test cluster, each pinned to one version. `build` compiles them; `control_plane` and `node` run them."""
 
+import os
 from dataclasses import dataclass, field
 
 KUBERNETES = "1.35.4"
-KUBERAY = "v1.6.1"
+KUBERAY = os.environ.get("KUBERAY") or "v1.6.1"  # tests with other versions set the variable
 ETCD = "v3.6.16"
 COREDNS = "v1.14.7"
 HELM = "v3.22.0"

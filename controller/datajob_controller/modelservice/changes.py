@@ -8,6 +8,7 @@ from datajob_controller.modelservice.names import CONFIG, HARDWARE, LIVE, REVISI
 from datajob_controller.modelservice.objects.access import http_route, selector
 from datajob_controller.modelservice.objects.rayservice import digests, group_size, ray_service
 from datajob_controller.modelservice.objects.serveconfig import with_deployment
+from datajob_controller.modelservice.policy.replicas import of_cluster, running_workers
 from datajob_controller.modelservice.settings import ServiceSettings
 from datajob_controller.modelservice.specs import CheckedSpec
 from datajob_controller.runtime.manifests import Manifest
@@ -53,13 +54,20 @@ def _starts_new_cluster(found: Manifest, checked: CheckedSpec) -> bool:
 
 
 def ray_cluster_patches(observed: Observed, spec: ModelServiceSpec) -> Iterator[Patch]:
-    """The numbers of workers in living Ray clusters: KubeRay does not pass on their edits."""
-    size = group_size(spec)
+    """The numbers of workers in living Ray clusters: KubeRay does not pass on their edits.
+
+    Ray's autoscaler stops workers above the maximum at once, also those that answer requests. So the maximum is reduced only
+    after the workers that Ray Serve does not need are gone.
+    """
+    least, most = group_size(spec)
+    pods = list(observed.of("Pod").values())
     for name, cluster in observed.of("RayCluster").items():
         groups = cluster.get("spec", {}).get("workerGroupSpecs") or ()
         if cluster["metadata"].get("deletionTimestamp") or not groups:
             continue
-        if _size(groups[0]) != size:
+        before = _size(groups[0])
+        size = least, max(most, min(running_workers(of_cluster(pods, name)), before[1]))
+        if before != size:
             yield Patch("RayCluster", name, list(_sizes("/spec/workerGroupSpecs/0", size)))
 
 

@@ -136,6 +136,19 @@ def test_replicas_are_patched_into_the_living_cluster() -> None:
     assert (status["replicas"], status["readyReplicas"]) == (2, 2)
 
 
+def test_the_maximum_of_workers_falls_when_the_workers_are_gone() -> None:
+    """Ray's autoscaler stops workers above the maximum at once, also those that answer requests."""
+    world = started(replicas={"min": 3, "max": 3})
+    world.pods(3)
+    world.edit(replicas={"min": 1, "max": 1})
+    world.settle()
+    group = world.objects["RayCluster", "qwen-aaaaa"]["spec"]["workerGroupSpecs"][0]
+    for workers in (3, 2, 1):
+        world.pods(workers)
+        world.settle()
+        assert (group["minReplicas"], group["maxReplicas"]) == (1, workers)
+
+
 def test_an_update_with_surge_may_have_twice_the_workers() -> None:
     world = ServiceWorld(update="surge", replicas={"min": 1, "max": 3})
     world.settle()

@@ -27,6 +27,8 @@ from hack.cluster.build import cache, locked
 from hack.cluster.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
+PODS_WEIGHT = 8
+"""CPU time of all pods together, compared with that of one other process. By default, it would be the same."""
 CGROUPS = Path("/sys/fs/cgroup")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
@@ -148,13 +150,17 @@ class Sandbox:
     def make_cgroups(self) -> None:
         """Create the control groups for the pods. The kubelet does not start without them."""
         if (CGROUPS / "cgroup.controllers").exists():
-            (CGROUPS / self.cgroup).mkdir()
-            return
-        for group in {hierarchy.resolve() / self.cgroup for hierarchy in CGROUPS.iterdir() if hierarchy.is_dir()}:
+            groups = {CGROUPS / self.cgroup}
+        else:
+            groups = {hierarchy.resolve() / self.cgroup for hierarchy in CGROUPS.iterdir() if hierarchy.is_dir()}
+        for group in groups:
             group.mkdir()
             for setting in ("cpuset.cpus", "cpuset.mems"):
-                if (group / setting).exists():
+                if (group / setting).exists() and (group.parent / setting).exists():
                     (group / setting).write_text((group.parent / setting).read_text())
+            for setting, default in (("cpu.shares", 1024), ("cpu.weight", 100)):
+                if (group / setting).exists():
+                    (group / setting).write_text(str(default * PODS_WEIGHT))
 
     def remove(self) -> None:
         """Kill the run and delete everything that it left behind. Does nothing if there is no such run."""

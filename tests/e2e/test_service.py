@@ -1,6 +1,8 @@
-"""A ModelService on a node: real KubeRay, real Ray Serve with HAProxy, the real application, and a client in the cluster.
+"""A ModelService on a node: real KubeRay, real Ray Serve with HAProxy, the real application, and clients in the cluster.
 
 The model repeats the words of the prompt, because the image without torch is used. Everything else is what a user runs.
+All tests of this file use one service, which receives requests all the time. The tests marked `large` take about half an hour;
+`make e2e-service` runs them and prints what the requests observed.
 """
 
 import time
@@ -12,54 +14,49 @@ import pytest
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api
-from tests.support.node_services import MODEL, NodeServices
+from tests.support.node_services import KEY, MODEL, NodeServices
 
 
 @pytest.fixture(scope="module")
 def services(api: Api, installed: Cluster) -> Iterator[NodeServices]:
     """A namespace for the tests of this file, which share one service."""
     name = api.create_namespace("e2e-service")
-    yield NodeServices(api, name, installed)
+    found = NodeServices(api, name, installed)
+    found.give_key()
+    yield found
     api.delete("namespaces", "", name)
     for pod in api.list("pods", name):
         api.delete("pods", name, pod["metadata"]["name"], grace_seconds=1)
     wait_for(lambda: api.get("namespaces", "", name) is None, f"the namespace {name} to go", 300)
 
 
+@pytest.fixture(scope="module")
+def loaded(services: NodeServices) -> NodeServices:
+    """A service with one replica that receives requests all the time."""
+    services.apply(update="surge")
+    print(f"apply -> available: {services.wait_phase('Available'):.0f} s")
+    services.start_load()
+    return services
+
+
+@pytest.fixture
+def doubled(loaded: NodeServices) -> NodeServices:
+    """The service with two replicas."""
+    loaded.edit(replicas={"min": 2, "max": 2})
+    loaded.wait_replicas(2)
+    return loaded
+
+
 def changed_model(text: str) -> dict[str, object]:
-    """A spec whose model is loaded again."""
+    """A model that is loaded again."""
     return {"textGeneration": {**MODEL["textGeneration"], "system": text}}
 
 
-def test_a_service_answers_the_official_client_and_scales_under_load(services: NodeServices) -> None:
-    start(services)
-    delete(services)
-
-
-@pytest.mark.large
-def test_a_service_survives_changes_and_losses_under_load(services: NodeServices) -> None:
-    """Takes about ten minutes, so it is not part of `make e2e`."""
-    start(services)
-    change(services)
-    kill_replica(services)
-    refuse_a_bad_model(services)
-    kill_head(services)
-    delete(services)
-
-
-def start(services: NodeServices) -> None:
-    """A service with two replicas that receives requests all the time."""
-    services.apply(update="surge")
-    print(f"apply -> available: {services.wait_phase('Available'):.0f} s")
-    ask(services)
-    services.start_load()
-    scale(services)
-
-
-def ask(services: NodeServices) -> None:
-    """One answer as a whole, one as a stream."""
-    with services.forwarded() as url:
-        client = openai.OpenAI(base_url=url, api_key="none", max_retries=5)
+def test_the_official_client_gets_answers_and_streams(loaded: NodeServices) -> None:
+    with loaded.forwarded() as url:
+        with pytest.raises(openai.AuthenticationError):
+            openai.OpenAI(base_url=url, api_key="another", max_retries=5).models.list()
+        client = openai.OpenAI(base_url=url, api_key=KEY, max_retries=5)
         assert [model.id for model in client.models.list()] == ["words"]
         question = {"model": "words", "messages": [{"role": "user", "content": "one two three"}]}
         whole = client.chat.completions.create(**question)  # type: ignore[call-overload]
@@ -70,71 +67,111 @@ def ask(services: NodeServices) -> None:
     assert len([piece for piece in pieces if piece]) > 1
 
 
-def scale(services: NodeServices) -> None:
-    """From one replica to two."""
-    services.edit(replicas={"min": 2, "max": 2})
-    seconds = services.wait("two replicas", lambda status: status.get("readyReplicas") == 2 and status["phase"] == "Available")
-    print(f"1 -> 2 replicas: {seconds:.0f} s; {services.answers(0)}")
-    assert services.answers(0).most_in_a_row <= 1
+def test_replicas_are_added_without_a_failed_request(loaded: NodeServices) -> None:
+    loaded.edit(replicas={"min": 2, "max": 2})
+    loaded.wait_replicas(2)
+    assert loaded.report("1 -> 2 replicas").errors == []
 
 
-def change(services: NodeServices) -> None:
-    """Another model under load: new replicas start before old ones stop."""
-    began, before = time.time(), services.status()["lastGood"]["revision"]
-    services.edit(model=changed_model("Answer briefly."))
-    seconds = services.wait(
-        "the new model",
-        lambda status: status["lastGood"]["revision"] not in ("", before) and status["phase"] == "Available",
-    )
-    answers = services.answers(began)
-    print(f"rolling change with surge: {seconds:.0f} s; {answers}")
-    assert answers.errors == []
+@pytest.mark.large
+def test_a_change_with_surge_loses_no_request(doubled: NodeServices) -> None:
+    """New replicas start before old ones stop."""
+    began = time.time()
+    doubled.edit(model=changed_model("Answer briefly."))
+    doubled.wait_new_model()
+    doubled.wait_workers(2)
+    assert doubled.report("change with surge, 2 replicas", began).errors == []
 
 
-def kill_replica(services: NodeServices) -> None:
+@pytest.mark.large
+def test_a_bad_model_is_reported_while_the_last_good_one_answers(doubled: NodeServices) -> None:
+    began = time.time()
+    doubled.edit(model={"textGeneration": {"model": "/no/such/model", "engine": "transformers", "device": "cpu"}})
+    doubled.wait("the failure", lambda status: status["phase"] == "Stalled" and status["reason"] == "ModelFailed")
+    doubled.wait("the last good model", lambda status: status.get("readyReplicas") == 2)
+    failure = doubled.report("bad model", began)
+    doubled.edit(model=changed_model("Answer at length."))
+    doubled.wait_new_model()
+    doubled.wait_workers(2)
+    assert "failed" not in doubled.status()
+    assert doubled.report("bad model and its correction", began).errors == failure.errors == []
+
+
+@pytest.mark.large
+def test_a_killed_replica_costs_at_most_one_retry(doubled: NodeServices) -> None:
     """A pod with a replica is lost without notice."""
+    began, victim = time.time(), doubled.pods("worker")[0]
+    doubled.api.delete("pods", doubled.namespace, victim, grace_seconds=0)
+    doubled.wait("a replacement", lambda status: status.get("readyReplicas") == 2 and victim not in doubled.pods("worker"))
+    assert doubled.report("replica killed", began).most_in_a_row <= 1
+
+
+@pytest.mark.large
+def test_replicas_are_removed_without_a_failed_request(doubled: NodeServices) -> None:
     began = time.time()
-    victim = services.pods("worker")[0]
-    services.api.delete("pods", services.namespace, victim, grace_seconds=0)
-    services.wait("a replacement", lambda status: status.get("readyReplicas") == 2 and victim not in services.pods("worker"))
-    answers = services.answers(began)
-    print(f"replica killed: {time.time() - began:.0f} s; {answers}")
-    assert answers.most_in_a_row <= 1
+    doubled.edit(replicas={"min": 1, "max": 1})
+    doubled.wait_replicas(1)
+    doubled.wait_workers(1)
+    assert doubled.report("2 -> 1 replicas", began).errors == []
 
 
-def refuse_a_bad_model(services: NodeServices) -> None:
-    """A model that cannot be loaded is reported, and the last good one keeps answering."""
+@pytest.mark.large
+def test_a_single_replica_is_replaced_without_a_failed_request(loaded: NodeServices) -> None:
     began = time.time()
-    services.edit(model={"textGeneration": {"model": "/no/such/model", "engine": "transformers", "device": "cpu"}})
-    services.wait("the failure", lambda status: status["phase"] == "Stalled" and status["reason"] == "ModelFailed")
-    services.edit(model=changed_model("Answer at length."))
-    services.wait("an answer to the correction", lambda status: status["phase"] == "Available" and "failed" not in status)
-    answers = services.answers(began)
-    print(f"bad model and its correction: {time.time() - began:.0f} s; {answers}")
-    assert answers.errors == []
+    loaded.edit(replicas={"min": 1, "max": 1}, model=changed_model("Answer politely."))
+    loaded.wait_new_model()
+    loaded.wait_workers(1)
+    assert loaded.report("change with surge, 1 replica", began).errors == []
 
 
-def kill_head(services: NodeServices) -> None:
-    """The head is lost: without fault tolerance of Ray's control store, the whole cluster starts again."""
+@pytest.mark.large
+def test_a_new_cluster_takes_over_without_a_failed_request(loaded: NodeServices) -> None:
+    before, began = loaded.status()["rayClusterName"], time.time()
+    loaded.edit(update="newCluster", replicas={"min": 1, "max": 1}, model=changed_model("Answer in a new cluster."))
+    loaded.wait_new_model()
+    assert loaded.status()["rayClusterName"] != before
+    wait_for(lambda: len(loaded.pods("head")) == 1, "the previous cluster to go", 600)
+    assert loaded.report("newCluster", began).errors == []
+
+
+@pytest.mark.large
+def test_a_replacement_interrupts_only_a_single_replica(loaded: NodeServices) -> None:
+    """`update: replace` without twice the pods."""
     began = time.time()
-    (head,) = services.pods("head")
-    services.api.delete("pods", services.namespace, head, grace_seconds=0)
-    services.wait("another head", lambda status: status.get("readyReplicas") == 2 and services.pods("head") not in ([], [head]))
-    wait_for(lambda: answers_well(services), "answers", 300)
-    print(f"head killed: {time.time() - began:.0f} s; {services.answers(began)}")
+    loaded.edit(update="replace", replicas={"min": 1, "max": 1}, model=changed_model("Answer after a break."))
+    loaded.wait_new_model()
+    wait_for(loaded.answers_well, "answers", 300)
+    loaded.report("replace, 1 replica", began)
 
 
-def answers_well(services: NodeServices) -> bool:
-    """Whether requests have been answered for some seconds."""
-    found = services.answers(time.time() - 5)
-    return found.count > 5 and not found.errors
-
-
-def delete(services: NodeServices) -> None:
-    """Everything goes with the service."""
+@pytest.mark.large
+def test_a_suspended_service_has_no_pods_and_comes_back(loaded: NodeServices) -> None:
     began = time.time()
-    services.api.delete("modelservices", services.namespace, "words")
-    services.api.delete("pods", services.namespace, "load", grace_seconds=0)
-    wait_for(lambda: services.pods("head") + services.pods("worker") == [], "the pods to go", 600)
-    assert services.api.get("services", services.namespace, "words") is None
+    loaded.edit(suspend=True)
+    loaded.wait_phase("Suspended")
+    assert loaded.pods("head") + loaded.pods("worker") == []
+    resumed = time.time()
+    loaded.edit(suspend=False)
+    loaded.wait_phase("Available")
+    wait_for(loaded.answers_well, "answers", 300)
+    print(f"suspended after {resumed - began:.0f} s, resumed after {time.time() - resumed:.0f} s")
+
+
+@pytest.mark.large
+def test_a_lost_head_is_replaced(loaded: NodeServices) -> None:
+    """Without fault tolerance of Ray's control store, the whole cluster starts again."""
+    began, (head,) = time.time(), loaded.pods("head")
+    loaded.api.delete("pods", loaded.namespace, head, grace_seconds=0)
+    wait_for(lambda: loaded.pods("head") not in ([], [head]), "another head", 600)
+    loaded.wait_phase("Available")
+    wait_for(loaded.answers_well, "answers", 300)
+    loaded.report("head killed", began)
+
+
+def test_everything_goes_with_the_service(loaded: NodeServices) -> None:
+    began = time.time()
+    loaded.api.delete("modelservices", loaded.namespace, "words")
+    loaded.api.delete("pods", loaded.namespace, "load", grace_seconds=0)
+    wait_for(lambda: loaded.pods("head") + loaded.pods("worker") == [], "the pods to go", 600)
+    assert loaded.api.get("services", loaded.namespace, "words") is None
     print(f"deleted: {time.time() - began:.0f} s")

@@ -18,6 +18,9 @@ from tests.support.api import Api
 MODEL = {"textGeneration": {"model": "none", "engine": "fake"}}
 """Repeats the words of the prompt. The image without torch can serve it."""
 RESOURCES = {"head": {"cpu": "300m", "memory": "2Gi"}, "workers": {"cpu": "300m", "memory": "1500Mi"}}
+KEYS, KEY = "keys", "key-of-the-test"
+"""A Secret with an API key."""
+WORKERS = "ray.io/node-type%3Dworker"
 MINUTES = 60.0
 
 
@@ -47,9 +50,14 @@ class NodeServices:
         self.namespace = namespace
         self.cluster = cluster
 
+    def give_key(self) -> None:
+        """Create the Secret with the API key that services accept, and that clients send."""
+        meta = {"name": KEYS, "namespace": self.namespace}
+        self.api.apply("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"test": KEY}})
+
     def apply(self, name: str = "words", **spec: Any) -> None:
         """Apply a service."""
-        whole = {"model": MODEL, "auth": {"anonymous": True}, "resources": RESOURCES, **spec}
+        whole = {"model": MODEL, "auth": {"secretName": KEYS}, "resources": RESOURCES, **spec}
         meta = {"name": name, "namespace": self.namespace}
         self.api.apply(
             "modelservices", {"apiVersion": "datajob.io/v1alpha1", "kind": "ModelService", "metadata": meta, "spec": whole}
@@ -87,6 +95,19 @@ class NodeServices:
 
         return self.wait(f"{name} to be {phase}", holds, minutes, name)
 
+    def wait_replicas(self, count: int) -> None:
+        """Wait until the service has a number of replicas, and nothing is in progress."""
+        self.wait(f"{count} replicas", lambda found: found.get("readyReplicas") == count and found["phase"] == "Available")
+
+    def wait_new_model(self) -> None:
+        """Wait until an edited model is loaded, and nothing is in progress."""
+        before = self.status()["lastGood"]["revision"]
+        self.wait("the new model", lambda found: found["lastGood"]["revision"] != before and found["phase"] == "Available")
+
+    def wait_workers(self, count: int) -> None:
+        """Wait until all other worker pods are gone."""
+        wait_for(lambda: len(self.api.list("pods", self.namespace, WORKERS)) == count, f"{count} worker pods", 10 * MINUTES)
+
     def describe(self) -> str:
         """The state of the namespace, for error messages."""
         parts = [
@@ -110,7 +131,7 @@ class NodeServices:
             "name": "load",
             "image": product_images.WORKLOAD,
             "imagePullPolicy": "Never",
-            "command": ["python", "-c", code, f"http://{name}:8000/v1", name],
+            "command": ["python", "-c", code, name, KEY],
             "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
         }
         meta = {"name": "load", "namespace": self.namespace}
@@ -131,6 +152,17 @@ class NodeServices:
         gap = max((later - earlier for earlier, later in pairwise(good)), default=0.0)
         longest = max((one["ended"] - one["began"] for one in found), default=0.0)
         return Answers(len(found), [one["error"] for one in found if one["error"]], most, longest, gap)
+
+    def report(self, what: str, since: float = 0) -> Answers:
+        """Print what became of the requests since a point in time, and return it."""
+        found = self.answers(since)
+        print(f"{what}: {f'{time.time() - since:.0f} s; ' if since else ''}{found}")
+        return found
+
+    def answers_well(self) -> bool:
+        """Whether requests have been answered for some seconds."""
+        found = self.answers(time.time() - 5)
+        return found.count > 5 and not found.errors
 
     @contextmanager
     def forwarded(self, name: str = "words") -> Iterator[str]:

@@ -19,10 +19,19 @@ READINESS_PROBE: Manifest = {
     "httpGet": {"path": HEALTH_PATH, "port": PORT},
     "periodSeconds": 2,
     "timeoutSeconds": 5,
-    "failureThreshold": 3,
+    "failureThreshold": 8,
 }
-"""A worker is ready when its proxy can reach a replica. KubeRay adds this check only to pods that have none."""
-VARIABLES = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
+"""A worker is ready when its proxy can reach a replica. KubeRay adds this check only to pods that have none.
+
+Ray Serve stops an old replica as soon as a new one runs. The proxy of the old one still answers, so its pod receives requests
+until the pod of the new one is ready, too.
+"""
+PROXY_DRAIN_SECONDS = 60
+"""How long a proxy without a replica continues: much longer than until its pod is not ready."""
+VARIABLES = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": str(PROXY_DRAIN_SECONDS),
+}
 """HAProxy instead of a proxy in Python: twice the requests per second, and a third of the time to the first token."""
 DRAIN_SECONDS = 20
 """How long a deleted worker still accepts connections: until every node of the cluster sends requests to other pods."""

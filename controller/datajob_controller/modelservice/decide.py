@@ -18,6 +18,7 @@ from datajob_controller.modelservice.names import REVISION
 from datajob_controller.modelservice.objects.access import http_route, network_policy, service_account, service_object
 from datajob_controller.modelservice.objects.rayservice import digests, ray_service
 from datajob_controller.modelservice.policy.application import FAILED, RUNNING, active, newest, pending
+from datajob_controller.modelservice.policy.receiver import receiver
 from datajob_controller.modelservice.policy.route import route_problem
 from datajob_controller.modelservice.settings import ServiceSettings
 from datajob_controller.modelservice.specs import CheckedSpec, check_spec, with_live_part
@@ -208,7 +209,7 @@ def _living(case: _Case, found: Manifest, checked: CheckedSpec | None) -> Decisi
 
 
 def _access(case: _Case, found: Manifest, checked: CheckedSpec | None) -> list[Patch]:
-    cluster = active(found).cluster or pending(found).cluster
+    cluster = receiver(found, case.observed)
     return list(access_patches(case.observed, case.service, checked.spec if checked else None, cluster))
 
 

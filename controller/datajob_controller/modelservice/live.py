@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from datajob_controller.modelservice.policy.application import FAILED, UNHEALTHY, Application, active, invalid, newest, pending
+from datajob_controller.modelservice.policy.receiver import receiver
 from datajob_controller.modelservice.policy.replicas import of_cluster, problem, ready_replicas, running_workers, serving
 from datajob_controller.modelservice.settings import ServiceSettings
 from datajob_controller.modelservice.specs import CheckedSpec
@@ -31,12 +32,12 @@ def report(
     settled: bool,
 ) -> None:
     """Set the conditions and the replicas. `settled`: KubeRay reports the state after the last change."""
-    current, application = active(found).cluster or pending(found).cluster, newest(found)
+    current, application = receiver(found, observed), newest(found)
     all_pods = list(observed.of("Pod").values())
     pods = of_cluster(all_pods, current)
     wanted = _wanted(checked, pods)
     ready, available = ready_replicas(pods), bool(serving(pods))
-    status.set_replicas(ready, wanted, active(found).cluster)
+    status.set_replicas(ready, wanted, current if active(found).cluster else "")
     new = of_cluster(all_pods, application.cluster)
     trouble = problem(new, observed.of("RayCluster").get(application.cluster), settings, observed.warnings, now)
     stalled = _stalled(status.failed, found, application, settled=settled)

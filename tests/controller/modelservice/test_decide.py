@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from datajob.api.contract import LABEL_UID
+from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.types import Obstacle
 from datajob_controller.shared.policy.conditions import is_true
 from tests.support.service_world import NAME, ServiceWorld
@@ -84,6 +85,28 @@ def test_requests_go_to_the_active_cluster_and_before_the_first_one_to_the_new_o
     world.kuberay(active="other=RUNNING")
     world.settle()
     assert world.objects["Service", NAME]["spec"]["selector"]["ray.io/cluster"] == "qwen-other"
+
+
+def test_requests_go_to_the_previous_cluster_until_a_pod_of_the_new_one_is_ready() -> None:
+    """KubeRay switches some seconds before."""
+    world = started()
+    world.kuberay(active="bbbbb=RUNNING")
+    status = world.settle()
+    assert world.objects["Service", NAME]["spec"]["selector"]["ray.io/cluster"] == "qwen-aaaaa"
+    assert (world.condition("Available"), status["rayClusterName"]) == (("True", "Serving"), "qwen-aaaaa")
+    world.pods(1, cluster="bbbbb")
+    status = world.settle()
+    assert world.objects["Service", NAME]["spec"]["selector"]["ray.io/cluster"] == "qwen-bbbbb"
+    assert (world.condition("Available"), status["rayClusterName"]) == (("True", "Serving"), "qwen-bbbbb")
+
+
+def test_a_new_cluster_receives_requests_if_the_previous_one_is_lost() -> None:
+    world = started()
+    for pod in [key for key in world.objects if key[0] == "Pod"]:
+        world.objects[pod]["metadata"]["deletionTimestamp"] = rfc3339(world.now)
+    world.kuberay(active="bbbbb=RUNNING")
+    world.settle()
+    assert world.objects["Service", NAME]["spec"]["selector"]["ray.io/cluster"] == "qwen-bbbbb"
 
 
 def test_a_deleted_service_object_comes_back() -> None:

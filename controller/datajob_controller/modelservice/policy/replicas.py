@@ -23,7 +23,9 @@ def of_cluster(pods: Iterable[Manifest], cluster: str) -> list[Manifest]:
 
 def serving(pods: Iterable[Manifest]) -> list[Manifest]:
     """The pods to which the Service sends requests."""
-    return [pod for pod in pods if is_ready(pod) and pod["metadata"]["labels"].get(SERVES) == "true"]
+    return [
+        pod for pod in pods if is_ready(pod) and not is_being_deleted(pod) and pod["metadata"]["labels"].get(SERVES) == "true"
+    ]
 
 
 def ready_replicas(pods: Iterable[Manifest]) -> int:

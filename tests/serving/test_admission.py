@@ -8,6 +8,7 @@ from datajob.api.service.spec import KeyLimits
 from datajob.serving.admission import Admission, Capacity
 from datajob.serving.keys import ANONYMOUS, Key
 from datajob.serving.openai.errors import ApiError
+from datajob.serving.pacing import LONGEST_DELAY, PER_SECOND, RefusalPace
 
 
 class Clock:
@@ -151,3 +152,13 @@ def test_the_age_of_the_queue_is_that_of_its_oldest_request(clock: Clock) -> Non
     assert admission.queue_age == 3
     admission.started(first)
     assert admission.queue_age == 0
+
+
+def test_refusals_are_delayed_only_if_there_are_many(clock: Clock) -> None:
+    pace = RefusalPace(clock)
+    assert [pace.delay() for _ in range(3)] == pytest.approx([0, 1 / PER_SECOND, 2 / PER_SECOND])
+    clock.now += 1
+    assert pace.delay() == 0
+    assert max(pace.delay() for _ in range(10_000)) == LONGEST_DELAY
+    clock.now += LONGEST_DELAY + 1
+    assert pace.delay() == 0, "a burst has no effect afterward"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 import json
 import re
 import socket
-import struct
 import time
 import zlib
 from collections.abc import Iterator
@@ -17,10 +14,9 @@ from typing import Any
 import pytest
 
 from datajob.api.service.spec import RequestLimits
+from tests.support.chat_requests import CHAT, USER, chat, check_alive, data_url, png, tiff, with_image
 from tests.support.serving import PATIENCE, Running, new_service, running
 
-CHAT = "/v1/chat/completions"
-USER = [{"role": "user", "content": "a b c"}]
 LIMITS = RequestLimits.model_validate(
     {"bodyMegabytes": 2, "images": 2, "imageMegabytes": 1, "imageMegapixels": 1, "outputTokens": 50}
 )
@@ -31,41 +27,6 @@ def small() -> Iterator[Running]:
     """A service with small limits."""
     with running(new_service(limits=LIMITS)) as found:
         yield found
-
-
-def chat(**fields: Any) -> dict[str, Any]:
-    """A valid chat request with some other fields."""
-    return {"model": "test", "messages": USER, **fields}
-
-
-def with_image(url: str) -> dict[str, Any]:
-    """A chat request with an image."""
-    return chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
-
-
-def data_url(data: bytes) -> str:
-    """An image as data URL."""
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
-
-
-def png(width: int, height: int, rows: int = 1) -> bytes:
-    """A PNG whose header states a size, with pixels for some rows only."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    pixels = zlib.compress((b"\0" * (width + 1)) * rows)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-
-
-def tiff() -> bytes:
-    """An image of a format that is not accepted."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.new("RGB", (4, 4)).save(stream, "TIFF")
-    return stream.getvalue()
 
 
 DEEP = b'{"model":"test","messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
@@ -95,6 +56,19 @@ CASES: dict[str, tuple[Any, int, str | None, str | None, str]] = {
     "a list": (b"[]", 400, "invalid_json", None, "JSON object"),
     "not UTF-8": (b'{"model": "\xff"}', 400, "invalid_json", None, "not valid JSON"),
     "NaN": (b'{"model": "test", "temperature": NaN}', 400, "invalid_json", None, "not valid JSON"),
+    "Infinity": (b'{"model": "test", "temperature": -Infinity}', 400, "invalid_json", None, "not valid JSON"),
+    "number above all others": (
+        b'{"model": "test", "messages": [{}], "temperature": 1e400}', 400, None, "temperature", "less than or equal to 2",
+    ),
+    "model twice": (b'{"model": "test", "model": "other"}', 400, "invalid_json", None, "`model` occurs twice"),
+    "role twice": (
+        b'{"messages": [{"role": "user", "content": "a", "role": "system"}]}', 400, "invalid_json", None, "`role` occurs twice",
+    ),
+    "integer of 5,000 digits": (b'{"model": "test", "seed": ' + b"9" * 5000 + b"}", 400, "invalid_json", None, "out of range"),
+    "400,000 empty lists": (
+        b'{"model": "test", "messages": [' + b"[]," * 400_000 + b"[]]}", 400, "invalid_json", None, "300,000 values",
+    ),
+    "byte order mark of UTF-16": ('{"model": "test"}'.encode("utf-16"), 400, "invalid_json", None, "not valid JSON"),
     "depth of 10,000": (DEEP, 400, "invalid_json", None, "recursion limit"),
     "surrogates": (SURROGATE, 400, "invalid_json", None, "hex escape"),
     "50 MB": (b"x" * 50_000_000, 413, "request_too_large", None, "2 MB"),
@@ -110,11 +84,20 @@ CASES: dict[str, tuple[Any, int, str | None, str | None, str]] = {
     "top_p above 1": (chat(top_p=1.1), 400, None, "top_p", "less than or equal to 1"),
     "n of 10,000": (chat(n=10_000), 400, None, "n", "at most 8"),
     "n of 0": (chat(n=0), 400, None, "n", "greater than or equal to 1"),
+    "n as float": (chat(n=1.0), 400, None, "n", "integer"),
+    "n of 2**40": (chat(n=2**40), 400, None, "n", "less than"),
+    "temperature is true": (chat(temperature=True), 400, None, "temperature", "number"),
+    "stream is 1": (chat(stream=1), 400, None, "stream", "boolean"),
+    "stream is a text": (chat(stream="true"), 400, None, "stream", "boolean"),
+    "tokens of 2**40": (chat(max_tokens=2**40), 400, None, "max_tokens", "less than"),
     "n is true": (chat(n=True), 400, None, "n", "integer"),
     "too many tokens": (chat(max_tokens=51), 400, None, "max_tokens", "at most 50"),
     "negative tokens": (chat(max_completion_tokens=-1), 400, None, "max_completion_tokens", "greater than"),
     "seed of 100 digits": (chat(seed=10**100), 400, None, "seed", "Invalid value"),
     "five stop texts": (chat(stop=list("abcde")), 400, None, "stop", "at most 4"),
+    "1,000 stop texts": (chat(stop=["a"] * 1000), 400, None, "stop", "at most 4"),
+    "empty text among stop texts": (chat(stop=["a", ""]), 400, None, "stop", "empty"),
+    "stop of numbers": (chat(stop=[1]), 400, None, "stop", "none of its permitted types"),
     "empty stop text": (chat(stop=""), 400, None, "stop", "empty"),
     "long stop text": (chat(stop="x" * 100_000), 400, None, "stop", "65536"),
     "stream_options without stream": (chat(stream_options={"include_usage": True}), 400, None, "stream_options", "stream"),
@@ -123,6 +106,16 @@ CASES: dict[str, tuple[Any, int, str | None, str | None, str]] = {
     "tools": (chat(tools=[{"type": "function"}]), 400, UNSUPPORTED, "tools", "not supported"),
     "tool_choice": (chat(tool_choice="required"), 400, UNSUPPORTED, "tool_choice", "not supported"),
     "logit_bias": (chat(logit_bias={"1": 5}), 400, UNSUPPORTED, "logit_bias", "not supported"),
+    "logit_bias out of range": (chat(logit_bias={"99999999999": 5}), 400, UNSUPPORTED, "logit_bias", "not supported"),
+    "functions": (chat(functions=[{"name": "f"}]), 400, UNSUPPORTED, "functions", "not supported"),
+    "function_call": (chat(function_call={"name": "f"}), 400, UNSUPPORTED, "function_call", "not supported"),
+    "40,000 parts": (
+        chat(messages=[{"role": "user", "content": [{"type": "text", "text": ""}] * 40_000}]), 400, None, "messages", "10000",
+    ),
+    "image of the system": (
+        chat(messages=[{"role": "system", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]), 400, None,
+        "messages[0].content", "role `user`",
+    ),
     "audio": (chat(modalities=["audio"]), 400, UNSUPPORTED, "modalities", "not supported"),
     "reasoning": (chat(reasoning_effort="high"), 400, UNSUPPORTED, "reasoning_effort", "not supported"),
     "JSON schema": (chat(response_format=SCHEMA), 400, UNSUPPORTED, "response_format", "engine"),
@@ -144,6 +137,10 @@ CASES: dict[str, tuple[Any, int, str | None, str | None, str]] = {
     "too few pixels": (with_image(data_url(png(90, 90))), 400, None, "messages", "fewer pixels"),
     "pixel bomb": (with_image(data_url(png(60_000, 60_000))), 400, "image_too_large", URL, "60000 x 60000"),
     "large data URL": (with_image(data_url(b"x" * 1_200_000)), 400, "image_too_large", URL, "1 MB"),
+    "base64 of the URL alphabet": (with_image("data:image/png;base64,-_-_"), 400, "invalid_base64", URL, "base64"),
+    "base64 of an impossible length": (with_image("data:image/png;base64,AAAAA"), 400, "invalid_base64", URL, "base64"),
+    "text instead of base64": (with_image("data:image/svg+xml,%3Csvg/%3E"), 400, "invalid_image_format", URL, "JPEG"),
+    "not ASCII": (with_image("data:image/png;base64,é"), 400, "invalid_base64", URL, "base64"),
     "web address": (with_image("https://example.com/a.png"), 400, "invalid_image_url", URL, "data URL"),
     "file": (with_image("file:///etc/passwd"), 400, "invalid_image_url", URL, "data URL"),
     "path": (with_image("/etc/passwd"), 400, "invalid_image_url", URL, "data URL"),
@@ -166,17 +163,11 @@ def check(found: tuple[int, dict[str, str], Any], status: int, code: str | None,
     assert set(error) == {"message", "type", "param", "code"}
 
 
-def check_alive(running: Running) -> None:
-    """The next request is answered, and no request is left."""
-    assert running.post(CHAT, chat())[2]["choices"][0]["message"]["content"] == "a b c"
-    assert running.service.admission.in_progress == 0
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_bad_request_is_refused_by_name(small: Running, name: str) -> None:
     body, *expected = CASES[name]
     check(small.post(CHAT, body), *expected)
-    if isinstance(body, dict) and "stream_options" not in body:
+    if isinstance(body, dict) and not {"stream", "stream_options"} & set(body):
         check(small.post(CHAT, {**body, "stream": True}), *expected)
     check_alive(small)
 

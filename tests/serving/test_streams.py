@@ -15,7 +15,7 @@ import pytest
 from datajob.api.service.spec import KeyLimits, RequestLimits
 from datajob.operators.inference._engines.serving import ModelFailed
 from datajob.serving.keys import Keys
-from tests.serving.test_bad_input import data_url, png
+from tests.support.chat_requests import data_url, png
 from tests.support.serving import PATIENCE, FakeServing, Running, new_service, running
 
 LONG = {"model": "test", "messages": [{"role": "user", "content": "word " * 2000}], "max_tokens": 2000}
@@ -57,6 +57,40 @@ def test_a_client_that_goes_away_frees_its_row(slow: Running, stream: bool) -> N
     assert engine.steps - gone <= 2
     assert slow.post("/v1/chat/completions", SHORT)[0] == 200
     assert 'status="499"} 3.0' in slow.get("/metrics")[1]
+
+
+def test_a_stream_that_waits_gets_comments_which_clients_ignore(slow: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request occupies both rows, so the second one waits for longer than a proxy."""
+    for module in ("connection", "generation"):
+        monkeypatch.setattr(f"datajob.serving.{module}.COMMENT_SECONDS", 0.05)
+    body = json.dumps({**SHORT, "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    busy = slow.client().chat.completions.create(**LONG, n=2, stream=True)
+    next(busy)
+    with ThreadPoolExecutor(2) as pool:
+        raw = pool.submit(slow.send, head + body)
+        client = pool.submit(lambda: list(slow.client().chat.completions.create(**SHORT, stream=True)))
+        until(lambda: slow.service.admission.in_progress == 3 and slow.service.admission.queue_age > 0.5)
+        busy.close()
+        content, chunks = raw.result(), client.result()
+    assert content.count(b": wait\n\n") > 2 and content.index(b": wait") < content.index(b"data: ")
+    assert b'"content":"a' in content and b"data: [DONE]\n\n" in content
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "a b"
+
+
+def test_an_error_after_a_comment_is_an_event_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    from openai import APIError
+
+    monkeypatch.setattr("datajob.serving.generation.COMMENT_SECONDS", 0.0)
+    content = [{"type": "image_url", "image_url": {"url": BROKEN}}]
+    with running(new_service()) as found:
+        stream = found.client().chat.completions.create(
+            model="test", messages=[{"role": "user", "content": content}], stream=True
+        )
+        with pytest.raises(APIError, match="pixels"):
+            list(stream)
+        until(lambda: 'status="400"} 1.0' in found.get("/metrics")[1])
+        assert found.service.admission.in_progress == 0
 
 
 def test_an_engine_that_fails_within_a_stream_ends_it_with_an_error(slow: Running) -> None:

@@ -29,6 +29,8 @@ class Running:
     service: Service
     port: int
     loop: asyncio.AbstractEventLoop
+    server: Any
+    """The web server."""
 
     @property
     def url(self) -> str:
@@ -101,7 +103,7 @@ def running(service: Service) -> Iterator[Running]:
     thread.start()
     assert ready.wait(PATIENCE)
     try:
-        yield Running(service, listener.getsockname()[1], started[0])
+        yield Running(service, listener.getsockname()[1], started[0], server)
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

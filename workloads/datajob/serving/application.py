@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -24,6 +26,9 @@ from datajob.serving.service import Service
 logger = logging.getLogger(__name__)
 _PARAMS = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}
 """The field with the prompt."""
+MAX_HEADER_BYTES = 1 << 16
+_HEADER_BYTES = 32
+"""Bytes that each header counts in addition, as in HTTP/2."""
 _REQUEST_ID = "datajob.request_id"
 Handler = Callable[[Exchange, Request, ServingEngine, dict[str, Any]], Awaitable[Response]]
 
@@ -54,7 +59,7 @@ def create_app(service: Service) -> FastAPI:
     async def model(request: Request, model: str) -> Response:
         return _models(service, request, model)
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> Response:
         return _health(service)
 
@@ -78,9 +83,10 @@ async def _handle(service: Service, request: Request, endpoint: str, handler: Ha
         engine = service.ready_engine()
         ticket = service.admission.enter(key)
     except ApiError as error:
-        await discard(request)
+        await discard(request, error)
         count(service, endpoint, error.status, key)
         service.meter.record("rejected_total", reason=error.reason)
+        await asyncio.sleep(service.refusals.delay())
         return error.response()
     exchange = Exchange(service, endpoint, key, ticket, _id_of(request))
     try:
@@ -154,7 +160,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 class _Shield:
-    """Adds ids to replies, and converts exceptions that no handler has converted."""
+    """Adds ids to replies, refuses ambiguous requests, and converts exceptions that no handler has converted."""
 
     def __init__(self, app: ASGIApp, adds_ids: bool) -> None:
         self._app, self._adds_ids = app, adds_ids
@@ -173,8 +179,32 @@ class _Shield:
             await send(message)
 
         try:
+            if scope["type"] == "http":
+                _check_framing(scope)
+                _shorten_target(scope)
             await self._app(scope, receive, sending)
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
             await as_api_error(error, "").response()(scope, receive, sending)
+
+
+def _check_framing(scope: Scope) -> None:
+    """Refuse what servers before this one could read in a different way, and headers that are too large. Raises ApiError."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        raise _framing_error(400, "A request must not have both Content-Length and Transfer-Encoding.")
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise _framing_error(505, "The version of HTTP is not supported. Use HTTP/1.1.")
+    if sum(len(name) + len(value) + _HEADER_BYTES for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        raise _framing_error(431, f"The headers of the request are larger than {MAX_HEADER_BYTES // 1024} KB.")
+
+
+def _framing_error(status: int, text: str) -> ApiError:
+    return ApiError(status, text, code="invalid_http", headers={"Connection": "close"})
+
+
+def _shorten_target(scope: Scope) -> None:
+    """The path of an absolute target, as clients send it to proxies: `POST http://host/v1/completions`."""
+    if scope["path"].startswith(("http://", "https://")):
+        scope["path"] = urlsplit(scope["path"]).path or "/"

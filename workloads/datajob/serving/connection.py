@@ -12,6 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 SEND_SECONDS = 60.0
 """Maximum time that a client may take to accept a part of a reply."""
+COMMENT_SECONDS = 15.0
+"""A stream without an event for this time gets a comment: proxies close connections on which nothing is sent."""
+COMMENT = b": wait\n\n"
 _Result = TypeVar("_Result")
 
 
@@ -21,12 +24,17 @@ class ClientGone(Exception):
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _Result]) -> _Result:
     """The result of the work. If the client closes the connection, the work is canceled. Raises ClientGone."""
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
+    return await _while(_until_disconnected(receive), work)
+
+
+async def _while(watch: Coroutine[Any, Any, None], work: Coroutine[Any, Any, _Result]) -> _Result:
+    """The result of the work. If the watch, which has no end, raises an error, the work is canceled."""
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(watch)
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ClientGone
-        return working.result()
+            await watching
+        return await working
     finally:
         for task in (working, watching):
             task.cancel()
@@ -56,21 +64,43 @@ class EventStream(Response):
             await self._on_end(complete)
 
     async def _send(self, send: Send) -> None:
+        body = _Body(send)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await _while(body.comment(), self._send_events(body))
+
+    async def _send_events(self, body: _Body) -> None:
         async with aclosing(self._events) as events:  # type: ignore[type-var]
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            async for body in events:
-                await _within(send, {"type": "http.response.body", "body": body, "more_body": True})
-            await _within(send, {"type": "http.response.body", "body": b"", "more_body": False})
+            async for event in events:
+                await body.send(event)
+            await body.send(b"", more=False)
 
 
-async def _within(send: Send, message: dict[str, Any]) -> None:
-    try:
-        async with asyncio.timeout(SEND_SECONDS):
-            await send(message)
-    except TimeoutError:
-        raise ClientGone from None
+class _Body:
+    """The body of a stream. Its parts are events, and comments while there are none."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._turn = send, asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._sent = self._loop.time()
+
+    async def send(self, part: bytes, *, more: bool = True) -> None:
+        """Send a part. Raises ClientGone if the client does not accept it."""
+        try:
+            async with self._turn, asyncio.timeout(SEND_SECONDS):
+                await self._send({"type": "http.response.body", "body": part, "more_body": more})
+        except TimeoutError:
+            raise ClientGone from None
+        self._sent = self._loop.time()
+
+    async def comment(self) -> None:
+        """Send a comment whenever nothing else has been sent for some time."""
+        while True:
+            await asyncio.sleep(self._sent + COMMENT_SECONDS - self._loop.time())
+            if self._loop.time() >= self._sent + COMMENT_SECONDS:
+                await self.send(COMMENT)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    raise ClientGone

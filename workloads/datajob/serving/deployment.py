@@ -109,6 +109,7 @@ def _application(
         max_constructor_retry_count=ATTEMPTS,
         graceful_shutdown_timeout_s=DRAIN_SECONDS,
         user_config=user_config(spec, keys),
+        logging_config={"enable_access_log": False},  # the application logs each request
         **_replicas(spec),
     )
     application: Application = deployment.bind(spec.model_dump(mode="json", by_alias=True, exclude_unset=True), name, device)

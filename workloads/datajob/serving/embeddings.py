@@ -26,7 +26,7 @@ class EmbeddingRequest(Fields):
     model: str
     input: str | list[str] | list[int] | list[list[int]]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(default=None, ge=1)
+    dimensions: int | None = Field(default=None, ge=1, lt=2**31)
 
     def inputs(self) -> list[str | tuple[int, ...]]:
         """The texts or lists of tokens. Raises ApiError."""

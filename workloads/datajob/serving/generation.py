@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from datajob.operators.inference._engines.serving import GenerationRequest, Piece, PromptTooLong, ServingEngine
-from datajob.serving.connection import EventStream, while_connected
+from datajob.serving.connection import COMMENT_SECONDS, EventStream, while_connected
 from datajob.serving.exchange import CLIENT_GONE, Exchange, as_api_error
 from datajob.serving.images import read_images
 from datajob.serving.openai.errors import ApiError, json_response, unsupported
@@ -76,16 +76,17 @@ async def answer(exchange: Exchange, request: Request, engine: ServingEngine, wo
     pump = Pump(engine, [each for each, _ in measured])
     prompt = sum(tokens for _, tokens in measured)
     bundles = pump.bundles()
+    headers = service.admission.headers(exchange.key)
+    first = asyncio.ensure_future(_first(exchange, bundles))
     try:
-        first = await while_connected(request.receive, _first(bundles))
-        exchange.first_token()
-        headers = service.admission.headers(exchange.key)
+        await while_connected(request.receive, _settled(first, COMMENT_SECONDS if work.fields.stream else None))
         if work.fields.stream:
             return _stream(exchange, work, pump, prompt, first, bundles, headers)
-        pieces = await while_connected(request.receive, _rest(first, bundles))
+        pieces = await while_connected(request.receive, _rest(first.result(), bundles))
         await pump.close()
     except BaseException:
         exchange.spent = prompt, pump.completion_tokens
+        await _canceled(first)
         await pump.close()
         raise
     choices = [Choice() for _ in range(len(measured) * work.fields.n)]
@@ -102,31 +103,46 @@ def _stream(
     work: Work,
     pump: Pump,
     prompt: int,
-    first: list[Piece],
+    first: asyncio.Future[list[Piece]],
     bundles: AsyncIterator[list[Piece]],
     headers: dict[str, str],
 ) -> EventStream:
+    failures: list[ApiError] = []
+
     async def events() -> AsyncIterator[bytes]:
         try:
-            yield work.reply.events(first)
+            yield work.reply.events(await first)
             async for bundle in bundles:
                 yield work.reply.events(bundle)
-        except ApiError as error:
-            yield error_event(error)
         except Exception as error:  # noqa: BLE001 - reported to the client in the stream
-            yield error_event(as_api_error(error, work.param))
+            failures.append(as_api_error(error, work.param))
+            yield error_event(failures[0])
 
     async def on_end(complete: bool) -> None:
-        failed = pump.failed and complete
         exchange.spent = prompt, pump.completion_tokens
-        exchange.end(500 if failed else 200 if complete else CLIENT_GONE)
+        exchange.end(failures[0].status if failures else 200 if complete else CLIENT_GONE)
+        await _canceled(first)
         await pump.close()
 
     return EventStream(events(), headers, on_end)
 
 
-async def _first(bundles: AsyncIterator[list[Piece]]) -> list[Piece]:
-    return await anext(bundles)
+async def _first(exchange: Exchange, bundles: AsyncIterator[list[Piece]]) -> list[Piece]:
+    found = await anext(bundles)
+    exchange.first_token()
+    return found
+
+
+async def _settled(first: asyncio.Future[list[Piece]], seconds: float | None) -> None:
+    """Wait for the first token, but not longer than a proxy. Raises the error that there is instead."""
+    done, _ = await asyncio.wait((first,), timeout=seconds)
+    if done:
+        first.result()
+
+
+async def _canceled(first: asyncio.Future[list[Piece]]) -> None:
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
 
 
 async def _rest(first: Sequence[Piece], bundles: Any) -> list[Piece]:

@@ -24,11 +24,6 @@ class Pump:
             for number, request in enumerate(requests)
         ]
 
-    @property
-    def failed(self) -> bool:
-        """Whether an answer ended with an error."""
-        return self._error is not None and not isinstance(self._error, asyncio.CancelledError)
-
     async def bundles(self) -> AsyncIterator[list[Piece]]:
         """All pieces that have arrived since the last ones were taken; the last list contains the usage."""
         while True:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from datajob.errors import DataJobError
 from datajob.operators.inference._engines.serving import ServingEngine
 from datajob.serving.application import create_app
+from datajob.serving.protocol import Protocol, raise_file_limit
 from datajob.serving.service import Service
 
 DRAIN_SECONDS = 60
@@ -55,7 +56,7 @@ def server_of(app: FastAPI, service: Service) -> Server:
         log_config=None,
         access_log=False,
         lifespan="off",
-        http="h11",  # unlike httptools, it limits the size of headers
+        http=Protocol,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
@@ -68,6 +69,7 @@ def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: 
 
     Raises DataJobError if the port is in use, and the error of a model that cannot be loaded.
     """
+    raise_file_limit()
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

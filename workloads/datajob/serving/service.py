@@ -17,6 +17,7 @@ from datajob.serving.keys import Key
 from datajob.serving.metrics import Meter
 from datajob.serving.openai.errors import ApiError, invalid, model_failed, quoted
 from datajob.serving.openai.requests import Defaults
+from datajob.serving.pacing import RefusalPace
 
 BATCHES = 4
 """Number of batches that are accepted by default: one is in the model, the others wait."""
@@ -47,6 +48,7 @@ class Service:
     download: Download | None = None
     engine: ServingEngine | None = None
     admission: Admission = field(default_factory=lambda: Admission(Capacity(1, None)))
+    refusals: RefusalPace = field(default_factory=RefusalPace)
     created: int = field(default_factory=lambda: int(time.time()))
     fingerprint: str = ""
 

@@ -10,6 +10,8 @@ from datajob.operators.inference._engines.serving import Message, Role
 from datajob.serving.openai.errors import invalid, quoted, unsupported
 
 ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+MAX_PARTS = 10_000
+"""Maximum number of messages, and of parts of all messages."""
 _DETAILS = ("auto", "low", "high", "original")
 _MESSAGE_FIELDS = frozenset({"role", "content", "name", "refusal"})
 _MESSAGE_REFUSED = ("tool_calls", "function_call", "tool_call_id", "audio")
@@ -39,6 +41,9 @@ class Conversation:
 def conversation(messages: Sequence[dict[str, Any]], system: str | None) -> Conversation:
     """The messages of a request, after a default system prompt if they contain none. Raises ApiError."""
     images: list[ImageUrl] = []
+    size = sum(len(content) if isinstance(content := message.get("content"), list) else 1 for message in messages)
+    if size > MAX_PARTS:
+        raise invalid(f"The messages have {size} parts; the maximum is {MAX_PARTS}.", "messages")
     found = [_message(message, f"messages[{number}]", images) for number, message in enumerate(messages)]
     if system is not None and not any(message.role == "system" for message in found):
         found.insert(0, Message("system", (system,)))

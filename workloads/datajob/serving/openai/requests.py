@@ -65,11 +65,11 @@ class SamplingFields(Fields):
     """Fields for the maximum number of tokens, the preferred one first."""
 
     model: str
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1, lt=2**31)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: int | None = Field(default=None, ge=0, le=1_000_000)
-    n: int = Field(default=1, ge=1)
+    n: int = Field(default=1, ge=1, lt=2**31)
     stop: str | list[str] = Field(default=[])
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
@@ -125,7 +125,7 @@ class ChatRequest(SamplingFields):
     limit_fields: ClassVar[tuple[str, ...]] = ("max_completion_tokens", "max_tokens")
 
     messages: list[dict[str, Any]] = Field(min_length=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1, lt=2**31)
     logprobs: bool = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     response_format: ResponseFormat | None = None

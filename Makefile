@@ -61,7 +61,7 @@ test-models: setup-models ## Run the tests of models, with tiny models created b
 	  tests/samples/test_transcripts.py
 
 test-vllm: .venv-vllm/.ready ## Run the tests of vLLM on the CPU in a separate environment (6 GB)
-	PYTHONPATH=workloads .venv-vllm/bin/python -m pytest -q tests/operators/inference/test_vllm.py
+	PYTHONPATH=workloads .venv-vllm/bin/python -m pytest -q tests/operators/inference/test_vllm.py tests/operators/inference/test_vllm_serving.py tests/operators/inference/test_vllm_failures.py
 
 # A separate environment, because vLLM pins torch, transformers and numba. Contains the locked packages of the image.
 .venv-vllm/.ready: pyproject.toml uv.lock workloads/requirements.sh | .venv/.ready

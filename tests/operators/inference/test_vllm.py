@@ -101,7 +101,7 @@ def test_a_system_prompt_and_the_image_both_reach_the_model(tiny: Path, ask: Ask
     plain, brief, long = (column(ask(step(tiny, system=s), rows)[0]) for s in (None, "Be brief.", "Be long."))
     assert len(set(brief)) > 1, "the image decides"
     assert plain != brief != long, "so does the system prompt"
-    read = engine._prompt(Request("what?", step(tiny, system="Be brief.").options(), (jpeg(0),)))
+    read = engine.prompts.render(Request("what?", step(tiny, system="Be brief.").options(), (jpeg(0),)))
     assert "Be brief." in engine._tokenizer.decode(read["prompt_token_ids"])
     assert len(read["mm_placeholders"]["image"]) == 1
 
@@ -122,7 +122,7 @@ def test_tokens_of_the_prompt_are_those_of_transformers_with_one_first_token(beg
 
     asked = Request("<image>\nwhat?" if not chat else "what?", step(beginning, chat_template=chat).options(), (jpeg(0),))
     ours: Any = step(beginning).setup(CPU)
-    read = list(ours._prompt(asked)["prompt_token_ids"])
+    read = list(ours.prompts.render(asked)["prompt_token_ids"])
     ours.close()
     inputs, _ = Generator(step(beginning, "transformers").settings(), CPU).prepare([asked])
     assert read == inputs["input_ids"][0].tolist()

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from datajob.errors import DataJobError
-from datajob.operators.inference._engines.serving import ServingEngine
+from datajob.operators.inference._engines.serving import ModelFailed, ServingEngine
 from datajob.serving.application import create_app
 from datajob.serving.protocol import Protocol, raise_file_limit
 from datajob.serving.service import Service
@@ -21,6 +21,8 @@ from datajob.serving.service import Service
 DRAIN_SECONDS = 60
 """Time for requests in progress after SIGTERM or Ctrl-C."""
 KEEP_ALIVE_SECONDS = 75
+HEALTH_SECONDS = 1.0
+"""Time between two checks of the engine."""
 
 
 class Server(uvicorn.Server):
@@ -67,7 +69,7 @@ def server_of(app: FastAPI, service: Service) -> Server:
 def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: int, on_ready: Callable[[int], None]) -> None:
     """Answer requests until SIGTERM or Ctrl-C. `on_ready` is called with the port when the model is loaded.
 
-    Raises DataJobError if the port is in use, and the error of a model that cannot be loaded.
+    Raises DataJobError if the port is in use or the engine stops, and the error of a model that cannot be loaded.
     """
     raise_file_limit()
     try:
@@ -93,12 +95,25 @@ async def _serve(
     await asyncio.wait((serving, loading), return_when=asyncio.FIRST_COMPLETED)
     try:
         if loading.done() and not serving.done():
-            service.start(loading.result())
+            engine = loading.result()
+            service.start(engine)
             on_ready(listener.getsockname()[1])
+            await _until_failed(engine, serving)
+        await serving
     except BaseException:
         server.should_exit = True
         await serving
         raise
-    await serving
-    if service.engine is not None:
-        service.engine.close()
+    finally:
+        if service.engine is not None:
+            await asyncio.to_thread(service.engine.close)
+
+
+async def _until_failed(engine: ServingEngine, serving: asyncio.Future[None]) -> None:
+    """Wait until the server ends. Raises DataJobError if the engine stops before."""
+    while not serving.done():
+        try:
+            engine.check_health()
+        except ModelFailed as error:
+            raise DataJobError(f"The model has stopped: {error}. Start the service again.") from error
+        await asyncio.wait((serving,), timeout=HEALTH_SECONDS)

@@ -56,7 +56,9 @@ def start_serving(settings: Settings, device: Device, max_pixels: int = 0) -> Se
         return FakeServing(settings.batch_rows or 8, int(settings.model) / 1000 if settings.model.isdecimal() else 0.0)
     _require("torch", "transformers")
     if name == "vllm":
-        raise InvalidJob("vLLM does not serve models yet: set `engine: transformers`.")
+        from datajob.operators.inference._engines.vllm_serving import VllmServing
+
+        return VllmServing(settings, device, max_pixels)
     from datajob.operators.inference._engines.served_batches import ServedBatches
 
     if settings.task == "embed":

@@ -18,7 +18,7 @@ from datajob.operators.inference._engines.prompting import Prompter, check_lengt
 from datajob.operators.inference._engines.sampling import RowSampler
 from datajob.operators.inference._engines.tiling import processed, tiling_of
 from datajob.operators.inference._tiles import Tiles, unpacked
-from datajob.operators.media.image import decode_all, size_of
+from datajob.operators.media.image import decode_all
 
 CPU_LIMITS = Limits(tokens=16_384, rows=16)
 """Measured by `benchmarks.llava_answers`: as fast as 8 rows for answers of 32 tokens, a sixth faster for 256 tokens."""
@@ -78,22 +78,9 @@ class Generator(Loaded):
 
     def length(self, request: Request) -> int:
         """The number of tokens of prompt, images and answer; only the headers of the images are read."""
-        tokens = len(self._prompter.prompt(request).ids)
-        if self._vision and request.images:
-            tokens += sum(self._image_tokens(request)) - len(request.images)
+        tokens = self._prompter.length(request)
         check_length(tokens, request.options.max_new_tokens, self.longest)
         return tokens + request.options.max_new_tokens
-
-    def _image_tokens(self, request: Request) -> list[int]:
-        o = request.options
-        try:
-            sizes = [
-                tiles.size if (tiles := unpacked(image)) else size_of(image, o.max_pixels, o.folder) for image in request.images
-            ]
-        except MediaError as error:
-            raise RequestError(str(error)) from error
-        found: list[int] = self.processor._get_num_multimodal_tokens(image_sizes=sizes)["num_image_tokens"]
-        return found
 
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
         """The decoded images and tokenized prompts, padded on the left."""

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from datajob.media.errors import MediaError
 from datajob.operators.inference._engines.base import Options, Request, RequestError
 from datajob.operators.inference._engines.serving import Message, PromptTooLong
+from datajob.operators.inference._tiles import unpacked
+from datajob.operators.media.image import size_of
 
 RECENT = 64
 """Number of conversations that are kept: requests of clients can be large, and are hardly repeated."""
@@ -48,6 +51,24 @@ class Prompter:
         """The prompt as the model reads it. Raises RequestError."""
         found = self._recent if request.messages else self._cached
         return found(request.prompt, request.messages, request.options, len(request.images))
+
+    def length(self, request: Request) -> int:
+        """The number of tokens of the prompt and its images; only the headers of the images are read. Raises RequestError."""
+        tokens = len(self.prompt(request).ids)
+        if self._vision and request.images:
+            tokens += sum(self._image_tokens(request)) - len(request.images)
+        return tokens
+
+    def _image_tokens(self, request: Request) -> list[int]:
+        o = request.options
+        try:
+            sizes = [
+                tiles.size if (tiles := unpacked(image)) else size_of(image, o.max_pixels, o.folder) for image in request.images
+            ]
+        except MediaError as error:
+            raise RequestError(str(error)) from error
+        found: list[int] = self._processor._get_num_multimodal_tokens(image_sizes=sizes)["num_image_tokens"]
+        return found
 
     def _prompt(self, prompt: str, messages: tuple[Message, ...], options: Options, images: int) -> Prompt:
         if not messages and not prompt.strip():

@@ -144,6 +144,10 @@ class AnswerText:
             return self._end("length", text, 1, known)
         return Piece(self._index, text, 1, known)
 
+    def end(self, reason: Literal["stop", "length"]) -> Piece:
+        """The last piece of an answer whose end is not one of its tokens."""
+        return self._end(reason, "", 0, ())
+
     def _end(self, reason: Literal["stop", "length"], text: str, tokens: int, known: tuple[TokenProbability, ...]) -> Piece:
         """The last piece, with the withheld text, which can contain a stop text if its last character was not complete."""
         more, stopped = self._stops.push(self._text.rest())

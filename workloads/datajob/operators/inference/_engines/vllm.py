@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from datajob.errors import WorkerDied
-from datajob.media.errors import MediaError
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import Answer, Request, RequestError, Settings
-from datajob.operators.inference._engines.prompting import Prompter, check_length
 from datajob.operators.inference._engines.vllm_loading import give_back, load_vllm
-from datajob.operators.media.image import decode
+from datajob.operators.inference._engines.vllm_requests import VllmPrompts, repetition_penalty, sampling
 
 AHEAD = 32
 """Number of requests to decode before the scheduler can accept them; only these keep their pixels in memory."""
@@ -63,10 +61,9 @@ class Vllm:
         loaded = load_vllm(settings, device)
         self.description = loaded.description
         self._engine: Any = loaded.engine
-        self._prompter = Prompter(loaded.processor, settings.task == "vision")
+        self.prompts = VllmPrompts(self._engine, loaded.processor, settings.task == "vision")
         self._tokenizer = getattr(loaded.processor, "tokenizer", loaded.processor)
-        self._longest = int(self._engine.model_config.max_model_len)
-        self._penalty = float(self._engine.model_config.get_diff_sampling_param().get("repetition_penalty", 1.0))
+        self._penalty = repetition_penalty(self._engine)
         self._room = int(self._engine.vllm_config.scheduler_config.max_num_seqs)
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Answer]]:
@@ -99,7 +96,7 @@ class Vllm:
         while (asked := self._next()) is not None:
             request, future = asked
             try:
-                prompt, parameters = self._prompt(request), self._sampling(request)
+                prompt, parameters = self.prompts.render(request), self._sampling(request)
             except WorkerDied as error:  # the child process that decodes cannot be started
                 future.set_exception(error)
                 continue
@@ -121,40 +118,11 @@ class Vllm:
                 self._more.wait()
             return self._asked.popleft() if self._stopped is None else None
 
-    def _prompt(self, request: Request) -> Any:
-        """The tokens and pixels for the scheduler. Raises RequestError.
-
-        Tokens instead of text, because vLLM would add the first token of the tokenizer to a text again.
-        """
-        o = request.options
-        ids = self._prompter.prompt(request).ids
-        check_length(len(ids), o.max_new_tokens, self._longest)
-        given: dict[str, Any] = {"prompt_token_ids": list(ids)}
-        if request.images:
-            try:
-                given["multi_modal_data"] = {"image": [decode(i, o.max_pixels, o.folder) for i in request.images]}
-            except MediaError as error:
-                raise RequestError(str(error)) from error
-        (rendered,) = self._engine.renderer.render_cmpl([given])
-        check_length(len(rendered["prompt_token_ids"]), o.max_new_tokens, self._longest)
-        return rendered
-
     def _sampling(self, request: Request) -> Any:
-        """Like transformers: the repetition penalty of the model applies, its temperature does not."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        o = request.options
-        return SamplingParams(
-            max_tokens=o.max_new_tokens,
-            temperature=o.temperature,
-            top_p=o.top_p,
-            top_k=o.top_k,
-            repetition_penalty=self._penalty,
-            seed=request.seed if o.temperature > 0 else None,
-            detokenize=False,  # incremental detokenization withholds incomplete characters, unlike the tokenizer
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
+        return SamplingParams(**sampling(request, self._penalty), output_kind=RequestOutputKind.FINAL_ONLY)
 
     def _answer(self, settings: Settings, device: Device, loaded: Future[None]) -> None:
         """Load the model and run steps in one thread: OpenMP, which vLLM uses on CPUs, has thread counts per thread."""

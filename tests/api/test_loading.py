@@ -173,7 +173,7 @@ def test_documents_of_other_kinds_are_skipped() -> None:
 
 def test_a_misspelled_kind_is_not_skipped() -> None:
     (problem,) = problems(GOOD.replace("kind: DataJob", "kind: DataJobs"))
-    assert problem == "job.yaml:2: kind: must be 'DataJob', got \"DataJobs\"; did you mean `DataJob`?"
+    assert problem == 'job.yaml:2: kind: must be `DataJob` or `ModelService`, got "DataJobs"; did you mean `DataJob`?'
 
 
 def test_fields_added_by_the_api_server_are_accepted() -> None:

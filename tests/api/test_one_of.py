@@ -38,7 +38,7 @@ def test_a_key_can_have_the_name_of_a_method() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({}, "needs exactly one direction key, found 0: none"),
+        ({}, "needs exactly one direction key, found none"),
         ({"left": {}, "right": {}}, "needs exactly one direction key, found 2: left, right"),
         ({"left": None}, "`left` has no value; write `left: {}` to use the defaults"),
         ({"up": {}}, "Extra inputs are not permitted"),

@@ -68,19 +68,40 @@ def test_a_model_is_loaded_as_by_the_step(model: dict[str, Any], settings: tuple
 
 
 INVALID = {
-    "no model": ({"model": {}}, "spec.model: needs exactly one model key, found 0: none"),
+    "no model": ({"model": {}}, "spec.model: needs exactly one model key, found none"),
     "two models": ({"model": {**TEXT, "embed": {"model": "m"}}}, "needs exactly one model key, found 2"),
     "a step that is no model": ({"model": {"dedup": {}}}, "unknown model `dedup`"),
-    "a prompt": ({"model": {"textGeneration": {"model": "m", "prompt": "x"}}}, "unknown key `prompt`"),
+    "a prompt": ({"model": {"textGeneration": {"model": "m", "prompt": "x"}}}, "unknown key `prompt`; remove it: each request"),
+    "an output": ({"model": {"embed": {"model": "m", "output": "x"}}}, "remove it: it belongs to the steps of a DataJob"),
+    "another server": ({"model": {"embed": {"model": "m", "endpoint": {}}}}, "a service loads its model itself"),
+    "actors": ({"model": {"embed": {"model": "m", "actors": {}}}}, "unknown key `actors`; use `spec.replicas`"),
+    "a model without its key": ({"model": "m"}, 'got "m"; write `model: {textGeneration: {model: NAME}}`'),
+    "a model of its own step": ({"model": {"llava": {"model": "m"}}}, "unknown model `llava`; use `visionLanguage`"),
+    "a model beside the model": ({"embed": {"model": "m"}}, "unknown key `embed`; nest `embed` under `model:`"),
+    "steps": ({"steps": []}, "unknown key `steps`; a service has one `model` instead of steps"),
+    "replicas as a number": ({"replicas": 3}, "must be a mapping, got 3; write `replicas: {min: 1, max: 1}`"),
+    "an accelerator as a word": ({"resources": {"accelerator": "gpu"}}, "write `accelerator: {type: gpu}`"),
+    "a misspelled limit of a key": (
+        {"auth": {"secretName": "s", "keys": {"a": {"requestPerMinute": 1}}}},
+        "spec.auth.keys.a.requestPerMinute: unknown key `requestPerMinute`; did you mean `requestsPerMinute`?",
+    ),
+    "an enormous limit of a key": (
+        {"auth": {"secretName": "s", "keys": {"a": {"requestsPerMinute": 10**400}}}},
+        "spec.auth.keys.a.requestsPerMinute: must be at most",
+    ),
+    "a Secret with an invalid name": ({"auth": {"secretName": "My Secret"}}, "must consist of lowercase letters"),
     "no model name": ({"model": {"embed": {}}}, "required field `model` is missing"),
     "nobody may send requests": ({"auth": {}}, "exactly one of `secretName` and `anonymous: true` is required"),
     "keys and everyone": ({"auth": {"secretName": "a", "anonymous": True}}, "exactly one of `secretName`"),
     "limits of keys without keys": ({"auth": {"anonymous": True, "keys": {"a": {}}}}, "`keys` requires `secretName`"),
     "too few replicas": ({"replicas": {"max": 0}}, "must be at least 1, got 0"),
-    "min above max": ({"replicas": {"min": 2}}, "`min` (2) must not exceed `max` (1)"),
+    "min above max": ({"replicas": {"min": 2}}, "`min` (2) must not exceed `max` (1, the default)"),
     "numbers of workers": ({"resources": {"workers": {"min": 1}}}, "unknown key `min`"),
-    "a host with a scheme": ({"media": {"allowedHosts": ["https://a.example"]}}, "must match the pattern"),
-    "an address as a host": ({"media": {"allowedHosts": ["[::1]"]}}, "must match the pattern"),
+    "a host with a scheme": ({"media": {"allowedHosts": ["https://a.example"]}}, "must be the full name of a host"),
+    "a wildcard as a host": ({"media": {"allowedHosts": ["*.a.example"]}}, "must be the full name of a host"),
+    "a port as a part of a host": ({"media": {"allowedHosts": ["a.example:80"]}}, "must be the full name of a host"),
+    "an IPv4 address as a host": ({"media": {"allowedHosts": ["127.0.0.1"]}}, "must be the full name of a host"),
+    "an IPv6 address as a host": ({"media": {"allowedHosts": ["[::1]"]}}, "must be the full name of a host"),
     "an unknown update": ({"update": "rolling"}, "must be 'replace', 'surge' or 'newCluster'"),
     "labels of a RayJob": ({"runtime": {"rayJobLabels": {}}}, "unknown key `rayJobLabels`"),
 }
@@ -103,7 +124,7 @@ def test_who_may_send_requests_must_be_stated() -> None:
     value = service()
     del value["spec"]["auth"]
     found, problems = parse_service(value)
-    assert found is None and str(problems[0]) == "spec.auth: required field `auth` is missing"
+    assert found is None and str(problems[0]).startswith("spec.auth: required field `auth` is missing; write `auth: {")
 
 
 CHECKED = {

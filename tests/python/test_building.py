@@ -190,7 +190,7 @@ def test_the_problems_of_a_job_are_listed_with_their_fields() -> None:
         DataJob.new("No Name", sources=[], steps=[OUT], sink=IN)  # type: ignore[list-item, arg-type]
     text = str(refused.value)
     assert "4 problems in the job" in text and len(refused.value.problems) == 4
-    assert "metadata.name: must match the pattern" in text and "spec.sources: must have at least 1 entry" in text
+    assert "metadata.name: must consist of lowercase letters" in text and "spec.sources: must have at least 1 entry" in text
     assert "spec.steps[0]: ParquetWriter is not a built-in operator" in text
     assert "spec.sink: ParquetReader is not a built-in writer" in text
 

@@ -69,8 +69,8 @@ class Choice(Parameters):
         if len(value) > 1 and len(known) == 0:
             return value  # only unknown keys: their own errors are clearer
         if len(value) != 1:
-            found = ", ".join(map(str, value)) or "none"
-            raise ValueError(f"needs exactly one {cls.what} key, found {len(value)}: {found}")
+            found = f"{len(value)}: {', '.join(map(str, value))}" if value else "none"
+            raise ValueError(f"needs exactly one {cls.what} key, found {found}")
         if known and value[known[0]] is None:
             raise ValueError(f"`{known[0]}` has no value; write `{known[0]}: {{}}` to use the defaults")
         return value

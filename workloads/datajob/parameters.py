@@ -3,11 +3,13 @@
 The meaning of the keys belongs to `formats`, `operators` and `api`.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
@@ -25,6 +27,9 @@ class Parameters(BaseModel):
         allow_inf_nan=False,
         defer_build=True,
     )
+
+    hints: ClassVar[Mapping[str, str]] = {}
+    """Suggestions for keys that are missing, that belong elsewhere, or whose value is not a mapping."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -44,6 +49,17 @@ def _take_literally(schema: Any) -> None:
     elif isinstance(schema, list):
         for part in schema:
             _take_literally(part)
+
+
+def in_words(pattern: str, words: str) -> BeforeValidator:
+    """For a string with a pattern: an error message that describes the pattern in words."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value and not re.search(pattern, value):
+            raise ValueError(f"{words}, got {json.dumps(value, ensure_ascii=False)}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -12,7 +12,7 @@ from datajob.api.problems import explain, raise_errors
 from datajob.api.spec import DataJobSpec
 from datajob.api.status import DataJobStatus
 from datajob.api.yamltext import dump
-from datajob.parameters import Parameters
+from datajob.parameters import Parameters, in_words
 
 if TYPE_CHECKING:
     from datajob.api.resources import Resources, Runtime
@@ -40,12 +40,18 @@ class Options(TypedDict, total=False):
     ttl_seconds_after_finished: int
 
 
+_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_NAME_WORDS = "must consist of lowercase letters, digits, hyphens and dots, and start and end with a letter or a digit"
+
+
 class Metadata(Parameters):
     """Kubernetes object metadata. Fields other than these are accepted and ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
-    name: str = Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="Name of the job.")
+    name: Annotated[str, in_words(_NAME, _NAME_WORDS)] = Field(
+        min_length=1, max_length=253, pattern=_NAME, description="Name of the job."
+    )
     namespace: str | None = Field(default=None, description="Namespace of the job.")
     labels: dict[str, str] = Field(default={}, description="Labels.")
     annotations: dict[str, str] = Field(default={}, description="Annotations.")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from datajob.api import API_GROUP
 from datajob.api.datajob import DataJob
 from datajob.api.overrides import Override, apply
-from datajob.api.problems import Path, Problem, explain, raise_errors
+from datajob.api.problems import Path, Problem, closest, explain, raise_errors, shown
 from datajob.api.service import KIND as SERVICE
 from datajob.api.yamltext import YamlDocument, parse
 from datajob.errors import InvalidJob
@@ -167,8 +167,13 @@ def _document(document: YamlDocument, name: str, overrides: Sequence[Override]) 
     if value is not None:
         for override in overrides:
             value = apply(override, value)
-        if isinstance(value, dict) and value.get("kind") == SERVICE:
+        kind = value.get("kind", JOB) if isinstance(value, dict) else JOB
+        if kind == SERVICE:
             service, found = parse_service(value)
+        elif kind != JOB:
+            kinds = (JOB, SERVICE)
+            wrong = f"must be {' or '.join(f'`{each}`' for each in kinds)}, got {shown(kind)}"
+            found = [Problem(("kind",), wrong, closest(str(kind), kinds))]
         else:
             job, found = parse_object(value)
         problems += found

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -72,11 +72,17 @@ def explain(error: ValidationError, model: type[Parameters], document: Any) -> l
 def model_at(path: Path, model: type[Parameters]) -> type[Parameters] | None:
     """The model of the mapping at `path`, or None if there is none."""
     here: type[Parameters] | None = model
+    keyed = False  # whether the next part is a key that the user chooses
     for part in path:
         if here is None:
             return None
-        if isinstance(part, str):
-            here = here.alternatives.get(part) if issubclass(here, Choice) else _model_in(_annotation(here, part))
+        if keyed or isinstance(part, int):
+            keyed = False
+        elif issubclass(here, Choice):
+            here = here.alternatives.get(part)
+        else:
+            annotation = _annotation(here, part)
+            here, keyed = _model_in(annotation), get_origin(annotation) is dict
     return here
 
 
@@ -134,7 +140,7 @@ def _follows_from_others(problem: Problem, found: Mapping[Path, Problem], docume
 def _problem(detail: Mapping[str, Any], path: Path, model: type[Parameters], document: Any) -> Problem:
     kind, value = str(detail["type"]), detail["input"]
     if kind == "missing":
-        return Problem(path, f"required field `{path[-1]}` is missing")
+        return Problem(path, f"required field `{path[-1]}` is missing", _hint(path, model))
     if kind == "extra_forbidden":
         return _unknown_key(path, model)
     if kind == "literal_error":
@@ -143,7 +149,8 @@ def _problem(detail: Mapping[str, Any], path: Path, model: type[Parameters], doc
     if kind == "value_error":
         return Problem(path, str(detail["ctx"]["error"]), _misplaced(path, model, document))
     if kind in _MESSAGES:
-        return Problem(path, f"{_MESSAGES[kind](detail.get('ctx', {}))}, got {shown(value)}", _rewrite(kind, value))
+        suggestion = _hint(path, model) if kind in ("model_type", "dict_type") else _rewrite(kind, value)
+        return Problem(path, f"{_MESSAGES[kind](detail.get('ctx', {}))}, got {shown(value)}", suggestion)
     return Problem(path, f"{detail['msg']}, got {shown(value)}")
 
 
@@ -152,9 +159,14 @@ def _unknown_key(path: Path, model: type[Parameters]) -> Problem:
     key = str(path[-1])
     if block is None:
         return Problem(path, f"unknown key `{key}`")
-    if issubclass(block, Choice):
-        return Problem(path, f"unknown {block.what} `{key}`", closest(key, block.alternatives) or _all(block.alternatives))
-    return Problem(path, f"unknown key `{key}`", closest(key, keys_of(block)) or _all(keys_of(block)))
+    known = list(block.alternatives) if issubclass(block, Choice) else keys_of(block)
+    what = block.what if issubclass(block, Choice) else "key"
+    return Problem(path, f"unknown {what} `{key}`", block.hints.get(key) or closest(key, known) or _all(known))
+
+
+def _hint(path: Path, model: type[Parameters]) -> str | None:
+    block = model_at(path[:-1], model)
+    return block.hints.get(str(path[-1])) if block else None
 
 
 def _all(keys: Iterable[str]) -> str | None:

@@ -54,7 +54,10 @@ class YamlDocument:
         if mark := getattr(error, "problem_mark", None):
             self.lines[()] = mark.line + 1
             line = "".join(text.splitlines()[mark.line : mark.line + 1])
-            hint = "indent with spaces; YAML does not allow tabs" if "\t" in line else None
+            if "\t" in line:
+                hint = "indent with spaces; YAML does not allow tabs"
+            elif "did not find expected key" in details or "mapping values are not allowed" in details:
+                hint = "check the indentation of this line and of the one before it, and quote values that contain `: `"
         self.problems.append(Problem((), f"is not valid YAML: {details or error}", hint))
 
 

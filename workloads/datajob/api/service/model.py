@@ -47,7 +47,19 @@ def _served(key: str) -> type[Parameters]:
             field.description = _DESCRIPTIONS.get(name, info.description)
             fields[name] = (info.annotation, field)
     doc = f"The model of the step `{key}`."
-    return cast(type[Parameters], create_model(f"Served{key[:1].upper()}{key[1:]}", __base__=Parameters, __doc__=doc, **fields))
+    made = cast(type[Parameters], create_model(f"Served{key[:1].upper()}{key[1:]}", __base__=Parameters, __doc__=doc, **fields))
+    made.hints = _hints(key)
+    return made
+
+
+def _hints(key: str) -> dict[str, str]:
+    """Suggestions for the fields of the step that a service does not have."""
+    step = all_operators()[key]
+    aliases = {name: field.alias or name for name, field in step.model_fields.items()}
+    rows = {aliases[name]: "remove it: it belongs to the steps of a DataJob" for name in OF_ROWS & aliases.keys()}
+    inputs = {aliases[name]: "remove it: each request contains its own" for name in ("prompt", "image") if name in aliases}
+    loads = "remove it: a service loads its model itself, and other servers cannot be used"
+    return {**rows, **inputs, "actors": "use `spec.replicas`", "endpoint": loads, "service": loads}
 
 
 ALTERNATIVES: Mapping[str, type[Parameters]] = {key: _served(key) for key in KEYS}
@@ -58,6 +70,7 @@ if TYPE_CHECKING:
 
 else:
     ServedModel = choice("ServedModel", "model", ALTERNATIVES, "The model: exactly one key of a step with its parameters.")
+    ServedModel.hints = {"llava": "use `visionLanguage`, which serves the same models"}
 
 
 def as_step(model: ServedModel) -> ModelStep:

@@ -1,17 +1,18 @@
 """The ModelService object itself."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from datajob.api.datajob import Metadata
 from datajob.api.service.spec import ModelServiceSpec
 from datajob.api.service.status import ModelServiceStatus
-from datajob.parameters import Parameters
+from datajob.parameters import Parameters, in_words
 
 MAX_NAME = 47
 """KubeRay limits the name of a RayService, which is that of its ModelService, to this number of characters."""
 NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+_NAME_WORDS = "must consist of lowercase letters, digits and hyphens, start with a letter, and not end with a hyphen"
 PORT = 8000
 """Port of the Service and of the replicas."""
 
@@ -19,7 +20,7 @@ PORT = 8000
 class ServiceMetadata(Metadata):
     """Kubernetes object metadata. Fields other than these are accepted and ignored."""
 
-    name: str = Field(
+    name: Annotated[str, in_words(NAME_PATTERN, _NAME_WORDS)] = Field(
         min_length=1,
         max_length=MAX_NAME,
         pattern=NAME_PATTERN,

@@ -1,17 +1,21 @@
 """The spec of a ModelService: which model, how many replicas, on which hardware, for whom, and within which limits."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from datajob.api.placement import Name, PodGroup, Quantity
 from datajob.api.resources import AcceleratorPods, PodRuntime
-from datajob.api.service.model import ServedModel
-from datajob.parameters import Parameters, cel
+from datajob.api.service.model import ALTERNATIVES, ServedModel
+from datajob.parameters import Parameters, cel, in_words
 
 MAX_BODY_MEGABYTES = 1024
 MAX_RATE = 1_000_000_000_000
-_HOST = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"
+_HOST = r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$"
+_HOST_WORDS = "must be the full name of a host in lowercase, without scheme, port, path and wildcards"
+_OBJECT = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_OBJECT_WORDS = "must consist of lowercase letters, digits, hyphens and dots, and start and end with a letter or a digit"
 
 
 class Replicas(Parameters):
@@ -38,7 +42,8 @@ class Replicas(Parameters):
     @model_validator(mode="after")
     def _min_not_above_max(self) -> "Replicas":
         if self.min > self.max:
-            raise ValueError(f"`min` ({self.min}) must not exceed `max` ({self.max})")
+            default = "" if "max" in self.model_fields_set else ", the default"
+            raise ValueError(f"`min` ({self.min}) must not exceed `max` ({self.max}{default})")
         return self
 
 
@@ -58,6 +63,8 @@ class ReplicaPods(PodGroup):
 
 class ServiceResources(Parameters):
     """Hardware of a service, as in a DataJob, except that `replicas` states the number of workers."""
+
+    hints: ClassVar[Mapping[str, str]] = {"accelerator": "write `accelerator: {type: gpu}` or `accelerator: {type: npu}`"}
 
     head: ServiceHead = Field(default=ServiceHead(), description="The Ray head pod, which runs no replica.")
     workers: ReplicaPods = Field(
@@ -92,7 +99,7 @@ class Auth(Parameters):
         )
     )
 
-    secret_name: Name | None = Field(
+    secret_name: Annotated[Name, in_words(_OBJECT, _OBJECT_WORDS), Field(pattern=_OBJECT)] | None = Field(
         default=None,
         description="Secret with one entry per API key: its name, and the key or `sha256:` with its digest. Changes apply "
         "without a restart.",
@@ -142,7 +149,7 @@ class RequestLimits(Parameters):
 class MediaAccess(Parameters):
     """Where images of requests may come from. Images in the request itself (data URLs) are always accepted."""
 
-    allowed_hosts: tuple[Annotated[str, Field(max_length=253, pattern=_HOST)], ...] = Field(
+    allowed_hosts: tuple[Annotated[str, in_words(_HOST, _HOST_WORDS), Field(max_length=253, pattern=_HOST)], ...] = Field(
         default=(),
         max_length=64,
         description="Exact names of hosts whose images are downloaded by https; by default, no host.",
@@ -169,6 +176,14 @@ class ServiceRestart(Parameters):
 
 class ModelServiceSpec(Parameters):
     """The model to serve, on which hardware, for whom, and within which limits."""
+
+    hints: ClassVar[Mapping[str, str]] = {
+        "auth": "write `auth: {secretName: NAME}`, or `auth: {anonymous: true}` if requests need no API key",
+        "model": "write `model: {textGeneration: {model: NAME}}`, or another model key",
+        "replicas": "write `replicas: {min: 1, max: 1}`",
+        "steps": "a service has one `model` instead of steps",
+        **{key: f"nest `{key}` under `model:`" for key in ALTERNATIVES},
+    }
 
     model: ServedModel = Field(description="The model: the block of a step of a DataJob without its columns and its prompt.")
     name: Name | None = Field(default=None, description="Name of the model for clients; by default, the name of the service.")

@@ -76,6 +76,33 @@ def test_a_prompt_beyond_the_model_is_refused_with_its_code(text_client: Any) ->
     assert text_client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "a"}]).choices
 
 
+def test_the_official_client_parses_answers_into_a_model(text_client: Any) -> None:
+    from enum import Enum
+
+    from openai import BadRequestError
+    from pydantic import BaseModel
+
+    class Color(Enum):
+        RED = "red"
+        BLUE = "blue"
+
+    class Car(BaseModel):
+        color: Color
+        electric: bool
+        doors: list[bool] | None
+
+    asked: Any = {"model": "tiny", "messages": [{"role": "user", "content": "a car"}], "max_completion_tokens": 400, "seed": 1}
+    for temperature in (0, 1):
+        found = text_client.chat.completions.parse(response_format=Car, temperature=temperature, **asked)
+        assert isinstance(found.choices[0].message.parsed, Car)
+    with text_client.chat.completions.stream(response_format=Car, temperature=1, **asked) as stream:
+        assert isinstance(stream.get_final_completion().choices[0].message.parsed, Car)
+    form: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"properties": {"a": {"not": {}}}}}}
+    with pytest.raises(BadRequestError, match=r"`not` at \$.properties.a is not supported") as refused:
+        text_client.chat.completions.create(response_format=form, **asked)
+    assert refused.value.param == "response_format.json_schema.schema"
+
+
 def test_embeddings_equal_those_of_the_offline_step(llama: Path, ask: Ask) -> None:  # noqa: F811
     import numpy as np
     from openai import BadRequestError

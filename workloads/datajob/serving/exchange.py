@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from datajob.errors import frames
 from datajob.operators.inference._engines.base import RequestError
-from datajob.operators.inference._engines.serving import ModelFailed, PromptTooLong
+from datajob.operators.inference._engines.serving import InvalidSchema, ModelFailed, PromptTooLong
 from datajob.serving.admission import Ticket
 from datajob.serving.connection import ClientGone
 from datajob.serving.keys import Key
@@ -74,6 +74,8 @@ def as_api_error(error: BaseException, param: str) -> ApiError:
         return error
     if isinstance(error, PromptTooLong):
         return invalid(_sentence(error), param, "context_length_exceeded")
+    if isinstance(error, InvalidSchema):
+        return invalid(_sentence(error), "response_format.json_schema.schema")
     if isinstance(error, RequestError):
         return invalid(_sentence(error), param)
     if isinstance(error, ClientGone | ClientDisconnect):

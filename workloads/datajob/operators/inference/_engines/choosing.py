@@ -10,7 +10,7 @@ from datajob.errors import InvalidJob
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import IMAGE_TASKS, Engine, Settings
 from datajob.operators.inference._engines.batching import Batcher
-from datajob.operators.inference._engines.serving import Feature, ServingEngine
+from datajob.operators.inference._engines.serving import ServingEngine
 
 
 def start_engine(settings: Settings, device: Device) -> Engine:
@@ -59,21 +59,15 @@ def start_serving(settings: Settings, device: Device, max_pixels: int = 0) -> Se
         from datajob.operators.inference._engines.vllm_serving import VllmServing
 
         return VllmServing(settings, device, max_pixels)
-    from datajob.operators.inference._engines.served_batches import ServedBatches
-
     if settings.task == "embed":
         from datajob.operators.inference._engines.embedding import Embedder
+        from datajob.operators.inference._engines.served_batches import ServedBatches
 
-        return ServedBatches(Embedder(settings, device), ("embeddings",), max_pixels)
+        return ServedBatches(Embedder(settings, device))
     from datajob.operators.inference._engines.continuous import ContinuousServing
     from datajob.operators.inference._engines.generating import Generator
-    from datajob.operators.inference._engines.running_batch import can_join
 
-    generator = Generator(settings, Device("npu", device.count) if name == "ascend" else device)
-    if can_join(generator.model) and not settings.static_cache:
-        return ContinuousServing(generator, max_pixels)
-    features: tuple[Feature, ...] = ("chat", "images") if settings.task == "vision" else ("chat",)
-    return ServedBatches(generator, features, max_pixels)
+    return ContinuousServing(Generator(settings, Device("npu", device.count) if name == "ascend" else device), max_pixels)
 
 
 def _image_engine(settings: Settings, device: Device) -> Engine:

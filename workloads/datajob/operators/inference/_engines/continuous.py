@@ -1,4 +1,4 @@
-"""Serves a transformers model: answers join and leave the running batch between two tokens, and are sent token by token.
+"""Serves a transformers model token by token. In a continuous batch, answers join and leave between two tokens.
 
 One thread decodes images and tokenizes prompts, another one runs the model. The event loop of the application makes text of
 tokens while the next step runs.
@@ -15,10 +15,19 @@ from typing import Any
 from datajob.errors import describe_error
 from datajob.operators.inference._engines.base import OutOfMemory, Request, RequestError
 from datajob.operators.inference._engines.generating import Generator, out_of_memory
-from datajob.operators.inference._engines.running_batch import RunningBatch
+from datajob.operators.inference._engines.grammars import Constraint, grammars_of
+from datajob.operators.inference._engines.running_batch import RunningBatch, can_join
 from datajob.operators.inference._engines.served_answers import AnswerText, Pieces, ServedAnswer
 from datajob.operators.inference._engines.served_batches import row_of
-from datajob.operators.inference._engines.serving import Embedding, Feature, GenerationRequest, ModelFailed, Piece
+from datajob.operators.inference._engines.serving import (
+    Embedding,
+    Feature,
+    GenerationRequest,
+    InvalidSchema,
+    ModelFailed,
+    Piece,
+)
+from datajob.operators.inference._engines.whole_batch import WholeBatch
 
 Group = list[ServedAnswer]
 CLOSING_SECONDS = 60.0
@@ -31,13 +40,14 @@ class ContinuousServing:
     def __init__(self, generator: Generator, max_pixels: int = 0) -> None:
         self._generator = generator
         self._max_pixels = max_pixels
-        self.description = f"{generator.description}, continuous batches"
+        joins = can_join(generator.model) and not generator.settings.static_cache
+        self._batch = RunningBatch(generator) if joins else WholeBatch(generator)
+        self.description = f"{generator.description}, {'continuous batches' if joins else 'batches'}"
         self.revision = generator.revision
-        features: list[Feature] = ["chat", "logprobs", "penalties"]
-        self.features = frozenset(features + (["images"] if generator.settings.task == "vision" else []))
+        self._grammars = grammars_of(generator.tokenizer, generator.vocabulary, generator.ends)
+        self.features = _features(generator, joins, self._grammars is not None)
         self.max_model_len: int | None = generator.longest
         self.slots = generator.limits.rows
-        self._batch = RunningBatch(generator)
         self._open: set[ServedAnswer] = set()
         """All answers whose clients wait, until the last piece was sent."""
         self._waiting: deque[ServedAnswer] = deque()
@@ -65,8 +75,9 @@ class ContinuousServing:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
         """The pieces of all answers, as they are generated."""
         length = await asyncio.to_thread(self._generator.length, self._row(request, 0))
+        grammar = await self._grammar(request)
         pieces: Pieces = asyncio.Queue()
-        answers = [self._answer(request, index, length, pieces) for index in range(request.n)]
+        answers = [self._answer(request, index, length, pieces, grammar) for index in range(request.n)]
         self._add(answers)
         try:
             missing, tokens = len(answers), 0
@@ -100,9 +111,17 @@ class ContinuousServing:
         for thread in self._threads:
             thread.join(CLOSING_SECONDS)
 
-    def _answer(self, request: GenerationRequest, index: int, length: int, pieces: Pieces) -> ServedAnswer:
+    async def _grammar(self, request: GenerationRequest) -> Any:
+        if request.schema is None:
+            return None
+        if self._grammars is None:
+            raise InvalidSchema("the engine cannot restrict answers to JSON")
+        return await self._grammars.compiled(request.schema)
+
+    def _answer(self, request: GenerationRequest, index: int, length: int, pieces: Pieces, grammar: Any) -> ServedAnswer:
         text = AnswerText(request, index, self._generator.tokenizer, self._generator.ends)
-        return ServedAnswer(request, self._row(request, index), length, text, pieces)
+        constraint = None if grammar is None else Constraint(grammar)
+        return ServedAnswer(request, self._row(request, index), length, text, pieces, constraint)
 
     def _row(self, request: GenerationRequest, index: int) -> Request:
         return row_of(request, index, self._generator.processor, self._max_pixels)
@@ -244,3 +263,11 @@ class ContinuousServing:
         self.slots = max(1, len(answers) // 2)
         for answer in answers[len(answers) // 2 :]:
             answer.fail(RequestError(f"the answer does not fit into the memory of the device: {error}"))
+
+
+def _features(generator: Generator, joins: bool, grammars: bool) -> frozenset[Feature]:
+    """Whole batches do not have the probabilities of the model, but those after the rules of its generation config."""
+    features: list[Feature] = ["chat", "penalties"]
+    features += ["images"] if generator.settings.task == "vision" else []
+    features += ["logprobs"] if joins else []
+    return frozenset([*features, "json", "schema"] if grammars else features)

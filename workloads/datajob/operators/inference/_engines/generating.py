@@ -8,7 +8,7 @@ from typing import Any
 
 from datajob.media.errors import MediaError
 from datajob.operators.base import Device
-from datajob.operators.inference._engines.base import Answer, Options, OutOfMemory, Request, RequestError, Settings
+from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError, Settings
 from datajob.operators.inference._engines.batching import Backend, Limits
 from datajob.operators.inference._engines.devices import empty_caches, torch_device
 from datajob.operators.inference._engines.loading import load_config, load_model, load_processor
@@ -74,7 +74,9 @@ class Generator(Loaded):
         ends = self.model.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
         self.ends = frozenset(ends if isinstance(ends, list) else [ends])
-        self.longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        text = self.model.config.get_text_config()
+        self.longest = getattr(text, "max_position_embeddings", None)
+        self.vocabulary: int = text.vocab_size
 
     def length(self, request: Request) -> int:
         """The number of tokens of prompt, images and answer; only the headers of the images are read."""
@@ -101,34 +103,35 @@ class Generator(Loaded):
         import torch
 
         options = requests[0].options
+        sampler = RowSampler(options, [r.seed for r in requests], self.device) if options.temperature > 0 else None
         started = time.perf_counter()
         with out_of_memory(), torch.inference_mode():
-            inputs = self.on_device(inputs)
-            made = self.model.generate(**inputs, **self._how(options, [r.seed for r in requests]))
-            new = made[:, inputs["input_ids"].shape[1] :].tolist()
+            new = self.generate(self.on_device(inputs), options.max_new_tokens, sampler)
         share = (time.perf_counter() - started) / len(requests)
         return [self._read(tokens, share) for tokens in new]
 
-    def _how(self, options: Options, seeds: Sequence[int]) -> dict[str, Any]:
+    def generate(self, inputs: Any, max_new_tokens: int, choose: Any = None) -> list[list[int]]:
+        """The new tokens of each row: those with the highest scores, which `choose` can replace at each step."""
         from transformers import LogitsProcessorList
 
         from datajob.operators.inference._engines.cache import growing_cache
 
         how: dict[str, Any] = {
-            "max_new_tokens": options.max_new_tokens,
+            "max_new_tokens": max_new_tokens,
             "do_sample": False,
             "temperature": None,
             "top_p": None,
             "top_k": None,
             "pad_token_id": self.tokenizer.pad_token_id,
         }
-        if options.temperature > 0:
-            how["logits_processor"] = LogitsProcessorList([RowSampler(options, seeds, self.device)])
+        if choose is not None:
+            how["logits_processor"] = LogitsProcessorList([choose])
         if self.settings.static_cache:
             how["cache_implementation"] = "static"
         elif (cache := growing_cache(self.model)) is not None:
             how["past_key_values"] = cache
-        return how
+        made: list[list[int]] = self.model.generate(**inputs, **how)[:, inputs["input_ids"].shape[1] :].tolist()
+        return made
 
     def _read(self, tokens: list[int], seconds: float) -> Answer:
         end = next((i for i, token in enumerate(tokens) if token in self.ends), None)

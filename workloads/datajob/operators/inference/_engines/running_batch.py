@@ -16,7 +16,8 @@ from transformers.cache_utils import DynamicCache
 
 from datajob.operators.inference._engines.cache import GrowingLayer, growing_cache
 from datajob.operators.inference._engines.generating import Generator
-from datajob.operators.inference._engines.served_answers import ServedAnswer, Token
+from datajob.operators.inference._engines.next_tokens import choose_tokens
+from datajob.operators.inference._engines.served_answers import ServedAnswer
 
 _ROW_BY_ROW = (RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor)
 """Rules that do not depend on the length of the prompt."""
@@ -122,18 +123,7 @@ class RunningBatch:
         """The next tokens, `[rows, 1]`; they are sent to the clients."""
         logits = logits[:, -1].float()
         scores = _rules(self._model, self._config, mask)(tokens, logits.clone())
-        best = scores.argmax(-1).tolist()
-        chosen: list[Token] = []
-        for i, answer in enumerate(answers):
-            if not answer.active:
-                continue
-            probability = None
-            if not answer.greedy:
-                best[i], probability = answer.choose(logits[i : i + 1], scores[i : i + 1], self._generator.tokenizer)
-            answer.count(best[i], self._generator.ends)
-            chosen.append((answer, best[i], probability))
-        ServedAnswer.send(chosen)
-        return torch.tensor(best, device=tokens.device).unsqueeze(1)
+        return torch.tensor(choose_tokens(answers, logits, scores, self._generator), device=tokens.device).unsqueeze(1)
 
 
 def _rules(model: Any, config: GenerationConfig, mask: torch.Tensor) -> LogitsProcessorList:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datajob.operators.inference._engines.base import Request
 from datajob.operators.inference._engines.detokenizing import Detokenizer, StopTexts, token_bytes
+from datajob.operators.inference._engines.grammars import Constraint
 from datajob.operators.inference._engines.sampling import RowSampler
 from datajob.operators.inference._engines.serving import GenerationRequest, Piece, TokenProbability
 
@@ -22,7 +23,15 @@ Token = tuple["ServedAnswer", int, "TokenProbability | None"]
 class ServedAnswer:
     """One of the answers to a request, created in the event loop of its client."""
 
-    def __init__(self, request: GenerationRequest, row: Request, length: int, text: AnswerText, pieces: Pieces) -> None:
+    def __init__(
+        self,
+        request: GenerationRequest,
+        row: Request,
+        length: int,
+        text: AnswerText,
+        pieces: Pieces,
+        constraint: Constraint | None = None,
+    ) -> None:
         self.row = row
         """The request as a backend reads it."""
         self.length = length
@@ -34,6 +43,7 @@ class ServedAnswer:
         self._loop = asyncio.get_running_loop()
         self._text = text
         self._pieces = pieces
+        self._constraint = constraint
         self._seen: Counter[int] = Counter()
         self._sampler: RowSampler | None = None
 
@@ -41,6 +51,11 @@ class ServedAnswer:
     def active(self) -> bool:
         """Whether it needs more tokens."""
         return not (self.canceled or self.complete)
+
+    @property
+    def new_tokens(self) -> int:
+        """Maximum number of tokens."""
+        return self._request.max_new_tokens
 
     @property
     def started(self) -> bool:
@@ -51,14 +66,18 @@ class ServedAnswer:
     def greedy(self) -> bool:
         """Whether the next token is the one with the highest score, and nothing else is needed."""
         r = self._request
-        return r.temperature <= 0 and r.logprobs is None and not r.frequency_penalty and not r.presence_penalty
+        plain = r.logprobs is None and not r.frequency_penalty and not r.presence_penalty
+        return r.temperature <= 0 and plain and self._constraint is None
 
     def choose(self, logits: torch.Tensor, scores: torch.Tensor, tokenizer: Any) -> tuple[int, TokenProbability | None]:
         """The next token, if it is not that with the highest score, and its probability if it is requested.
 
-        `logits`, `[1, vocabulary]`, are those of the model, `scores` include the rules of its generation config.
+        `logits`, `[1, vocabulary]`, are those of the model, `scores` include the rules of its generation config. Raises
+        RequestError if the constraint cannot be followed.
         """
         r = self._request
+        if self._constraint is not None:
+            scores = self._constraint.apply(scores)
         if r.frequency_penalty or r.presence_penalty:
             scores = scores.clone()
             for token, times in self._seen.items():
@@ -68,6 +87,8 @@ class ServedAnswer:
                 self._sampler = RowSampler(self.row.options, [self.row.seed], scores.device)
             scores = self._sampler(scores, scores)
         token = int(scores[0].argmax())
+        if self._constraint is not None:
+            self._constraint.accept(token)
         if r.logprobs is None:
             return token, None
         return token, _probability(token, logits[0].float().log_softmax(-1), r.logprobs, tokenizer)

@@ -1,9 +1,9 @@
-"""Serves a batching backend: an answer is one piece, sent when its batch is complete."""
+"""Serves embeddings in the batches of the offline steps."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,33 +22,24 @@ from datajob.operators.inference._engines.serving import (
 class ServedBatches:
     """A serving engine on top of the batches of the offline steps."""
 
-    def __init__(self, backend: Backend, features: Iterable[Feature], max_pixels: int = 0) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend: Any = backend
         self._batcher = Batcher(backend)
-        self._max_pixels = max_pixels
         self.description = backend.description
         self.revision = str(getattr(backend, "revision", "local"))
-        self.features = frozenset(features)
+        self.features = frozenset[Feature]({"embeddings"})
         self.max_model_len: int | None = getattr(backend, "longest", None)
         self.slots = backend.limits.rows
         self.running = 0
 
     def measure(self, request: GenerationRequest) -> int:
-        """The number of tokens of the prompt and its images."""
-        length: int = self._backend.length(self._request(request, 0))
-        return length - request.max_new_tokens
+        """Not supported by models that compute embeddings."""
+        raise RequestError("the model computes embeddings; it does not generate text")
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
-        """Each answer as one piece. A canceled answer is generated to its end, but discarded."""
-        prompt = await asyncio.to_thread(self.measure, request)
-        total = 0
-        async for index, answer in self._answers([self._request(request, i) for i in range(request.n)]):
-            total += answer.tokens
-            text, stopped = before_stop(answer.text, request.stop)
-            yield Piece(
-                index, text, answer.tokens, finish_reason="stop" if stopped or answer.finish_reason == "stop" else "length"
-            )
-        yield Piece(usage=(prompt, total))
+        """Not supported by models that compute embeddings."""
+        raise RequestError("the model computes embeddings; it does not generate text")
+        yield Piece()
 
     async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> list[Embedding]:
         """The vectors of the texts."""
@@ -79,9 +70,6 @@ class ServedBatches:
                 f"the text has {tokens} tokens, but the model supports {self.max_model_len}; shorten it, or set `maxLength` "
                 "of the model to truncate texts"
             )
-
-    def _request(self, request: GenerationRequest, index: int) -> Request:
-        return row_of(request, index, self._backend.processor, self._max_pixels)
 
     async def _answers(self, requests: Sequence[Request]) -> AsyncIterator[tuple[int, Answer]]:
         """The answers with their positions, as they arrive. Futures are not canceled: a batch sets their results."""
@@ -131,9 +119,3 @@ def text_of(processor: Any, tokens: tuple[int, ...]) -> str:
     if any(not 0 <= token < len(tokenizer) for token in tokens):
         raise RequestError(f"a token is not in the vocabulary of the model, which has {len(tokenizer)} tokens")
     return str(tokenizer.decode(list(tokens), skip_special_tokens=True))
-
-
-def before_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first of the stop texts, and whether there is one."""
-    found = [at for stop in stops if (at := text.find(stop)) >= 0]
-    return (text[: min(found)], True) if found else (text, False)

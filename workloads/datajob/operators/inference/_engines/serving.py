@@ -17,6 +17,10 @@ class PromptTooLong(RequestError):
     """A prompt and its answer exceed the maximum length of the model."""
 
 
+class InvalidSchema(RequestError):
+    """The engine cannot restrict answers to a JSON schema."""
+
+
 class ModelFailed(RuntimeError):
     """The engine cannot answer any request anymore."""
 

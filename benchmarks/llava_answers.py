@@ -30,8 +30,9 @@ ROWS, TOKENS = (8, 16, 24), (32, 256)
 class PlainGenerator(Generator):
     """With the cache of transformers."""
 
-    def _how(self, *asked: Any) -> dict[str, Any]:
-        return {name: value for name, value in super()._how(*asked).items() if name != "past_key_values"}
+    def cache(self) -> dict[str, Any]:
+        """Nothing: `generate` makes its own."""
+        return {}
 
 
 def milliseconds(generator: Generator, requests: list[Request], inputs: Any) -> tuple[float, list[str]]:

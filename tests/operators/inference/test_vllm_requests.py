@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from datajob.operators.inference._engines.base import Options, Request
+from datajob.operators.inference._engines.schemas import FORM
 from datajob.operators.inference._engines.serving import GenerationRequest, ModelFailed, Piece
 from datajob.operators.inference._engines.vllm_answers import VllmAnswer
 from datajob.operators.inference._engines.vllm_process import FAILURE, SERVER
-from datajob.operators.inference._engines.vllm_requests import FORM, sampling, served_sampling, structure
+from datajob.operators.inference._engines.vllm_requests import sampling, served_sampling, structure
 
 GREEDY = {
     "max_tokens": 7, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.1, "seed": None, "detokenize": False,

@@ -114,8 +114,6 @@ class Generator(Loaded):
         """The new tokens of each row: those with the highest scores, which `choose` can replace at each step."""
         from transformers import LogitsProcessorList
 
-        from datajob.operators.inference._engines.cache import growing_cache
-
         how: dict[str, Any] = {
             "max_new_tokens": max_new_tokens,
             "do_sample": False,
@@ -126,12 +124,17 @@ class Generator(Loaded):
         }
         if choose is not None:
             how["logits_processor"] = LogitsProcessorList([choose])
-        if self.settings.static_cache:
-            how["cache_implementation"] = "static"
-        elif (cache := growing_cache(self.model)) is not None:
-            how["past_key_values"] = cache
-        made: list[list[int]] = self.model.generate(**inputs, **how)[:, inputs["input_ids"].shape[1] :].tolist()
+        made: list[list[int]] = self.model.generate(**inputs, **how, **self.cache())[:, inputs["input_ids"].shape[1] :].tolist()
         return made
+
+    def cache(self) -> dict[str, Any]:
+        """The arguments of `generate` for the cache of a batch."""
+        from datajob.operators.inference._engines.cache import growing_cache
+
+        if self.settings.static_cache:
+            return {"cache_implementation": "static"}
+        cache = growing_cache(self.model)
+        return {} if cache is None else {"past_key_values": cache}
 
     def _read(self, tokens: list[int], seconds: float) -> Answer:
         end = next((i for i, token in enumerate(tokens) if token in self.ends), None)

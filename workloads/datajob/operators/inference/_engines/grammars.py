@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from datajob.operators.inference._engines.base import RequestError
-from datajob.operators.inference._engines.schemas import ANY_OBJECT, check_schema
+from datajob.operators.inference._engines.schemas import guided
 from datajob.operators.inference._engines.serving import InvalidSchema
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 COMPILE_SECONDS = 10.0
 CACHED = 64
-FORM = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""JSON on one line. If models choose the spaces between two parts, some continue with spaces forever."""
 _pool = ThreadPoolExecutor(2, "compile-grammar")
 
 
@@ -47,7 +44,7 @@ class Grammars:
             raise InvalidSchema(f"the schema was not compiled within {COMPILE_SECONDS:g} seconds; simplify it") from None
 
     def _compiled(self, schema: Mapping[str, Any] | bool) -> Any:
-        text = json.dumps(ANY_OBJECT if schema is True else schema)
+        text = guided(schema)
         with self._lock:
             if text in self._cached:
                 self._cached.move_to_end(text)
@@ -60,10 +57,9 @@ class Grammars:
         return found
 
     def _compile(self, text: str) -> Any:
-        check_schema(json.loads(text))
         matcher = self._library.LLMatcher
         try:
-            grammar = matcher.grammar_from_json_schema(text, overrides=FORM)
+            grammar = matcher.grammar_from_json_schema(text)
             found = matcher(self._tokenizer, grammar, limits=self._limits, log_level=0)
         except ValueError as error:
             raise InvalidSchema(f"the schema is not valid: {_first_line(error)}") from error

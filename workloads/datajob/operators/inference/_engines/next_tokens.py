@@ -20,7 +20,8 @@ def choose_tokens(
 
     `logits`, `[rows, vocabulary]`, are those of the model, `scores` include the rules of its generation config.
     """
-    highest, best = (found.tolist() for found in scores.max(-1))
+    values, indices = scores.max(-1)
+    highest, best = values.tolist(), [int(index) for index in indices.tolist()]
     chosen: list[Token] = []
     for i, answer in enumerate(answers):
         if not answer.active:

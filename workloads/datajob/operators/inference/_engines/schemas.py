@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ MAX_CHOICES = 5_000
 """Maximum number of values in all `enum`."""
 MAX_COUNT = 10_000
 """Maximum of `minLength`, `maxItems` and similar."""
-ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+FORM = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""JSON on one line, as options of the library llguidance. Models that choose the spaces may continue with spaces forever."""
 
 _ONE = ("items", "additionalProperties")
 _LISTS = ("prefixItems", "anyOf", "oneOf", "allOf")
@@ -30,6 +32,13 @@ _NOTES = (
 )  # fmt: skip
 """Keywords that permit the same values with any content. `discriminator` belongs to the schemas of pydantic."""
 KEYWORDS = frozenset((*_ONE, *_LISTS, *_MAPS, *_COUNTS, *_VALUES, *_NOTES))
+
+
+def guided(schema: Mapping[str, Any] | bool) -> str:
+    """A schema, or that of any object for True, with its options for the library llguidance, as JSON. Raises InvalidSchema."""
+    found = schema if isinstance(schema, Mapping) else {"type": "object"}
+    check_schema(found)
+    return json.dumps({**found, "x-guidance": FORM})
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ class ServedBatches:
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
         """Not supported by models that compute embeddings."""
-        raise RequestError("the model computes embeddings; it does not generate text")
+        self.measure(request)
         yield Piece()
 
     async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> list[Embedding]:

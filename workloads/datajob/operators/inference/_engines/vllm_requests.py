@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from datajob.media.errors import MediaError
 from datajob.operators.inference._engines.base import Request, RequestError
 from datajob.operators.inference._engines.prompting import Prompter, check_length
+from datajob.operators.inference._engines.schemas import guided
 from datajob.operators.inference._engines.serving import GenerationRequest
 from datajob.operators.media.image import decode
-
-FORM = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""JSON on one line, as options of the library llguidance. Models that choose the spaces may continue with spaces forever."""
 
 
 class VllmPrompts:
@@ -86,7 +83,6 @@ def served_sampling(request: GenerationRequest, row: Request, penalty: float) ->
 
 
 def structure(schema: Any) -> dict[str, Any] | None:
-    """Arguments of `vllm.sampling_params.StructuredOutputsParams` for JSON on one line; None for text."""
-    if schema is None:
-        return None
-    return {"json": json.dumps({**({"type": "object"} if schema is True else schema), "x-guidance": FORM})}
+    """Arguments of `vllm.sampling_params.StructuredOutputsParams` for JSON on one line; None for text. Raises
+    InvalidSchema."""
+    return None if schema is None else {"json": guided(schema)}

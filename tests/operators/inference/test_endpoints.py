@@ -68,7 +68,12 @@ FAILED_ROWS: list[tuple[Behavior, str]] = [
     (saying('{"detail": "bad field"}', 422), "422: bad field"),
     (saying('{"error": "a bare text"}', 400), "400: a bare text"),
     (saying("plain text", 400, "text/plain"), "400: plain text"),
+    (refusing(414), "414"),
+    (refusing(431), "431"),
     (refusing(500, "bug", headers={"x-should-retry": "false"}), "500 bug"),
+    (refusing(400, "content_filter"), "400 content_filter"),
+    (refusing(403, "content_policy_violation"), "403 content_policy_violation"),
+    (saying('{"error": {"code": 400, "type": "BadRequestError", "message": "no"}}', 400), "400 BadRequestError: no"),
     (choice(finish_reason="content_filter"), "content filter"),
     (choice(finish_reason="tool_calls"), "did not finish its answer (finish_reason tool_calls)"),
     (choice(content=None), "the answer has no text"),
@@ -107,6 +112,12 @@ TEMPORARY: list[tuple[str, Behavior]] = [
     ("500", refusing(500)),
     ("502 with the page of a proxy", saying("<html><h1>502 Bad Gateway</h1></html>", 502, "text/html")),
     ("529", refusing(529)),
+    ("424", refusing(424)),
+    ("499", refusing(499)),
+    ("520 of a proxy", saying("<html>520</html>", 520, "text/html")),
+    ("524 of a proxy", saying("<html>524</html>", 524, "text/html")),
+    ("a provider that failed within the answer", choice(finish_reason="error")),
+    ("200 with the error of a limit", saying('{"error": {"message": "slow down", "code": 429}}')),
     ("200 with an error", saying('{"error": {"message": "upstream", "code": 502}}')),
     ("200 with a page of a proxy", saying("<html>sign in</html>", kind="text/html")),
     ("connection closed in the body", closing),
@@ -162,6 +173,14 @@ JOB_ERRORS: list[tuple[Behavior, str]] = [
         "rejects the API key in the environment variable TEST",
     ),
     (refusing(403), "rejects the API key"),
+    (refusing(403, "model_not_allowed"), "has no model tiny for this key"),
+    (saying("<html>blocked</html>", 403, "text/html"), "a firewall blocks the requests (403, a web page instead of JSON)"),
+    (saying('{"error": {"message": "no", "code": 401}}'), "rejects the API key"),
+    (refusing(407), "407"),
+    (refusing(410), "410"),
+    (saying("", 415, "text/plain"), "accepts no request (415)"),
+    (saying("", 451, "text/plain"), "accepts no request (451)"),
+    (saying("", 501, "text/plain"), "501"),
     (refusing(402), "no quota left"),
     (refusing(429, "insufficient_quota"), "429 insufficient_quota"),
     (refusing(404, "model_not_found"), "has no model tiny for this key, or no such path"),
@@ -179,7 +198,7 @@ def test_an_error_that_concerns_all_rows_ends_the_job(
     with pytest.raises(InvalidJob) as caught:
         run(rows=[str(i) for i in range(200)])
     assert message in str(caught.value) and KEY not in str(caught.value) and caught.value.exit_code == 2
-    assert len(server.calls) < 50
+    assert len(server.calls) < 100
 
 
 def test_the_key_is_not_sent_to_the_target_of_a_redirect(run: Run, server: EndpointServer) -> None:

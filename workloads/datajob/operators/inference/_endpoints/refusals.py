@@ -17,9 +17,12 @@ SHOWN = 300
 """Characters of the message of a server that errors contain."""
 _UNPAID = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _UNKNOWN_MODEL = ("model_not_found", "model_not_allowed")
+_CONTENT = ("content_filter", "content_policy_violation", "moderation_blocked", "invalid_prompt", "refusal")
 _OVERLOADED = (429, 503, 529)
-_TEMPORARY = (408, 409, 425)
-_ABSENT = (404, 405, 501)
+_TEMPORARY = (408, 409, 423, 424, 425, 499)
+_OF_ROW = (400, 413, 414, 422, 431)
+_ALWAYS = (501, 505)
+"""Errors of servers that a repetition meets again."""
 
 
 class Means(Enum):
@@ -28,6 +31,7 @@ class Means(Enum):
     OVERLOAD = "The server has too much to do. The request is repeated later."
     TEMPORARY = "The request may succeed when it is repeated."
     ROW = "The server does not accept the request."
+    DOUBTFUL = "The server does not accept the request, or accepts no request of this job: other requests show which."
     JOB = "The server accepts no request of this job."
 
 
@@ -50,7 +54,8 @@ def refusal(status: int, headers: Mapping[str, str], body: Any, secret: str | No
     """The meaning of a status, and of a body as parsed JSON or as text."""
     code, param, message = _error(body)
     shown = _cleaned(message, secret)
-    reason = f"{status}{f' {code}' if code else ''}{private(f': {shown}') if shown else ''}"
+    page = ", a web page instead of JSON" if _is_page(body) else ""
+    reason = f"{status}{f' {code}' if code else ''}{page}{private(f': {shown}') if shown else ''}"
     after = retry_after(headers, now or datetime.now(UTC))
     means = _means(status, code, headers)
     if means is Means.JOB:
@@ -61,28 +66,37 @@ def refusal(status: int, headers: Mapping[str, str], body: Any, secret: str | No
 
 
 def _means(status: int, code: str, headers: Mapping[str, str]) -> Means:
-    if code in (*_UNPAID, *_UNKNOWN_MODEL) or status in (401, 402, 403, 407) or 300 <= status < 400 or status in _ABSENT:
+    """Gateways refuse single prompts with 403, for which a wrong key is another cause."""
+    if code in _CONTENT:
+        return Means.ROW
+    if code in (*_UNPAID, *_UNKNOWN_MODEL) or status in (401, 402, 407) or 300 <= status < 400:
         return Means.JOB
     if status in _OVERLOADED:
         return Means.OVERLOAD
     wanted = headers.get("x-should-retry", "").lower()
-    if status in _TEMPORARY or status >= 500:
+    if status in _TEMPORARY or (status >= 500 and status not in _ALWAYS):
         return Means.ROW if wanted == "false" else Means.TEMPORARY
-    return Means.TEMPORARY if wanted == "true" else Means.ROW
+    if wanted == "true":
+        return Means.TEMPORARY
+    return Means.ROW if status in _OF_ROW else Means.DOUBTFUL
 
 
 def _error(body: Any) -> tuple[str, str, str]:
     """Code, parameter and message of an error in the shape of OpenAI, or in one of those that other servers use."""
     if isinstance(body, str):
-        return "", "", "" if body.lstrip().startswith("<") else body
+        return "", "", "" if _is_page(body) else body
     error = body.get("error", body) if isinstance(body, Mapping) else body
     if isinstance(error, str):
         return "", "", error
     if not isinstance(error, Mapping):
         return "", "", ""
     message = next((error[key] for key in ("message", "detail", "error") if isinstance(error.get(key), str)), "")
-    code = error.get("code") or error.get("type") or ""
-    return _word(code), _word(error.get("param")), message
+    return _word(error.get("code")) or _word(error.get("type")), _word(error.get("param")), message
+
+
+def _is_page(body: Any) -> bool:
+    """Firewalls and proxies send web pages."""
+    return isinstance(body, str) and body.lstrip().startswith("<")
 
 
 def _word(value: Any) -> str:
@@ -93,6 +107,7 @@ def _word(value: Any) -> str:
 def _cleaned(message: str, secret: str | None) -> str:
     if secret:
         message = message.replace(secret, "***")
+    message = re.sub(r"\S*\*{3,}\S*", "***", message)  # a part of the key, as some servers show it
     return " ".join(message.split())[:SHOWN].encode("utf-8", "backslashreplace").decode()
 
 

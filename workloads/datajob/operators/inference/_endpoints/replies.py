@@ -39,6 +39,8 @@ def text_answer(body: Any, chat: bool) -> Answer:
     reason = choice.get("finish_reason")
     if not isinstance(reason, str) or not reason:
         raise Malformed("the reply has no `finish_reason`")
+    if reason == "error":  # the provider of a gateway failed after it had begun
+        raise Malformed("the server failed while it generated the answer")
     if reason not in _FINISHED:
         if reason == "content_filter":
             raise RequestError("the content filter of the server removed the answer (finish_reason content_filter)", cost)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from datajob.errors import EndpointUnavailable, InvalidJob
 from datajob.operators.inference._endpoints.bodies import body_of, path_of
 from datajob.operators.inference._endpoints.gate import Gate, Size
 from datajob.operators.inference._endpoints.http import Http, Interrupted, Reply
-from datajob.operators.inference._endpoints.refusals import Means, Refusal, error_in_reply, refusal
+from datajob.operators.inference._endpoints.refusals import SHOWN, Means, Refusal, error_in_reply, refusal
 from datajob.operators.inference._endpoints.replies import Malformed, embeddings, models, text_answer
 from datajob.operators.inference._endpoints.target import Target
 from datajob.operators.inference._engines.base import Answer, Request, RequestError
 
+logger = logging.getLogger(__name__)
 BACKOFF, MAX_BACKOFF = 0.5, 60.0
 MAX_FAILURES = 6
 """Failures of one request, other than overload, after which its row fails if other requests succeed meanwhile."""
-_DIVISIBLE = (400, 413, 422)
+REPEATS = 3
+"""Repetitions of a request whose refusal can concern the row or the job."""
+MAX_REFUSED = 20
+"""Requests that are refused in succession, without an answer to another one, before the job ends."""
 _OLD_LIMIT, _NEW_LIMIT = "max_tokens", "max_completion_tokens"
 
 Found = list[Answer | RequestError]
@@ -37,6 +43,10 @@ class _Asked:
     """When it was first sent."""
     sent: int = 0
     failures: int = 0
+    refusals: int = 0
+    """Refusals that can concern the row or the job."""
+    refused: float = 0.0
+    """When the first of them arrived."""
     waited: float = 0.0
     limit: str = ""
     """The name of the limit of tokens when it was last sent."""
@@ -55,6 +65,12 @@ class Sender:
         self._dimensions: int | None = None
         self._succeeded = -math.inf
         """When the last request was answered."""
+        self._proven = -math.inf
+        """When the last request was sent that was answered."""
+        self._refused = 0
+        """Requests that were refused since then."""
+        self._answering: str | None = None
+        """The model that the last reply names."""
 
     async def ask(self, rows: Sequence[Request], sent: int = 0, waited: float = 0.0) -> Found:
         """The answers for rows that are sent as one request, in order. Raises InvalidJob and EndpointUnavailable."""
@@ -93,6 +109,7 @@ class Sender:
                 self._gate.cancel()
             asked.waited += seconds
             return found
+        self._proven, self._refused = max(self._proven, started), 0
         self._gate.leave(seconds)
         self._gate.correct(asked.size, expected, found[0].prompt_tokens, 0 if self._target.task == "embed" else found[0].tokens)
         return [dataclasses.replace(answer, seconds=seconds / len(found)) for answer in found]
@@ -112,17 +129,36 @@ class Sender:
             return Refusal(Means.TEMPORARY, str(error), status=200 if isinstance(error, Malformed) else 0)
 
     def _answers(self, asked: _Asked, reply: Reply) -> list[Answer]:
+        self._check_model(reply.body)
         if self._target.task != "embed":
             return [text_answer(reply.body, asked.rows[0].options.chat)]
         found = embeddings(reply.body, len(asked.rows), self._dimensions)
         self._dimensions = len(found[0].vector)
         return found
 
+    def _check_model(self, body: Any) -> None:
+        """Raise InvalidJob if another model computes embeddings than before: the vectors are not comparable."""
+        name = body.get("model") if isinstance(body, Mapping) else None
+        if not isinstance(name, str) or name == self._answering:
+            return
+        before, self._answering = self._answering, name
+        if before is None:
+            return
+        if self._target.task == "embed":
+            raise InvalidJob(
+                f"The endpoint {self._http.url} computed embeddings with the model {before[:SHOWN]}, and now with "
+                f"{name[:SHOWN]}. Vectors of different models cannot be compared. Set `model` to a fixed version, and write "
+                "a new result."
+            )
+        logger.warning("The endpoint %s answers with the model %s after %s.", self._http.url, name[:SHOWN], before[:SHOWN])
+
     def _gives_up(self, asked: _Asked, found: Refusal) -> bool:
         """True if the request is not repeated. Raises InvalidJob and EndpointUnavailable if no other one is, either."""
-        if found.means is Means.JOB and not (found.status == 404 and not found.code and self._succeeded > -math.inf):
+        if found.means is Means.JOB:
             raise self._job_error(found)
-        if found.means in (Means.JOB, Means.ROW):
+        if found.means is Means.DOUBTFUL:
+            return self._concerns_row(asked, found)
+        if found.means is Means.ROW:
             if found.param == asked.limit == _OLD_LIMIT:  # newer models of OpenAI require the other name
                 self._limit = _NEW_LIMIT
                 return False
@@ -139,10 +175,25 @@ class Sender:
         asked.waited += wait
         return others and (over or asked.failures >= MAX_FAILURES)
 
+    def _concerns_row(self, asked: _Asked, found: Refusal) -> bool:
+        """True if another request was answered that was sent after the refusal, or before if there are no others.
+
+        Raises InvalidJob if none is answered.
+        """
+        asked.refusals += 1
+        if asked.refusals == 1:
+            asked.refused = self._loop.time()
+            self._refused += 1
+        if self._proven > asked.refused:
+            return True
+        if self._refused >= MAX_REFUSED or (asked.refusals > REPEATS and self._proven == -math.inf):
+            raise self._job_error(found)
+        return asked.refusals > REPEATS
+
     async def _divided(self, asked: _Asked, found: Refusal) -> Found:
         """The answers after a request is given up. If it contains several rows, each half is sent separately."""
         rows = asked.rows
-        if len(rows) == 1 or (found.means is Means.ROW and found.status not in _DIVISIBLE):
+        if len(rows) == 1:
             times = f" {asked.sent} times" if asked.sent > 1 else ""
             return _failed(asked, RequestError(f"the endpoint refused the request{times}: {found.reason}"))
         half = len(rows) // 2
@@ -153,7 +204,12 @@ class Sender:
         url, key = self._http.url, self._target.key_variable
         if found.status in (401, 403) and key is None:
             return InvalidJob(f"The endpoint {url} requires an API key ({found.reason}). Set `keyFrom`.")
-        if found.status in (401, 403) and found.code != "model_not_allowed":
+        if found.status == 403 and found.code != "model_not_allowed":
+            return InvalidJob(
+                f"The endpoint {url} rejects the API key in the environment variable {key}, or a firewall blocks the requests "
+                f"({found.reason}). Correct the key or its permissions."
+            )
+        if found.status == 401 and found.code != "model_not_allowed":
             return InvalidJob(
                 f"The endpoint {url} rejects the API key in the environment variable {key} ({found.reason}). Correct the key."
             )
@@ -161,6 +217,8 @@ class Sender:
             return InvalidJob(f"The account of the API key at {url} has no quota left ({found.reason}). Increase the quota.")
         if 300 <= found.status < 400:
             return InvalidJob(f"The endpoint {url} answers with {found.reason}. Set `url` to its final address.")
+        if found.status not in (403, 404, 405, 410, 501) and not found.code:
+            return InvalidJob(f"The endpoint {url} accepts no request ({found.reason}). Correct `url`.")
         model = f"no model {self.model} for this key, or " if self.model else ""
         return InvalidJob(f"The endpoint {url} has {model}no such path ({found.reason}). Correct `url` and `model`.")
 
@@ -173,7 +231,7 @@ class Sender:
                 if isinstance(found, str):
                     self.model = found
                     return
-                if found.means in (Means.JOB, Means.ROW):
+                if found.means in (Means.JOB, Means.ROW, Means.DOUBTFUL):
                     raise self._job_error(found)
                 wait = found.after if found.after is not None else _backoff(failures)
                 failures += 1
@@ -204,7 +262,7 @@ def _delay(asked: _Asked, found: Refusal) -> float:
     """Seconds until a request is repeated: what the server asks for and a random addition, so that requests do not collide."""
     if found.after is not None:
         return found.after + random.uniform(0, max(0.5, min(30.0, found.after / 4)))
-    return _backoff(asked.sent - 1)
+    return _backoff(asked.refusals if found.means is Means.DOUBTFUL else asked.sent - 1)
 
 
 def _backoff(failures: int) -> float:

@@ -129,6 +129,7 @@ def start_ray(**options: Any) -> None:
             if attempt == STARTS or "timed out during startup" not in str(error):
                 raise
             ray.shutdown()
+            options = {**options, "address": "local"}  # what is left of the failed start must not be taken for a cluster
         else:
             return
 

@@ -31,8 +31,11 @@ PROXY_DRAIN_SECONDS = 60
 VARIABLES = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": str(PROXY_DRAIN_SECONDS),
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
 }
-"""HAProxy instead of a proxy in Python: twice the requests per second, and a third of the time to the first token."""
+"""HAProxy instead of a proxy in Python: twice the requests per second, and a third of the time to the first token.
+
+A client that sends nothing more of its request, or reads nothing of its reply, is disconnected after a minute, not an hour."""
 DRAIN_SECONDS = 20
 """How long a deleted worker still accepts connections: until every node of the cluster sends requests to other pods."""
 DELETION_DELAY_SECONDS = 60

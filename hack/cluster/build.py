@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hack.cluster.versions import (
+    GATEWAY_API,
+    GATEWAY_API_MODULE,
     GO,
     KUBERAY,
     KUBERAY_MODULE,
@@ -63,6 +65,11 @@ def kuberay_config() -> Path:
 def prometheus_operator_crds() -> Path:
     """The CRDs from the module of the Prometheus operator."""
     return _module_folder(PROMETHEUS_OPERATOR_MODULE, PROMETHEUS_OPERATOR) / "example" / "prometheus-operator-crd"
+
+
+def gateway_api_crds() -> Path:
+    """The CRDs of the standard channel from the module of the Gateway API."""
+    return _module_folder(GATEWAY_API_MODULE, GATEWAY_API) / "config" / "crd" / "standard"
 
 
 def missing() -> list[str]:

@@ -16,6 +16,8 @@ RAY = "2.60.0"
 
 KUBERNETES_MODULE = "k8s.io/kubernetes"
 KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
+GATEWAY_API = "v1.6.1"
+GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api"
 PROMETHEUS_OPERATOR = "v0.91.0"
 PROMETHEUS_OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
 

@@ -8,6 +8,7 @@ from hack.cluster.waiting import wait_for
 from tests.control_plane.conftest import Start
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
+from tests.support.api_services import apply, eventually, model, report, status
 from tests.support.controller_process import account_kubeconfig
 from tests.support.proxy import proxy_to
 
@@ -56,3 +57,18 @@ def test_a_new_leader_knows_the_pods_before_it_starts_an_attempt(
         assert jobs.condition("Reconciling")["reason"] == reason
         assert jobs.status()["attempt"] == 1
         second.stop()
+
+
+def test_a_new_leader_continues_an_update_of_a_service(api: Api, namespace: str, start: Start) -> None:
+    first = start()
+    apply(api, namespace, update="surge")
+    report(api, namespace, "RUNNING")
+    eventually(lambda: "lastGood" in status(api, namespace), "the model to count as loaded")
+    api.patch("modelservices", namespace, NAME, {"spec": {"model": {"textGeneration": {"model": "org/second"}}}})
+    eventually(lambda: model(api, namespace) == "org/second", "the edit to be rolled out")
+    first.kill()
+    report(api, namespace, "DEPLOY_FAILED", "out of memory")
+    second = start()
+    eventually(lambda: model(api, namespace) == "org/first", "the last good model")
+    eventually(lambda: status(api, namespace).get("failed", {}).get("message") == "out of memory", "the failure in the status")
+    assert not second.errors()

@@ -1,80 +1,27 @@
 """ModelServices on a real API server. The test writes what KubeRay, which does not run, would write."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-import yaml
 
-from hack.cluster.waiting import SECONDS, wait_for
+from hack.cluster.build import gateway_api_crds
+from hack.cluster.cluster import Cluster
+from hack.cluster.waiting import wait_for
 from tests.support.api import Api
+from tests.support.api_services import NAME, apply, eventually, make_cluster, model, ray_service, report, status, wait_phase
 from tests.support.controller_process import ControllerProcess
 
-NAME = "qwen"
-SPEC: dict[str, Any] = {
-    "model": {"textGeneration": {"model": "org/first", "device": "cpu"}},
-    "auth": {"secretName": "keys"},
-}
+BETTER = {"textGeneration": {"model": "org/second"}}
+HTTPROUTES = "httproutes.gateway.networking.k8s.io"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _served(controller: ControllerProcess) -> None:
     """A controller for the whole cluster."""
 
 
-def apply(api: Api, namespace: str, **spec: Any) -> None:
-    meta = {"name": NAME, "namespace": namespace}
-    made = {"apiVersion": "datajob.io/v1alpha1", "kind": "ModelService", "metadata": meta, "spec": {**SPEC, **spec}}
-    api.apply("modelservices", made)
+served = pytest.mark.usefixtures("_served")
 
 
-def status(api: Api, namespace: str) -> dict[str, Any]:
-    return dict((api.get("modelservices", namespace, NAME) or {}).get("status") or {})
-
-
-def wait_phase(api: Api, namespace: str, phase: str, reason: str = "") -> dict[str, Any]:
-    def reached() -> bool:
-        found = status(api, namespace)
-        return found.get("phase") == phase and reason in ("", found.get("reason"))
-
-    wait_for(reached, f"{phase} {reason}: {status(api, namespace)}", SECONDS)
-    return status(api, namespace)
-
-
-def ray_service(api: Api, namespace: str) -> dict[str, Any]:
-    return dict(wait_for(lambda: api.get("rayservices", namespace, NAME), "the RayService"))
-
-
-def report(api: Api, namespace: str, application: str, message: str = "") -> None:
-    """Write the status of the RayService as KubeRay does, for its present generation."""
-    found = ray_service(api, namespace)
-    applications = {NAME: {"status": application, "message": message, "serveDeploymentStatuses": {}}}
-    active = {"rayClusterName": f"{NAME}-abcde", "applicationStatuses": applications}
-    written = {"observedGeneration": found["metadata"]["generation"], "activeServiceStatus": active}
-    api.patch("rayservices", namespace, NAME, {"status": written}, "status")
-
-
-def make_cluster(api: Api, namespace: str) -> None:
-    """Make the Ray cluster of the RayService as KubeRay does."""
-    found = ray_service(api, namespace)
-    owner = {"apiVersion": "ray.io/v1", "kind": "RayService", "name": NAME, "uid": found["metadata"]["uid"], "controller": True}
-    meta = {"name": f"{NAME}-abcde", "namespace": namespace, "labels": found["metadata"]["labels"], "ownerReferences": [owner]}
-    api.create(
-        "rayclusters",
-        {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": meta, "spec": found["spec"]["rayClusterConfig"]},
-    )
-
-
-def model(api: Api, namespace: str) -> str:
-    """The model in the configuration of Ray Serve."""
-    config = yaml.safe_load(ray_service(api, namespace)["spec"]["serveConfigV2"])
-    return str(config["applications"][0]["args"]["service"]["model"]["textGeneration"]["model"])
-
-
-def eventually(holds: Callable[[], Any], what: str) -> None:
-    wait_for(holds, what, SECONDS)
-
-
+@served
 def test_a_service_from_its_creation_to_its_deletion(api: Api, namespace: str) -> None:
     apply(api, namespace)
     wait_phase(api, namespace, "Starting", "ClusterStarting")
@@ -100,7 +47,7 @@ def test_a_service_from_its_creation_to_its_deletion(api: Api, namespace: str) -
 
     report(api, namespace, "RUNNING")
     eventually(lambda: "lastGood" in status(api, namespace), "the model to count as loaded")
-    api.patch("modelservices", namespace, NAME, {"spec": {"model": {"textGeneration": {"model": "org/second"}}}})
+    api.patch("modelservices", namespace, NAME, {"spec": {"model": BETTER}})
     eventually(lambda: model(api, namespace) == "org/second", "the edit to be rolled out")
     report(api, namespace, "DEPLOY_FAILED", "no such model")
     eventually(lambda: model(api, namespace) == "org/first", "the last good model")
@@ -116,6 +63,7 @@ def test_a_service_from_its_creation_to_its_deletion(api: Api, namespace: str) -
     eventually(lambda: api.get("services", namespace, NAME) is None, "the Service to go with its owner")
 
 
+@served
 def test_a_foreign_service_of_the_same_name_is_not_touched(api: Api, namespace: str) -> None:
     foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": namespace}}
     api.create("services", {**foreign, "spec": {"ports": [{"port": 80}]}})
@@ -125,3 +73,49 @@ def test_a_foreign_service_of_the_same_name_is_not_touched(api: Api, namespace: 
     assert api.get("rayservices", namespace, NAME) is None
     api.delete("services", namespace, NAME)
     wait_phase(api, namespace, "Starting")
+
+
+@served
+def test_an_edited_ray_service_is_restored(api: Api, namespace: str) -> None:
+    apply(api, namespace)
+    config = ray_service(api, namespace)["spec"]["serveConfigV2"]
+    edited = config.replace("org/first", "org/other")
+    api.patch("rayservices", namespace, NAME, {"spec": {"serveConfigV2": edited}})
+    eventually(lambda: model(api, namespace) == "org/first", "the configuration to be restored")
+    eventually(lambda: "RayServiceRestored" in {one["reason"] for one in api.list("events", namespace)}, "the Event")
+
+
+@served
+def test_a_route_needs_the_gateway_api_and_follows_the_spec(
+    api: Api, control_plane: Cluster, controller: ControllerProcess, namespace: str
+) -> None:
+    """The CRD validates what is created. A route that is refused does not prevent an update of the model."""
+    apply(api, namespace, route={"gateway": "public", "gatewayNamespace": "infra", "hostnames": ["llm.example.com"]})
+    report(api, namespace, "RUNNING")
+    wait_phase(api, namespace, "Stalled", "GatewayAPIMissing")
+    control_plane.kubectl("apply", "--server-side", "-f", str(gateway_api_crds() / "gateway.networking.k8s.io_httproutes.yaml"))
+    try:
+        control_plane.wait_until_established(HTTPROUTES)
+        foreign = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "spec": {}}
+        foreign |= {"metadata": {"name": NAME, "namespace": namespace}}
+        if api.get("httproutes", namespace, NAME) is None:
+            api.create("httproutes", foreign)
+            wait_phase(api, namespace, "Stalled", "NameTaken")
+            api.patch("modelservices", namespace, NAME, {"spec": {"model": BETTER}})
+            eventually(lambda: model(api, namespace) == "org/second", "the edit to be rolled out")
+            api.delete("httproutes", namespace, NAME)
+        spec = dict(wait_for(lambda: api.get("httproutes", namespace, NAME), "the route"))["spec"]
+        assert [(one["name"], one["namespace"]) for one in spec["parentRefs"]] == [("public", "infra")]
+        assert spec["hostnames"] == ["llm.example.com"] and spec["rules"][0]["backendRefs"][0]["port"] == 8000
+        refused = {"type": "Accepted", "status": "False", "reason": "NoMatchingListenerHostname", "message": "no such host"}
+        refused |= {"lastTransitionTime": "2026-05-01T12:00:00Z"}
+        parent = {"controllerName": "example.com/gateway", "parentRef": spec["parentRefs"][0], "conditions": [refused]}
+        api.patch("httproutes", namespace, NAME, {"status": {"parents": [parent]}}, "status")
+        wait_phase(api, namespace, "Stalled", "RouteNotAccepted")
+        api.patch("modelservices", namespace, NAME, {"spec": {"route": None}})
+        eventually(lambda: api.get("httproutes", namespace, NAME) is None, "the route to be deleted")
+    finally:
+        control_plane.kubectl("delete", "crd", HTTPROUTES)
+    api.patch("modelservices", namespace, NAME, {"spec": {"limits": {"images": 3}}})
+    eventually(lambda: status(api, namespace)["observedGeneration"] >= 3, "an edit to be observed without the CRD")
+    assert controller.live()

@@ -61,6 +61,11 @@ def requests(status: str, values: str) -> Series:
     return {f"datajob_service_requests_total{{{labels}}}": values}
 
 
+def revision(pod: str, commit: str, values: str) -> Series:
+    """The commit that a replica has loaded."""
+    return {f'datajob_service_model_revision{{{JOB},pod="{pod}",revision="{commit}"}}': values}
+
+
 HEALTHY = leads(A) | stands_by(B) | beats(A) | beats(B)
 DONE = ',state="done"'
 TWO = f"x{MINUTES}"
@@ -202,6 +207,11 @@ CASES: dict[str, tuple[str, Series, dict[int, bool]]] = {
         "ModelServiceOverloaded",
         requests("200", f"0+80{TWO}") | requests("429", "0+20x60 1200+0x240"),
         {10: False, 30: True, 60: True, 100: False},
+    ),
+    "replicas load different commits": (
+        "ModelServiceRevisionsDiffer",
+        revision("a", "1", f"1{TWO}") | revision("b", "1", "1x60 _x200") | revision("b", "2", "_x60 1x60 _x200"),
+        {50: False, 80: False, 100: True, 150: False},
     ),
     "a service at zero replicas": (
         "ModelServiceUnavailable",

@@ -21,6 +21,7 @@ BASES = {
     "rayclusters": "apis/ray.io/v1",
     "rayservices": "apis/ray.io/v1",
     "modelservices": "apis/datajob.io/v1alpha1",
+    "httproutes": "apis/gateway.networking.k8s.io/v1",
     "leases": "apis/coordination.k8s.io/v1",
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",

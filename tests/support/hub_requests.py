@@ -241,7 +241,7 @@ def _entry(path: str, data: bytes | None) -> dict[str, Any]:
     return entry
 
 
-_API = r"/api/datasets/(?P<name>[^/]+(?:/[^/]+)?)"
+_API = r"/api/(?:datasets|models)/(?P<name>[^/]+(?:/[^/]+)?)"
 _AT = r"/(?P<revision>[^/]+)"
 _FILE = r"/(?P<path>.+)"
 _ROUTES: list[tuple[str, Any]] = [

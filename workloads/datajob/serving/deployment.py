@@ -23,6 +23,7 @@ from datajob.serving.application import create_app
 from datajob.serving.assembly import assemble, load_engine
 from datajob.serving.keys import FOLDER, Keys
 from datajob.serving.metrics import RayMeter
+from datajob.serving.pinning import pinned
 
 DEPLOYMENT = "model"
 """Name of the deployment."""
@@ -73,7 +74,7 @@ class Replica:
 
 def build(args: Mapping[str, Any]) -> Application:
     """The application of `{"service": the spec of a ModelService, "name": the name of the model}`."""
-    spec = ModelServiceSpec.model_validate(args["service"])
+    spec = pinned(ModelServiceSpec.model_validate(args["service"]))
     return _application(spec, str(args["name"]), FOLDER, _resources(spec))
 
 
@@ -85,7 +86,7 @@ def serve_on_ray(service: ModelService, keys: str | None, host: str, port: int, 
         signal.signal(number_of_signal, lambda *_: stop.set())
     try:
         resources: dict[str, Any] = {"num_cpus": 1}
-        application = _application(service.spec, service.model_name, keys or FOLDER, (resources, ("any", 1.0)))
+        application = _application(pinned(service.spec), service.model_name, keys or FOLDER, (resources, ("any", 1.0)))
         try:
             serve.run(application, name=service.metadata.name, route_prefix="/")
         except RuntimeError as error:

@@ -34,6 +34,7 @@ SERIES = (
     Series("queue_age_seconds", "gauge", "Age of the oldest request without a first token"),
     Series("batch_fill_ratio", "gauge", "Answers that are being generated, as a fraction of the maximum"),
     Series("model_ready", "gauge", "1 if the model is loaded and can answer"),
+    Series("model_revision", "gauge", "1 for the commit of the loaded model, or `local` for a folder", ("revision",)),
 )
 """All metrics, without the prefix. Each one has the additional label `model`."""
 

@@ -96,6 +96,7 @@ class Service:
         try:
             engine = self.ready_engine()
             self.meter.record("batch_fill_ratio", min(1.0, engine.running / engine.slots))
+            self.meter.record("model_revision", 1, revision=engine.revision)
         except ApiError:
             ready = 0.0
         self.meter.record("model_ready", ready)

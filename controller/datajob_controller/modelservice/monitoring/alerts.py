@@ -50,4 +50,12 @@ ALERTS = (
         f"The ModelService {OBJECT} rejects more than 10 % of its requests because of its limits.",
         page=PAGE,
     ),
+    Alert(
+        "ModelServiceRevisionsDiffer",
+        "count by (namespace, name) (count by (namespace, name, revision) (datajob_service_model_revision == 1)) > 1",
+        30,
+        "warning",
+        f"Replicas of the ModelService {OBJECT} have loaded {{{{ $value }}}} different commits of the model.",
+        page=PAGE,
+    ),
 )

@@ -91,6 +91,11 @@ _AVAILABILITY = (
         ),
     ),
     one("Loaded models", _gauge("sum", "model_ready"), _SERVICE, description="Replicas whose model can answer requests."),
+    one(
+        "Models by commit",
+        f"count by (namespace, name, revision) (datajob_service_model_revision{{{OBJECT}}} == 1)",
+        "{{namespace}}/{{name}} {{revision}}",
+    ),
 )
 
 _REQUESTS = (

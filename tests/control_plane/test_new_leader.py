@@ -8,7 +8,7 @@ from hack.cluster.waiting import wait_for
 from tests.control_plane.conftest import Start
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
-from tests.support.api_services import apply, eventually, model, report, status
+from tests.support.api_services import NAME, apply, eventually, model, report, status
 from tests.support.controller_process import account_kubeconfig
 from tests.support.proxy import proxy_to
 

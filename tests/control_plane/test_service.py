@@ -13,15 +13,11 @@ BETTER = {"textGeneration": {"model": "org/second"}}
 HTTPROUTES = "httproutes.gateway.networking.k8s.io"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _served(controller: ControllerProcess) -> None:
     """A controller for the whole cluster."""
 
 
-served = pytest.mark.usefixtures("_served")
-
-
-@served
 def test_a_service_from_its_creation_to_its_deletion(api: Api, namespace: str) -> None:
     apply(api, namespace)
     wait_phase(api, namespace, "Starting", "ClusterStarting")
@@ -63,7 +59,6 @@ def test_a_service_from_its_creation_to_its_deletion(api: Api, namespace: str) -
     eventually(lambda: api.get("services", namespace, NAME) is None, "the Service to go with its owner")
 
 
-@served
 def test_a_foreign_service_of_the_same_name_is_not_touched(api: Api, namespace: str) -> None:
     foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": namespace}}
     api.create("services", {**foreign, "spec": {"ports": [{"port": 80}]}})
@@ -75,7 +70,6 @@ def test_a_foreign_service_of_the_same_name_is_not_touched(api: Api, namespace: 
     wait_phase(api, namespace, "Starting")
 
 
-@served
 def test_an_edited_ray_service_is_restored(api: Api, namespace: str) -> None:
     apply(api, namespace)
     config = ray_service(api, namespace)["spec"]["serveConfigV2"]
@@ -85,7 +79,6 @@ def test_an_edited_ray_service_is_restored(api: Api, namespace: str) -> None:
     eventually(lambda: "RayServiceRestored" in {one["reason"] for one in api.list("events", namespace)}, "the Event")
 
 
-@served
 def test_a_route_needs_the_gateway_api_and_follows_the_spec(
     api: Api, control_plane: Cluster, controller: ControllerProcess, namespace: str
 ) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
+from datajob.serving.metrics import PREFIX, SERIES
+from datajob_controller.datajob.monitoring.files import RENAMED
+from hack.cluster.waiting import TooLate, wait_for
 from tests.support.serving import PATIENCE
 
 SPEC = {"model": {"textGeneration": {"model": "50", "engine": "fake"}}, "auth": {"anonymous": True}}
@@ -69,6 +75,26 @@ def test_the_official_client_is_answered_by_ray_serve(port: int) -> None:
     stream.close()
     patient = OpenAI(base_url=client.base_url, api_key="-", max_retries=60, timeout=PATIENCE)
     assert patient.chat.completions.create(model="test", messages=USER).choices  # the row of the closed stream is free
+    with suppress(TooLate):
+        wait_for(lambda: not _missing_metrics(), "all metrics", PATIENCE, every=1)
+    assert _missing_metrics() == set()
+
+
+def _missing_metrics() -> set[str]:
+    """What the panels and alerts use and the port for metrics of Ray does not have, after the renaming of the PodMonitor."""
+    import ray
+    from prometheus_client.parser import text_string_to_metric_families
+
+    (node,) = ray.nodes()
+    with urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=PATIENCE) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    found: dict[str, set[str]] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        name = re.sub(f"^{RENAMED['regex']}$", r"\1", sample.name)
+        found.setdefault(name, set()).update(sample.labels)
+    wanted = {f"{PREFIX}{one.name}{'_bucket' if one.kind == 'histogram' else ''}": {"model", *one.labels} for one in SERIES}
+    missing = {name for name, labels in wanted.items() if not labels <= found.get(name, set())}
+    return missing | ({"ray_node_cpu_count", "ray_serve_deployment_replica_healthy"} - found.keys())
 
 
 @pytest.mark.slow

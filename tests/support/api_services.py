@@ -15,17 +15,21 @@ SPEC: dict[str, Any] = {
 }
 
 
-def apply(api: Api, namespace: str, **spec: Any) -> None:
-    meta = {"name": NAME, "namespace": namespace}
+def apply(api: Api, namespace: str, name: str = NAME, **spec: Any) -> None:
+    """Apply a ModelService."""
+    meta = {"name": name, "namespace": namespace}
     made = {"apiVersion": "datajob.io/v1alpha1", "kind": "ModelService", "metadata": meta, "spec": {**SPEC, **spec}}
     api.apply("modelservices", made)
 
 
 def status(api: Api, namespace: str) -> dict[str, Any]:
+    """The status of the ModelService."""
     return dict((api.get("modelservices", namespace, NAME) or {}).get("status") or {})
 
 
 def wait_phase(api: Api, namespace: str, phase: str, reason: str = "") -> dict[str, Any]:
+    """Wait for a phase, and optionally its reason; returns the status."""
+
     def reached() -> bool:
         found = status(api, namespace)
         return found.get("phase") == phase and reason in ("", found.get("reason"))
@@ -35,6 +39,7 @@ def wait_phase(api: Api, namespace: str, phase: str, reason: str = "") -> dict[s
 
 
 def ray_service(api: Api, namespace: str) -> dict[str, Any]:
+    """The RayService, as soon as it exists."""
     return dict(wait_for(lambda: api.get("rayservices", namespace, NAME), "the RayService"))
 
 
@@ -65,4 +70,5 @@ def model(api: Api, namespace: str) -> str:
 
 
 def eventually(holds: Callable[[], Any], what: str) -> None:
+    """Wait until something holds."""
     wait_for(holds, what, SECONDS)

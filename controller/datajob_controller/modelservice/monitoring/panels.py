@@ -35,9 +35,9 @@ def _gauge(function: str, metric: str) -> str:
     return f"{function} by (namespace, name) (datajob_service_{metric}{{{OBJECT}}})"
 
 
-def _services(phases: str) -> str:
-    selected = by_object("datajob_modelservice_phase", f',phase=~"{phases}"')
-    return f"count({selected})"
+def _services(metric: str, labels: str) -> str:
+    """The number of services with a condition or in some phases."""
+    return f"count({by_object(f'datajob_modelservice_{metric}', labels)})"
 
 
 def _percentiles(title: str, metric: str, by: str = "") -> Panel:
@@ -66,9 +66,9 @@ TABLE = (
 )
 
 _OVERVIEW = (
-    stat("Available", _services("Available|Updating"), "short", (0, "green")),
-    stat("Starting", _services("Pending|Starting"), "short", (0, "blue")),
-    stat("Stalled", _services("Stalled|Invalid"), "short", (0, "green"), (1, "red")),
+    stat("Available", _services("condition", ',condition="Available"'), "short", (0, "green")),
+    stat("Starting", _services("phase", ',phase=~"Pending|Starting"'), "short", (0, "blue")),
+    stat("Stalled", _services("condition", ',condition="Stalled"'), "short", (0, "green"), (1, "red")),
     stat("Requests per second", _rate("requests_total"), "reqps", (0, "blue")),
     stat(
         "Failed requests",

@@ -20,7 +20,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-serving-model bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-serving-model bench-serving-vllm bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -125,6 +125,9 @@ bench-serving: setup ## Measure the application of a ModelService, with and with
 
 bench-serving-model: setup-models ## Compare many clients of a model with one, and with the offline step
 	$(RUN)/python -m benchmarks.serving_model
+
+bench-serving-vllm: .venv-vllm/.ready ## Measure how vLLM serves many clients, compared with the offline step
+	PYTHONPATH=workloads .venv-vllm/bin/python -m benchmarks.serving_vllm
 
 bench-streaming: setup ## Measure streaming between CPU steps and models, with simulated devices
 	$(RUN)/python -m benchmarks.streaming

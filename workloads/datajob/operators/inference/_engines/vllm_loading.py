@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def _start_processes(arguments: dict[str, Any]) -> Any:
     from vllm.v1.engine.async_llm import AsyncLLM
 
     os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
+    resource_tracker.ensure_running()  # when it starts, it unblocks Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with tempfile.TemporaryDirectory() as folder:
         failure = Path(folder) / "failure"

@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from datajob.operators.inference._engines.base import Request
 from datajob.operators.inference._engines.cache import STEP, GrowingLayer, growing_cache
 from datajob.operators.inference._engines.generating import Generator
+from datajob.operators.inference._engines.running_batch import without_gaps
 
 SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 64}
 
@@ -69,3 +70,34 @@ def test_layers_of_another_kind_and_caches_of_the_models_own_stay() -> None:
     assert made is not None and {type(layer) for layer in made.layers} == {GrowingLayer}
     plain.generation_config.cache_implementation = "static"
     assert growing_cache(plain) is None
+
+
+def test_rows_that_join_and_leave_keep_their_tokens() -> None:
+    chance = random.Random(20_261_127)
+    layer: GrowingLayer | None = None
+    rows: list[list[float]] = []
+    for _ in range(300):
+        if layer is None or chance.random() < 0.3:
+            added, length, new = chance.randint(1, 4), chance.randint(1, 90), GrowingLayer()
+            values = torch.rand(added, 1, length, 2) + 1
+            new.update(values, -values)
+            if layer is None:
+                layer = new
+            else:
+                layer.join(new)
+            rows += [row[0, :, 0].tolist() for row in values]
+        elif chance.random() < 0.5:
+            kept = sorted(chance.sample(range(len(rows)), chance.randint(1, len(rows))))
+            order = without_gaps(kept)
+            rows = [rows[i] for i in order]
+            layer.select(order, layer.get_seq_length() - max(map(len, rows)))
+        else:
+            values = torch.rand(len(rows), 1, 1, 2) + 1
+            layer.update(values, -values)
+            for row, value in zip(rows, values, strict=True):
+                row.append(value[0, 0, 0].item())
+        length = layer.get_seq_length()
+        assert length == max(map(len, rows))
+        expected = torch.tensor([[0.0] * (length - len(row)) + row for row in rows])
+        assert torch.equal(layer.keys[:, 0, :, 0], expected)
+        assert torch.equal(layer.values, -layer.keys)

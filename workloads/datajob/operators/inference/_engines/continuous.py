@@ -47,11 +47,11 @@ class ContinuousServing:
         self._grammars = grammars_of(generator.tokenizer, generator.vocabulary, generator.ends)
         self.features = _features(generator, joins, self._grammars is not None)
         self.max_model_len: int | None = generator.longest
-        self.slots = generator.limits.rows
+        self.slots = generator.settings.batch_rows or self._batch.rows
         self._open: set[ServedAnswer] = set()
         """All answers whose clients wait, until the last piece was sent."""
         self._waiting: deque[ServedAnswer] = deque()
-        self._prepared: tuple[Group, Any] | None = None
+        self._prepared: list[tuple[Group, Any]] = []
         self._joining: Group = []
         """Answers whose prompts are being processed."""
         self._changed = threading.Condition()
@@ -152,14 +152,17 @@ class ContinuousServing:
 
     def _prepare(self) -> None:
         while group := self._next_group():
-            self._prepare_group(group)
+            prepared = [part for alike in self._batch.parts(group) if (part := self._inputs(alike))]
+            with self._changed:
+                self._prepared = prepared
+                self._changed.notify_all()
 
     def _next_group(self) -> Group:
         """The oldest answers that fit into the batch; empty when stopped."""
         with self._changed:
             while self._stopped is None:
                 self._waiting = deque(answer for answer in self._waiting if answer.active)
-                if self._prepared is None and (group := self._fitting()):
+                if not self._prepared and (group := self._fitting()):
                     for _ in group:
                         self._waiting.popleft()
                     return group
@@ -183,19 +186,17 @@ class ContinuousServing:
                 break
         return group
 
-    def _prepare_group(self, group: Group) -> None:
+    def _inputs(self, group: Group) -> tuple[Group, Any] | None:
+        """The answers that can be generated, and their prompts as the model reads them."""
         try:
             inputs, errors = self._generator.prepare([answer.row for answer in group])
         except Exception as error:  # noqa: BLE001 - of one of the requests
             self._separate(group, error)
-            return
+            return None
         for position, row_error in errors.items():
             group[position].fail(row_error)
         kept = [answer for i, answer in enumerate(group) if i not in errors]
-        with self._changed:
-            if kept:
-                self._prepared = (kept, inputs)
-            self._changed.notify_all()
+        return (kept, inputs) if kept else None
 
     def _separate(self, group: Group, error: Exception) -> None:
         """Repeat the answers of a failed group one by one. A single answer fails, and one whose tokens were sent."""
@@ -221,17 +222,21 @@ class ContinuousServing:
 
     def _wait_for_work(self) -> bool:
         with self._changed:
-            while self._stopped is None and self._prepared is None and not self._batch.answers:
+            while self._stopped is None and not self._prepared and not self._batch.answers:
                 self._changed.wait()
             return self._stopped is None
 
     def _join_prepared(self) -> None:
         with self._changed:
-            if self._prepared is None:
-                return
-            group, inputs = self._prepared
-            self._prepared, self._joining = None, group
-            self._changed.notify_all()
+            prepared, self._prepared = self._prepared, []
+            self._joining = [answer for group, _ in prepared for answer in group]
+            if prepared:
+                self._changed.notify_all()
+        for group, inputs in prepared:
+            self._join(group, inputs)
+        self._joining = []
+
+    def _join(self, group: Group, inputs: Any) -> None:
         try:
             if any(answer.active for answer in group):
                 with out_of_memory():
@@ -241,7 +246,7 @@ class ContinuousServing:
                 self.slots = max(1, len(self._batch.answers) + len(group) // 2)
             self._separate([answer for answer in group if answer.active], error)
         finally:
-            self._joining = []
+            self._joining = [answer for answer in self._joining if answer not in group]
 
     def _leave(self) -> None:
         before = len(self._batch.answers)

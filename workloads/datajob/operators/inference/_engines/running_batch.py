@@ -19,6 +19,10 @@ from datajob.operators.inference._engines.generating import Generator
 from datajob.operators.inference._engines.next_tokens import choose_tokens
 from datajob.operators.inference._engines.served_answers import ServedAnswer
 
+CPU_ROWS = 32
+"""Twice the rows of offline batches: a step reads the weights once for all rows, and they join one after the other."""
+PADDING = 100
+"""Tokens of padding that take as long as another pass over the weights. Measured on a CPU with 2 cores."""
 _ROW_BY_ROW = (RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor)
 """Rules that do not depend on the length of the prompt."""
 
@@ -50,6 +54,7 @@ class RunningBatch:
 
     def __init__(self, generator: Generator) -> None:
         self.answers: list[ServedAnswer] = []
+        self.rows = CPU_ROWS if generator.device.type == "cpu" else generator.limits.rows
         self._generator = generator
         self._model = generator.model
         self._config = greedy_config(self._model)
@@ -58,6 +63,16 @@ class RunningBatch:
         """`[rows, tokens]`: all tokens so far, including the last ones, which are not in the cache."""
         self._mask = torch.empty((0, 0), dtype=torch.int64)
         """`[rows, tokens]`: 1 where a row has a token."""
+
+    def parts(self, answers: list[ServedAnswer]) -> list[list[ServedAnswer]]:
+        """The answers in groups of similar length, whose prompts are processed one after the other."""
+        found: list[list[ServedAnswer]] = []
+        for answer in sorted(answers, key=lambda each: each.prompt_tokens):
+            if found and (answer.prompt_tokens - found[-1][-1].prompt_tokens) * len(found[-1]) <= PADDING:
+                found[-1].append(answer)
+            else:
+                found.append([answer])
+        return found
 
     def join(self, answers: Sequence[ServedAnswer], inputs: Any) -> None:
         """Process the prompts of new answers, and send their first tokens."""
@@ -106,16 +121,17 @@ class RunningBatch:
         active = [i for i, answer in enumerate(self.answers) if answer.active]
         if len(active) == len(self.answers):
             return
-        self.answers = [self.answers[i] for i in active]
-        if not active or self._cache is None:
+        order = without_gaps(active)
+        self.answers = [self.answers[i] for i in order]
+        if not order or self._cache is None:
             self._cache = None
             return
-        rows = torch.tensor(active, device=self._mask.device)
+        rows = torch.tensor(order, device=self._mask.device)
         mask = self._mask[rows]
         begin = int(mask.argmax(-1).min())
         self._mask, self._tokens = mask[:, begin:], self._tokens[rows, begin:]
         for layer in self._cache.layers:
-            layer.select(rows, begin)
+            layer.select(order, begin)
 
     def _choose(
         self, answers: Sequence[ServedAnswer], logits: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor
@@ -124,6 +140,14 @@ class RunningBatch:
         logits = logits[:, -1].float()
         scores = _rules(self._model, self._config, mask)(tokens, logits.clone())
         return torch.tensor(choose_tokens(answers, logits, scores, self._generator), device=tokens.device).unsqueeze(1)
+
+
+def without_gaps(kept: Sequence[int]) -> list[int]:
+    """The kept rows in the order that moves the fewest: the last ones fill the gaps."""
+    first = set(range(len(kept)))
+    last = [row for row in kept if row not in first]
+    known = set(kept)
+    return [place if place in known else last.pop() for place in range(len(kept))]
 
 
 def _rules(model: Any, config: GenerationConfig, mask: torch.Tensor) -> LogitsProcessorList:

@@ -58,6 +58,11 @@ class ServedAnswer:
         return self._request.max_new_tokens
 
     @property
+    def prompt_tokens(self) -> int:
+        """Number of tokens of the prompt."""
+        return self.length - self.new_tokens
+
+    @property
     def started(self) -> bool:
         """Whether it has tokens."""
         return self._seen.total() > 0

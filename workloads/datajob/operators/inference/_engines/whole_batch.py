@@ -17,7 +17,12 @@ class WholeBatch:
 
     def __init__(self, generator: Generator) -> None:
         self.answers: list[ServedAnswer] = []
+        self.rows = generator.limits.rows
         self._generator = generator
+
+    def parts(self, answers: list[ServedAnswer]) -> list[list[ServedAnswer]]:
+        """The answers in groups whose prompts are processed one after the other: a single one."""
+        return [answers]
 
     def join(self, answers: Sequence[ServedAnswer], inputs: Any) -> None:
         """Generate all answers."""

@@ -9,8 +9,10 @@ from tests.support.accounting import check_every_run
 pytest_plugins = ("tests.support.clusters", "tests.support.hub", "tests.support.models.fixtures", "tests.support.s3")
 
 check_every_run()
-settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any load")
+# The same examples in each run. `pytest --hypothesis-profile random` looks for new ones.
+settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("fixed", settings.get_profile("random"), derandomize=True, database=None)
+settings.load_profile("fixed")
 
 
 def pytest_collection_finish() -> None:

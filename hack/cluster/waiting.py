@@ -16,11 +16,15 @@ class TooLate(Exception):
     """The condition was not true in time."""
 
 
-def wait_for(condition: Callable[[], T], what: str, seconds: float = SECONDS, every: float = 0.2) -> T:
-    """Poll a condition until it is true and return its value. Raises TooLate with `what` after the deadline."""
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], T], what: str | Callable[[], str], seconds: float = SECONDS, every: float = 0.2) -> T:
+    """Poll a condition until it is true and return its value. Raises TooLate with `what` after the deadline.
+
+    The last poll is after the deadline, however long this process was not scheduled.
+    """
+    deadline, late = time.monotonic() + seconds, False
     while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise TooLate(f"timed out after {seconds:.0f} s waiting for {what}")
+        if late:
+            raise TooLate(f"timed out after {seconds:.0f} s waiting for {what if isinstance(what, str) else what()}")
         _pause.wait(every)
+        late = time.monotonic() > deadline
     return answer

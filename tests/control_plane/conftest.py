@@ -9,7 +9,7 @@ from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api, connect
 from tests.support.api_jobs import Jobs
-from tests.support.controller_process import ROOT, ControllerProcess, account_kubeconfig
+from tests.support.controller_process import NAMESPACE, ROOT, ControllerProcess, account_kubeconfig
 from tests.support.gate import Gate, gate_to
 
 Start = Callable[..., ControllerProcess]
@@ -59,8 +59,8 @@ def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, requ
     """Starts controllers that watch only the namespace of the test; they are stopped after it."""
     server = f"https://127.0.0.1:{request.getfixturevalue('gate').port}" if "gate" in request.fixturenames else ""
     kubeconfig = account_kubeconfig(api, control_plane.kubeconfig, tmp_path, server)
-    # Each test has its own namespace and therefore its own leader.
-    env = {"KUBECONFIG": str(kubeconfig), "DATAJOB_LEASE_SECONDS": "12", "DATAJOB_NAMESPACES": namespace}
+    # A leader that is not scheduled for some seconds must not lose its Lease.
+    env = {"KUBECONFIG": str(kubeconfig), "DATAJOB_LEASE_SECONDS": "60", "DATAJOB_NAMESPACES": namespace}
     started: list[ControllerProcess] = []
 
     def start_one(module: str = "datajob_controller", **more: str) -> ControllerProcess:
@@ -71,6 +71,15 @@ def start(api: Api, control_plane: Cluster, namespace: str, tmp_path: Path, requ
     yield start_one
     for one in started:
         one.stop()
+
+
+def replace(controller: ControllerProcess, api: Api, start: Start) -> ControllerProcess:
+    """Kill a leader, end its Lease, which would otherwise take a minute, and start the next leader."""
+    controller.kill()
+    api.delete("leases", NAMESPACE, "datajob-controller")
+    other = start()
+    wait_for(other.leads, "another controller to lead")
+    return other
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from datajob.api.crd import UNOBSERVED
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import SECONDS, wait_for
-from tests.support.api import Api
+from tests.support.api import Api, Refused
 from tests.support.api_jobs import Jobs
 from tests.support.controller_process import ControllerProcess, account_kubeconfig
 from tests.support.gate import Gate
@@ -83,15 +83,21 @@ def test_namespaces_without_permission_or_that_do_not_exist_affect_only_themselv
     elsewhere.apply()
     jobs.set_running()
     assert [watched(controller, one) for one in (jobs.namespace, other, "missing")] == [1, 0, 0]
-    messages = {e["message"].split()[2]: e for e in api.list("events", home) if e["reason"] == "NamespaceNotWatched"}
-    assert messages.keys() == {other, "missing"}
-    assert "no permission to list datajobs" in messages[other]["message"]
+    messages: dict[str, str] = {}
+
+    def both_are_reported() -> bool:
+        found = [e["message"] for e in api.list("events", home) if e["reason"] == "NamespaceNotWatched"]
+        messages.update((message.split()[2], message) for message in found)
+        return messages.keys() == {other, "missing"}
+
+    wait_for(both_are_reported, lambda: f"an Event for each namespace: {messages}")
+    assert "no permission to list datajobs" in messages[other]
     assert elsewhere.status() == UNOBSERVED
 
     api.create("rolebindings", binding(other, home))
     elsewhere.ray_job(seconds=SECONDS)
     assert [watched(controller, one) for one in (jobs.namespace, other, "missing")] == [1, 1, 0]
-    assert "NamespaceWatched" in [e["reason"] for e in api.list("events", home)]
+    wait_for(lambda: "NamespaceWatched" in [e["reason"] for e in api.list("events", home)], "the Event about it")
     jobs.succeeds()
 
 
@@ -108,9 +114,11 @@ def test_a_namespace_whose_permission_is_revoked_is_forgotten_and_the_others_con
         one.set_running()
     before = controller.metric("datajob_watch_restarts_total")
     api.delete("rolebindings", other, "own")
+    account = api.as_account(home, "own")
+    wait_for(lambda: is_refused(account, other), "the revocation to be in force")
     gate.shut()
     gate.open()
-    wait_for(lambda: watched(controller, other) == 0, "the namespace to be left out", 150)
+    wait_for(lambda: watched(controller, other) == 0, "the namespace to be left out")
     assert controller.ready()
     jobs.succeeds()
     assert f'namespace="{other}",phase' not in controller.get("metrics")
@@ -139,6 +147,15 @@ def test_a_controller_without_any_watchable_namespace_waits_and_stops_on_request
     assert "is the leader" in controller.log.read_text()
     lease = api.get("leases", home, "datajob-controller")
     assert lease["spec"].get("holderIdentity", "") == ""
+
+
+def is_refused(account: Api, namespace: str) -> bool:
+    """Whether an account may not list the DataJobs of a namespace."""
+    try:
+        account.list("datajobs", namespace)
+    except Refused as refused:
+        return refused.code == 403
+    return False
 
 
 def label(api: Api, namespace: str, value: str | None) -> None:

@@ -9,7 +9,7 @@ from tests.control_plane.conftest import Start
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
 from tests.support.api_services import NAME, apply, eventually, model, report, status
-from tests.support.controller_process import account_kubeconfig
+from tests.support.controller_process import NAMESPACE, account_kubeconfig
 from tests.support.proxy import proxy_to
 
 
@@ -45,12 +45,13 @@ def test_a_new_leader_knows_the_pods_before_it_starts_an_attempt(
     jobs.fails("Job entrypoint command failed with exit code 1")
     jobs.wait_phase("Retrying")
     first.kill()
+    api.delete("leases", NAMESPACE, "datajob-controller")  # otherwise, it expires a minute later
     folder = tmp_path / "slow"
     folder.mkdir()
     with proxy_to(api.server) as proxy:
         proxy.delay("/pods", 5)
         kubeconfig = account_kubeconfig(api, control_plane.kubeconfig, folder, proxy.address)
-        second = start(KUBECONFIG=str(kubeconfig), DATAJOB_LEASE_SECONDS="40")
+        second = start(KUBECONFIG=str(kubeconfig))
         wait_for(second.leads, "the second controller to lead")
         reason = "PreviousAttemptTerminating"
         wait_for(lambda: jobs.condition("Reconciling").get("reason") != "DriverFailed", "a decision of the second")

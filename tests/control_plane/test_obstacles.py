@@ -6,7 +6,7 @@ kubelet, and the test writes the status of its pod. The loss of the node, the ev
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from hack.cluster.bare import BareCluster
 from hack.cluster.waiting import wait_for
-from tests.support.api import Api, authority
+from tests.support.api import Api, Refused, authority
 from tests.support.api_jobs import Jobs
 from tests.support.controller_process import ControllerProcess, account_kubeconfig
 from tests.support.kuberay_process import DENIED, denying_webhook, kuberay_operator
@@ -192,7 +192,8 @@ def live_node(api: Api, name: str) -> Iterator[None]:
         while not stop.wait(1):
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now}
-            api.apply("leases", {**lease, "spec": spec})
+            with suppress(OSError, Refused):  # the next renewal follows
+                api.apply("leases", {**lease, "spec": spec})
 
     thread = threading.Thread(target=renew)
     thread.start()

@@ -66,5 +66,5 @@ def test_two_kinds_are_served_by_one_process(jobs: Jobs, control_plane: Cluster,
     api.delete(GREETING.plural, namespace, "clean")
     wait_for(lambda: jobs.owned() == before, f"only the objects of the DataJob to remain: {jobs.owned()}")
     jobs.succeeds()
-    assert jobs.events().count("Greeted") == 2
+    wait_for(lambda: [event["reason"] for event in jobs.wait_event("Greeted")].count("Greeted") == 2, "an Event for each text")
     assert controller.errors() == []

@@ -193,10 +193,11 @@ def test_python_submits_and_waits(jobs: Jobs, control_plane: Cluster, monkeypatc
     assert (job.change, job.namespace) == ("created", jobs.namespace)
     with pytest.raises(datajob.NotComplete, match="continues on the cluster"):
         job.wait(timeout=0)
+    jobs.ray_job()
     job.suspend()
     jobs.wait_phase("Suspended")
     job.resume()
-    jobs.succeeds(attempt=jobs.status().get("attempt", 1))
+    jobs.succeeds(attempt=2)
     assert job.wait(timeout=SECONDS)["phase"] == "Complete"
     job.delete()
     wait_for(lambda: not jobs.get(), "the DataJob to go")

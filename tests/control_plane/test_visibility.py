@@ -20,7 +20,7 @@ def test_kubectl_wait_ends_for_every_outcome(jobs: Jobs, control_plane: Cluster,
         jobs.succeeds()
     elif outcome == "fails":
         jobs.fails("Job entrypoint command failed with exit code 3")
-    wait = ("wait", "--for=condition=Finished", "dj/clean", "-n", jobs.namespace, "--timeout=30s")
+    wait = ("wait", "--for=condition=Finished", "dj/clean", "-n", jobs.namespace, "--timeout=240s")
     assert "condition met" in control_plane.kubectl(*wait)
     header, row = control_plane.kubectl("get", "dj", "-o", "wide", "-n", jobs.namespace).splitlines()
     assert header.split()[:2] == ["NAME", "PHASE"] and "REASON" in header
@@ -38,7 +38,7 @@ def test_an_edit_of_a_running_job_is_visible(jobs: Jobs) -> None:
     wait_for(lambda: jobs.status().get("rayJobName", first) != first, "another run")
     (attempt,) = jobs.status()["attempts"]
     assert (attempt["rayJobName"], attempt["reason"]) == (first, "Restarted")
-    found = [e["message"] for e in jobs.api.list("events", jobs.namespace) if e["reason"] == "Restarted"]
+    found = [event["message"] for event in jobs.wait_event("Restarted") if event["reason"] == "Restarted"]
     assert found == ["Restarted because spec.steps[0] changed."]
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from datajob_controller.datajob.kind import objects_to_verify
+from datajob_controller.datajob.names import report_config, run_of_rayjob
 from datajob_controller.runtime.kind import GONE
 from datajob_controller.runtime.manifests import rfc3339
 from datajob_controller.runtime.types import Reference
@@ -140,6 +141,22 @@ def test_a_next_attempt_that_waits_for_a_stuck_rayjob_states_it(world: World) ->
     world.ray_jobs = {}
     world.settle()
     assert (world.status["phase"], world.status["attempt"]) == ("Starting", 2)
+
+
+def test_the_report_of_an_attempt_that_has_ended_is_fetched_unless_it_is_the_last_one(world: World) -> None:
+    name = running(world)
+    world.reports(report())
+    config_map = Reference("ConfigMap", report_config(run_of_rayjob(name)))
+    assert objects_to_verify(world.job, world.observed()) == []
+    world.ray_job["status"] |= {"jobStatus": "SUCCEEDED", "jobDeploymentStatus": "Complete"}
+    assert objects_to_verify(world.job, world.observed()) == [config_map]
+    world.reports(report("complete", attempt=2))
+    assert objects_to_verify(world.job, world.observed()) == [config_map]
+    world.reports(report("complete", attempt=1))
+    assert objects_to_verify(world.job, world.observed()) == []
+    world.reports(report())
+    world.settle()
+    assert not objects_to_verify(world.job, world.observed()), "the job has finished"
 
 
 def test_a_finished_job_states_that_its_pods_can_still_run(world: World) -> None:

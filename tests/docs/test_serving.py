@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from datajob.serving.metrics import PREFIX, SERIES
 from datajob.serving.openai.fields import _HARMLESS, IGNORED
 from tests.support.pages import blocks, read
 from tests.support.pictures import photo_bytes
+from tests.support.ports import free_port
 from tests.support.serving import PATIENCE
 
 PAGE = "docs/serving.md"
@@ -28,8 +28,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The service of the page with the engine that repeats words, run by the command of the page."""
     file = tmp_path_factory.mktemp("service") / "model.yaml"
     file.write_text(FILES["model.yaml"])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "datajob.cli", "serve", str(file), "--port", str(port)]
     process = subprocess.Popen([*command, "--set", "spec.model.visionLanguage.engine=fake"], stderr=subprocess.PIPE, text=True)
     try:

@@ -28,9 +28,7 @@ def test_accelerators_move_to_the_model_that_limits_the_stage(case: str) -> None
 
 
 def test_sizes_stay_within_all_limits_and_come_to_rest() -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(5)
     for _ in range(300):
         demands = []
         for _ in range(chance.randint(1, 4)):

@@ -75,9 +75,7 @@ def fast(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> None:
 def test_an_interrupted_run_writes_the_files_of_an_undisturbed_one(
     steps: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(str(steps))
     calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
     for folder in (calm, disturbed):
         write_parts(folder / "in", ROWS, 3)

@@ -139,7 +139,7 @@ datajob.run(json.loads(sys.argv[1]))
 def noted_job(tmp_path: Path) -> Any:
     write_parts(tmp_path / "in", SOME, 1)
     (tmp_path / "log").mkdir()
-    params = {"log": str(tmp_path / "log"), "seconds": 0.002}
+    params = {"log": str(tmp_path / "log"), "seconds": 0.004}
     step = {"map": {"function": "tests.support.interrupted:noted", "params": params}}
     return make_job(tmp_path / "in", tmp_path / "out", [step])
 
@@ -166,9 +166,7 @@ def is_alive(pid: int) -> bool:
 def test_a_run_that_is_killed_at_random_moments_loses_little_work(
     noted_job: Any, tmp_path: Path, number: signal.Signals
 ) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(number)
     kills = 0
     for _ in range(4):
         target = sum(calls(tmp_path).values()) + chance.randrange(50, 1200)

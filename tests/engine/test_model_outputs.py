@@ -28,6 +28,7 @@ from datajob.operators.inference._engines.batching import Backend, Batcher, Limi
 from datajob.operators.inference._model import content_key
 from datajob.operators.inference.text_generation import TextGeneration
 from tests.engine.test_crash import DEADLINE, commits, kill_when, start
+from tests.engine.test_ray import session_of
 from tests.support.local_jobs import make_job, read_glob, read_manifest, run
 from tests.support.models.photos import jpeg
 
@@ -80,9 +81,7 @@ def last_report(out: Path) -> Report:
 @pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_driver_killed_within_its_only_shard_reuses_all_model_outputs(source: str, tiny: Path, tmp_path: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(source)
     read = SOURCES[source](tmp_path / "in")
     work = job(read, tmp_path / "out", tiny)
     kills = 0
@@ -110,7 +109,7 @@ def test_the_model_outputs_of_a_killed_actor_are_reused_by_the_next(source: str,
     read = SOURCES[source](tmp_path / "in")
     process = start(job(read, tmp_path / "out", tiny), tmp_path, executor="ray", shard_bytes=ONE_SHARD)
     wait_until(process, lambda: kept_rows(tmp_path / "out") >= 8)
-    os.kill(random.choice(actors_of(process)), signal.SIGKILL)
+    os.kill(actors_of(process)[0], signal.SIGKILL)
     assert process.wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     report = last_report(tmp_path / "out")
     assert report.attempt == 1
@@ -122,11 +121,9 @@ def test_the_model_outputs_of_a_killed_actor_are_reused_by_the_next(source: str,
 
 def actors_of(driver: subprocess.Popen[bytes]) -> list[int]:
     """Processes of a driver's session that hold models."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        if any("_ShardWorker" in part for part in process.info["cmdline"] or ()) and os.getsid(process.pid) == driver.pid:
-            found.append(process.pid)
-    return found
+    found = psutil.process_iter(["pid", "cmdline"])
+    actors = [one for one in found if any("_ShardWorker" in part for part in one.info["cmdline"] or ())]
+    return [one.pid for one in actors if session_of(one) == driver.pid]
 
 
 def wait_until(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:

@@ -1,7 +1,6 @@
 """Runs on Ray Data: concurrent shards, killed workers, a killed driver."""
 
 import os
-import random
 import subprocess
 import time
 from collections.abc import Iterator
@@ -87,8 +86,8 @@ def test_a_driver_on_ray_that_is_killed_twice_resumes(tmp_path: Path) -> None:
     write_parts(tmp_path / "in", ROWS, 200)
     run(make_job(tmp_path / "in", tmp_path / "calm", ROW_LOCAL))
     job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
-    for _ in range(2):
-        target = commits(tmp_path / "out") + random.randint(5, 40)
+    for more in (5, 40):
+        target = commits(tmp_path / "out") + more
         process = start(job, tmp_path, executor="ray")
         kill_when(process, lambda target=target: commits(tmp_path / "out") >= target)
         end_session(process)
@@ -99,7 +98,7 @@ def test_a_driver_on_ray_that_is_killed_twice_resumes(tmp_path: Path) -> None:
 def end_session(process: subprocess.Popen[bytes]) -> None:
     """Ray's processes have their own groups and end when they notice that their driver is gone; help them."""
     deadline = time.monotonic() + DEADLINE
-    while mine := [p for p in psutil.process_iter() if _session_of(p) == process.pid]:
+    while mine := [p for p in psutil.process_iter() if session_of(p) == process.pid]:
         assert time.monotonic() < deadline
         for p in mine:
             with suppress(psutil.NoSuchProcess):
@@ -107,7 +106,8 @@ def end_session(process: subprocess.Popen[bytes]) -> None:
         psutil.wait_procs(mine, timeout=1)
 
 
-def _session_of(process: psutil.Process) -> int | None:
+def session_of(process: psutil.Process) -> int | None:
+    """The session of a process; None if it has ended."""
     try:
         return os.getsid(process.pid)
     except ProcessLookupError:

@@ -20,6 +20,7 @@ from datajob_controller.modelservice.monitoring.dashboard import DASHBOARD as SE
 from datajob_controller.shared.monitoring.grafana import Dashboard
 from hack.cluster.waiting import wait_for
 from tests.support.pages import read
+from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus, filled_in, prometheus_with
 
 POD = "clean-0123abcd-1-x7k2p-accelerator-worker-9qwxz"
@@ -66,7 +67,8 @@ def test_accelerator_panels_show_the_pods_of_jobs_under_both_conventions_of_labe
     with prometheus_with(tmp_path, scrape) as prometheus:
         wait_for(lambda: prometheus.query("DCGM_FI_DEV_GPU_UTIL"), "a scrape")
         for title, (value, count) in wanted.items():
-            gpu, *npu = (prometheus.query(filled_in(one, "team", "clean")) for one in PANELS[title])
+            queries = [filled_in(one, "team", "clean") for one in PANELS[title]]
+            gpu, *npu = (wait_for(lambda query=one: prometheus.query(query), one, every=1) for one in queries)  # type: ignore[misc]
             assert [float(one["value"][1]) for one in gpu] == [value] * count, title
             assert {one["metric"]["pod"] for one in gpu} == {POD}
             assert {one["metric"]["namespace"] for one in gpu} == {"team"}
@@ -89,11 +91,9 @@ while True:
 @pytest.fixture(scope="module")
 def ray_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus, scraping a Ray that runs tasks, with the labels that the PodMonitor adds."""
-    import socket
     import tempfile
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
+    port = free_port()
     labels = {"namespace": "team", "name": "clean", "attempt": "1"}
     scrape = {"job_name": "ray", "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]}
     with tempfile.TemporaryDirectory(prefix="ray") as folder:

@@ -19,6 +19,7 @@ import pytest
 from datajob.serving.metrics import PREFIX, SERIES
 from datajob_controller.datajob.monitoring.files import RENAMED
 from hack.cluster.waiting import TooLate, wait_for
+from tests.support.ports import free_port
 from tests.support.serving import PATIENCE
 
 SPEC = {"model": {"textGeneration": {"model": "50", "engine": "fake"}}, "auth": {"anonymous": True}}
@@ -33,8 +34,7 @@ def port() -> Iterator[int]:
 
     from datajob.engine.executors.ray_data import start_ray
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     start_ray(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})

@@ -58,7 +58,7 @@ class Api:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = Request(f"{self.server}/{path}", data, headers, method=verb)
         try:
-            with urlopen(request, context=self.tls, timeout=30) as answer:
+            with urlopen(request, context=self.tls, timeout=120) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             text = error.read()

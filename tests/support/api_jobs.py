@@ -47,19 +47,22 @@ class Jobs:
         return next((dict(c) for c in self.status(name).get("conditions", ()) if c["type"] == kind), {})
 
     def wait_phase(self, phase: str, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
-        """Wait for a phase and return the status."""
-        wait_for(lambda: self.status(name).get("phase") == phase, f"{name} to be {phase}: {self.status(name)}", seconds)
-        return self.status(name)
+        """Wait for a phase and return the status that has it."""
+
+        def reached() -> dict[str, Any] | None:
+            found = self.status(name)
+            return found if found.get("phase") == phase else None
+
+        return wait_for(reached, lambda: f"{name} to be {phase}: {self.status(name)}", seconds) or {}
 
     def wait_condition(self, kind: str, reason: str, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
         """Wait until a condition is True for a reason and return it."""
 
-        def holds() -> bool:
+        def holding() -> dict[str, Any] | None:
             found = self.condition(kind, name)
-            return found.get("status") == "True" and found.get("reason") == reason
+            return found if found.get("status") == "True" and found.get("reason") == reason else None
 
-        wait_for(holds, f"{kind} for {reason}, have {self.status(name).get('conditions')}", seconds)
-        return self.condition(kind, name)
+        return wait_for(holding, lambda: f"{kind} for {reason}, have {self.status(name).get('conditions')}", seconds) or {}
 
     def ray_job(self, attempt: int = 1, name: str = "clean", seconds: float = SECONDS) -> dict[str, Any]:
         """Wait for the RayJob of an attempt."""
@@ -71,7 +74,7 @@ class Jobs:
             ray_job: dict[str, Any] | None = self.api.get("rayjobs", self.namespace, status["rayJobName"])
             return ray_job
 
-        return wait_for(found, f"the RayJob of attempt {attempt} of {name}", seconds) or {}
+        return wait_for(found, lambda: f"the RayJob of attempt {attempt} of {name}: {self.status(name)}", seconds) or {}
 
     def set_ray_job_status(self, ray_job: dict[str, Any], job: str, deployment: str, **status: Any) -> None:
         """Write a RayJob's status as KubeRay does."""
@@ -101,9 +104,29 @@ class Jobs:
         found = self.ray_job(attempt, name)
         self.set_ray_job_status(found, "FAILED", "Failed", reason="AppFailed", message=message)
 
-    def events(self, name: str = "clean") -> list[str]:
-        """Reasons of the Events about a DataJob."""
-        return [e["reason"] for e in self.api.list("events", self.namespace) if e["involvedObject"]["name"] == name]
+    def wait_observed(self, name: str = "clean") -> dict[str, Any]:
+        """Wait until the controller has seen the last edit, and return the status."""
+
+        def observed() -> dict[str, Any] | None:
+            found = self.get(name)
+            status = dict(found.get("status") or {})
+            return status if status and status.get("observedGeneration") == found["metadata"]["generation"] else None
+
+        return wait_for(observed, lambda: f"the last edit of {name} to be observed: {self.status(name)}") or {}
+
+    def settled(self, name: str = "clean") -> dict[str, Any]:
+        """The status after an edit that changes nothing: the controller has observed the objects that it has created."""
+        self.edit(name, ttlSecondsAfterFinished=86_400)
+        return self.wait_observed(name)
+
+    def wait_event(self, reason: str, name: str = "clean") -> list[dict[str, Any]]:
+        """Wait for an Event about a DataJob, which follows its status, and return all Events about it."""
+
+        def found() -> list[dict[str, Any]]:
+            events = [e for e in self.api.list("events", self.namespace) if e["involvedObject"]["name"] == name]
+            return events if reason in {e["reason"] for e in events} else []
+
+        return wait_for(found, f"an Event {reason} about {name}")
 
     def bring_to(self, phase: str) -> None:
         """Apply a DataJob and bring it to a phase."""

@@ -13,6 +13,7 @@ import yaml
 
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api, authority
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "datajob-system"
@@ -25,7 +26,7 @@ class ControllerProcess:
         self.name = name
         self._module = module
         self.log = folder / f"{name}.log"
-        self._env = env | {"DATAJOB_POD_NAME": name, "DATAJOB_HTTP_PORT": str(_free_port())}
+        self._env = env | {"DATAJOB_POD_NAME": name, "DATAJOB_HTTP_PORT": str(free_port())}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,8 +40,12 @@ class ControllerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module], cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
             )
-        wait_for(self.live, f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 300)
+        wait_for(self._is_up, lambda: f"the controller {self.name}; its log:\n{self.log.read_text()[-2000:]}", 300)
         return self
+
+    def _is_up(self) -> bool:
+        assert self.runs(), self.log.read_text()[-2000:]
+        return self.live()
 
     def kill(self) -> None:
         """Kill the process."""
@@ -49,6 +54,10 @@ class ControllerProcess:
     def stop(self) -> None:
         """Stop the process as Kubernetes does."""
         self._end(signal.SIGTERM)
+
+    def runs(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def live(self) -> bool:
         """The result of the liveness probe."""
@@ -67,13 +76,10 @@ class ControllerProcess:
         lines = [line for line in self.get("metrics").splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
-    def errors(self) -> list[str]:
-        """The logged failures of reconciliations."""
-        return [
-            line
-            for line in self.log.read_text().splitlines()
-            if "failed" in line and "datajob_controller.runtime.workqueue" in line
-        ]
+    def errors(self, namespace: str = "") -> list[str]:
+        """The logged failures of reconciliations, of all objects or of those in a namespace."""
+        lines = [line for line in self.log.read_text().splitlines() if "datajob_controller.runtime.workqueue" in line]
+        return [line for line in lines if "failed" in line and namespace in line]
 
     def memory(self) -> int:
         """Resident memory in bytes."""
@@ -86,7 +92,7 @@ class ControllerProcess:
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
-    def get(self, path: str, timeout: float = 5) -> str:
+    def get(self, path: str, timeout: float = 60) -> str:
         """The response to a GET request."""
         with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=timeout) as answer:
             return str(answer.read().decode())
@@ -98,7 +104,7 @@ class ControllerProcess:
             return False
 
     def _end(self, number: int) -> None:
-        if self._process and self._process.poll() is None:
+        if self._process and self.runs():
             self._process.send_signal(number)
             self._process.wait(120)
         self._process = None
@@ -120,10 +126,3 @@ def account_kubeconfig(
     path = folder / f"{account[0]}-{account[1]}.kubeconfig"
     path.write_text(yaml.safe_dump(config))
     return path
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -17,6 +16,7 @@ import yaml
 from datajob_controller.shared.monitoring.files import FOLDER
 from hack.cluster import packages
 from hack.cluster.waiting import wait_for
+from tests.support.ports import free_port
 
 
 class Prometheus:
@@ -28,7 +28,7 @@ class Prometheus:
     def query(self, expression: str) -> list[Any]:
         """The result of an expression; raises if it is invalid."""
         address = f"http://127.0.0.1:{self._port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return list(json.loads(answer.read())["data"]["result"])
 
     def answers(self) -> bool:
@@ -41,7 +41,7 @@ class Prometheus:
 
 @contextmanager
 def prometheus_with(folder: Path, *scrapes: dict[str, Any]) -> Iterator[Prometheus]:
-    """Prometheus from Debian, scraping every second."""
+    """Prometheus from Debian. A scrape that takes longer than the interval is missed: its series are empty until the next."""
     try:
         packages.ensure({"prometheus": "prometheus"})
     except packages.MissingPackages as missing:
@@ -49,9 +49,9 @@ def prometheus_with(folder: Path, *scrapes: dict[str, Any]) -> Iterator[Promethe
     rules = sorted(path.name for path in FOLDER.glob("*rules.yaml"))
     for name in rules:
         (folder / name).write_text(yaml.safe_dump(yaml.safe_load((FOLDER / name).read_text())["spec"]))
-    config = {"global": {"scrape_interval": "1s"}, "rule_files": rules, "scrape_configs": list(scrapes)}
+    config = {"global": {"scrape_interval": "2s"}, "rule_files": rules, "scrape_configs": list(scrapes)}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    port = _free_port()
+    port = free_port()
     command = [shutil.which("prometheus") or "prometheus", f"--config.file={folder}/prometheus.yml"]
     command += [f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"]
     with (folder / "log").open("wb") as log:
@@ -71,8 +71,3 @@ def filled_in(expression: str, namespace: str = ".*", name: str = ".*") -> str:
     for variable, value in values.items():
         expression = expression.replace(variable, value)
     return expression
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

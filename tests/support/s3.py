@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster.build import locked
+from tests.support.ports import free_port
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.2.0"
@@ -40,9 +41,7 @@ class S3Server:
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """versitygw on a free port of the loopback, storing to a temporary folder."""
     folder, sidecar = tmp_path_factory.mktemp("s3"), tmp_path_factory.mktemp("s3-metadata")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"127.0.0.1:{port}"
     server = ["--port", address, "--access", "datajob", "--secret", "datajob-secret", "--quiet"]
     log = (sidecar / "log").open("wb")

@@ -13,6 +13,8 @@ from datajob_controller.datajob.metrics import JobMetrics
 from datajob_controller.datajob.names import is_cluster_of, is_config_of, is_rayjob_of, job_config, report_config, run_of_rayjob
 from datajob_controller.datajob.policy.kuberay import NOT_RESPONDING
 from datajob_controller.datajob.policy.losses import head_failure
+from datajob_controller.datajob.policy.previous import ENDED
+from datajob_controller.datajob.report import of_this_attempt, parse_report
 from datajob_controller.datajob.run import needs_check
 from datajob_controller.datajob.settings import JobSettings
 from datajob_controller.datajob.specs import CheckedSpecs
@@ -52,7 +54,10 @@ def datajob_kind(settings: JobSettings) -> Kind:
 
 
 def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Reference]:
-    """Objects of the current attempt whose loss would end it, if memory has lost them."""
+    """Objects of the current attempt whose loss would end it, if memory has lost them, and its report when it has ended.
+
+    The driver writes its last report before it ends, but the watches of ConfigMaps and RayJobs are independent.
+    """
     status = datajob.get("status") or {}
     ray_job = status.get("rayJobName")
     waits_for = true_reason(status.get("conditions", ()), "Reconciling")
@@ -63,8 +68,20 @@ def objects_to_verify(datajob: Manifest, observed: Observed) -> Sequence[Referen
     run = run_of_rayjob(ray_job)
     missing = [name for name in (job_config(run), report_config(run)) if name not in observed.of("ConfigMap")]
     found = [Reference("ConfigMap", name) for name in missing]
+    if not missing and _lacks_last_report(observed, ray_job, int(status.get("attempt", 1))):
+        found.append(Reference("ConfigMap", report_config(run)))
     lost = ray_job not in observed.of("RayJob") or head_failure(observed.of("Pod").values())
     return [*found, Reference("RayJob", ray_job)] if lost and "RayJob" not in observed.unserved else found
+
+
+def _lacks_last_report(observed: Observed, ray_job: str, attempt: int) -> bool:
+    """Whether the RayJob has ended, but memory has no report of that."""
+    status = observed.of("RayJob").get(ray_job, {}).get("status", {})
+    if status.get("jobDeploymentStatus") not in ENDED:
+        return False
+    config_map = observed.of("ConfigMap").get(report_config(run_of_rayjob(ray_job)))
+    report = of_this_attempt(parse_report(config_map), attempt)
+    return report is None or report.state == "running"
 
 
 def pods_to_inquire(_: Manifest, observed: Observed, now: datetime) -> Sequence[Reference]:

@@ -26,7 +26,7 @@ def rates(step: WordErrorRate, *pairs: tuple[Any, Any]) -> list[float]:
     return step.measures(rows(*pairs))["word_error_rate"].tolist()
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=4))
 def test_rates_are_those_of_jiwer(pairs: list[tuple[list[str], list[str]]]) -> None:
     texts = [(" ".join(found), " ".join(correct)) for found, correct in pairs]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, NoReturn
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import click
 
@@ -39,20 +38,21 @@ def submit_file(
     """Submit one job of a file; returns the exit code. Raises DataJobError."""
     seconds = duration(timeout)
     checked = checked_job(chosen_document(file, name, overrides))
-    job = submit_checked(checked, namespace=namespace, context=context, run_id=run_id, force_conflicts=force_conflicts)
-    if not quiet:
-        click.echo(f"DataJob {job.name} in namespace {job.namespace}: {job.change}", err=True)
-    if not wait:
-        _print(job, {}, form)
-        return 0
-    try:
-        with _terminable():
+    with _Termination() as termination:
+        job = submit_checked(checked, namespace=namespace, context=context, run_id=run_id, force_conflicts=force_conflicts)
+        if not quiet:
+            click.echo(f"DataJob {job.name} in namespace {job.namespace}: {job.change}", err=True)
+        if not wait:
+            _print(job, {}, form)
+            return 0
+        try:
+            termination.raise_from_now_on()
             status = job.wait(seconds, None if quiet else lambda line: click.echo(f"{job.name}: {line}", err=True))
-    except (_Terminated, KeyboardInterrupt) as signaled:
-        _leave(job, on_termination)
-        return TERMINATED if isinstance(signaled, _Terminated) else INTERRUPTED
-    _print(job, status, form)
-    return 0
+        except (_Terminated, KeyboardInterrupt) as signaled:
+            _leave(job, on_termination)
+            return TERMINATED if isinstance(signaled, _Terminated) else INTERRUPTED
+        _print(job, status, form)
+        return 0
 
 
 def duration(text: str | None) -> float | None:
@@ -91,15 +91,28 @@ class _Terminated(BaseException):
     pass
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM raises in the code inside."""
+class _Termination:
+    """SIGTERM and Ctrl-C while a job is submitted take effect once it is known, so that it can be suspended or deleted."""
 
-    def terminate(*_: object) -> NoReturn:
-        raise _Terminated
+    def __init__(self) -> None:
+        self._received: type[BaseException] | None = None
+        self._raises = False
 
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def __enter__(self) -> Self:
+        self._before = [(number, signal.signal(number, self._receive)) for number in (signal.SIGTERM, signal.SIGINT)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+    def raise_from_now_on(self) -> None:
+        """Raise _Terminated or KeyboardInterrupt for a signal that was received, and for each later one."""
+        self._raises = True
+        if self._received:
+            raise self._received
+
+    def _receive(self, number: int, _: object) -> None:
+        self._received = _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        if self._raises:
+            raise self._received

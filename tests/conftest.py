@@ -19,3 +19,8 @@ def pytest_collection_finish() -> None:
     """Tests that collect garbage do not look at the thousands of tests."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """The interpreter frees the modules at its end; extensions report objects that remain."""
+    gc.unfreeze()

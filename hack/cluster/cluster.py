@@ -5,6 +5,7 @@ Subclasses of `Cluster` define how images are loaded and where KubeRay comes fro
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from hack.cluster.kinds import ACCELERATORS
 from hack.cluster.waiting import wait_for
 
 STARTUP_SECONDS = 300
+OVERLOADED = ("(Timeout)", "(ServerTimeout)", "(TooManyRequests)", "(ServiceUnavailable)", "etcdserver: ")
+"""Parts of the errors of an API server that cannot complete a request in time, on a machine with other load."""
 
 
 class KubectlFailed(Exception):
@@ -29,12 +32,17 @@ class Cluster:
     kubectl_program: str
 
     def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 300) -> str:
-        """Run kubectl and return its output."""
+        """Run kubectl and return its output. While the API server is overloaded, the command is repeated."""
         command = [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds)
-        if done.returncode:
-            raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
+        end = time.monotonic() + seconds
+        while True:
+            left = max(1.0, end - time.monotonic())
+            done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=left)
+            if not done.returncode:
+                return done.stdout
+            if time.monotonic() > end or not any(sign in done.stderr for sign in OVERLOADED):
+                raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+            time.sleep(1)
 
     @contextmanager
     def forwarded(self, namespace: str, target: str, port: int) -> Iterator[int]:
@@ -128,4 +136,4 @@ class Cluster:
         self.kubectl("wait", "-n", namespace, "--for=condition=Available", f"deploy/{deployment}", timeout, seconds=400)
 
     def _wait_for(self, name: str) -> None:
-        self.kubectl("wait", "--for=create", name, "--timeout=60s")
+        self.kubectl("wait", "--for=create", name, "--timeout=280s")

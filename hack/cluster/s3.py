@@ -105,7 +105,7 @@ def deploy(cluster: Cluster) -> ClusterS3:
     ]
     for one in objects:
         cluster.apply(json.dumps(one))
-    cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/s3", "--timeout=120s")
+    cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/s3", "--timeout=280s")
     with server.files() as files:
         wait_for(lambda: files.create_dir(BUCKET) is None, "the bucket")
     return server

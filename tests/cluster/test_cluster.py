@@ -149,9 +149,9 @@ def test_a_ray_job_finishes_on_the_node(node: Cluster, ray_image: str) -> None:
     node.apply(SMOKE.read_text())
     succeeded = "--for=jsonpath={.status.jobStatus}=SUCCEEDED"
     node.kubectl("wait", succeeded, "rayjob/smoke", "--timeout=300s", seconds=310)
-    node.kubectl("wait", "--for=condition=Complete", "job/smoke", "--timeout=60s")
+    node.kubectl("wait", "--for=condition=Complete", "job/smoke", "--timeout=280s")
     assert "rows 1000" in node.kubectl("logs", "job/smoke")
-    node.kubectl("delete", "rayjob", "smoke", "--timeout=120s")
+    node.kubectl("delete", "rayjob", "smoke", "--timeout=280s")
 
 
 @pytest.mark.e2e

@@ -15,7 +15,7 @@ from hack.cluster.leftovers import Traces
 from hack.cluster.sandbox import ROOT, Sandbox, obstacle, remove_dead
 from hack.cluster.waiting import wait_for
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
 # A process that leaves another one to init, as containerd does.
 SLEEPERS = {"sleepers": ["sh", "-c", "setsid sleep 1234 & exec sleep 1234"]}
@@ -66,7 +66,7 @@ def test_removing_a_live_run_leaves_nothing() -> None:
     run = Sandbox("run")
     start(run, tied=True)
     traces = Traces.of(run)
-    assert any("sleep 1234" in line for line in traces.left())
+    wait_for(lambda: any("sleep 1234" in line for line in traces.left()), "a process")
     run.remove()
     assert traces.left() == []
 

@@ -3,6 +3,7 @@
 import pytest
 
 from hack.cluster.cluster import Cluster, KubectlFailed
+from hack.cluster.waiting import wait_for
 from tests.support.api import Api, Refused
 from tests.support.api_jobs import Jobs
 from tests.support.controller_process import NAMESPACE, ControllerProcess
@@ -46,7 +47,15 @@ def test_a_job_can_patch_its_report_and_nothing_else(jobs: Jobs, controller: Con
     jobs.apply("other")
     run, other = (jobs.ray_job(name=name)["metadata"]["name"].rpartition("-")[0] for name in ("clean", "other"))
     job, ns = jobs.api.as_account(jobs.namespace, run), jobs.namespace
-    job.patch("configmaps", ns, f"{run}-report", {"data": {"report.json": "{}"}})
+
+    def reported() -> bool:
+        try:
+            return bool(job.patch("configmaps", ns, f"{run}-report", {"data": {"report.json": "{}"}}))
+        except Refused as refused:
+            assert refused.code == 403
+            return False
+
+    wait_for(reported, "the role of the job to be in force")
     assert job.get("configmaps", ns, f"{run}-report")["data"] == {"report.json": "{}"}
     forbidden = [
         ("PATCH", f"api/v1/namespaces/{ns}/configmaps/{run}-job"),
@@ -71,10 +80,16 @@ def test_a_job_can_patch_its_report_and_nothing_else(jobs: Jobs, controller: Con
 def test_users_who_can_edit_a_namespace_can_edit_its_jobs(control_plane: Cluster, namespace: str) -> None:
     control_plane.kubectl("create", "rolebinding", "ann", "--clusterrole=edit", "--user=ann", "-n", namespace)
     control_plane.kubectl("create", "rolebinding", "bob", "--clusterrole=view", "--user=bob", "-n", namespace)
-    control_plane.kubectl("auth", "can-i", "create", "datajobs.datajob.io", "--as=ann", "-n", namespace)
-    control_plane.kubectl("auth", "can-i", "get", "datajobs.datajob.io", "--as=bob", "-n", namespace)
-    with pytest.raises(KubectlFailed):
-        control_plane.kubectl("auth", "can-i", "create", "datajobs.datajob.io", "--as=bob", "-n", namespace)
+
+    def may(user: str, verb: str) -> bool:
+        try:
+            control_plane.kubectl("auth", "can-i", verb, "datajobs.datajob.io", f"--as={user}", "-n", namespace)
+        except KubectlFailed:
+            return False
+        return True
+
+    wait_for(lambda: may("ann", "create") and may("bob", "get"), "the bindings to be in force")
+    assert not may("bob", "create")
 
 
 def _requests(controller: ControllerProcess) -> list[str]:

@@ -81,7 +81,7 @@ def test_a_suspended_job_frees_its_pods_and_can_be_resumed(jobs: NodeJobs, s3_in
     jobs.wait_running()
     jobs.edit("slow", suspend=True)
     wait_for(lambda: not jobs.pods(), "the pods to go", 240)
-    assert jobs.status("slow")["phase"] == "Suspended"
+    jobs.wait_phase("Suspended", "slow")
     jobs.edit("slow", suspend=False)
     status = jobs.wait_end("slow")
     assert status["phase"] == "Complete"
@@ -95,7 +95,7 @@ def test_a_job_that_is_deleted_while_it_runs_leaves_nothing(jobs: NodeJobs) -> N
     jobs.wait_running()
     jobs.api.delete("datajobs", jobs.namespace, "slow")
     wait_for(lambda: not jobs.owned() and not jobs.pods(), f"everything to go: {jobs.owned()}", 240)
-    assert jobs.api.list("rayclusters", jobs.namespace) == []
+    wait_for(lambda: not jobs.api.list("rayclusters", jobs.namespace), "the RayCluster to go")
 
 
 def test_a_missing_image_fails_the_job_and_is_named(jobs: NodeJobs) -> None:
@@ -104,7 +104,7 @@ def test_a_missing_image_fails_the_job_and_is_named(jobs: NodeJobs) -> None:
     assert status["phase"] == "Failed"
     assert jobs.condition("Failed", "slow")["reason"] == "ImagePullFailed"
     assert "localhost/no-such-image:1" in jobs.condition("Failed", "slow")["message"]
-    assert "ImagePullFailed" in jobs.events("slow")
+    jobs.wait_event("ImagePullFailed", "slow")
 
 
 def test_a_head_that_cannot_run_ray_fails_the_job_with_its_last_output(jobs: NodeJobs) -> None:

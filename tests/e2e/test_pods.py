@@ -104,7 +104,7 @@ def test_ray_spills_to_a_volume_of_the_storage_class(jobs: NodeJobs, installed: 
     (row,) = _rows(s3_in_cluster, jobs.namespace)
     assert row["kept"] == 20 and row["spilled"] > 100_000_000
     wait_for(lambda: not jobs.pods(), "the pods to go", 300)
-    assert jobs.api.list("persistentvolumeclaims", jobs.namespace) == []
+    wait_for(lambda: not jobs.api.list("persistentvolumeclaims", jobs.namespace), "the claims to go")
     found = _run_as_root(installed, jobs.namespace, "ls -d /scratch/[ab]/ray/session_*/ray_spilled_objects*")
     assert found.strip()
 

@@ -1,8 +1,8 @@
 """Models in the local executor: shards in progress at the same time, full batches, and runs that end early."""
 
 import threading
-import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import pytest
 from datajob.engine.events import Event, Progressed
 from datajob.errors import DataJobError
 from datajob.operators.inference._engines.base import Answer, Request
+from datajob.operators.inference._engines.batching import Batcher
 from datajob.operators.inference._engines.fake import Fake
+from hack.cluster.waiting import wait_for
 from tests.support.local_jobs import Rows, make_job, read_manifest, run
 from tests.support.models.photos import jpeg, make_photos
 
@@ -40,17 +42,23 @@ def shard_threads() -> list[str]:
 
 def test_rows_of_several_shards_form_full_batches(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    answer = Fake.answer
+    submitted: list[int] = []
+    answer, submit = Fake.answer, Batcher.submit
     largest_shard = 8
 
     def counted(self: Fake, requests: Sequence[Request], inputs: Any) -> list[Answer]:
-        deadline = time.monotonic() + 30  # the first batch takes until almost all shards wait
-        while not batches and len(shard_threads()) < COUNT // largest_shard and time.monotonic() < deadline:
-            time.sleep(0.01)
+        if not batches:
+            wait_for(lambda: sum(submitted) == COUNT, "the rows of all shards", every=0.01)
         batches.append(len(requests))
         return answer(self, requests, inputs)
 
+    def noted(self: Batcher, requests: Sequence[Request]) -> list[Future[Answer]]:
+        found = submit(self, requests)
+        submitted.append(len(requests))
+        return found
+
     monkeypatch.setattr(Fake, "answer", counted)
+    monkeypatch.setattr(Batcher, "submit", noted)
     report = run(job(photos, tmp_path / "out"), shard_bytes=None)
     assert report.progress.shards_total >= COUNT / largest_shard
     assert max(batches) == BATCH > largest_shard

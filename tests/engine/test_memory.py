@@ -25,7 +25,7 @@ def run_measured(job: Any, folder: Path) -> int:
     (folder / "job.json").write_text(job.model_dump_json(by_alias=True, exclude_unset=True))
     (folder / "options.json").write_text(json.dumps({"executor": "local"}))
     command = [sys.executable, "-m", "tests.support.runner", str(folder / "job.json"), str(folder / "options.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr[-2000:]
     return int(done.stdout.split()[-1]) << 10
 
@@ -57,6 +57,7 @@ DEDUP = [{"exactDedup": {"columns": ["text", "id"]}}]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("steps", [STEPS, DEDUP], ids=["a fused pass", "a global step"])
 @pytest.mark.parametrize("source", [parquet, compressed_json])
 def test_an_input_several_times_the_memory_is_processed(source: Any, steps: list[dict[str, Any]], tmp_path: Path) -> None:

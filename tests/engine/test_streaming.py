@@ -20,7 +20,7 @@ from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, r
 from tests.support.s3 import S3Server
 from tests.support.slow_relay import slow_relay
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(600)]
 SHARDS = 15
 

@@ -15,7 +15,7 @@ from datajob.errors import RowsFailed
 from tests.engine.test_streaming import captioned, occupy, stream
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS: Rows = [{"id": i, "text": f"row {i}"} for i in range(1200)]
 
 
@@ -60,10 +60,10 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_rows_are_exact_and_in_order_and_every_device_works(cluster: Any, source: Path, tmp_path: Path) -> None:
-    report = stream(source, tmp_path, [occupy(tmp_path, milliseconds=5)])
+    report = stream(source, tmp_path, [occupy(tmp_path, milliseconds=5, together=8)])
     assert read_manifest(tmp_path / "out") == captioned(ROWS)
     assert sum(w.rows for w in report.workers) == len(ROWS)
-    assert len(report.workers) > 4 and {w.device for w in report.workers} == {"gpu"}
+    assert len(report.workers) == 8 and {w.device for w in report.workers} == {"gpu"}
 
 
 @pytest.mark.parametrize(("dies", "policy"), [(True, "fail"), (False, "drop")], ids=["ends its process", "raises"])
@@ -112,7 +112,7 @@ def test_a_cpu_machine_and_then_a_device_machine_are_lost_midway(cluster: Any, s
             began.set()
 
     def lose() -> None:
-        began.wait(200)
+        began.wait(400)
         for victim in victims:
             cluster.remove_node(victim, allow_graceful=False)
             time.sleep(0.5)  # the two losses are separate events
@@ -120,6 +120,6 @@ def test_a_cpu_machine_and_then_a_device_machine_are_lost_midway(cluster: Any, s
     thread = threading.Thread(target=lose, daemon=True)
     thread.start()
     stream(source, tmp_path, [occupy(tmp_path, milliseconds=25)], on_event=watch)
-    thread.join(60)
+    thread.join(240)
     assert not thread.is_alive() and began.is_set()
     assert read_manifest(tmp_path / "out") == captioned(ROWS) == read_glob(tmp_path / "out")

@@ -27,14 +27,14 @@ def test_every_row_is_answered_once_by_a_service_that_rejects_most_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "BACKOFF", 0.01)
-    service = new_service(FakeServing(slots=2, step_seconds=0.002), limits=RequestLimits(concurrentRequests=2))
+    service = new_service(FakeServing(slots=2, step_seconds=0.02), limits=RequestLimits(concurrentRequests=2))
     with running(service) as server:
         endpoint = {"url": server.url, "model": "test", "concurrency": 6}
-        found, report = answers(tmp_path, ROWS, {"textGeneration": {"endpoint": endpoint, "prompt": "say {text}"}})
+        found, report = answers(tmp_path, ROWS[:60], {"textGeneration": {"endpoint": endpoint, "prompt": "say {text}"}})
         status, metrics = server.get("/metrics")
-    assert found == [{**row, "answer": f"say {row['text']}"} for row in ROWS]
+    assert found == [{**row, "answer": f"say {row['text']}"} for row in ROWS[:60]]
     (used,) = report.endpoints
-    assert used.requests - used.retries == len(ROWS)
+    assert used.requests - used.retries == 60
     assert used.retries > 0
     assert status == 200 and "datajob_service" in metrics
 

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_client_that_goes_away_frees_its_row(slow: Running, stream: bool) -> N
     until(lambda: engine.running == 0)
     assert engine.steps - gone <= 2
     assert slow.post("/v1/chat/completions", SHORT)[0] == 200
-    assert 'status="499"} 3.0' in slow.get("/metrics")[1]
+    until(lambda: 'status="499"} 3.0' in slow.get("/metrics")[1])
 
 
 def test_a_stream_that_waits_gets_comments_which_clients_ignore(slow: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,7 @@ def test_an_engine_that_fails_within_a_stream_ends_it_with_an_error(slow: Runnin
     status, headers, reply = slow.post("/v1/chat/completions", SHORT)
     assert (status, reply["error"]["code"]) == (503, "model_failed") and int(headers["retry-after"]) > 0
     assert slow.get("/healthz")[0] == 503
-    assert slow.service.admission.in_progress == 0
+    until(lambda: slow.service.admission.in_progress == 0)
 
 
 def test_a_defect_of_the_engine_is_an_error_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
@@ -135,15 +136,21 @@ def test_a_service_that_loads_its_model_says_when_to_come_back() -> None:
 def test_under_overload_replies_are_answers_or_well_formed_refusals(slow: Running) -> None:
     slow.service.set_limits(RequestLimits(concurrent_requests=4))
     body = {**LONG, "max_tokens": 20}
+    together = Barrier(24, timeout=PATIENCE)
+
+    def post(_: int) -> Any:
+        together.wait()
+        return slow.post("/v1/chat/completions", body)
+
     with ThreadPoolExecutor(24) as pool:
-        found = list(pool.map(lambda _: slow.post("/v1/chat/completions", body), range(48)))
+        found = list(pool.map(post, range(48)))
     assert {status for status, *_ in found} == {200, 429}
     for status, headers, reply in found:
         if status == 429:
             assert reply["error"]["code"] == "rate_limit_exceeded" and int(headers["retry-after"]) >= 1
         else:
             assert reply["usage"]["completion_tokens"] == 20
-    assert slow.service.admission.in_progress == 0
+    until(lambda: slow.service.admission.in_progress == 0)
     assert 'datajob_service_rejected_total{model="test",reason="queue_full"}' in slow.get("/metrics")[1]
 
 
@@ -196,7 +203,7 @@ def test_a_client_that_does_not_read_its_reply_is_given_up(monkeypatch: pytest.M
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
         )
         until(lambda: 'status="499"} 1.0' in found.get("/metrics")[1])
-        assert found.service.admission.in_progress == 0
+        until(lambda: found.service.admission.in_progress == 0)
         assert found.post("/v1/chat/completions", SHORT)[0] == 200
 
 

@@ -5,6 +5,7 @@ import json
 import secrets
 import ssl
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import yaml
 
-from hack.cluster.waiting import wait_for
+from hack.cluster.waiting import SECONDS, wait_for
 
 BASES = {
     "datajobs": "apis/datajob.io/v1alpha1",
@@ -51,7 +52,17 @@ class Api:
     token: str = ""
 
     def request(self, verb: str, path: str, body: Any = None, content: str = "application/json") -> Any:
-        """One request; raises Refused."""
+        """One request; raises Refused. If the API server is overloaded, a request that can be repeated is repeated."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                return self._request(verb, path, body, content)
+            except Refused as refused:
+                if verb == "POST" or refused.code not in (429, 504) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+    def _request(self, verb: str, path: str, body: Any, content: str) -> Any:
         headers = {"Content-Type": content, "Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"

@@ -52,7 +52,7 @@ def show(page: Path, *flags: str) -> Shown:
     log = page.parent / "net.json"
     where = (f"--user-data-dir={folder}", f"--log-net-log={log}", "--enable-logging=stderr", "--v=0")
     command = [chromium(), *_FLAGS, *where, *flags, "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
     return Shown(done.stdout, console, tuple(_requests(log)))
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from datajob.errors import InvalidJob
 from datajob.operators.base import Batch, Device, Inferred, Map, Model, ModelOutputCache, ModelResources
+from hack.cluster.waiting import wait_for
 
 
 class Simulated:
@@ -47,6 +48,8 @@ class Occupy(Model):
     """The device that is the first to be used fails in every process."""
     prepares: bool = False
     """Rows are prepared by the processes that read them, which is logged."""
+    together: int = 1
+    """Number of processes that must have received rows before the first of them answers."""
     missing: bool = False
     """The model does not exist."""
     place: str = ""
@@ -75,6 +78,8 @@ class Occupy(Model):
             raise RuntimeError("the device is lost")
         if self.broken and is_first_device(self.place):
             raise RuntimeError("the device is broken")
+        if self.together > 1:
+            meet(self.place, self.together)
         known = {} if cache is None else cache.known
         new = [row for row in rows if str(row) not in known]
         began = time.time()
@@ -104,6 +109,12 @@ class FailHere(Map):
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError("a library is missing on this machine")
         return batch.table
+
+
+def meet(place: str, processes: int) -> None:
+    """Wait until this number of processes has called it."""
+    Path(place, f"met-{os.getpid()}").touch()
+    wait_for(lambda: len(list(Path(place).glob("met-*"))) >= processes, f"{processes} processes", every=0.02)
 
 
 def is_first_device(place: str) -> bool:

@@ -49,6 +49,8 @@ class EndpointServer:
     """Decides about requests that the script does not contain."""
     seconds: float = 0.0
     """Duration of an answer."""
+    together: int = 1
+    """Number of requests that must be in progress before the first one is answered."""
     slots: int | None = None
     """Number of answers at the same time; further requests wait."""
     calls: list[Call] = field(default_factory=list)
@@ -59,6 +61,7 @@ class EndpointServer:
     url: str = ""
     open: int = 0
     _free: asyncio.Semaphore | None = None
+    _met: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
@@ -70,6 +73,8 @@ class EndpointServer:
         self.calls.append(call)
         self.open += 1
         self.most = max(self.most, self.open)
+        if self.open >= self.together:
+            self._met.set()
         try:
             behavior = self.script.popleft() if self.script else self.refuse(call) or self._answer
             return await behavior(call)
@@ -77,6 +82,7 @@ class EndpointServer:
             self.open -= 1
 
     async def _answer(self, call: Call) -> web.StreamResponse:
+        await self._met.wait()
         if self.slots is not None:
             self._free = self._free or asyncio.Semaphore(self.slots)
             async with self._free:
@@ -210,11 +216,11 @@ def endpoint_server(**options: Any) -> Iterator[EndpointServer]:
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         return runner
 
-    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(240)
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(240)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(240)
         loop.close()

@@ -26,7 +26,7 @@ def meet(row: dict[str, Any], place: str) -> dict[str, Any]:
     folder = Path(place)
     folder.mkdir(exist_ok=True)
     (folder / str(os.getpid())).touch()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(list(folder.iterdir())) < 2:
         if time.monotonic() > deadline:
             raise TimeoutError("no second process came")

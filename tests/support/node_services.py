@@ -137,8 +137,8 @@ class NodeServices:
         meta = {"name": "load", "namespace": self.namespace}
         spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "restartPolicy": "Never"}
         self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}))
-        self.cluster.kubectl("-n", self.namespace, "wait", "--for=condition=Ready", "pod/load", "--timeout=120s")
-        wait_for(lambda: self.answers(0).count > 10, "the first answers", 120)
+        self.cluster.kubectl("-n", self.namespace, "wait", "--for=condition=Ready", "pod/load", "--timeout=280s")
+        wait_for(lambda: self.answers(0).count > 10, "the first answers")
 
     def answers(self, since: float) -> Answers:
         """What became of the requests that ended after a point in time."""

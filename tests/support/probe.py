@@ -20,7 +20,7 @@ STATUS = """
 import sys, urllib.error, urllib.request
 headers = {"x-ray-authorization": sys.argv[2]} if sys.argv[2] else {}
 try:
-    print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=5).status)
+    print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=60).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 """
@@ -59,5 +59,5 @@ def start_probe(cluster: Cluster, namespace: str, labels: dict[str, str] | None 
     meta = {"name": "probe", "namespace": namespace, "labels": labels or {}}
     spec = {"containers": [CONTAINER], "terminationGracePeriodSeconds": 1}
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}))
-    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/probe", "--timeout=120s")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/probe", "--timeout=280s")
     return Probe(cluster, namespace, "probe", "probe")

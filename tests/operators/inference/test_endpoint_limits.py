@@ -60,7 +60,7 @@ def test_rejected_requests_end_in_answers_and_every_row_is_answered_once(run: Ru
 
 
 def test_concurrency_limits_the_requests_at_the_same_time(run: Run, server: EndpointServer) -> None:
-    server.seconds = 0.01
+    server.together, server.seconds = 3, 0.01
     run(rows=[str(i) for i in range(60)], endpoint={"concurrency": 3})
     assert server.most == 3
 

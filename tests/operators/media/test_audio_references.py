@@ -32,11 +32,11 @@ class _Handler(BaseHTTPRequestHandler):
         if asked and "whole" not in self.path:
             start, _, end = asked.removeprefix("bytes=").partition("-")
             part = data[int(start) : int(end) + 1 if end else None]
+            self.server.sent.append(len(part))
             self._answer(206, part, {"Content-Range": f"bytes {start}-{int(start) + len(part) - 1}/{len(data)}"})
         else:
-            part = data
-            self._answer(200, part, {})
-        self.server.sent.append(len(part))
+            self.server.sent.append(len(data))
+            self._answer(200, data, {})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -1,12 +1,21 @@
 """Fixtures that more than one folder of tests shares."""
 
 import gc
+import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 from tests.support.accounting import check_every_run
 
 pytest_plugins = ("tests.support.clusters", "tests.support.hub", "tests.support.models.fixtures", "tests.support.s3")
+
+# Ray refuses to spill to a disk that is 95 % full, and kills workers while memory is. Neither is a fault of a test.
+os.environ.setdefault("RAY_local_fs_capacity_threshold", "0.999")
+os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+
+# A shell lets commands in its background ignore Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 check_every_run()
 # The same examples in each run. `pytest --hypothesis-profile random` looks for new ones.

@@ -34,6 +34,9 @@ from hack.cluster.versions import (
 
 # Builds use half of the cores and leave the rest to other work.
 JOBS = max(1, (os.cpu_count() or 1) // 2)
+DOWNLOAD_ATTEMPTS = 3
+_NETWORK = re.compile(r"dial tcp|i/o timeout|connection reset|unexpected EOF|TLS handshake timeout|: 50[234] ")
+"""Errors of Go that another attempt can solve."""
 
 
 def cache() -> Path:
@@ -150,10 +153,14 @@ def _go(*arguments: str, cwd: Path) -> str:
         "GOWORK": "off",
     }
     command = ["nice", "-n", "19", str(_toolchain()), *arguments]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[3:])} failed in {cwd}:\n{done.stderr}{done.stdout}")
-    return done.stdout
+    for attempt in range(DOWNLOAD_ATTEMPTS):
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+        if done.returncode == 0:
+            return done.stdout
+        if not _NETWORK.search(done.stderr):
+            break
+        time.sleep(5 * attempt)
+    raise RuntimeError(f"{' '.join(command[3:])} failed in {cwd}:\n{done.stderr}{done.stdout}")
 
 
 @functools.cache

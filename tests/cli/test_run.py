@@ -129,13 +129,7 @@ def test_ctrl_c_exits_with_130_and_a_message(job: Path) -> None:
     (job.parent / "sleeping.py").write_text(code)
     command = [sys.executable, "-m", "datajob.cli", "run", "--executor", "local", str(job)]
     command += ["--set", "spec.steps[2]={map: {function: 'sleeping:nap'}}"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background of a shell ignores it
-    ) as run:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         try:
             wait_for(asleep.exists, "the first row", every=0.01)
             run.send_signal(signal.SIGINT)

@@ -54,6 +54,13 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def read_until(process: subprocess.Popen[str], text: str) -> None:
+    """Read what the command prints until a line contains a text."""
+    assert process.stderr is not None
+    while text not in (line := process.stderr.readline()):
+        assert line, "the command ended"
+
+
 def assert_conditions_of_argo(job: dict[str, Any], *, success: bool, failure: bool) -> None:
     """The conditions of the Workflow in the documentation, as Argo evaluates them: requirements on scalar fields by path."""
     (template,) = workflow()["spec"]["templates"]
@@ -174,14 +181,10 @@ def test_an_outage_of_the_api_server_does_not_end_the_wait(
     through = tmp_path / "gate.kubeconfig"
     through.write_text(yaml.safe_dump(config))
     process = submit("--wait", kubeconfig=through)
-    wait_for(jobs.get, "the DataJob")
+    read_until(process, ": created")
     gate.shut()
     jobs.set_running()
-    assert process.stderr is not None
-    seen = ""
-    while "cannot be reached" not in seen:
-        seen = process.stderr.readline()
-        assert seen, "the command ended"
+    read_until(process, "cannot be reached")
     gate.open()
     jobs.succeeds()
     assert ended(process)[0] == 0

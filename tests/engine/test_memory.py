@@ -52,16 +52,24 @@ def compressed_json(folder: Path) -> dict[str, Any]:
     return {"json": {"paths": [str(folder)]}}
 
 
+@pytest.fixture(scope="module", params=[parquet, compressed_json], ids=["parquet", "compressed_json"])
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A large input, which all steps share."""
+    made: dict[str, Any] = request.param(tmp_path_factory.mktemp("large") / "in")
+    return made
+
+
 STEPS = [{"compute": {"columns": {"size": "length(text)"}}}, {"filter": {"where": "size > 1000"}}]
 DEDUP = [{"exactDedup": {"columns": ["text", "id"]}}]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("steps", [STEPS, DEDUP], ids=["a fused pass", "a global step"])
-@pytest.mark.parametrize("source", [parquet, compressed_json])
-def test_an_input_several_times_the_memory_is_processed(source: Any, steps: list[dict[str, Any]], tmp_path: Path) -> None:
-    job = make_job(tmp_path, tmp_path / "out", steps, sources=[source(tmp_path / "in")])
+@pytest.mark.parametrize("steps", [STEPS, DEDUP], ids=["a fused stage", "a global step"])
+def test_an_input_several_times_the_memory_is_processed(
+    source: dict[str, Any], steps: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, tmp_path / "out", steps, sources=[source])
     assert run_measured(job, tmp_path) < LIMIT
     report = json.loads((tmp_path / "out" / "_datajob" / "report.json").read_text())
     assert report["state"] == "complete"

@@ -57,8 +57,9 @@ class Api:
         while True:
             try:
                 return self._request(verb, path, body, content)
-            except Refused as refused:
-                if verb == "POST" or refused.code not in (429, 504) or time.monotonic() > deadline:
+            except (Refused, OSError) as error:
+                final = isinstance(error, Refused) and error.code not in (429, 504)
+                if final or verb == "POST" or time.monotonic() > deadline:
                     raise
                 time.sleep(1)
 

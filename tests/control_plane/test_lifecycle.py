@@ -107,8 +107,6 @@ def test_pods_that_the_api_server_refuses_are_reported(jobs: Jobs) -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreateHeadPod", "message": message}
     cluster = {"conditions": [{**failure, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
     jobs.set_ray_job_status(jobs.ray_job(), "", "Initializing", rayClusterStatus=cluster)
-    jobs.wait_condition("Reconciling", "PodsRefused")
-    jobs.edit(startDeadlineSeconds=1)
     failed = jobs.wait_condition("Failed", "PodsRefused")
     assert message in failed["message"]
 

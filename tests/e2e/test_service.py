@@ -173,5 +173,5 @@ def test_everything_goes_with_the_service(loaded: NodeServices) -> None:
     loaded.api.delete("modelservices", loaded.namespace, "words")
     loaded.api.delete("pods", loaded.namespace, "load", grace_seconds=0)
     wait_for(lambda: loaded.pods("head") + loaded.pods("worker") == [], "the pods to go", 600)
-    assert loaded.api.get("services", loaded.namespace, "words") is None
+    wait_for(lambda: loaded.api.get("services", loaded.namespace, "words") is None, "the Service to go")
     print(f"deleted: {time.time() - began:.0f} s")

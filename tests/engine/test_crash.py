@@ -50,22 +50,23 @@ def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bo
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("steps", [ROW_LOCAL, WITH_GLOBALS], ids=["row-local", "with global steps"])
-def test_a_driver_killed_ten_times_neither_loses_nor_duplicates_rows(steps: Rows, tmp_path: Path) -> None:
+def test_a_driver_killed_six_times_neither_loses_nor_duplicates_rows(steps: Rows, tmp_path: Path) -> None:
     chance = random.Random(len(steps))
     write_parts(tmp_path / "in", ROWS, 200)
     rejects = {"path": str(tmp_path / "rejects")}
     run(make_job(tmp_path / "in", tmp_path / "calm", steps))
     job = make_job(tmp_path / "in", tmp_path / "out", steps, rejects=rejects)
     kills = 0
-    for _ in range(10):
+    for _ in range(6):
         more = chance.randint(0, 10)
         target = commits(tmp_path / "out") + more
         process = start(job, tmp_path, hold_after=more + 5)
         kills += kill_when(process, lambda target=target: commits(tmp_path / "out") >= target)
         visible = read_glob(tmp_path / "out")  # no reader ever meets a file that it cannot read
         assert len({r["id"] for r in visible}) == len(visible)
-    assert kills >= 5, f"the run was over after {kills} kills"
+    assert kills >= 4, f"the run was over after {kills} kills"
     last = start(job, tmp_path)
     assert last.wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     assert read_manifest(tmp_path / "out") == read_manifest(tmp_path / "calm")

@@ -5,7 +5,7 @@ from typing import Any
 
 from hack.cluster.cluster import Cluster
 from hack.cluster.waiting import wait_for
-from tests.control_plane.conftest import Start
+from tests.control_plane.conftest import Start, replace
 from tests.support.api import Api
 from tests.support.api_jobs import Jobs
 from tests.support.api_services import NAME, apply, eventually, model, report, status
@@ -69,7 +69,7 @@ def test_a_new_leader_continues_an_update_of_a_service(api: Api, namespace: str,
     eventually(lambda: model(api, namespace) == "org/second", "the edit to be rolled out")
     first.kill()
     report(api, namespace, "DEPLOY_FAILED", "out of memory")
-    second = start()
+    second = replace(first, api, start)
     eventually(lambda: model(api, namespace) == "org/first", "the last good model")
     eventually(lambda: status(api, namespace).get("failed", {}).get("message") == "out of memory", "the failure in the status")
     assert not second.errors()

@@ -92,7 +92,10 @@ class _Terminated(BaseException):
 
 
 class _Termination:
-    """SIGTERM and Ctrl-C while a job is submitted take effect once it is known, so that it can be suspended or deleted."""
+    """SIGTERM and Ctrl-C while a job is submitted take effect once it is known, so that it can be suspended or deleted.
+
+    A second Ctrl-C takes effect at once.
+    """
 
     def __init__(self) -> None:
         self._received: type[BaseException] | None = None
@@ -113,6 +116,7 @@ class _Termination:
             raise self._received
 
     def _receive(self, number: int, _: object) -> None:
+        again = self._received is KeyboardInterrupt and number == signal.SIGINT
         self._received = _Terminated if number == signal.SIGTERM else KeyboardInterrupt
-        if self._raises:
+        if self._raises or again:
             raise self._received

@@ -59,7 +59,7 @@ def test_an_object_of_a_megabyte_does_not_delay_other_objects(jobs: Jobs, start:
 def test_a_deeply_nested_expression_gets_a_verdict(jobs: Jobs, start: Start, expression: str) -> None:
     controller = start()
     jobs.apply("deep", steps=[{"compute": {"columns": {"x": expression}}}])
-    wait_for(lambda: jobs.status("deep"), "a verdict")
+    wait_for(lambda: "phase" in jobs.status("deep"), "a verdict")
     jobs.apply("other")
     jobs.ray_job(name="other")
     assert not controller.errors()

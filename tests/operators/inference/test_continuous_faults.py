@@ -13,6 +13,7 @@ import pytest
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import OutOfMemory, RequestError, Settings
 from tests.operators.inference.test_continuous import chat, offline, pieces_of, text_of
+from tests.support.vllm_services import until
 
 SEED = 20_261_127
 WORDS = ["def", "for", "in", "range", "import", "numpy", "return", "class"]
@@ -65,8 +66,8 @@ def test_answers_of_200_clients_that_come_and_go_are_those_alone(engine: Any) ->
         assert found[i] == offline(engine, requests[i]).text
     assert all(found[i] is not None for i in kept)
     assert last == offline(engine, requests[0]).text
+    until(lambda: engine.running == 0)  # the last answer arrives before its row is removed
     assert not engine._open and not engine._waiting and not engine._prepared and not engine._joining
-    assert engine.running == 0
 
 
 def test_the_slots_are_halved_if_prompts_do_not_fit_into_memory(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +134,7 @@ def test_a_prompt_of_the_maximum_length_is_answered(engine: Any) -> None:
 def test_a_stop_text_can_end_within_a_character_of_several_tokens(engine: Any) -> None:
     request = chat(["for"], max_new_tokens=40, temperature=1.0, seed=11)
     whole = offline(engine, request).text
-    for stop in {whole[i : i + 2] for i in range(0, len(whole) - 2, 5)} | {"\ufffd", "日本"}:
+    for stop in {whole[i : i + 2] for i in range(0, len(whole) - 2, 20)} | {"\ufffd", "日本"}:
         asked = chat(["for"], max_new_tokens=40, temperature=1.0, seed=11, stop=(stop,))
         expected = whole[: whole.find(stop)] if stop in whole else whole
         assert text_of(asyncio.run(pieces_of(engine, asked))) == expected

@@ -15,6 +15,7 @@ import pytest
 from datajob.operators.base import Device
 from datajob.operators.inference._engines.base import RequestError, Settings
 from datajob.operators.inference._engines.serving import GenerationRequest, InvalidSchema, Message, Piece
+from tests.support.vllm_services import until
 
 SEED = 20_261_127
 FORMATS = ("date", "date-time", "uuid", "ipv4", "email")
@@ -120,7 +121,7 @@ def test_answers_match_random_schemas(engine: Any) -> None:
             Draft202012Validator(request.schema, format_checker=FormatChecker()).validate(json.loads(text))
     assert complete > 50, (complete, refused)
     assert refused < 15
-    assert engine.running == 0
+    until(lambda: engine.running == 0)  # the last answer arrives before its row is removed
 
 
 def test_any_object_is_valid_json(engine: Any) -> None:

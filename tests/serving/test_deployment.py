@@ -125,16 +125,23 @@ def test_a_port_that_is_in_use_ends_the_command_with_its_reason(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [({}, "contains no ModelService"), ({"auth": {"secretName": "keys"}}, "--keys FOLDER"), ({"auth": {}}, "exactly one of")],
+    ("change", "keys", "message"),
+    [
+        ({}, False, "contains no ModelService"),
+        ({"auth": {"secretName": "keys"}}, False, "--keys FOLDER"),
+        ({"auth": {"secretName": "keys"}}, True, "contains no API key"),
+        ({"auth": {"anonymous": True}}, True, "`--keys` has no effect"),
+        ({"auth": {}}, False, "exactly one of"),
+    ],
 )
-def test_a_file_that_cannot_be_served_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_served_is_refused(change: dict[str, Any], keys: bool, message: str, tmp_path: Path) -> None:
     from datajob.cli.serving import serve_file
     from datajob.errors import InvalidJob
 
     kind = "ModelService" if change else "DataJob"
     service = {"apiVersion": "datajob.io/v1alpha1", "kind": kind, "metadata": {"name": "fake"}, "spec": {**SPEC, **change}}
     (tmp_path / "model.yaml").write_text(json.dumps(service))
+    (tmp_path / "keys").mkdir()
     with pytest.raises(InvalidJob, match=message):
         serve_file(
             file=str(tmp_path / "model.yaml"),
@@ -142,7 +149,7 @@ def test_a_file_that_cannot_be_served_is_refused(change: dict[str, Any], message
             overrides=(),
             host="127.0.0.1",
             port=0,
-            keys=None,
+            keys=str(tmp_path / "keys") if keys else None,
             ray=False,
             quiet=True,
         )

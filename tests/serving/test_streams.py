@@ -217,3 +217,14 @@ def test_the_tokens_of_a_request_that_fails_are_returned_to_its_key(tmp_path: An
             assert status == 400, reply
         status, headers, _ = found.post("/v1/chat/completions", {**SHORT, "max_tokens": 90}, {"Authorization": "Bearer sk"})
     assert status == 200 and int(headers["x-ratelimit-limit-tokens"]) == 100
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_a_stream_that_was_sent_completely_is_counted_as_complete(connection: str) -> None:
+    with running(new_service()) as found:
+        client = found.client().with_options(default_headers={"Connection": connection})
+        messages: Any = [{"role": "user", "content": "a b"}]
+        *_, last = client.chat.completions.create(model="test", messages=messages, stream=True)
+        assert last.choices[0].finish_reason == "stop"
+        until(lambda: "datajob_service_requests_total{" in found.get("/metrics")[1])
+        assert 'status="200"} 1.0' in found.get("/metrics")[1] and 'status="499"' not in found.get("/metrics")[1]

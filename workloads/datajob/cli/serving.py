@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -27,19 +28,42 @@ def serve_file(
     service = _chosen(file, name, overrides)
     if any(find_spec(package) is None for package in PACKAGES):
         raise InvalidJob("`datajob serve` requires more packages: pip install 'datajob[serve]'")
-    if not service.spec.auth.anonymous and keys is None:
-        raise InvalidJob(
-            "`spec.auth.secretName` refers to a Secret of a cluster. On this machine, use `--keys FOLDER`, a folder with one "
-            "file per API key, or `--set spec.auth.secretName=null --set spec.auth.anonymous=true`."
-        )
+    _check_keys(service, keys)
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+    logging.getLogger("huggingface_hub").propagate = False  # its own handler prints its warnings
     if ray:
         from datajob.serving.deployment import serve_on_ray
 
         serve_on_ray(service, keys, host, port, lambda: _announce(service, host, port, quiet))
         return
     _serve(service, keys, host, port, quiet)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Whether a record does not only state that a second Ctrl-C has ended a request."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+def _check_keys(service: ModelService, keys: str | None) -> None:
+    """Raise InvalidJob unless there are keys exactly if the service requires them."""
+    from datajob.serving.keys import Keys
+
+    auth = service.spec.auth
+    if auth.anonymous and keys is not None:
+        raise InvalidJob("`--keys` has no effect, because `spec.auth.anonymous` is true: remove one of them.")
+    if not auth.anonymous and keys is None:
+        raise InvalidJob(
+            "`spec.auth.secretName` refers to a Secret of a cluster. On this machine, use `--keys FOLDER`, a folder with one "
+            "file per API key, or `--set spec.auth.secretName=null --set spec.auth.anonymous=true`."
+        )
+    if keys is not None and not Keys(keys, auth.keys).names:
+        raise InvalidJob(
+            f"The folder {keys} contains no API key. Write one file per client, with the name of the client and the key as its "
+            "content."
+        )
 
 
 def _serve(service: ModelService, keys: str | None, host: str, port: int, quiet: bool) -> None:

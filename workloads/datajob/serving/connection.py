@@ -52,16 +52,15 @@ class EventStream(Response):
         super().__init__(headers={**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._events, self._on_end = events, on_end
+        self._complete = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events. `on_end` is called with whether the client has received all of them, also if none was sent."""
-        complete = False
         try:
             with suppress(ClientGone, OSError):
                 await while_connected(receive, self._send(send))
-                complete = True
         finally:
-            await self._on_end(complete)
+            await self._on_end(self._complete)
 
     async def _send(self, send: Send) -> None:
         body = _Body(send)
@@ -73,6 +72,7 @@ class EventStream(Response):
             async for event in events:
                 await body.send(event)
             await body.send(b"", more=False)
+            self._complete = True  # from here on, the server reports the end of the reply like a client that has gone
 
 
 class _Body:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +18,8 @@ from datajob.operators.inference._engines.serving import ModelFailed, ServingEng
 from datajob.serving.application import create_app
 from datajob.serving.protocol import Protocol, raise_file_limit
 from datajob.serving.service import Service
+
+logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 60
 """Time for requests in progress after SIGTERM or Ctrl-C."""
@@ -47,7 +50,10 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Complete the requests in progress."""
-        self._service.admission.draining = True
+        admission = self._service.admission
+        admission.draining = True
+        hint = f" ({admission.in_progress} in progress; Ctrl-C ends them)" if admission.in_progress else ""
+        logger.info("Shutting down when all requests are complete%s.", hint)
         await super().shutdown(sockets)
 
 
@@ -80,6 +86,9 @@ def serve(service: Service, load: Callable[[], ServingEngine], host: str, port: 
         ) from error
     with listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio only sets it for sockets that it creates
+        logger.info(
+            "Listening on %s, port %d. Requests receive status 503 until the model is loaded.", *listener.getsockname()[:2]
+        )
         asyncio.run(_serve(service, load, server_of(create_app(service), service), listener, on_ready))
 
 
@@ -91,7 +100,7 @@ async def _serve(
     on_ready: Callable[[int], None],
 ) -> None:
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-    loading = asyncio.ensure_future(asyncio.to_thread(load))
+    loading = _in_thread(load)
     await asyncio.wait((serving, loading), return_when=asyncio.FIRST_COMPLETED)
     try:
         if loading.done() and not serving.done():
@@ -117,3 +126,29 @@ async def _until_failed(engine: ServingEngine, serving: asyncio.Future[None]) ->
         except ModelFailed as error:
             raise DataJobError(f"The model has stopped: {error}. Start the service again.") from error
         await asyncio.wait((serving,), timeout=HEALTH_SECONDS)
+
+
+def _in_thread(load: Callable[[], ServingEngine]) -> asyncio.Future[ServingEngine]:
+    """The engine, loaded in a thread that does not delay the end of the process."""
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[ServingEngine] = loop.create_future()
+
+    def settle(engine: ServingEngine | None, error: Exception | None) -> None:
+        if loaded.cancelled():
+            return
+        if engine is not None:
+            loaded.set_result(engine)
+        else:
+            loaded.set_exception(error or RuntimeError("no engine"))
+
+    def run() -> None:
+        engine, failure = None, None
+        try:
+            engine = load()
+        except Exception as error:  # noqa: BLE001 - raised by the future
+            failure = error
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, engine, failure)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return loaded

@@ -20,7 +20,7 @@ export PATH := $(PATH):$(CACHE)/uv/bin
 
 -include hack/cluster/cluster.mk
 
-.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models lint format generate bench bench-llava bench-serving bench-serving-model bench-serving-vllm bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
+.PHONY: fuzz help setup setup-models demo test test-unit test-rest test-clusters test-engine test-models test-spark test-vllm e2e e2e-models e2e-service lint format generate bench bench-llava bench-serving bench-serving-model bench-serving-vllm bench-streaming bench-photos bench-images bench-audio bench-video bench-tables bench-tokens bench-warc bench-gpu bench-endpoint
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 17
@@ -87,7 +87,10 @@ e2e: setup ## Run DataJobs on a node with KubeRay (root or kind; the first time,
 	$(RUN)/python -m pytest -q -m "e2e and not large"
 
 e2e-models: setup-models ## Caption images on a node with the torch image (35 GB of disk)
-	$(RUN)/python -m pytest -q -m large
+	$(RUN)/python -m pytest -q -m large tests/e2e/test_captions.py
+
+e2e-service: setup ## Change a ModelService on a node and kill its pods under load; prints what clients observed (40 minutes)
+	$(RUN)/python -m pytest -q -s tests/e2e/test_service.py
 
 setup-models: .venv/.models ## Add torch and transformers to .venv (5 GB)
 

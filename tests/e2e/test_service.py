@@ -5,16 +5,22 @@ All tests of this file use one service, which receives requests all the time. Th
 `make e2e-service` runs them and prints what the requests observed.
 """
 
+import json
 import time
 from collections.abc import Iterator
 
 import openai
+import pyarrow.fs as pafs
 import pytest
 
 from hack.cluster.cluster import Cluster
+from hack.cluster.s3 import BUCKET, ClusterS3
 from hack.cluster.waiting import wait_for
 from tests.support.api import Api
-from tests.support.node_services import KEY, MODEL, NodeServices
+from tests.support.node_jobs import NodeJobs
+from tests.support.node_services import KEY, KEYS, MODEL, NodeServices
+
+ROWS = 200
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +77,40 @@ def test_replicas_are_added_without_a_failed_request(loaded: NodeServices) -> No
     loaded.edit(replicas={"min": 2, "max": 2})
     loaded.wait_replicas(2)
     assert loaded.report("1 -> 2 replicas").errors == []
+
+
+@pytest.mark.large
+def test_a_job_sends_its_rows_to_the_service(loaded: NodeServices, s3_in_cluster: ClusterS3) -> None:
+    """With the API key of the Secret, and through the NetworkPolicy of the service."""
+    folder = f"s3://{BUCKET}/{loaded.namespace}"
+    with s3_in_cluster.files() as files, files.open_output_stream(f"{folder[5:]}/in/rows.jsonl") as out:
+        out.write("".join(f'{{"text": "row {number}"}}\n' for number in range(ROWS)).encode())
+    s3_in_cluster.give_secret(loaded.namespace)
+    jobs = NodeJobs(loaded.api, loaded.namespace, loaded.cluster)
+    key = {"env": "SERVICE_KEY", "secret": {"name": KEYS, "key": "test"}}
+    jobs.apply(
+        "answers",
+        sources=[{"json": {"paths": [f"{folder}/in/"]}}],
+        steps=[{"textGeneration": {"service": "words", "endpoint": {"keyFrom": key}, "prompt": "{text}", "output": "answer"}}],
+        sink={"json": {"path": f"{folder}/out/", "mode": "overwrite"}},
+        errors={"policy": "fail"},
+        runtime={"envFrom": [{"secretRef": {"name": "s3"}}]},
+        resources={
+            "head": {"cpu": "400m", "memory": "2Gi"},
+            "workers": {"min": 1, "max": 1, "cpu": "300m", "memory": "1500Mi"},
+        },
+    )
+    status = jobs.wait_end("answers")
+    assert status["phase"] == "Complete", status
+    (endpoint,) = status["endpoints"]
+    assert endpoint["requests"] >= ROWS
+    with s3_in_cluster.files() as files:
+        written = files.get_file_info(pafs.FileSelector(f"{folder[5:]}/out", recursive=True))
+        texts = [files.open_input_stream(one.path).read().decode() for one in written if ".json" in one.base_name]
+    rows = [json.loads(line) for line in "".join(texts).splitlines()]
+    print(rows[:1])
+    assert sorted(row["text"] for row in rows) == sorted(f"row {number}" for number in range(ROWS))
+    assert all(row["text"] in row["answer"] for row in rows)
 
 
 @pytest.mark.large

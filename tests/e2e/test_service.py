@@ -106,9 +106,8 @@ def test_a_job_sends_its_rows_to_the_service(loaded: NodeServices, s3_in_cluster
     assert endpoint["requests"] >= ROWS
     with s3_in_cluster.files() as files:
         written = files.get_file_info(pafs.FileSelector(f"{folder[5:]}/out", recursive=True))
-        texts = [files.open_input_stream(one.path).read().decode() for one in written if ".json" in one.base_name]
+        texts = [files.open_input_stream(one.path).read().decode() for one in written if ".jsonl" in one.base_name]
     rows = [json.loads(line) for line in "".join(texts).splitlines()]
-    print(rows[:1])
     assert sorted(row["text"] for row in rows) == sorted(f"row {number}" for number in range(ROWS))
     assert all(row["text"] in row["answer"] for row in rows)
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from datajob.errors import InputError
-from datajob.formats.storage import join, readable, resolve, scheme_of
+from datajob.formats.storage import join, scheme_of
 from datajob.media import image as media
 from datajob.media.errors import MediaError
 from datajob.media.headers import quick_header
 from datajob.media.image import MAX_PIXELS as MAX_PIXELS
 from datajob.media.image import ImageError as ImageError
 from datajob.media.isolation import run_isolated
+from datajob.operators.files import read_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -124,9 +125,6 @@ def _file(path: str, folder: str | None) -> bytes:
     if folder and not scheme_of(path) and not path.startswith("/"):
         path = join(folder, path)
     try:
-        with readable(path):
-            filesystem, inner = resolve(path)
-            with filesystem.open_input_stream(inner) as stream:
-                return bytes(stream.read())
+        return read_file(path)
     except InputError as error:
         raise ImageError("unreadable", str(error)) from error

@@ -13,17 +13,28 @@ CELL = struct.Struct("<q")
 NO_ITEM = -1
 
 
-def pack(value: Any) -> bytes:
-    """A value as a frame."""
-    data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    return _LENGTH.pack(len(data)) + data
+class _Parts(list[bytes]):
+    """What a pickler writes. It passes large bytes on without a copy."""
+
+    def write(self, part: bytes) -> None:
+        """Append a part."""
+        self.append(part)
 
 
-def write(descriptor: int, frame: bytes) -> None:
+def pack(value: Any) -> list[bytes]:
+    """A value as the parts of a frame. Large bytes in it, such as new files, are not copied."""
+    parts = _Parts()
+    pickle.Pickler(parts, pickle.HIGHEST_PROTOCOL).dump(value)
+    length = _LENGTH.pack(sum(map(len, parts)))
+    return [length + parts[0]] if len(parts) == 1 else [length, *parts]
+
+
+def write(descriptor: int, frame: list[bytes]) -> None:
     """Write a whole frame."""
-    rest = memoryview(frame)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    for part in frame:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
 
 
 def read(descriptor: int) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from datajob.errors import WorkerDied
 from datajob.media.isolation import frames
-from datajob.media.isolation.child import MAPPED, ONE_THREAD, SLOT, Chunk, Results, Setup
+from datajob.media.isolation.child import KEEP_MEMORY, MAPPED, ONE_THREAD, SLOT, Chunk, Results, Setup
 
 Buffer = bytes | memoryview
 START_SECONDS = 300.0
@@ -57,7 +57,12 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 pass_fds=(self._items, self._cell, life),
-                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={
+                    **KEEP_MEMORY,
+                    **os.environ,
+                    **dict.fromkeys(ONE_THREAD, "1"),
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                },
                 process_group=0,  # Ctrl-C in a terminal reaches the parent only
             )
         except OSError as error:
@@ -167,7 +172,7 @@ class Child:
                 os.close(descriptor)
                 setattr(self, name, -1)
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, frame: list[bytes]) -> None:
         try:
             frames.write(self._in, frame)
         except BrokenPipeError as error:

@@ -28,7 +28,8 @@ from benchmarks.engine import CORES
 from benchmarks.figures import Figure, alternate, publish
 from benchmarks.text_peers import DATATROVE, R1
 
-PAGES_MB = 6
+PAGES_MB = 20
+"""Enough work for all cores: short jobs run in one process."""
 PAGE = {"column": "content", "contentType": "contentType"}
 CORPUS_MB = 100
 MENU = "".join(f'<li><a href="/section/{i}">Section {i}</a></li>' for i in range(40))
@@ -69,7 +70,7 @@ def write_warc(work: Path) -> tuple[Path, float, list[str]]:
 
 
 def run(source: Path, work: Path, steps: Sequence[dict[str, Any]]) -> Any:
-    """Run the job in local processes and return its report."""
+    """Run the job as `datajob run` does, with slow steps in several processes, and return its report."""
     from datajob.api.loading import load
     from datajob.engine.driver import run_job
     from datajob.engine.options import RunOptions
@@ -79,7 +80,7 @@ def run(source: Path, work: Path, steps: Sequence[dict[str, Any]]) -> Any:
     job = {"apiVersion": "datajob.io/v1alpha1", "kind": "DataJob", "metadata": {"name": "warc"}, "spec": spec}
     path = work / "job.yaml"
     path.write_text(yaml.safe_dump(job))
-    return run_job(load(str(path))[0], RunOptions(executor="local", fresh=True, shard_bytes=1 << 20))
+    return run_job(load(str(path))[0], RunOptions(executor="auto", fresh=True, shard_bytes=1 << 20))
 
 
 def steady(source: Path, work: Path, steps: Sequence[dict[str, Any]]) -> float:

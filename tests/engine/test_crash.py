@@ -20,6 +20,12 @@ from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, r
 ROWS: Rows = [{"id": i, "text": f"row {i} " * (i % 9), "key": i % 450} for i in range(3000)]
 ROW_LOCAL = [{"compute": {"columns": {"size": "length(text)"}}}, {"filter": {"where": "size > 20"}}]
 WITH_GLOBALS = [*ROW_LOCAL, {"exactDedup": {"columns": ["key"]}}, {"sort": {"by": ["size", "id"]}}]
+SOURCE = "CASE WHEN id % 10 < 6 THEN 'web' WHEN id % 10 < 9 THEN 'code' ELSE 'math' END"
+MIXTURE = [
+    {"compute": {"columns": {"source": SOURCE, "size": "length(text)"}}},
+    {"mix": {"weights": {"web": 0.7, "code": 0.2, "math": 0.1}, "tokens": "size", "stop": "allExhausted"}},
+]
+"""The stages of a mixture: rows, quotas, the rows that are taken, their order. The smaller sources are repeated."""
 DEADLINE = 300.0
 
 
@@ -32,8 +38,8 @@ def start(job: Any, folder: Path, *, hold_after: int | None = None, **options: A
     return subprocess.Popen(command, start_new_session=True, stderr=(folder / "log").open("ab"))
 
 
-def commits(sink: Path) -> int:
-    return sum(len(files) for _, _, files in os.walk(sink / "_datajob" / "commits"))
+def commits(sink: Path, stage: str = "") -> int:
+    return sum(len(files) for _, _, files in os.walk(sink / "_datajob" / "commits" / stage))
 
 
 def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
@@ -73,6 +79,23 @@ def test_a_driver_killed_six_times_neither_loses_nor_duplicates_rows(steps: Rows
     assert read_glob(tmp_path / "out") == read_manifest(tmp_path / "calm")
     leftovers = {p.name for p in (tmp_path / "out" / "_datajob").iterdir()}
     assert leftovers <= {"commits", "manifest.json", "report.json", "report.html", "run.json"}
+
+
+@pytest.mark.slow
+def test_a_driver_killed_in_each_stage_of_a_mixture_gives_the_mixture_of_an_undisturbed_run(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", ROWS, 40)
+    calm = run(make_job(tmp_path / "in", tmp_path / "calm", MIXTURE))
+    job = make_job(tmp_path / "in", tmp_path / "out", MIXTURE)
+    stages = (("01-rows", 15), ("01-rows-quotas", 1), ("02-rows", 15), ("02-rows", 40))
+    killed = [
+        kill_when(start(job, tmp_path), lambda stage=stage, count=count: commits(tmp_path / "out", stage) >= count)
+        for stage, count in stages
+    ]
+    assert killed[:3] == [True] * 3, "only the last stage, which has one shard, can end before the signal"
+    report = run(job, shard_bytes=500)
+    assert report.sources == calm.sources
+    assert [(s.source, round(s.share, 2), s.epochs) for s in report.sources if s.source == "code"] == [("code", 0.2, 1.0)]
+    assert read_manifest(tmp_path / "out") == read_manifest(tmp_path / "calm") == read_glob(tmp_path / "out")
 
 
 def test_only_shards_in_progress_are_repeated(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from datajob.engine.executors import advance, ray_data
 from datajob.engine.executors.ray_data import RayExecutor
 from datajob.engine.worker.sharing import Limit, Share, Slow, shares
 from datajob.errors import WorkerDied
-from tests.engine.test_crash import DEADLINE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
+from tests.engine.test_crash import DEADLINE, MIXTURE, ROW_LOCAL, ROWS, WITH_GLOBALS, commits, kill_when, start
 from tests.engine.test_local_processes import check_progress_of_one_shard
 from tests.support.local_jobs import Rows, make_job, read_glob, read_manifest, run, write_parts
 
@@ -31,12 +31,13 @@ def ray_cluster() -> Iterator[None]:
     executor.close()
 
 
-@pytest.mark.parametrize("steps", [ROW_LOCAL, WITH_GLOBALS], ids=["row-local", "with global steps"])
+@pytest.mark.parametrize("steps", [ROW_LOCAL, WITH_GLOBALS, MIXTURE], ids=["row-local", "with global steps", "a mixture"])
 def test_ray_data_gives_the_rows_of_one_process(steps: Rows, tmp_path: Path, ray_cluster: None) -> None:
     write_parts(tmp_path / "in", ROWS, SHARDS)
     here = run(make_job(tmp_path / "in", tmp_path / "here", steps))
     there = run(make_job(tmp_path / "in", tmp_path / "there", steps), executor="ray")
     assert read_manifest(tmp_path / "there") == read_manifest(tmp_path / "here")
+    assert there.sources == here.sources
     for mine, other in zip(here.steps, there.steps, strict=True):
         assert mine.model_copy(update={"seconds": 0}) == other.model_copy(update={"seconds": 0})
 
@@ -83,13 +84,12 @@ def test_an_error_of_a_worker_keeps_its_class(tmp_path: Path, ray_cluster: None)
 
 
 def test_a_driver_on_ray_that_is_killed_twice_resumes(tmp_path: Path) -> None:
-    write_parts(tmp_path / "in", ROWS, 200)
-    run(make_job(tmp_path / "in", tmp_path / "calm", ROW_LOCAL))
-    job = make_job(tmp_path / "in", tmp_path / "out", ROW_LOCAL)
-    for more in (5, 40):
-        target = commits(tmp_path / "out") + more
+    write_parts(tmp_path / "in", ROWS, 100)
+    run(make_job(tmp_path / "in", tmp_path / "calm", MIXTURE))
+    job = make_job(tmp_path / "in", tmp_path / "out", MIXTURE)
+    for stage in ("01-rows", "02-rows"):
         process = start(job, tmp_path, executor="ray")
-        kill_when(process, lambda target=target: commits(tmp_path / "out") >= target)
+        assert kill_when(process, lambda stage=stage: commits(tmp_path / "out", stage) >= 20)
         end_session(process)
     assert start(job, tmp_path, executor="ray").wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-2000:]
     assert read_manifest(tmp_path / "out") == read_manifest(tmp_path / "calm") == read_glob(tmp_path / "out")

@@ -16,8 +16,10 @@ from datajob.api.report import Report
 from datajob.engine.commit.shard import Shard
 from datajob.engine.input.inputs import BATCH_BYTES
 from datajob.engine.worker.accounting import Accounting
+from datajob.engine.worker.chain import Chain
 from datajob.engine.worker.intake import Intake
 from datajob.engine.worker.rejects import CollectedRejects
+from datajob.formats.media_sizes import EXPANSION
 from datajob.media.values import media_type
 from datajob.operators.audio.loudness import Loudness
 from datajob.operators.audio.normalize_loudness import NormalizeLoudness
@@ -31,7 +33,7 @@ from datajob.operators.video.extract_audio import ExtractAudio
 from datajob.operators.video.extract_frames import ExtractFrames
 from datajob.operators.video.scene_split import SceneSplit
 from tests.engine.test_memory import run_measured
-from tests.support.local_jobs import make_job
+from tests.support.local_jobs import make_job, run
 
 
 @dataclass
@@ -94,6 +96,39 @@ def test_steps_that_write_new_files_into_rows_process_few_large_files_at_a_time(
         file.truncate(BATCH_BYTES // 2)
     table = pa.table({"media": [str(tmp_path / "large")] * 5})
     assert rows_at_a_time(table, step) == ([2, 2, 1] if cuts else [5])
+
+
+def test_compressed_audio_counts_with_its_decoded_size(tmp_path: Path) -> None:
+    for ending in ("mp3", "opus", "flac"):
+        with (tmp_path / f"large.{ending}").open("wb") as file:
+            file.truncate(BATCH_BYTES // 2 // EXPANSION)
+    table = pa.table({"audio": [f"{tmp_path}/large.{ending}" for ending in ("mp3", "mp3", "opus", "flac", "flac", "mp3")]})
+    assert rows_at_a_time(table, ResampleAudio()) == [2, 3, 1]
+    parts = pa.table({"audio": [f"{tmp_path}/large.mp3#t={start},{start + 50}" for start in range(4)]})
+    assert rows_at_a_time(parts, ResampleAudio()) == [1] * 4, "50 seconds have up to 9.6 MB"
+
+
+def test_new_audio_of_a_few_rows_is_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.sounds import file, noise
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "clip.mp3").write_bytes(file(noise(5, 44_100, channels=2), "mp3", 44_100))
+    pq.write_table(pa.table({"audio": [str(tmp_path / "clip.mp3")] * 24}), tmp_path / "in" / "rows.parquet")
+    held: list[int] = []
+    apply = Chain.apply
+
+    def measured(chain: Chain, table: pa.Table) -> pa.Table:
+        found = apply(chain, table)
+        held.append(found.nbytes)
+        return found
+
+    monkeypatch.setattr(Chain, "apply", measured)
+    monkeypatch.setattr("datajob.engine.worker.intake.BATCH_BYTES", 2 << 20)
+    steps = [{"resampleAudio": {"rate": 48_000, "channels": 2, "quality": "LQ"}}]
+    job = make_job(tmp_path, tmp_path / "out", steps, sources=[{"parquet": {"paths": [str(tmp_path / "in")]}}])
+    assert run(job, shard_bytes=None).progress.rows_out == 24
+    assert sum(held) > 24 * 5 * 48_000 * 4, "the new files have 23 MB"
+    assert max(held) < 6 << 20, f"{held}: the new files of few rows"
 
 
 def test_files_below_the_folder_of_the_step_count(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from datajob.engine.report.page import render
 from datajob.errors import RowsFailed
 from tests.support.local_jobs import Rows, make_job, read_manifest, run, write_parts
 
@@ -50,6 +51,19 @@ def test_more_failures_than_max_ratio_stop_the_job(source: Path, tmp_path: Path)
     with pytest.raises(RowsFailed, match=r"maxRatio.*0\.50%.*map"):
         run(make_job(source, tmp_path / "out", [STEP], errors={"policy": "drop", "maxRatio": 0.005}))
     run(make_job(source, tmp_path / "out2", [STEP], errors={"policy": "drop", "maxRatio": 0.01}))
+
+
+def test_rows_that_steps_add_count_like_rows_read(tmp_path: Path) -> None:
+    write_parts(tmp_path / "in", ROWS[:14], 2)
+    steps = [
+        {"flatMap": {"function": "tests.support.interrupted:some_of_each"}},
+        {"compute": {"columns": {"number": "CAST(CASE WHEN copy > 0 THEN 'x' ELSE '1' END AS INTEGER)"}}},
+    ]
+    report = run(make_job(tmp_path / "in", tmp_path / "out", steps, errors={"policy": "drop"}))
+    assert (report.progress.rows_in, report.progress.rows_out, report.progress.rows_failed) == (14, 12, 30)
+    assert "<dd>71.4% of rows read or added</dd>" in render(report).replace(' class="detail"', "")
+    with pytest.raises(RowsFailed, match=r"30 of 42 rows failed, 71\.43% of the expected rows: more than.*\(50\.00%\)"):
+        run(make_job(tmp_path / "in", tmp_path / "out2", steps, errors={"policy": "drop", "maxRatio": 0.5}))
 
 
 def test_a_batch_in_which_every_row_fails_leaves_the_others(source: Path, tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ class StepReport(Parameters):
     )
     seconds: float = Field(default=0.0, ge=0, description="Processing time in seconds, summed over all workers.")
 
+    @property
+    def rows_added(self) -> int:
+        """Rows that the step made in addition to those that reached it."""
+        return max(0, self.rows_out + sum(self.rejected.values()) + self.failed + (self.unread or 0) - self.rows_in)
+
 
 class SourceReport(Parameters):
     """Rows and tokens of one source, such as a crawl or a collection of code, as a step counted them."""

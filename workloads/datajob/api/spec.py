@@ -68,7 +68,7 @@ class Errors(Parameters):
         description="Folder for quarantined rows with `_step` and `_error`; each step has its own subfolder.",
     )
     max_ratio: float = Field(
-        default=1.0, ge=0, le=1, description="Maximum share of the rows read that may fail before the job stops."
+        default=1.0, ge=0, le=1, description="Maximum share of rows, read or added by steps, that may fail."
     )
 
     @model_validator(mode="after")

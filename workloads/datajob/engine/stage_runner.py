@@ -125,10 +125,10 @@ class StageRunner:
         limit, share = self._attempt.job.spec.errors.max_ratio, self._report.failed_share()
         if share <= limit:
             return
-        progress = self._report.progress()
+        failed, rows = self._report.progress().rows_failed, self._report.rows_processed()
         name, step = max(self._report.tally.steps.items(), key=lambda item: item[1].failed)
         raise RowsFailed(
-            f"{progress.rows_failed} of {progress.rows_in} rows failed, {share:.2%} of the input: more than "
+            f"{failed} of {rows} rows failed, {share:.2%} of the expected rows: more than "
             f"`errors.maxRatio` allows ({limit:.2%}). Most of them failed in step {name} ({step.failed}). "
             "Fix the step or the data, or increase `errors.maxRatio`."
         )

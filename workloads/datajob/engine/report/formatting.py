@@ -50,6 +50,12 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.0f}%" if percent in (0, 100) else f"{percent:.1f}%"
 
 
+def share_of_rows(part: int, report: Report) -> str:
+    """A share of all rows that were read or that steps added."""
+    read, added = report.progress.rows_in, sum(step.rows_added for step in report.steps)
+    return f"{share(part, read + added)} of rows read{' or added' if added else ''}" if read else "no rows read"
+
+
 def removed_items(step: StepReport) -> list[str]:
     """One line for each reason for which a step removed items from lists."""
     return [f"{counted(items, 'item')} removed from lists: {reason}" for reason, items in (step.removed_items or {}).items()]

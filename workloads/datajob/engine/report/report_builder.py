@@ -84,11 +84,15 @@ class ReportBuilder:
         """Take note of how busy the processes of the current stage are."""
         self.streamed, self.pools = streamed, streamed.pools
 
+    def rows_processed(self) -> int:
+        """Rows that were read or added by steps. Each of them fails at most once."""
+        return self.tally.step(READ).rows_in + sum(step.added for step in self.tally.steps.values())
+
     def failed_share(self) -> float:
-        """Failed rows as a share of the rows read or, while the input is being read, of the rows expected."""
+        """Failed rows as a share of all rows or, while the input is being read, of the rows expected."""
         failed = sum(s.failed for s in self.tally.steps.values())
         done = self._stage_done / self._stage_weight if self.stages_done == 0 else 1.0
-        return failed * min(1.0, done) / max(1, self.tally.step(READ).rows_in)
+        return failed * min(1.0, done) / max(1, self.rows_processed())
 
     def progress(self) -> Progress:
         """Totals and the estimated time to completion."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from datajob.api.report import Report
-from datajob.engine.report.formatting import count, counted, duration, share, size, speed
+from datajob.engine.report.formatting import count, counted, duration, share, share_of_rows, size, speed
 from datajob.engine.report.sections.parts import STATES
 
 
@@ -17,8 +17,8 @@ def summary(report: Report) -> Iterator[str]:
     yield '<section class="metrics" aria-label="Key metrics">'
     yield _metric("Rows read", count(rows.rows_in), input_files)
     yield _metric("Rows written", count(rows.rows_out), _of_read(rows.rows_out, rows.rows_in))
-    yield _metric("Rows rejected", count(rows.rows_rejected), _of_read(rows.rows_rejected, rows.rows_in))
-    yield _metric("Rows failed", count(rows.rows_failed), _of_read(rows.rows_failed, rows.rows_in))
+    yield _metric("Rows rejected", count(rows.rows_rejected), share_of_rows(rows.rows_rejected, report))
+    yield _metric("Rows failed", count(rows.rows_failed), share_of_rows(rows.rows_failed, report))
     yield _metric("Output", size(output.bytes) if output else "–", counted(output.files, "file") if output else "not written")
     yield _metric("Duration", duration(report.seconds), f"including {duration(report.startup_seconds)} startup")
     yield _metric("Throughput", f"{size(rates[0])}/s" if rates else "–", row_speed)

@@ -42,7 +42,7 @@ def no_child_is_left() -> Iterator[None]:
 
 def run(*items: bytes, **limits: Any) -> list[Any]:
     """The result of each item; of one that fails, the reason."""
-    found = run_isolated(plant, [(item,) for item in items], Limits(**{"memory": 1 << 29, **limits}))
+    found = run_isolated(plant, [(item,) for item in items], Limits(**{"memory": 1 << 29, "seconds": 300, **limits}))
     return [result.reason if isinstance(result, MediaError) else result for result in found]
 
 

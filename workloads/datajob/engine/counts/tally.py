@@ -51,18 +51,13 @@ class StepTally:
 
     @property
     def missing(self) -> int:
-        """Rows that reached the step and that no other count contains."""
+        """Rows that reached the step and that no other count contains; negative if the step added rows."""
         return self.rows_in - self.rows_out - sum(self.rejected.values()) - self.failed - self.unread
 
     @property
     def failed_on_every_row(self) -> bool:
         """True if no row that reached the step passed or was rejected."""
         return 0 < self.rows_in <= self.failed and not self.rows_out
-
-    @property
-    def added(self) -> int:
-        """Rows that the step made in addition to those that reached it, such as the parts of a file."""
-        return max(0, -self.missing)
 
     def add(self, other: StepTally) -> None:
         """Add the counts of another shard for the same step."""

@@ -86,7 +86,7 @@ class ReportBuilder:
 
     def rows_processed(self) -> int:
         """Rows that were read or added by steps. Each of them fails at most once."""
-        return self.tally.step(READ).rows_in + sum(step.added for step in self.tally.steps.values())
+        return self.tally.step(READ).rows_in + sum(max(0, -step.missing) for step in self.tally.steps.values())
 
     def failed_share(self) -> float:
         """Failed rows as a share of all rows or, while the input is being read, of the rows expected."""

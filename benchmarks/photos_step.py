@@ -40,7 +40,7 @@ class _Simulated(Generator):
         self.description = "a simulated device"
         self._prompter = Prompter(self.processor, True)
         self._vision = True
-        self._longest = None
+        self.longest = None
         self._log, self._milliseconds = Path(log), milliseconds
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:

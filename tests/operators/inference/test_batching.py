@@ -1,5 +1,6 @@
 """How batches are made: by length, within a budget, halved when they do not fit; and who hears of what goes wrong."""
 
+import math
 import platform
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,17 @@ from datajob.operators.inference._engines.batching import FIRST_ROWS, Backend, B
 
 OPTIONS = Options()
 WAIT = 200.0
+
+
+NUMBERS: dict[str, Answer | RequestError] = {
+    "finite": Answer("finite", vector=np.ones(2, np.float32)),
+    "nan": Answer(vector=np.array([1, np.nan], np.float32)),
+    "infinite": Answer(vector=np.array([np.inf, 1], np.float16)),
+    "silence": Answer(no_speech=math.nan),
+    "language": Answer(language_probability=math.nan),
+    "refused": RequestError("no token"),
+}
+"""Answers of these prompts."""
 
 
 class Upper(Backend):
@@ -41,7 +54,7 @@ class Upper(Backend):
             raise ValueError("unforeseen")
         return None, {i: RequestError("broken") for i, r in enumerate(requests) if r.prompt.startswith("broken")}
 
-    def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+    def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer | RequestError]:
         assert self.gate.wait(WAIT)
         prompts = [r.prompt for r in requests]
         self.batches.append(prompts)
@@ -49,7 +62,7 @@ class Upper(Backend):
             raise OutOfMemory("no room")
         if "bad" in prompts:
             raise RuntimeError("cannot")
-        return [Answer(p.upper()) for p in prompts]
+        return [NUMBERS.get(p, Answer(p.upper())) for p in prompts]
 
 
 def ask(engine: Batcher, prompts: Sequence[str]) -> list[str]:
@@ -100,6 +113,14 @@ def test_a_row_that_does_not_fit_alone_or_makes_the_model_fail_is_found() -> Non
     assert found[1].startswith("! the row does not fit into the memory")
     assert found[3] == "! RuntimeError: cannot"
     assert found[4] == "! ValueError: unforeseen"
+
+
+def test_an_answer_that_is_not_finite_fails_its_row_alone() -> None:
+    backend = Upper()
+    found = ask(Batcher(backend), ["a", *NUMBERS])
+    assert found[:2] == ["A", "finite"] and found[-1] == "! no token"
+    assert all("the model computed NaN or infinity" in text for text in found[2:-1])
+    assert len(backend.batches) == 1
 
 
 def test_after_closing_nobody_waits_for_ever() -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from datajob.operators.inference.text_generation import TextGeneration
 from tests.operators.inference.conftest import Ask
 
@@ -39,3 +41,20 @@ def test_answers_are_those_of_the_plain_script(llama: Path, ask: Ask) -> None:
     step = TextGeneration(model=str(llama), prompt="go on: {text}", system="Be brief.", max_new_tokens=10)
     found, _ = ask(step, [{"text": "a"}])
     assert found[0]["answer"] == expected
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_row_whose_scores_are_nan_fails_instead_of_getting_an_arbitrary_answer(
+    llama: Path, ask: Ask, tmp_path: Path, temperature: float
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(llama), AutoModelForCausalLM.from_pretrained(llama)
+    model.get_input_embeddings().weight.data[tokenizer.encode("numpy", add_special_tokens=False)] = float("nan")
+    assert not model.config.tie_word_embeddings
+    tokenizer.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    step = TextGeneration(model=str(tmp_path), prompt="{text}", max_new_tokens=5, temperature=temperature)
+    found, failed = ask(step, [{"text": text} for text in ("def", "numpy", "return")])
+    assert sorted(failed) == [1] and "the model computed NaN or infinity for the next token" in failed[1]
+    assert found[0]["answer"] and found[2]["answer"]

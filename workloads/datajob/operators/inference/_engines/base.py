@@ -121,6 +121,11 @@ class RequestError(ValueError):
         """What an endpoint counted for the request."""
 
 
+def not_finite(what: str) -> RequestError:
+    """The error of a row for which a model has computed NaN or infinity, for example because its numbers overflow."""
+    return RequestError(f"the model computed NaN or infinity for {what}; use a `dtype` with a larger range")
+
+
 class OutOfMemory(RuntimeError):
     """A batch did not fit into the memory of the device."""
 

@@ -6,6 +6,7 @@ and later ones use the smaller size. A batch that fails for other reasons is bis
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datajob.errors import WorkerDied
-from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError
+from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError, not_finite
 from datajob.operators.inference._engines.serving import ModelFailed
 
 FIRST_ROWS = 8
@@ -58,8 +59,8 @@ class Backend:
         """The model inputs of the valid requests, and the errors of the others by position."""
         raise NotImplementedError
 
-    def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
-        """One answer per request. Raises OutOfMemory."""
+    def answer(self, requests: Sequence[Request], inputs: Any) -> Sequence[Answer | RequestError]:
+        """One answer, or the error of its row, per request. Raises OutOfMemory."""
         raise NotImplementedError
 
 
@@ -181,10 +182,13 @@ class Batcher:
             del inputs
             self._halve(batch, error)
             return
-        for waiting, answer in zip(batch, answers, strict=True):
-            waiting.future.set_result(answer)
+        for waiting, answer in zip(batch, map(_checked, answers), strict=True):
+            if isinstance(answer, RequestError):
+                waiting.future.set_exception(answer)
+            else:
+                waiting.future.set_result(answer)
 
-    def _time(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+    def _time(self, requests: Sequence[Request], inputs: Any) -> Sequence[Answer | RequestError]:
         started = time.perf_counter()
         try:
             return self._backend.answer(requests, inputs)
@@ -219,6 +223,17 @@ def choose(pool: Sequence[Waiting], limits: Limits) -> list[Waiting]:
             break
         chosen.append(waiting)
     return sorted(chosen, key=lambda w: w.length)
+
+
+def _checked(answer: Answer | RequestError) -> Answer | RequestError:
+    """An answer, unless its numbers are not finite."""
+    import numpy as np
+
+    if isinstance(answer, RequestError):
+        return answer
+    if answer.vector is not None and not np.isfinite(answer.vector).all():
+        return not_finite("the row")
+    return answer if math.isfinite(answer.no_speech + answer.language_probability) else not_finite("the row")
 
 
 def _at_fault(error: Exception) -> RequestError:

@@ -8,14 +8,14 @@ from typing import Any
 
 from datajob.media.errors import MediaError
 from datajob.operators.base import Device
-from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError, Settings
+from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError, Settings, not_finite
 from datajob.operators.inference._engines.batching import Backend, Limits
 from datajob.operators.inference._engines.devices import empty_caches, torch_device
 from datajob.operators.inference._engines.loading import load_config, load_model, load_processor
 from datajob.operators.inference._engines.memory import reuse_freed_memory
 from datajob.operators.inference._engines.packed import pack_linears
 from datajob.operators.inference._engines.prompting import Prompter, check_length
-from datajob.operators.inference._engines.sampling import RowSampler
+from datajob.operators.inference._engines.sampling import NanWatch, RowSampler
 from datajob.operators.inference._engines.tiling import processed, tiling_of
 from datajob.operators.inference._tiles import Tiles, unpacked
 from datajob.operators.media.image import decode_all
@@ -98,17 +98,20 @@ class Generator(Loaded):
             return processed(self.processor, pictures, **options), errors
         return self.processor(**options, **({"images": pictures} if pictures else {})), errors
 
-    def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:
+    def answer(self, requests: Sequence[Request], inputs: Any) -> Sequence[Answer | RequestError]:
         """The answers without the prompts."""
         import torch
 
         options = requests[0].options
         sampler = RowSampler(options, [r.seed for r in requests], self.device) if options.temperature > 0 else None
+        watch = NanWatch(sampler)
         started = time.perf_counter()
         with out_of_memory(), torch.inference_mode():
-            new = self.generate(self.on_device(inputs), options.max_new_tokens, sampler)
+            new = self.generate(self.on_device(inputs), options.max_new_tokens, watch)
         share = (time.perf_counter() - started) / len(requests)
-        return [self._read(tokens, share) for tokens in new]
+        answers = [self._read(tokens, share) for tokens in new]
+        failed = watch.failed([answer.tokens + 1 for answer in answers])
+        return [not_finite("the next token") if nan else answer for answer, nan in zip(answers, failed, strict=True)]
 
     def generate(self, inputs: Any, max_new_tokens: int, choose: Any = None) -> list[list[int]]:
         """The new tokens of each row: those with the highest scores, which `choose` can replace at each step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from datajob.operators.inference._engines.base import RequestError
+from datajob.operators.inference._engines.base import RequestError, not_finite
 from datajob.operators.inference._engines.generating import Generator
 from datajob.operators.inference._engines.served_answers import ServedAnswer, Token
 
@@ -27,7 +27,7 @@ def choose_tokens(
         if not answer.active:
             continue
         if highest[i] != highest[i]:
-            answer.fail(RequestError("the model computed NaN for the next token; use a `dtype` with a larger range"))
+            answer.fail(not_finite("the next token"))
             continue
         probability = None
         if not answer.greedy:

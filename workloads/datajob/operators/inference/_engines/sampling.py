@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from datajob.operators.inference._engines.base import Options
@@ -42,3 +42,23 @@ class RowSampler:
             outside = share.cumsum(-1) - share >= o.top_p
             scores = scores.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), float("-inf"))
         return scores
+
+
+class NanWatch:
+    """A logits processor that records for which rows the model has computed NaN, whose maximum is an arbitrary token."""
+
+    def __init__(self, choose: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None) -> None:
+        self._choose = choose
+        self._steps: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores, which `choose` can replace."""
+        self._steps.append(scores.amax(-1).isnan())
+        return scores if self._choose is None else self._choose(input_ids, scores)
+
+    def failed(self, lengths: Sequence[int]) -> list[bool]:
+        """Whether a token of each answer was chosen from NaN; `lengths` are those of the answers with their end tokens."""
+        import torch
+
+        steps = torch.stack(self._steps, dim=1).tolist()
+        return [any(row[:length]) for row, length in zip(steps, lengths, strict=True)]

@@ -21,6 +21,11 @@ class MediaError(ValueError):
         return f"{self.reason}: {super().__str__()}"
 
     @property
+    def message(self) -> str:
+        """The sentence without the word."""
+        return super().__str__()
+
+    @property
     def word(self) -> str:
         """The reason for counts; `failed` if it is not a word, because it can then contain values of the row."""
         return self.reason if _WORD.fullmatch(self.reason) else "failed"

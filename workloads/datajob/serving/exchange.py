@@ -8,12 +8,12 @@ import time
 from starlette.requests import ClientDisconnect
 
 from datajob.errors import frames
-from datajob.operators.inference._engines.base import RequestError
+from datajob.operators.inference._engines.base import InvalidImage, RequestError
 from datajob.operators.inference._engines.serving import InvalidSchema, ModelFailed, PromptTooLong
 from datajob.serving.admission import Ticket
 from datajob.serving.connection import ClientGone
 from datajob.serving.keys import Key
-from datajob.serving.openai.errors import ApiError, internal_error, invalid, model_failed
+from datajob.serving.openai.errors import ApiError, internal_error, invalid, invalid_image, model_failed
 from datajob.serving.service import Service
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,8 @@ def as_api_error(error: BaseException, param: str) -> ApiError:
         return invalid(_sentence(error), param, "context_length_exceeded")
     if isinstance(error, InvalidSchema):
         return invalid(_sentence(error), "response_format.json_schema.schema")
+    if isinstance(error, InvalidImage):
+        return invalid_image(error.why, param)
     if isinstance(error, RequestError):
         return invalid(_sentence(error), param)
     if isinstance(error, ClientGone | ClientDisconnect):

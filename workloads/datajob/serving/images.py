@@ -13,7 +13,7 @@ from datajob.api.service.spec import RequestLimits
 from datajob.media.errors import MediaError
 from datajob.media.headers import quick_header
 from datajob.operators.media.image import size_of
-from datajob.serving.openai.errors import ApiError, invalid
+from datajob.serving.openai.errors import ApiError, invalid, invalid_image
 from datajob.serving.openai.messages import ImageUrl
 
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
@@ -85,8 +85,7 @@ def check_image(data: bytes, max_pixels: int) -> None:
         header = quick_header(data)
         height, width = (header.height, header.width) if header else size_of(data, 1 << 62)  # others by a decoder, isolated
     except MediaError as error:
-        why = str(error).removeprefix(f"{error.reason}: ")
-        raise invalid(f"The image cannot be used: {why}.", code="invalid_image") from None
+        raise invalid_image(error.message) from None
     if width * height > max_pixels:
         text = f"The image has {width} x {height} pixels, but this service permits {max_pixels // 1_000_000} million."
         raise invalid(text, code="image_too_large")

@@ -51,6 +51,11 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
     return ApiError(400, message, code=code, param=param)
 
 
+def invalid_image(why: str, param: str | None = None) -> ApiError:
+    """The error for an image that cannot be decoded."""
+    return invalid(f"The image cannot be used: {why.removesuffix('.')}.", param, "invalid_image")
+
+
 def unsupported(param: str, why: str) -> ApiError:
     """The error for a field that would change the answer but has no effect here."""
     return ApiError(400, why, param=param, code="unsupported_parameter")

@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from datajob.media.errors import MediaError
+
 Task = Literal["vision", "text", "embed", "imageEmbed", "imageClassify", "speech"]
 IMAGE_TASKS = ("imageEmbed", "imageClassify")
 """Tasks of models that compute a vector per image."""
@@ -119,6 +121,15 @@ class RequestError(ValueError):
         super().__init__(reason)
         self.cost = cost
         """What an endpoint counted for the request."""
+
+
+class InvalidImage(RequestError):
+    """An image of a request that cannot be used."""
+
+    def __init__(self, error: MediaError) -> None:
+        super().__init__(str(error))
+        self.why = error.message
+        """The reason in words."""
 
 
 def not_finite(what: str) -> RequestError:

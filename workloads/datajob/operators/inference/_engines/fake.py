@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from datajob.media.errors import MediaError
-from datajob.operators.inference._engines.base import Answer, Request, RequestError, Settings
+from datajob.operators.inference._engines.base import Answer, InvalidImage, Request, RequestError, Settings
 from datajob.operators.inference._engines.batching import Backend, Limits
 from datajob.operators.media.image import decode
 
@@ -36,7 +36,7 @@ class Fake(Backend):
                 pixels = [decode(i, o.max_pixels, o.folder).tobytes() for i in request.images]
                 digests.append(hashlib.blake2b(b"".join(pixels), digest_size=4).hexdigest())
             except MediaError as error:
-                errors[position] = RequestError(str(error))
+                errors[position] = InvalidImage(error)
         return digests, errors
 
     def answer(self, requests: Sequence[Request], inputs: Any) -> list[Answer]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from datajob.media.errors import MediaError
-from datajob.operators.inference._engines.base import RequestError
+from datajob.operators.inference._engines.base import InvalidImage, RequestError
 from datajob.operators.inference._engines.serving import (
     Embedding,
     Feature,
@@ -168,5 +168,5 @@ def _digest(images: Sequence[bytes]) -> str:
     try:
         pixels = b"".join(decode(image, MAX_PIXELS).tobytes() for image in images)
     except MediaError as error:
-        raise RequestError(str(error)) from error
+        raise InvalidImage(error) from error
     return hashlib.blake2b(pixels, digest_size=4).hexdigest()

@@ -8,7 +8,15 @@ from typing import Any
 
 from datajob.media.errors import MediaError
 from datajob.operators.base import Device
-from datajob.operators.inference._engines.base import Answer, OutOfMemory, Request, RequestError, Settings, not_finite
+from datajob.operators.inference._engines.base import (
+    Answer,
+    InvalidImage,
+    OutOfMemory,
+    Request,
+    RequestError,
+    Settings,
+    not_finite,
+)
 from datajob.operators.inference._engines.batching import Backend, Limits
 from datajob.operators.inference._engines.devices import empty_caches, torch_device
 from datajob.operators.inference._engines.loading import load_config, load_model, load_processor
@@ -87,7 +95,7 @@ class Generator(Loaded):
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
         """The decoded images and tokenized prompts, padded on the left."""
         images = _pictures(requests)
-        errors = {i: RequestError(str(some)) for i, some in enumerate(images) if isinstance(some, MediaError)}
+        errors = {i: InvalidImage(some) for i, some in enumerate(images) if isinstance(some, MediaError)}
         prompts = [self._prompter.prompt(request) for i, request in enumerate(requests) if i not in errors]
         if not prompts:
             return None, errors

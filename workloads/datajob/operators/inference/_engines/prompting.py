@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from datajob.media.errors import MediaError
-from datajob.operators.inference._engines.base import Options, Request, RequestError
+from datajob.operators.inference._engines.base import InvalidImage, Options, Request, RequestError
 from datajob.operators.inference._engines.serving import Message, PromptTooLong
 from datajob.operators.inference._tiles import unpacked
 from datajob.operators.media.image import size_of
@@ -66,7 +66,7 @@ class Prompter:
                 tiles.size if (tiles := unpacked(image)) else size_of(image, o.max_pixels, o.folder) for image in request.images
             ]
         except MediaError as error:
-            raise RequestError(str(error)) from error
+            raise InvalidImage(error) from error
         found: list[int] = self._processor._get_num_multimodal_tokens(image_sizes=sizes)["num_image_tokens"]
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datajob.media.errors import MediaError
-from datajob.operators.inference._engines.base import Request, RequestError
+from datajob.operators.inference._engines.base import InvalidImage, Request
 from datajob.operators.inference._engines.prompting import Prompter, check_length
 from datajob.operators.inference._engines.schemas import guided
 from datajob.operators.inference._engines.serving import GenerationRequest
@@ -35,7 +35,7 @@ class VllmPrompts:
             try:
                 given["multi_modal_data"] = {"image": [decode(i, o.max_pixels, o.folder) for i in request.images]}
             except MediaError as error:
-                raise RequestError(str(error)) from error
+                raise InvalidImage(error) from error
         (rendered,) = self._renderer.render_cmpl([given])
         check_length(len(rendered["prompt_token_ids"]), o.max_new_tokens, self.longest)
         return rendered

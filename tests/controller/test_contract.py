@@ -92,8 +92,11 @@ def test_only_the_contract_names_the_variables() -> None:
         for path in Path(package.__path__[0]).rglob("*.py")
         if (found := {one.value for one in ast.walk(ast.parse(path.read_text())) if is_name(one, variable)})
     }
-    kernels = {"DATAJOB_KERNEL_CACHE", "DATAJOB_KERNEL_PROCESSOR"}  # of the build of the images, not of jobs
-    assert named == {"contract.py": SET_BY_CONTROLLER | SET_BY_USER | {ENV_POD}, "jit.py": kernels}
+    elsewhere = {
+        "jit.py": {"DATAJOB_KERNEL_CACHE", "DATAJOB_KERNEL_PROCESSOR"},  # of the build of the images
+        "vllm_process.py": {"DATAJOB_VLLM_SERVER", "DATAJOB_VLLM_FAILURE"},  # between the processes of one server
+    }
+    assert named == {"contract.py": SET_BY_CONTROLLER | SET_BY_USER | {ENV_POD}, **elsewhere}
 
 
 def is_name(node: ast.AST, pattern: re.Pattern[str]) -> TypeGuard[ast.Constant]:

@@ -135,7 +135,7 @@ CASES: dict[str, tuple[Any, int, str | None, str | None, str]] = {
     "no comma": (with_image("data:image/png;base64"), 400, "invalid_image_url", URL, "comma"),
     "cut header": (with_image(data_url(png(9, 9)[:20])), 400, "invalid_image", URL, "cannot be used"),
     "cut pixels": (with_image(data_url(png(40, 40)[:-20])), 400, "invalid_image", "messages", "The image cannot be used"),
-    "too few pixels": (with_image(data_url(png(90, 90))), 400, None, "messages", "fewer pixels"),
+    "too few pixels": (with_image(data_url(png(90, 90))), 400, "invalid_image", "messages", "fewer pixels"),
     "pixel bomb": (with_image(data_url(png(60_000, 60_000))), 400, "image_too_large", URL, "60000 x 60000"),
     "large data URL": (with_image(data_url(b"x" * 1_200_000)), 400, "image_too_large", URL, "1 MB"),
     "base64 of the URL alphabet": (with_image("data:image/png;base64,-_-_"), 400, "invalid_base64", URL, "base64"),

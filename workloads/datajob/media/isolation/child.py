@@ -181,7 +181,7 @@ def _result(work: Work, item: tuple[memoryview, ...], memory: int) -> Any:
         return MediaError(kind, text)
 
 
-def _packed(results: Results) -> list[bytes]:
+def _packed(results: Results) -> list[frames.Part]:
     """The results as a frame. A result that cannot be pickled fails its item."""
     try:
         return frames.pack(results)

@@ -13,23 +13,26 @@ CELL = struct.Struct("<q")
 NO_ITEM = -1
 
 
-class _Parts(list[bytes]):
-    """What a pickler writes. It passes large bytes on without a copy."""
-
-    def write(self, part: bytes) -> None:
-        """Append a part."""
-        self.append(part)
+Part = bytes | memoryview
 
 
-def pack(value: Any) -> list[bytes]:
-    """A value as the parts of a frame. Large bytes in it, such as new files, are not copied."""
+class _Parts(list[Part]):
+    """What a pickler writes. It passes large bytes and arrays on without a copy."""
+
+    def write(self, part: bytes | pickle.PickleBuffer) -> None:
+        """Append a part; an array as its bytes."""
+        self.append(part if isinstance(part, bytes) else pickle.PickleBuffer(part).raw())
+
+
+def pack(value: Any) -> list[Part]:
+    """A value as the parts of a frame. Large bytes and arrays in it, such as new files, are not copied."""
     parts = _Parts()
     pickle.Pickler(parts, pickle.HIGHEST_PROTOCOL).dump(value)
     length = _LENGTH.pack(sum(map(len, parts)))
-    return [length + parts[0]] if len(parts) == 1 else [length, *parts]
+    return [length + bytes(parts[0]), *parts[1:]]  # the first part is small: it ends at the first large value
 
 
-def write(descriptor: int, frame: list[bytes]) -> None:
+def write(descriptor: int, frame: list[Part]) -> None:
     """Write a whole frame."""
     for part in frame:
         rest = memoryview(part)

@@ -172,7 +172,7 @@ class Child:
                 os.close(descriptor)
                 setattr(self, name, -1)
 
-    def _write(self, frame: list[bytes]) -> None:
+    def _write(self, frame: list[frames.Part]) -> None:
         try:
             frames.write(self._in, frame)
         except BrokenPipeError as error:

@@ -95,7 +95,9 @@ class Generator(Loaded):
     def prepare(self, requests: Sequence[Request]) -> tuple[Any, dict[int, RequestError]]:
         """The decoded images and tokenized prompts, padded on the left."""
         images = _pictures(requests)
-        errors = {i: InvalidImage(some) for i, some in enumerate(images) if isinstance(some, MediaError)}
+        errors: dict[int, RequestError] = {
+            i: InvalidImage(some) for i, some in enumerate(images) if isinstance(some, MediaError)
+        }
         prompts = [self._prompter.prompt(request) for i, request in enumerate(requests) if i not in errors]
         if not prompts:
             return None, errors

@@ -159,6 +159,8 @@ REFUSED_SERVICES = {
     "fewer replicas at most than at least": {"replicas": {"min": 2}},
     "an unknown update": {"update": "rolling"},
     "an address as a host": {"media": {"allowedHosts": ["[::1]"]}},
+    "an address of version 4 as a host": {"media": {"allowedHosts": ["10.0.0.1"]}},
+    "a Secret with a space in its name": {"auth": {"secretName": "my keys"}},
 }
 
 

@@ -52,7 +52,8 @@ def _take_literally(schema: Any) -> None:
 
 
 def in_words(pattern: str, words: str) -> BeforeValidator:
-    """For a string with a pattern: an error message that describes the pattern in words."""
+    """For a string with a pattern: an error message that describes the pattern in words. It follows the `Field` of the pattern:
+    pydantic leaves constraints that come after it out of the schema."""
 
     def check(value: Any) -> Any:
         if isinstance(value, str) and value and not re.search(pattern, value):

@@ -99,7 +99,7 @@ class Auth(Parameters):
         )
     )
 
-    secret_name: Annotated[Name, in_words(_OBJECT, _OBJECT_WORDS), Field(pattern=_OBJECT)] | None = Field(
+    secret_name: Annotated[Name, Field(pattern=_OBJECT), in_words(_OBJECT, _OBJECT_WORDS)] | None = Field(
         default=None,
         description="Secret with one entry per API key: its name, and the key or `sha256:` with its digest. Changes apply "
         "without a restart.",
@@ -149,7 +149,7 @@ class RequestLimits(Parameters):
 class MediaAccess(Parameters):
     """Where images of requests may come from. Images in the request itself (data URLs) are always accepted."""
 
-    allowed_hosts: tuple[Annotated[str, in_words(_HOST, _HOST_WORDS), Field(max_length=253, pattern=_HOST)], ...] = Field(
+    allowed_hosts: tuple[Annotated[str, Field(max_length=253, pattern=_HOST), in_words(_HOST, _HOST_WORDS)], ...] = Field(
         default=(),
         max_length=64,
         description="Exact names of hosts whose images are downloaded by https; by default, no host.",

@@ -44,8 +44,9 @@ class Protocol(H11Protocol):
         """Close the connection if there are too many; otherwise, wait for a request."""
         super().connection_made(transport)
         self.access_log = False  # addresses can contain keys; other libraries may have enabled the log of uvicorn
-        connected = transport.get_extra_info("socket")
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            connected = transport.get_extra_info("socket")
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
         if len(self.connections) > max_connections():
             text = "The server has too many connections. Retry the request."
             self._refuse(ApiError(503, text, code="too_many_connections", retry_after=1))

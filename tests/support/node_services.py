@@ -76,6 +76,12 @@ class NodeServices:
         found = self.api.list("pods", self.namespace, f"ray.io/node-type%3D{node_type}")
         return [pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def ready_pods(self, node_type: str) -> list[str]:
+        """The names of the pods of heads or workers that are ready."""
+        found = {pod["metadata"]["name"]: pod["status"].get("conditions", ()) for pod in self.api.list("pods", self.namespace)}
+        ready = {name for name, all_of in found.items() if ("Ready", "True") in {(c["type"], c["status"]) for c in all_of}}
+        return [name for name in self.pods(node_type) if name in ready]
+
     def wait(self, what: str, holds: Callable[[dict[str, Any]], Any], minutes: float = 10, name: str = "words") -> float:
         """Wait until the status is as it should be; returns the seconds that it took. A timeout describes the namespace."""
         began = time.monotonic()

@@ -61,6 +61,19 @@ class ClusterS3:
                 allow_bucket_creation=True,
             )
 
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file, again if the connection to the cluster breaks."""
+
+        def written() -> bool:
+            try:
+                with self.files() as files, files.open_output_stream(path, compression=None) as out:
+                    out.write(data)
+            except OSError:
+                return False
+            return True
+
+        wait_for(written, f"{path} in S3")
+
     def give_secret(self, namespace: str) -> None:
         """Create the Secret that the samples use."""
         meta = {"name": "s3", "namespace": namespace}
@@ -70,8 +83,7 @@ class ClusterS3:
 def deploy_with_documents(cluster: Cluster) -> ClusterS3:
     """Start the server with the documents of the demo."""
     server = deploy(cluster)
-    with server.files() as files, files.open_output_stream(f"{BUCKET}/docs/docs.jsonl.gz", compression=None) as out:
-        out.write(DOCUMENTS.read_bytes())
+    server.write(f"{BUCKET}/docs/docs.jsonl.gz", DOCUMENTS.read_bytes())
     return server
 
 

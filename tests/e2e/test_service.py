@@ -83,8 +83,8 @@ def test_replicas_are_added_without_a_failed_request(loaded: NodeServices) -> No
 def test_a_job_sends_its_rows_to_the_service(loaded: NodeServices, s3_in_cluster: ClusterS3) -> None:
     """With the API key of the Secret, and through the NetworkPolicy of the service."""
     folder = f"s3://{BUCKET}/{loaded.namespace}"
-    with s3_in_cluster.files() as files, files.open_output_stream(f"{folder[5:]}/in/rows.jsonl") as out:
-        out.write("".join(f'{{"text": "row {number}"}}\n' for number in range(ROWS)).encode())
+    lines = "".join(f'{{"text": "row {number}"}}\n' for number in range(ROWS))
+    s3_in_cluster.write(f"{folder[5:]}/in/rows.jsonl", lines.encode())
     s3_in_cluster.give_secret(loaded.namespace)
     jobs = NodeJobs(loaded.api, loaded.namespace, loaded.cluster)
     key = {"env": "SERVICE_KEY", "secret": {"name": KEYS, "key": "test"}}

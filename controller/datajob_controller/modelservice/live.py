@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from datajob_controller.modelservice.policy.application import FAILED, UNHEALTHY, Application, active, invalid, newest, pending
+from datajob_controller.modelservice.policy.application import FAILED, UNHEALTHY, Application, active, invalid, newest
 from datajob_controller.modelservice.policy.receiver import receiver
 from datajob_controller.modelservice.policy.replicas import of_cluster, problem, ready_replicas, running_workers, serving
 from datajob_controller.modelservice.settings import ServiceSettings
@@ -46,7 +46,7 @@ def report(
         stalled = stalled or (trouble.reason, trouble.message)
     elif trouble:
         progress = trouble.reason, trouble.message
-    progress = progress or _progress(found, application, ready, wanted, now, settled=settled)
+    progress = progress or _progress(found, current, ready, wanted, now, settled=settled)
     if not available:
         progress = progress or ("NoReplica", "No replica answers requests.")
         status.set("Available", *(stalled or progress), holds=False)
@@ -78,16 +78,15 @@ def _stalled(failed: Manifest, found: Manifest, application: Application, *, set
     return None
 
 
-def _progress(
-    found: Manifest, application: Application, ready: int, wanted: int, now: datetime, *, settled: bool
-) -> State | None:
-    """What the service waits for; None if it is in its final state."""
+def _progress(found: Manifest, receiving: str, ready: int, wanted: int, now: datetime, *, settled: bool) -> State | None:
+    """What the service waits for; None if it is in its final state. `receiving`: the Ray cluster that receives requests."""
+    application = newest(found)
     name, created = found["metadata"]["name"], parse_time(found["metadata"].get("creationTimestamp"))
     if not application.cluster:
         if created and now >= created + RESPONDS:
             return "KubeRayNotResponding", f"KubeRay has not created a Ray cluster for RayService {name}. {_CHECK}"
         return "ClusterStarting", f"Waiting for KubeRay to create the Ray cluster of RayService {name}."
-    if pending(found).cluster and active(found).cluster:
+    if application.cluster != receiving:
         return (
             "NewClusterStarting",
             f"The Ray cluster {application.cluster} starts. The previous one answers requests meanwhile.",

@@ -94,10 +94,12 @@ def test_requests_go_to_the_previous_cluster_until_a_pod_of_the_new_one_is_ready
     status = world.settle()
     assert world.objects["Service", NAME]["spec"]["selector"]["ray.io/cluster"] == "qwen-aaaaa"
     assert (world.condition("Available"), status["rayClusterName"]) == (("True", "Serving"), "qwen-aaaaa")
+    assert (status["phase"], status["reason"]) == ("Updating", "NewClusterStarting")
     world.pods(1, cluster="bbbbb")
     status = world.settle()
     assert world.objects["Service", NAME]["spec"]["selector"]["ray.io/cluster"] == "qwen-bbbbb"
     assert (world.condition("Available"), status["rayClusterName"]) == (("True", "Serving"), "qwen-bbbbb")
+    assert status["phase"] == "Available"
 
 
 def test_a_new_cluster_receives_requests_if_the_previous_one_is_lost() -> None:

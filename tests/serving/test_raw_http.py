@@ -140,18 +140,24 @@ def test_headers_that_never_end_are_a_timeout(alone: Running, monkeypatch: pytes
     check_alive(alone)
 
 
+def dripped(connection: socket.socket, byte: bytes, until: bytes) -> bytes:
+    """The reply to a byte that is sent again and again, as soon as the reply contains `until`."""
+    connection.settimeout(0.02)
+    reply = b""
+    while until not in reply:
+        try:
+            connection.sendall(byte)
+            reply += connection.recv(4096)
+        except TimeoutError:
+            continue
+    return reply
+
+
 def test_headers_that_arrive_byte_by_byte_are_a_timeout(alone: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", alone.port), PATIENCE) as connection:
         connection.sendall(request("X-A: b", line="GET /healthz HTTP/1.1", close=False))  # a complete request before it
-        connection.settimeout(0.02)
-        reply = b""
-        while b" 408 " not in reply:
-            try:
-                connection.sendall(b"G")
-                reply += connection.recv(4096)
-            except TimeoutError:
-                continue
+        reply = dripped(connection, b"G", until=b" 408 ")
     assert reply.startswith(b"HTTP/1.1 200 ")
     check_alive(alone)
 
@@ -160,14 +166,7 @@ def test_a_body_that_arrives_byte_by_byte_is_a_timeout(alone: Running, monkeypat
     monkeypatch.setattr("datajob.serving.application.READ_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", alone.port), PATIENCE) as connection:
         connection.sendall(request("Content-Length: 100000"))
-        connection.settimeout(0.02)
-        reply = b""
-        while not reply:
-            try:
-                connection.sendall(b" ")
-                reply += connection.recv(4096)
-            except TimeoutError:
-                continue
+        reply = dripped(connection, b" ", until=b"HTTP/1.1 ")
     assert reply.startswith(b"HTTP/1.1 408 ")
     check_alive(alone)
 
